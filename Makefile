@@ -1,0 +1,72 @@
+# The two commands of the README are `make demo` and `make test`; both set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= $(shell nproc)
+# The demo stays below this many MB by running fewer jobs at once.
+MEMORY_MB ?= 8000
+
+BIN := $(abspath $(VENV))/bin
+export PATH := $(BIN):$(PATH)
+export PYTHONPATH := $(abspath workflow/scripts)
+READY := $(VENV)/.ready
+LOCK := workflow/envs/requirements.lock
+CHECKED := workflow/scripts tests benchmarks
+
+.PHONY: demo test test-slow bench lint format lock gallery
+
+demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
+	mkdir -p demo
+	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
+	snakemake --directory demo --configfile config/demo.yaml --cores $(CORES) \
+		--resources mem_mb=$(MEMORY_MB) --keep-going --quiet host rules reason
+	python -m headct.summary demo/results
+
+test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
+	python -m pytest --durations=10
+
+test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
+	python -m pytest -m slow -rA 2>&1 | tee tests/slow-result.txt
+
+bench: $(READY)  ## measurements beside peers; results in benchmarks/
+	for script in benchmarks/*.py; do python $$script || exit 1; done
+
+lint: $(READY)  ## formatting, lint, types, documentation that is generated
+	ruff check $(CHECKED)
+	ruff format --check $(CHECKED)
+	snakefmt --check Snakefile workflow/rules
+	mypy
+	mkdir -p demo
+	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
+	snakemake --directory demo --configfile config/demo.yaml --lint
+	python -m headct.configuration --document | diff config/README.md - \
+		|| (echo "config/README.md is out of date: run 'make config/README.md'"; false)
+
+format: $(READY)
+	ruff check --fix $(CHECKED)
+	ruff format $(CHECKED)
+	snakefmt Snakefile workflow/rules
+
+config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/configuration.py | $(READY)
+	python -m headct.configuration --document > $@
+
+gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftoppm)
+	for pdf in demo/results/figures/*.pdf; do \
+		pdftoppm -r 80 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
+
+$(READY): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		(echo "Python 3.11 is needed, $$($(PYTHON) --version) is '$(PYTHON)': make PYTHON=/path/to/python3.11"; false)
+	@$(PYTHON) -c 'import ensurepip' || (echo "python3-venv is needed: apt-get install python3-venv"; false)
+	@echo "Installing the locked packages into $(VENV): about 3 GB to download, 7 GB on disk, once."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:  ## resolve pyproject.toml anew, in an environment of its own, and pin every package
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet '.[dev]'
+	(echo "# Every package, exactly; made by 'make lock' from pyproject.toml. Linux x86_64, Python 3.11."; \
+	 .venv-lock/bin/python -m pip freeze --all --exclude pip --exclude headct) > $(LOCK)
+	rm -rf .venv-lock

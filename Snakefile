@@ -1,0 +1,37 @@
+"""Compare segmentation models on head CT of a stroke trial, from DICOM to figures.
+
+`snakemake` builds everything below `results/`; `snakemake --list` names the rules; one artefact is
+built by its path, for example `snakemake results/figures/bland_altman.pdf`.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27.1")
+
+if not workflow.configfiles:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+onstart:
+    study.write_record(config, sheet.participants(SCANS))
+
+
+rule all:
+    """Everything: cohort, models, predictions, metrics, statistics, tables and figures."""
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        rules.statistics.output,

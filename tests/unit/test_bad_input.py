@@ -1,0 +1,250 @@
+"""Bad configurations, sheets and folders: one clear message that names file, row, key and value."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from headct import configuration, sheet, study
+from headct.problems import BadInput, Problem, as_table
+
+REPOSITORY = Path(__file__).parents[2]
+DEMO = REPOSITORY / "config" / "demo.yaml"
+COLUMNS = "scan_id participant_id site dicom mask age sex onset_to_ct_h rater".split()
+
+
+@pytest.fixture
+def demo() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    return content
+
+
+def refused(config: dict[str, Any]) -> str:
+    with pytest.raises(BadInput) as caught:
+        configuration.complete(config, "config/demo.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "simulated_full.yaml"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    configuration.load(REPOSITORY / "config" / name)
+
+
+def test_the_real_study_states_every_default_as_the_schema_has_it() -> None:
+    written = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8"))
+    schema = configuration.load_schema()
+    assert configuration.fill_defaults(copy.deepcopy(written), schema, schema) == written
+    bare = {key: written[key] for key in schema["required"]}
+    bare["models"] = {
+        name: {key: model[key] for key in model if key in ("title", "framework", "network", "configuration", "loss", "members")}
+        for name, model in written["models"].items()
+    }
+    assert configuration.complete(bare, "bare") == written
+
+
+def test_config_readme_is_up_to_date() -> None:
+    shipped = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
+    assert shipped == configuration.document(configuration.load_schema()), "run: make config/README.md"
+
+
+CHANGES: list[tuple[str, Any, list[str]]] = [
+    ("split", {"test_fractoin": 0.1}, ["split.test_fractoin", "did you mean 'test_fraction'"]),
+    ("splitt", {}, ["splitt", "did you mean 'split'"]),
+    ("split", {"test_fraction": 1.5}, ["split.test_fraction", "1.5", "below 1"]),
+    ("split", {"folds": 1}, ["split.folds", "at least 2"]),
+    ("split", {"seed": "today"}, ["split.seed", "today", "integer"]),
+    ("training", {"folds": [7]}, ["training.folds", "7", "0 to 2"]),
+    ("device", "tpu", ["device", "tpu", "cuda, cpu"]),
+    ("labels", {"ICH": 1, "PHE": 1, "IVH": 3}, ["labels", "same value"]),
+    ("labels", {"ICH": 1, "PHE": 2}, ["labels.IVH", "required"]),
+    ("study", {"name": "a b/c"}, ["study.name", "a b/c"]),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "said"), CHANGES)
+def test_a_config_fault_names_key_and_value(demo: dict[str, Any], key: str, value: Any, said: list[str]) -> None:
+    message = refused(demo | {key: value})
+    assert "config/demo.yaml" in message
+    for words in said:
+        assert words in message
+
+
+def test_an_unknown_framework_lists_the_known(demo: dict[str, Any]) -> None:
+    demo["models"]["unet"]["framework"] = "keras"
+    message = refused(demo)
+    for words in ("models.unet.framework", "keras", "nnunet, monai, blastct, ensemble"):
+        assert words in message
+
+
+def test_a_mistyped_model_setting_is_told_against_its_own_framework(demo: dict[str, Any]) -> None:
+    demo["models"]["nnunet-3d-focal"]["loss"] = "focall"
+    message = refused(demo)
+    assert "models.nnunet-3d-focal.loss" in message
+    assert "focall" in message
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "key"),
+    [
+        (("models", "nnunet-2d-3d", "members"), ["nnunet-2dd"], "models.nnunet-2d-3d.members"),
+        (("figures", "agreement_model"), "nnunet-3d-focall", "figures.agreement_model"),
+        (("figures", "cases", "select_by"), "dicece", "figures.cases.select_by"),
+        (("figures", "cases", "show"), ["nothing"], "figures.cases.show"),
+    ],
+)
+def test_a_reference_to_no_model_is_refused(demo: dict[str, Any], place, value, key: str) -> None:
+    block = demo
+    for part in place[:-1]:
+        block = block[part]
+    block[place[-1]] = value
+    message = refused(demo)
+    assert key in message
+    assert "model" in message
+
+
+def test_every_fault_is_told_at_once(demo: dict[str, Any]) -> None:
+    message = refused(demo | {"device": "tpu", "splitt": {}})
+    assert "2 problems" in message
+
+
+def test_a_config_that_is_no_yaml(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [1, 2")
+    with pytest.raises(BadInput, match=r"broken\.yaml.*not valid YAML"):
+        configuration.load(tmp_path / "broken.yaml")
+    with pytest.raises(BadInput, match="no such configuration file"):
+        configuration.load(tmp_path / "absent.yaml")
+
+
+def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: str = "") -> Path:
+    """A sheet of as many good rows as there are changes, each then changed."""
+    columns = [name for name in COLUMNS if name != drop] + ([add] if add else [])
+    lines = ["\t".join(columns)]
+    for number, change in enumerate(changes or ({},)):
+        scan = f"s{number}"
+        (folder / "dicom" / scan).mkdir(parents=True, exist_ok=True)
+        (folder / "dicom" / scan / "1.dcm").touch()
+        (folder / f"{scan}.nii.gz").touch()
+        good = dict(
+            zip(COLUMNS, [scan, f"p{number}", "A", f"dicom/{scan}", f"{scan}.nii.gz", "70", "F", "2.5", "r1"], strict=True)
+        )
+        row = good | change
+        lines.append("\t".join(row.get(name, "") for name in columns))
+    path = folder / "scans.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def sheet_refused(path: Path) -> str:
+    with pytest.raises(BadInput) as caught:
+        sheet.load(path)
+    return str(caught.value)
+
+
+def test_a_good_sheet_is_read(tmp_path: Path) -> None:
+    rows = sheet.load(make_sheet(tmp_path, {}, {"age": "", "sex": ""}))
+    assert [row["age"] for row in rows] == [70.0, None]
+    assert rows[0]["dicom"] == str(tmp_path / "dicom" / "s0")
+    assert rows[0]["mask_intra"] is None
+    assert sheet.participants(rows) == {"s0": "p0", "s1": "p1"}
+
+
+def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -> None:
+    message = sheet_refused(tmp_path / "scans.tsv")
+    assert "docs/data.md" in message
+    assert "make demo" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"age": "old"}, ["row 2", "age", "old"]),
+        ({"age": "-3"}, ["age", "-3", "at least 0"]),
+        ({"sex": "X"}, ["sex", "X", "F, M"]),
+        ({"scan_id": "a/b"}, ["scan_id", "a/b"]),
+        ({"scan_id": ""}, ["scan_id", "string"]),
+        ({"mask": "mask.png"}, ["mask", "mask.png"]),
+        ({"mask": "absent.nii.gz"}, ["mask", "absent.nii.gz", "no such file"]),
+        ({"dicom": "nowhere"}, ["dicom", "nowhere", "no such folder"]),
+        ({"onset_to_ct_h": "2,5"}, ["onset_to_ct_h", "2,5"]),
+    ],
+)
+def test_a_bad_cell_is_named(tmp_path: Path, change: dict[str, str], said: list[str]) -> None:
+    message = sheet_refused(make_sheet(tmp_path, change))
+    assert "scans.tsv" in message
+    for words in said:
+        assert words in message
+
+
+def test_an_empty_dicom_folder_is_named(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {})
+    (tmp_path / "dicom" / "s0" / "1.dcm").unlink()
+    assert "empty" in sheet_refused(path)
+
+
+def test_a_missing_column_is_named_with_its_meaning(tmp_path: Path) -> None:
+    message = sheet_refused(make_sheet(tmp_path, drop="participant_id"))
+    assert "participant_id" in message
+    assert "Whose scan" in message
+
+
+def test_an_unknown_column_is_named(tmp_path: Path) -> None:
+    assert "hospital_number" in sheet_refused(make_sheet(tmp_path, add="hospital_number"))
+
+
+def test_duplicate_ids_name_both_rows(tmp_path: Path) -> None:
+    message = sheet_refused(make_sheet(tmp_path, {}, {"scan_id": "s0"}))
+    assert "row 3" in message
+    assert "row 2" in message
+
+
+def test_faults_of_all_rows_come_in_one_table(tmp_path: Path) -> None:
+    message = sheet_refused(make_sheet(tmp_path, {"age": "x"}, {"sex": "Q"}, {"age": "300"}))
+    assert message.startswith("3 problems")
+
+
+def test_an_empty_sheet(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    assert "no scan" in sheet_refused(path)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CONFIG = {"study": {"name": "a"}, "labels": {"ICH": 1, "PHE": 2, "IVH": 3}}
+
+
+def test_results_of_another_study_are_refused(here: Path) -> None:
+    study.write_record(CONFIG, {"s0": "p0"})
+    assert study.other_study(CONFIG, {"s0": "p0", "s1": "p1"}) == [], "added rows are welcome"
+    named = study.other_study(CONFIG | {"study": {"name": "b"}}, {"s0": "p0"})
+    assert [problem.key for problem in named] == ["study.name"]
+    relabelled = study.other_study(CONFIG | {"labels": {"ICH": 2, "PHE": 1, "IVH": 3}}, {"s0": "p0"})
+    assert [problem.key for problem in relabelled] == ["labels"]
+    paired = study.other_study(CONFIG, {"s0": "p1"})
+    assert paired[0].key == "participant_id of s0"
+    assert "p0" in paired[0].message
+
+
+@pytest.mark.parametrize("blocked", ["results", "logs", "work", "results/models"])
+def test_a_file_where_a_folder_must_be_is_found(here: Path, blocked: str) -> None:
+    assert study.unwritable("work") == []
+    Path(blocked).parent.mkdir(exist_ok=True)
+    Path(blocked).touch()
+    problems = study.unwritable("work")
+    assert problems
+    assert all(Path(problem.file).name == Path(blocked).name for problem in problems)
+    assert "is a file" in problems[0].message
+
+
+def test_one_problem_is_one_sentence() -> None:
+    assert as_table([Problem("f.tsv", "is bad", row="3", key="age", value="x")]) == (
+        "f.tsv, row 3, key age, value x: is bad"
+    )

@@ -1,0 +1,34 @@
+# Consumes: the sample sheet's DICOM folders and masks. Produces: results/data/{scan}/ (CT in HU and
+# label map on the acquisition grid, scan.json with geometry, digests, eligibility).
+
+
+rule ingest:
+    """Convert one scan: DICOM to NIfTI on its own grid, masks matched to it, faults recorded."""
+    input:
+        dicom=lambda wildcards: ROW_OF[wildcards.scan]["dicom"],
+        masks=lambda wildcards: [
+            ROW_OF[wildcards.scan][column]
+            for column in sheet.MASK_COLUMNS
+            if ROW_OF[wildcards.scan][column]
+        ],
+    output:
+        "results/data/{scan}/scan.json",
+    log:
+        "logs/ingest/{scan}.log",
+    params:
+        masks=lambda wildcards: [
+            f"--{column.replace('_', '-')} {ROW_OF[wildcards.scan][column]}"
+            for column in sheet.MASK_COLUMNS
+            if ROW_OF[wildcards.scan][column]
+        ],
+        labels=json.dumps(config["labels"], sort_keys=True),
+        settings=json.dumps(config["ingest"], sort_keys=True),
+        code=code("ingest"),
+    threads: asked_for("ingest", "threads")
+    resources:
+        mem_mb=asked_for("ingest", "mem_mb"),
+        runtime=asked_for("ingest", "runtime_min"),
+    shell:
+        "python -m headct.ingest --scan {wildcards.scan} --dicom {input.dicom:q} {params.masks}"
+        " --labels {params.labels:q} --settings {params.settings:q}"
+        " --out results/data/{wildcards.scan} --log {log}"

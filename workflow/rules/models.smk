@@ -1,0 +1,69 @@
+# Consumes: split.tsv (which carries the digests of every volume). Produces: results/models/ (one
+# folder per model, seed and fold) and results/predictions/ (label maps and their manifests).
+# All frameworks share these rules; what differs is in headct.training.* and headct.inference.*.
+
+
+rule train:
+    """Train one model (resumes from its last checkpoint; a finished run is published again)."""
+    input:
+        split="results/cohort/split.tsv",
+    output:
+        weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
+        record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
+    log:
+        "logs/train/{model}/seed-{seed}/fold-{fold}.log",
+    params:
+        settings=lambda wildcards: settings_of(wildcards.model),
+        device=config["device"],
+        work=config["work_dir"],
+        code=lambda wildcards: code(
+            "training.__main__", f"training.{framework_of(wildcards.model)}"
+        ),
+    threads: asked_for("train", "threads")
+    resources:
+        mem_mb=asked_for("train", "mem_mb"),
+        runtime=asked_for("train", "runtime_min"),
+        gpu=asked_for("train", "gpu"),
+    shell:
+        "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
+        " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
+        " --device {params.device} --threads {threads} --work {params.work:q}"
+        " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
+        " --log {log}"
+
+
+rule predict:
+    """Predict the label maps of all test scans with one model or ensemble."""
+    input:
+        split="results/cohort/split.tsv",
+        records=lambda wildcards: [
+            f"{folder}/train.json"
+            for folders in trained_folders(wildcards.model, wildcards.seed)
+            for folder in folders
+        ],
+    output:
+        "results/predictions/{model}/seed-{seed}.tsv",
+    log:
+        "logs/predict/{model}/seed-{seed}.log",
+    params:
+        members=lambda wildcards: " ".join(
+            f"--member {' '.join(folders)}"
+            for folders in trained_folders(wildcards.model, wildcards.seed)
+        ),
+        device=config["device"],
+        code=lambda wildcards: code(
+            "inference.__main__",
+            *(
+                f"inference.{framework_of(member)}"
+                for member in members_of(wildcards.model)
+            ),
+        ),
+    threads: asked_for("predict", "threads")
+    resources:
+        mem_mb=asked_for("predict", "mem_mb"),
+        runtime=asked_for("predict", "runtime_min"),
+        gpu=asked_for("predict", "gpu"),
+    shell:
+        "python -m headct.inference --model {wildcards.model} {params.members}"
+        " --split {input.split} --data results/data --device {params.device} --threads {threads}"
+        " --manifest {output} --log {log}"

@@ -1,0 +1,85 @@
+"""How results reach the disk: whole or not at all, and in the same bytes every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay for importing pandas
+    import pandas as pd
+
+IDENTIFIERS = ("scan_id", "participant_id")
+"""Columns that are text even where they look like numbers ("007")."""
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def write_atomically(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it once the block ends well.
+
+    The temporary file keeps all suffixes, since writers choose their format by them. A reader, or a
+    job that is killed, never sees half a file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffixes = "".join(path.suffixes)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffixes, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(value: Any, path: Path | str) -> None:
+    """Write JSON with sorted keys, so that equal values are equal bytes. NaN is refused."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(
+            json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
+
+
+def read_json(path: Path | str) -> Any:
+    """Read one JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_tsv(frame: pd.DataFrame, path: Path | str, float_format: str = "%.10g") -> None:
+    """Write a table: tab-separated, one header line, missing values empty, no index."""
+    with write_atomically(path) as temporary:
+        frame.to_csv(
+            temporary, sep="\t", index=False, na_rep="", lineterminator="\n", float_format=float_format
+        )
+
+
+def read_tsv(path: Path | str, **dtype: Any) -> pd.DataFrame:
+    """Read a table written by :func:`write_tsv`; identifiers stay text, only empty cells are missing."""
+    import pandas as pd
+
+    return pd.read_csv(
+        path,
+        sep="\t",
+        dtype={**dict.fromkeys(IDENTIFIERS, str), **dtype},
+        keep_default_na=False,
+        na_values=[""],
+        float_precision="round_trip",
+    )

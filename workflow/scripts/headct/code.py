@@ -1,0 +1,83 @@
+"""Digest of the project's own code, blind to comments, docstrings, layout and file times.
+
+A rule names the modules that it runs; the digest covers these and every ``headct`` module that they
+import, directly or not. So an edit that can change a result is noticed, and no other.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def code_digest(modules: Iterable[str], without: Iterable[str] = ()) -> str:
+    """SHA-256 over the named ``headct`` modules and all that they import from the package.
+
+    Modules in ``without`` are left out, with what only they import.
+
+    Raises:
+        ModuleNotFoundError: a named module is not part of the package.
+    """
+    left_out = set(without)
+    pending, seen = sorted(set(modules) - left_out), set[str]()
+    while pending:
+        module = pending.pop()
+        if module not in seen:
+            seen.add(module)
+            pending.extend(_imports(module) - left_out)
+    digest = hashlib.sha256()
+    for module in sorted(seen):
+        digest.update(f"{module}\0{_bare_source(module)}\0".encode())
+    return digest.hexdigest()
+
+
+def _file_of(module: str) -> Path | None:
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    file = _file_of(module)
+    if file is None:
+        raise ModuleNotFoundError(f"no module {module} in {PACKAGE}")
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of the package that ``module`` imports, its parent packages among them."""
+    named = {module}
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    ours = {name for name in named if name == "headct" or name.startswith("headct.")}
+    parents = {".".join(name.split(".")[:i]) for name in ours for i in range(1, name.count(".") + 1)}
+    return frozenset(name for name in ours | parents if _file_of(name) is not None) - {module}
+
+
+@cache
+def _bare_source(module: str) -> str:
+    tree = ast.parse(ast.unparse(_tree(module)))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

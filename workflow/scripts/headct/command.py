@@ -1,0 +1,72 @@
+"""The one way in which a step runs from the command line: its log, its errors, its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from headct.problems import BadInput
+
+logger = logging.getLogger("headct")
+
+
+def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Parse the command line, run ``main``, and exit: 0 when all is done, 1 with one clear error.
+
+    With ``--log`` everything that the process and its libraries print goes to that file; the
+    console shows only what the project itself has to say, so that progress stays readable.
+    """
+    parser.add_argument("--log", type=Path, help="file for everything that the step prints")
+    arguments = parser.parse_args()
+    console = _divert_output(arguments.log)
+    _configure_logging(console)
+    try:
+        main(arguments)
+    except BadInput as error:
+        logger.error("%s", error)
+        status = 1
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        status = 130
+    except Exception as error:
+        logging.getLogger("traceback").exception("uncaught")
+        logger.error("%s: %s", type(error).__name__, error)
+        status = 1
+    else:
+        status = 0
+    logging.shutdown()
+    sys.exit(status)
+
+
+def _divert_output(log: Path | None) -> int:
+    """Send file descriptors 1 and 2 to the log; return a descriptor of the console."""
+    console = os.dup(2)
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    return console
+
+
+def _configure_logging(console: int) -> None:
+    to_log = logging.StreamHandler(sys.stderr)
+    to_log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    diverted = not os.path.sameopenfile(console, sys.stderr.fileno())
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    logger.setLevel(logging.INFO)
+    if diverted:
+        root.addHandler(to_log)
+    to_console = logging.StreamHandler(os.fdopen(console, "w", buffering=1))
+    to_console.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(to_console)
+    if not diverted:
+        logging.getLogger("traceback").addHandler(to_log)

@@ -1,0 +1,227 @@
+"""The study's configuration: checked against its schema, its defaults filled in from there alone.
+
+``python -m headct.configuration --document`` prints ``config/README.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from headct import command
+from headct.problems import BadInput, Problem
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+
+
+def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
+    """Read a JSON Schema that is written as YAML."""
+    schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return schema
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read one configuration file, checked and complete.
+
+    Raises:
+        BadInput: the file is absent or no YAML mapping, or breaks the schema.
+    """
+    if not path.is_file():
+        raise BadInput([Problem(file=str(path), message="there is no such configuration file")])
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise BadInput([Problem(file=str(path), message=f"not valid YAML: {error}")]) from error
+    if not isinstance(content, dict):
+        raise BadInput([Problem(file=str(path), message="a configuration is a mapping of keys to values")])
+    return complete(content, str(path))
+
+
+def complete(config: dict[str, Any], file: str) -> dict[str, Any]:
+    """Fill defaults from the schema into a copy of ``config`` and check the whole.
+
+    Raises:
+        BadInput: every key that is unknown, missing, of the wrong type or out of range, and every
+            reference to a model, label or fold that does not exist.
+    """
+    schema = load_schema()
+    filled = fill_defaults(copy.deepcopy(config), schema, schema)
+    problems = schema_problems(filled, schema, file) or reference_problems(filled, file)
+    if problems:
+        raise BadInput(problems)
+    return filled
+
+
+def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Follow a ``$ref`` within the same schema."""
+    if "$ref" in schema:
+        target: dict[str, Any] = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        return target
+    return schema
+
+
+def fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
+    """Add each absent key that has a default; keys are added in place, objects created as needed."""
+    schema = resolve(schema, root)
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            part = resolve(part, root)
+            if key not in value and "default" in part:
+                value[key] = copy.deepcopy(part["default"])
+            if key in value:
+                value[key] = fill_defaults(value[key], part, root)
+        others = schema.get("additionalProperties")
+        if isinstance(others, dict):
+            for key in value.keys() - schema.get("properties", {}).keys():
+                value[key] = fill_defaults(value[key], others, root)
+    return value
+
+
+def schema_problems(
+    value: Any, schema: dict[str, Any], file: str, row: str = "", prefix: str = ""
+) -> list[Problem]:
+    """Everything in ``value`` that breaks ``schema``, in words for people."""
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    problems = {problem for error in errors for problem in _explain(error, file, row, prefix)}
+    return sorted(problems, key=lambda problem: (problem.key, problem.message))
+
+
+def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str) -> Iterator[Problem]:
+    key = prefix + ".".join(str(part) for part in error.absolute_path)
+    hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+
+    def problem(key: str, value: Any, message: str) -> Problem:
+        return Problem(file, " ".join(message.split()), row, key, value)
+
+    if error.validator == "oneOf" and isinstance(error.instance, dict):
+        framework = error.instance.get("framework")
+        branches = {resolve(branch, load_schema())["properties"]["framework"]["const"]: index for index, branch in enumerate(error.validator_value)}
+        if framework not in branches:
+            yield problem(f"{key}.framework", str(framework), f"must be one of {', '.join(branches)}")
+        for inner in error.context or []:
+            if framework in branches and inner.schema_path[0] == branches[framework]:
+                yield from _explain(inner, file, row, prefix)
+    elif error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for unknown in sorted(set(error.instance) - set(known)):
+            close = difflib.get_close_matches(unknown, known, n=1)
+            advice = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
+            yield problem(f"{key}.{unknown}".lstrip("."), "", f"unknown key{advice}")
+    elif error.validator == "required":
+        for missing in [name for name in error.validator_value if name not in error.instance]:
+            described = error.schema.get("properties", {}).get(missing, {}).get("description", "")
+            yield problem(f"{key}.{missing}".lstrip("."), "", f"required but absent. {described}")
+    else:
+        expected = {
+            "enum": lambda: f"must be one of {', '.join(map(str, error.validator_value))}",
+            "type": lambda: f"must be of type {error.validator_value}",
+            "pattern": lambda: f"must match {error.validator_value}",
+            "minimum": lambda: f"must be at least {error.validator_value}",
+            "maximum": lambda: f"must be at most {error.validator_value}",
+            "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
+            "exclusiveMaximum": lambda: f"must be below {error.validator_value}",
+        }.get(str(error.validator), lambda: error.message)()
+        value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
+        yield problem(key, value, f"{expected}. {hint}")
+
+
+def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
+    """References within the configuration that lead nowhere."""
+    problems = []
+    models = config["models"]
+
+    def check_model(key: str, model: str, allowed: set[str], what: str) -> None:
+        if model not in allowed:
+            close = difflib.get_close_matches(model, allowed, n=1)
+            advice = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(sorted(allowed))}"
+            problems.append(Problem(file, f"{what}{advice}", key=key, value=model))
+
+    trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
+    for key, model in models.items():
+        for member in model.get("members", []):
+            check_model(f"models.{key}.members", member, trained, "an ensemble needs trained models")
+    figures = config["figures"]
+    check_model("figures.agreement_model", figures["agreement_model"], set(models), "no such model")
+    check_model("figures.cases.select_by", figures["cases"]["select_by"], set(models), "no such model")
+    for shown in figures["cases"]["show"]:
+        check_model("figures.cases.show", shown, set(models), "no such model")
+    values = list(config["labels"].values())
+    if len(set(values)) < len(values):
+        problems.append(
+            Problem(file, "two classes have the same value", key="labels", value=json.dumps(config["labels"]))
+        )
+    for fold in config["training"]["folds"]:
+        if fold != "all" and fold >= config["split"]["folds"]:
+            problems.append(
+                Problem(
+                    file,
+                    f"split.folds is {config['split']['folds']}, so folds are 0 to {config['split']['folds'] - 1}, "
+                    "or 'all'",
+                    key="training.folds",
+                    value=str(fold),
+                )
+            )
+    return problems
+
+
+def document(schema: dict[str, Any]) -> str:
+    """``config/README.md``: each key with its type, default, meaning and source."""
+    lines = [
+        "# Configuration keys",
+        "",
+        "Written by `make config/README.md` from `workflow/schemas/config.schema.yaml`; edit that file.",
+        "A key without a default must be given. Unknown keys are refused.",
+        "",
+        "| key | type | default | meaning | source of the default |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
+    for key, part in schema.get("properties", {}).items():
+        yield from _row(f"{prefix}{key}", resolve(part, root) | {"description": part.get("description", resolve(part, root).get("description", ""))}, root)
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        yield from _row(f"{prefix}<name>", resolve(others, root), root)
+
+
+def _row(key: str, part: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    kind = part.get("type", "")
+    shown = " or ".join(kind) if isinstance(kind, list) else kind
+    if "enum" in part:
+        shown = " / ".join(map(str, part["enum"]))
+    is_group = "properties" in part or isinstance(part.get("additionalProperties"), dict)
+    default = "" if is_group or "default" not in part else f"`{json.dumps(part['default'])}`"
+    text = " ".join(part.get("description", "").split()).replace("|", "\\|")
+    source = " ".join(part.get("x-source", "").split()).replace("|", "\\|")
+    yield f"`{key}`", shown, default, text, source
+    yield from _rows(part, root, f"{key}.")
+    for branch in part.get("oneOf", []):
+        branch = resolve(branch, root)
+        framework = branch["properties"]["framework"]["const"]
+        for row in _rows(branch, root, f"{key}."):
+            yield row[0], row[1], row[2], f"({framework}) {row[3]}", row[4]
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.configuration", description=__doc__)
+    parser.add_argument("--document", action="store_true", required=True, help="print config/README.md")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    print(document(load_schema()), end="")
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

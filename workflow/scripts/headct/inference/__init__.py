@@ -1,0 +1,1 @@
+"""Predict label maps: a driver common to all frameworks, and one adapter module per framework."""

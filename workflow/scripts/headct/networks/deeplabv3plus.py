@@ -1,0 +1,96 @@
+"""3-D DeepLabv3+ as the study ran it: encoder-decoder with atrous spatial pyramid pooling.
+
+Chen 2018, "Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation"
+(arXiv:1802.02611), in three dimensions, on the Xception of ``headct.networks.xception``.
+Output stride 16, pyramid dilations 1, 6, 12, 18 with 256 channels each (section 4), 48 low-level
+channels (section 4.1). 86,332,786 parameters for 1 input and 4 output channels.
+
+The published network wraps also its last convolution with MONAI's default instance norm and
+PReLU. The logits of a patch therefore have about zero mean and unit variance in every class,
+whatever the patch shows; this is what Kok 2022 measured.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headct.networks.xception import INSTANCE_NORM, Xception, convolution, scaled
+
+PYRAMID_CHANNELS = 256
+PYRAMID_DILATIONS = (1, 6, 12, 18)
+LOW_LEVEL_CHANNELS = 48
+OUTPUT_STRIDE = 16
+
+
+def upsample(volume: Tensor, size: torch.Size) -> Tensor:
+    """Trilinear interpolation of (N, C, z, y, x) to the spatial ``size``, corners aligned."""
+    return functional.interpolate(volume, size=size, mode="trilinear", align_corners=True)
+
+
+class AtrousBranch(nn.Module):
+    """One branch of the pyramid: (atrous) convolution, batch norm, PReLU, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int) -> None:
+        super().__init__()
+        kernel_size = 1 if dilation == 1 else 3
+        self.atrous_convolution = convolution(in_channels, out_channels, kernel_size, dilation=dilation)
+        self.relu = nn.ReLU()
+
+    def forward(self, volume: Tensor) -> Tensor:
+        return self.relu(self.atrous_convolution(volume))
+
+
+class DeepLabV3Plus(nn.Module):
+    """Maps (N, in_channels, z, y, x) to logits (N, out_channels, z, y, x).
+
+    Args:
+        width: multiplier of all hidden channels (1: published).
+        middle_blocks: blocks of the middle flow (16: published).
+
+    In training the batch must hold at least two patches (batch norm of the pooled branch), and
+    the map behind the encoder more than one voxel (its instance norms); torch raises ValueError
+    otherwise. ``headct.networks.settings_problems`` says so beforehand.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 4,
+        width: float = 1.0,
+        middle_blocks: int = 16,
+    ) -> None:
+        super().__init__()
+        pyramid = scaled(PYRAMID_CHANNELS, width)
+        low_level = scaled(LOW_LEVEL_CHANNELS, width)
+        self.xception_features = Xception(in_channels, width, middle_blocks)
+        features = self.xception_features.out_channels
+        self.aspp1, self.aspp2, self.aspp3, self.aspp4 = (
+            AtrousBranch(features, pyramid, dilation) for dilation in PYRAMID_DILATIONS
+        )
+        self.relu = nn.ReLU()
+        self.global_avg_pool = nn.Sequential(
+            nn.AdaptiveAvgPool3d(1), convolution(features, pyramid, 1), nn.ReLU()
+        )
+        branches = len(PYRAMID_DILATIONS) + 1
+        self.conv1 = convolution(branches * pyramid, pyramid, 1)
+        self.conv2 = convolution(self.xception_features.low_level_channels, low_level, 1)
+        self.last_conv = nn.Sequential(
+            convolution(pyramid + low_level, pyramid, 3),
+            nn.ReLU(),
+            convolution(pyramid, pyramid, 3),
+            nn.ReLU(),
+            convolution(pyramid, out_channels, 1, norm=INSTANCE_NORM, bias=True),
+        )
+
+    def forward(self, volume: Tensor) -> Tensor:
+        features, low_level = self.xception_features(volume)
+        pooled = self.global_avg_pool(features)
+        branches = [branch(features) for branch in (self.aspp1, self.aspp2, self.aspp3, self.aspp4)]
+        branches.append(upsample(pooled, features.shape[2:]))
+        encoded = self.relu(self.conv1(torch.cat(branches, dim=1)))
+        encoded = upsample(encoded, low_level.shape[2:])
+        low_level = self.relu(self.conv2(low_level))
+        logits = self.last_conv(torch.cat((encoded, low_level), dim=1))
+        return upsample(logits, volume.shape[2:])

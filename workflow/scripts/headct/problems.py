@@ -1,0 +1,51 @@
+"""Faults in what a user handed over, reported together, in one table, in words that help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault: the file, the row and key in it, the value found there, and what to do about it."""
+
+    file: str
+    message: str
+    row: str = ""
+    key: str = ""
+    value: str = ""
+
+
+class BadInput(Exception):
+    """The user's input can't be used; carries every fault that was found, not just the first."""
+
+    def __init__(self, problems: Sequence[Problem]):
+        if not problems:
+            raise ValueError("BadInput needs at least one problem")
+        self.problems = list(problems)
+        super().__init__(as_table(self.problems))
+
+
+def as_table(problems: Sequence[Problem]) -> str:
+    """Render problems as an aligned text table, leaving out columns in which nothing is said.
+
+    The message comes last, so that long ones do not push the other columns apart.
+    """
+    order = ("file", "row", "key", "value", "message")
+    assert set(order) == {field.name for field in fields(Problem)}
+    shown = [name for name in order if any(getattr(problem, name) for problem in problems)]
+    rows = [[str(getattr(problem, name)) for name in shown] for problem in problems]
+    if len(rows) == 1:
+        where = ", ".join(
+            f"{name} {value}" if name != "file" else value
+            for name, value in zip(shown[:-1], rows[0][:-1], strict=True)
+            if value
+        )
+        return f"{where}: {rows[0][-1]}" if where else rows[0][-1]
+    widths = [max(len(line[i]) for line in [shown, *rows]) for i in range(len(shown) - 1)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)).rstrip()
+        for line in [shown, *rows]
+    ]
+    return "\n".join([f"{len(rows)} problems:", *lines])

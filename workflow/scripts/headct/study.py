@@ -1,0 +1,84 @@
+"""What makes a results folder belong to one study, and what must hold before any job starts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from headct.artefacts import read_json, read_tsv, write_json
+from headct.problems import Problem
+
+RECORD = Path("results/study.json")
+STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures")
+
+
+def write_record(config: dict[str, Any], participant_of: dict[str, str]) -> None:
+    """Record what the results folder belongs to, and the resolved configuration, at a run's start."""
+    record = {"name": config["study"]["name"], "labels": config["labels"], "participants": participant_of}
+    write_json(record, RECORD)
+    write_json(config, RECORD.with_name("config.json"))
+
+
+def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[Problem]:
+    """Why results that are already here can't be those of this study; added scans are no reason."""
+    if not RECORD.is_file():
+        return []
+    before = read_json(RECORD)
+    advice = "keep one folder per study: run in another one with --directory, or move results/ away"
+    problems = [
+        Problem(str(RECORD), f"results here were made with {was}; {advice}", key=key, value=json.dumps(now))
+        for key, was, now in (
+            ("study.name", before["name"], config["study"]["name"]),
+            ("labels", before["labels"], config["labels"]),
+        )
+        if was != now
+    ]
+    problems += [
+        Problem(
+            str(RECORD),
+            f"scan belonged to participant {before['participants'][scan]} when results here were made; {advice}",
+            key=f"participant_id of {scan}",
+            value=participant,
+        )
+        for scan, participant in participant_of.items()
+        if before["participants"].get(scan, participant) != participant
+    ]
+    return problems
+
+
+def unwritable(work: str) -> list[Problem]:
+    """Output folders that can't be made or written, found before hours are spent on their contents."""
+    folders = [Path(work), Path("logs"), *(Path("results") / stage for stage in STAGES)]
+    problems = {}
+    for folder in folders:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        if not nearest.is_dir():
+            problems[nearest] = f"is a file, so {folder} can't be made; move it away"
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            problems[nearest] = f"is not writable for this user, so {folder} can't be made"
+    return [Problem(str(path), message) for path, message in problems.items()]
+
+
+def incomplete() -> list[str]:
+    """Manifests and records below ``results`` that list a file which is no longer there.
+
+    Snakemake sees only declared outputs; the volumes and weights behind a manifest are not. What is
+    returned here is made again.
+    """
+    results = Path("results")
+    listed = {
+        **{path: _predictions(path) for path in results.glob("predictions/*/*.tsv")},
+        **{path: [path.with_name("final.pth")] for path in results.glob("models/*/*/*/train.json")},
+        **{path: _volumes(path) for path in results.glob("data/*/scan.json")},
+    }
+    return sorted(str(path) for path, files in listed.items() if not all(file.is_file() for file in files))
+
+
+def _predictions(manifest: Path) -> list[Path]:
+    return [manifest.parent / path for path in read_tsv(manifest, path=str)["path"].dropna()]
+
+
+def _volumes(record: Path) -> list[Path]:
+    return [record.with_name(name) for name in read_json(record).get("sha256", {})]

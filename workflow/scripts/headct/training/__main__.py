@@ -1,0 +1,193 @@
+"""Train one model on the training scans of the split: ``python -m headct.training --help``.
+
+Resumes by itself from the last checkpoint of the same run, and publishes a finished run again
+without training. Test scans are never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import io
+import json
+import logging
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from headct import command
+from headct.artefacts import read_json, read_tsv, write_atomically, write_json
+from headct.problems import BadInput, Problem
+from headct.training import workfolder
+from headct.training.job import TrainedModel, TrainingJob, TrainingScan
+
+logger = logging.getLogger(__name__)
+
+FRAMEWORK_PACKAGES = {"nnunet": "nnunetv2", "monai": "monai", "blastct": "blast-ct"}
+SESSIONS = "sessions.json"
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.training", description=__doc__)
+    parser.add_argument("--model", required=True, help="key of the model in the config")
+    parser.add_argument("--settings", required=True, type=json.loads, help="JSON: all its settings")
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--fold", required=True, help="number of the held-out fold, or 'all' for none")
+    parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
+    parser.add_argument("--threads", required=True, type=int)
+    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the trained model")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    framework = args.settings["framework"]
+    job = training_job(args)
+    adapter = f"headct.training.{framework}"
+    runs = args.work / "training" / args.model / f"seed-{job.seed}-fold-{job.fold}"
+    folder = workfolder.find_or_make(runs, workfolder.identity(job, adapter))
+    if workfolder.is_finished(folder):
+        logger.info("%s: already trained in %s; published again", job.model, folder)
+    else:
+        require_device(job.device)
+        train(job, adapter, folder)
+    workfolder.publish(folder, args.out)
+
+
+def training_job(args: argparse.Namespace) -> TrainingJob:
+    """The run that the command line describes, with the training rows of the split."""
+    split = read_tsv(args.split, fold=str)
+    rows = split[split["set"] == "train"]
+    held_out = rows["fold"] == args.fold
+    if args.fold != "all" and not held_out.any():
+        raise BadInput(
+            [
+                Problem(
+                    file=str(args.split),
+                    key="fold",
+                    value=args.fold,
+                    message=f"no such fold; there are {', '.join(sorted(rows['fold'].unique()))} and 'all'",
+                )
+            ]
+        )
+    scans = {name: _scans(rows[chosen], args.data) for name, chosen in (("fit", ~held_out), ("held", held_out))}
+    return TrainingJob(
+        model=args.model,
+        settings={key: value for key, value in args.settings.items() if key != "title"},
+        training_scans=scans["fit"],
+        validation_scans=scans["held"],
+        seed=args.seed,
+        fold=args.fold,
+        device=args.device,
+        threads=args.threads,
+        shared_folder=args.work / args.settings["framework"],
+    )
+
+
+def _scans(rows: Any, data: Path) -> tuple[TrainingScan, ...]:
+    return tuple(
+        TrainingScan(
+            scan_id=row.scan_id,
+            ct=(data / row.scan_id / "ct.nii.gz").absolute(),
+            labels=(data / row.scan_id / "labels.nii.gz").absolute(),
+            sha256=hashlib.sha256(f"{row.ct_sha256}{row.labels_sha256}".encode()).hexdigest(),
+        )
+        for row in rows.itertuples()
+    )
+
+
+def require_device(device: str) -> None:
+    """Refuse a GPU job on a machine without one, instead of training on the CPU for weeks."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInput(
+            [
+                Problem(
+                    file="config",
+                    key="device",
+                    value=device,
+                    message=f"no GPU is visible on {platform.node()}; give the job one or set 'device: cpu'",
+                )
+            ]
+        )
+
+
+def train(job: TrainingJob, adapter: str, folder: Path) -> None:
+    """Run the adapter to its end in ``folder`` and leave the finished model there."""
+    import torch
+
+    torch.set_num_threads(job.threads)
+    sessions = read_json(folder / SESSIONS) if (folder / SESSIONS).exists() else []
+    sessions.append({"started": now(), "host": platform.node(), "device": device_name(job.device)})
+    write_json(sessions, folder / SESSIONS)
+    if len(sessions) > 1:
+        logger.info("%s: goes on where session %d stopped", job.model, len(sessions) - 1)
+    start = time.monotonic()
+    trained = importlib.import_module(adapter).train(job, folder)
+    weights = save_weights(trained, folder / "final.pth")
+    write_json(
+        {
+            "model": job.model,
+            "framework": job.settings["framework"],
+            "settings": job.settings,
+            "seed": job.seed,
+            "fold": job.fold,
+            "n_training_scans": len(job.training_scans),
+            "device": job.device,
+            "threads": job.threads,
+            "versions": versions(job.settings["framework"]),
+            "epochs": len(trained.history),
+            "history": trained.history,
+            "record": trained.record,
+            "sessions": [*sessions[:-1], sessions[-1] | {"finished": now()}],
+            "resumed": len(sessions) - 1,
+            "seconds": round(time.monotonic() - start, 1),
+            "sha256": weights,
+        },
+        folder / "train.json",
+    )
+
+
+def save_weights(trained: TrainedModel, path: Path) -> str:
+    """Write weights and fixed settings, nothing that depends on the time; return the SHA-256.
+
+    The archive inside a ``.pth`` file is named after the file it is saved to; saved to memory its
+    name is fixed, so equal models are equal bytes.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in trained.weights.items()}
+    torch.save({"weights": weights, "fixed": trained.fixed}, buffer)
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def versions(framework: str) -> dict[str, str]:
+    """Versions of what the weights depend on."""
+    packages = ("torch", "numpy", "SimpleITK", FRAMEWORK_PACKAGES[framework])
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def device_name(device: str) -> str:
+    """The GPU's product name, or the processor architecture."""
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())
