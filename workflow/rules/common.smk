@@ -22,15 +22,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
-from snakemake.exceptions import WorkflowError
 
 
 def checked(function, *arguments):
-    """Call a function, turning a user's bad input into Snakemake's own kind of error."""
+    """Call a function; a user's bad input ends here, with the message and nothing around it."""
     try:
         return function(*arguments)
     except BadInput as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(str(error))
 
 
 config.update(
@@ -54,12 +53,7 @@ if not workflow.remote_exec:
         config, sheet.participants(SCANS)
     )
     if obstacles:
-        raise WorkflowError(str(BadInput(obstacles)))
-    # Files that a manifest lists are no declared outputs: a manifest that has lost one is remade,
-    # as `snakemake --forcerun <manifest>` would.
-    workflow.dag_settings.forcerun = set(workflow.dag_settings.forcerun) | set(
-        study.incomplete()
-    )
+        sys.exit(str(BadInput(obstacles)))
 
 
 wildcard_constraints:

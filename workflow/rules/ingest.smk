@@ -23,6 +23,7 @@ rule ingest:
         ],
         labels=json.dumps(config["labels"], sort_keys=True),
         settings=json.dumps(config["ingest"], sort_keys=True),
+        revision=lambda wildcards: study.revision(f"results/data/{wildcards.scan}/scan.json"),
         code=code("ingest"),
     threads: asked_for("ingest", "threads")
     resources:
@@ -31,4 +32,4 @@ rule ingest:
     shell:
         "python -m headct.ingest --scan {wildcards.scan} --dicom {input.dicom:q} {params.masks}"
         " --labels {params.labels:q} --settings {params.settings:q}"
-        " --out results/data/{wildcards.scan} --log {log}"
+        " --revision {params.revision} --out results/data/{wildcards.scan} --log {log}"

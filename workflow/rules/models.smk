@@ -14,6 +14,9 @@ rule train:
         "logs/train/{model}/seed-{seed}/fold-{fold}.log",
     params:
         settings=lambda wildcards: settings_of(wildcards.model),
+        revision=lambda wildcards: study.revision(
+            f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
+        ),
         device=config["device"],
         work=config["work_dir"],
         code=lambda wildcards: code(
@@ -28,6 +31,7 @@ rule train:
         "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
         " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
         " --device {params.device} --threads {threads} --work {params.work:q}"
+        " --revision {params.revision}"
         " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         " --log {log}"
 
@@ -50,6 +54,9 @@ rule predict:
             f"--member {' '.join(folders)}"
             for folders in trained_folders(wildcards.model, wildcards.seed)
         ),
+        revision=lambda wildcards: study.revision(
+            f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
+        ),
         device=config["device"],
         code=lambda wildcards: code(
             "inference.__main__",
@@ -66,4 +73,4 @@ rule predict:
     shell:
         "python -m headct.inference --model {wildcards.model} {params.members}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-        " --manifest {output} --log {log}"
+        " --revision {params.revision} --manifest {output} --log {log}"

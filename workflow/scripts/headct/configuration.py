@@ -122,7 +122,7 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
     else:
         expected = {
             "enum": lambda: f"must be one of {', '.join(map(str, error.validator_value))}",
-            "type": lambda: f"must be of type {error.validator_value}",
+            "type": lambda: f"must be {_type_in_words(error.validator_value)}",
             "pattern": lambda: f"must match {error.validator_value}",
             "minimum": lambda: f"must be at least {error.validator_value}",
             "maximum": lambda: f"must be at most {error.validator_value}",
@@ -131,6 +131,12 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         }.get(str(error.validator), lambda: error.message)()
         value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
         yield problem(key, value, f"{expected}. {hint}")
+
+
+def _type_in_words(kinds: str | list[str]) -> str:
+    """What JSON Schema calls a type, as a person would say it; null is an empty cell or no value."""
+    words = {"null": "empty", "array": "a list", "object": "a mapping", "integer": "an integer"}
+    return " or ".join(words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds))
 
 
 def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:

@@ -26,9 +26,13 @@ SMOOTH = 1e-5
 """Added to numerator and denominator of Dice and Tversky indices, so that an absent class counts."""
 
 
+def _sum_type(logits: Tensor) -> torch.dtype:
+    """Single precision at least: sums over voxels overflow half precision."""
+    return torch.promote_types(logits.dtype, torch.float32)
+
+
 def _probabilities(logits: Tensor) -> Tensor:
-    """Softmax over classes, in single precision at least (mixed precision overflows in sums)."""
-    return torch.softmax(logits, 1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    return torch.softmax(logits, 1, dtype=_sum_type(logits))
 
 
 def _compact(labels: Tensor, logits: Tensor) -> Tensor:
@@ -203,7 +207,8 @@ class DiceTopKLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         indices = _compact(labels, logits)[:, 0].long()
-        per_voxel = functional.cross_entropy(logits, indices, reduction="none").flatten()
+        log_odds = logits.to(_sum_type(logits))
+        per_voxel = functional.cross_entropy(log_odds, indices, reduction="none").flatten()
         n_worst = max(1, int(per_voxel.numel() * self.percent / 100))
         worst: Tensor = per_voxel.topk(n_worst, sorted=False).values.mean()
         return self.dice(logits, labels) + worst

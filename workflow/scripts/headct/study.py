@@ -61,24 +61,32 @@ def unwritable(work: str) -> list[Problem]:
     return [Problem(str(path), message) for path, message in problems.items()]
 
 
-def incomplete() -> list[str]:
-    """Manifests and records below ``results`` that list a file which is no longer there.
+def revision(record: str | Path) -> int:
+    """How often ``record`` was made again because a file that it lists had been lost.
 
-    Snakemake sees only declared outputs; the volumes and weights behind a manifest are not. What is
-    returned here is made again.
+    Snakemake sees only declared outputs, and the volumes and weights behind a record are none. As
+    a parameter of the rule that makes the record, this number brings it back: it is the recorded one
+    while all files are there, and one more once a file is missing.
     """
-    results = Path("results")
-    listed = {
-        **{path: _predictions(path) for path in results.glob("predictions/*/*.tsv")},
-        **{path: [path.with_name("final.pth")] for path in results.glob("models/*/*/*/train.json")},
-        **{path: _volumes(path) for path in results.glob("data/*/scan.json")},
-    }
-    return sorted(str(path) for path, files in listed.items() if not all(file.is_file() for file in files))
+    path = Path(record)
+    if not path.is_file():
+        return 0
+    revision, files = _LISTED[path.name if path.suffix == ".json" else path.suffix](path)
+    return revision + (not all((path.parent / file).is_file() for file in files))
 
 
-def _predictions(manifest: Path) -> list[Path]:
-    return [manifest.parent / path for path in read_tsv(manifest, path=str)["path"].dropna()]
+def _predictions(manifest: Path) -> tuple[int, list[str]]:
+    table = read_tsv(manifest, path=str)
+    return int(table["revision"].max()), table["path"].dropna().tolist()
 
 
-def _volumes(record: Path) -> list[Path]:
-    return [record.with_name(name) for name in read_json(record).get("sha256", {})]
+def _volumes(record: Path) -> tuple[int, list[str]]:
+    content = read_json(record)
+    return content["revision"], list(content.get("sha256", {}))
+
+
+def _weights(record: Path) -> tuple[int, list[str]]:
+    return read_json(record)["revision"], ["final.pth"]
+
+
+_LISTED = {".tsv": _predictions, "scan.json": _volumes, "train.json": _weights}

@@ -43,6 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", required=True, type=int)
     parser.add_argument("--work", required=True, type=Path, help="scratch folder")
     parser.add_argument("--out", required=True, type=Path, help="folder of the trained model")
+    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
     return parser
 
 
@@ -57,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         require_device(job.device)
         train(job, adapter, folder)
-    workfolder.publish(folder, args.out)
+    workfolder.publish(folder, args.out, args.revision)
 
 
 def training_job(args: argparse.Namespace) -> TrainingJob:

@@ -71,8 +71,9 @@ def is_finished(folder: Path) -> bool:
     return record.exists() and weights.exists() and read_json(record)["sha256"] == sha256_of(weights)
 
 
-def publish(folder: Path, out: Path) -> None:
+def publish(folder: Path, out: Path, revision: int) -> None:
     """Copy the trained model from its work folder to ``out``, the record last."""
-    for name in PUBLISHED:
-        with write_atomically(out / name) as temporary:
-            shutil.copyfile(folder / name, temporary)
+    weights, record = PUBLISHED
+    with write_atomically(out / weights) as temporary:
+        shutil.copyfile(folder / weights, temporary)
+    write_json(read_json(folder / record) | {"revision": revision}, out / record)

@@ -1,0 +1,108 @@
+"""What a run found, for the terminal: ``python -m headct.summary results``.
+
+A leader board (Table 1 by mean of means) and where the tables and figures lie; at most 100 columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from headct import command
+from headct.artefacts import read_json, read_tsv
+from headct.labels import LABELS
+from headct.problems import BadInput, Problem
+from headct.statistics.scores import REFERENCE
+from headct.statistics.summary import MEAN
+
+WIDTH = 100
+TITLE_WIDTH = 24
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.summary", description=__doc__)
+    parser.add_argument("results", type=Path, help="results folder of a finished run")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    table = args.results / "tables" / "table1.tsv"
+    if not table.is_file():
+        raise BadInput([Problem(str(table), "there is no Table 1 yet; run the workflow first")])
+    config = args.results / "config.json"
+    lines = [
+        *headline(read_json(config)["study"] if config.is_file() else {}),
+        "",
+        *leader_board(read_tsv(table, title=str)),
+        "",
+        *places(args.results),
+    ]
+    print("\n".join(lines))
+
+
+def headline(study: dict[str, str]) -> list[str]:
+    """Name of the study and its note, where the results folder tells them."""
+    name = f"Study {study['name']}" if study.get("name") else "Leader board"
+    note = study.get("note", "")
+    return [clip(f"{name}: {note}" if note else name, WIDTH)]
+
+
+def leader_board(table_1: pd.DataFrame) -> list[str]:
+    """Models by their mean of the three mean Dice, the best first; mean and median per lesion."""
+    columns = [*LABELS, MEAN]
+    scores = table_1.pivot(index="model", columns="label", values=["mean", "median"])
+    models = table_1.drop_duplicates("model").set_index("model")
+    ranking = scores[("mean", MEAN)].sort_values(ascending=False, kind="stable").index
+    width = min(max(map(len, models["title"]), default=0), TITLE_WIDTH)
+    heads = [f"{'Mean of lesions' if label == MEAN else label:^15}" for label in columns]
+    lines = [
+        f"Dice on {models['n'].max():.0f} test scans",
+        f"{'':4}{'':{width}}  {'  '.join(heads)}".rstrip(),
+        f"{'':4}{'':{width}}  {'  '.join(['   mean  median'] * len(columns))}",
+    ]
+    rank = 0
+    for model in ranking:
+        reference = models.at[model, "role"] == REFERENCE
+        rank += not reference
+        cells = "  ".join(
+            f"{scores.at[model, ('mean', label)]:7.3f} {scores.at[model, ('median', label)]:7.3f}"
+            for label in columns
+        )
+        place = "   " if reference else f"{rank:2}."
+        lines.append(f"{place} {clip(models.at[model, 'title'], width):{width}}  {cells}")
+    return lines
+
+
+def places(results: Path) -> list[str]:
+    """Where tables and figures lie, with the names of the files."""
+    return [
+        line
+        for heading, folder, suffix in (
+            ("Figures", results / "figures", ".pdf"),
+            ("Tables", results / "tables", ".html"),
+        )
+        for line in listing(f"{heading} in {folder}/", sorted(folder.glob(f"*{suffix}")))
+    ]
+
+
+def listing(heading: str, files: Iterable[Path]) -> list[str]:
+    """A heading and the file names below it, as many to a line as fit."""
+    lines, line = [heading], " "
+    for file in files:
+        if len(line) + 2 + len(file.name) > WIDTH:
+            lines.append(line)
+            line = " "
+        line += f" {file.name}"
+    return [*lines, line] if line.strip() else [*lines, "  none"]
+
+
+def clip(text: str, width: int) -> str:
+    """Text of at most ``width`` characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())
