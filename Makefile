@@ -60,13 +60,17 @@ $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' || (echo "python3-venv is needed: apt-get install python3-venv"; false)
 	@echo "Installing the locked packages into $(VENV): about 3 GB to download, 7 GB on disk, once."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement $(LOCK)
+	$(BIN)/python -m pip install --requirement $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 lock:  ## resolve pyproject.toml anew, in an environment of its own, and pin every package
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet '.[dev]'
+	.venv-lock/bin/python -m pip freeze --all --exclude pip --exclude headct > .venv-lock/pins
 	(echo "# Every package, exactly; made by 'make lock' from pyproject.toml. Linux x86_64, Python 3.11."; \
-	 .venv-lock/bin/python -m pip freeze --all --exclude pip --exclude headct) > $(LOCK)
+	 cat .venv-lock/pins) > $(LOCK)
+	(echo "# For 'snakemake --sdm conda', made by 'make lock': the packages of requirements.lock. Not run in CI."; \
+	 printf 'channels: [conda-forge]\ndependencies:\n  - python =3.11\n  - pip\n  - pip:\n'; \
+	 sed 's/^/      - /' .venv-lock/pins) > workflow/envs/headct.yaml
 	rm -rf .venv-lock

@@ -40,7 +40,11 @@ def test_the_real_study_states_every_default_as_the_schema_has_it() -> None:
     assert configuration.fill_defaults(copy.deepcopy(written), schema, schema) == written
     bare = {key: written[key] for key in schema["required"]}
     bare["models"] = {
-        name: {key: model[key] for key in model if key in ("title", "framework", "network", "configuration", "loss", "members")}
+        name: {
+            key: model[key]
+            for key in model
+            if key in ("title", "framework", "network", "configuration", "loss", "members")
+        }
         for name, model in written["models"].items()
     }
     assert configuration.complete(bare, "bare") == written
@@ -66,7 +70,9 @@ CHANGES: list[tuple[str, Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("key", "value", "said"), CHANGES)
-def test_a_config_fault_names_key_and_value(demo: dict[str, Any], key: str, value: Any, said: list[str]) -> None:
+def test_a_config_fault_names_key_and_value(
+    demo: dict[str, Any], key: str, value: Any, said: list[str]
+) -> None:
     message = refused(demo | {key: value})
     assert "config/demo.yaml" in message
     for words in said:
@@ -129,7 +135,11 @@ def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: str 
         (folder / "dicom" / scan / "1.dcm").touch()
         (folder / f"{scan}.nii.gz").touch()
         good = dict(
-            zip(COLUMNS, [scan, f"p{number}", "A", f"dicom/{scan}", f"{scan}.nii.gz", "70", "F", "2.5", "r1"], strict=True)
+            zip(
+                COLUMNS,
+                [scan, f"p{number}", "A", f"dicom/{scan}", f"{scan}.nii.gz", "70", "F", "2.5", "r1"],
+                strict=True,
+            )
         )
         row = good | change
         lines.append("\t".join(row.get(name, "") for name in columns))

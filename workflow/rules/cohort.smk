@@ -11,6 +11,8 @@ rule cohort:
         flow="results/cohort/flow.tsv",
     log:
         "logs/cohort.log",
+    conda:
+        "../envs/headct.yaml"
     params:
         code=code("cohort"),
     shell:
@@ -26,6 +28,8 @@ rule split:
         "results/cohort/split.tsv",
     log:
         "logs/split.log",
+    conda:
+        "../envs/headct.yaml"
     params:
         settings=json.dumps(config["split"], sort_keys=True),
         code=code("split"),

@@ -11,12 +11,8 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 
 # Every job runs `python -m headct…` with the interpreter that runs Snakemake, installed or not.
 sys.path.insert(0, str(SCRIPTS))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")])
-)
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
-)
+for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).parent)):
+    os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct import configuration, sheet, study
@@ -47,6 +43,17 @@ TITLES = {model: settings["title"] for model, settings in MODELS.items()}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
 TRIVIAL = "predicts-nothing"
+NOTE = config["study"]["note"]
+STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
+STATISTICS = [
+    "dice_summary",
+    "dice_present_summary",
+    "volume_overlap",
+    "kruskal_wallis",
+    "dunn",
+    "agreement",
+    "cohort_tests",
+]
 
 if not workflow.remote_exec:
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
@@ -87,10 +94,7 @@ def members_of(model):
 def trained_folders(model, seed):
     """Per member of a model, its trained-model folders, one per fold."""
     return [
-        [
-            f"results/models/{member}/seed-{seed}/fold-{fold}"
-            for fold in config["training"]["folds"]
-        ]
+        [f"results/models/{member}/seed-{seed}/fold-{fold}" for fold in config["training"]["folds"]]
         for member in members_of(model)
     ]
 
@@ -103,3 +107,29 @@ def manifests_of(model):
 def asked_for(rule, resource):
     """What the configuration asks for on behalf of a rule."""
     return config["resources"][rule][resource]
+
+
+TRAINING_RECORDS = [
+    f"{folder}/train.json"
+    for model in TRAINED
+    for seed in SEEDS
+    for folders in trained_folders(model, seed)
+    for folder in folders
+]
+SHOWN_MODELS = list(
+    dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
+)
+PUBLISHED = sorted(
+    os.path.relpath(path)
+    for path in (Path(workflow.basedir) / "resources" / "published").glob("*.tsv")
+)
+
+
+def caption(name):
+    """The caption of a table or figure in the report."""
+    return f"{workflow.basedir}/workflow/report/{name}.rst"
+
+
+def as_json(value):
+    """A setting as it stands on a command line."""
+    return json.dumps(value, sort_keys=False, ensure_ascii=False)

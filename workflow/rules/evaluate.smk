@@ -1,15 +1,6 @@
 # Consumes: prediction manifests, split.tsv. Produces: results/metrics/ (one table per model),
 # results/statistics/, results/tables/. Nothing here knows which framework predicted.
 
-STATISTICS = [
-    "dice_summary",
-    "dice_present_summary",
-    "kruskal_wallis",
-    "dunn",
-    "agreement",
-    "cohort_tests",
-]
-
 
 rule metrics:
     """Measure one model: Dice and volumes per seed, test scan and lesion."""
@@ -22,6 +13,8 @@ rule metrics:
         "results/metrics/{model}.tsv",
     log:
         "logs/metrics/{model}.log",
+    conda:
+        "../envs/headct.yaml"
     params:
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
@@ -32,3 +25,165 @@ rule metrics:
     shell:
         "python -m headct.metrics --model {wildcards.model} {params.predictions}"
         " --split {input.split} --data results/data --out {output} --log {log}"
+
+
+rule statistics:
+    """Compare the models: summaries, Kruskal-Wallis, Dunn, agreement, training against test set."""
+    input:
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+        metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
+    output:
+        expand("results/statistics/{name}.tsv", name=STATISTICS),
+    log:
+        "logs/statistics.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=list(MODELS),
+        code=code("statistics.__main__"),
+    shell:
+        "python -m headct.statistics --metrics {input.metrics} --cohort {input.cohort}"
+        " --split {input.split} --models {params.models} --out results/statistics --log {log}"
+
+
+rule table1:
+    """Table 1: Dice per model and lesion, detection and Dice over present lesions beside it."""
+    input:
+        rules.statistics.output,
+    output:
+        tsv="results/tables/table1.tsv",
+        html=report("results/tables/table1.html", caption=caption("table1"), category="Tables"),
+    log:
+        "logs/tables/table1.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        titles=as_json(TITLES),
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables table1 --statistics results/statistics --titles {params.titles:q}"
+        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+
+
+rule table2:
+    """Table 2: training against test set."""
+    input:
+        rules.statistics.output,
+    output:
+        tsv="results/tables/table2.tsv",
+        html=report("results/tables/table2.html", caption=caption("table2"), category="Tables"),
+    log:
+        "logs/tables/table2.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables table2 --statistics results/statistics"
+        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+
+
+rule table_e1:
+    """Table E1: what each model was, read from the records of its training."""
+    input:
+        TRAINING_RECORDS,
+    output:
+        tsv="results/tables/table_e1.tsv",
+        html=report("results/tables/table_e1.html", caption=caption("table_e1"), category="Tables"),
+    log:
+        "logs/tables/table_e1.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=list(MODELS),
+        titles=as_json(TITLES),
+        ensembles=as_json({key: members_of(key) for key in MODELS if key not in TRAINED}),
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables table_e1 --train-records {input} --models {params.models}"
+        " --titles {params.titles:q} --ensembles {params.ensembles:q}"
+        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+
+
+rule table_e2:
+    """Table E2: volume intersection and false positives, per model and lesion."""
+    input:
+        rules.statistics.output,
+    output:
+        tsv="results/tables/table_e2.tsv",
+        html=report("results/tables/table_e2.html", caption=caption("table_e2"), category="Tables"),
+    log:
+        "logs/tables/table_e2.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        titles=as_json(TITLES),
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables table_e2 --statistics results/statistics --titles {params.titles:q}"
+        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+
+
+rule published_vs_reproduced:
+    """Each number that the paper prints, beside this run's."""
+    input:
+        statistics=rules.statistics.output,
+        published=PUBLISHED,
+    output:
+        tsv="results/tables/published_vs_reproduced.tsv",
+        html=report(
+            "results/tables/published_vs_reproduced.html",
+            caption=caption("published_vs_reproduced"),
+            category="Tables",
+        ),
+    log:
+        "logs/tables/published_vs_reproduced.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables published_vs_reproduced --statistics results/statistics"
+        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+
+
+rule training_times:
+    """How long each training run took, and on what; beside the models, since times never repeat."""
+    input:
+        TRAINING_RECORDS,
+    output:
+        tsv="results/models/training_times.tsv",
+        html=report(
+            "results/models/training_times.html",
+            caption=caption("training_times"),
+            category="Training",
+        ),
+    log:
+        "logs/tables/training_times.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=list(MODELS),
+        titles=as_json(TITLES),
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables training_times --train-records {input} --models {params.models}"
+        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} --log {log}"
+
+
+rule tables:
+    """All tables."""
+    input:
+        rules.table1.output,
+        rules.table2.output,
+        rules.table_e1.output,
+        rules.table_e2.output,
+        rules.published_vs_reproduced.output,
+        rules.training_times.output,

@@ -15,6 +15,12 @@ rule ingest:
         "results/data/{scan}/scan.json",
     log:
         "logs/ingest/{scan}.log",
+    conda:
+        "../envs/headct.yaml"
+    threads: asked_for("ingest", "threads")
+    resources:
+        mem_mb=asked_for("ingest", "mem_mb"),
+        runtime=asked_for("ingest", "runtime_min"),
     params:
         masks=lambda wildcards: [
             f"--{column.replace('_', '-')} {ROW_OF[wildcards.scan][column]}"
@@ -25,10 +31,6 @@ rule ingest:
         settings=json.dumps(config["ingest"], sort_keys=True),
         revision=lambda wildcards: study.revision(f"results/data/{wildcards.scan}/scan.json"),
         code=code("ingest"),
-    threads: asked_for("ingest", "threads")
-    resources:
-        mem_mb=asked_for("ingest", "mem_mb"),
-        runtime=asked_for("ingest", "runtime_min"),
     shell:
         "python -m headct.ingest --scan {wildcards.scan} --dicom {input.dicom:q} {params.masks}"
         " --labels {params.labels:q} --settings {params.settings:q}"

@@ -12,6 +12,13 @@ rule train:
         record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
     log:
         "logs/train/{model}/seed-{seed}/fold-{fold}.log",
+    conda:
+        "../envs/headct.yaml"
+    threads: asked_for("train", "threads")
+    resources:
+        mem_mb=asked_for("train", "mem_mb"),
+        runtime=asked_for("train", "runtime_min"),
+        gpu=asked_for("train", "gpu"),
     params:
         settings=lambda wildcards: settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
@@ -22,11 +29,6 @@ rule train:
         code=lambda wildcards: code(
             "training.__main__", f"training.{framework_of(wildcards.model)}"
         ),
-    threads: asked_for("train", "threads")
-    resources:
-        mem_mb=asked_for("train", "mem_mb"),
-        runtime=asked_for("train", "runtime_min"),
-        gpu=asked_for("train", "gpu"),
     shell:
         "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
         " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
@@ -49,6 +51,13 @@ rule predict:
         "results/predictions/{model}/seed-{seed}.tsv",
     log:
         "logs/predict/{model}/seed-{seed}.log",
+    conda:
+        "../envs/headct.yaml"
+    threads: asked_for("predict", "threads")
+    resources:
+        mem_mb=asked_for("predict", "mem_mb"),
+        runtime=asked_for("predict", "runtime_min"),
+        gpu=asked_for("predict", "gpu"),
     params:
         members=lambda wildcards: " ".join(
             f"--member {' '.join(folders)}"
@@ -60,16 +69,8 @@ rule predict:
         device=config["device"],
         code=lambda wildcards: code(
             "inference.__main__",
-            *(
-                f"inference.{framework_of(member)}"
-                for member in members_of(wildcards.model)
-            ),
+            *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
         ),
-    threads: asked_for("predict", "threads")
-    resources:
-        mem_mb=asked_for("predict", "mem_mb"),
-        runtime=asked_for("predict", "runtime_min"),
-        gpu=asked_for("predict", "gpu"),
     shell:
         "python -m headct.inference --model {wildcards.model} {params.members}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"

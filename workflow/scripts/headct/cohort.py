@@ -18,7 +18,7 @@ from headct.artefacts import read_json, write_tsv
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("headct.cohort")  # __name__ is "__main__" here
 
 FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
 
@@ -35,7 +35,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     rows = sheet.load(args.sheet)
     records = [read_json(args.data / row["scan_id"] / "scan.json") for row in rows]
-    problems = [Problem(**problem) for record in records for problem in record.get("problems", [])]
+    problems = [Problem(**problem) for record in records for problem in record["problems"]]
     if problems:
         raise BadInput(problems)
     cohort = pd.DataFrame([cohort_row(row, record) for row, record in zip(rows, records, strict=True)])
@@ -51,9 +51,9 @@ def main(args: argparse.Namespace) -> None:
 
 def cohort_row(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """One line of ``cohort.tsv``; geometry and volumes only where the scan is included."""
-    geometry, acquisition = record.get("geometry", {}), record.get("acquisition", {})
+    geometry, acquisition = record["geometry"] or {}, record["acquisition"]
     spacing = geometry.get("spacing_mm_xyz", [None] * 3)
-    digests, volumes = record.get("sha256", {}), record.get("volumes_ml", {})
+    digests, volumes = record["sha256"], record["volumes_ml"]
     return {
         **{name: row[name] for name in FROM_SHEET},
         "status": record["status"],
@@ -72,7 +72,10 @@ def cohort_row(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
 
 
 def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Counts of scans and participants: in the sheet, excluded per reason, included."""
+    """Counts of scans and participants: in the sheet, excluded per reason, included.
+
+    What stands after a reason's colon is the measurement in that scan, and left out here.
+    """
 
     def step(status: str, reason: str, rows: pd.DataFrame) -> dict[str, Any]:
         return {
@@ -83,10 +86,11 @@ def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
         }
 
     excluded = cohort[cohort["status"] == "excluded"]
+    reasons = excluded["reason"].str.partition(":")[0]
     return pd.DataFrame(
         [
             step("in sheet", "", cohort),
-            *(step("excluded", str(reason), rows) for reason, rows in excluded.groupby("reason")),
+            *(step("excluded", str(reason), rows) for reason, rows in excluded.groupby(reasons)),
             step("included", "", cohort[cohort["status"] == "included"]),
         ]
     )

@@ -103,7 +103,10 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
 
     if error.validator == "oneOf" and isinstance(error.instance, dict):
         framework = error.instance.get("framework")
-        branches = {resolve(branch, load_schema())["properties"]["framework"]["const"]: index for index, branch in enumerate(error.validator_value)}
+        branches = {
+            resolve(branch, load_schema())["properties"]["framework"]["const"]: index
+            for index, branch in enumerate(error.validator_value)
+        }
         if framework not in branches:
             yield problem(f"{key}.framework", str(framework), f"must be one of {', '.join(branches)}")
         for inner in error.context or []:
@@ -136,7 +139,9 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
 def _type_in_words(kinds: str | list[str]) -> str:
     """What JSON Schema calls a type, as a person would say it; null is an empty cell or no value."""
     words = {"null": "empty", "array": "a list", "object": "a mapping", "integer": "an integer"}
-    return " or ".join(words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    return " or ".join(
+        words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds)
+    )
 
 
 def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
@@ -195,7 +200,12 @@ def document(schema: dict[str, Any]) -> str:
 
 def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
     for key, part in schema.get("properties", {}).items():
-        yield from _row(f"{prefix}{key}", resolve(part, root) | {"description": part.get("description", resolve(part, root).get("description", ""))}, root)
+        yield from _row(
+            f"{prefix}{key}",
+            resolve(part, root)
+            | {"description": part.get("description", resolve(part, root).get("description", ""))},
+            root,
+        )
     others = schema.get("additionalProperties")
     if isinstance(others, dict):
         yield from _row(f"{prefix}<name>", resolve(others, root), root)

@@ -278,8 +278,8 @@ def read_slice(instance: Instance) -> tuple[NDArray[Any], str]:
     Raises:
         Ineligible: the pixels are truncated or damaged, or not one grey image.
     """
-    data = instance.path.read_bytes()
     try:
+        data = instance.path.read_bytes()
         stored = pydicom.dcmread(io.BytesIO(data), force=True).pixel_array
     except NotImplementedError as error:
         raise Ineligible(f"no decoder is installed for {instance.name}") from error

@@ -28,7 +28,7 @@ from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.series import CRITERIA, Chosen, SeriesRules, choose, flags, group
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("headct.ingest")  # __name__ is "__main__" here
 
 IMAGE = "ct.nii.gz"
 RECORD = "scan.json"
@@ -59,6 +59,7 @@ class Record:
     """What is known of the scan so far; becomes ``scan.json``."""
 
     scan_id: str
+    revision: int = 0
     status: str = "included"
     reason: str = ""
     problems: list[Problem] = field(default_factory=list)
@@ -73,14 +74,14 @@ class Record:
     sha256: dict[str, str] = field(default_factory=dict)
 
 
-def ingest(scan: Scan, rules: SeriesRules, out: Path) -> Record:
+def ingest(scan: Scan, rules: SeriesRules, out: Path, revision: int = 0) -> Record:
     """Convert one scan into the folder ``out`` and return its record.
 
     Never raises for what the user handed over; files of an earlier run are removed.
     """
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
-    record = Record(scan.scan_id)
+    record = Record(scan.scan_id, revision)
     image: NDArray[np.int16] | None = None
     grid: Geometry | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
@@ -228,7 +229,7 @@ def main(arguments: argparse.Namespace) -> None:
         {key: path for key, path in given.items() if path is not None},
         label_values_from(arguments.labels),
     )
-    record = ingest(scan, rules_from(json.loads(arguments.settings)), arguments.out)
+    record = ingest(scan, rules_from(json.loads(arguments.settings)), arguments.out, arguments.revision)
     logger.info("%s: %s%s", scan.scan_id, record.status, record.reason and f": {record.reason}")
 
 
@@ -243,6 +244,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--labels", required=True, help="JSON: value of each class in the masks")
     parser.add_argument("--settings", default="{}", help="JSON: the ingest block of the config")
     parser.add_argument("--out", required=True, type=Path, help="folder for scan.json and images")
+    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
     return parser
 
 

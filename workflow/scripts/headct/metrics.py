@@ -31,7 +31,7 @@ from headct.problems import BadInput, Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("headct.metrics")
 
 PREDICTS_NOTHING = "predicts-nothing"
 """Key of the reference row of a model that never predicts a lesion."""

@@ -76,10 +76,7 @@ def _header_problems(header: list[str], schema: dict[str, Any], file: str) -> li
             for name in absent
             if name in schema["required"]
         ),
-        *(
-            Problem(file, f"unknown column; known: {', '.join(known)}", row="1", key=name)
-            for name in unknown
-        ),
+        *(Problem(file, f"unknown column; known: {', '.join(known)}", row="1", key=name) for name in unknown),
         *(Problem(file, "column stands twice", row="1", key=name) for name in sorted(repeated)),
     ]
 

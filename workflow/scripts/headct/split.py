@@ -19,7 +19,7 @@ from headct import command
 from headct.artefacts import read_tsv, write_tsv
 from headct.problems import BadInput, Problem
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("headct.split")  # __name__ is "__main__" here
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -53,26 +53,26 @@ def headline(study: dict[str, str]) -> list[str]:
 def leader_board(table_1: pd.DataFrame) -> list[str]:
     """Models by their mean of the three mean Dice, the best first; mean and median per lesion."""
     columns = [*LABELS, MEAN]
-    scores = table_1.pivot(index="model", columns="label", values=["mean", "median"])
-    models = table_1.drop_duplicates("model").set_index("model")
-    ranking = scores[("mean", MEAN)].sort_values(ascending=False, kind="stable").index
-    width = min(max(map(len, models["title"]), default=0), TITLE_WIDTH)
+    by_model = [
+        {row["label"]: row for row in rows.to_dict("records")}
+        for _, rows in table_1.groupby("model", sort=False)
+    ]
+    ranking = sorted(by_model, key=lambda scores: -scores[MEAN]["mean"])
+    titles = [str(scores[MEAN]["title"]) for scores in ranking]
+    width = min(max(map(len, titles)), TITLE_WIDTH)
     heads = [f"{'Mean of lesions' if label == MEAN else label:^15}" for label in columns]
     lines = [
-        f"Dice on {models['n'].max():.0f} test scans",
+        f"Dice on {table_1['n'].max():.0f} test scans",
         f"{'':4}{'':{width}}  {'  '.join(heads)}".rstrip(),
         f"{'':4}{'':{width}}  {'  '.join(['   mean  median'] * len(columns))}",
     ]
     rank = 0
-    for model in ranking:
-        reference = models.at[model, "role"] == REFERENCE
+    for title, scores in zip(titles, ranking, strict=True):
+        reference = scores[MEAN]["role"] == REFERENCE
         rank += not reference
-        cells = "  ".join(
-            f"{scores.at[model, ('mean', label)]:7.3f} {scores.at[model, ('median', label)]:7.3f}"
-            for label in columns
-        )
+        cells = "  ".join(f"{scores[label]['mean']:7.3f} {scores[label]['median']:7.3f}" for label in columns)
         place = "   " if reference else f"{rank:2}."
-        lines.append(f"{place} {clip(models.at[model, 'title'], width):{width}}  {cells}")
+        lines.append(f"{place} {clip(title, width):{width}}  {cells}")
     return lines
 
 

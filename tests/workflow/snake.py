@@ -1,0 +1,49 @@
+"""Run Snakemake as a user does, from the repository, and read what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(
+    *arguments: str | Path, repository: Path = REPOSITORY, timeout_s: int = 900
+) -> subprocess.CompletedProcess:
+    """Snakemake with these arguments, started in ``repository``."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *map(str, arguments)],
+        cwd=repository,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout_s,
+    )
+
+
+def copy_repository(to: Path) -> Path:
+    """A copy of what a clone would hold that a run needs, without any results."""
+    for name in ("workflow", "config", "slurm", "resources"):
+        shutil.copytree(REPOSITORY / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "Snakefile", to)
+    return to
+
+
+def planned(result: subprocess.CompletedProcess) -> dict[str, int]:
+    """Jobs per rule of a dry run, without the target ``all``; empty if nothing is to be done."""
+    assert result.returncode == 0, result.stdout
+    if "Nothing to be done" in result.stdout:
+        return {}
+    stats = result.stdout.rsplit("Job stats:", 1)[-1].split("\n\n")[0]
+    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+    return {rule: count for rule, count in counts.items() if rule not in ("all", "total")}
+
+
+DEMO = ("--directory", "demo", "--configfile", "config/demo.yaml")
+"""Arguments of a run of the demo from a repository's top folder."""

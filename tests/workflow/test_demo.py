@@ -1,0 +1,112 @@
+"""The finished demo: ten models that learnt, every table and figure, nothing of it by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+import yaml
+from headct.artefacts import read_tsv, sha256_of
+
+import snake
+
+CONFIG = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+MODELS = CONFIG["models"]
+FIGURES = ("bland_altman", "concordance", "dice_box_violin", "best_cases", "worst_cases")
+TABLES = ("table1", "table2", "table_e1", "table_e2", "published_vs_reproduced")
+
+
+def test_again_there_is_nothing_to_do(demo: Path) -> None:
+    assert snake.planned(snake.run(*snake.DEMO, "-n")) == {}
+
+
+def test_the_split_is_the_one_that_was_asked_for(demo: Path) -> None:
+    split = read_tsv(demo / "results/cohort/split.tsv")
+    assert split["set"].value_counts().to_dict() == {"train": 24, "test": 12}
+    assert split.groupby("participant_id")["set"].nunique().max() == 1
+    cohort = read_tsv(demo / "results/cohort/cohort.tsv")
+    excluded = cohort[cohort["status"] == "excluded"]
+    assert len(excluded) == CONFIG["phantom"]["incomplete_participants"]
+    assert excluded["reason"].str.startswith("missing section").all()
+
+
+@pytest.mark.parametrize("model", [key for key in MODELS if MODELS[key]["framework"] != "ensemble"])
+def test_each_model_was_trained_by_its_own_framework(demo: Path, model: str) -> None:
+    folder = demo / f"results/models/{model}/seed-1/fold-all"
+    record = json.loads((folder / "train.json").read_text())
+    assert record["framework"] == MODELS[model]["framework"]
+    assert record["n_training_scans"] == 24
+    assert record["sha256"] == sha256_of(folder / "final.pth")
+    losses = [epoch["train_loss"] for epoch in record["history"]]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_model_predicts_every_test_scan_on_its_own_grid(demo: Path, model: str) -> None:
+    manifest = read_tsv(demo / f"results/predictions/{model}/seed-1.tsv", path=str)
+    split = read_tsv(demo / "results/cohort/split.tsv")
+    assert set(manifest["scan_id"]) == set(split.loc[split["set"] == "test", "scan_id"])
+    for row in manifest.itertuples():
+        path = demo / "results/predictions" / model / row.path
+        assert row.sha256 == sha256_of(path)
+        predicted, truth = (
+            sitk.ReadImage(str(path)),
+            sitk.ReadImage(str(demo / f"results/data/{row.scan_id}/labels.nii.gz")),
+        )
+        assert predicted.GetSize() == truth.GetSize()
+        assert predicted.GetSpacing() == pytest.approx(truth.GetSpacing())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_model_learns(demo: Path, model: str) -> None:
+    metrics = read_tsv(demo / f"results/metrics/{model}.tsv", failure=str)
+    assert metrics["failure"].isna().all()
+    median = metrics.loc[metrics["label"] == "ICH", "dice"].median()
+    assert median > (0.6 if model.startswith("nnunet-3d") else 0.3)
+
+
+def test_the_trivial_row_scores_by_absence_alone(demo: Path) -> None:
+    metrics = read_tsv(demo / "results/metrics/predicts-nothing.tsv", failure=str)
+    assert metrics["predicted_ml"].eq(0).all()
+    assert metrics["dice"].eq(metrics["reference_ml"].eq(0)).all()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_comes_with_its_numbers(demo: Path, name: str) -> None:
+    pdf = demo / f"results/figures/{name}.pdf"
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert len(read_tsv(pdf.with_suffix(".tsv"))) > 0
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_table_comes_as_tsv_and_page(demo: Path, name: str) -> None:
+    table = demo / f"results/tables/{name}.tsv"
+    assert len(read_tsv(table)) > 0
+    page = table.with_suffix(".html").read_text(encoding="utf-8")
+    assert CONFIG["study"]["note"] in page, "a simulated result can't be taken for the study's"
+
+
+def test_the_report_is_made(demo: Path, tmp_path: Path) -> None:
+    done = snake.run(*snake.DEMO, "--report", tmp_path / "report.html")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "report.html").stat().st_size > 100_000
+
+
+def test_no_patient_name_or_id_of_the_dicom_is_in_any_output(demo: Path) -> None:
+    import pydicom
+
+    identifiers = set()
+    for folder in (demo / "trial/dicom").iterdir():
+        header = pydicom.dcmread(next(folder.iterdir()), stop_before_pixels=True)
+        identifiers |= {str(header.PatientName), str(header.PatientID)} | set(
+            str(header.PatientName).split("^")
+        )
+    identifiers = {text.encode() for text in identifiers if len(text) > 3}
+    assert identifiers
+    for path in [*demo.glob("results/**/*"), *demo.glob("logs/**/*")]:
+        if path.is_file() and path.suffix in (".json", ".tsv", ".html", ".log", ".pdf"):
+            content = path.read_bytes()
+            found = [text for text in identifiers if text in content]
+            assert not found, path

@@ -1,0 +1,83 @@
+"""Each configuration resolves to the jobs that it should, on a sheet of empty files, in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import snake
+import yaml
+
+ALL_TEN = {"train": 9, "predict": 10, "metrics": 11, "table1": 1, "table_e1": 1, "agreement_figure": 2}
+
+
+def write_sheet(path: Path, scans: int) -> None:
+    """A sheet of scans whose files are there but empty."""
+    lines = ["scan_id participant_id site dicom mask age sex onset_to_ct_h rater".replace(" ", "\t")]
+    for number in range(scans):
+        folder = path.parent / f"dicom/s{number}"
+        folder.mkdir(parents=True)
+        (folder / "1.dcm").touch()
+        (path.parent / f"s{number}.nii.gz").touch()
+        lines.append(f"s{number}\tp{number}\tA\tdicom/s{number}\ts{number}.nii.gz\t70\tF\t2.5\tr1")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def sheet_of(config: str) -> str:
+    path = snake.REPOSITORY / "config" / config
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["sheet"]
+
+
+@pytest.mark.parametrize("config", ["demo.yaml", "simulated_full.yaml", "config.yaml"])
+def test_each_config_resolves(tmp_path: Path, config: str) -> None:
+    sheet = tmp_path / sheet_of(config)
+    sheet.parent.mkdir(exist_ok=True)
+    write_sheet(sheet, scans=5)
+    jobs = snake.planned(snake.run("--directory", tmp_path, "--configfile", f"config/{config}", "-n"))
+    assert jobs.items() >= (ALL_TEN | {"ingest": 5}).items()
+    assert list(tmp_path.iterdir()) == [*{sheet.parent, tmp_path / ".snakemake"}], "a dry run writes nothing"
+
+
+def test_the_real_study_is_the_default_config(tmp_path: Path) -> None:
+    clone = snake.copy_repository(tmp_path / "clone")
+    assert "make demo" in snake.run("-n", repository=clone).stdout, "no sheet: how to go on is said"
+    write_sheet(clone / sheet_of("config.yaml"), scans=3)
+    assert snake.planned(snake.run("-n", repository=clone))["ingest"] == 3
+    by_slurm = snake.run("--profile", "slurm", "-n", repository=clone)
+    assert snake.planned(by_slurm)["train"] == 9
+
+
+def test_one_figure_trains_one_model(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=4)
+    demo = ("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n")
+    jobs = snake.planned(snake.run(*demo, "results/figures/bland_altman.pdf"))
+    assert jobs == {
+        "ingest": 4,
+        "cohort": 1,
+        "split": 1,
+        "train": 1,
+        "predict": 1,
+        "metrics": 1,
+        "agreement_figure": 1,
+    }
+    ensemble = snake.planned(snake.run(*demo, "results/metrics/nnunet-2d-3d.tsv"))
+    assert (ensemble["train"], ensemble["predict"]) == (2, 1)
+
+
+def test_a_mistyped_scan_or_model_matches_no_rule(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+    for target in ("results/data/s9/scan.json", "results/metrics/nnunet-4d.tsv"):
+        result = snake.run("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n", target)
+        assert result.returncode == 1
+        assert "No rule to produce" in result.stdout
+
+
+def test_every_rule_has_a_docstring(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+    result = snake.run("--directory", tmp_path, "--configfile", "config/demo.yaml", "--list")
+    rules = [line for line in result.stdout.splitlines() if line.strip()]
+    assert len(rules) > 15
+    assert [rule for rule in rules if "(" not in rule] == []

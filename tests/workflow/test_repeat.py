@@ -1,0 +1,42 @@
+"""Two runs of the demo in different folders, sharing nothing, agree in all that counts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import snake
+
+from headct.artefacts import sha256_of
+
+
+@pytest.mark.slow
+def test_a_second_run_in_another_folder_gives_the_same_bytes(demo: Path, tmp_path: Path) -> None:
+    clone = snake.copy_repository(tmp_path / "clone")
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(snake.REPOSITORY / name, clone)
+    venv = f"VENV={snake.REPOSITORY / '.venv'}"
+    subprocess.run(["make", "demo", venv], cwd=clone, check=True)
+    one, other = demo / "results", clone / "demo/results"
+    compared = [
+        path.relative_to(one)
+        for pattern in (
+            "tables/*",
+            "figures/*",
+            "statistics/*",
+            "metrics/*",
+            "cohort/*",
+            "data/*/*",
+            "predictions/*/*/*",
+            "models/*/*/*/final.pth",
+        )
+        for path in one.glob(pattern)
+    ]
+    assert len(compared) > 200
+    differing = [str(path) for path in compared if sha256_of(one / path) != sha256_of(other / path)]
+    assert differing == []
+    records = [json.loads(path.read_text()) for path in other.glob("models/*/*/*/train.json")]
+    assert all(record["resumed"] == 0 for record in records)

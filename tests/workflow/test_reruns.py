@@ -1,0 +1,88 @@
+"""What makes a finished study run again, and what does not: nothing is trained without cause."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import snake
+
+STEPS = (
+    "training/nnunet.py",
+    "training/monai.py",
+    "training/blastct.py",
+    "ingest.py",
+    "split.py",
+    "metrics.py",
+)
+
+
+def plan(clone: Path, *targets: str) -> dict[str, int]:
+    return snake.planned(snake.run(*snake.DEMO, "-n", *targets, repository=clone))
+
+
+def test_a_clone_with_new_file_times_has_nothing_to_do(clone: Path) -> None:
+    assert plan(clone) == {}
+    assert plan(clone, "results/figures/bland_altman.pdf") == {}
+
+
+def test_touched_sources_change_nothing(clone: Path) -> None:
+    for path in [*clone.rglob("*.py"), *clone.rglob("*.smk"), *clone.rglob("*.yaml"), clone / "Snakefile"]:
+        path.touch()
+    assert plan(clone) == {}
+
+
+def test_comments_and_docstrings_change_nothing(clone: Path) -> None:
+    for step in STEPS:
+        path = clone / "workflow/scripts/headct" / step
+        path.write_text(
+            "# A comment.\n" + path.read_text(encoding="utf-8").replace('"""', '"""Reworded. ', 1)
+        )
+    assert plan(clone) == {}
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected", "spared"),
+    [
+        ("predictions/unet/seed-1/*.nii.gz", {"predict": 1, "metrics": 1}, {"ingest", "split", "train"}),
+        ("models/unet/seed-1/fold-all/final.pth", {"train": 1, "predict": 1}, {"ingest", "split"}),
+        ("data/*/labels.nii.gz", {"ingest": 1}, set()),
+    ],
+)
+def test_a_lost_file_is_noticed(clone: Path, lost: str, expected: dict[str, int], spared: set[str]) -> None:
+    next(iter(sorted((clone / "demo/results").glob(lost)))).unlink()
+    jobs = plan(clone)
+    assert jobs.items() >= expected.items()
+    assert spared.isdisjoint(jobs)
+
+
+def test_a_lost_prediction_is_made_again_once(clone: Path) -> None:
+    results = clone / "demo/results"
+    manifest = (results / "predictions/unet/seed-1.tsv").read_text()
+    lost = min((results / "predictions/unet/seed-1").glob("*.nii.gz"))
+    before = lost.read_bytes()
+    lost.unlink()
+    target = "results/metrics/unet.tsv"
+    done = snake.run(*snake.DEMO, "--cores", "1", target, repository=clone)
+    assert done.returncode == 0, done.stdout
+    assert lost.read_bytes() == before
+    assert "headct.training" not in done.stdout
+    assert plan(clone, target) == {}, "noticed once, not for ever"
+    columns = manifest.splitlines()[0]
+    assert (results / "predictions/unet/seed-1.tsv").read_text().splitlines()[0] == columns
+
+
+def test_an_ingest_edit_that_leaves_the_bytes_equal_trains_nothing(clone: Path, demo: Path) -> None:
+    shutil.copytree(demo / "work/training/unet", clone / "demo/work/training/unet")
+    source = clone / "workflow/scripts/headct/ingest.py"
+    source.write_text(source.read_text(encoding="utf-8") + "\nUNUSED = 1\n")
+    target = "results/models/unet/seed-1/fold-all/train.json"
+    record = clone / "demo" / target
+    before = json.loads(record.read_text())
+    assert plan(clone, target)["ingest"] > 1
+    done = snake.run(*snake.DEMO, "--cores", "2", target, repository=clone)
+    assert done.returncode == 0, done.stdout
+    assert "unet: already trained" in done.stdout
+    assert json.loads(record.read_text()) == before
