@@ -71,7 +71,7 @@ def write_tsv(frame: pd.DataFrame, path: Path | str, float_format: str = "%.10g"
         )
 
 
-def read_tsv(path: Path | str, **dtype: Any) -> pd.DataFrame:
+def read_tsv(path: Path | str, /, **dtype: Any) -> pd.DataFrame:
     """Read a table written by :func:`write_tsv`; identifiers stay text, only empty cells are missing."""
     import pandas as pd
 

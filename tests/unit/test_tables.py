@@ -1,0 +1,357 @@
+"""Tables, the published numbers beside them, and the summary on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from headct import published, summary
+from headct.artefacts import read_tsv, write_json, write_tsv
+from headct.labels import LABELS
+from headct.metrics import PREDICTS_NOTHING
+from headct.problems import BadInput
+from headct.statistics.__main__ import statistics
+from headct.tables import page
+from headct.tables.__main__ import arguments, main
+from headct.tables.cohort import table_2
+from headct.tables.comparison import published_vs_reproduced
+from headct.tables.implementation import table_e1, training_times
+from headct.tables.models import marks, table_1, table_e2
+from simulated_scores import FAMILY, cohort, simulated, with_role
+
+TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
+
+
+@pytest.fixture(scope="module")
+def computed() -> dict[str, pd.DataFrame]:
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort())
+
+
+def record(model: str, **changes: object) -> dict[str, object]:
+    """A ``train.json``."""
+    return {
+        "model": model,
+        "framework": "nnunet",
+        "seed": 0,
+        "fold": "all",
+        "n_training_scans": 12,
+        "device": "cpu",
+        "threads": 1,
+        "versions": {"python": "3.11.9", "torch": "2.14.1"},
+        "epochs": 2,
+        "record": {
+            "network": "PlainConvUNet",
+            "parameters": 1234567,
+            "patch_size": [8, 32, 32],
+            "iterations": 120,
+        },
+        "sessions": [{"device": "x86_64"}],
+        "resumed": 0,
+        "seconds": 1800.0,
+        **changes,
+    }
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        *((0.0004, "<.001"), (0.001, ".001"), (0.0096, ".010"), (0.25, ".25")),
+        *((0.0496, ".050"), (0.0504, ".050"), (0.999, ">.99"), (1.0, ">.99"), (math.nan, "–")),
+    ],
+)
+def test_p_values(p: float, text: str) -> None:
+    assert page.p_value(p) == text
+
+
+def test_numbers() -> None:
+    assert [page.number(value) for value in (-0.001, -1.5, 2.0, math.nan)] == ["0.00", "−1.50", "2.00", "–"]
+    assert page.spread(0.32, -8.35, 9.0) == "0.32 (−8.35 to 9.00)"
+    assert page.spread(1.9, 1.4, 2.9, 1) == "1.9 (1.4–2.9)"
+    assert page.share(2, 3) == "2/3 (67%)"
+    assert page.share(1.5, 3) == "1.5/3 (50%)"
+    assert page.share(0, 0) == "–"
+
+
+def test_page_is_self_contained_escaped_and_titled() -> None:
+    table = page.Table("T", pd.DataFrame(), [page.Panel([("", "a<b")], [[page.Cell("x & y")]])], ["n < 3"])
+    text = page.html(table, "Simulated data")
+    assert "<title>T (Simulated data)</title>" in text
+    assert "<h1>T (Simulated data)</h1>" in text
+    assert "a&lt;b" in text
+    assert "x &amp; y" in text
+    assert "n &lt; 3" in text
+    assert not re.search(r"https?:|src=|<script|<link", text)
+
+
+# Table 1
+
+
+def test_marks_are_shared_by_ties_and_kept_from_reference_rows() -> None:
+    values = pd.Series([0.9, 0.5, 0.9, 0.2, 0.99])
+    eligible = pd.Series([True, True, True, False, False])
+    assert list(marks(values, eligible)) == ["best", "worst", "best", "", ""]
+    assert set(marks(pd.Series([0.5, 0.5]), pd.Series([True, True]))) == {""}
+    assert list(marks(pd.Series([0.5, np.nan]), pd.Series([True, True]))) == ["", ""]
+
+
+def test_marks_of_the_published_table_are_found_again() -> None:
+    # The paper marks not every worst value and breaks ties of the rounded medians; what it marks
+    # must be marked here.
+    printed = read_tsv(published.FOLDER / "table1_dice.tsv").fillna({"mark_mean": "", "mark_median": ""})
+    for _, rows in printed.groupby("label"):
+        for column in ("mean", "median"):
+            found = marks(rows[column], pd.Series(True, index=rows.index))
+            mark = rows[f"mark_{column}"]
+            assert list(found[mark != ""]) == list(mark[mark != ""])
+
+
+def test_table_1_shows_the_trivial_row_unmarked_and_last(computed: dict[str, pd.DataFrame]) -> None:
+    table = table_1(computed, TITLES)
+    assert list(table.numbers["model"].unique()) == [*FAMILY, "extra", PREDICTS_NOTHING]
+    beside = table.numbers[~table.numbers["model"].isin(FAMILY)]
+    assert (beside[["mark_mean", "mark_median"]] == "").all(axis=None)
+    for label in LABELS:
+        rows = table.numbers[table.numbers["label"] == label]
+        assert (rows["mark_mean"] == "best").sum() == 1
+    for panel in table.panels:
+        assert [row[0].text for row in panel.rows] == [
+            "Model <A>",
+            "Model B",
+            "C",
+            "extra",
+            "Predicts nothing",
+        ]
+        assert panel.apart == {3, 4}
+        assert {len(row) for row in panel.rows} == {len(panel.columns)}
+
+
+def test_table_1_prints_what_was_computed(computed: dict[str, pd.DataFrame]) -> None:
+    dice = computed["dice_summary"].set_index(["model", "label"]).loc[("b", "IVH")]
+    row = table_1(computed, TITLES).panels[0].rows[1]
+    assert row[5].text == f"{dice['mean']:.3f}"
+    assert row[6].text == f"{dice['median']:.3f} ({dice['q1']:.3f}–{dice['q3']:.3f})"
+
+
+def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> None:
+    dice = computed["dice_summary"].copy()
+    dice.loc[dice["model"] == "b", "n_failed"] = 2
+    notes = "\n".join(table_1({**computed, "dice_summary": dice}, TITLES).notes)
+    assert "Model B: predictions missing and counted as empty: 2." in notes
+    assert "ICH: Kruskal-Wallis H" in notes
+    assert "of 3 pairs" in notes
+
+
+def test_table_1_of_a_single_model() -> None:
+    only = statistics(with_role(simulated(["a"]), ["a"]), cohort())
+    table = table_1(only, {})
+    assert "Kruskal-Wallis test undefined" in "\n".join(table.notes)
+    assert (table.numbers["mark_mean"] == "").all()
+
+
+# Table 2, E2
+
+
+def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> None:
+    table = table_2(computed["cohort_tests"])
+    shown = table.numbers.set_index(["characteristic", "statistic"])
+    assert shown.loc[("participants", "n"), "train"] == "12"
+    assert re.fullmatch(r"\d+ \(\d+\) \d+–\d+", shown.loc[("age_years", "mean (SD) range"), "test"])
+    assert re.fullmatch(r"\d\.\d \(\d\.\d–\d\.\d\)", shown.loc[("onset_to_ct_hours", "median (IQR)"), "test"])
+    assert shown.loc[("ICH", "n (%)"), "train"] == "12 (100)"
+
+
+def test_table_2_without_any_ivh() -> None:
+    table = table_2(statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0))["cohort_tests"])
+    shown = table.numbers.set_index(["characteristic", "statistic"])
+    assert shown.loc[("IVH_volume_ml", "median (IQR)"), "train"] == "no values"
+    assert shown.loc[("IVH_volume_ml", "mean (SD) range"), "note"] != ""
+
+
+def test_table_e2_is_marked_as_our_reading(computed: dict[str, pd.DataFrame]) -> None:
+    table = table_e2(computed, TITLES)
+    assert table.notes[0].startswith("Our reading")
+    assert [row[0].text for row in table.panels[0].rows][-1] == "Predicts nothing"
+    assert table.panels[0].rows[-1][1].text == "0.00 (0%)"
+
+
+# Table E1 and times
+
+
+def test_table_e1_reads_records_and_lists_members() -> None:
+    details = {
+        "architecture": "DeepMedic",
+        "n_parameters": 5,
+        "milestones": [1, 2],
+        "hu_window": [-15.0, 75.0],
+    }
+    records = [record("a"), record("b", framework="blastct", record=details, threads=2)]
+    table = table_e1(records, ["a", "b", "ab"], TITLES, {"ab": ["a", "b"]})
+    shown = table.numbers.set_index("item")
+    assert shown.loc["Network"].to_list() == ["PlainConvUNet", "DeepMedic", ""]
+    assert shown.loc["Parameters"].to_list() == ["1,234,567", "5", ""]
+    assert shown.loc["Patch, voxels", "a"] == "8 × 32 × 32"
+    assert shown.loc["Intensity window, HU", "b"] == "-15, 75"
+    assert shown.loc["Milestones", "b"] == "1, 2"
+    assert shown.loc["Members", "ab"] == "mean of the probabilities of Model <A>, Model B"
+    assert shown.loc["Threads"].to_list() == ["1", "2", ""]
+
+
+def test_table_e1_joins_seeds_and_holds_no_times() -> None:
+    one = table_e1([record("a"), record("a", seed=1)], ["a"], {}, {})
+    other = table_e1([record("a", seconds=5.0), record("a", seed=1, resumed=3)], ["a"], {}, {})
+    assert one.numbers.set_index("item").loc["Seeds", "a"] == "0, 1"
+    pd.testing.assert_frame_equal(one.numbers, other.numbers)
+
+
+def test_training_times_in_the_order_of_the_models() -> None:
+    table = training_times([record("b"), record("a", seed=1), record("a"), record("z")], ["a", "b"], TITLES)
+    assert list(zip(table.numbers["model"], table.numbers["seed"], strict=True)) == [
+        ("a", 0),
+        ("a", 1),
+        ("b", 0),
+    ]
+    assert set(table.numbers["hours"]) == {0.5}
+
+
+# Published numbers
+
+
+def test_published_cells_are_read_number_by_number() -> None:
+    assert published.numbers_in("11.62 (14.43) 1.19e-4-152.10") == [11.62, 14.43, 1.19e-4, 152.10]
+    assert published.numbers_in("69 (14) 20-101") == [69, 14, 20, 101]
+    assert published.numbers_in("872 (56)") == [872, 56]
+
+
+def test_published_numbers_have_their_n() -> None:
+    table = published.numbers().set_index(["table", "item", "label", "quantity"])
+    assert table.index.is_unique
+    focal = table.loc[("Table 1", "nnunet-3d-focal", "mean", "mean")]
+    assert (focal["published"], focal["n_published"]) == (0.800, 174)
+    volume = table.loc[("Table 2", "IVH_volume_ml, median (IQR)", "test", "median")]
+    assert (volume["published"], volume["n_published"]) == (5.84, 48)
+    assert table.loc[("Agreement", "nnunet-3d-focal", "ICH", "bias_ml"), "published"] == 0.32
+    assert len(published.model_names()) == 10
+
+
+def test_published_means_of_means_add_up() -> None:
+    table = read_tsv(published.FOLDER / "table1_dice.tsv")
+    lesions = table[table["label"] != "mean"].groupby("model")[["mean", "median"]].mean()
+    printed = table[table["label"] == "mean"].set_index("model")
+    for column in ("mean", "median"):
+        assert (lesions[column] - printed[column]).abs().max() < 0.0011
+
+
+def test_comparison_has_every_published_number(computed: dict[str, pd.DataFrame]) -> None:
+    wanted = published.numbers()
+    table = published_vs_reproduced(wanted, computed, published.model_names())
+    assert len(table.numbers) == len(wanted)
+    assert list(table.numbers["published"]) == list(wanted["published"])
+    of_models = table.numbers[table.numbers["table"] != "Table 2"]
+    assert of_models["reproduced"].isna().all()
+    assert of_models["note"].str.startswith("model not run").all()
+    of_cohort = table.numbers[table.numbers["table"] == "Table 2"].set_index(["item", "label", "quantity"])
+    ages = cohort().query("set == 'test'")["age"]
+    assert of_cohort.loc[("age_years, mean (SD) range", "test", "max"), "reproduced"] == ages.max()
+    assert any("BLAST-CT" in note for note in table.notes)
+
+
+def test_comparison_of_the_study_with_itself_finds_no_difference(
+    computed: dict[str, pd.DataFrame],
+) -> None:
+    printed = read_tsv(published.FOLDER / "table1_dice.tsv").assign(n=174)
+    focal = read_tsv(published.FOLDER / "agreement_focal.tsv").assign(n=174)
+    ours = {
+        "dice_summary": printed,
+        "agreement": focal.rename(columns={"mean_difference_ml": "bias_ml"}),
+        "cohort_tests": computed["cohort_tests"],
+    }
+    table = published_vs_reproduced(published.numbers(), ours, published.model_names())
+    of_models = table.numbers[table.numbers["table"] != "Table 2"]
+    assert (of_models["difference"] == 0).all()
+    assert not of_models["note"].fillna("").str.contains("not run").any()
+
+
+# The commands
+
+
+@pytest.fixture
+def results(tmp_path: Path, computed: dict[str, pd.DataFrame]) -> Path:
+    for name, table in computed.items():
+        write_tsv(table, tmp_path / "statistics" / f"{name}.tsv")
+    for model in FAMILY:
+        write_json(record(model), tmp_path / "models" / model / "seed-0" / "fold-all" / "train.json")
+    write_json({"study": {"name": "demo", "note": "Simulated data"}}, tmp_path / "config.json")
+    return tmp_path
+
+
+def command_lines(results: Path) -> dict[str, list[str]]:
+    titles = ["--titles", json.dumps(TITLES)]
+    statistics_folder = ["--statistics", str(results / "statistics")]
+    records = ["--train-records", *map(str, sorted(results.glob("models/*/*/*/train.json")))]
+    models = ["--models", *FAMILY]
+    return {
+        "table1": [*statistics_folder, *titles],
+        "table2": statistics_folder,
+        "table_e1": [*records, *models, "d", *titles, "--ensembles", '{"d": ["a", "b"]}'],
+        "training_times": [*records, *models, *titles],
+        "table_e2": [*statistics_folder, *titles],
+        "published_vs_reproduced": statistics_folder,
+    }
+
+
+def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
+    for folder in ("tables", "again"):
+        for name, options in command_lines(results).items():
+            out = results / folder / f"{name}.tsv"
+            line = [name, *options, "--title-note", "Simulated data", "--out", str(out)]
+            main(arguments().parse_args(line))
+            text = out.with_suffix(".html").read_text(encoding="utf-8")
+            assert "(Simulated data)</h1>" in text
+            ElementTree.fromstring(text)  # tags are balanced
+    written = sorted((results / "tables").iterdir())
+    assert len(written) == 12
+    for path in written:
+        assert path.read_bytes() == (results / "again" / path.name).read_bytes()
+
+
+def test_model_without_a_record_is_named(results: Path) -> None:
+    line = ["table_e1", *command_lines(results)["training_times"], "--out", str(results / "e1.tsv")]
+    line.insert(line.index("--models") + 1, "unet")
+    with pytest.raises(BadInput, match="unet"):
+        main(arguments().parse_args(line))
+
+
+def test_summary_ranks_models_and_fits_the_terminal(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = json.dumps({**TITLES, "a": "A model with a name that is much too long for any table"})
+    out = results / "tables" / "table1.tsv"
+    line = ["table1", *command_lines(results)["table1"][:2], "--titles", titles, "--out", str(out)]
+    main(arguments().parse_args(line))
+    for name in ("bland_altman", "a_figure_with_a_rather_long_name", "concordance", "dice_box_violin"):
+        (results / "figures").mkdir(exist_ok=True)
+        (results / "figures" / f"{name}.pdf").touch()
+    summary.main(summary.arguments().parse_args([str(results)]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0] == "Study demo: Simulated data"
+    ranked = [line for line in lines if re.match(r" *\d\. ", line)]
+    assert len(ranked) == 4
+    means = [float(line.split()[-2]) for line in ranked]
+    assert means == sorted(means, reverse=True)
+    assert any("Predicts nothing" in line and not line.strip()[0].isdigit() for line in lines)
+    assert any("bland_altman.pdf" in line for line in lines)
+
+
+def test_summary_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no Table 1 yet"):
+        summary.main(summary.arguments().parse_args([str(tmp_path)]))

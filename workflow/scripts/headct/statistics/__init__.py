@@ -1,0 +1,1 @@
+"""The study's statistics, as published: summaries, rank tests, agreement, comparison of cohorts."""

@@ -1,0 +1,75 @@
+"""All statistics of the study from the measures: ``python -m headct.statistics --help``.
+
+Writes, into the folder given: ``dice_summary``, ``dice_present_summary``, ``volume_overlap``,
+``kruskal_wallis``, ``dunn``, ``agreement`` and ``cohort_tests`` (.tsv). With several seeds each
+scan's measures are first averaged over the seeds, except for agreement, which is that of one
+network, the first seed's. What is undefined is empty, with the reason in the column ``note``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from headct import command
+from headct.artefacts import read_tsv, write_tsv
+from headct.statistics import scores as scores_of
+from headct.statistics.agreement import agreement_table
+from headct.statistics.cohort_tests import cohort_of_split, cohort_tests
+from headct.statistics.group_tests import dunn_table, kruskal_wallis_table
+from headct.statistics.summary import dice_present_summary, dice_summary, volume_overlap
+
+logger = logging.getLogger("headct.statistics")
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.statistics", description=__doc__)
+    parser.add_argument(
+        "--metrics", required=True, nargs="+", type=Path, help="metrics tables, one per model"
+    )
+    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument(
+        "--models",
+        required=True,
+        nargs="+",
+        metavar="KEY",
+        help="the models that are compared, in the order of the tables; any others that were"
+        " measured are summarised below them, but enter no rank and no correction",
+    )
+    parser.add_argument("--out", required=True, type=Path, help="folder of the tables to write")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    scores = scores_of.read(args.metrics, args.models)
+    cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split))
+    for name, table in statistics(scores, cohort).items():
+        write_tsv(table, args.out / f"{name}.tsv")
+    logger.info(
+        "statistics of %d models on %d test scans: %s",
+        scores["model"].nunique(),
+        scores["scan_id"].nunique(),
+        args.out,
+    )
+
+
+def statistics(scores: pd.DataFrame, cohort: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Every table by the name of its file; takes what ``scores.read`` and ``cohort_of_split`` give."""
+    scans = scores_of.mean_over_seeds(scores)
+    return {
+        "dice_summary": dice_summary(scans),
+        "dice_present_summary": dice_present_summary(scans),
+        "volume_overlap": volume_overlap(scans),
+        "kruskal_wallis": kruskal_wallis_table(scans),
+        "dunn": dunn_table(scans),
+        "agreement": agreement_table(scores_of.first_seed(scores)),
+        "cohort_tests": cohort_tests(cohort),
+    }
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())
