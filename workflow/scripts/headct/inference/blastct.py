@@ -43,9 +43,7 @@ def load(folder: Path, device: str) -> Callable[[sitk.Image], np.ndarray]:
     return predict
 
 
-def predict_array(
-    hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str
-) -> np.ndarray:
+def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str) -> np.ndarray:
     """Class probabilities (z, y, x, class) of an image in HU (z, y, x) at the network's spacing."""
     image = hu.astype(np.float32)[np.newaxis]
     mask = np.ones(hu.shape, dtype=bool)
@@ -65,9 +63,7 @@ def predict_array(
     return reconstruct_image(patches, hu.shape, centres, output_size)
 
 
-def to_native_grid(
-    probabilities: np.ndarray, spacing_mm: list[float], native: sitk.Image
-) -> np.ndarray:
+def to_native_grid(probabilities: np.ndarray, spacing_mm: list[float], native: sitk.Image) -> np.ndarray:
     """Interpolate probabilities (z, y, x, class) linearly on the grid of ``native``.
 
     Returns:

@@ -59,9 +59,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         job.shared_folder,
     )
     require_noise_covers(scans, noise)
-    batches = TrainingBatches(
-        scans, configuration, noise, output_patch_size, seed=job.seed, fold=job.fold
-    )
+    batches = TrainingBatches(scans, configuration, noise, output_patch_size, seed=job.seed, fold=job.fold)
     run = Run(job, folder, model.to(job.device), configuration, batches)
     run.to_the_end()
     return TrainedModel(
@@ -85,6 +83,7 @@ def package_configuration(settings: dict[str, Any]) -> dict[str, Any]:
             "DeepMedic": {
                 "feature_maps": list(settings["feature_maps"]),
                 "fully_connected": list(settings["fully_connected_maps"]),
+                "dropout": list(settings["dropout"]),
             }
         },
         "data": {
@@ -262,9 +261,7 @@ class Run:
 
     def _end_epoch(self) -> None:
         rate = self.optimiser.param_groups[0]["lr"]
-        self.history.append(
-            {"epoch": len(self.history) + 1, "learning_rate": rate} | self.totals.summary()
-        )
+        self.history.append({"epoch": len(self.history) + 1, "learning_rate": rate} | self.totals.summary())
         self.totals = Totals()
         self.schedule.step()
 
@@ -314,7 +311,7 @@ class Run:
         )
 
 
-def _unchanged(batch: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 

@@ -102,9 +102,7 @@ def resampled_scans(
     return found
 
 
-def _write_resampled(
-    scan: TrainingScan, spacing_mm: Sequence[float], files: ResampledScan
-) -> None:
+def _write_resampled(scan: TrainingScan, spacing_mm: Sequence[float], files: ResampledScan) -> None:
     ct = sitk.ReadImage(str(scan.ct), sitk.sitkInt16)
     labels = sitk.ReadImage(str(scan.labels), sitk.sitkUInt8)
     for image, is_discrete, path in ((ct, False, files.ct), (labels, True, files.labels)):
@@ -113,9 +111,7 @@ def _write_resampled(
             np.save(temporary, array)
 
 
-def elastic_noise(
-    size_voxels: int, periods: int, amplitude_voxels: float, shared_folder: Path
-) -> np.ndarray:
+def elastic_noise(size_voxels: int, periods: int, amplitude_voxels: float, shared_folder: Path) -> np.ndarray:
     """The displacement map of blast_ct's elastic deformation, made once and then read from disk.
 
     Returns:
@@ -142,9 +138,7 @@ def _perlin_planes(size: int, periods: int) -> Iterator[np.ndarray]:
     corners = (periods + 1,) * 3
     theta = 2 * np.pi * random_state.rand(*corners)
     phi = 2 * np.pi * random_state.rand(*corners)
-    gradients = np.stack(
-        (np.sin(phi) * np.cos(theta), np.sin(phi) * np.sin(theta), np.cos(phi)), axis=3
-    )
+    gradients = np.stack((np.sin(phi) * np.cos(theta), np.sin(phi) * np.sin(theta), np.cos(phi)), axis=3)
     length = cell * periods
     position = np.arange(length) * (periods / length) % 1
     weight = 6 * position**5 - 15 * position**4 + 10 * position**3
@@ -157,9 +151,7 @@ def _perlin_planes(size: int, periods: int) -> Iterator[np.ndarray]:
             corner = layer[a, b : b + periods, c : c + periods].repeat(cell, 0).repeat(cell, 1)
             corner = corner[:size, :size]
             ramps[a, b, c] = (
-                (position[plane] - a) * corner[..., 0]
-                + (y - b) * corner[..., 1]
-                + (x - c) * corner[..., 2]
+                (position[plane] - a) * corner[..., 0] + (y - b) * corner[..., 1] + (x - c) * corner[..., 2]
             )
         along_z = ramps[0] * (1 - weight[plane]) + weight[plane] * ramps[1]
         along_y = (1 - weight_y) * along_z[0] + weight_y * along_z[1]
