@@ -1,0 +1,149 @@
+"""One look for all figures: print sizes, colours, the frame around the panels, how a figure is saved.
+
+Sizes are in millimetres at print size, as journals give them: 170 mm is two columns.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure, SubFigure
+
+from headct.artefacts import write_atomically, write_tsv
+
+MM_PER_INCH = 25.4
+POINTS_PER_MM = 72 / MM_PER_INCH
+WIDTH_MM = 170.0
+
+TEXT_PT, SMALL_PT = 7.0, 6.5
+LEGEND_MM = 4.6
+
+# Okabe M, Ito K. Color Universal Design (2008), https://jfly.uni-koeln.de/color/.
+VERMILLION, SKY_BLUE, YELLOW = "#D55E00", "#56B4E9", "#F0E442"
+BLUE, ORANGE, BLACK = "#0072B2", "#E69F00", "#000000"
+GREY = "#767676"
+
+LESION_COLOURS = {"ICH": VERMILLION, "PHE": SKY_BLUE, "IVH": YELLOW}
+"""Colours on grey-scale CT; they differ in lightness too, so that they survive greyscale print."""
+
+LESION_NAMES = {
+    "ICH": "Intracerebral haemorrhage",
+    "PHE": "Perihaematomal oedema",
+    "IVH": "Intraventricular haemorrhage",
+}
+
+PRINT: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": TEXT_PT,
+    "axes.titlesize": TEXT_PT,
+    "axes.labelsize": TEXT_PT,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "legend.fontsize": SMALL_PT,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.0,
+    # Titles come from the user's config: a dollar sign in one is a dollar sign.
+    "text.parse_math": False,
+    # TrueType, not Type 3: journals refuse Type 3, and text stays selectable.
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+}
+"""Settings of every figure; ``matplotlib.rc_context(PRINT)`` around drawing *and* saving."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure's frame: a heading above, panels in ``body``, legend and study title below."""
+
+    figure: Figure
+    body: SubFigure
+
+
+def line_height_mm(size_pt: float) -> float:
+    """Height of one line of text, with its leading."""
+    return 1.3 * size_pt / POINTS_PER_MM
+
+
+def wrap(text: str, width_mm: float, size_pt: float, most_lines: int | None = None) -> list[str]:
+    """Break text into lines that fit; very long words are cut, never run over the edge.
+
+    Beyond ``most_lines`` the text ends in an ellipsis.
+    """
+    glyph_mm = 0.55 * size_pt / POINTS_PER_MM  # English in DejaVu Sans takes 0.5 em a letter
+    n_letters = max(4, int(width_mm / glyph_mm))
+    return textwrap.wrap(text, n_letters, max_lines=most_lines, placeholder="…") or [""]
+
+
+def sheet(
+    heading: str, study_title: str, body_mm: float, legend: Sequence[Artist], notes: Sequence[str]
+) -> Sheet:
+    """A 170 mm wide figure whose panels get ``body_mm`` of height, whatever the texts need.
+
+    ``notes`` (sentences; empty ones are dropped) go above the legend, the study
+    title into the lower right corner.
+    """
+    heading_lines = wrap(heading, WIDTH_MM * 0.92, TEXT_PT + 1)
+    note_lines = wrap(" ".join(filter(None, notes)), WIDTH_MM, SMALL_PT)
+    study_lines = wrap(study_title, WIDTH_MM, SMALL_PT)
+    small_mm = line_height_mm(SMALL_PT)
+    head_mm = 1.4 + len(heading_lines) * line_height_mm(TEXT_PT + 1)
+    foot_mm = 2.5 + (len(note_lines) + len(study_lines)) * small_mm + LEGEND_MM
+    total_mm = head_mm + body_mm + foot_mm
+    figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, total_mm / MM_PER_INCH), layout="constrained")
+    heights = [head_mm, body_mm, foot_mm]
+    head, body, foot = figure.subfigures(3, 1, squeeze=False, hspace=0, height_ratios=heights)[:, 0]
+    head.text(0, 1 - 0.8 / head_mm, "\n".join(heading_lines), va="top", size=TEXT_PT + 1, weight="bold")
+    below = {"va": "top", "size": SMALL_PT, "linespacing": 1.25}
+    foot.text(0, 1 - 1.2 / foot_mm, "\n".join(note_lines), **below)
+    legend_top = 1 - (1.2 + len(note_lines) * small_mm) / foot_mm
+    foot.legend(
+        handles=list(legend),
+        loc="upper left",
+        bbox_to_anchor=(0, legend_top),
+        ncols=len(legend),
+        borderpad=0.4,
+        borderaxespad=0,
+        columnspacing=1.4,
+        handlelength=1.8,
+    )
+    study_top = legend_top - LEGEND_MM / foot_mm
+    foot.text(1, study_top, "\n".join(study_lines), ha="right", color=GREY, **below)
+    return Sheet(figure, body)
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """A number for print: fixed decimals, true minus sign, no "−0.00", a dash where there is none."""
+    if pd.isna(value):
+        return "–"
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def significant(value: float) -> str:
+    """A volume or coefficient for print: two decimals, fewer from 10 and from 100 on."""
+    size = 0 if pd.isna(value) else abs(value)
+    return number(value, 2 if size < 9.995 else 1 if size < 99.95 else 0)
+
+
+def save(figure: Figure, drawn: pd.DataFrame, out: Path, title: str) -> None:
+    """Write ``out`` (PDF) and, beside it, the numbers drawn (TSV); equal input gives equal bytes."""
+    write_tsv(drawn, out.with_suffix(".tsv"))
+    with write_atomically(out) as temporary:
+        # Without a date, and with the producer's version left out, the bytes depend on what is drawn.
+        metadata = {"Title": title, "CreationDate": None, "Producer": None, "Creator": "headct"}
+        figure.savefig(temporary, format="pdf", metadata=metadata)
