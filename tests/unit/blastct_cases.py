@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+
 from headct.artefacts import sha256_of
 from headct.training.job import TrainingJob, TrainingScan
 

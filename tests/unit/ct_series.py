@@ -22,9 +22,10 @@ def tilted(degrees: float) -> tuple[float, ...]:
 
 
 def head(slices: int = 12, rows: int = 16, columns: int = 16) -> NDArray[np.int16]:
-    """A block of tissue in air, in HU, each slice different."""
+    """A block of tissue in air with a calcified corner, in HU; no symmetry, each slice different."""
     hounsfield = np.full((slices, rows, columns), -1000, dtype=np.int16)
     hounsfield[:, 4:-4, 4:-4] = 30 + np.arange(slices, dtype=np.int16)[:, None, None]
+    hounsfield[:, 4, 5:7] = 200
     return hounsfield
 
 

@@ -16,7 +16,7 @@ SPACING_MM_XYZ = (3.5, 3.5, 6.0)
 SETTINGS: dict[str, Any] = {
     "framework": "nnunet",
     "configuration": "3d_fullres",
-    "loss": "dicece",
+    "loss": "dice_ce",
     "epochs": 2,
     "iterations_per_epoch": 4,
     "validation_iterations_per_epoch": 2,
@@ -35,8 +35,8 @@ SETTINGS: dict[str, Any] = {
         "2d": {"patch_size": [32, 32], "batch_size": 3, "features_per_stage": [4, 8, 8]},
         "3d_fullres": {"patch_size": [8, 32, 32], "batch_size": 2, "features_per_stage": [4, 8, 8]},
     },
-    "tile_step_size": 0.5,
-    "test_time_mirroring": True,
+    "tile_step_size": 1.0,
+    "test_time_mirroring": False,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
 from headct.labels import LABELS
 from headct.metrics import COLUMNS, PREDICTS_NOTHING
 from headct.statistics.scores import mean_over_seeds, model_order, role

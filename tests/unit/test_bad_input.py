@@ -14,7 +14,7 @@ from headct.problems import BadInput, Problem, as_table
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "config" / "demo.yaml"
-COLUMNS = "scan_id participant_id site dicom mask age sex onset_to_ct_h rater".split()
+COLUMNS = ["scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from blast_ct.assets import get_config_path
 from blast_ct.models.deepmedic import DROPOUT
 from blast_ct.read_config import get_model
 from blastct_cases import SMALL, STUDY, small_job
+
 from headct.labels import N_CLASSES
 from headct.problems import BadInput
 from headct.training import blastct, checkpoints

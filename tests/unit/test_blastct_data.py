@@ -9,6 +9,10 @@ import SimpleITK as sitk
 from blast_ct.nifti.augmention import RandomElasticDeformationCoarsePerlinNoise
 from blast_ct.nifti.rescale import reorient_image, rescale
 from blastct_cases import SMALL, small_job, write_scan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
 from headct.problems import BadInput
 from headct.training import blastct_data
 from headct.training.blastct import package_configuration
@@ -20,9 +24,6 @@ from headct.training.blastct_data import (
     resample,
     resampled_scans,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.utils.data import DataLoader
 
 WINDOW = (-15, 100)
 

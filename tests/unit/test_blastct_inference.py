@@ -8,12 +8,13 @@ import pytest
 import SimpleITK as sitk
 import torch
 from blastct_cases import SMALL, small_job
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from headct.inference import blastct as inference
 from headct.training import blastct as training
 from headct.training.__main__ import save_weights
 from headct.training.blastct_data import resample
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture(scope="module")

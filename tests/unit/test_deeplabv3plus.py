@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from headct.networks.deeplabv3plus import DeepLabV3Plus
-from headct.networks.xception import Block, SeparableConvolution, Xception, pad_same
 from monai.networks.nets.basic_unet import BasicUNet
 from torch import nn
+
+from headct.networks.deeplabv3plus import DeepLabV3Plus
+from headct.networks.xception import Block, SeparableConvolution, Xception, pad_same
 
 TABLE = Path(__file__).parents[1] / "fixtures" / "deeplabv3plus_layers.tsv"
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from headct import metrics
 from headct.artefacts import read_tsv, sha256_of, write_json, write_tsv
 from headct.labels import LABELS
 from headct.problems import BadInput
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 SHAPE = (3, 5, 4)
 WEIGHTS_MM = (5.0, 4.0, 2.5)

@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scikit_posthocs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from simulated_scores import FAMILY, cohort, per_scan, rows, simulated, with_role
+
 from headct.artefacts import read_tsv, write_tsv
 from headct.labels import LABELS
 from headct.metrics import PREDICTS_NOTHING
@@ -39,10 +44,6 @@ from headct.statistics.summary import (
     dice_summary,
     volume_overlap,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
-from simulated_scores import FAMILY, cohort, per_scan, rows, simulated, with_role
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 few = settings(max_examples=4)

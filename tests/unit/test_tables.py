@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from simulated_scores import FAMILY, cohort, simulated, with_role
+
 from headct import published, summary
 from headct.artefacts import read_tsv, write_json, write_tsv
 from headct.labels import LABELS
@@ -23,7 +25,6 @@ from headct.tables.cohort import table_2
 from headct.tables.comparison import published_vs_reproduced
 from headct.tables.implementation import table_e1, training_times
 from headct.tables.models import marks, table_1, table_e2
-from simulated_scores import FAMILY, cohort, simulated, with_role
 
 TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
 

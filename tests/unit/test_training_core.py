@@ -56,7 +56,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "ran",))
 
     checkpoints.save(tmp_path, {"evil": Evil()}, 1)
-    with pytest.raises(Exception, match="(?i)weights_only|weights only"):
+    with pytest.raises(Exception, match=r"(?i)weights_only|weights only"):
         checkpoints.load_latest(tmp_path)
     assert not (tmp_path / "ran").exists()
 
@@ -72,7 +72,9 @@ def test_a_batch_depends_on_its_number_alone(seed: int, fold: str, batch: int) -
     draw()
     randomness.seed_batch(seed, fold, batch)
     assert draw() == first
-    assert randomness.batch_rng(seed, fold, batch).random() == randomness.batch_rng(seed, fold, batch).random()
+    assert (
+        randomness.batch_rng(seed, fold, batch).random() == randomness.batch_rng(seed, fold, batch).random()
+    )
     randomness.seed_batch(seed, fold, batch + 1)
     assert draw() != first
     randomness.initialise(seed, fold)

@@ -41,7 +41,11 @@ def main(args: argparse.Namespace) -> None:
     cohort = pd.DataFrame([cohort_row(row, record) for row, record in zip(rows, records, strict=True)])
     flow = flow_of(cohort)
     if not (cohort["status"] == "included").any():
-        reasons = "; ".join(f"{row.reason} ({row.scans})" for row in flow.itertuples() if row.reason)
+        reasons = "; ".join(
+            f"{reason} ({scans})"
+            for reason, scans in zip(flow["reason"], flow["scans"], strict=True)
+            if reason
+        )
         raise BadInput([Problem(str(args.sheet), f"no scan is eligible: {reasons}")])
     write_tsv(cohort, args.cohort)
     write_tsv(flow, args.flow)

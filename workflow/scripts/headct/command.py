@@ -20,9 +20,12 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     With ``--log`` everything that the process and its libraries print goes to that file; the
     console shows only what the project itself has to say, so that progress stays readable.
     """
-    parser.add_argument("--log", type=Path, help="file for everything that the step prints")
-    arguments = parser.parse_args()
-    console = _divert_output(arguments.log)
+    option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    option.add_argument("--log", type=Path, help="file for everything that the step prints")
+    log, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
+    parser.epilog = "--log FILE: everything that the step prints goes there, too"
+    arguments = parser.parse_args(words)
+    console = _divert_output(log.log)
     _configure_logging(console)
     try:
         main(arguments)

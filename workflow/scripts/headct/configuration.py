@@ -28,6 +28,20 @@ def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
     return schema
 
 
+def config_schema() -> dict[str, Any]:
+    """The schema of a configuration, each kind of model with the keys that it may override."""
+    schema = load_schema()
+    for definition in schema["$defs"].values():
+        if "x-overrides" in definition:
+            block = schema["properties"][definition["x-overrides"]].get("properties", {})
+            without_default = {
+                key: {name: value for name, value in part.items() if name != "default"}
+                for key, part in block.items()
+            }
+            definition["properties"] = without_default | definition["properties"]
+    return schema
+
+
 def load(path: Path) -> dict[str, Any]:
     """Read one configuration file, checked and complete.
 
@@ -52,7 +66,7 @@ def complete(config: dict[str, Any], file: str) -> dict[str, Any]:
         BadInput: every key that is unknown, missing, of the wrong type or out of range, and every
             reference to a model, label or fold that does not exist.
     """
-    schema = load_schema()
+    schema = config_schema()
     filled = fill_defaults(copy.deepcopy(config), schema, schema)
     problems = schema_problems(filled, schema, file) or reference_problems(filled, file)
     if problems:
@@ -102,16 +116,7 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         return Problem(file, " ".join(message.split()), row, key, value)
 
     if error.validator == "oneOf" and isinstance(error.instance, dict):
-        framework = error.instance.get("framework")
-        branches = {
-            resolve(branch, load_schema())["properties"]["framework"]["const"]: index
-            for index, branch in enumerate(error.validator_value)
-        }
-        if framework not in branches:
-            yield problem(f"{key}.framework", str(framework), f"must be one of {', '.join(branches)}")
-        for inner in error.context or []:
-            if framework in branches and inner.schema_path[0] == branches[framework]:
-                yield from _explain(inner, file, row, prefix)
+        yield from _explain_model(error, file, row, prefix)
     elif error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         for unknown in sorted(set(error.instance) - set(known)):
@@ -134,6 +139,23 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         }.get(str(error.validator), lambda: error.message)()
         value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
         yield problem(key, value, f"{expected}. {hint}")
+
+
+def _explain_model(error: jsonschema.ValidationError, file: str, row: str, prefix: str) -> Iterator[Problem]:
+    """A model's faults, against the schema of its own framework instead of all of them."""
+    schema = load_schema()
+    frameworks = [
+        resolve(branch, schema)["properties"]["framework"]["const"] for branch in error.validator_value
+    ]
+    assert isinstance(error.instance, dict)
+    framework = error.instance.get("framework")
+    if framework in frameworks:
+        for inner in error.context or []:
+            if inner.schema_path[0] == frameworks.index(framework):
+                yield from _explain(inner, file, row, prefix)
+    else:
+        key = ".".join([*map(str, error.absolute_path), "framework"])
+        yield Problem(file, f"must be one of {', '.join(frameworks)}", row, key, str(framework))
 
 
 def _type_in_words(kinds: str | list[str]) -> str:
@@ -169,13 +191,13 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
         problems.append(
             Problem(file, "two classes have the same value", key="labels", value=json.dumps(config["labels"]))
         )
+    n_folds = config["split"]["folds"]
     for fold in config["training"]["folds"]:
-        if fold != "all" and fold >= config["split"]["folds"]:
+        if fold != "all" and fold >= n_folds:
             problems.append(
                 Problem(
                     file,
-                    f"split.folds is {config['split']['folds']}, so folds are 0 to {config['split']['folds'] - 1}, "
-                    "or 'all'",
+                    f"split.folds is {n_folds}, so folds are 0 to {n_folds - 1}, or 'all'",
                     key="training.folds",
                     value=str(fold),
                 )

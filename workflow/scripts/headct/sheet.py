@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,8 @@ def _typed(cells: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
         kinds = columns.get(name, {}).get("type", "string")
         row[name] = text
         if "number" in kinds:
-            try:
+            with contextlib.suppress(ValueError):  # stays text: the schema says what is wrong with it
                 row[name] = float(text)
-            except ValueError:
-                pass  # stays text: the schema then says what is wrong with it
     return row
 
 

@@ -38,7 +38,7 @@ def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[
     problems += [
         Problem(
             str(RECORD),
-            f"scan belonged to participant {before['participants'][scan]} when results here were made; {advice}",
+            f"results here were made with participant {before['participants'][scan]}; {advice}",
             key=f"participant_id of {scan}",
             value=participant,
         )

@@ -22,7 +22,7 @@ from headct import command
 from headct.artefacts import read_json, read_tsv, sha256_of, write_atomically, write_tsv
 from headct.training.__main__ import require_device
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("headct.inference")  # __name__ is "__main__" here
 
 Predictor = Callable[[sitk.Image], np.ndarray]
 """From the native CT to class probabilities, float32, shape (classes, z, y, x)."""
@@ -45,6 +45,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
     parser.add_argument("--threads", required=True, type=int)
     parser.add_argument("--manifest", required=True, type=Path, help="list of what was predicted")
+    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
     return parser
 
 
@@ -76,6 +77,7 @@ def main(args: argparse.Namespace) -> None:
                 "sha256": "" if reason else sha256_of(path),
                 "seconds": round(seconds, 2),
                 "reason": reason,
+                "revision": args.revision,
             }
         )
         logger.info(

@@ -28,9 +28,7 @@ def load(folder: Path, device: str) -> Callable[[sitk.Image], np.ndarray]:
     return lambda image: probabilities(predictor, image)
 
 
-def make_predictor(
-    weights: dict[str, torch.Tensor], fixed: dict[str, Any], device: str
-) -> nnUNetPredictor:
+def make_predictor(weights: dict[str, torch.Tensor], fixed: dict[str, Any], device: str) -> nnUNetPredictor:
     """nnU-Net's predictor with the given weights.
 
     Args:

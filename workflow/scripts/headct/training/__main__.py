@@ -25,7 +25,7 @@ from headct.problems import BadInput, Problem
 from headct.training import workfolder
 from headct.training.job import TrainedModel, TrainingJob, TrainingScan
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("headct.training")  # __name__ is "__main__" here
 
 FRAMEWORK_PACKAGES = {"nnunet": "nnunetv2", "monai": "monai", "blastct": "blast-ct"}
 SESSIONS = "sessions.json"
@@ -77,7 +77,9 @@ def training_job(args: argparse.Namespace) -> TrainingJob:
                 )
             ]
         )
-    scans = {name: _scans(rows[chosen], args.data) for name, chosen in (("fit", ~held_out), ("held", held_out))}
+    scans = {
+        name: _scans(rows[chosen], args.data) for name, chosen in (("fit", ~held_out), ("held", held_out))
+    }
     return TrainingJob(
         model=args.model,
         settings={key: value for key, value in args.settings.items() if key != "title"},

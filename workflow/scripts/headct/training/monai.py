@@ -29,6 +29,7 @@ from headct.training.monai_patches import PatchBatches, Sampling, loader
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_MESSAGES = 5.0
+POLYNOMIAL_POWER = 0.9
 FOR_INFERENCE = (
     "network",
     "features",
@@ -62,7 +63,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     progress = Progress(job.model, schedule, run.step)
     saved = time.monotonic()
     for images, labels in loader(batches, run.step, job.settings["workers"]):
-        run.learn_from(torch.from_numpy(images), torch.from_numpy(labels))
+        run.learn_from(torch.from_numpy(images), torch.from_numpy(labels), schedule.rate(run.step))
         epoch, rest = divmod(run.step, schedule.iterations_per_epoch)
         if rest == 0:
             run.end_epoch(epoch, schedule.iterations_per_epoch)
@@ -82,10 +83,12 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Length of a run; one iteration is one batch."""
+    """Length of a run and its learning rates; one iteration is one batch."""
 
     epochs: int
     iterations_per_epoch: int
+    learning_rate: float
+    learning_rate_schedule: str
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], n_scans: int) -> Schedule:
@@ -93,11 +96,25 @@ class Schedule:
         per_epoch = settings["iterations_per_epoch"]
         if per_epoch is None:
             per_epoch = math.ceil(n_scans / settings["scans_per_batch"])
-        return cls(settings["epochs"], per_epoch)
+        return cls(
+            settings["epochs"],
+            per_epoch,
+            settings["learning_rate"],
+            settings["learning_rate_schedule"],
+        )
 
     @property
     def iterations(self) -> int:
         return self.epochs * self.iterations_per_epoch
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the iteration that ``step`` others precede.
+
+        ``"polynomial"`` is the "poly" policy of the DeepLab papers (Chen 2018, section 4).
+        """
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 - step / self.iterations) ** POLYNOMIAL_POWER
 
 
 @dataclass
@@ -121,14 +138,16 @@ class Run:
         """A run before its first batch, with the initial weights of its seed and fold."""
         randomness.initialise(job.seed, job.fold)
         network = networks.build(job.settings).to(job.device).train()
-        optimiser = torch.optim.Adam(network.parameters(), lr=job.settings["learning_rate"])
+        optimiser = torch.optim.Adam(network.parameters())
         sums = torch.zeros(1 + 3 * len(LABELS), dtype=torch.float64, device=job.device)
         return cls(job, network, optimiser, sums)
 
-    def learn_from(self, images: Tensor, labels: Tensor) -> None:
+    def learn_from(self, images: Tensor, labels: Tensor, learning_rate: float) -> None:
         """One step of the optimiser on images and labels of shape (N, 1, z, y, x)."""
         randomness.seed_batch(self.job.seed, self.job.fold, self.step)
         images, labels = images.to(self.job.device), labels.to(self.job.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
         logits = self.network(images)
         loss = self.loss(logits, labels)
@@ -235,8 +254,6 @@ def record(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) 
         "window_hu": settings["window_hu"],
         "loss": "Dice + cross-entropy (MONAI DiceCELoss)",
         "optimiser": "Adam",
-        "learning_rate": settings["learning_rate"],
-        "learning_rate_schedule": "constant",
         "augmentation": settings["augmentation"],
         "precision": "float32",
     }

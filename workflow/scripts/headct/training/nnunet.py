@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from importlib.metadata import version
 from itertools import islice
@@ -37,10 +36,10 @@ from headct.training.nnunet_trainers.loss_trainers import (
 logger = logging.getLogger(__name__)
 
 TRAINERS: dict[str, type[nnUNetTrainer]] = {
-    "dicece": nnUNetTrainer,
+    "dice_ce": nnUNetTrainer,
     "tversky": TverskyTrainer,
-    "focaltversky": FocalTverskyTrainer,
-    "dicetopk": DiceTopKTrainer,
+    "focal_tversky": FocalTverskyTrainer,
+    "dice_topk": DiceTopKTrainer,
     "focal": FocalTrainer,
 }
 """nnU-Net trainer of each loss."""
@@ -52,14 +51,13 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     """Train one nnU-Net, from the last checkpoint in ``folder`` where there is one.
 
     Raises:
-        ValueError: the settings do not fit the scans.
+        BadInput: the settings do not fit the scans.
         FloatingPointError: the loss is no longer a number.
     """
     settings = job.settings
     configuration = settings["configuration"]
     data = PreparedData(job.shared_folder, (*job.training_scans, *job.validation_scans), settings)
-    set_environment(data.raw, data.preprocessed, folder / "nnunet")
-    os.environ["nnUNet_compile"] = str(settings["compile"])
+    set_environment(data.raw, data.preprocessed, folder / "nnunet", settings["compile"])
     plans = plans_of_configuration(
         data.plans(job.threads), configuration, settings["plan_changes"].get(configuration)
     )
@@ -103,15 +101,11 @@ def make_trainer(job: TrainingJob, plans: dict[str, Any]) -> nnUNetTrainer:
         trainer.optimizer = torch.optim.AdamW(
             trainer.network.parameters(), trainer.initial_lr, weight_decay=trainer.weight_decay
         )
-        trainer.lr_scheduler = PolyLRScheduler(
-            trainer.optimizer, trainer.initial_lr, trainer.num_epochs
-        )
+        trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, trainer.initial_lr, trainer.num_epochs)
     return trainer
 
 
-def fit(
-    job: TrainingJob, trainer: nnUNetTrainer, cases: Path, folder: Path
-) -> list[dict[str, Any]]:
+def fit(job: TrainingJob, trainer: nnUNetTrainer, cases: Path, folder: Path) -> list[dict[str, Any]]:
     """Take the trainer's network through all iterations that are left; return one entry per epoch.
 
     As in nnU-Net, fold "all" has its pseudo-Dice from scans that are also learnt from.
@@ -166,15 +160,13 @@ def validate(trainer: nnUNetTrainer, batches: Any) -> dict[str, Any]:
     with torch.no_grad():
         results = [trainer.validation_step(batch) for batch in batches]
     tp, fp, fn = (
-        np.sum([result[key] for result in results], axis=0)
-        for key in ("tp_hard", "fp_hard", "fn_hard")
+        np.sum([result[key] for result in results], axis=0) for key in ("tp_hard", "fp_hard", "fn_hard")
     )
     size = 2 * tp + fp + fn
     return {
         "validation_loss": float(np.mean([result["loss"] for result in results])),
         "pseudo_dice": {
-            label: float(2 * tp[i] / size[i]) if size[i] > 0 else None
-            for i, label in enumerate(LABELS)
+            label: float(2 * tp[i] / size[i]) if size[i] > 0 else None for i, label in enumerate(LABELS)
         },
     }
 

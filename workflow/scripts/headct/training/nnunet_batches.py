@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +57,24 @@ class Batches:
     """Iterator over batches ``first``, ``first + 1``, …, made by ``workers`` processes (0: in this)."""
 
     def __init__(self, loader: NumberedLoader, workers: int, pin_memory: bool):
-        self._source: Iterator[dict[str, Any]] = loader
+        self._loader = loader
+        self._processes = None
         if workers > 0:
-            self._source = MultiThreadedAugmenter(
+            self._processes = MultiThreadedAugmenter(
                 loader, None, workers, pin_memory=pin_memory, wait_time=0.002
             )
-            self._source._start()  # now, while this process is still small and has no GPU context
+            self._processes._start()  # now, while this process is still small and has no GPU context
 
     def __iter__(self) -> Batches:
         return self
 
     def __next__(self) -> dict[str, Any]:
-        return next(self._source)
+        return next(self._processes or self._loader)
 
     def close(self) -> None:
         """End the worker processes."""
-        if isinstance(self._source, MultiThreadedAugmenter):
-            self._source._finish()
+        if self._processes is not None:
+            self._processes._finish()
 
 
 def training_batches(

@@ -29,6 +29,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from headct.artefacts import read_json, write_json
 from headct.labels import LABELS
+from headct.problems import BadInput, Problem
 from headct.training.job import TrainingScan
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 
-def set_environment(raw: Path, preprocessed: Path, results: Path) -> None:
+def set_environment(raw: Path, preprocessed: Path, results: Path, compile_network: bool) -> None:
     """Tell nnU-Net, which reads these at every use, its folders and habits for this process.
 
     One compression thread keeps preprocessed files the same bytes; the number of augmentation
@@ -52,6 +53,7 @@ def set_environment(raw: Path, preprocessed: Path, results: Path) -> None:
         "nnUNet_results": str(results),
         "nnUNet_extTrainer": str(Path(__file__).parent / "nnunet_trainers"),
         "nnUNet_n_proc_DA": "1",
+        "nnUNet_compile": str(compile_network),
         "BLOSC_NTHREADS": "1",
     }
 
@@ -114,9 +116,7 @@ class PreparedData:
             case_name(scan.scan_id): {"images": [str(scan.ct)], "label": str(scan.labels)}
             for scan in self.scans
         }
-        write_json(
-            {**dataset_json(len(self.scans)), "dataset": files}, self.raw / DATASET / "dataset.json"
-        )
+        write_json({**dataset_json(len(self.scans)), "dataset": files}, self.raw / DATASET / "dataset.json")
 
     def _plan(self, threads: int) -> dict[str, Any]:
         folder = self.preprocessed / DATASET
@@ -130,7 +130,8 @@ class PreparedData:
             "nnunetv2.experiment_planning",
         )
         if planner is None:
-            raise ValueError(f"nnU-Net has no planner named {self.planner}")
+            message = "nnU-Net has no planner of this name"
+            raise BadInput([Problem("config", message, key="nnunet: planner", value=self.planner)])
         # nnU-Net adds to plans that it finds, even to half of a file that a killed process left
         (folder / f"{PLANS}.json").unlink(missing_ok=True)
         memory = self.gpu_memory_target_gb
@@ -163,11 +164,14 @@ def fingerprint(scans: Sequence[TrainingScan], n_voxels: int, threads: int) -> d
         scans: training scans, in the order of their identifiers.
         n_voxels: lesion voxels drawn for the distribution, all scans together (nnU-Net: 10e7).
         threads: processes to use.
+
+    Raises:
+        BadInput: no scan has any lesion.
     """
     cases = in_processes(_analyse_scan, [(scan, n_voxels // len(scans)) for scan in scans], threads)
     intensities = np.concatenate([case[2][0] for case in cases])
     if intensities.size == 0:
-        raise ValueError("no training scan has any lesion")
+        raise BadInput([Problem("split.tsv", "no training scan has any lesion to learn from")])
     low, median, high = np.percentile(intensities, (0.5, 50.0, 99.5))
     return {
         "spacings": [[float(mm) for mm in case[1]] for case in cases],
@@ -189,9 +193,7 @@ def fingerprint(scans: Sequence[TrainingScan], n_voxels: int, threads: int) -> d
 
 def _analyse_scan(task: tuple[TrainingScan, int]) -> Any:
     scan, n_voxels = task
-    return DatasetFingerprintExtractor.analyze_case(
-        [str(scan.ct)], str(scan.labels), SimpleITKIO, n_voxels
-    )
+    return DatasetFingerprintExtractor.analyze_case([str(scan.ct)], str(scan.labels), SimpleITKIO, n_voxels)
 
 
 def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, Path]) -> None:
@@ -213,9 +215,7 @@ def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, Path]) -> No
         Path(f"{pending}{suffix}").replace(folder / f"{name}{suffix}")
 
 
-def in_processes(
-    function: Callable[[Input], Output], tasks: Sequence[Input], processes: int
-) -> list[Output]:
+def in_processes(function: Callable[[Input], Output], tasks: Sequence[Input], processes: int) -> list[Output]:
     """``function`` of each task, in order; in this process where only one is allowed.
 
     A fresh process costs seconds of imports, more than a small data set.

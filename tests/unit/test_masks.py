@@ -1,0 +1,180 @@
+"""Masks: values, orientation, both z spacings, partial cover, and everything that must be refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from ct_series import table_origins, tilted
+
+from headct import geometry, masks
+from headct.problems import BadInput
+
+VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
+TILT = 18.5
+SLICES, ROWS, COLUMNS = 12, 14, 16
+TILTED = geometry.from_slices(tilted(TILT), (0.5, 0.5), ROWS, COLUMNS, table_origins(SLICES, 2.5))
+LEVEL = geometry.from_slices(tilted(0), (0.5, 0.5), ROWS, COLUMNS, table_origins(SLICES, 2.5))
+
+
+def labels(slices: int = SLICES) -> np.ndarray:
+    """An asymmetric lesion of all classes, different in each slice."""
+    drawn = np.zeros((slices, ROWS, COLUMNS), dtype=np.uint8)
+    for index in range(slices):
+        drawn[index, 2 : 5 + index % 4, 3:9] = 1
+        drawn[index, 9:11, 4 : 6 + index] = 2
+        drawn[index, 12, 13] = 3
+    return drawn
+
+
+def image(
+    array: np.ndarray,
+    grid: geometry.Geometry,
+    *,
+    spacing_z: float | None = None,
+    origin: np.ndarray | None = None,
+    directions: np.ndarray | None = None,
+) -> sitk.Image:
+    """A mask with the header of ITK's reader, unless told otherwise."""
+    result = sitk.GetImageFromArray(array)
+    result.SetSpacing((*grid.spacing_xy_mm, spacing_z or grid.header_spacing_z_mm))
+    result.SetOrigin((grid.origins[0] if origin is None else origin).tolist())
+    result.SetDirection((grid.directions if directions is None else directions).ravel().tolist())
+    return result
+
+
+def placed(path: Path, drawn: sitk.Image, grid: geometry.Geometry, values: dict = VALUES) -> np.ndarray:
+    sitk.WriteImage(drawn, str(path))
+    return masks.on_grid(masks.read(path, values, "mask"), grid)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+@pytest.mark.parametrize("grid", [TILTED, LEVEL])
+def test_formats_and_both_spacings(tmp_path: Path, suffix: str, grid: geometry.Geometry) -> None:
+    for spacing in (grid.header_spacing_z_mm, grid.spacing_mm_xyz[2]):
+        drawn = image(labels(), grid, spacing_z=spacing)
+        np.testing.assert_array_equal(placed(tmp_path / f"m{suffix}", drawn, grid), labels())
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LPI", "RPI", "SLP", "PIR"])
+def test_other_storage_orders_are_brought_to_the_axes_of_the_scan(tmp_path: Path, orientation: str) -> None:
+    drawn = sitk.DICOMOrient(image(labels(), TILTED), orientation)
+    np.testing.assert_array_equal(placed(tmp_path / "m.nii.gz", drawn, TILTED), labels())
+
+
+def test_values_map_through_the_config(tmp_path: Path) -> None:
+    drawn = np.choose(labels(), [0, 7, 1, 2]).astype(np.float32)
+    values = {"ICH": 7, "PHE": 1, "IVH": 2}
+    np.testing.assert_array_equal(placed(tmp_path / "m.nii.gz", image(drawn, LEVEL), LEVEL, values), labels())
+
+
+def test_all_unknown_values_are_listed(tmp_path: Path) -> None:
+    drawn = labels().astype(np.int16)
+    drawn[0, 0, :3], drawn[0, 1, 0] = 9, -4
+    with pytest.raises(BadInput) as caught:
+        placed(tmp_path / "m.nii.gz", image(drawn, LEVEL), LEVEL)
+    (problem,) = caught.value.problems
+    assert problem.value == "-4 (1 voxels), 9 (3 voxels)"
+    assert "1 ICH, 2 PHE, 3 IVH" in problem.message
+
+
+def test_fractions_are_refused_as_resampled(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="resampling"):
+        placed(tmp_path / "m.nii.gz", image(labels() * np.float32(0.5), LEVEL), LEVEL)
+
+
+@pytest.mark.parametrize("shift", [3, 11])
+@pytest.mark.parametrize("header", ["itk", "perpendicular", "part"])
+@pytest.mark.parametrize("grid", [TILTED, LEVEL])
+def test_fewer_slices_are_matched_by_origin(
+    tmp_path: Path, grid: geometry.Geometry, header: str, shift: int
+) -> None:
+    """Cropped with ITK's header or the true one of the whole scan, or drawn on a part of it."""
+    count = min(5, SLICES - shift)
+    spacing = grid.spacing_mm_xyz[2] if header == "perpendicular" else grid.header_spacing_z_mm
+    origin = grid.origins[0] + shift * spacing * grid.directions[:, 2]
+    if header == "part":
+        origin = grid.origins[shift]
+    drawn = image(labels()[shift : shift + count], grid, spacing_z=spacing, origin=origin)
+    expected = np.zeros_like(labels())
+    expected[shift : shift + count] = labels()[shift : shift + count]
+    np.testing.assert_array_equal(placed(tmp_path / "m.nii.gz", drawn, grid), expected)
+
+
+def test_part_of_an_uneven_series_keeps_its_own_slices(tmp_path: Path) -> None:
+    origins = table_origins(SLICES)
+    origins[:, 2] = np.concatenate([np.arange(7) * 4, 24 + np.arange(1, 6) * 7])
+    grid = geometry.from_slices(tilted(TILT), (0.5, 0.5), ROWS, COLUMNS, origins)
+    drawn = image(labels()[8:], grid, spacing_z=7.0, origin=grid.origins[8])
+    result = placed(tmp_path / "m.nii.gz", drawn, grid)
+    np.testing.assert_array_equal(result[8:], labels()[8:])
+    assert not result[:8].any()
+
+
+REFUSED = {
+    "matrix": (image(labels()[:, :, :-1], LEVEL), LEVEL, "matrix: 15 x 14, the scan has 16 x 14"),
+    "slices": (image(labels(SLICES + 1), LEVEL), LEVEL, "13 slices, the scan has 12"),
+    "unsheared": (
+        image(labels(), TILTED, directions=np.eye(3)),
+        TILTED,
+        r"turned by 18.5 degrees .*un-sheared",
+    ),
+    "enlarged": (image(np.pad(labels(), ((0, 0), (0, 9), (0, 0))), TILTED), TILTED, "un-sheared"),
+    "spacing": (image(labels(), LEVEL, spacing_z=5.0), LEVEL, r"z spacing of 5.000 mm, expected 2.500"),
+    "shifted": (
+        image(labels(), LEVEL, origin=LEVEL.origins[0] + [0.5, 0, 0]),
+        LEVEL,
+        "0.50 mm from that of any slice",
+    ),
+    "one slice up": (image(labels(), LEVEL, origin=LEVEL.origins[1]), LEVEL, "2.50 mm from that"),
+    "between slices": (
+        image(labels()[:4], LEVEL, origin=LEVEL.origins[1] + [0, 0, 1.25]),
+        LEVEL,
+        "1.25 mm from that",
+    ),
+    "other scan": (image(labels(), LEVEL, origin=LEVEL.origins[0] + 40), LEVEL, "another scan"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_masks_that_do_not_fit_are_refused_with_the_mismatch(tmp_path: Path, case: str) -> None:
+    drawn, grid, message = REFUSED[case]
+    with pytest.raises(masks.Mismatch, match=message):
+        placed(tmp_path / "m.nii.gz", drawn, grid)
+
+
+def test_other_pixel_size_is_refused(tmp_path: Path) -> None:
+    drawn = image(labels(), LEVEL)
+    drawn.SetSpacing((0.51, 0.5, 2.5))
+    with pytest.raises(masks.Mismatch, match=r"pixels of 0.5100 x 0.5000 mm, the scan has 0.5000"):
+        placed(tmp_path / "m.nii.gz", drawn, LEVEL)
+
+
+def test_unreadable_masks(tmp_path: Path) -> None:
+    (tmp_path / "broken.nii.gz").write_bytes(b"no gzip")
+    (tmp_path / "mask.txt").write_text("1 2 3")
+    sitk.WriteImage(image(labels() * 0, LEVEL), str(tmp_path / "empty.nii"))
+    vector = sitk.Compose(image(labels(), LEVEL), image(labels(), LEVEL))
+    sitk.WriteImage(vector, str(tmp_path / "vector.nrrd"))
+    for name, message in {
+        "nowhere.nii.gz": "no such mask",
+        "broken.nii.gz": "can't be read",
+        "mask.txt": "must be one of",
+        "empty.nii": "is empty",
+        "vector.nrrd": "not one 3-D label map",
+    }.items():
+        with pytest.raises(BadInput, match=message) as caught:
+            masks.read(tmp_path / name, VALUES, "mask_intra")
+        assert caught.value.problems[0].key == "mask_intra"
+
+
+def test_stamped_image_has_true_spacing_and_no_text(tmp_path: Path) -> None:
+    stamped = masks.to_image(labels(), TILTED)
+    assert stamped.GetSpacing() == pytest.approx((0.5, 0.5, 2.5 * np.cos(np.radians(TILT))))
+    sitk.WriteImage(stamped, str(tmp_path / "m.nii"))
+    header = (tmp_path / "m.nii").read_bytes()[:348]
+    assert header[148:252].strip(b"\0") == b""  # descrip, aux_file
+    assert header[328:344].strip(b"\0") == b""  # intent_name
+    assert header[4:36].strip(b"\0") == b""  # data_type, db_name
