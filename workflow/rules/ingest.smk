@@ -23,7 +23,7 @@ rule ingest:
         runtime=asked_for("ingest", "runtime_min"),
     params:
         masks=lambda wildcards: [
-            f"--{column.replace('_', '-')} {ROW_OF[wildcards.scan][column]}"
+            f"--{column.replace('_', '-')} {shlex.quote(ROW_OF[wildcards.scan][column])}"
             for column in sheet.MASK_COLUMNS
             if ROW_OF[wildcards.scan][column]
         ],

@@ -37,7 +37,7 @@ FOR_INFERENCE = (
     "middle_blocks",
     "patch_size_xyz",
     "spacing_mm_xyz",
-    "window_hu",
+    "hu_window",
     "tile_overlap",
 )
 """Settings that inference needs besides the weights."""
@@ -68,8 +68,8 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         if rest == 0:
             run.end_epoch(epoch, schedule.iterations_per_epoch)
             progress.tell(run)
-        due = time.monotonic() - saved > 60 * job.settings["checkpoint_minutes"]
-        if due or (rest == 0 and epoch % job.settings["checkpoint_epochs"] == 0):
+        due = time.monotonic() - saved > 60 * job.settings["checkpoint_interval_minutes"]
+        if due or (rest == 0 and epoch % job.settings["checkpoint_interval_epochs"] == 0):
             run.save(folder)
             saved = time.monotonic()
     run.save(folder)  # a kill between here and publishing costs nothing
@@ -251,9 +251,9 @@ def record(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) 
         "batch_size": settings["scans_per_batch"] * settings["patches_per_scan"],
         "patch_size_xyz": settings["patch_size_xyz"],
         "spacing_mm_xyz": settings["spacing_mm_xyz"],
-        "window_hu": settings["window_hu"],
+        "hu_window": settings["hu_window"],
         "loss": "Dice + cross-entropy (MONAI DiceCELoss)",
         "optimiser": "Adam",
-        "augmentation": settings["augmentation"],
+        "augmentation": "mirroring left and right; intensity scale and shift",
         "precision": "float32",
     }

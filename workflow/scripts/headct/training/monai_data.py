@@ -38,13 +38,13 @@ class Preprocessing:
     """Target spacing (mm, z y x) and intensity window (HU, lowest and highest)."""
 
     spacing_mm_zyx: tuple[float, float, float]
-    window_hu: tuple[float, float]
+    hu_window: tuple[float, float]
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Preprocessing:
-        """From the config's ``spacing_mm_xyz`` and ``window_hu``."""
+        """From the config's ``spacing_mm_xyz`` and ``hu_window``."""
         x, y, z = settings["spacing_mm_xyz"]
-        lowest, highest = settings["window_hu"]
+        lowest, highest = settings["hu_window"]
         return cls((z, y, x), (lowest, highest))
 
     def key(self) -> str:
@@ -105,7 +105,7 @@ def preprocess(
     hu: np.ndarray, spacing_mm_zyx: Sequence[float], preprocessing: Preprocessing
 ) -> PreprocessedImage:
     """Window, crop and resample a CT of shape (z, y, x) in HU."""
-    lowest, highest = preprocessing.window_hu
+    lowest, highest = preprocessing.hu_window
     box = foreground_box(hu, lowest)
     scaled = (hu[box].astype(np.float32) - lowest) / (highest - lowest)
     size = resampled_size(scaled.shape, spacing_mm_zyx, preprocessing.spacing_mm_zyx)

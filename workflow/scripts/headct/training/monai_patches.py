@@ -39,16 +39,15 @@ class Sampling:
     def from_settings(cls, settings: Mapping[str, Any]) -> Sampling:
         """From the config, turning the shift in HU into one of the scaled window."""
         x, y, z = settings["patch_size_xyz"]
-        lowest, highest = settings["window_hu"]
-        augmentation = settings["augmentation"]
+        lowest, highest = settings["hu_window"]
         return cls(
             patch_size_zyx=(z, y, x),
             scans_per_batch=settings["scans_per_batch"],
             patches_per_scan=settings["patches_per_scan"],
             foreground_fraction=settings["foreground_fraction"],
-            flip_probability=augmentation["flip_probability"],
-            intensity_scale=augmentation["intensity_scale"],
-            intensity_shift=augmentation["intensity_shift_hu"] / (highest - lowest),
+            flip_probability=settings["flip_probability"],
+            intensity_scale=settings["intensity_scale"],
+            intensity_shift=settings["intensity_shift_hu"] / (highest - lowest),
         )
 
 
