@@ -26,10 +26,11 @@ SETTINGS: dict[str, Any] = {
     "foreground_oversampling": 0.66,
     "workers": 0,
     "compile": False,
-    "checkpoint_every_epochs": 1,
-    "checkpoint_every_minutes": 15,
+    "checkpoint_interval_epochs": 1,
+    "checkpoint_interval_minutes": 15,
     "planner": "ExperimentPlanner",
     "gpu_memory_target_gb": None,
+    "target_spacing_mm_zyx": None,
     "fingerprint_voxels": 100_000,
     "plan_changes": {
         "2d": {"patch_size": [32, 32], "batch_size": 3, "features_per_stage": [4, 8, 8]},

@@ -91,7 +91,7 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(
     monkeypatch: pytest.MonkeyPatch,
     saved: int,
 ) -> None:
-    job = dataclasses.replace(job, settings=job.settings | {"checkpoint_every_minutes": 0})
+    job = dataclasses.replace(job, settings=job.settings | {"checkpoint_interval_minutes": 0})
     real = checkpoints.save
 
     def save_and_stop(folder: Path, state: dict[str, Any], step: int) -> None:
@@ -197,7 +197,7 @@ scans = tuple(
     TrainingScan(f.name, f / "ct.nii.gz", f / "labels.nii.gz", sha256=f.name)
     for f in sorted((data / "scans").iterdir())
 )
-changes = dict(epochs=10, iterations_per_epoch=10, workers=workers, checkpoint_every_minutes=0)
+changes = dict(epochs=10, iterations_per_epoch=10, workers=workers, checkpoint_interval_minutes=0)
 model = nnunet.train(miniature.job(scans, data / "shared", **changes), folder)
 torch.save(model.weights, folder / "weights.pth")
 """

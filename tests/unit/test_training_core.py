@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headct.training import checkpoints, randomness, workfolder
 from headct.training.__main__ import save_weights
-from headct.training.job import TrainedModel
+from headct.training.job import TrainedModel, TrainingJob
 
 
 def state(value: float) -> dict[str, object]:
@@ -93,7 +93,20 @@ def test_a_changed_definition_starts_afresh_and_says_why(tmp_path: Path, caplog)
         second = workfolder.find_or_make(tmp_path / "run", {"seed": 1, "code": "b"})
     assert second != first
     assert first.exists()
-    assert "changed code" in caplog.text
+    assert "changed: code" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [({"workers": 4}, True), ({"checkpoint_interval_minutes": 1}, True), ({"learning_rate": 0.1}, False)],
+)
+def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str, float], same: bool) -> None:
+    def identity(settings: dict[str, float]) -> dict[str, object]:
+        job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path())
+        return workfolder.identity(job, "headct.training.randomness")
+
+    settings = {"workers": 0, "checkpoint_interval_minutes": 15, "learning_rate": 0.01}
+    assert (identity(settings) == identity(settings | change)) is same
 
 
 def test_equal_models_are_equal_bytes_whatever_the_file_is_called(tmp_path: Path) -> None:

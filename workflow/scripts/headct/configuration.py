@@ -75,11 +75,11 @@ def complete(config: dict[str, Any], file: str) -> dict[str, Any]:
 
 
 def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """Follow a ``$ref`` within the same schema."""
-    if "$ref" in schema:
-        target: dict[str, Any] = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-        return target
-    return schema
+    """Follow a ``$ref`` within the same schema; what stands beside it (a default, say) is kept."""
+    if "$ref" not in schema:
+        return schema
+    beside = {key: value for key, value in schema.items() if key != "$ref"}
+    return {**root["$defs"][schema["$ref"].removeprefix("#/$defs/")], **beside}
 
 
 def fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
@@ -222,12 +222,7 @@ def document(schema: dict[str, Any]) -> str:
 
 def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
     for key, part in schema.get("properties", {}).items():
-        yield from _row(
-            f"{prefix}{key}",
-            resolve(part, root)
-            | {"description": part.get("description", resolve(part, root).get("description", ""))},
-            root,
-        )
+        yield from _row(f"{prefix}{key}", resolve(part, root), root)
     others = schema.get("additionalProperties")
     if isinstance(others, dict):
         yield from _row(f"{prefix}<name>", resolve(others, root), root)
@@ -240,6 +235,7 @@ def _row(key: str, part: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple
         shown = " / ".join(map(str, part["enum"]))
     is_group = "properties" in part or isinstance(part.get("additionalProperties"), dict)
     default = "" if is_group or "default" not in part else f"`{json.dumps(part['default'])}`"
+    default = default.replace("|", "\\|")
     text = " ".join(part.get("description", "").split()).replace("|", "\\|")
     source = " ".join(part.get("x-source", "").split()).replace("|", "\\|")
     yield f"`{key}`", shown, default, text, source

@@ -20,6 +20,8 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from headct.training.nnunet_layout import in_fast_layout
+
 
 def load(folder: Path, device: str) -> Callable[[sitk.Image], np.ndarray]:
     """Predictor of the model in ``folder``: from a CT in HU to float32 of shape (4, z, y, x)."""
@@ -54,7 +56,7 @@ def make_predictor(weights: dict[str, torch.Tensor], fixed: dict[str, Any], devi
         allow_tqdm=False,
     )
     predictor.manual_initialization(
-        network=network,
+        network=in_fast_layout(network, device),
         plans_manager=plans,
         configuration_manager=configuration,
         parameters=[weights],

@@ -138,7 +138,7 @@ class Run:
         """A run before its first batch, with the initial weights of its seed and fold."""
         randomness.initialise(job.seed, job.fold)
         network = networks.build(job.settings).to(job.device).train()
-        optimiser = torch.optim.Adam(network.parameters())
+        optimiser = torch.optim.Adam(network.parameters(), fused=True)
         sums = torch.zeros(1 + 3 * len(LABELS), dtype=torch.float64, device=job.device)
         return cls(job, network, optimiser, sums)
 

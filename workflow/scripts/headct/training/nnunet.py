@@ -25,6 +25,7 @@ from headct.training import checkpoints, randomness
 from headct.training.job import TrainedModel, TrainingJob
 from headct.training.nnunet_batches import training_batches, validation_batches
 from headct.training.nnunet_data import PreparedData, case_name, dataset_json, set_environment
+from headct.training.nnunet_layout import in_fast_layout
 from headct.training.nnunet_plans import plans_of_configuration
 from headct.training.nnunet_trainers.loss_trainers import (
     DiceTopKTrainer,
@@ -97,6 +98,7 @@ def make_trainer(job: TrainingJob, plans: dict[str, Any]) -> nnUNetTrainer:
     trainer.oversample_foreground_percent = settings["foreground_oversampling"]
     randomness.initialise(job.seed, job.fold)
     trainer.initialize()
+    trainer.network = in_fast_layout(trainer.network, job.device)
     if settings["optimiser"] == "adamw":
         trainer.optimizer = torch.optim.AdamW(
             trainer.network.parameters(), trainer.initial_lr, weight_decay=trainer.weight_decay
@@ -250,8 +252,8 @@ class _Schedule:
     """When to write a checkpoint: after so many epochs, after so many minutes, and at the end."""
 
     def __init__(self, settings: dict[str, Any]):
-        self.epochs = settings["checkpoint_every_epochs"]
-        self.seconds = 60 * settings["checkpoint_every_minutes"]
+        self.epochs = settings["checkpoint_interval_epochs"]
+        self.seconds = 60 * settings["checkpoint_interval_minutes"]
         self.last = time.monotonic()
 
     def is_due(self, epochs_done: int, epoch_ended: bool, ended: bool) -> bool:

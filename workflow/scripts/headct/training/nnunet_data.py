@@ -82,6 +82,7 @@ class PreparedData:
         self.scans = sorted(scans, key=lambda scan: scan.scan_id)
         self.planner = str(settings["planner"])
         self.gpu_memory_target_gb = settings["gpu_memory_target_gb"]
+        self.target_spacing_mm_zyx = settings["target_spacing_mm_zyx"]
         self.fingerprint_voxels = int(settings["fingerprint_voxels"])
         self.folder = shared / self._key()
         self.raw = self.folder / "raw"
@@ -91,7 +92,12 @@ class PreparedData:
         defined_by = {
             "nnunetv2": version("nnunetv2"),
             "scans": [[scan.scan_id, scan.sha256] for scan in self.scans],
-            "planner": [self.planner, self.gpu_memory_target_gb, self.fingerprint_voxels],
+            "planner": [
+                self.planner,
+                self.gpu_memory_target_gb,
+                self.target_spacing_mm_zyx,
+                self.fingerprint_voxels,
+            ],
         }
         return hashlib.sha256(json.dumps(defined_by).encode()).hexdigest()[:16]
 
@@ -134,9 +140,12 @@ class PreparedData:
             raise BadInput([Problem("config", message, key="nnunet: planner", value=self.planner)])
         # nnU-Net adds to plans that it finds, even to half of a file that a killed process left
         (folder / f"{PLANS}.json").unlink(missing_ok=True)
-        memory = self.gpu_memory_target_gb
-        target = {} if memory is None else {"gpu_memory_target_in_gb": memory}
-        plans: dict[str, Any] = planner(DATASET, plans_name=PLANS, **target).plan_experiment()
+        wishes: dict[str, Any] = {}
+        if self.gpu_memory_target_gb is not None:
+            wishes["gpu_memory_target_in_gb"] = self.gpu_memory_target_gb
+        if self.target_spacing_mm_zyx is not None:
+            wishes["overwrite_target_spacing"] = [float(mm) for mm in self.target_spacing_mm_zyx]
+        plans: dict[str, Any] = planner(DATASET, plans_name=PLANS, **wishes).plan_experiment()
         return plans
 
     def preprocess(self, plans: dict[str, Any], configuration: str, threads: int) -> Path:

@@ -21,8 +21,11 @@ from headct.training.job import TrainingJob
 
 logger = logging.getLogger(__name__)
 
-NO_WEIGHT_DEPENDS_ON = ("headct.artefacts", "headct.command", "headct.problems")
+MODULES_OF_NO_WEIGHT = ("headct.artefacts", "headct.command", "headct.problems")
 """Modules whose edits leave every weight as it is: how files are written and errors are told."""
+
+SETTINGS_OF_NO_WEIGHT = ("workers", "checkpoint_interval_epochs", "checkpoint_interval_minutes")
+"""Settings of all frameworks that leave every weight as it is."""
 
 KEY = "key.json"
 PUBLISHED = ("final.pth", "train.json")
@@ -31,14 +34,14 @@ PUBLISHED = ("final.pth", "train.json")
 def identity(job: TrainingJob, adapter: str) -> dict[str, Any]:
     """Everything that decides the weights that a run ends in."""
     return {
-        "settings": job.settings,
+        "settings": {key: value for key, value in job.settings.items() if key not in SETTINGS_OF_NO_WEIGHT},
         "training scans": [asdict(scan) | {"ct": "", "labels": ""} for scan in job.training_scans],
         "validation scans": [scan.sha256 for scan in job.validation_scans],
         "seed": job.seed,
         "fold": job.fold,
         "device": job.device,
         "threads": job.threads,
-        "code": code_digest([adapter], without=NO_WEIGHT_DEPENDS_ON),
+        "code": code_digest([adapter], without=MODULES_OF_NO_WEIGHT),
     }
 
 
@@ -52,7 +55,7 @@ def find_or_make(runs: Path, defined_by: dict[str, Any]) -> Path:
     folder = runs / hashlib.sha256(text.encode()).hexdigest()[:16]
     if not (folder / KEY).exists():
         for change in _changes_since_last(runs, json.loads(text)):
-            logger.info("%s: starts afresh: changed %s", runs.name, change)
+            logger.info("%s %s: starts afresh, changed: %s", runs.parent.name, runs.name, change)
         write_json(defined_by, folder / KEY)
     return folder
 
