@@ -8,7 +8,15 @@ import pytest
 import snake
 import yaml
 
-ALL_TEN = {"train": 9, "predict": 10, "metrics": 11, "table1": 1, "table_e1": 1, "agreement_figure": 2}
+ALL_TEN = {
+    "train": 9,
+    "predict": 10,
+    "metrics": 11,
+    "table1": 1,
+    "table_e1": 1,
+    "bland_altman": 1,
+    "concordance": 1,
+}
 
 
 def write_sheet(path: Path, scans: int) -> None:
@@ -59,7 +67,7 @@ def test_one_figure_trains_one_model(tmp_path: Path) -> None:
         "train": 1,
         "predict": 1,
         "metrics": 1,
-        "agreement_figure": 1,
+        "bland_altman": 1,
     }
     ensemble = snake.planned(snake.run(*demo, "results/metrics/nnunet-2d-3d.tsv"))
     assert (ensemble["train"], ensemble["predict"]) == (2, 1)

@@ -4,21 +4,19 @@
 SHOWN = config["figures"]["cases"]
 
 
-rule agreement_figure:
+rule bland_altman:
     """Volume agreement of the one model that the config names: Bland-Altman plot, or concordance."""
     input:
         f"results/metrics/{config['figures']['agreement_model']}.tsv",
     output:
         pdf=report(
-            "results/figures/{figure}.pdf",
-            caption="../report/{figure}.rst",
+            "results/figures/bland_altman.pdf",
+            caption=caption("bland_altman"),
             category="Figures",
         ),
-        tsv="results/figures/{figure}.tsv",
+        tsv="results/figures/bland_altman.tsv",
     log:
-        "logs/figures/{figure}.log",
-    wildcard_constraints:
-        figure="bland_altman|concordance",
+        "logs/figures/bland_altman.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -26,11 +24,23 @@ rule agreement_figure:
         study=STUDY_TITLE,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {wildcards.figure} --metrics {input} --model-title {params.model:q}"
+        "python -m headct.figures {rule} --metrics {input} --model-title {params.model:q}"
         " --study-title {params.study:q} --out {output.pdf} --log {log}"
 
 
-rule dice_figure:
+use rule bland_altman as concordance with:
+    output:
+        pdf=report(
+            "results/figures/concordance.pdf",
+            caption=caption("concordance"),
+            category="Figures",
+        ),
+        tsv="results/figures/concordance.tsv",
+    log:
+        "logs/figures/concordance.log",
+
+
+rule dice_box_violin:
     """Dice of every model and lesion as box-violins."""
     input:
         expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
@@ -50,26 +60,24 @@ rule dice_figure:
         study=STUDY_TITLE,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures dice_box_violin --metrics {input} --models {params.models:q}"
+        "python -m headct.figures {rule} --metrics {input} --models {params.models:q}"
         " --study-title {params.study:q} --out {output.pdf} --log {log}"
 
 
-rule cases_figure:
-    """Best or worst cases: CT, truth and the models that the config names, side by side."""
+rule best_cases:
+    """Best, or worst, cases: CT, truth and the models that the config names, side by side."""
     input:
         metrics=expand("results/metrics/{model}.tsv", model=SHOWN_MODELS),
         manifests=[path for model in SHOWN_MODELS for path in manifests_of(model)],
     output:
         pdf=report(
-            "results/figures/{which}_cases.pdf",
-            caption="../report/{which}_cases.rst",
+            "results/figures/best_cases.pdf",
+            caption=caption("best_cases"),
             category="Figures",
         ),
-        tsv="results/figures/{which}_cases.tsv",
+        tsv="results/figures/best_cases.tsv",
     log:
-        "logs/figures/{which}_cases.log",
-    wildcard_constraints:
-        which="best|worst",
+        "logs/figures/best_cases.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -79,10 +87,22 @@ rule cases_figure:
         study=STUDY_TITLE,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {wildcards.which}_cases --metrics {input.metrics}"
+        "python -m headct.figures {rule} --metrics {input.metrics}"
         " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
         " --show {params.show:q} --n {params.n} --study-title {params.study:q}"
         " --out {output.pdf} --log {log}"
+
+
+use rule best_cases as worst_cases with:
+    output:
+        pdf=report(
+            "results/figures/worst_cases.pdf",
+            caption=caption("worst_cases"),
+            category="Figures",
+        ),
+        tsv="results/figures/worst_cases.tsv",
+    log:
+        "logs/figures/worst_cases.log",
 
 
 rule figures:
