@@ -108,12 +108,12 @@ def test_other_scans_or_settings_have_another_folder(scans: Scans, tmp_path: Pat
 
 
 def test_a_target_spacing_that_is_asked_for_is_planned(scans: Scans, tmp_path: Path) -> None:
-    data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [6, 7, 7]})
+    data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [7, 7, 7]})
     set_environment(data.raw, data.preprocessed, tmp_path, False)
-    assert data.plans(1)["configurations"]["3d_fullres"]["spacing"] == [6.0, 7.0, 7.0]
+    assert data.plans(1)["configurations"]["3d_fullres"]["spacing"] == [7.0, 7.0, 7.0]
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
     volume = nnUNetDatasetBlosc2(str(folder)).load_case(nnunet_data.case_name("S00"))[0]
-    assert volume.shape == (1, 16, 24, 24)
+    assert volume.shape == (1, 14, 24, 24)
 
 
 def test_scans_named_alike_do_not_share_files(scans: Scans, tmp_path: Path) -> None:

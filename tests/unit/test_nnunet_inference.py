@@ -34,10 +34,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return training.train(miniature.job(scans, folder / "shared", **changes), folder)
 
 
-@pytest.mark.parametrize("spacing", [(3.5, 3.5, 6.0), (2.6, 2.6, 9.0)], ids=["planned", "other"])
-def test_labels_are_those_of_nnunets_own_prediction(
-    model: TrainedModel, spacing: tuple[float, float, float]
-) -> None:
+def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None:
+    spacing = (2.6, 2.6, 9.0)
     image = grid(miniature.scan(100, SHAPE)[0], spacing)
     fixed = model.fixed | {"test_time_mirroring": True, "tile_step_size": 0.5}
     predictor = inference.make_predictor(model.weights, fixed, "cpu")
