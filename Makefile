@@ -19,7 +19,7 @@ demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
 	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
 	snakemake --directory demo --configfile config/demo.yaml --cores $(CORES) \
-		--resources mem_mb=$(MEMORY_MB) --keep-going --quiet host rules reason
+		--resources mem_mb=$(MEMORY_MB) --keep-going --rerun-incomplete --quiet host rules reason
 	python -m headct.summary demo/results
 
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
