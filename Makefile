@@ -52,7 +52,7 @@ config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/co
 
 gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftoppm)
 	for pdf in demo/results/figures/*.pdf; do \
-		pdftoppm -r 80 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
+		pdftoppm -r 110 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
 
 $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

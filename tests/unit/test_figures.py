@@ -416,11 +416,6 @@ def test_bad_input_is_named(tmp_path: Path, trial: list[str]) -> None:
         draw("best_cases", tmp_path / "f.pdf", *trial)
 
 
-def test_the_log_may_come_last() -> None:
-    words = "concordance --metrics m.tsv --model-title M --study-title S --out f.pdf --log f.log"
-    assert figures.arguments().parse_args(words.split()).log == Path("f.log")
-
-
 def test_models_are_a_json_object() -> None:
     assert list(figures.titles_by_model('{"b": "B", "a": "A"}')) == ["b", "a"]
     for text in ("[]", "{}", '"a"'):

@@ -219,7 +219,7 @@ def draw_cases(
     line_mm = style.line_height_mm(style.SMALL_PT)
     titles = [style.wrap(words, panel_width, style.TEXT_PT) for words in columns]
     titles_mm = max(len(lines) for lines in titles) * style.line_height_mm(style.TEXT_PT)
-    case_mm = 1.5 + 3 * line_mm + panel_mm[1]
+    case_mm = 2.1 + 3 * line_mm + panel_mm[1]
     body_mm = titles_mm + case_mm * len(chosen) + 1
 
     selector = show.get(select_by, select_by)
@@ -250,7 +250,7 @@ def draw_cases(
         page.text(0, top, f"{rank + 1}. {scan}, {where}, mean Dice {style.number(mean)}")
         _draw_case(page, top + line_mm, panel_mm, box, shown)
         _write_dice(
-            page, top + line_mm + panel_mm[1] + 0.4, panel_width, table[table["scan_id"] == scan], show
+            page, top + line_mm + panel_mm[1] + 1.0, panel_width, table[table["scan_id"] == scan], show
         )
     return sheet.figure, table
 

@@ -1,0 +1,61 @@
+"""How a step runs from the command line: one clear error, everything in the log, the right exit status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+STEP = """
+import argparse, logging, sys
+from headct import command
+from headct.problems import BadInput, Problem
+
+def main(args):
+    print("chatter of a framework")
+    logging.getLogger("headct.step").info("epoch 1/2")
+    if args.fails == "input":
+        raise BadInput([Problem("scans.tsv", "is wrong", row="3")])
+    if args.fails == "code":
+        raise ZeroDivisionError("x / 0")
+
+parser = argparse.ArgumentParser()
+steps = parser.add_subparsers(required=True)
+one = steps.add_parser("one")
+one.add_argument("--fails", default="")
+command.run(main, parser)
+"""
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    log = folder / "deep" / "step.log"
+    done = subprocess.run(
+        [sys.executable, "-c", STEP, "one", *words, "--log", str(log)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "workflow/scripts")},
+    )
+    return done.returncode, done.stdout + done.stderr, log.read_text()
+
+
+def test_progress_is_on_the_console_and_chatter_only_in_the_log(tmp_path: Path) -> None:
+    status, console, log = run(tmp_path)
+    assert status == 0
+    assert console == "epoch 1/2\n"
+    assert "chatter of a framework" in log
+    assert "epoch 1/2" in log
+
+
+def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
+    status, console, log = run(tmp_path, "--fails", "input")
+    assert status == 1
+    assert "scans.tsv, row 3: is wrong" in console
+    assert "Traceback" not in console + log
+
+
+def test_a_fault_in_the_code_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
+    status, console, log = run(tmp_path, "--fails", "code")
+    assert status == 1
+    assert "ZeroDivisionError: x / 0" in console
+    assert "Traceback" not in console
+    assert "Traceback" in log
