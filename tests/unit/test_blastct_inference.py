@@ -36,8 +36,9 @@ class CentreOfThePatch(torch.nn.Module):
 
 
 @settings(max_examples=20, deadline=None)
-@given(shape=st.tuples(*[st.integers(1, 37)] * 3), batch_size=st.integers(1, 7))
+@given(shape=st.tuples(*[st.integers(2, 37)] * 3), batch_size=st.integers(1, 7))
 def test_every_voxel_is_predicted_once_and_in_its_place(shape: tuple[int, ...], batch_size: int) -> None:
+    # An axis of one voxel is out of reach: blast_ct squeezes it away, and ingest asks for ten slices.
     hu = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.int16)
     fixed = {
         "configuration": training.package_configuration(SMALL),

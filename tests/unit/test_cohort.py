@@ -47,6 +47,11 @@ def test_included_and_excluded_scans_have_their_rows(tmp_path: Path) -> None:
     assert flow.to_dict() == {"in sheet": 3, "excluded": 2, "included": 1}, "one reason, whatever the gap"
 
 
+def test_a_cohort_without_exclusions(tmp_path: Path) -> None:
+    flow = read_tsv(run(tmp_path, INCLUDED, INCLUDED).flow)
+    assert flow["scans"].tolist() == [2, 2]
+
+
 def test_errors_of_all_scans_end_the_run_in_one_table(tmp_path: Path) -> None:
     def faulty(value: str) -> dict[str, Any]:
         problem = {"file": "m.nii.gz", "row": "", "key": "mask", "value": value, "message": "unknown label"}

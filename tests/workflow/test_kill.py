@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 import snake
-import yaml
 
 ONE_OF_EACH = ("nnunet-3d-focal", "nnunet-2d", "unet", "blast-ct")
 
 
 def command(demo: Path, model: str, folder: Path) -> list[str]:
     """The command by which the demo trains a model, with other output and work folders."""
-    config = yaml.safe_load((demo / "results/config.json").read_text(encoding="utf-8"))
+    config = json.loads((demo / "results/config.json").read_text(encoding="utf-8"))
     own = {key: value for key, value in config["models"][model].items() if key != "title"}
     options = {
         "model": model,

@@ -90,7 +90,7 @@ def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
         }
 
     excluded = cohort[cohort["status"] == "excluded"]
-    reasons = excluded["reason"].str.partition(":")[0]
+    reasons = excluded["reason"].str.split(":").str[0]
     return pd.DataFrame(
         [
             step("in sheet", "", cohort),
