@@ -1,5 +1,6 @@
 # The two commands of the README are `make demo` and `make test`; both set up what they need.
 
+SHELL := bash -o pipefail
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell nproc)
@@ -26,7 +27,8 @@ test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results 
 	python -m pytest --durations=10
 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
-	python -m pytest -m slow -rA 2>&1 | tee tests/slow-result.txt
+	(date --utc +%F; git log -1 --format='commit %h'; \
+	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
 
 bench: $(READY)  ## measurements beside peers; results in benchmarks/
 	for script in benchmarks/*.py; do python $$script || exit 1; done

@@ -79,11 +79,11 @@ def test_a_killed_training_ends_in_the_same_weights(demo: Path, tmp_path: Path, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ONE_OF_EACH)
-def test_ten_kills_at_random_moments(demo: Path, tmp_path: Path, model: str) -> None:
+def test_five_kills_at_random_moments(demo: Path, tmp_path: Path, model: str) -> None:
     expected, seconds = undisturbed(demo, model)
     moments = random.Random(model)
     words = command(demo, model, tmp_path)
-    kills = sum(killed_after(words, moments.uniform(2, 5 + 0.6 * seconds)) for _ in range(10))
+    kills = sum(killed_after(words, moments.uniform(2, 5 + 0.6 * seconds)) for _ in range(5))
     assert not killed_after(words, 900)
     assert kills > 0
     assert weights(tmp_path / "out") == expected
