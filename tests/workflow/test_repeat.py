@@ -17,7 +17,7 @@ from headct.artefacts import sha256_of
 def test_a_second_run_in_another_folder_gives_the_same_bytes(demo: Path, tmp_path: Path) -> None:
     clone = snake.copy_repository(tmp_path / "clone")
     for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(snake.REPOSITORY / name, clone)
+        shutil.copy2(snake.REPOSITORY / name, clone)  # a newer file would set the environment up anew
     venv = f"VENV={snake.REPOSITORY / '.venv'}"
     subprocess.run(["make", "demo", venv], cwd=clone, check=True)
     one, other = demo / "results", clone / "demo/results"
