@@ -12,9 +12,9 @@ export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(abspath workflow/scripts)
 READY := $(VENV)/.ready
 LOCK := workflow/envs/requirements.lock
-CHECKED := workflow/scripts tests benchmarks
+CHECKED := workflow/scripts tests
 
-.PHONY: demo test test-slow bench lint format lock gallery
+.PHONY: demo test test-slow lint format lock gallery
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -29,9 +29,6 @@ test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
-
-bench: $(READY)  ## measurements beside peers; results in benchmarks/
-	for script in benchmarks/*.py; do python $$script || exit 1; done
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)
