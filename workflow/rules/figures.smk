@@ -22,9 +22,10 @@ rule bland_altman:
     params:
         model=TITLES[config["figures"]["agreement_model"]],
         study=STUDY_TITLE,
+        figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {rule} --metrics {input} --model-title {params.model:q}"
+        "python -m headct.figures {params.figure} --metrics {input} --model-title {params.model:q}"
         " --study-title {params.study:q} --out {output.pdf} --log {log}"
 
 
@@ -58,9 +59,10 @@ rule dice_box_violin:
     params:
         models=as_json(TITLES),
         study=STUDY_TITLE,
+        figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {rule} --metrics {input} --models {params.models:q}"
+        "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
         " --study-title {params.study:q} --out {output.pdf} --log {log}"
 
 
@@ -85,9 +87,10 @@ rule best_cases:
         show=as_json({model: TITLES[model] for model in SHOWN["show"]}),
         n=SHOWN["n"],
         study=STUDY_TITLE,
+        figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {rule} --metrics {input.metrics}"
+        "python -m headct.figures {params.figure} --metrics {input.metrics}"
         " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
         " --show {params.show:q} --n {params.n} --study-title {params.study:q}"
         " --out {output.pdf} --log {log}"
