@@ -12,6 +12,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(abspath workflow/scripts)
 READY := $(VENV)/.ready
 LOCK := workflow/envs/requirements.lock
+DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests
 
 .PHONY: demo test test-slow lint format lock gallery
@@ -19,8 +20,9 @@ CHECKED := workflow/scripts tests
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
 	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
-	snakemake --directory demo --configfile config/demo.yaml --cores $(CORES) \
-		--resources mem_mb=$(MEMORY_MB) --keep-going --rerun-incomplete --quiet host rules reason
+	@# The lock ends with its process, Snakemake's does not: after a kill -9 it is stale, and taken away.
+	flock --nonblock demo/.running sh -c '$(DEMO) --unlock --quiet all && $(DEMO) --cores $(CORES) \
+		--resources mem_mb=$(MEMORY_MB) --keep-going --rerun-incomplete --quiet host rules reason'
 	python -m headct.summary demo/results
 
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
@@ -37,7 +39,7 @@ lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	mypy
 	mkdir -p demo
 	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
-	snakemake --directory demo --configfile config/demo.yaml --lint
+	$(DEMO) --lint
 	python -m headct.configuration --document | diff config/README.md - \
 		|| (echo "config/README.md is out of date: run 'make config/README.md'"; false)
 

@@ -1,10 +1,12 @@
 """Ingest of three real CT series (neurolabusc/dcm_qa_ct, BSD-2-Clause) against the truth in their tags.
 
-The series are not part of the repository: they are looked for in ``../shared/data/real_ct``.
+The series are public, and not part of the repository: get them from github.com/neurolabusc/dcm_qa_ct and name
+their folder in ``HEADCT_REAL_CT`` (else they are looked for in ``../shared/data/real_ct``).
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +17,14 @@ import SimpleITK as sitk
 from headct import ingest, series
 from headct.artefacts import read_json
 
-REAL_CT = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_ct"
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_ct"
+REAL_CT = Path(os.environ.get("HEADCT_REAL_CT", BESIDE))
 NAMES = ("ge_head_uneven", "philips_5mm", "philips_tilted")
 HEAD_ABOVE_HU = -200
 
 pytestmark = pytest.mark.skipif(
-    not REAL_CT.is_dir(), reason="real CT series are not at hand: ../shared/data/real_ct is absent"
+    not REAL_CT.is_dir(),
+    reason=f"no real CT series in {REAL_CT}; HEADCT_REAL_CT may name their folder",
 )
 
 

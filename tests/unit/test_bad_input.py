@@ -238,6 +238,7 @@ def test_results_of_another_study_are_refused(here: Path) -> None:
     assert [problem.key for problem in named] == ["study.name"]
     relabelled = study.other_study(CONFIG | {"labels": {"ICH": 2, "PHE": 1, "IVH": 3}}, {"s0": "p0"})
     assert [problem.key for problem in relabelled] == ["labels"]
+    study.write_record(CONFIG, {"s1": "p1"})  # a run without s0
     paired = study.other_study(CONFIG, {"s0": "p1"})
     assert paired[0].key == "participant_id of s0"
     assert "p0" in paired[0].message

@@ -103,7 +103,7 @@ def test_a_changed_definition_starts_afresh_and_says_why(tmp_path: Path, caplog)
 def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str, float], same: bool) -> None:
     def identity(settings: dict[str, float]) -> dict[str, object]:
         job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path())
-        return workfolder.identity(job, "headct.training.randomness")
+        return workfolder.identity(job, "headct.training.randomness", {})
 
     settings = {"workers": 0, "checkpoint_interval_minutes": 15, "learning_rate": 0.01}
     assert (identity(settings) == identity(settings | change)) is same

@@ -89,7 +89,7 @@ def test_five_kills_at_random_moments(demo: Path, tmp_path: Path, model: str) ->
     assert weights(tmp_path / "out") == expected
 
 
-@pytest.mark.parametrize("model", ["unet"])
+@pytest.mark.parametrize("model", ONE_OF_EACH[1:])
 def test_a_kill_between_the_last_checkpoint_and_publishing(demo: Path, tmp_path: Path, model: str) -> None:
     expected, _ = undisturbed(demo, model)
     words = command(demo, model, tmp_path)

@@ -5,6 +5,7 @@
 rule metrics:
     """Measure one model: Dice and volumes per seed, test scan and lesion."""
     input:
+        cohort="results/cohort/cohort.tsv",  # changes with slice weights, which are read from scan.json
         split="results/cohort/split.tsv",
         manifests=lambda wildcards: (
             [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)

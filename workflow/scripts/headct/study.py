@@ -16,7 +16,12 @@ STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "t
 
 def write_record(config: dict[str, Any], participant_of: dict[str, str]) -> None:
     """Record what the results folder belongs to, and the resolved configuration, at a run's start."""
-    record = {"name": config["study"]["name"], "labels": config["labels"], "participants": participant_of}
+    known = read_json(RECORD)["participants"] if RECORD.is_file() else {}
+    record = {
+        "name": config["study"]["name"],
+        "labels": config["labels"],
+        "participants": known | participant_of,  # a scan that left the sheet is not forgotten
+    }
     write_json(record, RECORD)
     write_json(config, RECORD.with_name("config.json"))
 

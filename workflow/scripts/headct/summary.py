@@ -38,6 +38,7 @@ def main(args: argparse.Namespace) -> None:
         "",
         *leader_board(read_tsv(table, title=str)),
         "",
+        *failures(args.results),
         *places(args.results),
     ]
     print("\n".join(lines))
@@ -74,6 +75,21 @@ def leader_board(table_1: pd.DataFrame) -> list[str]:
         place = "   " if reference else f"{rank:2}."
         lines.append(f"{place} {clip(title, width):{width}}  {cells}")
     return lines
+
+
+def failures(results: Path) -> list[str]:
+    """Models that could not predict every scan, which count as empty predictions in all tables."""
+    failed = {
+        manifest.relative_to(results / "predictions").with_suffix("").as_posix(): read_tsv(
+            manifest, reason=str
+        )["reason"].count()
+        for manifest in sorted(results.glob("predictions/*/*.tsv"))
+    }
+    return [
+        f"{run}: {count} scans could not be predicted; the manifest in predictions/ says why"
+        for run, count in failed.items()
+        if count
+    ]
 
 
 def places(results: Path) -> list[str]:

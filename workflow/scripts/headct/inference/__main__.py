@@ -65,6 +65,8 @@ def main(args: argparse.Namespace) -> None:
         path, reason = folder / f"{scan}.nii.gz", ""
         try:
             predict(members, args.data / scan / "ct.nii.gz", path)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise  # the machine's fault, not the scan's
         except Exception as error:  # one scan that fails must not cost the others
             logging.getLogger("traceback").exception("%s", scan)
             reason = f"{type(error).__name__}: {error}"
@@ -83,6 +85,8 @@ def main(args: argparse.Namespace) -> None:
         logger.info(
             "%s  predicted %d/%d  %s  %.1f s %s", args.model, number, len(scans), scan, seconds, reason
         )
+    if all(row["reason"] for row in rows):
+        raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")
     for stale in set(folder.glob("*.nii.gz")) - {folder / f"{scan}.nii.gz" for scan in scans}:
         stale.unlink()
     write_tsv(pd.DataFrame(rows), args.manifest)

@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from headct import command
 from headct.artefacts import read_json, read_tsv, write_atomically, write_json
 from headct.problems import BadInput, Problem
@@ -52,13 +54,14 @@ def main(args: argparse.Namespace) -> None:
     job = training_job(args)
     adapter = f"headct.training.{framework}"
     runs = args.work / "training" / args.model / f"seed-{job.seed}-fold-{job.fold}"
-    folder = workfolder.find_or_make(runs, workfolder.identity(job, adapter))
-    if workfolder.is_finished(folder):
-        logger.info("%s: already trained in %s; published again", job.model, folder)
-    else:
-        require_device(job.device)
-        train(job, adapter, folder)
-    workfolder.publish(folder, args.out, args.revision)
+    folder = workfolder.find_or_make(runs, workfolder.identity(job, adapter, versions(framework)))
+    with FileLock(folder / "lock"):  # a run that was orphaned by a kill may still be at it
+        if workfolder.is_finished(folder):
+            logger.info("%s: already trained in %s; published again", job.model, folder)
+        else:
+            require_device(job.device)
+            train(job, adapter, folder)
+        workfolder.publish(folder, args.out, args.revision)
 
 
 def training_job(args: argparse.Namespace) -> TrainingJob:

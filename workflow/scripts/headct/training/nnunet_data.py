@@ -28,6 +28,7 @@ from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from headct.artefacts import read_json, write_json
+from headct.code import code_digest
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.training.job import TrainingScan
@@ -91,6 +92,7 @@ class PreparedData:
     def _key(self) -> str:
         defined_by = {
             "nnunetv2": version("nnunetv2"),
+            "code": code_digest([__name__]),
             "scans": [[scan.scan_id, scan.sha256] for scan in self.scans],
             "planner": [
                 self.planner,

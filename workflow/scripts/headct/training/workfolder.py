@@ -31,8 +31,8 @@ KEY = "key.json"
 PUBLISHED = ("final.pth", "train.json")
 
 
-def identity(job: TrainingJob, adapter: str) -> dict[str, Any]:
-    """Everything that decides the weights that a run ends in."""
+def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[str, Any]:
+    """Everything that decides the weights that a run ends in (on a GPU, CPU threads do not)."""
     return {
         "settings": {key: value for key, value in job.settings.items() if key not in SETTINGS_OF_NO_WEIGHT},
         "training scans": [asdict(scan) | {"ct": "", "labels": ""} for scan in job.training_scans],
@@ -40,7 +40,8 @@ def identity(job: TrainingJob, adapter: str) -> dict[str, Any]:
         "seed": job.seed,
         "fold": job.fold,
         "device": job.device,
-        "threads": job.threads,
+        "threads": job.threads if job.device == "cpu" else None,
+        "versions": versions,
         "code": code_digest([adapter], without=MODULES_OF_NO_WEIGHT),
     }
 
