@@ -31,8 +31,16 @@ def copy_repository(to: Path) -> Path:
     """A copy of what a clone would hold that a run needs, without any results."""
     for name in ("workflow", "config", "slurm", "resources"):
         shutil.copytree(REPOSITORY / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "Snakefile", to)
+    for name in ("Snakefile", "Makefile", "pyproject.toml"):
+        shutil.copy2(REPOSITORY / name, to)  # newer files would set the environment up anew
     return to
+
+
+def make_demo(repository: Path) -> subprocess.CompletedProcess:
+    """`make demo` in a copy of the repository, with the environment of this one."""
+    return subprocess.run(
+        ["make", "demo", f"VENV={REPOSITORY / '.venv'}"], cwd=repository, capture_output=True, text=True
+    )
 
 
 def planned(result: subprocess.CompletedProcess) -> dict[str, int]:

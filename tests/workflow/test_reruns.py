@@ -74,6 +74,19 @@ def test_a_lost_prediction_is_made_again_once(clone: Path) -> None:
     assert (results / "predictions/unet/seed-1.tsv").read_text().splitlines()[0] == columns
 
 
+def test_a_run_that_was_killed_whole_goes_on(clone: Path) -> None:
+    table = clone / "demo/results/tables/table1.tsv"
+    before = table.read_bytes()
+    table.unlink()
+    lock = clone / "demo/.snakemake/locks/0.output.lock"  # what a kill -9 of Snakemake leaves behind
+    lock.parent.mkdir()
+    lock.write_text("results/tables/table1.tsv\n")
+    assert "locked" in snake.run(*snake.DEMO, "--cores", "1", repository=clone).stdout
+    run = snake.make_demo(clone)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert table.read_bytes() == before
+
+
 def test_an_ingest_edit_that_leaves_the_bytes_equal_trains_nothing(clone: Path, demo: Path) -> None:
     shutil.copytree(demo / "work/training/unet", clone / "demo/work/training/unet")
     source = clone / "workflow/scripts/headct/ingest.py"
