@@ -3,7 +3,8 @@
 SHELL := bash -o pipefail
 PYTHON ?= python3
 VENV ?= .venv
-CORES ?= $(shell nproc)
+# nproc obeys OMP_NUM_THREADS, which says how many threads a job has, not how many jobs there may be.
+CORES ?= $(shell env -u OMP_NUM_THREADS nproc)
 # The demo stays below this many MB by running fewer jobs at once.
 MEMORY_MB ?= 8000
 
