@@ -14,9 +14,10 @@ export PYTHONPATH := $(abspath workflow/scripts)
 READY := $(VENV)/.ready
 LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
-CHECKED := workflow/scripts tests
+CHECKED := workflow/scripts tests benchmarks
+HEADCT_REAL_CT ?= ../shared/data/real_ct
 
-.PHONY: demo test test-slow lint format lock gallery
+.PHONY: demo test test-slow benchmarks lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -32,6 +33,10 @@ test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
+
+benchmarks: $(READY)  ## against peers, on the real series; the results are kept, with their date
+	python benchmarks/ingest.py --real-ct $(HEADCT_REAL_CT) > benchmarks/ingest.md.new
+	mv benchmarks/ingest.md.new benchmarks/ingest.md
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)
@@ -55,6 +60,9 @@ config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/co
 gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftoppm)
 	for pdf in demo/results/figures/*.pdf; do \
 		pdftoppm -r 110 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
+
+pictures: $(READY)  ## the schematic pictures of docs/data.md, into docs/pictures
+	python docs/pictures/make.py
 
 $(READY): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

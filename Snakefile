@@ -16,6 +16,7 @@ if not workflow.configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/cohort.smk"
+include: "workflow/rules/crosscheck.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
@@ -35,3 +36,4 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.statistics.output,
+        rules.balance.output,

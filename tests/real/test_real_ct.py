@@ -140,9 +140,17 @@ def test_hounsfield_units_equal_those_of_itk(converted: dict, name: str) -> None
 def test_facts_and_flags(converted: dict, name: str) -> None:
     record = converted[name][1]
     expected = {
-        "ge_head_uneven": (["tilted", "uneven_gaps"], "GE MEDICAL SYSTEMS", "STD+"),
-        "philips_5mm": ([], "Philips", "UB"),
-        "philips_tilted": (["tilted"], "Philips", "UB"),
+        "ge_head_uneven": (
+            ["bleed_not_dense", "mask_reaches_outside_head", "tilted", "uneven_gaps"],
+            "GE MEDICAL SYSTEMS",
+            "STD+",
+        ),
+        "philips_5mm": (["mask_reaches_outside_head"], "Philips", "UB"),
+        "philips_tilted": (
+            ["face_may_be_recognisable", "mask_reaches_outside_head", "tilted"],
+            "Philips",
+            "UB",
+        ),
     }[name]
     facts = record["acquisition"]
     assert (record["flags"], facts["manufacturer"], facts["kernel"]) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ CHANGES: list[tuple[str, Any, list[str]]] = [
     ("split", {"test_fraction": 1.5}, ["split.test_fraction", "1.5", "below 1"]),
     ("split", {"folds": 1}, ["split.folds", "at least 2"]),
     ("split", {"seed": "today"}, ["split.seed", "today", "integer"]),
+    ("split", {"minimum_site_size": 0}, ["split.minimum_site_size", "at least 1"]),
+    ("cohort", {"max_excluded": 10}, ["cohort.max_excluded", "10", "at most 1"]),
     ("training", {"folds": [7]}, ["training.folds", "7", "0 to 2"]),
     ("device", "tpu", ["device", "tpu", "cuda, cpu"]),
     ("labels", {"ICH": 1, "PHE": 1, "IVH": 3}, ["labels", "same value"]),
@@ -125,9 +128,9 @@ def test_a_config_that_is_no_yaml(tmp_path: Path) -> None:
         configuration.load(tmp_path / "absent.yaml")
 
 
-def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: str = "") -> Path:
+def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: Sequence[str] = ()) -> Path:
     """A sheet of as many good rows as there are changes, each then changed."""
-    columns = [name for name in COLUMNS if name != drop] + ([add] if add else [])
+    columns = [*(name for name in COLUMNS if name != drop), *add]
     lines = ["\t".join(columns)]
     for number, change in enumerate(changes or ({},)):
         scan = f"s{number}"
@@ -177,22 +180,66 @@ def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -
         ({"scan_id": "a/b"}, ["scan_id", "a/b"]),
         ({"scan_id": ""}, ["scan_id", "string"]),
         ({"mask": "mask.png"}, ["mask", "mask.png"]),
-        ({"mask": "absent.nii.gz"}, ["mask", "absent.nii.gz", "no such file"]),
-        ({"dicom": "nowhere"}, ["dicom", "nowhere", "no such folder"]),
+        ({"mask": ""}, ["mask", "needs its mask"]),
+        ({"dicom": ""}, ["dicom", "needs its DICOM folder"]),
         ({"onset_to_ct_h": "2,5"}, ["onset_to_ct_h", "2,5"]),
+        ({"onset_to_ct_h": "inf"}, ["onset_to_ct_h", "inf"]),
+        ({"age": "nan"}, ["age", "nan"]),
+        ({"age": "7_0"}, ["age", "7_0"]),
+        ({"timepoint": "day 1"}, ["timepoint", "day 1", "baseline, follow-up"]),
     ],
 )
 def test_a_bad_cell_is_named(tmp_path: Path, change: dict[str, str], said: list[str]) -> None:
-    message = sheet_refused(make_sheet(tmp_path, change))
+    message = sheet_refused(make_sheet(tmp_path, change, add=["timepoint"]))
     assert "scans.tsv" in message
     for words in said:
         assert words in message
 
 
-def test_an_empty_dicom_folder_is_named(tmp_path: Path) -> None:
-    path = make_sheet(tmp_path, {})
-    (tmp_path / "dicom" / "s0" / "1.dcm").unlink()
-    assert "empty" in sheet_refused(path)
+def test_only_baseline_scans_need_folder_and_mask(tmp_path: Path) -> None:
+    follow_up = {"timepoint": "follow-up", "dicom": "", "mask": ""}
+    changes = [{}, {"timepoint": "baseline"}, follow_up]
+    rows = sheet.load(make_sheet(tmp_path, *changes, add=["timepoint"]))
+    assert [row["scan_id"] for row in sheet.baseline(rows)] == ["s0", "s1"]
+    assert sheet.participants(rows) == {"s0": "p0", "s1": "p1", "s2": "p2"}
+    sheet.check_files(rows, tmp_path / "scans.tsv", max_excluded=0)
+    assert "no baseline scan" in sheet_refused(make_sheet(tmp_path, follow_up, add=["timepoint"]))
+
+
+def test_missing_files_end_the_run_only_where_they_are_many(tmp_path: Path) -> None:
+    changes = [{"mask": "absent.nii.gz", "dicom": "nowhere"}, {"mask_inter": "lost.mha"}, {}, {}]
+    path = make_sheet(tmp_path, *changes, add=["mask_inter"])
+    rows = sheet.load(path)
+    sheet.check_files(rows, path, max_excluded=0.5)
+    with pytest.raises(BadInput) as caught:
+        sheet.check_files(rows, path, max_excluded=0.49)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "4 problems:"
+    assert "2 of 4 baseline scans lack a folder or file" in lines[2]
+    for line, words in zip(
+        lines[3:],
+        (("2", "dicom", "nowhere"), ("2", "mask", "absent.nii.gz"), ("3", "mask_inter", "lost.mha")),
+        strict=True,
+    ):
+        row, key, value = line.removeprefix(str(path)).split()[:3]
+        assert (row, key, Path(value).name) == words
+
+
+def test_row_numbers_are_those_of_the_sheet_past_a_blank_line(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {}, {"age": "x"})
+    header, first, second = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, "", first, "", second]) + "\n", encoding="utf-8")
+    assert "row 5" in sheet_refused(path)
+
+
+def test_a_lone_quotation_mark_swallows_no_rows(tmp_path: Path) -> None:
+    message = sheet_refused(make_sheet(tmp_path, {"rater": '"r1'}, {}, {}))
+    assert "quotation mark" in message
+
+
+def test_ages_of_the_sheet_are_true(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {"age": "97"}, {"age": ""})
+    assert sheet.true_ages(path) == {"s0": 97.0, "s1": None}
 
 
 def test_a_missing_column_is_named_with_its_meaning(tmp_path: Path) -> None:
@@ -202,7 +249,7 @@ def test_a_missing_column_is_named_with_its_meaning(tmp_path: Path) -> None:
 
 
 def test_an_unknown_column_is_named(tmp_path: Path) -> None:
-    assert "hospital_number" in sheet_refused(make_sheet(tmp_path, add="hospital_number"))
+    assert "hospital_number" in sheet_refused(make_sheet(tmp_path, add=["hospital_number"]))
 
 
 def test_duplicate_ids_name_both_rows(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def run(scan: ingest.Scan, out: Path) -> dict:
 def test_included_scan(scan: ingest.Scan, tmp_path: Path) -> None:
     record = run(scan, tmp_path / "out")
     assert (record["status"], record["reason"], record["problems"]) == ("included", "", [])
-    assert record["flags"] == ["tilted"]
+    assert record["flags"] == ["bleed_not_dense", "little_coverage", "tilted"]
     ct, labels = (sitk.ReadImage(str(tmp_path / "out" / n)) for n in ("ct.nii.gz", "labels.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), head())
     np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), drawn())
@@ -104,7 +104,7 @@ def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
     write_series(tmp_path / "dicom", orientation=(-1, 0, 0, 0, -1, 0))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
     record = run(ingest.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES), tmp_path / "out")
-    assert record["flags"] == ["moved_in_plane"]
+    assert record["flags"] == ["bleed_not_dense", "little_coverage", "moved_in_plane"]
     ct = sitk.ReadImage(str(tmp_path / "out" / "ct.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), head()[:, ::-1, ::-1])
     labels = sitk.ReadImage(str(tmp_path / "out" / "labels.nii.gz"))
@@ -155,9 +155,9 @@ def test_values_that_are_not_hounsfield_units_are_not_passed_on(tmp_path: Path) 
     write_series(tmp_path / "stored", change=forget)
     write_series(tmp_path / "shifted", intercept=0, hounsfield=head() + 1000)
     no_rescale = run(ingest.Scan("s1", tmp_path / "stored", {}, VALUES), tmp_path / "1")
-    assert no_rescale["reason"].startswith("no rescale attributes")
+    assert no_rescale["reason"] == "pixel values are not HU: no air in view, no rescale"
     flagged = run(ingest.Scan("s1", tmp_path / "shifted", {}, VALUES), tmp_path / "2")
-    assert flagged["flags"] == ["air_not_near_minus_1000_hu"]
+    assert flagged["flags"] == ["little_coverage", "no_air_in_view"]
 
 
 def test_no_identifier_and_no_path_in_outputs_or_messages(scan: ingest.Scan, tmp_path: Path) -> None:

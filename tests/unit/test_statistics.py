@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from simulated_scores import FAMILY, cohort, per_scan, rows, simulated, with_role
+from test_bad_input import make_sheet
 
 from headct.artefacts import read_tsv, write_tsv
 from headct.labels import LABELS
@@ -395,7 +396,7 @@ def test_unknown_age_and_sex_are_left_out_of_their_counts() -> None:
 def test_split_and_cohort_must_fit() -> None:
     split = pd.DataFrame({"scan_id": ["000", "zzz"], "set": ["train", "test"]})
     with pytest.raises(BadInput, match="zzz"):
-        cohort_of_split(cohort().drop(columns="set"), split)
+        cohort_of_split(cohort().drop(columns="set"), split, {})
 
 
 # The command
@@ -408,10 +409,15 @@ def files(tmp_path: Path) -> list[str]:
     for model, table in metrics.groupby("model"):
         write_tsv(table, tmp_path / f"{model}.tsv")
     scans = cohort()
-    write_tsv(scans.drop(columns="set"), tmp_path / "cohort.tsv")
+    write_tsv(scans.drop(columns="set").assign(age=60), tmp_path / "cohort.tsv")
+    sheet = make_sheet(
+        tmp_path,
+        *({"scan_id": row.scan_id, "age": f"{row.age:g}"} for row in scans.itertuples()),
+    )
     write_tsv(scans[["scan_id", "set"]], tmp_path / "split.tsv")
     measured = [str(tmp_path / f"{model}.tsv") for model in metrics["model"].unique()]
-    places = ["--cohort", str(tmp_path / "cohort.tsv"), "--split", str(tmp_path / "split.tsv")]
+    places = ["--sheet", str(sheet), "--cohort", str(tmp_path / "cohort.tsv")]
+    places += ["--split", str(tmp_path / "split.tsv")]
     return ["--metrics", *measured, *places]
 
 
@@ -429,6 +435,8 @@ def test_command_writes_every_table_in_the_same_bytes(files: list[str], tmp_path
     summary = read_tsv(tmp_path / "one" / "dice_summary.tsv")
     assert list(summary["model"].unique()) == [*FAMILY, "extra", PREDICTS_NOTHING]
     assert len(read_tsv(tmp_path / "one" / "dunn.tsv")) == 3 * 3
+    tests = read_tsv(tmp_path / "one" / "cohort_tests.tsv").set_index("characteristic")
+    assert tests.loc["age_years", "test_max"] == cohort().query("set == 'test'")["age"].max(), "not capped"
 
 
 def test_model_without_metrics_is_named(files: list[str], tmp_path: Path) -> None:

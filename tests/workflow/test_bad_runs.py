@@ -1,8 +1,11 @@
-"""Faults inside the files: each scan's is told, all in one table, and nothing is trained."""
+"""Faults inside the files: each scan's is told, all in one table; few are put aside, many end the run."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +14,48 @@ import SimpleITK as sitk
 import snake
 import yaml
 
+from headct.artefacts import read_tsv
+
 FAULTS = ("unknown label", "wrong matrix", "empty mask", "no mask file", "no DICOM", "mask of another scan")
 
 
+@pytest.fixture(scope="session")
+def trial() -> Path:
+    """The simulated trial of the demo, which needs no results (seconds if it has not been made yet)."""
+    folder = snake.REPOSITORY / "demo/trial"
+    simulate = ["-m", "headct.phantom", "--configfile", "config/demo.yaml", "--out", str(folder)]
+    subprocess.run([sys.executable, *simulate], cwd=snake.REPOSITORY, check=True)
+    return folder
+
+
 @pytest.fixture
-def small(demo: Path, tmp_path: Path) -> Path:
-    """A study of the demo's first scans, one for each fault, and one that is good."""
-    trial = tmp_path / "trial"
-    lines = (demo / "trial/scans.tsv").read_text(encoding="utf-8").splitlines()[: len(FAULTS) + 2]
+def small(trial: Path, tmp_path: Path) -> Path:
+    """A study of the trial's first scans, one for each fault, and one that is good."""
+    copy = tmp_path / "trial"
+    lines = (trial / "scans.tsv").read_text(encoding="utf-8").splitlines()[: len(FAULTS) + 2]
     for line in lines[1:]:
         scan = line.split("\t")[0]
-        shutil.copytree(demo / "trial/dicom" / scan, trial / "dicom" / scan)
-    shutil.copytree(demo / "trial/masks", trial / "masks")
-    (trial / "scans.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        shutil.copytree(trial / "dicom" / scan, copy / "dicom" / scan)
+    shutil.copytree(trial / "masks", copy / "masks")
+    (copy / "scans.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path
 
 
-def run(small: Path, *arguments: str):
-    return snake.run("--directory", small, "--configfile", "config/demo.yaml", "--cores", "2", *arguments)
+def run(small: Path, *arguments: str, config: str | Path = "config/demo.yaml"):
+    return snake.run("--directory", small, "--configfile", config, "--cores", "2", *arguments)
+
+
+def changed_config(folder: Path, change: Callable[[dict], None]) -> Path:
+    """The demo's configuration with a change."""
+    config = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+    change(config)
+    path = folder / "changed.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def tolerant(folder: Path, max_excluded: float) -> Path:
+    return changed_config(folder, lambda config: config.update(cohort={"max_excluded": max_excluded}))
 
 
 def change_mask(path: Path, change) -> None:
@@ -60,26 +87,67 @@ def test_faults_of_all_scans_are_told_together_before_any_training(small: Path) 
     ):
         row = next(line for line in table.splitlines() if scan in line)
         assert words in row
+    assert "5 of 7 baseline scans (71.4%) are lost" in done.stdout
+    assert not (small / "results/cohort/split.tsv").exists()
     assert not (small / "results/models").exists()
     assert not (small / "work").exists()
 
 
-def test_a_missing_mask_file_ends_before_any_job(small: Path) -> None:
+def test_a_broken_scan_stops_no_other(small: Path) -> None:
     (small / "trial/masks/scan-0004.nii.gz").unlink()
+    shutil.rmtree(small / "trial/dicom/scan-0005")
+    config = tolerant(small, 2 / 7)
+    done = run(small, "results/cohort/split.tsv", config=config)
+    assert done.returncode == 0, done.stdout
+    assert "2 scans have errors and are put aside" in done.stdout
+    for words in ("5 of scans.tsv", "masks/scan-0004.nii.gz", "6 of scans.tsv"):
+        assert words in done.stdout
+    cohort = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")["status"]
+    assert cohort.index[cohort == "error"].tolist() == ["scan-0004", "scan-0005"]
+    assert set(read_tsv(small / "results/cohort/split.tsv")["scan_id"]) == set(
+        cohort.index[cohort == "included"]
+    )
+
+
+def test_a_scan_that_is_mended_joins_the_others(small: Path) -> None:
+    mask = small / "trial/masks/scan-0004.nii.gz"
+    mask.rename(mask.with_name("elsewhere"))
+    config = tolerant(small, 0.5)
+    assert run(small, "results/cohort/split.tsv", config=config).returncode == 0
+    before = read_tsv(small / "results/cohort/split.tsv").set_index("scan_id")[["set", "fold"]]
+    mask.with_name("elsewhere").rename(mask)
+    done = run(small, "results/cohort/split.tsv", config=config)
+    assert done.returncode == 0, done.stdout
+    after = read_tsv(small / "results/cohort/split.tsv").set_index("scan_id")[["set", "fold"]]
+    assert set(after.index) - set(before.index) == {"scan-0004"}
+    assert after.reindex(before.index).equals(before), "and moves none of them"
+
+
+def test_a_wrong_base_path_ends_before_any_job(small: Path) -> None:
+    (small / "trial/masks").rename(small / "trial/elsewhere")
     done = run(small)
     assert done.returncode == 1
-    assert "row 5" in done.stdout
-    assert "scan-0004.nii.gz" in done.stdout
+    assert "7 of 7 baseline scans lack a folder or file" in done.stdout
+    for number in range(1, 8):
+        assert f"masks/scan-{number:04d}.nii.gz" in done.stdout
     assert not (small / "results").exists()
+
+
+def test_the_same_images_under_two_participants_are_found(small: Path) -> None:
+    shutil.rmtree(small / "trial/dicom/scan-0002")
+    shutil.copytree(small / "trial/dicom/scan-0001", small / "trial/dicom/scan-0002")
+    shutil.copyfile(small / "trial/masks/scan-0001.nii.gz", small / "trial/masks/scan-0002.nii.gz")
+    done = run(small, "results/cohort/cohort.tsv", config=tolerant(small, 0.5))
+    assert done.returncode == 0, done.stdout
+    assert "same pixels as a scan of another participant: scan-0002 (row 3)" in done.stdout
+    status = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")["status"]
+    assert status.index[status == "error"].tolist() == ["scan-0001", "scan-0002"]
 
 
 def test_results_of_another_study_are_left_alone(small: Path) -> None:
     assert run(small, "results/cohort/cohort.tsv").returncode == 0
-    config = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
-    config["study"]["name"] = "another"
-    other = small / "other.yaml"
-    other.write_text(yaml.safe_dump(config), encoding="utf-8")
-    done = snake.run("--directory", small, "--configfile", other, "--cores", "1")
+    other = changed_config(small, lambda config: config["study"].update(name="another"))
+    done = run(small, config=other)
     assert done.returncode == 1
     assert "one folder per study" in done.stdout
 

@@ -1,11 +1,12 @@
-# Consumes: scan.json of every scan. Produces: results/cohort/ (cohort.tsv, flow.tsv, split.tsv).
+# Consumes: the sample sheet and scan.json of every baseline scan. Produces: results/cohort/ (cohort.tsv,
+# flow.tsv, split.tsv, balance.tsv).
 
 
 rule cohort:
-    """Gather the scans: included, or excluded with the reason; faults in the input end the run here."""
+    """Gather the scans: included, excluded or in error, with the reason; too many lost end the run here."""
     input:
         sheet=SHEET,
-        scans=expand("results/data/{scan}/scan.json", scan=ROW_OF),
+        scans=expand("results/data/{scan}/scan.json", scan=BASELINE),
     output:
         cohort="results/cohort/cohort.tsv",
         flow="results/cohort/flow.tsv",
@@ -14,18 +15,22 @@ rule cohort:
     conda:
         "../envs/headct.yaml"
     params:
+        max_excluded=config["cohort"]["max_excluded"],
+        age_cap=config["cohort"]["age_cap_years"],
         code=code("cohort"),
     shell:
         "python -m headct.cohort --sheet {input.sheet:q} --data results/data"
+        " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
         " --cohort {output.cohort} --flow {output.flow} --log {log}"
 
 
 rule split:
-    """Draw the test set and the folds: stratified, by participant, from one seed."""
+    """Draw the test set and the folds, by participant, from one seed; a scan that has its set keeps it."""
     input:
-        "results/cohort/cohort.tsv",
+        cohort="results/cohort/cohort.tsv",
+        given=config["split"]["file"] or [],
     output:
-        "results/cohort/split.tsv",
+        update("results/cohort/split.tsv"),  # the job reads the former split
     log:
         "logs/split.log",
     conda:
@@ -34,5 +39,24 @@ rule split:
         settings=json.dumps(config["split"], sort_keys=True),
         code=code("split"),
     shell:
-        "python -m headct.split --cohort {input} --settings {params.settings:q}"
+        "python -m headct.split --cohort {input.cohort} --settings {params.settings:q}"
         " --out {output} --log {log}"
+
+
+rule balance:
+    """Compare training and test set: standardised mean differences of what could bias the comparison."""
+    input:
+        sheet=SHEET,
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+    output:
+        "results/cohort/balance.tsv",
+    log:
+        "logs/balance.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        code=code("balance"),
+    shell:
+        "python -m headct.balance --sheet {input.sheet:q} --cohort {input.cohort}"
+        " --split {input.split} --out {output} --log {log}"

@@ -39,6 +39,7 @@ config.update(
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 ROW_OF = {row["scan_id"]: row for row in SCANS}
+BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
 MODELS = config["models"]
 TITLES = {model: settings["title"] for model, settings in MODELS.items()}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
@@ -57,6 +58,7 @@ STATISTICS = [
 ]
 
 if not workflow.remote_exec:
+    checked(sheet.check_files, SCANS, Path(SHEET), config["cohort"]["max_excluded"])
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config, sheet.participants(SCANS)
     )
@@ -65,7 +67,7 @@ if not workflow.remote_exec:
 
 
 wildcard_constraints:
-    scan="|".join(map(re.escape, ROW_OF)),
+    scan="|".join(map(re.escape, BASELINE)),
     model="|".join(map(re.escape, [*MODELS, TRIVIAL])),
     seed=r"\d+",
     fold=r"all|\d+",

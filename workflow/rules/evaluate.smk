@@ -31,6 +31,7 @@ rule metrics:
 rule statistics:
     """Compare the models: summaries, Kruskal-Wallis, Dunn, agreement, training against test set."""
     input:
+        sheet=SHEET,  # the true ages
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
@@ -44,8 +45,8 @@ rule statistics:
         models=list(MODELS),
         code=code("statistics.__main__"),
     shell:
-        "python -m headct.statistics --metrics {input.metrics} --cohort {input.cohort}"
-        " --split {input.split} --models {params.models} --out results/statistics --log {log}"
+        "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
+        " --cohort {input.cohort} --split {input.split} --models {params.models} --out results/statistics --log {log}"
 
 
 rule table1:

@@ -1,4 +1,4 @@
-# Consumes: results/metrics/, prediction manifests. Produces: results/figures/ (PDF, and a TSV of the
+# Consumes: results/cohort/, results/metrics/, prediction manifests. Produces: results/figures/ (PDF, and a TSV of the
 # numbers drawn beside each).
 
 SHOWN = config["figures"]["cases"]
@@ -108,11 +108,61 @@ use rule best_cases as worst_cases with:
         "logs/figures/worst_cases.log",
 
 
+rule flow:
+    """Flow of scans from the sheet to training and test set, with counts per reason."""
+    input:
+        flow="results/cohort/flow.tsv",
+        split="results/cohort/split.tsv",
+    output:
+        pdf=report(
+            "results/figures/flow.pdf",
+            caption=caption("flow"),
+            category="Figures",
+        ),
+        tsv="results/figures/flow.tsv",
+    log:
+        "logs/figures/flow.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        study=STUDY_TITLE,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures flow --flow {input.flow} --split {input.split}"
+        " --study-title {params.study:q} --out {output.pdf} --log {log}"
+
+
+rule ingest_qc:
+    """Contact sheet: one slice of each included scan with its mask, then the scans that are put aside."""
+    input:
+        "results/cohort/cohort.tsv",
+    output:
+        pdf=report(
+            "results/figures/ingest_qc.pdf",
+            caption=caption("ingest_qc"),
+            category="Figures",
+        ),
+        tsv="results/figures/ingest_qc.tsv",
+    log:
+        "logs/figures/ingest_qc.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        study=STUDY_TITLE,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures ingest_qc --cohort {input} --data results/data"
+        " --study-title {params.study:q} --out {output.pdf} --log {log}"
+
+
 rule figures:
     """All figures, each with the table of the numbers drawn."""
     input:
         expand(
             "results/figures/{figure}.{kind}",
-            figure=["bland_altman", "concordance", "dice_box_violin", "best_cases", "worst_cases"],
+            figure=[
+                *("flow", "ingest_qc", "bland_altman", "concordance", "dice_box_violin"),
+                *("best_cases", "worst_cases"),
+            ],
             kind=["pdf", "tsv"],
         ),

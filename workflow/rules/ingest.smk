@@ -2,15 +2,17 @@
 # label map on the acquisition grid, scan.json with geometry, digests, eligibility).
 
 
+def masks_of(scan):
+    """Paths of a scan's masks by column of the sheet."""
+    row = ROW_OF[scan]
+    return {column: row[column] for column in sheet.MASK_COLUMNS if row[column]}
+
+
 rule ingest:
     """Convert one scan: DICOM to NIfTI on its own grid, masks matched to it, faults recorded."""
     input:
-        dicom=lambda wildcards: ROW_OF[wildcards.scan]["dicom"],
-        masks=lambda wildcards: [
-            ROW_OF[wildcards.scan][column]
-            for column in sheet.MASK_COLUMNS
-            if ROW_OF[wildcards.scan][column]
-        ],
+        # One that is missing is this scan's fault, told in its record, and does not stop the others.
+        masks=lambda wildcards: list(filter(os.path.isfile, masks_of(wildcards.scan).values())),
     output:
         "results/data/{scan}/scan.json",
     log:
@@ -22,16 +24,20 @@ rule ingest:
         mem_mb=asked_for("ingest", "mem_mb"),
         runtime=asked_for("ingest", "runtime_min"),
     params:
+        participant=lambda wildcards: ROW_OF[wildcards.scan]["participant_id"],
+        dicom=lambda wildcards: ROW_OF[wildcards.scan]["dicom"],
         masks=lambda wildcards: [
-            f"--{column.replace('_', '-')} {shlex.quote(ROW_OF[wildcards.scan][column])}"
-            for column in sheet.MASK_COLUMNS
-            if ROW_OF[wildcards.scan][column]
+            f"--{column.replace('_', '-')} {shlex.quote(path)}"
+            for column, path in masks_of(wildcards.scan).items()
         ],
         labels=json.dumps(config["labels"], sort_keys=True),
         settings=json.dumps(config["ingest"], sort_keys=True),
-        revision=lambda wildcards: study.revision(f"results/data/{wildcards.scan}/scan.json"),
+        revision=lambda wildcards: study.scan_revision(
+            f"results/data/{wildcards.scan}/scan.json", ROW_OF[wildcards.scan]["dicom"]
+        ),
         code=code("ingest"),
     shell:
-        "python -m headct.ingest --scan {wildcards.scan} --dicom {input.dicom:q} {params.masks}"
+        "python -m headct.ingest --scan {wildcards.scan} --participant {params.participant}"
+        " --dicom {params.dicom:q} {params.masks}"
         " --labels {params.labels:q} --settings {params.settings:q}"
         " --revision {params.revision} --out results/data/{wildcards.scan} --log {log}"

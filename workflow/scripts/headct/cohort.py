@@ -1,13 +1,16 @@
-"""The cohort: every scan of the sheet, included or excluded with its reason.
+"""The cohort: every scan of the sheet, included, excluded or in error, with its reason.
 
-``python -m headct.cohort --help``. Faults in what was handed over stop here, all in one table,
-before anything is trained.
+``python -m headct.cohort --help``. A broken scan is put aside and shown; the run ends here, before
+anything is trained, when too many scans are lost or an identifier of a patient was found.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +19,37 @@ import pandas as pd
 from headct import command, sheet
 from headct.artefacts import read_json, write_tsv
 from headct.labels import LABELS
-from headct.problems import BadInput, Problem
+from headct.problems import BadInput, Problem, as_table
 
 logger = logging.getLogger("headct.cohort")  # __name__ is "__main__" here
 
 FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
+NOT_INGESTED: dict[str, Any] = {
+    "status": "excluded",
+    "reason": sheet.NOT_BASELINE,
+    "problems": [],
+    "flags": [],
+    "geometry": None,
+    "acquisition": {},
+    "volumes_ml": {},
+    "pixels_sha256": "",
+    "sha256": {},
+}
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.cohort", description=__doc__)
     parser.add_argument("--sheet", required=True, type=Path, help="sample sheet")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument(
+        "--max-excluded",
+        required=True,
+        type=float,
+        help="largest share of baseline scans that may be excluded or in error",
+    )
+    parser.add_argument(
+        "--age-cap-years", required=True, type=float, help="ages above are written as this age"
+    )
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv to write")
     parser.add_argument("--flow", required=True, type=Path, help="flow.tsv to write")
     return parser
@@ -34,40 +57,99 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     rows = sheet.load(args.sheet)
-    records = [read_json(args.data / row["scan_id"] / "scan.json") for row in rows]
-    problems = [Problem(**problem) for record in records for problem in record["problems"]]
-    if problems:
-        raise BadInput(problems)
-    cohort = pd.DataFrame([cohort_row(row, record) for row, record in zip(rows, records, strict=True)])
+    ingested = {row["scan_id"] for row in sheet.baseline(rows)}
+    records = [
+        read_json(args.data / row["scan_id"] / "scan.json") if row["scan_id"] in ingested else NOT_INGESTED
+        for row in rows
+    ]
+    records = with_same_pixels_resolved(rows, records, str(args.sheet))
+    cohort = pd.DataFrame(
+        [cohort_row(row, record, args.age_cap_years) for row, record in zip(rows, records, strict=True)]
+    )
     flow = flow_of(cohort)
+    errors = problems_of(rows, records, args.sheet, "error")
+    if errors:
+        put_aside = int((cohort["status"] == "error").sum())
+        logger.warning("%d scans have errors and are put aside:\n%s", put_aside, as_table(errors))
+    obstacles = [
+        *problems_of(rows, records, args.sheet, "refused"),
+        *too_many_lost(rows, records, args.sheet, args.max_excluded),
+    ]
+    if obstacles:
+        raise BadInput(obstacles)
     if not (cohort["status"] == "included").any():
-        reasons = "; ".join(
-            f"{reason} ({scans})"
-            for reason, scans in zip(flow["reason"], flow["scans"], strict=True)
-            if reason
-        )
-        raise BadInput([Problem(str(args.sheet), f"no scan is eligible: {reasons}")])
+        raise BadInput([Problem(str(args.sheet), f"no scan is eligible: {reasons_in_words(flow)}")])
     write_tsv(cohort, args.cohort)
     write_tsv(flow, args.flow)
     for step in flow.itertuples():
         logger.info("cohort  %-9s %4d scans  %s", step.status, step.scans, step.reason)
+    for flag, scans in flag_counts(records):
+        logger.info("cohort  flag      %4d scans  %s", scans, flag)
 
 
-def cohort_row(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """One line of ``cohort.tsv``; geometry and volumes only where the scan is included."""
+def with_same_pixels_resolved(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+) -> list[dict[str, Any]]:
+    """The records, those of scans whose pixels stand under several ids excluded or in error.
+
+    Of one participant's scans the first by id is kept. Scans of several participants are all in
+    error: at most one of them can be right, and nothing here says which.
+    """
+    resolved = list(records)
+    same = defaultdict(list)
+    for index, record in enumerate(records):
+        if record["status"] == "included":
+            same[record["pixels_sha256"]].append(index)
+    for indices in same.values():
+        indices.sort(key=lambda index: rows[index]["scan_id"])
+        if len({rows[index]["participant_id"] for index in indices}) > 1:
+            for index in indices:
+                others = [other for other in indices if other != index]
+                resolved[index] = _whose_pixels(rows, records, index, others, file)
+        else:
+            for index in indices[1:]:
+                reason = f"same pixels as another scan: {rows[indices[0]]['scan_id']}"
+                resolved[index] = records[index] | {"status": "excluded", "reason": reason}
+    return resolved
+
+
+def _whose_pixels(
+    rows: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    index: int,
+    others: Sequence[int],
+    file: str,
+) -> dict[str, Any]:
+    named = ", ".join(f"{rows[other]['scan_id']} (row {rows[other]['row']})" for other in others)
+    problem = {
+        "file": file,
+        "row": str(rows[index]["row"]),
+        "key": "dicom",
+        "value": str(rows[index]["dicom"]),
+        "message": f"same pixels as a scan of another participant: {named}; whose are they?",
+    }
+    reason = f"same pixels as a scan of another participant: {named}"
+    return records[index] | {"status": "error", "reason": reason, "problems": [problem]}
+
+
+def cohort_row(row: dict[str, Any], record: dict[str, Any], age_cap_years: float) -> dict[str, Any]:
+    """One line of ``cohort.tsv``; geometry and volumes only where ingest got that far."""
     geometry, acquisition = record["geometry"] or {}, record["acquisition"]
     spacing = geometry.get("spacing_mm_xyz", [None] * 3)
     digests, volumes = record["sha256"], record["volumes_ml"]
     return {
         **{name: row[name] for name in FROM_SHEET},
+        "age": None if row["age"] is None else min(row["age"], age_cap_years),
         "status": record["status"],
         "reason": record["reason"],
+        "flags": ",".join(record["flags"]),
         "n_slices": geometry.get("size_xyz", [None] * 3)[2],
         **{f"spacing_{axis}_mm": value for axis, value in zip("xyz", spacing, strict=True)},
         "tilt_deg": geometry.get("tilt_deg"),
         "manufacturer": acquisition.get("manufacturer"),
         "kernel": acquisition.get("kernel"),
         **{f"{label}_ml": volumes.get(label) for label in LABELS},
+        "pixels_sha256": record["pixels_sha256"] or None,
         **{
             f"{name}_sha256": digests.get(f"{name}.nii.gz")
             for name in ("ct", "labels", "labels_intra", "labels_inter")
@@ -75,11 +157,68 @@ def cohort_row(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Counts of scans and participants: in the sheet, excluded per reason, included.
+def problems_of(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], path: Path, status: str
+) -> list[Problem]:
+    """Faults of all scans of one status, each with the scan's row in the sheet.
 
-    What stands after a reason's colon is the measurement in that scan, and left out here.
+    Of a refused scan only the row and the column are told, since its id is, or holds, an identifier.
     """
+    problems = []
+    for row, record in zip(rows, records, strict=True):
+        if record["status"] != status:
+            continue
+        for content in record["problems"]:
+            problem = Problem(**content)
+            if status == "refused":
+                problem = Problem(str(path), problem.message, str(row["row"]), problem.key)
+            elif problem.file != str(path):
+                problem = replace(problem, row=f"{row['row']} of {path.name}")
+            problems.append(problem)
+    return problems
+
+
+def too_many_lost(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], path: Path, max_excluded: float
+) -> list[Problem]:
+    """Empty while at most the share ``max_excluded`` of baseline scans is lost; else the counts per reason
+    and each lost scan.
+    """
+    scans = {row["scan_id"] for row in sheet.baseline(list(rows))}
+    lost = [
+        (row, record)
+        for row, record in zip(rows, records, strict=True)
+        if row["scan_id"] in scans and record["status"] in ("excluded", "error")
+    ]
+    if len(lost) <= max_excluded * len(scans):
+        return []
+    counts = Counter(category(record["reason"]) for _, record in lost).most_common()
+    message = (
+        f"{len(lost)} of {len(scans)} baseline scans ({len(lost) / len(scans):.1%}) are lost, too many: "
+        + "; ".join(f"{reason} ({count})" for reason, count in counts)
+    )
+    return [
+        Problem(str(path), message, "", "cohort.max_excluded", f"{max_excluded:g}"),
+        *(
+            Problem(
+                str(path),
+                f"{record['status']}: {record['reason']}",
+                str(row["row"]),
+                "scan_id",
+                row["scan_id"],
+            )
+            for row, record in lost
+        ),
+    ]
+
+
+def category(reason: str) -> str:
+    """A reason without the measurement in its scan, which follows the first colon."""
+    return reason.split(": ")[0]
+
+
+def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Counts of scans and participants: in the sheet, excluded and in error per category, included."""
 
     def step(status: str, reason: str, rows: pd.DataFrame) -> dict[str, Any]:
         return {
@@ -89,15 +228,25 @@ def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
             "participants": rows["participant_id"].nunique(),
         }
 
-    excluded = cohort[cohort["status"] == "excluded"]
-    reasons = excluded["reason"].str.split(":").str[0]
-    return pd.DataFrame(
-        [
-            step("in sheet", "", cohort),
-            *(step("excluded", str(reason), rows) for reason, rows in excluded.groupby(reasons)),
-            step("included", "", cohort[cohort["status"] == "included"]),
-        ]
-    )
+    put_aside = [
+        step(status, str(reason), rows)
+        for status in ("excluded", "error")
+        for reason, rows in cohort[cohort["status"] == status].groupby(cohort["reason"].map(category))
+    ]
+    included = step("included", "", cohort[cohort["status"] == "included"])
+    return pd.DataFrame([step("in sheet", "", cohort), *put_aside, included])
+
+
+def reasons_in_words(flow: pd.DataFrame) -> str:
+    """The reasons of a flow with their counts of scans."""
+    steps = flow[flow["reason"] != ""]
+    return "; ".join(f"{step.reason} ({step.scans})" for step in steps.itertuples())
+
+
+def flag_counts(records: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """How many included scans carry each flag, by name."""
+    included = (record for record in records if record["status"] == "included")
+    return sorted(Counter(flag for record in included for flag in record["flags"]).items())
 
 
 if __name__ == "__main__":

@@ -12,9 +12,11 @@ import io
 import logging
 import re
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +24,31 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.encaps import generate_frames
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    MediaStorageDirectoryStorage,
+)
 
+from headct import identifiers
 from headct.problems import BadInput, Problem
 
 # pydicom quotes offending values, that is patients' names, in its warnings: they must reach no log.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", category=UserWarning)  # "Unknown encoding '<value>'", for one
 
 HU_RANGE = (-1024, 3071)
 """Hounsfield units that a 12-bit scanner stores; values outside are clipped."""
 
 READ_ERRORS = (
+    BytesLengthException,
     EOFError,
     OSError,
     ValueError,
@@ -63,26 +78,6 @@ ACQUISITION_FACTS = {
 }
 """Name in ``scan.json`` and DICOM keyword of every attribute that may reach an output."""
 
-IDENTIFIERS = [
-    "PatientName",
-    "PatientID",
-    "OtherPatientIDs",
-    "OtherPatientNames",
-    "PatientBirthDate",
-    "PatientAddress",
-    "AccessionNumber",
-    "StudyID",
-    "InstitutionName",
-    "InstitutionAddress",
-    "InstitutionalDepartmentName",
-    "StationName",
-    "DeviceSerialNumber",
-    "ReferringPhysicianName",
-    "PerformingPhysicianName",
-    "OperatorsName",
-]
-"""Attributes that are read for one purpose: to withhold an acquisition fact that repeats one."""
-
 NEEDED = [
     "SOPClassUID",
     "SOPInstanceUID",
@@ -101,7 +96,24 @@ NEEDED = [
     "RescaleSlope",
     "RescaleIntercept",
     "LossyImageCompression",
+    "RescaleType",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "ImagesInAcquisition",
+    "TemporalPositionIndex",
+    "BurnedInAnnotation",
 ]
+
+ENDING_WITH_MARKER = frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes})
+END_OF_CODESTREAM = b"\xff\xd9"
+
+FRAME_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+FRAME_KEYWORDS = {"FrameType": "ImageType", "FrameAcquisitionNumber": "AcquisitionNumber"}
+"""What an enhanced CT image calls attributes that a single-frame one has under another name."""
 
 PLAIN_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+/()-]{0,31}")
 
@@ -112,10 +124,14 @@ class Ineligible(Exception):
 
 @dataclass(frozen=True)
 class Instance:
-    """Header of one DICOM file. ``path`` is for reading only and never for messages."""
+    """Header of one slice: a DICOM file, or one frame (from 1) of a multi-frame file.
+
+    ``path`` is for reading only and never for messages.
+    """
 
     path: Path
     header: Dataset = field(repr=False)
+    frame: int | None = None
 
     @cached_property
     def number(self) -> int | None:
@@ -125,7 +141,8 @@ class Instance:
     @property
     def name(self) -> str:
         """What messages call this file."""
-        return f"instance {'without number' if self.number is None else self.number}"
+        instance = f"instance {'without number' if self.number is None else self.number}"
+        return instance if self.frame is None else f"frame {self.frame} of {instance}"
 
     def text(self, keyword: str) -> str:
         """An attribute as text, several values joined by a backslash, empty where absent."""
@@ -193,44 +210,96 @@ def read_folder(folder: Path, scan_id: str) -> Folder:
     """Read the headers of all files below ``folder``, whatever their names.
 
     Raises:
-        BadInput: no such folder, nothing of DICOM in it, or a DICOM file that can't be read.
+        BadInput: no such folder, nothing of DICOM in it, or a file that can't be opened.
+        Ineligible: a DICOM file is truncated or damaged before its pixels.
     """
     if not folder.is_dir():
-        raise BadInput([Problem(scan_id, "there is no such DICOM folder", key="dicom")])
-    instances, others, problems = [], 0, []
+        raise BadInput([Problem(scan_id, "no DICOM folder: there is none at the sheet's path", key="dicom")])
+    instances: list[Instance] = []
+    others, damaged, problems = 0, [], []
     paths = sorted(entry for entry in folder.rglob("*") if not entry.is_dir())
     for rank, path in enumerate(paths, start=1):
+        position = f"file {rank} of {len(paths)} by name"
         try:
             header = _read_header(path)
+        except OSError as error:
+            if isinstance(error, EOFError) or error.errno is None:
+                damaged.append(position)
+            else:
+                message = "unreadable file: it can't be opened (no permission, or a broken link)"
+                problems.append(Problem(scan_id, message, key="dicom", value=position))
+            continue
         except READ_ERRORS:
-            message = "can't be read (no permission, broken link, or damaged before its pixels)"
-            number = f"file {rank} of {len(paths)} by name"
-            problems.append(Problem(scan_id, message, key="dicom", value=number))
+            damaged.append(position)
             continue
         if header is None:
             others += 1
         else:
-            instances.append(Instance(path, header))
-    if not instances and not problems:
-        message = "the DICOM folder is empty" if not others else "no DICOM image among its files"
-        problems.append(Problem(scan_id, message, key="dicom"))
+            instances += _slices_of(path, header)
     if problems:
         raise BadInput(problems)
+    if damaged:
+        raise Ineligible(f"truncated or damaged file: {', '.join(damaged[:5])}{', …' * (len(damaged) > 5)}")
+    if not instances:
+        message = "no DICOM image: none of its files is one" if others else "empty folder: no file"
+        raise BadInput([Problem(scan_id, message, key="dicom")])
     return Folder(instances, others)
 
 
 def _read_header(path: Path) -> Dataset | None:
-    """The needed attributes of one file; None where it is no DICOM object of a patient's study."""
-    tags = [*NEEDED, *ACQUISITION_FACTS.values(), *IDENTIFIERS]
+    """The needed attributes of one file; None where it is no DICOM object of a patient's study.
+
+    Raises:
+        EOFError: an empty file, or a DICOM file that ends within its header.
+    """
+    tags = [*NEEDED, *ACQUISITION_FACTS.values(), *identifiers.IDENTIFYING_KEYWORDS, *FRAME_GROUPS]
+    if path.stat().st_size == 0 and not path.name.startswith("."):
+        raise EOFError("an empty file, such as a transfer leaves behind")
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+        is_directory = header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
     except InvalidDicomError:
         # A bare data set without preamble is still DICOM if the attributes of one are in it.
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
         except Exception:  # forced on arbitrary bytes, the parser can raise anything
             return None
-    return header if "SOPClassUID" in header and "SeriesInstanceUID" in header else None
+        is_directory = True  # or anything else: only whole ones are taken for DICOM
+    if "SOPClassUID" in header and "SeriesInstanceUID" in header:
+        return header
+    if is_directory:
+        return None
+    raise EOFError("a DICOM file without series: it ends within its header")
+
+
+def _slices_of(path: Path, header: Dataset) -> Iterator[Instance]:
+    """The file itself, or each frame of a multi-frame file with the frame's own attributes.
+
+    A frame's functional groups (shared, then its own) are laid flat over the file's attributes, so
+    that a frame reads like a file (DICOM PS3.3, C.7.6.16). Where the groups do not describe every
+    frame, the file stays as it is, and is not eligible.
+    """
+    shared, per_frame = (header.get(keyword) or [] for keyword in FRAME_GROUPS)
+    if not per_frame or len(per_frame) != header.get("NumberOfFrames"):
+        yield Instance(path, header)
+        return
+    wanted = {*NEEDED, *ACQUISITION_FACTS.values(), *FRAME_KEYWORDS} - {"NumberOfFrames"}
+    common = Dataset()
+    for element in header:
+        if element.keyword not in (*FRAME_GROUPS, "NumberOfFrames"):
+            common.add(element)
+    for number, own in enumerate(per_frame, start=1):
+        frame = Dataset()
+        frame.update(common)
+        for group in (*shared, own):
+            for macro in group:
+                if macro.VR != "SQ":
+                    continue
+                for element in (element for item in macro.value for element in item):
+                    if element.keyword in wanted:
+                        keyword = FRAME_KEYWORDS.get(element.keyword, element.keyword)
+                        setattr(frame, keyword, element.value)
+        yield Instance(path, frame, number)
 
 
 def plain_fact(instance: Instance, keyword: str) -> str | float | None:
@@ -246,13 +315,7 @@ def plain_fact(instance: Instance, keyword: str) -> str | float | None:
     parts = raw.split("\\")
     if not all(PLAIN_TEXT.fullmatch(part) for part in parts if part):
         return None
-    identifiers = {
-        part.lower()
-        for name in IDENTIFIERS
-        for part in re.split(r"[\^=\\\s]+", instance.text(name))
-        if len(part) >= 3
-    }
-    if any(identifier in raw.lower() for identifier in identifiers):
+    if identifiers.repeats_identifier(raw, identifiers.in_headers([instance.header])):
         return None
     return "\\".join(parts)
 
@@ -266,11 +329,37 @@ def acquisition_facts(instance: Instance) -> tuple[dict[str, Any], list[str]]:
     return {name: value for name, value in facts.items() if value is not None}, withheld
 
 
+@lru_cache(maxsize=1)
+def _decoded(path: Path) -> tuple[NDArray[Any], str]:
+    """Stored pixels of a file and its SHA-256; one file is kept, for its further frames."""
+    data = path.read_bytes()
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    if "TransferSyntaxUID" not in dataset.file_meta:  # a bare data set: as the parser found it
+        implicit, little = dataset.original_encoding
+        plain = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = plain if little else ExplicitVRBigEndian
+    if is_cut_off(dataset):
+        raise EOFError("a codestream without its end")
+    return dataset.pixel_array, hashlib.sha256(data).hexdigest()
+
+
+def is_cut_off(dataset: Dataset) -> bool:
+    """Whether a JPEG, JPEG-LS or JPEG 2000 codestream lacks its end marker.
+
+    Decoders fill what is missing and say nothing.
+    """
+    if dataset.file_meta.get("TransferSyntaxUID") not in ENDING_WITH_MARKER:
+        return False
+    frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+    return not all(frame.rstrip(b"\0").endswith(END_OF_CODESTREAM) for frame in frames)
+
+
 def read_slice(instance: Instance) -> tuple[NDArray[Any], str]:
     """Decode one slice: stored value * Rescale Slope + Rescale Intercept, of this very slice.
 
     Whole-number rescaling stays in int32; otherwise values are float64 and not rounded. Without
-    rescale attributes stored values are taken as they are (``series.flags`` says so).
+    rescale attributes stored values are taken as they are (``series.flags`` says so). Padding that
+    would read as metal becomes the lowest HU; unused high bits are cleared.
 
     Returns:
         HU before any clip, shape (rows, columns), and the SHA-256 of the file.
@@ -278,23 +367,57 @@ def read_slice(instance: Instance) -> tuple[NDArray[Any], str]:
     Raises:
         Ineligible: the pixels are truncated or damaged, or not one grey image.
     """
+    bits, high = instance.whole("BitsStored"), instance.whole("HighBit")
+    if bits is not None and high is not None and high != bits - 1:
+        raise Ineligible(f"unusual bit layout: {instance.name} has {bits} bits stored up to bit {high}")
     try:
-        data = instance.path.read_bytes()
-        stored = pydicom.dcmread(io.BytesIO(data), force=True).pixel_array
+        stored, digest = _decoded(instance.path)
+        stored = stored if instance.frame is None or stored.ndim == 2 else stored[instance.frame - 1]
     except NotImplementedError as error:
-        raise Ineligible(f"no decoder is installed for {instance.name}") from error
+        raise Ineligible(f"no decoder for its compression: {instance.name}") from error
     except READ_ERRORS as error:
-        raise Ineligible(f"{instance.name} is truncated or damaged") from error
+        raise Ineligible(f"truncated or damaged pixels: {instance.name}") from error
     if stored.ndim != 2:
-        raise Ineligible(f"{instance.name} is not one grey image")
+        raise Ineligible(f"not one grey image: {instance.name}")
+    if bits is not None and np.issubdtype(stored.dtype, np.integer):
+        unused = stored.dtype.itemsize * 8 - bits
+        stored = stored << unused >> unused  # not all decoders clear what lies above the stored bits
     slope, intercept = rescale(instance)
     if slope == 0:
-        raise Ineligible(f"{instance.name} has a rescale slope of 0")
-    if slope.is_integer() and intercept.is_integer():
+        raise Ineligible(f"rescale slope of 0: {instance.name}")
+    if slope.is_integer() and intercept.is_integer() and np.issubdtype(stored.dtype, np.integer):
         hounsfield: NDArray[Any] = stored.astype(np.int32) * int(slope) + int(intercept)
     else:
         hounsfield = stored * slope + intercept
-    return hounsfield, hashlib.sha256(data).hexdigest()
+    padding = padding_hu(instance)
+    if padding is not None and padding[0] > HU_RANGE[1]:
+        hounsfield[(hounsfield >= padding[0]) & (hounsfield <= padding[1])] = HU_RANGE[0]
+    return hounsfield, digest
+
+
+def padding_hu(instance: Instance) -> tuple[float, float] | None:
+    """Lowest and highest HU that the header declares to be padding, None where it declares none.
+
+    Pixel Padding Value has the representation of the pixels, but is often written in the other one
+    (63536 for -2000): it is wrapped as the pixels are.
+    """
+    value = instance.whole("PixelPaddingValue")
+    if value is None:
+        return None
+    limit = instance.whole("PixelPaddingRangeLimit")
+    span = 1 << (instance.whole("BitsAllocated") or 16)
+    lowest = -span // 2 if instance.whole("PixelRepresentation") == 1 else 0
+    slope, intercept = rescale(instance)
+    ends = [
+        ((stored - lowest) % span + lowest) * slope + intercept
+        for stored in (value, value if limit is None else limit)
+    ]
+    return min(ends), max(ends)
+
+
+def has_rescale(instance: Instance) -> bool:
+    """Whether the slice says how its stored values become HU."""
+    return None not in (instance.numeric("RescaleSlope"), instance.numeric("RescaleIntercept"))
 
 
 def rescale(instance: Instance) -> tuple[float, float]:

@@ -8,21 +8,30 @@ cohort step prints for all scans together before any training starts.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from headct import command, masks
-from headct.artefacts import sha256_of, write_atomically, write_json
-from headct.dicom import Ineligible, acquisition_facts, read_folder, read_slice, to_int16
+from headct import command, identifiers, masks, nifti, study
+from headct.artefacts import sha256_of, write_json
+from headct.dicom import (
+    HU_RANGE,
+    Folder,
+    Ineligible,
+    acquisition_facts,
+    has_rescale,
+    read_folder,
+    read_slice,
+    to_int16,
+)
 from headct.geometry import Geometry
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
@@ -41,17 +50,44 @@ LABEL_FILES = {
 
 AIR_HU = -1000
 AIR_TOLERANCE_HU = 50
-AIR_SAMPLE_STEP = 4
+AIR_SHARE = 0.01
+"""Share of the field of view that must be air before its HU bear witness."""
+
+BRAIN_HU = (0, 80)
+BRAIN_SHARE = 0.02
+SAMPLE_STEP = 4
+"""Every so many rows and columns are looked at for the witnesses of HU."""
+
+HEAD_HU = (-200, 300)
+OUTSIDE_HEAD_SHARE = 0.05
+"""Share of labelled voxels in air or bone above which a mask is flagged."""
+
+MISPLACED_SHARE = 0.5
+"""Share of labelled voxels in air or bone above which a mask is not this scan's."""
+
+HYPERDENSITY_HU = 5
+"""A fresh bleed is denser than the head's soft tissue by more than this (about 30 HU)."""
+
+ABOVE_RANGE_SHARE = 0.001
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What the sample sheet says of one scan. ``masks`` is keyed by the sheet's column."""
+    """What sheet and config say of one scan.
+
+    Attributes:
+        masks: keyed by the sheet's column.
+        label_values: value in the masks of each class.
+        patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
+            is the trial's own.
+    """
 
     scan_id: str
     folder: Path
     masks: Mapping[str, Path]
     label_values: Mapping[str, int]
+    participant_id: str = ""
+    patient_id_is_pseudonym: bool = False
 
 
 @dataclass
@@ -68,6 +104,8 @@ class Record:
     acquisition: dict[str, Any] = field(default_factory=dict)
     series: dict[str, Any] = field(default_factory=dict)
     instances: list[dict[str, Any]] = field(default_factory=list)
+    source: str = ""
+    pixels_sha256: str = ""
     volumes_ml: dict[str, float] = field(default_factory=dict)
     second_readings: dict[str, dict[str, float]] = field(default_factory=dict)
     mask_sha256: dict[str, str] = field(default_factory=dict)
@@ -82,30 +120,53 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, revision: int = 0) -> Reco
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
     record = Record(scan.scan_id, revision)
+    record.source = study.listing_of(scan.folder, study.source_files(scan.folder))
     image: NDArray[np.int16] | None = None
-    grid: Geometry | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
+    refused: list[Problem] = []
+    drawn = _read_masks(scan, record)
     try:
         folder = read_folder(scan.folder, scan.scan_id)
-        chosen = choose(group(folder.instances), rules, scan.scan_id)
-        grid = chosen.geometry
-        image = _convert(chosen, record)
+        refused = _refusals(scan, folder)
+        if not refused:
+            chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
+            image = _convert(chosen, rules, record)
+            labels = _place_masks(scan, drawn, chosen.geometry, image, record)
     except BadInput as error:
-        record.problems += error.problems
+        record.problems = [*error.problems, *record.problems]
     except Ineligible as error:
-        record.status, record.reason = "excluded", str(error)
-    if record.status != "excluded":
-        labels = _read_masks(scan, grid, record)
+        record.status, record.reason, record.problems = "excluded", str(error), []
+    record.problems = refused or record.problems
     if record.problems:
-        record.status = "error"
+        record.status = "refused" if refused else "error"
         record.reason = "; ".join(problem.message for problem in record.problems)
-    if record.status == "included" and image is not None and grid is not None:
-        _write(image, labels, grid, out, record)
+    if record.status == "included" and image is not None:
+        record.pixels_sha256 = digest_of(image)
+        _write(image, labels, chosen.geometry, out, record)
     write_json(asdict(record), out / RECORD)
     return record
 
 
-def _convert(chosen: Chosen, record: Record) -> NDArray[np.int16]:
+def _refusals(scan: Scan, folder: Folder) -> list[Problem]:
+    """Identifiers of the DICOM files that the scan's names contain."""
+    ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
+    values = identifiers.in_headers(instance.header for instance in folder.instances)
+    return identifiers.refusals(ids, values, scan.patient_id_is_pseudonym)
+
+
+def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
+    """Whether the rater's mask lies on a grid; without a mask every grid will do."""
+
+    def fits(grid: Geometry) -> bool:
+        try:
+            return "mask" not in drawn or masks.on_grid(drawn["mask"], grid) is not None
+        except masks.Mismatch:
+            return False
+
+    return fits
+
+
+def _convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.int16]:
     """Pixels of the chosen series as HU, shape (slices, rows, columns), inferior to superior."""
     grid = chosen.geometry
     record.geometry = grid.as_json()
@@ -113,45 +174,109 @@ def _convert(chosen: Chosen, record: Record) -> NDArray[np.int16]:
     record.series = {"chosen": chosen.series.describe(), "rejected": chosen.rejected}
     columns, rows, slices = grid.size_xyz
     image = np.empty((slices, rows, columns), dtype=np.int16)
+    above = 0
     for index, instance in enumerate(chosen.instances):
         hounsfield, digest = read_slice(instance)
+        above += int(np.count_nonzero(hounsfield > HU_RANGE[1]))
         image[index] = grid.moves.apply(to_int16(hounsfield))
-        record.instances.append({"number": instance.number, "sha256": digest})
-    record.flags = flags(chosen)
-    if withheld:
-        record.flags.append("acquisition_facts_withheld")
-    if not air_is_near_minus_1000(image):
-        record.flags.append("air_not_near_minus_1000_hu")
-        if "no_rescale" in record.flags:
-            raise Ineligible("no rescale attributes, and the air shows that the values are not HU")
+        entry: dict[str, Any] = {"number": instance.number, "sha256": digest}
+        record.instances.append(entry if instance.frame is None else {**entry, "frame": instance.frame})
+    without = [instance.name for instance in chosen.instances if not has_rescale(instance)]
+    if without and len(without) < len(chosen.instances):
+        raise Ineligible(
+            f"pixel values are not HU: only some slices have rescale attributes, not {without[0]}"
+        )
+    raised = set(flags(chosen, rules))
+    raised |= {"acquisition_facts_withheld"} if withheld else set()
+    raised |= {"values_above_range"} if above > ABOVE_RANGE_SHARE * image.size else set()
+    raised |= (doubts := doubts_about_hu(image))
+    record.flags = sorted(raised)
+    suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu"}
+    if doubts and (suspects or "no_tissue_like_brain" in doubts):
+        raise Ineligible(f"pixel values are not HU: {', '.join(sorted(doubts | suspects)).replace('_', ' ')}")
     return image
 
 
-def air_is_near_minus_1000(image: NDArray[np.int16]) -> bool:
-    """Whether the air around the head has the HU of air: the witness of a right rescale.
+def digest_of(image: NDArray[np.int16]) -> str:
+    """SHA-256 of a volume's shape and HU: equal where two scans are, whatever their headers say."""
+    return hashlib.sha256(repr(image.shape).encode() + image.astype("<i2").tobytes()).hexdigest()
+
+
+def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
+    """Which witnesses of a right rescale are missing: air near -1000 HU, and tissue like brain.
 
     Padding outside of the field of view (clipped to -1024) is no air.
     """
-    sample = image[:, ::AIR_SAMPLE_STEP, ::AIR_SAMPLE_STEP]
-    air = sample[(sample > -1024) & (sample < AIR_HU / 2)]
-    return air.size > 0 and abs(float(np.median(air)) - AIR_HU) <= AIR_TOLERANCE_HU
+    sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
+    air = sample[(sample > HU_RANGE[0]) & (sample < AIR_HU / 2)]
+    doubts = set()
+    if air.size < AIR_SHARE * sample.size:
+        doubts.add("no_air_in_view")
+    elif abs(float(np.median(air)) - AIR_HU) > AIR_TOLERANCE_HU:
+        doubts.add("air_not_near_minus_1000_hu")
+    brain = np.count_nonzero((sample >= BRAIN_HU[0]) & (sample <= BRAIN_HU[1]))
+    if doubts and brain < BRAIN_SHARE * sample.size:
+        doubts.add("no_tissue_like_brain")
+    return doubts
 
 
-def _read_masks(scan: Scan, grid: Geometry | None, record: Record) -> dict[str, NDArray[np.uint8]]:
-    """All masks on the grid, by sheet column; problems go to the record, of all masks at once."""
-    on_grid = {}
+def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:
+    """All masks by sheet column; problems go to the record, of all masks at once."""
+    drawn = {}
     for key, path in scan.masks.items():
         try:
-            mask = masks.read(path, scan.label_values, key)
+            drawn[key] = masks.read(path, scan.label_values, key)
             record.mask_sha256[key] = sha256_of(path)
-            if grid is not None:
-                on_grid[key] = masks.on_grid(mask, grid)
         except BadInput as error:
             record.problems += error.problems
+    return drawn
+
+
+def _place_masks(
+    scan: Scan,
+    drawn: Mapping[str, masks.Mask],
+    grid: Geometry,
+    image: NDArray[np.int16],
+    record: Record,
+) -> dict[str, NDArray[np.uint8]]:
+    """The masks on the scan's grid; mismatches go to the record, doubts become flags."""
+    placed, doubts = {}, set()
+    for key, mask in drawn.items():
+        try:
+            labels = masks.on_grid(mask, grid)
+            outside = share_outside_head(labels, image)
+            if outside > MISPLACED_SHARE:
+                raise masks.Mismatch(f"{outside:.0%} of its voxels lie in air or bone")
         except masks.Mismatch as error:
             message = f"the mask does not fit the scan: {error}"
-            record.problems.append(Problem(str(path), message, key=key))
-    return on_grid
+            record.problems.append(Problem(str(scan.masks[key]), message, key=key))
+            continue
+        placed[key] = labels
+        doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
+        doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
+        doubts |= set() if bleed_is_dense(labels, image) else {"bleed_not_dense"}
+    record.flags = sorted({*record.flags, *doubts})
+    return placed
+
+
+def share_outside_head(labels: NDArray[np.uint8], image: NDArray[np.int16]) -> float:
+    """Share of the labelled voxels whose HU are those of air or of bone."""
+    hounsfield = image[labels > 0]
+    inside = (hounsfield >= HEAD_HU[0]) & (hounsfield <= HEAD_HU[1])
+    return float(1 - np.count_nonzero(inside) / hounsfield.size)
+
+
+def bleed_is_dense(labels: NDArray[np.uint8], image: NDArray[np.int16]) -> bool:
+    """Whether the bleed under the mask is denser than soft tissue; true where none is labelled.
+
+    A mask that is mirrored, or of another scan on an equal grid, shows in no header, but here.
+    """
+    bleed = image[labels == LABELS["ICH"]]
+    sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
+    tissue = sample[(sample >= BRAIN_HU[0]) & (sample <= BRAIN_HU[1])]
+    if not bleed.size or not tissue.size:
+        return True
+    return float(np.median(bleed)) > float(np.median(tissue)) + HYPERDENSITY_HU
 
 
 def _write(
@@ -166,8 +291,7 @@ def _write(
         **{LABEL_FILES[key]: array for key, array in labels.items()},
     }
     for name, array in arrays.items():
-        with write_atomically(out / name) as temporary:
-            sitk.WriteImage(masks.to_image(array, grid), str(temporary), useCompression=True)
+        nifti.write(masks.to_image(array, grid), out / name)
         record.sha256[name] = sha256_of(out / name)
     for key, array in labels.items():
         volumes = {name: grid.volume_ml(array == value) for name, value in LABELS.items()}
@@ -184,10 +308,11 @@ def rules_from(settings: Mapping[str, Any]) -> SeriesRules:
         BadInput: an unknown key or criterion, or a pattern that is no regular expression.
     """
     names = [setting.name for setting in fields(SeriesRules)]
+    criteria = [*CRITERIA, "fits_mask"]
     problems = [_config_problem("ingest", key, names) for key in settings if key not in names]
     for name in settings.get("series_preference", []):
-        if name not in CRITERIA:
-            problems.append(_config_problem("ingest.series_preference", name, list(CRITERIA)))
+        if name not in criteria:
+            problems.append(_config_problem("ingest.series_preference", name, criteria))
     for pattern in settings.get("sharp_kernels", []):
         try:
             re.compile(pattern)
@@ -223,13 +348,16 @@ def label_values_from(text: str) -> dict[str, int]:
 def main(arguments: argparse.Namespace) -> None:
     """Ingest the scan that the command line names."""
     given = {key: getattr(arguments, key) for key in LABEL_FILES}
+    settings = json.loads(arguments.settings)
     scan = Scan(
         arguments.scan,
         arguments.dicom,
         {key: path for key, path in given.items() if path is not None},
         label_values_from(arguments.labels),
+        arguments.participant,
+        settings.pop("patient_id_is_pseudonym", False),
     )
-    record = ingest(scan, rules_from(json.loads(arguments.settings)), arguments.out, arguments.revision)
+    record = ingest(scan, rules_from(settings), arguments.out, arguments.revision)
     logger.info("%s: %s%s", scan.scan_id, record.status, record.reason and f": {record.reason}")
 
 
@@ -237,6 +365,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m headct.ingest", description=__doc__)
     parser.add_argument("--scan", required=True, help="scan_id")
+    parser.add_argument("--participant", default="", help="participant_id")
     parser.add_argument("--dicom", required=True, type=Path, help="folder of the scan's DICOM files")
     parser.add_argument("--mask", required=True, type=Path, help="the rater's mask")
     parser.add_argument("--mask-intra", type=Path, help="second reading by the same rater")

@@ -104,7 +104,7 @@ def map_values(stored: NDArray[Any], values: Mapping[str, int], file: str, key: 
         some = unknown[:LISTED_VALUES]
         listed = ", ".join(f"{value:g} ({n} voxels)" for value, n in some)
         more = f" and {len(unknown) - len(some)} more" if len(unknown) > len(some) else ""
-        message = f"unknown label values; the labels setting knows {expected}"
+        message = f"unknown label values: the labels setting knows {expected}"
         if any(value % 1 for value, _ in unknown):
             message += "; fractions come from resampling: hand in the mask as it was drawn"
         raise BadInput([Problem(file, message, key=key, value=listed + more)])
@@ -158,18 +158,20 @@ def _first_slice(mask: Mask, grid: Geometry) -> int:
     """Index of the scan's slice on which the mask's first slice lies.
 
     A mask's header is either that of the whole scan as ITK wrote it, possibly cropped (slice k at
-    origin + k * spacing * normal), or that of a part of the series (its first slice's true origin).
+    origin + k * spacing * normal, from the slice at which ITK starts: the last one where the stored
+    normal points down), or that of a part of the series (its first slice's true origin).
     """
     slices, normal = len(mask.labels), grid.directions[:, 2]
     last_start = grid.size_xyz[2] - slices
     starts, mismatches = set(), []
     for spacing in (grid.header_spacing_z_mm, grid.spacing_mm_xyz[2]):
-        lattice = grid.origins[0] + np.outer(np.arange(last_start + 1) * spacing, normal)
-        distance = np.linalg.norm(lattice - mask.origin, axis=1)
-        nearest = int(np.argmin(distance))
-        mismatches.append(float(distance[nearest]))
-        if distance[nearest] <= ORIGIN_TOLERANCE_MM and _is_spacing(mask, spacing):
-            starts.add(nearest)
+        steps = np.outer(np.arange(grid.size_xyz[2]) * spacing, normal)
+        for lattice in (grid.origins[0] + steps, grid.origins[-1] + steps - steps[-1]):
+            distance = np.linalg.norm(lattice[: last_start + 1] - mask.origin, axis=1)
+            nearest = int(np.argmin(distance))
+            mismatches.append(float(distance[nearest]))
+            if distance[nearest] <= ORIGIN_TOLERANCE_MM and _is_spacing(mask, spacing):
+                starts.add(nearest)
     distance = np.linalg.norm(grid.origins[: last_start + 1] - mask.origin, axis=1)
     nearest = int(np.argmin(distance))
     mismatches.append(float(distance[nearest]))

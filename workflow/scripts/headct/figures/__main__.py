@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,8 +12,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from headct import command
-from headct.figures import agreement, cases, dice, style
+from headct.artefacts import read_tsv
+from headct.figures import agreement, cases, dice, flow, ingest_qc, style
 from headct.statistics import scores
+
+Pages = Iterable[tuple[Figure, pd.DataFrame]]
+"""Each page of a figure, with the table of what it shows."""
 
 
 def titles_by_model(text: str) -> dict[str, str]:
@@ -23,20 +28,21 @@ def titles_by_model(text: str) -> dict[str, str]:
     return {str(key): str(title) for key, title in titles.items()}
 
 
-def draw_agreement(args: argparse.Namespace) -> tuple[Figure, pd.DataFrame]:
+def draw_agreement(args: argparse.Namespace) -> Pages:
     """Bland–Altman plot or concordance plot of one model."""
     draw = agreement.draw_bland_altman if args.figure == "bland_altman" else agreement.draw_concordance
-    return draw(scores.read([args.metrics], []), args.model_title, args.study_title)
+    return [draw(scores.read([args.metrics], []), args.model_title, args.study_title)]
 
 
-def draw_dice(args: argparse.Namespace) -> tuple[Figure, pd.DataFrame]:
+def draw_dice(args: argparse.Namespace) -> Pages:
     """Box-violins of all models."""
-    return dice.draw_box_violins(scores.read(args.metrics, list(args.models)), args.models, args.study_title)
+    table = scores.read(args.metrics, list(args.models))
+    return [dice.draw_box_violins(table, args.models, args.study_title)]
 
 
-def draw_cases(args: argparse.Namespace) -> tuple[Figure, pd.DataFrame]:
+def draw_cases(args: argparse.Namespace) -> Pages:
     """Best or worst cases."""
-    return cases.draw_cases(
+    page = cases.draw_cases(
         scores.read(args.metrics, [args.select_by, *args.show]),
         args.predictions,
         args.data,
@@ -46,6 +52,17 @@ def draw_cases(args: argparse.Namespace) -> tuple[Figure, pd.DataFrame]:
         args.n,
         args.study_title,
     )
+    return [page]
+
+
+def draw_flow(args: argparse.Namespace) -> Pages:
+    """Flow of scans from the sheet to the analysis."""
+    return [flow.draw_flow(read_tsv(args.flow), read_tsv(args.split), args.study_title, args.width_mm)]
+
+
+def draw_ingest_qc(args: argparse.Namespace) -> Pages:
+    """Contact sheet of all scans, page by page."""
+    return ingest_qc.draw_pages(read_tsv(args.cohort), args.data, args.study_title)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -88,14 +105,24 @@ def arguments() -> argparse.ArgumentParser:
         )
         figure.add_argument("--n", type=int, default=3, help="number of cases")
         figure.set_defaults(draw=draw_cases)
+
+    figure = figures.add_parser("flow", parents=[common], help="scans from the sheet to the analysis")
+    figure.add_argument("--flow", type=Path, required=True, help="flow.tsv")
+    figure.add_argument("--split", type=Path, required=True, help="split.tsv")
+    figure.add_argument("--width-mm", type=float, default=style.WIDTH_MM, help="85 for one column of print")
+    figure.set_defaults(draw=draw_flow)
+
+    figure = figures.add_parser("ingest_qc", parents=[common], help="contact sheet of all scans")
+    figure.add_argument("--cohort", type=Path, required=True, help="cohort.tsv")
+    figure.add_argument("--data", type=Path, required=True, help="folder of the scans' folders")
+    figure.set_defaults(draw=draw_ingest_qc)
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
     """Draw the figure asked for and write it."""
     with mpl.rc_context(style.PRINT):
-        figure, drawn = args.draw(args)
-        style.save(figure, drawn, args.out, f"{args.out.stem} ({args.study_title})")
+        style.save(args.draw(args), args.out, f"{args.out.stem} ({args.study_title})")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
@@ -72,33 +72,24 @@ def _draw_mask(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float]) -> N
     dx, dy = pixel_mm
     extent = (0, mask.shape[1] * dx, mask.shape[0] * dy, 0)
     axes.imshow(tint, extent=extent, interpolation="nearest")
+    draw_outlines(axes, mask, pixel_mm, width_pt=0.8)
+
+
+def draw_outlines(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float], width_pt: float) -> None:
+    """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice."""
     for label in ("PHE", "IVH", "ICH"):
         lesion = mask == LABELS[label]
         if lesion.any():
             edges, colour = outline(lesion, pixel_mm), style.LESION_COLOURS[label]
-            axes.add_patch(PathPatch(edges, fc="none", ec=colour, lw=0.8, capstyle="projecting"))
+            axes.add_patch(PathPatch(edges, fc="none", ec=colour, lw=width_pt, capstyle="projecting"))
 
 
-class _Page:
-    """Places axes and text in mm from the upper left corner of a sheet's body."""
-
-    def __init__(self, body: SubFigure, height_mm: float):
-        self.body, self.height_mm = body, height_mm
-
-    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
-        bottom = 1 - (y + height) / self.height_mm
-        box = (x / style.WIDTH_MM, bottom, width / style.WIDTH_MM, height / self.height_mm)
-        axes = self.body.add_axes(box)
-        axes.set_facecolor("black")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-        return axes
-
-    def text(self, x: float, y: float, words: str, **how: Any) -> None:
-        """Text whose top is at ``y``, unless ``how`` says otherwise."""
-        how = {"va": "top", "size": style.SMALL_PT, **how}
-        self.body.text(x / style.WIDTH_MM, 1 - y / self.height_mm, words, **how)
+def lesion_legend(fill: float) -> list[Patch]:
+    """Colours and names of the lesions; ``fill``: opacity inside of the outlines."""
+    return [
+        Patch(fc=to_rgba(colour, fill), ec=colour, lw=1, label=f"{label} {style.LESION_NAMES[label].lower()}")
+        for label, colour in style.LESION_COLOURS.items()
+    ]
 
 
 def _draw_scale_bar(axes: Axes, box: np.ndarray) -> None:
@@ -109,13 +100,14 @@ def _draw_scale_bar(axes: Axes, box: np.ndarray) -> None:
 
 
 def _draw_case(
-    page: _Page, top_mm: float, panel_mm: tuple[float, float], box: np.ndarray, shown: Slice
+    page: style.Page, top_mm: float, panel_mm: tuple[float, float], box: np.ndarray, shown: Slice
 ) -> None:
     """The panels of one case: CT, truth, predictions; ``box`` is what of the slice is seen, in mm."""
     masks: list[np.ndarray | None] = [None, shown.truth, *shown.predictions.values()]
     width, height = panel_mm
     for column, mask in enumerate(masks):
         axes = page.axes(column * (width + GAP_MM), top_mm, width, height)
+        axes.set_facecolor("black")
         _draw_ct(axes, shown)
         if mask is not None:
             _draw_mask(axes, mask, shown.pixel_mm)
@@ -232,13 +224,10 @@ def draw_cases(
         metrics.failure_words(own, "not among the cases"),
         seed_words,
     ]
-    legend = [
-        Patch(fc=to_rgba(colour, 0.45), ec=colour, lw=1, label=f"{label} {style.LESION_NAMES[label].lower()}")
-        for label, colour in style.LESION_COLOURS.items()
-    ]
+    legend = lesion_legend(fill=0.45)
     heading = f"Cases with the {'best' if best else 'worst'} mean Dice by {selector}"
     sheet = style.sheet(heading, study_title, body_mm, legend, notes)
-    page = _Page(sheet.body, body_mm)
+    page = style.Page(sheet.body, body_mm)
     for column, lines in enumerate(titles):
         middle = column * (panel_width + GAP_MM) + panel_width / 2
         how = {"ha": "center", "va": "bottom", "weight": "bold", "size": style.TEXT_PT}
@@ -256,7 +245,7 @@ def draw_cases(
 
 
 def _write_dice(
-    page: _Page, top_mm: float, panel_width: float, rows: pd.DataFrame, show: Mapping[str, str]
+    page: style.Page, top_mm: float, panel_width: float, rows: pd.DataFrame, show: Mapping[str, str]
 ) -> None:
     """Dice per lesion under each model's panel, the lesions' names on a line above."""
     line_mm = style.line_height_mm(style.SMALL_PT)

@@ -5,15 +5,20 @@ Sizes are in millimetres at print size, as journals give them: 170 mm is two col
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from headct.artefacts import write_atomically, write_tsv
 
@@ -72,54 +77,112 @@ class Sheet:
     body: SubFigure
 
 
+@dataclass(frozen=True)
+class Page:
+    """Places axes and text in mm from the upper left corner of a sheet's body."""
+
+    body: SubFigure
+    height_mm: float
+    width_mm: float = WIDTH_MM
+
+    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
+        """Axes without ticks and frame; ``x``, ``y`` is the upper left corner."""
+        bottom = 1 - (y + height) / self.height_mm
+        box = (x / self.width_mm, bottom, width / self.width_mm, height / self.height_mm)
+        axes = self.body.add_axes(box)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        return axes
+
+    def text(self, x: float, y: float, words: str, **how: Any) -> None:
+        """Text whose top is at ``y``, unless ``how`` says otherwise."""
+        how = {"va": "top", "size": SMALL_PT, **how}
+        self.body.text(x / self.width_mm, 1 - y / self.height_mm, words, **how)
+
+
 def line_height_mm(size_pt: float) -> float:
     """Height of one line of text, with its leading."""
     return 1.3 * size_pt / POINTS_PER_MM
 
 
-def wrap(text: str, width_mm: float, size_pt: float, most_lines: int | None = None) -> list[str]:
-    """Break text into lines that fit; very long words are cut, never run over the edge.
+@cache
+def text_width_mm(words: str, size_pt: float, weight: str = "normal") -> float:
+    """Width of one line of text in the figures' font, measured."""
+    font = FontProperties(family=PRINT["font.family"], size=size_pt, weight=weight)
+    width_pt, _, _ = text_to_path.get_text_width_height_descent(words, font, ismath=False)
+    return float(width_pt) / POINTS_PER_MM
+
+
+def wrap(
+    text: str, width_mm: float, size_pt: float, most_lines: int | None = None, weight: str = "normal"
+) -> list[str]:
+    """Break text into lines that fit, at spaces and after hyphens; longer words are cut.
 
     Beyond ``most_lines`` the text ends in an ellipsis.
     """
-    glyph_mm = 0.55 * size_pt / POINTS_PER_MM  # English in DejaVu Sans takes 0.5 em a letter
-    n_letters = max(4, int(width_mm / glyph_mm))
-    return textwrap.wrap(text, n_letters, max_lines=most_lines, placeholder="…") or [""]
+
+    def fits(line: str) -> bool:
+        return text_width_mm(line, size_pt, weight) <= width_mm
+
+    lines = [""]
+    for piece in re.findall(r"\S+?(?:-(?=\w)|(?=\s)|$)\s*", text.strip()):
+        if lines[-1] and not fits(lines[-1] + piece.rstrip()):
+            lines.append("")
+        lines[-1] += piece
+        while not fits(lines[-1].rstrip()):
+            word = lines[-1]
+            n_fitting = max(1, sum(fits(word[:n]) for n in range(1, len(word) + 1)))
+            lines[-1:] = [word[:n_fitting], word[n_fitting:]]
+    lines = [line.rstrip() for line in lines]
+    if most_lines is not None and len(lines) > most_lines:
+        last = lines[most_lines - 1]
+        while last and not fits(last + "…"):
+            last = last[:-1].rstrip()
+        lines[most_lines - 1 :] = [last + "…"]
+    return lines
 
 
 def sheet(
-    heading: str, study_title: str, body_mm: float, legend: Sequence[Artist], notes: Sequence[str]
+    heading: str,
+    study_title: str,
+    body_mm: float,
+    legend: Sequence[Artist],
+    notes: Sequence[str],
+    width_mm: float = WIDTH_MM,
 ) -> Sheet:
-    """A 170 mm wide figure whose panels get ``body_mm`` of height, whatever the texts need.
+    """A figure whose panels get ``body_mm`` of height, whatever the texts need.
 
-    ``notes`` (sentences; empty ones are dropped) go above the legend, the study
-    title into the lower right corner.
+    ``notes`` (sentences; empty ones are dropped) go above the legend (if any), the
+    study title into the lower right corner.
     """
-    heading_lines = wrap(heading, WIDTH_MM * 0.92, TEXT_PT + 1)
-    note_lines = wrap(" ".join(filter(None, notes)), WIDTH_MM, SMALL_PT)
-    study_lines = wrap(study_title, WIDTH_MM, SMALL_PT)
+    heading_lines = wrap(heading, width_mm * 0.98, TEXT_PT + 1, weight="bold")
+    note_lines = wrap(" ".join(filter(None, notes)), width_mm, SMALL_PT)
+    study_lines = wrap(study_title, width_mm, SMALL_PT)
     small_mm = line_height_mm(SMALL_PT)
+    legend_mm = LEGEND_MM if legend else 0.0
     head_mm = 1.4 + len(heading_lines) * line_height_mm(TEXT_PT + 1)
-    foot_mm = 2.5 + (len(note_lines) + len(study_lines)) * small_mm + LEGEND_MM
+    foot_mm = 2.5 + (len(note_lines) + len(study_lines)) * small_mm + legend_mm
     total_mm = head_mm + body_mm + foot_mm
-    figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, total_mm / MM_PER_INCH), layout="constrained")
+    figure = Figure(figsize=(width_mm / MM_PER_INCH, total_mm / MM_PER_INCH), layout="constrained")
     heights = [head_mm, body_mm, foot_mm]
     head, body, foot = figure.subfigures(3, 1, squeeze=False, hspace=0, height_ratios=heights)[:, 0]
     head.text(0, 1 - 0.8 / head_mm, "\n".join(heading_lines), va="top", size=TEXT_PT + 1, weight="bold")
     below = {"va": "top", "size": SMALL_PT, "linespacing": 1.25}
     foot.text(0, 1 - 1.2 / foot_mm, "\n".join(note_lines), **below)
     legend_top = 1 - (1.2 + len(note_lines) * small_mm) / foot_mm
-    foot.legend(
-        handles=list(legend),
-        loc="upper left",
-        bbox_to_anchor=(0, legend_top),
-        ncols=len(legend),
-        borderpad=0.4,
-        borderaxespad=0,
-        columnspacing=1.4,
-        handlelength=1.8,
-    )
-    study_top = legend_top - LEGEND_MM / foot_mm
+    if legend:
+        foot.legend(
+            handles=list(legend),
+            loc="upper left",
+            bbox_to_anchor=(0, legend_top),
+            ncols=len(legend),
+            borderpad=0.4,
+            borderaxespad=0,
+            columnspacing=1.4,
+            handlelength=1.8,
+        )
+    study_top = legend_top - legend_mm / foot_mm
     foot.text(1, study_top, "\n".join(study_lines), ha="right", color=GREY, **below)
     return Sheet(figure, body)
 
@@ -140,10 +203,20 @@ def significant(value: float) -> str:
     return number(value, 2 if size < 9.995 else 1 if size < 99.95 else 0)
 
 
-def save(figure: Figure, drawn: pd.DataFrame, out: Path, title: str) -> None:
-    """Write ``out`` (PDF) and, beside it, the numbers drawn (TSV); equal input gives equal bytes."""
-    write_tsv(drawn, out.with_suffix(".tsv"))
+def save(pages: Iterable[tuple[Figure, pd.DataFrame]], out: Path, title: str) -> None:
+    """Write ``out`` (PDF) and, beside it, what its pages show (TSV); equal input gives equal bytes.
+
+    Args:
+        pages: each page's figure and table; they may be made one by one, as they are asked for.
+        out: the PDF.
+        title: title in the PDF's properties.
+    """
+    tables = []
     with write_atomically(out) as temporary:
         # Without a date, and with the producer's version left out, the bytes depend on what is drawn.
         metadata = {"Title": title, "CreationDate": None, "Producer": None, "Creator": "headct"}
-        figure.savefig(temporary, format="pdf", metadata=metadata)
+        with PdfPages(temporary, metadata=metadata) as pdf:
+            for figure, drawn in pages:
+                pdf.savefig(figure)
+                tables.append(drawn)
+    write_tsv(pd.concat(tables), out.with_suffix(".tsv"))

@@ -28,7 +28,7 @@ from headct.problems import BadInput, Problem
 
 logger = logging.getLogger("headct.phantom")
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same settings give another trial."""
 
 GROWING = ("participants", "incomplete_participants")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from headct import command
+from headct import command, sheet
 from headct.artefacts import read_tsv, write_tsv
 from headct.statistics import scores as scores_of
 from headct.statistics.agreement import agreement_table
@@ -30,6 +30,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics", required=True, nargs="+", type=Path, help="metrics tables, one per model"
     )
+    parser.add_argument("--sheet", required=True, type=Path, help="sample sheet, for the true ages")
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument(
@@ -46,7 +47,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     scores = scores_of.read(args.metrics, args.models)
-    cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split))
+    cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split), sheet.true_ages(args.sheet))
     for name, table in statistics(scores, cohort).items():
         write_tsv(table, args.out / f"{name}.tsv")
     logger.info(

@@ -9,6 +9,7 @@ the scans that have the lesion, as printed in the paper.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,10 @@ class TestResult:
     note: str = ""
 
 
-def cohort_of_split(cohort: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
-    """Included scans with their ``set``.
+def cohort_of_split(
+    cohort: pd.DataFrame, split: pd.DataFrame, true_ages: Mapping[str, float | None]
+) -> pd.DataFrame:
+    """Included scans with their ``set``, and with their true ages, by scan, for the cohort's capped ones.
 
     Raises:
         BadInput: scans of the split that the cohort does not have.
@@ -50,7 +53,8 @@ def cohort_of_split(cohort: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
     if absent:
         message = "scan of the split is not in the cohort"
         raise BadInput([Problem("--split", message, key="scan_id", value=scan) for scan in absent])
-    return cohort.merge(split[["scan_id", "set"]], on="scan_id", how="inner")
+    scans = cohort.merge(split[["scan_id", "set"]], on="scan_id", how="inner")
+    return scans.assign(age=scans["scan_id"].map(true_ages).astype(float))
 
 
 def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
@@ -66,17 +70,17 @@ def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
         {"characteristic": name, "statistic": COUNT, **_counts(table)}
         for name, table in (("participants", participants), ("scans", scans))
     ]
-    rows.append(_quantity_row("age_years", MEAN_SD, _by_set(participants, "age")))
+    rows.append(_quantity_row("age_years", MEAN_SD, by_set(participants, "age")))
     known_sex = participants[participants["sex"].notna()]
     for name, code in (("sex_men", "M"), ("sex_women", "F")):
-        rows.append(_share_row(name, _by_set(known_sex.assign(hit=known_sex["sex"] == code), "hit")))
+        rows.append(_share_row(name, by_set(known_sex.assign(hit=known_sex["sex"] == code), "hit")))
     # The test of one sex is the test of the other; it is told once, as in print.
     rows[-1] |= {"test_name": "", "value": math.nan, "df": math.nan, "p": math.nan, "note": ""}
-    rows.append(_quantity_row("onset_to_ct_hours", MEDIAN_IQR, _by_set(scans, "onset_to_ct_h")))
+    rows.append(_quantity_row("onset_to_ct_hours", MEDIAN_IQR, by_set(scans, "onset_to_ct_h")))
     for label in LABELS:
         present = scans.assign(hit=scans[f"{label}_ml"] > 0)
-        volumes = _by_set(present[present["hit"]], f"{label}_ml")
-        rows.append(_share_row(label, _by_set(present, "hit")))
+        volumes = by_set(present[present["hit"]], f"{label}_ml")
+        rows.append(_share_row(label, by_set(present, "hit")))
         rows.append(_quantity_row(f"{label}_volume_ml", MEDIAN_IQR, volumes))
         rows.append(_quantity_row(f"{label}_volume_ml", MEAN_SD, volumes))
     columns = [
@@ -128,7 +132,7 @@ def mann_whitney(a: np.ndarray, b: np.ndarray) -> TestResult:
 def smd_of_means(a: np.ndarray, b: np.ndarray) -> float:
     """Standardised difference, (mean a − mean b) / √((var a + var b) / 2); NaN where undefined.
 
-    Austin PC. Stat Med 2009;28:3083-3107.
+    Austin PC. Stat Med 2009;28:3083-3107, doi:10.1002/sim.3697.
     """
     if min(len(a), len(b)) < 2:
         return math.nan
@@ -145,7 +149,8 @@ def smd_of_shares(hits: tuple[int, int], totals: tuple[int, int]) -> float:
     return (share_a - share_b) / scale if scale > 0 else math.nan
 
 
-def _by_set(table: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+def by_set(table: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+    """The known values of a column, as numbers, for the training and the test set."""
     values = table.dropna(subset=[column])
     return {name: values.loc[values["set"] == name, column].to_numpy(dtype=float) for name in SETS}
 

@@ -1,0 +1,109 @@
+"""Three real CT series as we and dcm2niix convert them: the same HU on the same grid, voxel for voxel.
+
+Where the series come from: test_real_ct.py. Here dcm2niix is called afresh, without ``headct.crosscheck``;
+that its own verdict on the same series is right is the last test.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import dcm2niix
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from headct import crosscheck, ingest, series
+from headct.artefacts import read_json
+
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_ct"
+REAL_CT = Path(os.environ.get("HEADCT_REAL_CT", BESIDE))
+NAMES = ("ge_head_uneven", "philips_5mm", "philips_tilted")
+HEAD_ABOVE_HU = -200
+
+pytestmark = pytest.mark.skipif(
+    not REAL_CT.is_dir(),
+    reason=f"no real CT series in {REAL_CT}; HEADCT_REAL_CT may name their folder",
+)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with our conversion of each series; the mask is all that is denser than -200 HU."""
+    data = tmp_path_factory.mktemp("data")
+    for name in NAMES:
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
+        mask = data / f"{name}.nii.gz"
+        sitk.WriteImage(sitk.Cast(reader.Execute() > HEAD_ABOVE_HU, sitk.sitkUInt8), str(mask))
+        scan = ingest.Scan(name, REAL_CT / name, {"mask": mask}, {"ICH": 1, "PHE": 2, "IVH": 3})
+        ingest.ingest(scan, series.SeriesRules(), data / name)
+    return data
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, sitk.Image]:
+    """Of each series what dcm2niix writes before it un-shears and evens out, axes in LPS order."""
+    images = {}
+    for name in NAMES:
+        out = tmp_path_factory.mktemp(name)
+        options = ["-g", "i", "-b", "n", "-z", "n", "-f", "ct", "-o", str(out)]
+        subprocess.run([dcm2niix.bin, *options, str(REAL_CT / name)], check=True, capture_output=True)
+        images[name] = sitk.DICOMOrient(sitk.ReadImage(str(out / "ct.nii")), "LPS")
+    return images
+
+
+def voxels(image: sitk.Image) -> np.ndarray:
+    return sitk.GetArrayViewFromImage(image)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hounsfield_units_equal_voxel_for_voxel(ours: Path, theirs: dict, name: str) -> None:
+    ct = sitk.ReadImage(str(ours / name / "ct.nii.gz"))
+    assert ct.GetSize() == theirs[name].GetSize()
+    np.testing.assert_allclose(ct.GetSpacing()[:2], theirs[name].GetSpacing()[:2], rtol=1e-6)
+    np.testing.assert_allclose(ct.GetOrigin(), theirs[name].GetOrigin(), atol=1e-4)
+    np.testing.assert_array_equal(voxels(ct), np.clip(voxels(theirs[name]), -1024, 3071))
+    assert np.ptp(voxels(ct)) > 1500, "two empty volumes would be equal too"
+
+
+def by_tags(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Area of a pixel and thickness that each slice stands for, from the tags, inferior to superior."""
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in (REAL_CT / name).iterdir()]
+    origins = np.array([header.ImagePositionPatient for header in headers], dtype=float)
+    orientation = np.array(headers[0].ImageOrientationPatient, dtype=float)
+    normal = np.cross(orientation[:3], orientation[3:])
+    gaps = np.diff(np.sort(origins @ (normal / np.linalg.norm(normal))))
+    weights = np.convolve(np.pad(gaps, 1, mode="edge"), [0.5, 0.5], mode="valid")
+    return np.prod(np.array(headers[0].PixelSpacing, dtype=float)), weights
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_volume_of_the_head_is_true(ours: Path, theirs: dict, name: str) -> None:
+    """Our volume of all above -200 HU, against dcm2niix's voxels and thicknesses from the tags."""
+    area, weights = by_tags(name)
+    head = np.count_nonzero(voxels(theirs[name]) > HEAD_ABOVE_HU, axis=(1, 2))
+    true_ml = area * (weights @ head) / 1000
+    record = read_json(ours / name / "scan.json")
+    assert record["volumes_ml"]["ICH"] == pytest.approx(true_ml, rel=1e-6)
+    x, y, z = record["geometry"]["spacing_mm_xyz"]
+    steps = weights[1:-1].sum() + (weights[0] + weights[-1]) / 2  # first to last position
+    assert x * y * z == pytest.approx(area * steps / (len(weights) - 1), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "z_spacing_mm", "off"),
+    [("ge_head_uneven", 4.001926, -0.216), ("philips_5mm", 5.0, 0.0), ("philips_tilted", 2.370809, 0.0)],
+)
+def test_crosscheck_says_so(ours: Path, tmp_path: Path, name: str, z_spacing_mm: float, off: float) -> None:
+    """dcm2niix takes the first gap for the z spacing: right under tilt, wrong under uneven gaps."""
+    scans = [{"scan_id": name, "dicom": str(REAL_CT / name)}]
+    row = crosscheck.crosscheck(scans, ours, tmp_path).iloc[0]
+    assert (row.agrees, row.voxels_differ, row.largest_difference_hu) == ("yes", 0, 0)
+    assert row.positions_off_tags_mm <= 1e-6
+    assert row.z_spacing_dcm2niix_mm == pytest.approx(z_spacing_mm, abs=1e-6)
+    assert row.head_dcm2niix_ml / row.head_tags_ml - 1 == pytest.approx(off, abs=1e-3)
+    assert "smaller than it is" in row.finding or off == 0

@@ -1,0 +1,408 @@
+"""No identifier gets out: every file that a run leaves behind is searched for planted canaries.
+
+The simulated trial carries a canary in every text attribute (``headct.phantom.dicom_writer``), so the
+demo itself is the drill: its results, logs, scratch and Snakemake's own records are searched, in packed
+files too. Hard folders, on which libraries print warnings and errors, go through ingest alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+import snake
+from ct_series import PIXEL_MM, head, table_origins, write_series
+from matplotlib.figure import Figure
+from PIL import Image, PngImagePlugin
+from pydicom.dataset import Dataset
+
+from headct.phantom.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
+
+# -- the search --------------------------------------------------------------------------------------
+
+MARKERS = (CANARY, CANARY_WITH_UMLAUT, "Fictitious", pydicom.uid.PYDICOM_ROOT_UID)
+"""Each is part of many planted values and of nothing else: the last one of every UID of the trial."""
+
+ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")  # NumPy has the last two
+PDF_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+
+
+def patterns(*texts: str) -> set[bytes]:
+    """What to search for in lower-case bytes: a text in each encoding, and as JSON and Python escape it."""
+    cases = {case for text in texts for case in (text, text.lower(), text.upper())}
+    encoded = {case.encode(encoding) for case in cases for encoding in ENCODINGS}
+    escaped = {form[1:-1].encode() for case in cases for form in (json.dumps(case), ascii(case))}
+    return {form.lower() for form in encoded | escaped}
+
+
+def layers(data: bytes) -> Iterator[bytes]:
+    """The bytes of a file and of everything packed in it: gz, zip, npz, pth, PDF, PNG, base64 in text."""
+    yield data
+    for inner in _packed(data):
+        yield from layers(inner)
+
+
+def _packed(data: bytes) -> Iterator[bytes]:
+    if data.startswith(b"\x1f\x8b"):
+        yield from _inflated(data, 31)
+    elif data.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                yield entry.comment + entry.extra
+                yield archive.read(entry)
+    elif data.startswith(b"%PDF"):
+        yield _pdf_text(data)
+        for start in re.finditer(rb"(?<!end)stream\r?\n", data):
+            for stream in _inflated(data[start.end() :], 15):
+                yield stream
+                yield _pdf_text(stream)
+    elif data.startswith(b"\x89PNG"):
+        for chunk in re.finditer(rb"(?:zTXt|iTXt|iCCP)[^\0]{1,79}\0", data):
+            for skipped in range(1, 5):  # compression flags and languages stand before the text
+                yield from _inflated(data[chunk.end() + skipped :], 15)
+    elif b"\0" not in data:
+        for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
+            try:
+                yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
+            except binascii.Error:
+                continue
+
+
+def _inflated(data: bytes, window_bits: int) -> Iterator[bytes]:
+    """Whatever can be decompressed, of a damaged or half-written file too."""
+    while data:
+        decompressor = zlib.decompressobj(window_bits)
+        try:
+            yield decompressor.decompress(data)
+        except zlib.error:
+            return
+        data = decompressor.unused_data if window_bits == 31 else b""
+
+
+def _pdf_text(stream: bytes) -> bytes:
+    """The strings of a PDF, joined: kerning cuts words into letters."""
+    strings = re.findall(rb"\(((?:[^()\\]|\\.)*)\)", stream, re.DOTALL)
+    return re.sub(rb"\\([0-7]{1,3}|.)", _pdf_character, b"".join(strings), flags=re.DOTALL)
+
+
+def _pdf_character(match: re.Match[bytes]) -> bytes:
+    escaped = match.group(1)
+    return bytes([int(escaped, 8) & 255]) if escaped.isdigit() else PDF_ESCAPES.get(escaped, escaped)
+
+
+def finds(folder: Path, sought: set[bytes], skip: Path | None = None) -> list[str]:
+    """Every file below a folder that holds something sought in its name or content."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if skip is not None and path.is_relative_to(skip):
+            continue
+        name = str(path.relative_to(folder))
+        contents = path.read_bytes() if path.is_file() else b""
+        for layer in (name.encode(), *layers(contents)):
+            lower = layer.lower()
+            found += [f"{name}: {text!r}" for text in sought if text in lower]
+    return found
+
+
+# -- the search finds what is hidden -----------------------------------------------------------------
+
+
+def _pdf(text: str, **metadata: str) -> bytes:
+    figure, stream = Figure(), io.BytesIO()
+    figure.text(0.1, 0.5, text)
+    with matplotlib.rc_context({"pdf.fonttype": 42}):  # as the figures of the workflow have it
+        figure.savefig(stream, format="pdf", metadata=metadata)
+    return stream.getvalue()
+
+
+def _png(text: str) -> bytes:
+    information, stream = PngImagePlugin.PngInfo(), io.BytesIO()
+    information.add_text("Comment", text, zip=True)
+    Image.new("L", (9, 9)).save(stream, "png", pnginfo=information)
+    return stream.getvalue()
+
+
+def _zip(name: str, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _npz(text: str) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, names=np.array([text]))
+    return stream.getvalue()
+
+
+NOISE = np.random.default_rng(0).bytes(20_000)
+SECRET = "xCanary0815x"
+HIDDEN = {
+    "plain": SECRET.encode(),
+    "upper case": SECRET.upper().encode(),
+    "in noise": NOISE + SECRET.encode() + NOISE,
+    "UTF-16": SECRET.encode("utf-16"),
+    "UTF-16 at an odd place": b"x" + SECRET.upper().encode("utf-16-be"),
+    "umlaut in UTF-8": CANARY_WITH_UMLAUT.encode(),
+    "umlaut in Latin-1": CANARY_WITH_UMLAUT.upper().encode("latin-1"),
+    "umlaut in JSON": json.dumps(CANARY_WITH_UMLAUT).encode(),
+    "umlaut in a Python message": ascii(CANARY_WITH_UMLAUT).encode(),
+    "gz": gzip.compress(NOISE + SECRET.encode()),
+    "second part of gz": gzip.compress(b"first") + gzip.compress(SECRET.encode()),
+    "half-written gz": gzip.compress(SECRET.encode() + NOISE)[:-5000],
+    "zip": _zip("data.pkl", SECRET.encode()),
+    "name in zip": _zip(SECRET, b""),
+    "npz": _npz(SECRET),
+    "gz in zip": _zip("x.gz", gzip.compress(SECRET.encode())),
+    "PDF, drawn": _pdf(SECRET),
+    "PDF, umlaut drawn": _pdf(f"a{CANARY_WITH_UMLAUT}b"),
+    "PDF, metadata": _pdf("nothing", Title=SECRET),
+    "PDF, metadata beyond Latin-1": _pdf("nothing", Title=f"{SECRET} →"),
+    "PNG": _png(SECRET),
+    "PNG in HTML": b"<img src='data:image/png;base64," + base64.b64encode(_png(SECRET)) + b"'>",
+    "base64": b"path: " + base64.urlsafe_b64encode(b"results/of/" + SECRET.encode() + b"/data"),
+}
+
+
+@pytest.mark.parametrize("way", HIDDEN)
+def test_search_finds_what_is_hidden(tmp_path: Path, way: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "file").write_bytes(HIDDEN[way])
+    assert finds(tmp_path, patterns(*MARKERS))
+    assert not finds(tmp_path, patterns("Budgerigar"))
+    assert not finds(tmp_path, patterns(*MARKERS), skip=tmp_path / "sub")
+
+
+def test_search_finds_names_of_files_and_nifti_headers(tmp_path: Path) -> None:
+    (tmp_path / SECRET).mkdir()
+    assert len(finds(tmp_path, patterns(CANARY))) == 1
+    image = sitk.Image(4, 4, 4, sitk.sitkUInt8)
+    image.SetMetaData("ITK_FileNotes", SECRET)
+    sitk.WriteImage(image, str(tmp_path / "labels.nii.gz"), useCompression=True)
+    assert len({find.split(":")[0] for find in finds(tmp_path, patterns(CANARY))}) == 2
+
+
+# -- the demo ----------------------------------------------------------------------------------------
+
+TEXT_VRS = {"PN", "LO", "SH", "LT", "ST", "UT", "UC", "UR", "AE", "UN"}
+TIMES = {"DA", "TM", "DT", "AS"}
+
+WITHOUT_CANARY = {"Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "RescaleType"}
+"""Three reach outputs on purpose; the unit of the pixels is part of their meaning."""
+
+
+def _headers(trial: Path) -> list[Dataset]:
+    folders = sorted((trial / "dicom").iterdir())
+    return [pydicom.dcmread(next(iter(sorted(folder.iterdir())))) for folder in folders]
+
+
+def test_every_text_attribute_of_the_demo_holds_a_planted_value(demo: Path) -> None:
+    for header in _headers(demo / "trial"):
+        kinds = set()
+        for element in [*header.iterall(), *header.file_meta]:
+            kinds.add(element.VR)
+            value = element.value
+            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            if element.VR in TEXT_VRS and element.keyword not in WITHOUT_CANARY:
+                assert any(marker.lower() in text.lower() for marker in MARKERS), element.tag
+        assert kinds >= {*TEXT_VRS, *TIMES, "UI", "SQ"}
+        assert CANARY.encode() in header.preamble
+    files = [path for path in (demo / "trial/dicom").rglob("*") if path.is_file()]
+    assert all(CANARY in path.name for path in files)
+
+
+def test_nothing_of_it_is_in_any_file_that_the_demo_leaves_behind(demo: Path) -> None:
+    folders = {path.name for path in demo.iterdir()}
+    assert folders >= {"results", "logs", "work", ".snakemake", "trial"}
+    assert finds(demo, patterns(*MARKERS), skip=demo / "trial") == []
+
+
+def test_no_date_time_or_number_of_a_patient_is_in_any_text_of_the_demo(demo: Path) -> None:
+    """Digits alone occur by chance in binary files; what text holds is searched for whole numbers."""
+    numbers = set()
+    for header in _headers(demo / "trial"):
+        numbers |= {str(e.value) for e in header.iterall() if e.VR in TIMES}
+        numbers |= {header.AccessionNumber.removeprefix(CANARY), header.PatientID.removeprefix(f"{CANARY}-")}
+    numbers |= {f"{text[6:8]}.{text[4:6]}.{text[:4]}" for text in numbers if re.fullmatch(r"\d{8}", text)}
+    numbers |= {f"{text[:4]}-{text[4:6]}-{text[6:8]}" for text in numbers if re.fullmatch(r"\d{8}", text)}
+    assert len(numbers) > 200
+    either = "|".join(map(re.escape, sorted(numbers)))
+    whole = re.compile(rf"(?<![\w.])(?:{either})(?!\w)".encode(), re.IGNORECASE)
+    texts = found = 0
+    for path in demo.rglob("*"):
+        if path.is_file() and not path.is_relative_to(demo / "trial"):
+            content = path.read_bytes()
+            if b"\0" not in content:
+                texts += 1
+                found += len(whole.findall(content))
+    assert texts > 100
+    assert found == 0
+
+
+# -- ingest of hard folders --------------------------------------------------------------------------
+
+VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
+Change = Callable[[int, Dataset], None]
+
+
+def _raw(**values: tuple[str, object]) -> Change:
+    """Set attributes to values with the value representation given, right or wrong."""
+
+    def change(_: int, dataset: Dataset) -> None:
+        for keyword, (vr, value) in values.items():
+            dataset[keyword] = pydicom.DataElement(pydicom.tag.Tag(keyword), vr, value, validation_mode=0)
+
+    return change
+
+
+def _meta(**values: str) -> Change:
+    def change(_: int, dataset: Dataset) -> None:
+        for keyword, value in values.items():
+            setattr(dataset.file_meta, keyword, value)
+
+    return change
+
+
+def _broken_jpeg(_: int, dataset: Dataset) -> None:
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLossless
+    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xe0" + CANARY.encode() * 9])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+
+
+CHANGES: dict[str, Change] = {
+    "another_modality": _raw(Modality=("CS", f"{CANARY}-ID")),
+    "facts_that_repeat_identifiers": _raw(
+        Manufacturer=("LO", f"for {CANARY}-ID"),
+        ManufacturerModelName=("LO", "Canary Name"),
+        ConvolutionKernel=("SH", "CANARYID"),
+        ImageType=("CS", ["ORIGINAL", "PRIMARY", "AXIAL", "CANARY-ID"]),
+        AcquisitionType=("CS", "CANARYID"),
+        PatientPosition=("CS", "CANARYID"),
+    ),
+    "letters_in_numbers": _raw(
+        **dict.fromkeys(("KVP", "Exposure", "GantryDetectorTilt", "SliceThickness"), ("LO", f"{CANARY} 1")),
+        SeriesNumber=("LO", CANARY),
+        AcquisitionNumber=("LO", CANARY),
+        InstanceNumber=("LO", CANARY),
+    ),
+    "letters_in_positions": _raw(ImagePositionPatient=("LO", [CANARY, "1", "2"])),
+    "letters_in_orientation": _raw(ImageOrientationPatient=("LO", [CANARY] * 6)),
+    "letters_in_spacing": _raw(PixelSpacing=("LO", [CANARY, "1"])),
+    "letters_in_rescale": _raw(RescaleSlope=("LO", CANARY), RescaleType=("LO", CANARY)),
+    "letters_in_size": _raw(Rows=("LO", CANARY), BitsStored=("LO", CANARY)),
+    "letters_in_frames": _raw(NumberOfFrames=("LO", CANARY)),
+    "unknown_colours": _raw(PhotometricInterpretation=("CS", CANARY)),
+    "unknown_class": _raw(SOPClassUID=("UI", f"1.2.{CANARY}")),
+    "unknown_transfer_syntax": _meta(TransferSyntaxUID=f"1.2.{CANARY}"),
+    "unknown_character_set": _raw(
+        SpecificCharacterSet=("CS", ["ISO 2022 IR 6", CANARY]), PatientName=("PN", f"{CANARY}^Kan\u00e4r")
+    ),
+    "values_too_long": _raw(
+        PatientName=("PN", f"{CANARY}^" * 400),
+        PatientID=("LO", f"{CANARY} " * 400),
+        KVP=("LO", f"1{CANARY}" * 40),
+        SeriesInstanceUID=("UI", f"1.2.{CANARY}" * 20),
+        PatientBirthDate=("DA", f"{CANARY} in May"),
+    ),
+    "multi_frame": _raw(NumberOfFrames=("IS", "2"), SharedFunctionalGroupsSequence=("LO", CANARY)),
+    "slope_of_0": _raw(RescaleSlope=("DS", "0")),
+    "broken_jpeg": _broken_jpeg,
+}
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "pixels_cut_off": lambda data: data[:-100],
+    "header_cut_off": lambda data: data[: data.index(b"Fictitious") + 20],
+    "no_preamble": lambda data: data[132:],
+    "length_out_of_range": lambda data: data.replace(b"LO\x0e\0CANARY", b"LO\xff\xffCANARY", 1),
+    "unknown_representation": lambda data: data.replace(b"LO\x0e\0CANARY", b"??\x0e\0CANARY"),
+    "text_as_whole_numbers": lambda data: data.replace(b"LO\x0e\0CANARY", b"UL\x0e\0CANARY"),
+    "other_bytes_for_text": lambda data: data.replace(b"CANARY", b"CANARY\xff\xfe\x1b", 1),
+}
+
+
+def _folder(
+    folder: Path, change: Change | None = None, damage: Callable[[bytes], bytes] | None = None
+) -> None:
+    """A series, a scout view and foreign files, with planted values in contents and names."""
+
+    def plant(index: int, dataset: Dataset) -> None:
+        plant_canaries(dataset, index)
+        dataset.PatientBirthDate = "19310722"
+        dataset.BurnedInAnnotation = "YES"
+        dataset.SpecificCharacterSet = "ISO_IR 100"
+        dataset.preamble = CANARY.encode().ljust(128, b"\0")
+        dataset.add_new("DataSetTrailingPadding", "OB", CANARY.encode())
+        if change is not None:
+            change(index, dataset)
+
+    def scout(index: int, dataset: Dataset) -> None:
+        plant(index, dataset)
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        dataset.PatientName = "Other^Canary"
+
+    write_series(folder / f"{CANARY} a", change=plant)
+    write_series(folder / f"{CANARY} b", head(2), orientation=(1, 0, 0, 0, 0, -1), series=2, change=scout)
+    (folder / f"{CANARY}.txt").write_text(f"notes on {CANARY}")
+    for path in folder.rglob("*.dcm"):
+        data = path.read_bytes()
+        path.write_bytes(data if damage is None else damage(data))
+        path.rename(path.with_stem(CANARY + path.stem))
+
+
+@pytest.fixture(scope="module")
+def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mask that fits the series, with planted values in its free text."""
+    labels = np.zeros((12, 16, 16), dtype=np.uint8)
+    labels[3:9, 5:9, 5:9] = 1
+    image = sitk.GetImageFromArray(labels)
+    image.SetOrigin(table_origins()[0].tolist())
+    image.SetSpacing((PIXEL_MM, PIXEL_MM, 5.0))
+    for key in ("ITK_FileNotes", "aux_file"):
+        image.SetMetaData(key, canary("mask", key))
+    path = tmp_path_factory.mktemp("reading") / "mask.nii.gz"
+    sitk.WriteImage(image, str(path), useCompression=True)
+    return path
+
+
+def _ingest(folder: Path, mask: Path, run: Path) -> dict[str, object]:
+    """Run the step as Snakemake does; stdout and stderr are kept beside what it writes."""
+    command = [sys.executable, "-m", "headct.ingest", "--scan", "s1", "--dicom", folder, "--mask", mask]
+    command += ["--labels", json.dumps(VALUES), "--out", run / "out", "--log", run / "ingest.log"]
+    environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
+    (run / "out").mkdir(parents=True)
+    with open(run / "stdout", "wb") as stdout, open(run / "stderr", "wb") as stderr:
+        subprocess.run(command, env=environment, stdout=stdout, stderr=stderr, cwd=run, check=True)
+    return json.loads((run / "out/scan.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def _writes_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+
+
+@pytest.mark.parametrize("how", ["well", *CHANGES, *DAMAGES])
+@pytest.mark.usefixtures("_writes_anything")
+@pytest.mark.filterwarnings("ignore")
+def test_hard_folders_tell_nothing(tmp_path: Path, mask: Path, how: str) -> None:
+    _folder(tmp_path / "dicom", CHANGES.get(how), DAMAGES.get(how))
+    record = _ingest(tmp_path / "dicom", mask, tmp_path / "run")
+    assert (tmp_path / "run/stderr").read_text(encoding="utf-8").startswith("s1: ")
+    assert finds(tmp_path / "run", patterns(*MARKERS, "19310722")) == []
+    if how == "well":
+        assert record["status"] == "included", record["reason"]

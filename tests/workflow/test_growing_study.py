@@ -1,0 +1,88 @@
+"""A study that grows: Snakemake hands the split step its former result, and no scan changes sides."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import snake
+import yaml
+from test_dry_runs import write_sheet
+
+from headct.artefacts import read_tsv, write_tsv
+
+SPLIT = "results/cohort/split.tsv"
+
+
+def write_cohort(folder: Path, scans: int) -> None:
+    """A cohort of included scans, and a sheet of empty files that fits it."""
+    shutil.rmtree(folder / "trial", ignore_errors=True)
+    (folder / "trial").mkdir()
+    write_sheet(folder / "trial/scans.tsv", scans)
+    table = pd.DataFrame({"scan_id": [f"s{i}" for i in range(scans)], "status": "included", "site": "A"})
+    table["participant_id"] = table["scan_id"].str.replace("s", "p")
+    volumes = [{"ICH_ml": 1.0 + 7 * i % 11, "IVH_ml": i % 3} for i in range(scans)]
+    write_tsv(
+        pd.concat([table, pd.DataFrame(volumes)], axis=1).assign(ct_sha256="c", labels_sha256="l"),
+        folder / "results/cohort/cohort.tsv",
+    )
+
+
+def draw(folder: Path, *arguments: str, **split: object) -> tuple[int, str, dict[str, tuple]]:
+    """Run the rule alone; its exit status, what it says, and the place of each scan."""
+    config = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+    config["split"] |= split
+    (folder / "study.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = snake.run(
+        *("--directory", folder, "--configfile", folder / "study.yaml", "--cores", "1"),
+        *(*arguments, "--allowed-rules", "split", "--", SPLIT),
+    )
+    table = read_tsv(folder / SPLIT).fillna(-1)
+    places = dict(zip(table["scan_id"], zip(table["set"], table["fold"], strict=True), strict=True))
+    return done.returncode, done.stdout, places
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> dict[str, tuple]:
+    """The first draw, of 20 scans."""
+    write_cohort(tmp_path, 20)
+    status, said, places = draw(tmp_path)
+    assert status == 0, said
+    assert len(places) == 20
+    return places
+
+
+def test_added_scans_move_no_other(tmp_path: Path, drawn: dict[str, tuple]) -> None:
+    write_cohort(tmp_path, 30)
+    status, said, grown = draw(tmp_path)
+    assert status == 0, said
+    assert drawn.items() <= grown.items()
+    assert sum(in_set == "test" for in_set, _ in grown.values()) == 10
+    (tmp_path / SPLIT).unlink()
+    _, said, afresh = draw(tmp_path)
+    assert not drawn.items() <= afresh.items(), "the test can fail: a draw of all 30 moves scans"
+
+
+def test_a_forced_draw_changes_nothing(tmp_path: Path, drawn: dict[str, tuple]) -> None:
+    status, said, again = draw(tmp_path, "--forcerun", "split")
+    assert (status, again) == (0, drawn), said
+
+
+def test_a_failed_draw_leaves_the_former_split(tmp_path: Path, drawn: dict[str, tuple]) -> None:
+    (tmp_path / "given.tsv").write_text("scan_id\tset\ns0\ttest\n")
+    before = (tmp_path / SPLIT).read_bytes()
+    status, said, _ = draw(tmp_path, file="given.tsv")
+    assert status == 1
+    assert "included scan without a row" in said
+    assert (tmp_path / SPLIT).read_bytes() == before
+    status, said, again = draw(tmp_path)
+    assert (status, again) == (0, drawn), said
+
+
+def test_other_settings_are_a_new_draw_that_is_announced(tmp_path: Path, drawn: dict[str, tuple]) -> None:
+    status, said, places = draw(tmp_path, seed=1)
+    assert status == 0, said
+    assert "a new draw, as the settings changed" in said
+    assert places != drawn
