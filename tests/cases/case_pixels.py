@@ -349,3 +349,52 @@ def plain(root: Path) -> Expected:
     write(root, change=lambda _, dataset: seen.append(hounsfield_of(dataset)))
     np.testing.assert_array_equal(seen, head())
     return included(numbers=list(range(1, 19)))
+
+
+@case(
+    "padding of 63536 in 12 stored bits: what is left of it, 2096, reads as bone, and must at least be told"
+)
+def padding_beyond_the_stored_bits(root: Path) -> Expected:
+    def pad(index: int, dataset: Dataset) -> None:
+        unsigned_63536(index, dataset)
+        dataset.BitsStored, dataset.HighBit, dataset.PixelPaddingValue = 12, 11, 63536
+
+    write(root, change=pad)
+    return included(corners(head(), (63536 & 0x0FFF) - 1024), "padding_within_tissue_hu")
+
+
+@case("signed pixels that claim to be unsigned: all air reads as metal")
+def signed_as_unsigned(root: Path) -> Expected:
+    write(root, change=both(signed, setting(PixelRepresentation=0)))
+    return excluded("pixel values are not HU")
+
+
+@case("negative slope: unusual, and right")
+def negative_slope(root: Path) -> Expected:
+    write(root, slope=-1.0, intercept=3071.0)
+    return included()
+
+
+@case("a wrong intercept in one slice of many: its air has vanished, that of the others has not")
+def wrong_intercept_in_one_slice(root: Path) -> Expected:
+    write(root, change=on([9], setting(RescaleIntercept=0)))
+    return excluded("pixel values are not HU", "instance 10")
+
+
+@case("one slice inverted (MONOCHROME1), the others not")
+def one_slice_inverted(root: Path) -> Expected:
+    def invert(_: int, dataset: Dataset) -> None:
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+        dataset.PixelData = (4095 - stored(dataset)).astype("<u2").tobytes()
+
+    write(root, change=on([9], invert))
+    return excluded("pixel values are not HU", "instance 10")
+
+
+@case("one slice of zeros only, as a broken transfer leaves it")
+def slice_of_zeros(root: Path) -> Expected:
+    def blank(_: int, dataset: Dataset) -> None:
+        dataset.PixelData = bytes(len(dataset.PixelData))
+
+    write(root, change=on([9], blank))
+    return excluded("truncated or damaged pixels", "instance 10")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -528,4 +529,74 @@ def no_modality(root: Path) -> Expected:
 @case("secondary capture of CT with all geometry, as some archives re-wrap")
 def rewrapped(root: Path) -> Expected:
     write(root, change=as_object(SecondaryCaptureImageStorage, ConversionType="WSD"))
+    return included()
+
+
+def build_odd_end(root: Path, member: tuple[str, Change]) -> Expected:
+    write(root, change=on([SLICES - 1], member[1]))
+    return excluded("slices missing")
+
+
+family(
+    "end slice",
+    "the last slice differs by {member}: it must not be left behind as if it were another series",
+    [
+        ("a missing kernel", setting(ConvolutionKernel=None)),
+        ("its orientation, a little", setting(ImageOrientationPatient=[1, 0, 0, 0, 0.999998, -0.002])),
+    ],
+    build_odd_end,
+)
+
+
+@case("pixel spacing written with fewer digits in some slices")
+def spacing_of_fewer_digits(root: Path) -> Expected:
+    shorter = on([16, 17], setting(PixelSpacing=[4.882849, 4.882849]))
+    write(root, spacing=(4.88285, 4.88285), change=shorter)
+    return included(spacing_xy_mm=(4.88285, 4.88285))
+
+
+@case("two patients under one series UID, their slices interleaved: never one head of two")
+def two_patients_in_one_series(root: Path) -> Expected:
+    same = one_series()
+    write(root, into="a", change=same)
+    other = both(same, setting(PatientID="OTHER", PatientName="Other^One"))
+    write(root, head() + 3, into="b", origins=level_origins() + np.array([0, 0, 3.5]), change=other)
+    return error("2 series are equally good")
+
+
+@case("two acquisitions in one series, the second half a gap higher: positions never repeat, ranges do")
+def interleaved_acquisitions(root: Path) -> Expected:
+    same = one_series()
+    write(root, into="a", change=both(same, setting(AcquisitionNumber=1)))
+    second = both(same, setting(AcquisitionNumber=2))
+    write(root, head() + 3, into="b", origins=level_origins() + np.array([0, 0, 3.5]), change=second)
+    return error("2 series are equally good")
+
+
+@case("the path in the sheet is a file")
+def path_is_a_file(root: Path) -> Expected:
+    (root / "dicom").write_text("elsewhere")
+    return error("no DICOM folder")
+
+
+@case("the slices packed in one archive file")
+def zipped(root: Path) -> Expected:
+    paths = write(root)
+    with zipfile.ZipFile(root / "dicom" / "all.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+            path.unlink()
+    return error("no DICOM image")
+
+
+@case("attributes that are there and empty")
+def empty_attributes(root: Path) -> Expected:
+    names = ("AcquisitionNumber", "SliceThickness", "ConvolutionKernel", "SeriesNumber", "KVP", "ImageType")
+    write(root, change=setting(**dict.fromkeys(names, "")))
+    return included()
+
+
+@case("Number of Frames 1 in single-frame files")
+def one_frame(root: Path) -> Expected:
+    write(root, change=setting(NumberOfFrames=1))
     return included()

@@ -487,3 +487,21 @@ def words_for_numbers(root: Path) -> Expected:
 def no_number_positions(root: Path) -> Expected:
     misspell(write(root), "ImagePositionPatient", "nan\\inf\\-inf")
     return excluded("no image position or orientation")
+
+
+@case("the slice at the change from 5 to 10 mm missing: its gap passes, its number tells")
+def missing_at_the_change(root: Path) -> Expected:
+    heights, thickness, numbers = list(FIVE_AND_TEN), list(THICK_FIVE_AND_TEN), list(range(1, 24))
+    for each in (heights, thickness, numbers):
+        del each[14]
+    numbered = both(thick(thickness), lambda i, d: setattr(d, "InstanceNumber", numbers[i]))
+    origins = at(heights, root, change=numbered)
+    return included(head(22), "instance_numbers_not_consecutive", "uneven_gaps", origins=origins)
+
+
+@case("field of view moved sideways halfway: no straight stack, and no tilt either")
+def field_of_view_moved(root: Path) -> Expected:
+    origins = level_origins()
+    origins[9:, 0] += 25
+    write(root, origins=origins)
+    return excluded("slices not in one straight stack", "instance 9 and instance 10")

@@ -73,7 +73,7 @@ UNEVEN = np.array([(-30, -30, z) for z in np.cumsum([10, *[4] * 6, *[6] * 5])], 
         {"origins": table_origins()[::-1]},
         {"orientation": tilted(18.5)},
         {"orientation": (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0), "origins": table_origins(start=(30, 30, 10))},
-        {"hounsfield": np.where(head() < 0, -4000, head()).astype(np.int16)},  # both are clipped
+        {"hounsfield": np.where(head() == 200, 5000, head()).astype(np.int16)},  # metal, clipped by both
     ],
     ids=["plain", "half HU", "superior first", "tilted", "turned", "beyond the range"],
 )
