@@ -257,7 +257,7 @@ def jittering_orientation(root: Path) -> Expected:
 def two_tilts(root: Path) -> Expected:
     upper = on(range(10, 20), setting(ImageOrientationPatient=list(tilted(12))))
     write(root, head(20), change=upper)
-    return error("2 series are equally good")
+    return excluded("slices missing")
 
 
 def stored_as(row: Sequence[float], column: Sequence[float], transpose: bool, flip_x: bool, flip_y: bool):

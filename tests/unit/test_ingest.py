@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,22 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_mask_says_which_of_two_reconstructions_was_drawn_on(scan: ingest.Scan, tmp_path: Path) -> None:
+    thin = table_origins(25, 2.5)
+    write_series(tmp_path / "dicom", head(25), thin, tilted(TILT), series=2)
+    record = run(scan, tmp_path / "out")
+    assert (record["status"], record["series"]["chosen"]["instances"]) == ("included", 12)
+    assert record["series"]["rejected"][0]["reason"] == "another series is better by fits_mask"
+    without = run(ingest.Scan("s1", tmp_path / "dicom", {}, VALUES), tmp_path / "without")
+    assert without["reason"].startswith("2 series are equally good")
+
+
+def test_a_name_that_holds_the_patient_id_is_refused(scan: ingest.Scan, tmp_path: Path) -> None:
+    named = replace(scan, participant_id="site1-canary-id")
+    record = run(named, tmp_path / "out")
+    assert record["status"] == "refused"
+    assert [problem["key"] for problem in record["problems"]] == ["participant_id"] * len(record["problems"])
+    assert "canary" not in str(record).lower()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.json"]

@@ -399,13 +399,13 @@ def padding_hu(instance: Instance) -> tuple[float, float] | None:
     """Lowest and highest HU that the header declares to be padding, None where it declares none.
 
     Pixel Padding Value has the representation of the pixels, but is often written in the other one
-    (63536 for -2000): it is wrapped as the pixels are.
+    (63536 for -2000): it is wrapped into the stored bits, as the pixels are.
     """
     value = instance.whole("PixelPaddingValue")
     if value is None:
         return None
     limit = instance.whole("PixelPaddingRangeLimit")
-    span = 1 << (instance.whole("BitsAllocated") or 16)
+    span = 1 << (instance.whole("BitsStored") or 16)
     lowest = -span // 2 if instance.whole("PixelRepresentation") == 1 else 0
     slope, intercept = rescale(instance)
     ends = [

@@ -53,6 +53,9 @@ AIR_TOLERANCE_HU = 50
 AIR_SHARE = 0.01
 """Share of the field of view that must be air before its HU bear witness."""
 
+ENOUGH_AIR = 0.05
+"""Share of air in the neighbouring slices above which its absence in a slice is suspicious."""
+
 BRAIN_HU = (0, 80)
 BRAIN_SHARE = 0.02
 SAMPLE_STEP = 4
@@ -191,7 +194,12 @@ def _convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.i
     raised |= {"values_above_range"} if above > ABOVE_RANGE_SHARE * image.size else set()
     raised |= (doubts := doubts_about_hu(image))
     record.flags = sorted(raised)
-    suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu"}
+    names = [instance.name for instance in chosen.instances]
+    if (blank := blank_slice(image)) is not None:
+        raise Ineligible(f"truncated or damaged pixels: {names[blank]} is blank")
+    if (odd := slice_without_air(image)) is not None:
+        raise Ineligible(f"pixel values are not HU: unlike its neighbours, {names[odd]} has no air")
+    suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu", "values_above_range"}
     if doubts and (suspects or "no_tissue_like_brain" in doubts):
         raise Ineligible(f"pixel values are not HU: {', '.join(sorted(doubts | suspects)).replace('_', ' ')}")
     return image
@@ -218,6 +226,21 @@ def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
     if doubts and brain < BRAIN_SHARE * sample.size:
         doubts.add("no_tissue_like_brain")
     return doubts
+
+
+def blank_slice(image: NDArray[np.int16]) -> int | None:
+    """Index of a slice of one value between others; at the ends scanners do write blank air."""
+    flat = [int(plane.min()) == int(plane.max()) for plane in image]
+    return next((k for k in range(1, len(flat) - 1) if flat[k - 1 : k + 2] == [False, True, False]), None)
+
+
+def slice_without_air(image: NDArray[np.int16]) -> int | None:
+    """Index of a slice with a tenth, at most, of its neighbours' air: it was rescaled otherwise."""
+    sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
+    share = np.mean((sample > HU_RANGE[0]) & (sample < AIR_HU / 2), axis=(1, 2))
+    beside = np.minimum(np.append(share[1:], np.inf), np.insert(share[:-1], 0, np.inf))
+    suspicious = np.flatnonzero((share < beside / 10) & (beside >= ENOUGH_AIR))
+    return int(suspicious[0]) if suspicious.size else None
 
 
 def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:

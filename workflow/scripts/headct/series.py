@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,12 @@ STRAIGHT_DEG = 0.1
 
 FACE_GAP_MM = 3.0
 """Sections up to this gap let a face be rendered from the skin well enough to be recognised."""
+
+REFORMAT_DEG = 45.0
+"""Slices turned further against the others are another view, not part of the stack."""
+
+STRAIGHT_MM = 1.0
+"""How far a slice may lie beside the line through the first and the last one."""
 
 LOWEST_TISSUE_HU = -900
 """Padding above this may be confused with tissue."""
@@ -112,6 +119,7 @@ def group(instances: Iterable[Instance]) -> list[Series]:
     exact: dict[tuple[Any, ...], list[list[Instance]]] = defaultdict(list)
     for instance in instances:
         key = (
+            instance.text("PatientID"),  # compared, and never told
             instance.text("SeriesInstanceUID"),
             instance.text("SOPClassUID"),
             instance.text("Rows"),
@@ -197,15 +205,27 @@ def _pixels(instance: Instance) -> str:
 
 
 def _split_repeats(series: Series) -> list[Series]:
-    if not repeated_positions(series):
-        return [series]
     by_acquisition: dict[tuple[str, str], list[Instance]] = defaultdict(list)
     for instance in series.instances:
         key = (instance.text("AcquisitionNumber"), instance.text("TemporalPositionIndex"))
         by_acquisition[key].append(instance)
+    if not repeated_positions(series) and not _overlap(by_acquisition.values()):
+        return [series]
     parts = [Series(members, repeated=True) for members in by_acquisition.values()]
     parts[0].dropped = series.dropped
     return [series] if any(repeated_positions(part) for part in parts) else parts
+
+
+def _overlap(acquisitions: Iterable[list[Instance]]) -> bool:
+    """Whether acquisitions cover the same stretch, so that they are repeats and not parts of a scan."""
+    try:
+        ranges = sorted(
+            (positions.min(), positions.max())
+            for positions in (Series(members).positions_mm for members in acquisitions)
+        )
+    except ValueError:
+        return False
+    return any(upper[0] < lower[1] for lower, upper in pairwise(ranges))
 
 
 def repeated_positions(series: Series) -> bool:
@@ -313,6 +333,9 @@ def choose(
     if missing:
         raise Ineligible(missing)
     instances, grid = _stacked(series)
+    crooked = not_straight(instances, grid)
+    if crooked:
+        raise Ineligible(crooked)
     return Chosen(series, instances, grid, rejected, bool(fewer))
 
 
@@ -330,6 +353,18 @@ def _stacked(series: Series) -> tuple[list[Instance], geometry.Geometry]:
     return instances, grid
 
 
+def not_straight(instances: list[Instance], grid: geometry.Geometry) -> str:
+    """Where the slices leave the straight line on which a table stacks them; empty if nowhere."""
+    share = (grid.positions_mm - grid.positions_mm[0]) / np.ptp(grid.positions_mm)
+    beside = grid.origins - (grid.origins[0] + np.outer(share, grid.origins[-1] - grid.origins[0]))
+    if np.linalg.norm(beside, axis=1).max() <= STRAIGHT_MM:
+        return ""
+    steps = np.linalg.norm(np.diff(beside, axis=0), axis=1)
+    at = int(np.argmax(steps))
+    names = f"{instances[at].name} and {instances[at + 1].name}"
+    return f"slices not in one straight stack: {steps[at]:.1f} mm sideways between {names}"
+
+
 def _same_volume(first: Series, second: Series) -> bool:
     """Whether two series hold the same pixels at the same places, under other UIDs."""
     if len(first.instances) != len(second.instances):
@@ -341,25 +376,36 @@ def _same_volume(first: Series, second: Series) -> bool:
 def stray_slices(series: Series, candidates: list[Series]) -> str:
     """Whether the scanner's series holds slices that the volume lacks; empty if not.
 
-    They have no position, or another matrix or pixel size at a place of their own. A second
-    reconstruction of the same slices in another field of view is none.
+    They have no position, or differ in matrix, pixel size, orientation or the absence of a kernel, at
+    a place of their own. A second reconstruction of the same slices is none, nor is a reformat.
     """
-    shared = ("SeriesInstanceUID", "SOPClassUID", "ConvolutionKernel", "ImageType")
+    shared = ("PatientID", "SeriesInstanceUID", "SOPClassUID", "ImageType")
+    normal = geometry.unit_directions(series.orientation)[2]
     for part in candidates:
+        kernels = {part.first.kernel, series.first.kernel}
         if part is series or any(part.first.text(name) != series.first.text(name) for name in shared):
+            continue
+        if len(kernels) > 1 and "" not in kernels:
             continue
         if part.first.origin is None or part.first.orientation is None:
             return _without_position(part.first)
         try:
-            distances = np.abs(part.positions_mm[:, None] - series.positions_mm)
+            turned_deg = geometry.angle_deg(geometry.unit_directions(part.orientation)[2], normal)
         except ValueError:
             continue
+        if turned_deg > REFORMAT_DEG:
+            continue
+        places = geometry.perpendicular_positions(part.origins, normal)
+        distances = np.abs(places[:, None] - series.positions_mm)
+        own = (distances.min(axis=1) > SAME_POSITION_MM).any()
         sizes = [
             f"{one.first.text('Columns')} x {one.first.text('Rows')} of {_pixel_size(one)}"
             for one in (series, part)
         ]
-        if sizes[0] != sizes[1] and (distances.min(axis=1) > SAME_POSITION_MM).any():
+        if own and sizes[0] != sizes[1]:
             return f"mixed image sizes in one series: {' and '.join(sizes)}"
+        if own and (turned_deg > 0 or "" in kernels):
+            return f"slices missing: {part.first.name} differs from the others in orientation or kernel"
     return ""
 
 
