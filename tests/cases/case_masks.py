@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,18 @@ COLUMN = tilted(TILT)[3:]
 PERPENDICULAR_MM = GAP_MM * float(np.cos(np.radians(TILT)))
 
 
+@cache
+def files_of_scan(degrees: float) -> dict[str, bytes]:
+    """The files of the scan on which masks are drawn: one for all cases, since writing takes a while."""
+    with tempfile.TemporaryDirectory() as root:
+        return {path.name: path.read_bytes() for path in write(Path(root), orientation=tilted(degrees))}
+
+
 def scan(root: Path, degrees: float = TILT) -> Path:
-    """Write the scan on which masks are drawn."""
-    write(root, orientation=tilted(degrees))
+    """Put the scan on which masks are drawn into ``root``."""
+    (root / "dicom").mkdir()
+    for name, content in files_of_scan(degrees).items():
+        (root / "dicom" / name).write_bytes(content)
     return root
 
 

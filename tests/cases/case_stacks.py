@@ -18,7 +18,6 @@ from library import (
     at_heights,
     both,
     case,
-    error,
     excluded,
     family,
     head,
