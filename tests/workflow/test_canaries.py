@@ -102,7 +102,8 @@ def _pdf_text(stream: bytes) -> bytes:
 
 def _pdf_character(match: re.Match[bytes]) -> bytes:
     escaped = match.group(1)
-    return bytes([int(escaped, 8) & 255]) if not escaped.strip(b"01234567") else PDF_ESCAPES.get(escaped, escaped)
+    octal = not escaped.strip(b"01234567")
+    return bytes([int(escaped, 8) & 255]) if octal else PDF_ESCAPES.get(escaped, escaped)
 
 
 def finds(folder: Path, sought: set[bytes], skip: Path | None = None) -> list[str]:

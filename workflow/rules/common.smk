@@ -78,6 +78,12 @@ def code(*steps):
     return code_digest(f"headct.{step}" for step in steps)
 
 
+def masks_of(scan):
+    """Paths of a scan's masks by column of the sheet."""
+    row = ROW_OF[scan]
+    return {column: row[column] for column in sheet.MASK_COLUMNS if row[column]}
+
+
 def framework_of(model):
     """The framework that trains a model."""
     return MODELS[model]["framework"]

@@ -2,12 +2,6 @@
 # label map on the acquisition grid, scan.json with geometry, digests, eligibility).
 
 
-def masks_of(scan):
-    """Paths of a scan's masks by column of the sheet."""
-    row = ROW_OF[scan]
-    return {column: row[column] for column in sheet.MASK_COLUMNS if row[column]}
-
-
 rule ingest:
     """Convert one scan: DICOM to NIfTI on its own grid, masks matched to it, faults recorded."""
     input:
