@@ -40,6 +40,7 @@ STEPS = [
     ("grouping into series, choice of one", "ingest", "choose"),
     ("pixels to HU, SHA-256 of the files", "ingest", "read_slice"),
     ("mask", "ingest", "_read_masks"),
+    ("mask on the grid", "ingest", "_place_masks"),
     ("NIfTI and gzip", "nifti", "write"),
 ]
 """What the breakdown times: a function of ``headct`` as its module knows it. The rest is the rest."""
@@ -81,7 +82,9 @@ def make_mask(dicom: Path, path: Path) -> None:
     z, y, x = np.indices(image.GetSize()[::-1])
     middle = [size / 2 for size in image.GetSize()]
     radius = np.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2 + (10 * (z - middle[2])) ** 2)
-    mask = sitk.GetImageFromArray(((radius < 60) + 1 * (radius < 40)).astype(np.uint8) % 3)
+    hounsfield = sitk.GetArrayViewFromImage(image)
+    tissue = (hounsfield >= -200) & (hounsfield <= 300)  # a mask in air or bone is refused
+    mask = sitk.GetImageFromArray((((radius < 60) + 1 * (radius < 40)) * tissue).astype(np.uint8))
     mask.CopyInformation(image)
     sitk.WriteImage(mask, str(path), useCompression=True)
 

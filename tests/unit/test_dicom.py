@@ -275,3 +275,11 @@ def test_nonsense_in_numbers_is_absent_not_an_error(tmp_path: Path) -> None:
     assert choice.instances[0].number is None
     assert "kvp_kv" not in dicom.acquisition_facts(choice.instances[0])[0]
     assert "instance_numbers_not_consecutive" in series.flags(choice, series.SeriesRules())
+
+
+def test_acquisition_numbers_that_start_again_are_no_repeated_scan(tmp_path: Path) -> None:
+    def cycle(index: int, dataset: Dataset) -> None:
+        dataset.AcquisitionNumber = index % 6
+
+    write_series(tmp_path, change=cycle)
+    assert len(chosen(tmp_path).instances) == 12

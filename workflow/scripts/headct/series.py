@@ -50,6 +50,9 @@ REFORMAT_DEG = 45.0
 STRAIGHT_MM = 1.0
 """How far a slice may lie beside the line through the first and the last one."""
 
+WHOLE_ACQUISITION = 10
+"""Slices from which an acquisition may be a scan of its own; some scanners count one per slice."""
+
 LOWEST_TISSUE_HU = -900
 """Padding above this may be confused with tissue."""
 
@@ -209,7 +212,8 @@ def _split_repeats(series: Series) -> list[Series]:
     for instance in series.instances:
         key = (instance.text("AcquisitionNumber"), instance.text("TemporalPositionIndex"))
         by_acquisition[key].append(instance)
-    if not repeated_positions(series) and not _overlap(by_acquisition.values()):
+    whole = all(len(members) >= WHOLE_ACQUISITION for members in by_acquisition.values())
+    if not repeated_positions(series) and not (whole and _overlap(by_acquisition.values())):
         return [series]
     parts = [Series(members, repeated=True) for members in by_acquisition.values()]
     parts[0].dropped = series.dropped
