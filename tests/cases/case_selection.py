@@ -263,31 +263,28 @@ def times_vary(root: Path) -> Expected:
     return included()
 
 
+def two_matrices(root: Path, some: slice, others: slice) -> Expected:
+    """One series of 28 slices, some of which have more rows than the others."""
+    same = one_series()
+    for into, part, rows in (("a", some, ROWS), ("b", others, ROWS + 4)):
+        heights = (np.arange(28) * 5.0)[part]
+        write(root, head(len(heights), rows), origins=at_heights(heights), into=into, change=same)
+    return excluded("mixed image sizes in one series")
+
+
 @case("two image sizes in turns within one series")
 def mixed_matrix(root: Path) -> Expected:
-    same = one_series()
-    heights = np.arange(28) * 5.0
-    write(root, head(14), origins=at_heights(heights[::2]), into="a", change=same)
-    write(root, head(14, ROWS + 4), origins=at_heights(heights[1::2]), into="b", change=same)
-    return excluded("mixed image sizes in one series")
+    return two_matrices(root, slice(0, 28, 2), slice(1, 28, 2))
 
 
 @case("another image size in the upper half of one series")
 def matrix_changes_halfway(root: Path) -> Expected:
-    same = one_series()
-    heights = np.arange(28) * 5.0
-    write(root, head(14), origins=at_heights(heights[:14]), into="a", change=same)
-    write(root, head(14, ROWS + 4), origins=at_heights(heights[14:]), into="b", change=same)
-    return excluded("mixed image sizes in one series")
+    return two_matrices(root, slice(14), slice(14, 28))
 
 
 @case("another image size near the vertex: the rest of the head must not pass for all of it")
 def matrix_changes_near_the_vertex(root: Path) -> Expected:
-    same = one_series()
-    heights = np.arange(28) * 5.0
-    write(root, head(22), origins=at_heights(heights[:22]), into="a", change=same)
-    write(root, head(6, ROWS + 4), origins=at_heights(heights[22:]), into="b", change=same)
-    return excluded("mixed image sizes in one series")
+    return two_matrices(root, slice(22), slice(22, 28))
 
 
 @case("two zooms in turns within one series")
@@ -600,3 +597,12 @@ def empty_attributes(root: Path) -> Expected:
 def one_frame(root: Path) -> Expected:
     write(root, change=setting(NumberOfFrames=1))
     return included()
+
+
+@case("interleaved acquisitions, no kernel tag anywhere: two scans, and none of them incomplete")
+def interleaved_acquisitions_without_kernel(root: Path) -> Expected:
+    same = both(one_series(), setting(ConvolutionKernel=None))
+    write(root, into="a", change=both(same, setting(AcquisitionNumber=1)))
+    second = both(same, setting(AcquisitionNumber=2))
+    write(root, head() + 3, into="b", origins=level_origins() + np.array([0, 0, 3.5]), change=second)
+    return error("2 series are equally good")

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from headct.dicom import (
 from headct.geometry import Geometry
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
-from headct.series import CRITERIA, Chosen, SeriesRules, choose, flags, group
+from headct.series import CRITERION_NAMES, Chosen, SeriesRules, choose, flags, group
 
 logger = logging.getLogger("headct.ingest")  # __name__ is "__main__" here
 
@@ -210,13 +210,15 @@ def digest_of(image: NDArray[np.int16]) -> str:
     return hashlib.sha256(repr(image.shape).encode() + image.astype("<i2").tobytes()).hexdigest()
 
 
-def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
-    """Which witnesses of a right rescale are missing: air near -1000 HU, and tissue like brain.
+def is_air(hounsfield: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Which voxels are air; padding outside of the field of view (clipped to -1024) is none."""
+    return (hounsfield > HU_RANGE[0]) & (hounsfield < AIR_HU / 2)
 
-    Padding outside of the field of view (clipped to -1024) is no air.
-    """
+
+def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
+    """Which witnesses of a right rescale are missing: air near -1000 HU, and tissue like brain."""
     sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
-    air = sample[(sample > HU_RANGE[0]) & (sample < AIR_HU / 2)]
+    air = sample[is_air(sample)]
     doubts = set()
     if air.size < AIR_SHARE * sample.size:
         doubts.add("no_air_in_view")
@@ -237,7 +239,7 @@ def blank_slice(image: NDArray[np.int16]) -> int | None:
 def slice_without_air(image: NDArray[np.int16]) -> int | None:
     """Index of a slice with a tenth, at most, of its neighbours' air: it was rescaled otherwise."""
     sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
-    share = np.mean((sample > HU_RANGE[0]) & (sample < AIR_HU / 2), axis=(1, 2))
+    share = np.mean(is_air(sample), axis=(1, 2))
     beside = np.minimum(np.append(share[1:], np.inf), np.insert(share[:-1], 0, np.inf))
     suspicious = np.flatnonzero((share < beside / 10) & (beside >= ENOUGH_AIR))
     return int(suspicious[0]) if suspicious.size else None
@@ -331,11 +333,10 @@ def rules_from(settings: Mapping[str, Any]) -> SeriesRules:
         BadInput: an unknown key or criterion, or a pattern that is no regular expression.
     """
     names = [setting.name for setting in fields(SeriesRules)]
-    criteria = [*CRITERIA, "fits_mask"]
     problems = [_config_problem("ingest", key, names) for key in settings if key not in names]
     for name in settings.get("series_preference", []):
-        if name not in criteria:
-            problems.append(_config_problem("ingest.series_preference", name, criteria))
+        if name not in CRITERION_NAMES:
+            problems.append(_config_problem("ingest.series_preference", name, CRITERION_NAMES))
     for pattern in settings.get("sharp_kernels", []):
         try:
             re.compile(pattern)
@@ -348,7 +349,7 @@ def rules_from(settings: Mapping[str, Any]) -> SeriesRules:
     return SeriesRules(**given)
 
 
-def _config_problem(key: str, value: str, known: list[str]) -> Problem:
+def _config_problem(key: str, value: str, known: Sequence[str]) -> Problem:
     return Problem("config", f"unknown; known are {', '.join(known)}", "", key, value)
 
 

@@ -66,7 +66,7 @@ class Series:
     """Duplicates of kept instances."""
 
     repeated: bool = False
-    """Whether the scanner's series holds further acquisitions at the same positions."""
+    """Whether the scanner's series holds further acquisitions of the same stretch."""
 
     @property
     def first(self) -> Instance:
@@ -115,9 +115,9 @@ def group(instances: Iterable[Instance]) -> list[Series]:
     """Group instances into series and drop the duplicates; in order of series number.
 
     Within a series, instances of another matrix, orientation (beyond rounding), pixel spacing,
-    kernel or object class are another volume. Where two different slices share a position, the
-    acquisition number tells repeated scans apart; it is not used otherwise, since some scanners
-    count one acquisition per slice.
+    kernel, object class or patient are another volume. Where two different slices share a position,
+    or whole acquisitions cover the same stretch, the acquisition number (or temporal position) tells
+    repeated scans apart; it is not used otherwise, since some scanners count one acquisition per slice.
     """
     exact: dict[tuple[Any, ...], list[list[Instance]]] = defaultdict(list)
     for instance in instances:
@@ -249,7 +249,7 @@ class SeriesRules:
             says is not complete; else it is flagged only.
         maximum_angle_to_axial_deg: angle between slice normal and body axis; gantries tilt by 30
             degrees at most, coronal and sagittal reformats lie at 90.
-        series_preference: names from ``CRITERIA``, the weightiest first.
+        series_preference: from ``CRITERION_NAMES``, the weightiest first.
         sharp_kernels: regular expressions of kernels for bone and lung, not for soft tissue.
     """
 
@@ -329,7 +329,7 @@ def choose(
         listed = "; ".join(_in_words(series) for series in fit)
         message = (
             f"{len(fit)} series are equally good by ingest.series_preference: {listed}. Add a "
-            f"criterion ({', '.join(criteria)}) or leave only one in the folder"
+            f"criterion ({', '.join(CRITERION_NAMES)}) or leave only one in the folder"
         )
         raise BadInput([Problem(scan_id, message, key="dicom")])
     fewer = not_as_announced(series, candidates)
@@ -386,9 +386,9 @@ def stray_slices(series: Series, candidates: list[Series]) -> str:
     shared = ("PatientID", "SeriesInstanceUID", "SOPClassUID", "ImageType")
     normal = geometry.unit_directions(series.orientation)[2]
     for part in candidates:
-        kernels = {part.first.kernel, series.first.kernel}
         if part is series or any(part.first.text(name) != series.first.text(name) for name in shared):
             continue
+        kernels = {part.first.kernel, series.first.kernel}
         if len(kernels) > 1 and "" not in kernels:
             continue
         if part.first.origin is None or part.first.orientation is None:
@@ -408,7 +408,7 @@ def stray_slices(series: Series, candidates: list[Series]) -> str:
         ]
         if own and sizes[0] != sizes[1]:
             return f"mixed image sizes in one series: {' and '.join(sizes)}"
-        if own and (turned_deg > 0 or "" in kernels):
+        if own and (len(kernels) > 1 or not _same_orientation(part.first, series.first)):
             return f"slices missing: {part.first.name} differs from the others in orientation or kernel"
     return ""
 
@@ -550,4 +550,7 @@ CRITERIA: dict[str, Criterion] = {
     "thinner_slices": lambda series, rules: -round(_thickness(series), 2),
     "more_slices": lambda series, rules: len(series.instances),
 }
-"""What ``ingest.series_preference`` may name, beside ``fits_mask``; the higher value wins."""
+"""Criteria that the headers decide; the higher value wins."""
+
+CRITERION_NAMES = (*CRITERIA, "fits_mask")
+"""What ``ingest.series_preference`` may name."""
