@@ -14,7 +14,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -291,15 +292,19 @@ def _slices_of(path: Path, header: Dataset) -> Iterator[Instance]:
     for number, own in enumerate(per_frame, start=1):
         frame = Dataset()
         frame.update(common)
-        for group in (*shared, own):
-            for macro in group:
-                if macro.VR != "SQ":
-                    continue
-                for element in (element for item in macro.value for element in item):
-                    if element.keyword in wanted:
-                        keyword = FRAME_KEYWORDS.get(element.keyword, element.keyword)
-                        setattr(frame, keyword, element.value)
+        for element in _elements_of((*shared, own)):
+            if element.keyword in wanted:
+                setattr(frame, FRAME_KEYWORDS.get(element.keyword, element.keyword), element.value)
         yield Instance(path, frame, number)
+
+
+def _elements_of(groups: Iterable[Dataset]) -> Iterator[DataElement]:
+    """The attributes within functional groups, one after the other."""
+    for group in groups:
+        for macro in group:
+            if macro.VR == "SQ":
+                for item in macro.value:
+                    yield from item
 
 
 def plain_fact(instance: Instance, keyword: str) -> str | float | None:

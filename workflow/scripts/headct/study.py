@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,12 @@ def revision(record: str | Path) -> int:
     path = Path(record)
     if not path.is_file():
         return 0
-    revision, files = _LISTED[path.name if path.suffix == ".json" else path.suffix](path)
-    return revision + (not all((path.parent / file).is_file() for file in files))
+    revision, files = _predictions(path) if path.suffix == ".tsv" else _weights(path)
+    return revision + _any_lost(path, files)
+
+
+def _any_lost(record: Path, files: Iterable[str]) -> bool:
+    return not all((record.parent / file).is_file() for file in files)
 
 
 def scan_revision(record: str | Path, dicom: str | Path) -> int:
@@ -92,13 +97,13 @@ def scan_revision(record: str | Path, dicom: str | Path) -> int:
     if not path.is_file():
         return 0
     content, files = read_json(path), source_files(dicom)
-    same = content["source"] == listing_of(dicom, files)
-    if same:
+    stale = content["source"] != listing_of(dicom, files) or _any_lost(path, content["sha256"])
+    if not stale:
         digests = {instance["sha256"] for instance in content["instances"]}
         converted = path.stat().st_mtime_ns
         newer = (file for file, entry in files.items() if entry.st_mtime_ns > converted)
-        same = all(sha256_of(file) in digests for file in newer)
-    return max(revision(path), content["revision"] + (not same))
+        stale = any(sha256_of(file) not in digests for file in newer)
+    return int(content["revision"]) + stale
 
 
 def source_files(folder: str | Path) -> dict[str, os.stat_result]:
@@ -122,13 +127,5 @@ def _predictions(manifest: Path) -> tuple[int, list[str]]:
     return int(table["revision"].max()), table["path"].dropna().tolist()
 
 
-def _volumes(record: Path) -> tuple[int, list[str]]:
-    content = read_json(record)
-    return content["revision"], list(content.get("sha256", {}))
-
-
 def _weights(record: Path) -> tuple[int, list[str]]:
     return read_json(record)["revision"], ["final.pth"]
-
-
-_LISTED = {".tsv": _predictions, "scan.json": _volumes, "train.json": _weights}
