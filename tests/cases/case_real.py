@@ -5,7 +5,6 @@ They are read where they lie; broken ones are links to most files and a changed 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,13 @@ from library import Expected, case, clipped, error, excluded
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
-
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_ct"
-REAL_CT = Path(os.environ.get("HEADCT_REAL_CT", BESIDE))
+from real_ct import ABSENT, REAL_CT
 
 
 def real(name: str) -> list[Path]:
     """Files of a real series, inferior to superior."""
     if not REAL_CT.is_dir():
-        pytest.skip(f"no real CT series in {REAL_CT}; HEADCT_REAL_CT may name their folder")
+        pytest.skip(ABSENT)
     files = sorted((REAL_CT / name).iterdir())
     heights = [float(pydicom.dcmread(f, stop_before_pixels=True).ImagePositionPatient[2]) for f in files]
     return [files[index] for index in np.argsort(heights)]

@@ -6,26 +6,16 @@ their folder in ``HEADCT_REAL_CT`` (else they are looked for in ``../shared/data
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 from headct import ingest, series
 from headct.artefacts import read_json
 
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_ct"
-REAL_CT = Path(os.environ.get("HEADCT_REAL_CT", BESIDE))
-NAMES = ("ge_head_uneven", "philips_5mm", "philips_tilted")
-HEAD_ABOVE_HU = -200
-
-pytestmark = pytest.mark.skipif(
-    not REAL_CT.is_dir(),
-    reason=f"no real CT series in {REAL_CT}; HEADCT_REAL_CT may name their folder",
-)
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
