@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.training.preparation import representation
 
 
 def checked(function, *arguments):
@@ -71,6 +72,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, [*MODELS, TRIVIAL])),
     seed=r"\d+",
     fold=r"all|\d+",
+    representation=r"[\w-]+",
 
 
 def code(*steps):
@@ -93,6 +95,11 @@ def settings_of(model):
     """All settings of a trained model, as JSON: those of its framework, then its own."""
     own = {key: value for key, value in MODELS[model].items() if key != "title"}
     return json.dumps({**config[framework_of(model)], **own}, sort_keys=True)
+
+
+def representation_of(model):
+    """Name of the representation of the training scans that a model learns from."""
+    return representation(json.loads(settings_of(model)))
 
 
 def members_of(model):
@@ -118,6 +125,7 @@ def asked_for(rule, resource):
     return config["resources"][rule][resource]
 
 
+REPRESENTATIONS = {representation_of(model): model for model in reversed(TRAINED)}
 TRAINING_RECORDS = [
     f"{folder}/train.json"
     for model in TRAINED
