@@ -115,6 +115,37 @@ def test_clean_differs_in_nothing_but_norms_and_activations(full_size):
     assert n["clean"] == n["published"] - 142 + 2 * (depthwise + closing) == 86_425_300
 
 
+def documented_layers() -> list[list[str]]:
+    """Rows of the table of layers in docs/models.md: module, how often, parameters of both variants."""
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    rows = []
+    for line in text[text.index("#### Layers") :].splitlines():
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            _, module, rest = cells[0].split("`", 2)
+            rows.append([module, "16" if "×16" in rest else "1", *cells[4:5], *cells[-4:]])
+    return rows
+
+
+def test_documented_layers_are_those_of_the_network(full_size):
+    """Channels, norms, activations and parameters of each row, and nothing left out."""
+    names = {"batch": "BatchNorm3d", "instance": "InstanceNorm3d"}
+    totals = dict.fromkeys(full_size, 0)
+    for module, times, channels, *told in documented_layers():
+        for variant, follows, parameters in zip(full_size, told[:2], told[2:], strict=True):
+            layer = full_size[variant].get_submodule(module)
+            convolutions = [part for part in layer.modules() if isinstance(part, nn.Conv3d)]
+            assert channels == f"{convolutions[0].in_channels} → {convolutions[-1].out_channels}"
+            found = sum(parameter.numel() for parameter in layer.parameters())
+            assert f"{found:,}" == parameters, module
+            totals[variant] += int(times) * found
+            said = Counter(names.get(word, word) for word in follows.replace(";", ",").split(", "))
+            built = Counter(type(part).__name__ for part in layer.modules())
+            for kind in ("BatchNorm3d", "InstanceNorm3d", "PReLU"):
+                assert built[kind] == said[kind], f"{module}, {variant}: {kind}"
+    assert totals == {"published": 86_332_786, "clean": 86_425_300}
+
+
 def test_unknown_variant_is_refused():
     with pytest.raises(KeyError, match="tidy"):
         DeepLabV3Plus(1, 4, variant="tidy")
