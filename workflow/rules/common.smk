@@ -42,9 +42,12 @@ SCANS = checked(sheet.load, Path(SHEET))
 ROW_OF = {row["scan_id"]: row for row in SCANS}
 BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
 MODELS = config["models"]
-TITLES = {model: settings["title"] for model, settings in MODELS.items()}
+REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
+BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
+TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
+NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
@@ -93,7 +96,7 @@ def framework_of(model):
 
 def settings_of(model):
     """All settings of a trained model, as JSON: those of its framework, then its own."""
-    own = {key: value for key, value in MODELS[model].items() if key != "title"}
+    own = {key: value for key, value in MODELS[model].items() if key not in NOT_TRAINED_WITH}
     return json.dumps({**config[framework_of(model)], **own}, sort_keys=True)
 
 

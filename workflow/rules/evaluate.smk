@@ -42,7 +42,7 @@ rule statistics:
     conda:
         "../envs/headct.yaml"
     params:
-        models=list(MODELS),
+        models=REPLICATED,
         code=code("statistics.__main__"),
     shell:
         "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"

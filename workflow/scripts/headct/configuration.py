@@ -181,6 +181,10 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
     for key, model in models.items():
         for member in model.get("members", []):
             check_model(f"models.{key}.members", member, trained, "an ensemble needs trained models")
+    if not any(model.get("replication", True) for model in models.values()):
+        problems.append(
+            Problem(file, "no model is left to compare: all have 'replication: false'", key="models")
+        )
     figures = config["figures"]
     check_model("figures.agreement_model", figures["agreement_model"], set(models), "no such model")
     check_model("figures.cases.select_by", figures["cases"]["select_by"], set(models), "no such model")

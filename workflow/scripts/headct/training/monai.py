@@ -33,6 +33,7 @@ FOR_INFERENCE = (
     "features",
     "width",
     "middle_blocks",
+    "variant",
     "patch_size_xyz",
     "spacing_mm_xyz",
     "hu_window",
