@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,8 +11,14 @@ import pandas as pd
 from headct.statistics.agreement import PUBLISHED_VOLUMES
 from headct.statistics.replication import family_words, replication
 from headct.statistics.scores import FAMILY
+from headct.tables.cohort import NAMES
 from headct.tables.models import DICE_DECIMALS, Statistics
 from headct.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
+
+FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p_value}
+"""Quantities that are no measurement: printed otherwise, and their difference says nothing."""
+
+QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
 
 VOLUMES_IN_WORDS = {"weighted": "volumes weighted by the perpendicular distance of slices"}
 """Each kind of :data:`headct.statistics.agreement.VOLUMES`."""
@@ -185,18 +191,16 @@ def _cohort_panel(numbers: pd.DataFrame) -> Panel:
     for item, group in numbers.groupby("item", sort=False):
         if rows:
             apart.append(len(rows))
+        characteristic = str(item).partition(",")[0]
         for row in group.to_dict("records"):
-            is_p = row["quantity"] == "p"
-            shown = [
-                p_value(row[name]) if is_p else number(row[name], 2) for name in ("published", "reproduced")
-            ]
+            printed = FORMATS.get(row["quantity"], number)
             rows.append(
                 [
-                    Cell(str(item)),
+                    Cell(NAMES[characteristic]),
                     Cell(row["label"], "text"),
-                    Cell(row["quantity"], "text"),
-                    *(Cell(text) for text in shown),
-                    Cell(_gap(row)),
+                    Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
+                    *(Cell(printed(row[name])) for name in ("published", "reproduced")),
+                    Cell(DASH if row["quantity"] in FORMATS else _gap(row)),
                 ]
             )
     names = ("Characteristic", "Set", "Quantity", "Published", "This run", "Difference (interval)")
