@@ -58,7 +58,11 @@ STATISTICS = [
     "kruskal_wallis",
     "dunn",
     "agreement",
+    "lesion_size",
     "cohort_tests",
+    "prevalence",
+    "selection",
+    "claims",
 ]
 
 if not workflow.remote_exec:
