@@ -24,7 +24,14 @@ from headct.statistics.resampling import (
     se_of_sd,
 )
 from headct.statistics.selection import selection_table
-from headct.statistics.summary import MEAN, describe, dice_present_summary, dice_summary, volume_overlap
+from headct.statistics.summary import (
+    MEAN,
+    describe,
+    dice_present_summary,
+    dice_summary,
+    seed_spread,
+    volume_overlap,
+)
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -218,3 +225,18 @@ def test_losses_tried_on_another_network_than_the_best_are_noted() -> None:
     table = selection_table(scans, published.selection()).set_index(["stage", "model"])
     assert table.loc[(1, "unet"), "chosen"] == "yes"
     assert "stage 1 does not choose here" in table.loc[(2, "nnunet-3d-focal"), "note"]
+
+
+def test_spread_of_seeds_is_that_of_their_means() -> None:
+    scores = simulated(seeds=(1, 2, 3)).assign(role="family")
+    spread = seed_spread(scores).set_index(["model", "label"])
+    ours = scores[(scores["model"] == "b") & (scores["label"] == "PHE")]
+    means = [rows["dice"].mean() for _, rows in ours.groupby("seed")]
+    found = spread.loc[("b", "PHE")]
+    assert found["n_seeds"] == 3
+    assert found["sd"] == pytest.approx(np.std(means, ddof=1))
+    assert (found["lowest"], found["highest"]) == (min(means), max(means))
+    assert found["note"] == ""
+    alone = seed_spread(simulated(seeds=(1,)).assign(role="family"))
+    assert alone["sd"].isna().all()
+    assert (alone["note"] != "").all()

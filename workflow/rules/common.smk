@@ -55,6 +55,7 @@ STATISTICS = [
     "dice_summary",
     "dice_present_summary",
     "volume_overlap",
+    "seed_spread",
     "kruskal_wallis",
     "dunn",
     "agreement",

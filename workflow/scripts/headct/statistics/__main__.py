@@ -1,8 +1,8 @@
 """All statistics of the replication from the measures: ``python -m headct.statistics --help``.
 
 Writes, into the folder given: ``dice_summary``, ``dice_present_summary``, ``volume_overlap``,
-``kruskal_wallis``, ``dunn``, ``agreement``, ``lesion_size``, ``cohort_tests``, ``prevalence``,
-``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first averaged over
+``seed_spread``, ``kruskal_wallis``, ``dunn``, ``agreement``, ``lesion_size``, ``cohort_tests``,
+``prevalence``, ``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first averaged over
 the seeds, except for agreement, which is that of one network, the first seed's. What is undefined is
 empty, with the reason in the column ``note``.
 """
@@ -25,7 +25,7 @@ from headct.statistics.group_tests import dunn_table, kruskal_wallis_table
 from headct.statistics.lesion_size import lesion_size_table
 from headct.statistics.prevalence import prevalence_table, with_imaged_volume
 from headct.statistics.selection import selection_table
-from headct.statistics.summary import dice_present_summary, dice_summary, volume_overlap
+from headct.statistics.summary import dice_present_summary, dice_summary, seed_spread, volume_overlap
 
 logger = logging.getLogger("headct.statistics")
 
@@ -82,6 +82,7 @@ def statistics(
         "dice_summary": dice_summary(scans),
         "dice_present_summary": dice_present_summary(scans),
         "volume_overlap": volume_overlap(scans),
+        "seed_spread": seed_spread(scores),
         "kruskal_wallis": kruskal_wallis_table(scans),
         "dunn": dunn,
         "agreement": agreement,

@@ -164,3 +164,18 @@ def volume_overlap(scans: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def seed_spread(scores: pd.DataFrame) -> pd.DataFrame:
+    """How far the networks of one model lie apart that differ by their seed alone.
+
+    Takes the result of :func:`headct.statistics.scores.read`. Columns: model role label, n_seeds, and
+    of the seeds' mean Dice over the test scans: mean, sd (n - 1), lowest, highest. With one seed the
+    sd is empty, which is said in ``note``.
+    """
+    means = scores.groupby(["model", "role", "label", "seed"], sort=False, dropna=False)["dice"].mean()
+    spread = means.groupby(["model", "role", "label"], sort=False).agg(
+        n_seeds="size", mean="mean", sd="std", lowest="min", highest="max"
+    )
+    one = spread["n_seeds"] == 1
+    return spread.assign(note=np.where(one, "one seed: the spread is not known", "")).reset_index()

@@ -69,8 +69,8 @@ def table_e1(
         "The paper states no loss constants; those used here are of the public code it points to.",
         "An epoch is a different amount of work in each framework: compare iterations.",
         "GPU-hours are those of all runs of a model on one GPU each; models without were trained on a CPU. An"
-        " ensemble adds none to its members'. “At least”: a run was resumed, and only its last session"
-        " was timed.",
+        " ensemble adds none to its members'. “At least”: a run was resumed, and what it did between its last"
+        " checkpoint and its end is not counted.",
     ]
     columns = [("", "Item"), *(("", title_of(model, titles)) for model in models)]
     return Table("Table E1. Implementation of the models", numbers, [Panel(columns, rows)], notes)
@@ -121,7 +121,7 @@ def training_times(records: Sequence[Record], models: Sequence[str], titles: Map
     names = ("Model", "Seed", "Fold", "Epochs", "Iterations", "Hardware", "Threads")
     head = [("", name) for name in (*names, "Seconds", "Hours", "Resumed")]
     notes = [
-        "Wall time of the session that ended the run; a run that was resumed took longer.",
+        "Wall time of all sessions of a run, each up to its last checkpoint.",
         "Times depend on the machine and what else ran on it. An ensemble trains nothing of its own.",
     ]
     return Table("Training times", numbers, [Panel(head, rows)], notes)

@@ -88,6 +88,8 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
             continue
         if isinstance(old, dict) and isinstance(new, dict):
             found.append(f"{part} ({_changed_keys(old, new)})")
+        elif isinstance(old, dict | list) or isinstance(new, dict | list):
+            found.append(part)
         else:
             found.append(f"{part} {old} → {new}")
     return found or ["order of scans"]
