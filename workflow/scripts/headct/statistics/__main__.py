@@ -2,9 +2,9 @@
 
 Writes, into the folder given: ``dice_summary``, ``dice_present_summary``, ``volume_overlap``,
 ``seed_spread``, ``kruskal_wallis``, ``dunn``, ``agreement``, ``lesion_size``, ``cohort_tests``,
-``prevalence``, ``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first averaged over
-the seeds, except for agreement, which is that of one network, the first seed's. What is undefined is
-empty, with the reason in the column ``note``.
+``prevalence``, ``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first
+averaged over the seeds, except for agreement, which is that of one network, the first seed's. What is
+undefined is empty, with the reason in the column ``note``.
 """
 
 from __future__ import annotations
