@@ -38,10 +38,10 @@ def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None
     spacing = (2.6, 2.6, 9.0)
     image = grid(miniature.scan(100, SHAPE)[0], spacing)
     fixed = model.fixed | {"test_time_mirroring": True, "tile_step_size": 0.5}
-    predictor = inference.make_predictor(model.weights, fixed, "cpu")
-    ours = inference.probabilities(predictor, image)
+    predictor = inference.NnunetPredictor(model.weights, fixed, "cpu")
+    ours = predictor(image)
     voxels = sitk.GetArrayFromImage(image)[None].astype(np.float32)
-    theirs = predictor.predict_single_npy_array(voxels, {"spacing": list(spacing[::-1])})
+    theirs = predictor.predictor.predict_single_npy_array(voxels, {"spacing": list(spacing[::-1])})
     np.testing.assert_array_equal(ours.argmax(0), theirs)
     assert len(np.unique(theirs)) > 1, "all background would prove nothing"
 
@@ -60,7 +60,7 @@ def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path
 def test_settings_of_the_sliding_window_are_used(model: TrainedModel, change: dict[str, Any]) -> None:
     image = miniature.scan(102, SHAPE)[0]
     changed, usual = (
-        inference.probabilities(inference.make_predictor(model.weights, fixed, "cpu"), image)
+        inference.NnunetPredictor(model.weights, fixed, "cpu")(image)
         for fixed in (model.fixed | change, model.fixed)
     )
     assert (changed != usual).any()
