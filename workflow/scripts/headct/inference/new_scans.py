@@ -13,16 +13,17 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import ArrayLike
+from pydicom.misc import is_dicom
 
-from headct import command, ingest, masks
+from headct import command, ingest, masks, nifti
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.dicom import Ineligible, read_folder, to_int16
 from headct.geometry import volume_ml
@@ -31,9 +32,6 @@ from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.series import SeriesRules, choose, group
 from headct.training.__main__ import require_device
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger("headct.inference")
 
@@ -106,6 +104,8 @@ class NewScan:
             raise self._refused("it can't be read as NIfTI") from None
         if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
             raise self._refused(f"not one volume: its size is {image.GetSize()}")
+        if nifti.is_cut_off(self.source, image):
+            raise self._refused("the file is truncated or damaged")
         values = sitk.GetArrayViewFromImage(image)
         if not np.isfinite(values).all():
             raise self._refused("some values are not finite")
@@ -184,17 +184,19 @@ def find(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _scans_of(path: Path) -> list[Path]:
+    """NIfTI files of a folder, else its subfolders, unless DICOM files lie in it: then it is one scan."""
     if path.is_file():
         return [path]
     entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    volumes = [entry for entry in entries if is_nifti(entry)]
-    if volumes:
-        if len(volumes) < len(entries):
-            logger.warning("%s: %d entries that are no NIfTI are not read", path, len(entries) - len(volumes))
-        return volumes
-    if all(entry.is_dir() for entry in entries):
-        return entries
-    return [path]
+    folders = [entry for entry in entries if entry.is_dir()]
+    scans = [entry for entry in entries if is_nifti(entry)]
+    if not scans and not any(is_dicom(entry) for entry in entries if not entry.is_dir()):
+        scans = folders
+    if not scans:
+        return [path] if entries else []
+    if len(scans) < len(entries):
+        logger.warning("%s: %d scans, and %d other entries", path, len(scans), len(entries) - len(scans))
+    return scans
 
 
 def is_nifti(path: Path) -> bool:
@@ -215,32 +217,34 @@ def networks_of(members: Sequence[Sequence[Path]]) -> str:
     return hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16]
 
 
-def finished(scans: dict[str, Path], out: Path, networks: str) -> pd.DataFrame:
+def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, Any]]:
     """Rows of ``predictions.tsv`` that stay: those of predicted scans, as far as their files are there.
 
     Raises:
         BadInput: something lies in the folder that would be overwritten or mixed with what it is not:
             predictions of other networks, label maps that were changed, or that no table lists.
     """
-    import pandas as pd
-
-    table = pd.DataFrame(columns=list(COLUMNS))
+    rows: list[dict[Any, Any]] = []
     if (out / TABLE).exists():
-        table = read_tsv(out / TABLE, networks=str, flags=str, reason=str, volumes_from=str)
+        texts = ("networks", "flags", "reason", "volumes_from", "path")
+        table = read_tsv(out / TABLE, **dict.fromkeys(texts, str))
+        rows = table.fillna(dict.fromkeys(texts, "")).to_dict("records")
     problems = []
-    if (table["networks"] != networks).any():
+    if any(row["networks"] != networks for row in rows):
         problems.append(Problem(str(out / TABLE), "predictions of other networks; choose another folder"))
-    table = table[table["path"].map(lambda path: isinstance(path, str) and (out / path).exists())]
-    for path, digest in zip(table["path"], table["sha256"], strict=True):
-        if sha256_of(out / path) != digest:
-            problems.append(Problem(str(out / path), f"was changed since {TABLE} was written: move it away"))
+    rows = [row for row in rows if row["path"] and (out / row["path"]).exists()]
+    for row in rows:
+        if sha256_of(out / row["path"]) != row["sha256"]:
+            message = f"was changed since {TABLE} was written: move it away"
+            problems.append(Problem(str(out / row["path"]), message))
+    listed = {row["path"] for row in rows}
     for name in scans:
         path = out / f"{name}.nii.gz"
-        if path.exists() and name not in set(table["scan_id"]):
+        if path.exists() and path.name not in listed:
             problems.append(Problem(str(path), f"is there, and {TABLE} does not list it: move it away"))
     if problems:
         raise BadInput(problems)
-    return table
+    return rows
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -251,7 +255,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of label maps and table")
     parser.add_argument(
-        "--settings", default={}, type=json.loads, help="JSON: the ingest block of the config"
+        "--settings", default="{}", type=json.loads, help="JSON: the ingest block of the config"
     )
     return parser
 
@@ -266,7 +270,7 @@ def main(args: argparse.Namespace) -> None:
     rules = ingest.rules_from(args.settings)
     found = find(args.scans)
     networks = networks_of(args.member)
-    rows: list[dict[Any, Any]] = finished(found, args.out, networks).to_dict("records")
+    rows = finished(found, args.out, networks)
     listed = {row["scan_id"] for row in rows}
     scans = [
         NewScan(name, source, number, args.out, rules, pseudonym)
