@@ -111,9 +111,8 @@ class NewScan:
             raise self._refused("some values are not finite")
         hu = to_int16(values)
         doubts = sorted(ingest.doubts_about_hu(hu))
-        if "no_tissue_like_brain" in doubts:
+        if doubts:  # as for DICOM without rescale attributes: nothing else says that these are HU
             raise self._refused(f"pixel values are not HU: {', '.join(doubts).replace('_', ' ')}")
-        self.flags = doubts
         native = sitk.GetImageFromArray(hu)
         native.CopyInformation(image)
         self.weights_mm, self.volumes_from = [image.GetSpacing()[2]] * len(hu), HEADER_SPACING
