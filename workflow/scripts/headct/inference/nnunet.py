@@ -24,9 +24,10 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.preprocessing.resampling.default_resampling import determine_do_sep_z_and_axis
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
-from torch import Tensor, channels_last, channels_last_3d, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
+from headct.inference.channels_last import for_single_tiles
 from headct.inference.predictor import Predictor, with_fallback
 
 logger = logging.getLogger("headct.inference")
@@ -55,15 +56,7 @@ class NnunetPredictor(Predictor):
         self.plans = PlansManager(fixed["plans"])
         self.configuration = self.plans.get_configuration(fixed["configuration"])
         self.device = torch.device(device)
-        network = get_network_from_plans(
-            self.configuration.network_arch_class_name,
-            self.configuration.network_arch_init_kwargs,
-            self.configuration.network_arch_init_kwargs_req_import,
-            input_channels=len(fixed["dataset_json"]["channel_names"]),
-            output_channels=self.plans.get_label_manager(fixed["dataset_json"]).num_segmentation_heads,
-            allow_init=False,
-            deep_supervision=False,
-        )
+        network = network_of(fixed)
         self.predictor = SlidingWindow(
             tile_step_size=fixed["tile_step_size"],
             use_mirroring=fixed["test_time_mirroring"],
@@ -148,6 +141,22 @@ class NnunetPredictor(Predictor):
         return torch.from_numpy(np.ascontiguousarray(probabilities, dtype=np.float32))
 
 
+def network_of(fixed: dict[str, Any]) -> nn.Module:
+    """nnU-Net's network as planned, untrained, without the outputs of deep supervision."""
+    plans = PlansManager(fixed["plans"])
+    configuration = plans.get_configuration(fixed["configuration"])
+    network: nn.Module = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        input_channels=len(fixed["dataset_json"]["channel_names"]),
+        output_channels=plans.get_label_manager(fixed["dataset_json"]).num_segmentation_heads,
+        allow_init=False,
+        deep_supervision=False,
+    )
+    return network
+
+
 class SlidingWindow(nnUNetPredictor):
     """nnU-Net's predictor, whose retreat from the GPU's memory does not go unsaid."""
 
@@ -157,42 +166,6 @@ class SlidingWindow(nnUNetPredictor):
         if self.device.type == "cuda" and not do_on_device:
             logger.warning("out of GPU memory: goes on with the tiles' results gathered on the CPU")
         return super()._internal_predict_sliding_window_return_logits(data, slicers, do_on_device)
-
-
-class _NormOfOne:
-    """Instance norm for a batch of one, in any memory format.
-
-    It is then batch norm by the batch's own statistics, which PyTorch has for channels last;
-    its instance norm first copies to channels first, and the next convolution copies back.
-    """
-
-    def forward(self: Any, x: Tensor) -> Tensor:
-        return functional.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
-
-
-class NormOfOne2d(_NormOfOne, nn.InstanceNorm2d):
-    """For slices."""
-
-
-class NormOfOne3d(_NormOfOne, nn.InstanceNorm3d):
-    """For volumes."""
-
-
-def for_single_tiles(network: nn.Module) -> nn.Module:
-    """The network as it is fast on a CPU for batches of one, which is how nnU-Net predicts.
-
-    Convolutions are faster channels last (PyTorch 2.14, oneDNN, AVX2), unless each is followed by
-    copies to another layout. Values differ by rounding.
-    """
-    swaps: dict[type[nn.Module], type[nn.Module]] = {
-        nn.InstanceNorm2d: NormOfOne2d,
-        nn.InstanceNorm3d: NormOfOne3d,
-    }
-    for module in network.modules():
-        if type(module) in swaps:
-            module.__class__ = swaps[type(module)]
-    flat = any(isinstance(module, nn.Conv2d) for module in network.modules())
-    return network.to(memory_format=channels_last if flat else channels_last_3d)
 
 
 def softmax_resampled(logits: Tensor, shape: Sequence[int], nearest_along_z: bool, out: Tensor) -> None:
