@@ -309,8 +309,8 @@ def report(
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}; {cpu_model()}, {threads} threads on "
         f"{os.cpu_count()} cores, no GPU; {', '.join(f'{name} {version(name)}' for name in names)}. "
         f"{size.scans} simulated scan(s) of {size.matrix} × {size.matrix} voxels at 5 mm; patch "
-        f"{size.patch}, features {size.features}, mirroring {'on' if size.mirror else 'off'}, equal weights. Medians of "
-        f"{size.repeats} runs of each whole command, in turns. Load of the machine before and after (its "
+        f"{size.patch}, features {size.features}, mirroring {'on' if size.mirror else 'off'}, equal weights. "
+        f"Medians of {size.repeats} runs of each whole command, in turns. Load of the machine before and after (its "
         f"cores are shared): {load}.",
         "",
         "| program | wall, s | fastest, s | CPU, s | peak memory of the largest process, MB |",
