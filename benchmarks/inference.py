@@ -275,7 +275,7 @@ def breakdown(folder: Path, threads: int) -> dict[str, float]:
     from headct.series import SeriesRules
 
     torch.set_num_threads(threads)
-    ensemble = pipeline.load([[folder / "ours"]], "cpu")
+    ensemble = pipeline.load([[folder / "ours"]], "cpu", settings)
     source = min((folder / "scans").iterdir())
     scan = new_scans.NewScan("scan", source, 1, folder / "steps", SeriesRules(), False)
     (predictor, _), average = ensemble.weighted[0], pipeline.Average()

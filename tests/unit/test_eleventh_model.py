@@ -104,7 +104,7 @@ def test_residual_encoder_trains_checkpoints_and_predicts(tmp_path: Path) -> Non
 
     save_weights(model, tmp_path / "final.pth")
     image = miniature.scan(100)[0]
-    values = inference.load(tmp_path, "cpu")(image)
+    values = inference.load(tmp_path, "cpu", miniature.SETTINGS)(image)
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
 
@@ -115,7 +115,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("resenc")
     scans = miniature.training_scans(folder / "scans", 3)
     data = PreparedData(folder / "shared", scans, miniature.SETTINGS | {"planner": PLANNER})
-    set_environment(data.raw, data.preprocessed, folder / "results", False)
+    set_environment(data.raw, data.preprocessed, False)
     return data.plans(threads=1)
 
 

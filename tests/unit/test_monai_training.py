@@ -159,7 +159,7 @@ def test_probabilities_are_on_the_native_grid(model_folder, shape):
     """Also for volumes smaller than the patch, and for another spacing than the network's."""
     image = ct(shape)
     image.SetSpacing((3.0, 4.5, 7.0))
-    probabilities = inference.load(model_folder, "cpu")(image)
+    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})(image)
     assert probabilities.shape == (4, *shape)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
@@ -168,13 +168,13 @@ def test_probabilities_are_on_the_native_grid(model_folder, shape):
 
 def test_lesion_is_found_where_it_is(model_folder):
     image = ct(seed=9)
-    found = inference.load(model_folder, "cpu")(image).argmax(axis=0) == 1
+    found = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})(image).argmax(axis=0) == 1
     truth = sitk.GetArrayFromImage(image > 45) == 1
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
 
 
 def test_direction_and_origin_do_not_change_the_prediction(model_folder):
-    predict = inference.load(model_folder, "cpu")
+    predict = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})
     expected = predict(ct())
     turned = ct()
     turned.SetDirection((-1, 0, 0, 0, 0.9396926, -0.3420201, 0, -0.3420201, -0.9396926))
@@ -184,5 +184,5 @@ def test_direction_and_origin_do_not_change_the_prediction(model_folder):
 
 def test_volume_of_air_is_background(model_folder):
     air = sitk.GetImageFromArray(np.full((12, 20, 20), -1000, np.int16))
-    probabilities = inference.load(model_folder, "cpu")(air)
+    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})(air)
     assert np.isfinite(probabilities).all()

@@ -36,8 +36,8 @@ SETTINGS: dict[str, Any] = {
     "patch_size_xyz": [32, 16, 16],
     "spacing_mm_xyz": [4.0, 4.0, 6.0],
     "hu_window": [-15, 100],
-    "tile_overlap": 0.25,
 }
+OF_INFERENCE = {"tile_overlap": 0.25}
 
 
 def write_model(folder: Path, seed: int) -> Path:
@@ -45,8 +45,8 @@ def write_model(folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     weights = networks.build(SETTINGS).state_dict()
     folder.mkdir()
-    digest = save_weights(TrainedModel(weights, SETTINGS, [], {}), folder / "final.pth")
-    write_json({"framework": "monai", "sha256": digest}, folder / "train.json")
+    digest = save_weights(TrainedModel(weights, SETTINGS, [], {}, 1.0, 0.0), folder / "final.pth")
+    write_json({"framework": "monai", "model": "unet", "sha256": digest}, folder / "train.json")
     return folder
 
 
@@ -74,7 +74,7 @@ def write_nifti(path: Path, seed: int = 0) -> Path:
 def predict(out: Path, models: Sequence[Path], *scans: Path, threads: int = 1, **options: Any) -> None:
     words = ["--out", out, "--device", "cpu", "--threads", threads, "--scans", *scans]
     words += [word for model in models for word in ("--member", model)]
-    words += ["--settings", json.dumps(options)]
+    words += ["--ingest", json.dumps(options)]
     new_scans.main(new_scans.arguments().parse_args([str(word) for word in words]))
 
 
@@ -283,17 +283,17 @@ def labels_of(ensemble: pipeline.Ensemble, image: sitk.Image, threads: int = 1) 
 def test_ensemble_averages_folds_then_members(models: list[Path]) -> None:
     image = sitk.GetImageFromArray(head())
     image.SetSpacing((4.0, 3.5, 6.0))
-    one, two, three = (pipeline.load_one(folder, "cpu")(image) for folder in models)
+    one, two, three = (pipeline.load_one(folder, "cpu", {})(image) for folder in models)
     for probabilities in (one, two, three):
         assert probabilities.min() >= 0
         assert probabilities.max() <= 1
         np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
     by_hand = (((one.astype(float) + two) / 2 + three) / 2).argmax(axis=0)
     a, b, c = models
-    found = labels_of(pipeline.load([[a, b], [c]], "cpu"), image)
+    found = labels_of(pipeline.load([[a, b], [c]], "cpu", {}), image)
     np.testing.assert_array_equal(found, by_hand)
     for members in ([[c], [a, b]], [[b, a], [c]]):
-        np.testing.assert_array_equal(labels_of(pipeline.load(members, "cpu"), image), found)
+        np.testing.assert_array_equal(labels_of(pipeline.load(members, "cpu", {}), image), found)
     assert (found != one.argmax(axis=0)).any(), "one network alone would say the same"
 
 
@@ -372,7 +372,7 @@ class LittleMemory(torch.nn.Module):
 def test_one_tile_at_a_time_gives_the_same(models: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     image = sitk.GetImageFromArray(head(shape=(30, 40, 50)))
     image.SetSpacing((4.0, 4.0, 6.0))
-    predictor = monai_inference.load(models[0], "cpu")
+    predictor = monai_inference.load(models[0], "cpu", OF_INFERENCE)
     expected = predictor(image)
     assert not caplog.records
     predictor.network = LittleMemory(predictor.network)
@@ -384,4 +384,4 @@ def test_weights_that_are_not_those_recorded_are_refused(models: list[Path], tmp
     folder = Path(shutil.copytree(models[0], tmp_path / "model"))
     write_json(read_json(folder / "train.json") | {"sha256": "0" * 64}, folder / "train.json")
     with pytest.raises(ValueError, match="is not the file"):
-        pipeline.load([[folder]], "cpu")
+        pipeline.load([[folder]], "cpu", {})

@@ -28,6 +28,9 @@ def grid(image: sitk.Image, spacing: tuple[float, float, float]) -> sitk.Image:
     return image
 
 
+OF_INFERENCE = {key: miniature.SETTINGS[key] for key in ("tile_step_size", "test_time_mirroring")}
+
+
 @pytest.fixture(scope="module", params=["2d", "3d_fullres"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     torch.set_num_threads(1)
@@ -52,7 +55,7 @@ def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None
 def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path) -> None:
     torch.save({"weights": model.weights, "fixed": model.fixed}, tmp_path / "final.pth")
     image = grid(miniature.scan(101)[0], (2.0, 3.0, 7.0))
-    values = inference.load(tmp_path, "cpu")(image)
+    values = inference.load(tmp_path, "cpu", OF_INFERENCE)(image)
     assert values.dtype == np.float32
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
@@ -64,7 +67,7 @@ def test_settings_of_the_sliding_window_are_used(model: TrainedModel, change: di
     image = miniature.scan(102, SHAPE)[0]
     changed, usual = (
         inference.NnunetPredictor(model.weights, fixed, "cpu")(image)
-        for fixed in (model.fixed | change, model.fixed)
+        for fixed in (model.fixed | OF_INFERENCE | change, model.fixed | OF_INFERENCE)
     )
     assert (changed != usual).any()
 
@@ -88,7 +91,7 @@ def test_logits_are_resampled_as_nnunet_does(shape: tuple[int, ...], nearest: bo
 def test_plans_that_resample_in_another_way_are_left_to_nnunet(
     model: TrainedModel, kwargs: dict[str, Any]
 ) -> None:
-    fixed = deepcopy(model.fixed)
+    fixed = deepcopy(model.fixed) | OF_INFERENCE
     chosen = fixed["plans"]["configurations"][fixed["configuration"]]
     chosen["resampling_fn_probabilities_kwargs"] = kwargs | {"force_separate_z": None}
     image = grid(miniature.scan(100, SHAPE)[0], (2.6, 2.6, 9.0))

@@ -99,10 +99,24 @@ def framework_of(model):
     return MODELS[model]["framework"]
 
 
-def settings_of(model):
-    """All settings of a trained model, as JSON: those of its framework, then its own."""
+def _settings(model, inference):
+    """Settings of a model that inference alone uses, or those that it does not: its framework's, then its own."""
+    framework = framework_of(model)
     own = {key: value for key, value in MODELS[model].items() if key not in NOT_TRAINED_WITH}
-    return json.dumps({**config[framework_of(model)], **own}, sort_keys=True)
+    of_inference = configuration.inference_defaults(framework)
+    chosen = {**config[framework], **own}
+    return {key: value for key, value in chosen.items() if (key in of_inference) == inference}
+
+
+def settings_of(model):
+    """The settings that a model is trained by, as JSON."""
+    return json.dumps(_settings(model, inference=False), sort_keys=True)
+
+
+def inference_settings_of(model):
+    """By member of a model, the settings that it predicts by, as JSON."""
+    members = members_of(model)
+    return json.dumps({key: _settings(key, inference=True) for key in members}, sort_keys=True)
 
 
 def representation_of(model):

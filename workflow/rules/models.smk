@@ -94,6 +94,7 @@ rule predict:
             f"--member {' '.join(folders)}"
             for folders in trained_folders(wildcards.model, wildcards.seed)
         ),
+        settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
         ),
@@ -103,6 +104,6 @@ rule predict:
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
         ),
     shell:
-        "python -m headct.inference --model {wildcards.model} {params.members}"
+        "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
         " --revision {params.revision} --manifest {output} --log {log}"

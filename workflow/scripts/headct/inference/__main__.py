@@ -8,6 +8,7 @@ reason, and the others are kept. For scans that are not of the trial: ``headct.i
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,14 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="trained-model folders, one per fold; repeat for each member of an ensemble",
+    )
+    parser.add_argument(
+        "--settings",
+        default={},
+        type=json.loads,
+        metavar="JSON",
+        help='settings of inference by model, such as {"nnunet-2d": {"test_time_mirroring": false}};'
+        " what is left out is as in config/README.md",
     )
     parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
     parser.add_argument("--threads", required=True, type=int, help="CPU threads in all")
@@ -85,7 +94,7 @@ def main(args: argparse.Namespace) -> None:
         TrialScan(scan, args.data / scan / "ct.nii.gz", folder / f"{scan}.nii.gz")
         for scan in split.loc[split["set"] == "test", "scan_id"]
     ]
-    ensemble = pipeline.load(args.member, args.device)
+    ensemble = pipeline.load(args.member, args.device, args.settings)
     rows: list[dict[str, Any]] = []
 
     def done(outcome: pipeline.Outcome) -> None:

@@ -6,6 +6,7 @@ would write into fixed paths below /tmp, and download models first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,25 @@ from headct.inference.predictor import Predictor, with_fallback
 from headct.training.blastct_data import ORIENTATION, canonical, resample
 
 
-def load(folder: Path, device: str) -> BlastctPredictor:
-    """The predictor of the trained model in ``folder``."""
-    return BlastctPredictor(torch.load(folder / "final.pth", map_location="cpu", weights_only=True), device)
+def load(folder: Path, device: str, settings: Mapping[str, Any]) -> BlastctPredictor:
+    """The predictor of the trained model in ``folder``, with the config's settings for inference."""
+    trained = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
+    return BlastctPredictor(trained["weights"], trained["fixed"] | settings, device)
 
 
 class BlastctPredictor(Predictor):
-    """DeepMedic with its preprocessing; ``trained`` is the content of ``final.pth``."""
+    """DeepMedic with its preprocessing.
 
-    def __init__(self, trained: dict[str, Any], device: str):
-        self.fixed = trained["fixed"]
+    Args:
+        weights: of the network.
+        fixed: configuration, input_patch_size, and the setting inference_batch_size.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, weights: dict[str, torch.Tensor], fixed: dict[str, Any], device: str):
+        self.fixed = fixed
         self.model = get_model(self.fixed["configuration"])
-        self.model.load_state_dict(trained["weights"])
+        self.model.load_state_dict(weights)
         self.model.to(device).eval()
         self.spacing_mm = self.fixed["configuration"]["data"]["resolution"]
         self.preparation = repr(self.spacing_mm)
@@ -48,9 +56,9 @@ class BlastctPredictor(Predictor):
         """Probabilities on the network's grid, (z, y, x, 4)."""
         return with_fallback(
             lambda size: predict_array(
-                prepared[0], self.model, self.fixed | {"batch_size": size}, self.device
+                prepared[0], self.model, self.fixed | {"inference_batch_size": size}, self.device
             ),
-            {"batches of patches": self.fixed["batch_size"], "one patch at a time": 1},
+            {"batches of patches": self.fixed["inference_batch_size"], "one patch at a time": 1},
         )
 
     def restore(self, prepared: tuple[np.ndarray, sitk.Image], inferred: np.ndarray) -> torch.Tensor:
@@ -69,8 +77,8 @@ def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str
     sampler = PatchSampler(input_size, output_size)
     centres = FullImageToOverlappingPatchesNiftiDataset.get_center_points(hu.shape, output_size)
     patches: list[np.ndarray] = []
-    for first in range(0, len(centres), fixed["batch_size"]):
-        group = centres[first : first + fixed["batch_size"]]
+    for first in range(0, len(centres), fixed["inference_batch_size"]):
+        group = centres[first : first + fixed["inference_batch_size"]]
         stacked = np.stack([sampler.get_image_patch(image, centre) for centre in group])
         with torch.inference_mode():
             logits, _ = model(torch.from_numpy(stacked).to(device))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 import torch
@@ -18,18 +20,18 @@ TILES_AT_ONCE = 4
 """Tiles in one forward pass; the value of MONAI's tutorials. No result depends on it."""
 
 
-def load(folder: Path, device: str) -> MonaiPredictor:
-    """The predictor of a trained-model folder."""
-    return MonaiPredictor(torch.load(folder / "final.pth", map_location="cpu", weights_only=True), device)
+def load(folder: Path, device: str, settings: Mapping[str, Any]) -> MonaiPredictor:
+    """The predictor of a trained-model folder, with the config's settings for inference."""
+    stored = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
+    return MonaiPredictor(stored["weights"], stored["fixed"] | settings, device)
 
 
 class MonaiPredictor(Predictor):
-    """A network with its preprocessing; ``stored`` is the content of ``final.pth``."""
+    """A network with its preprocessing; ``settings`` are those of training and of inference."""
 
-    def __init__(self, stored: dict, device: str):
-        settings = stored["fixed"]
+    def __init__(self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str):
         self.network = networks.build(settings)
-        self.network.load_state_dict(stored["weights"])
+        self.network.load_state_dict(weights)
         self.network.to(device).eval()
         self.preprocessing = Preprocessing.from_settings(settings)
         self.preparation = repr(self.preprocessing)

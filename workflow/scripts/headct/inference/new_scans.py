@@ -254,7 +254,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of label maps and table")
     parser.add_argument(
-        "--settings", default="{}", type=json.loads, help="JSON: the ingest block of the config"
+        "--ingest", default="{}", type=json.loads, help="JSON: the ingest block of the config"
     )
     return parser
 
@@ -265,8 +265,8 @@ def main(args: argparse.Namespace) -> None:
     from headct.inference import pipeline
 
     require_device(args.device)
-    pseudonym = args.settings.pop("patient_id_is_pseudonym", False)
-    rules = ingest.rules_from(args.settings)
+    pseudonym = args.ingest.pop("patient_id_is_pseudonym", False)
+    rules = ingest.rules_from(args.ingest)
     found = find(args.scans)
     networks = networks_of(args.member)
     rows = finished(found, args.out, networks)
@@ -278,7 +278,7 @@ def main(args: argparse.Namespace) -> None:
     ]
     if len(scans) < len(found):
         logger.info("%d of %d scans were predicted before: skipped", len(found) - len(scans), len(found))
-    ensemble = pipeline.load(args.member, args.device)
+    ensemble = pipeline.load(args.member, args.device, args.settings)
     reasons: list[str] = []
 
     def done(outcome: pipeline.Outcome) -> None:

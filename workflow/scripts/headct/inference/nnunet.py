@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,10 @@ LINEAR = {"is_seg": False, "order": 1, "order_z": 0}
 """nnU-Net's default way of resampling probabilities, the one that is done here."""
 
 
-def load(folder: Path, device: str) -> NnunetPredictor:
-    """The predictor of the trained model in ``folder``."""
+def load(folder: Path, device: str, settings: Mapping[str, Any]) -> NnunetPredictor:
+    """The predictor of the trained model in ``folder``, with the config's settings for inference."""
     saved = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    return NnunetPredictor(saved["weights"], saved["fixed"], device)
+    return NnunetPredictor(saved["weights"], saved["fixed"] | settings, device)
 
 
 class NnunetPredictor(Predictor):
@@ -48,7 +48,7 @@ class NnunetPredictor(Predictor):
 
     Args:
         weights: of the network, as trained (with deep supervision).
-        fixed: plans, dataset_json, configuration, tile_step_size, test_time_mirroring.
+        fixed: plans, dataset_json, configuration, and the settings tile_step_size, test_time_mirroring.
         device: ``cpu`` or ``cuda``.
     """
 

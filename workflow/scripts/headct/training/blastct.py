@@ -83,7 +83,6 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         fixed={
             "configuration": {part: configuration[part] for part in ("model", "data")},
             "input_patch_size": list(settings["patch_size_voxels"]),
-            "batch_size": settings["inference_batch_size"],
         },
         history=at.history,
         record=record(job, model, output_patch_size, learner.epochs * learner.iterations_per_epoch),

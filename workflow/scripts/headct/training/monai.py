@@ -37,7 +37,6 @@ FOR_INFERENCE = (
     "patch_size_xyz",
     "spacing_mm_xyz",
     "hu_window",
-    "tile_overlap",
 )
 """Settings that inference needs besides the weights."""
 

@@ -98,8 +98,6 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
             "dataset_json": trainer.dataset_json,
             "configuration": settings["configuration"],
             "loss": settings["loss"],
-            "tile_step_size": settings["tile_step_size"],
-            "test_time_mirroring": settings["test_time_mirroring"],
         },
         history=at.history,
         record=record(trainer, settings),
