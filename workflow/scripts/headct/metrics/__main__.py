@@ -210,7 +210,7 @@ def measure_scan(
             image = sitk.ReadImage(str(guess.path))
             problems += predictions.label_map_problems(image, guess.path)
             problems += predictions.grid_problems(image, reference, guess.path)
-            labels = sitk.GetArrayFromImage(image)
+            labels = sitk.GetArrayViewFromImage(image)
         if problems:
             continue
         for label, measures in measure(reference_labels, labels, own_grid, settings).items():
