@@ -20,6 +20,9 @@ from headct.metrics.overlap import Measures
 
 PERCENTILE = 95
 
+ROUNDING = 1e-9
+"""Relative. Distances of exactly the tolerance are common (two pixels of 0.5 mm) and must count as within."""
+
 Point = tuple[float, float, float]
 
 PATCHES: dict[tuple[Point, ...], tuple[tuple[Point, ...], ...]] = {
@@ -91,7 +94,7 @@ def measure(
     return _named(
         max(percentile(*pair, PERCENTILE) for pair in zip(distances, weights, strict=True)),
         float(np.average(together, weights=weight)),
-        float(weight[together <= tolerance_mm].sum() / weight.sum()),
+        float(weight[together <= tolerance_mm * (1 + ROUNDING)].sum() / weight.sum()),
     )
 
 
@@ -117,7 +120,7 @@ def weighted_percentile(
     """The least value up to which at least this share of the weight lies."""
     order = np.argsort(values)
     share = np.cumsum(weights[order])
-    index = np.searchsorted(share, percentile / 100 * share[-1])
+    index = np.searchsorted(share, percentile / 100 * share[-1] * (1 - ROUNDING))
     return float(values[order[index]])
 
 
