@@ -13,7 +13,6 @@ import argparse
 import datetime
 import importlib.metadata
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -214,8 +213,8 @@ def report(groups: list[tuple[str, dict[str, float], str]], repeats: int, load: 
 
 
 def cpu_model() -> str:
-    words = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    return words[0] if words else platform.processor()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "unknown processor")
 
 
 def main() -> None:

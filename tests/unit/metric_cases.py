@@ -30,7 +30,7 @@ def record(
     slices, rows, columns = shape_zyx
     tilt = np.radians(tilt_deg)
     positions = np.concatenate([[0.0], np.cumsum(np.broadcast_to(gaps_mm, slices - 1))])
-    origins = np.outer(positions / np.cos(tilt), (0, 0, 1)) + (-100, -90, 7)
+    origins = np.array((-100, -90, 7)) + np.outer(positions / np.cos(tilt), (0, 0, 1))
     orientation = (1, 0, 0, 0, np.cos(tilt), np.sin(tilt))
     return geometry.from_slices(orientation, pixel_mm[::-1], rows, columns, origins).as_json()
 

@@ -93,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
 
     settings = Settings(**json.loads(args.settings))
     if args.second_readings:
-        guesses = second_readings(args.model, read_tsv(args.split)["scan_id"], args.data)
+        guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
     else:
         runs = [Run(None, None, {})] if args.predicts_nothing else predictions.read_runs(args.predictions)
         guesses = predicted(args.model, runs, test_scans(args.split))

@@ -31,7 +31,9 @@ def measure(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], connecti
         ),
         strict=True,
     )
-    sizes = [np.bincount(map_.ravel(), minlength=count + 1) for map_, count in zip(components, n, strict=True)]
+    sizes = [
+        np.bincount(map_.ravel(), minlength=count + 1) for map_, count in zip(components, n, strict=True)
+    ]
     both = reference & predicted
     pairs = components[0][both].astype(np.int64) * (n[1] + 1) + components[1][both]
     touching, shared = np.unique(pairs, return_counts=True)

@@ -151,14 +151,11 @@ def area_elements(mask: NDArray[np.bool_], grid: Grid) -> Surface:
     codes = _corner_codes(mask)
     present = (codes != 0) & (codes != 255)
     centres = (grid.slices_mm[:-1] + grid.slices_mm[1:]) / 2
-    slice_of = np.nonzero(present)[0]
-    areas = areas_mm2(grid)[slice_of, codes[present]]
+    areas = areas_mm2(grid)[np.nonzero(present)[0], codes[present]]
     return Surface(present, _points_mm(present, centres, grid), areas)
 
 
-def _points_mm(
-    present: NDArray[np.bool_], slices_mm: NDArray[np.float64], grid: Grid
-) -> NDArray[np.float64]:
+def _points_mm(present: NDArray[np.bool_], slices_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
     z, y, x = np.nonzero(present)
     dx, dy = grid.pixel_mm
     points: NDArray[np.float64] = slices_mm[z]
@@ -167,13 +164,12 @@ def _points_mm(
     return points
 
 
-def _corner_codes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _corner_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
     """For each cell of the mask padded by one voxel, which corners are set: bit 4z + 2y + x."""
     padded = np.pad(mask, 1).view(np.uint8)
     pairs = padded[:, :, :-1] | (padded[:, :, 1:] << 1)
     squares = pairs[:, :-1] | (pairs[:, 1:] << 2)
-    codes: NDArray[np.uint8] = squares[:-1] | (squares[1:] << 4)
-    return codes
+    return squares[:-1] | (squares[1:] << 4)
 
 
 def areas_mm2(grid: Grid) -> NDArray[np.float64]:
