@@ -254,8 +254,7 @@ def measure(
 
 def is_any(labels: NDArray[np.uint8], values: Sequence[int]) -> NDArray[np.bool_]:
     """Which voxels have one of the values."""
-    wanted = np.isin(np.arange(256), values)
-    mask: NDArray[np.bool_] = wanted[labels]
+    mask: NDArray[np.bool_] = np.logical_or.reduce([labels == value for value in values])
     return mask
 
 

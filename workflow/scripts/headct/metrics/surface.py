@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,8 +137,8 @@ def border_voxels(mask: NDArray[np.bool_], grid: Grid) -> Surface:
         for shift in (-1, 1):
             inner &= np.roll(padded, shift, axis)[1:-1, 1:-1, 1:-1]
     present = core & ~inner
-    points = _points_mm(present, grid.slices_mm[1:-1], grid)
-    return Surface(present, points, np.ones(len(points)))
+    z, y, x = np.nonzero(present)
+    return Surface(present, _points_mm(grid.slices_mm[1:-1][z], y, x, grid), np.ones(len(z)))
 
 
 def area_elements(mask: NDArray[np.bool_], grid: Grid) -> Surface:
@@ -150,18 +150,19 @@ def area_elements(mask: NDArray[np.bool_], grid: Grid) -> Surface:
     """
     codes = _corner_codes(mask)
     present = (codes != 0) & (codes != 255)
-    centres = (grid.slices_mm[:-1] + grid.slices_mm[1:]) / 2
-    areas = areas_mm2(grid)[np.nonzero(present)[0], codes[present]]
-    return Surface(present, _points_mm(present, centres, grid), areas)
-
-
-def _points_mm(present: NDArray[np.bool_], slices_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
     z, y, x = np.nonzero(present)
+    centres = (grid.slices_mm[:-1] + grid.slices_mm[1:]) / 2
+    return Surface(present, _points_mm(centres[z], y, x, grid), areas_mm2(grid)[z, codes[z, y, x]])
+
+
+def _points_mm(
+    begin_mm: NDArray[np.float64], y: NDArray[np.intp], x: NDArray[np.intp], grid: Grid
+) -> NDArray[np.float64]:
+    """Places of elements in row y and column x of slices that begin there; half a pixel is left out."""
     dx, dy = grid.pixel_mm
-    points: NDArray[np.float64] = slices_mm[z]
-    points[:, 0] += x * dx
-    points[:, 1] += y * dy
-    return points
+    begin_mm[:, 0] += x * dx
+    begin_mm[:, 1] += y * dy
+    return begin_mm
 
 
 def _corner_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
@@ -174,14 +175,18 @@ def _corner_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
 
 def areas_mm2(grid: Grid) -> NDArray[np.float64]:
     """Area of the surface in a cell, by gap between slices and corner code; shape (slices + 1, 256)."""
-    dx, dy = grid.pixel_mm
-    edges = np.zeros((len(grid.slices_mm) - 1, 3, 3))  # columns: edges of a cell along x, y, z
-    edges[:, 0, 0], edges[:, 1, 1] = dx, dy
-    edges[:, :, 2] = np.diff(grid.slices_mm, axis=0)
+    steps = np.diff(grid.slices_mm, axis=0)
+    return np.stack([_cell_areas_mm2(grid.pixel_mm, tuple(step)) for step in steps.tolist()])
+
+
+@lru_cache(maxsize=1000)  # most gaps of a scan are equal, and each is asked for by every mask
+def _cell_areas_mm2(pixel_mm: tuple[float, float], step_mm: Point) -> NDArray[np.float64]:
+    """Area by corner code in a cell with these pixels below and, one step further, above."""
+    edges = np.diag([*pixel_mm, 0.0])
+    edges[:, 2] = step_mm
     # A linear map M turns an area vector by its cofactor matrix, det(M) · M⁻ᵀ.
-    cofactors = np.linalg.det(edges)[:, None, None] * np.linalg.inv(edges).transpose(0, 2, 1)
-    vectors = np.einsum("gij,cfj->gcfi", cofactors, facets())
-    areas: NDArray[np.float64] = np.linalg.norm(vectors, axis=-1).sum(axis=-1)
+    cofactor = np.linalg.det(edges) * np.linalg.inv(edges).T
+    areas: NDArray[np.float64] = np.linalg.norm(facets() @ cofactor.T, axis=-1).sum(axis=-1)
     return areas
 
 
