@@ -64,6 +64,6 @@ def _percentile(distances: np.ndarray, areas: np.ndarray, share: float) -> float
     reached, total = 0.0, areas.sum()
     for index in np.argsort(distances):
         reached += areas[index]
-        if reached / total >= share:
+        if reached / total >= share * (1 - 1e-9):  # sums round
             break
     return float(distances[index])

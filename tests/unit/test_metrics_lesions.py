@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from headct.metrics import lesions
 
-masks = arrays(bool, (3, 6, 6), elements=st.sampled_from([True, False, False, False]))
+pairs = array_shapes(min_dims=3, max_dims=3, max_side=6).flatmap(
+    lambda shape: arrays(bool, (2, *shape), elements=st.sampled_from([True, False, False, False]))
+)
 
 
 def test_found_missed_split_and_invented() -> None:
@@ -53,6 +55,13 @@ def test_connectivity(connectivity: int, count: int) -> None:
     assert lesions.measure(chain, chain, connectivity)["reference_lesions"] == count
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3, 1), (3, 1, 1)])
+def test_two_voxels_in_one_row(shape: tuple[int, int, int]) -> None:
+    # cc3d 4.1.1: "maximum length exception" if the mask is boolean.
+    ends = np.array([True, False, True]).reshape(shape)
+    assert lesions.measure(ends, ends, 26)["reference_lesions"] == 2
+
+
 @pytest.mark.parametrize(
     ("reference", "predicted", "f1", "dice"),
     [(False, False, math.nan, math.nan), (True, False, 0, 0), (False, True, 0, math.nan)],
@@ -64,8 +73,9 @@ def test_empty_masks(reference: bool, predicted: bool, f1: float, dice: float) -
 
 
 @settings(max_examples=100)
-@given(masks, masks)
-def test_as_plain_matching_of_scipys_components(reference: np.ndarray, predicted: np.ndarray) -> None:
+@given(pairs)
+def test_as_plain_matching_of_scipys_components(pair: np.ndarray) -> None:
+    reference, predicted = pair
     (r, n), (p, m) = (ndimage.label(mask, np.ones((3, 3, 3))) for mask in (reference, predicted))
     dices = []
     for i in range(1, n + 1):

@@ -24,30 +24,28 @@ def measure(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], connecti
     """
     import cc3d
 
-    components, n = zip(
-        *(
-            cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity, return_N=True)
-            for mask in (reference, predicted)
-        ),
-        strict=True,
+    # cc3d 4.1.1 fails on boolean maps of one row, [1, 0, 1]; on bytes it does not.
+    (first, n), (second, m) = (
+        cc3d.connected_components(
+            np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity, return_N=True
+        )
+        for mask in (reference, predicted)
     )
-    sizes = [
-        np.bincount(map_.ravel(), minlength=count + 1) for map_, count in zip(components, n, strict=True)
-    ]
     both = reference & predicted
-    pairs = components[0][both].astype(np.int64) * (n[1] + 1) + components[1][both]
+    pairs = first[both].astype(np.int64) * (m + 1) + second[both]
     touching, shared = np.unique(pairs, return_counts=True)
-    of_reference, of_prediction = np.divmod(touching, n[1] + 1)
+    of_reference, of_prediction = np.divmod(touching, m + 1)
     found = len(np.unique(of_reference))
-    false = n[1] - len(np.unique(of_prediction))
-    intersection = np.bincount(of_reference, weights=shared, minlength=n[0] + 1)
-    touched = np.bincount(of_reference, weights=sizes[1][of_prediction], minlength=n[0] + 1)
-    dice = 2 * intersection[1:] / (sizes[0][1:] + touched[1:])
+    false = m - len(np.unique(of_prediction))
+    intersection = np.bincount(of_reference, weights=shared, minlength=n + 1)
+    own, others = (np.bincount(components.ravel()) for components in (first, second))  # 0: background
+    touched = np.bincount(of_reference, weights=others[of_prediction], minlength=n + 1)
+    dice = 2 * intersection[1:] / (own[1:] + touched[1:])
     return {
-        "reference_lesions": n[0],
-        "predicted_lesions": n[1],
+        "reference_lesions": n,
+        "predicted_lesions": m,
         "found_lesions": found,
         "false_lesions": false,
-        "lesion_f1": 2 * found / (n[0] + found + false) if n[0] + n[1] else math.nan,
-        "lesion_dice": float(dice.mean()) if n[0] else math.nan,
+        "lesion_f1": 2 * found / (n + found + false) if n + m else math.nan,
+        "lesion_dice": float(dice.mean()) if n else math.nan,
     }
