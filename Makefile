@@ -39,6 +39,8 @@ benchmarks: $(READY)  ## against peers, some on the real series; the results are
 	mv benchmarks/ingest.md.new benchmarks/ingest.md
 	python benchmarks/metrics.py > benchmarks/metrics.md.new
 	mv benchmarks/metrics.md.new benchmarks/metrics.md
+	python benchmarks/losses.py > benchmarks/losses.md.new
+	mv benchmarks/losses.md.new benchmarks/losses.md
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)

@@ -69,10 +69,12 @@ def write_scan(folder: Path, scan_id: str, seed: int) -> TrainingScan:
     hu = np.where(radius < 55, np.choose(labels, [30, 60, 18, 52]), -1000) + rng.normal(0, 4, labels.shape)
     paths = []
     for name, array in (("ct", hu.round().astype(np.int16)), ("labels", labels)):
+        paths.append(folder / f"{scan_id}-{name}.nii.gz")
+        if paths[-1].exists():
+            continue
         image = sitk.GetImageFromArray(array)
         image.SetSpacing([5.0, 5.0, 8.0])
         image.SetOrigin([-40.0, 13.0, 7.0])
-        paths.append(folder / f"{scan_id}-{name}.nii.gz")
         sitk.WriteImage(image, str(paths[-1]))
     return TrainingScan(scan_id, *paths, sha256=sha256_of(paths[0]) + sha256_of(paths[1]))
 

@@ -68,13 +68,14 @@ def scan(seed: int, shape: tuple[int, int, int] = (16, 48, 48)) -> tuple[sitk.Im
 
 
 def training_scans(folder: Path, n: int) -> tuple[TrainingScan, ...]:
-    """``n`` scans written below ``folder``, in the layout of the converted data."""
+    """``n`` scans below ``folder``, in the layout of the converted data; written unless they are there."""
     scans = []
     for number in range(n):
         paths = [folder / f"S{number:02d}" / name for name in ("ct.nii.gz", "labels.nii.gz")]
-        paths[0].parent.mkdir(parents=True)
-        for image, path in zip(scan(number), paths, strict=True):
-            sitk.WriteImage(image, str(path))
+        if not paths[0].parent.exists():
+            paths[0].parent.mkdir(parents=True)
+            for image, path in zip(scan(number), paths, strict=True):
+                sitk.WriteImage(image, str(path))
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
         scans.append(TrainingScan(f"S{number:02d}", *paths, sha256=digest))
     return tuple(scans)

@@ -80,7 +80,7 @@ def with_role(metrics: pd.DataFrame, family: Sequence[str] = FAMILY) -> pd.DataF
 
 
 def cohort(n_train: int = 12, n_test: int = 6, random_state: int = 0) -> pd.DataFrame:
-    """Rows of a cohort with their set, one scan per participant."""
+    """Rows of a cohort with their set and imaged volume, one scan per participant."""
     rng = np.random.default_rng(random_state)
     n = n_train + n_test
     return pd.DataFrame(
@@ -94,5 +94,6 @@ def cohort(n_train: int = 12, n_test: int = 6, random_state: int = 0) -> pd.Data
             "ICH_ml": rng.gamma(1, 20, n) + 0.5,
             "PHE_ml": rng.gamma(1, 11, n) + 0.1,
             "IVH_ml": np.where(rng.random(n) < 0.3, rng.gamma(1, 9, n), 0.0),
+            "imaged_ml": 8000.0,
         }
     )

@@ -11,10 +11,10 @@ from blast_ct.nifti.rescale import reorient_image, rescale
 from blastct_cases import SMALL, small_job, write_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
 
 from headct.problems import BadInput
 from headct.training import blastct_data
+from headct.training.batches import in_order
 from headct.training.blastct import package_configuration
 from headct.training.blastct_data import (
     ResampledScan,
@@ -31,7 +31,7 @@ WINDOW = (-15, 100)
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> list[ResampledScan]:
     job = small_job(tmp_path_factory.mktemp("trial"))
-    return resampled_scans(job.training_scans, (4, 4, 4), WINDOW, job.shared_folder)
+    return resampled_scans(job.training_scans, (4, 4, 4), WINDOW, job.shared_folder, 1)
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +84,12 @@ def test_flipped_axes_lose_no_row(tmp_path: Path, flips: tuple[bool, bool, bool]
 
 def test_resampled_scans_are_shared_and_keyed_by_content_and_spacing(tmp_path: Path) -> None:
     job = small_job(tmp_path)
-    first = resampled_scans(job.training_scans, (4, 4, 4), WINDOW, job.shared_folder)
+    first = resampled_scans(job.training_scans, (4, 4, 4), WINDOW, job.shared_folder, 1)
     times = [scan.ct.stat().st_mtime_ns for scan in first]
-    again = resampled_scans(job.training_scans, (4, 4, 4), WINDOW, job.shared_folder)
+    again = resampled_scans(job.training_scans, (4, 4, 4), WINDOW, job.shared_folder, 1)
     assert again == first
     assert [scan.ct.stat().st_mtime_ns for scan in again] == times
-    coarser = resampled_scans(job.training_scans, (6, 6, 6), WINDOW, job.shared_folder)
+    coarser = resampled_scans(job.training_scans, (6, 6, 6), WINDOW, job.shared_folder, 1)
     assert {scan.ct for scan in first}.isdisjoint(scan.ct for scan in coarser)
     assert len({scan.ct for scan in first}) == len(first)
     ct, labels = np.load(first[0].ct), np.load(first[0].labels)
@@ -100,7 +100,7 @@ def test_resampled_scans_are_shared_and_keyed_by_content_and_spacing(tmp_path: P
 
 def _resample_all(folder: Path) -> list[ResampledScan]:
     job = small_job(folder / str(multiprocessing.current_process().pid))
-    return resampled_scans(job.training_scans, (4, 4, 4), WINDOW, folder / "shared")
+    return resampled_scans(job.training_scans, (4, 4, 4), WINDOW, folder / "shared", 1)
 
 
 def test_several_processes_may_resample_at_once(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_scan_larger_than_the_noise_is_refused_by_name(scans: list[ResampledScan
 def test_scan_without_a_voxel_in_the_window_is_refused(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     with pytest.raises(BadInput, match="nothing to learn"):
-        resampled_scans(job.training_scans, (4, 4, 4), (2000, 3000), job.shared_folder)
+        resampled_scans(job.training_scans, (4, 4, 4), (2000, 3000), job.shared_folder, 1)
 
 
 def test_batch_shapes_and_values(scans: list[ResampledScan], noise: np.ndarray) -> None:
@@ -149,10 +149,8 @@ def test_batch_depends_on_its_number_only(
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_change_nothing(scans: list[ResampledScan], noise: np.ndarray, workers: int) -> None:
     batches = batches_of(scans, noise)
-    loader = DataLoader(
-        batches, batch_size=None, sampler=range(2, 8), num_workers=workers, collate_fn=lambda batch: batch
-    )
-    assert all(equal(made, batches[k]) for k, made in zip(range(2, 8), loader, strict=True))
+    made = in_order(batches, 2, 8, workers, "cpu")
+    assert all(equal(made_one, batches[k]) for k, made_one in zip(range(2, 8), made, strict=True))
 
 
 def test_seed_and_fold_matter(scans: list[ResampledScan], noise: np.ndarray) -> None:

@@ -43,7 +43,7 @@ def test_every_voxel_is_predicted_once_and_in_its_place(shape: tuple[int, ...], 
     fixed = {
         "configuration": training.package_configuration(SMALL),
         "input_patch_size": [30, 30, 30],
-        "batch_size": batch_size,
+        "inference_batch_size": batch_size,
     }
     found = inference.predict_array(hu, CentreOfThePatch(), fixed, "cpu")
     image = (2 * np.clip(hu, -15, 100) - 85) / 115
@@ -61,14 +61,14 @@ def scan_image(size: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> si
 @pytest.mark.parametrize("size", [(24, 20, 11), (40, 50, 20), (3, 2, 1)])
 def test_probabilities_on_the_native_grid(model_folder: Path, size: tuple[int, int, int]) -> None:
     ct = scan_image(size, (False, False, False))
-    found = inference.load(model_folder, "cpu")(ct)
+    found = inference.load(model_folder, "cpu", {"inference_batch_size": 32})(ct)
     assert (found.shape, found.dtype) == ((4, *size[::-1]), np.float32)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
     assert found.min() >= 0
 
 
 def test_storage_order_of_the_axes_changes_nothing(model_folder: Path) -> None:
-    predict = inference.load(model_folder, "cpu")
+    predict = inference.load(model_folder, "cpu", {"inference_batch_size": 32})
     straight = predict(scan_image((24, 20, 11), (False, False, False)))
     flipped = predict(scan_image((24, 20, 11), (True, False, True)))
     assert np.array_equal(straight, flipped[:, ::-1, :, ::-1])

@@ -16,9 +16,10 @@ from scipy import ndimage
 
 from headct.training.job import TrainingScan
 from headct.training.monai_data import (
+    PreparedScan,
     Preprocessing,
     foreground_box,
-    prepare,
+    prepare_all,
     preprocess,
     resample,
     resampled_size,
@@ -28,6 +29,11 @@ from headct.training.monai_data import (
 WINDOW = (-15.0, 100.0)
 UNCHANGED = Preprocessing((6.0, 3.5, 3.5), WINDOW)
 COARSER = Preprocessing((9.0, 5.0, 5.0), WINDOW)
+
+
+def prepare(scan: TrainingScan, preprocessing: Preprocessing, cache: Path) -> PreparedScan:
+    (prepared,) = prepare_all([scan], preprocessing, cache, 1)
+    return prepared
 
 
 def head(seed: int = 0, shape: tuple[int, int, int] = (10, 20, 18)) -> np.ndarray:

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.transforms.utils import correct_crop_centers
 
+from headct.training.batches import in_order
 from headct.training.monai_data import PreparedScan
 from headct.training.monai_patches import (
     PatchBatches,
     Sampling,
     augment,
     draw_patch,
-    loader,
     patch_start,
     read_patch,
 )
@@ -61,25 +61,25 @@ def assert_equal_batches(first, second):
 
 
 def test_batches_have_the_shape_and_type_that_training_needs(scans):
-    images, labels = PatchBatches(scans, SAMPLING, 0, "all", 9)[3]
+    images, labels = PatchBatches(scans, SAMPLING, 0, "all")[3]
     assert images.shape == labels.shape == (4, 1, 4, 6, 5)
     assert (images.dtype, labels.dtype) == (np.float32, np.uint8)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_number_of_workers_does_not_change_the_batches(scans, workers):
-    batches = PatchBatches(scans, SAMPLING, 7, "1", 8)
-    assert_equal_batches(loader(batches, 0, 0), loader(batches, 0, workers))
+    batches = PatchBatches(scans, SAMPLING, 7, "1")
+    assert_equal_batches(in_order(batches, 0, 8, 0, "cpu"), in_order(batches, 0, 8, workers, "cpu"))
 
 
 def test_a_loader_that_starts_later_makes_the_same_batches(scans):
-    batches = PatchBatches(scans, SAMPLING, 7, "1", 8)
-    assert_equal_batches(list(loader(batches, 0, 0))[5:], loader(batches, 5, 0))
+    batches = PatchBatches(scans, SAMPLING, 7, "1")
+    assert_equal_batches(list(in_order(batches, 0, 8, 0, "cpu"))[5:], in_order(batches, 5, 8, 0, "cpu"))
 
 
 def test_seed_fold_and_number_each_change_the_batch(scans):
     drawn = [
-        PatchBatches(scans, SAMPLING, seed, fold, 9)[batch][0]
+        PatchBatches(scans, SAMPLING, seed, fold)[batch][0]
         for seed, fold, batch in [(0, "all", 0), (1, "all", 0), (0, "0", 0), (0, "all", 1)]
     ]
     for i, first in enumerate(drawn):
@@ -90,7 +90,7 @@ def test_seed_fold_and_number_each_change_the_batch(scans):
 @pytest.mark.parametrize("scans_per_batch", [1, 2, 3, 7])
 def test_every_scan_is_seen_before_any_is_seen_again(scans, scans_per_batch):
     sampling = replace(SAMPLING, scans_per_batch=scans_per_batch)
-    batches = PatchBatches(scans, sampling, 3, "all", 30)
+    batches = PatchBatches(scans, sampling, 3, "all")
     seen = [scan for batch in range(30) for scan in batches.scans_of(batch)]
     rounds = [seen[start : start + 5] for start in range(0, len(seen) - 4, 5)]
     assert all(sorted(one) == list(range(5)) for one in rounds)

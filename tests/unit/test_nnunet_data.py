@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nnunet_miniature as miniature
 import pytest
@@ -30,7 +31,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Scans:
 def data(scans: Scans, tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     shared = tmp_path_factory.mktemp("shared")
     data = PreparedData(shared, scans, miniature.SETTINGS)
-    set_environment(data.raw, data.preprocessed, shared / "results", False)
+    set_environment(data.raw, data.preprocessed, False)
     data.plans(threads=1)
     return data
 
@@ -54,7 +55,7 @@ def test_fingerprint_is_nnunets(data: PreparedData, scans: Scans) -> None:
 
 
 def test_plans_are_for_ct_and_are_made_once(data: PreparedData) -> None:
-    marker = data.folder / "plans.json"
+    (marker,) = data.folder.glob("plans-*.json")
     before = marker.stat().st_mtime_ns
     plans = data.plans(threads=1)
     assert marker.stat().st_mtime_ns == before
@@ -96,20 +97,33 @@ def test_preprocessing_that_was_killed_goes_on_and_ends_the_same(
     assert files(folder) == made
 
 
-def test_other_scans_or_settings_have_another_folder(scans: Scans, tmp_path: Path) -> None:
+def test_other_scans_have_another_folder(scans: Scans, tmp_path: Path) -> None:
     def folder(chosen: Scans, **changes: object) -> Path:
         return PreparedData(tmp_path, chosen, miniature.SETTINGS | changes).folder
 
     assert folder(scans) == folder(scans[::-1])
     assert folder(scans) == folder(scans, epochs=7, plan_changes={})
     assert folder(scans) != folder(scans[:2])
-    assert folder(scans) != folder(scans, gpu_memory_target_gb=24)
-    assert folder(scans) != folder(scans, target_spacing_mm_zyx=[6, 7, 7])
+
+
+def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: Path) -> None:
+    """nnU-Net's residual encoders want other networks and patches, but the same volumes."""
+
+    def planned(**changes: object) -> dict[str, Any]:
+        data = PreparedData(tmp_path, scans, miniature.SETTINGS | changes)
+        set_environment(data.raw, data.preprocessed, False)
+        configuration: dict[str, Any] = data.plans(1)["configurations"]["3d_fullres"]
+        return configuration
+
+    usual, residual = planned(), planned(planner="nnUNetPlannerResEncL")
+    assert "Residual" in residual["architecture"]["network_class_name"]
+    assert residual["data_identifier"] == usual["data_identifier"]
+    assert planned(target_spacing_mm_zyx=[7, 7, 7])["data_identifier"] != usual["data_identifier"]
 
 
 def test_a_target_spacing_that_is_asked_for_is_planned(scans: Scans, tmp_path: Path) -> None:
     data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [7, 7, 7]})
-    set_environment(data.raw, data.preprocessed, tmp_path, False)
+    set_environment(data.raw, data.preprocessed, False)
     assert data.plans(1)["configurations"]["3d_fullres"]["spacing"] == [7.0, 7.0, 7.0]
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
     volume = nnUNetDatasetBlosc2(str(folder)).load_case(nnunet_data.case_name("S00"))[0]
@@ -122,7 +136,7 @@ def test_scans_named_alike_do_not_share_files(scans: Scans, tmp_path: Path) -> N
         for name, scan in zip(("A", "A_seg"), scans[:2], strict=True)
     )
     data = PreparedData(tmp_path, alike, miniature.SETTINGS)
-    set_environment(data.raw, data.preprocessed, tmp_path, False)
+    set_environment(data.raw, data.preprocessed, False)
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
     assert len(list(folder.iterdir())) == 6
     names = [nnunet_data.case_name(scan.scan_id) for scan in alike]

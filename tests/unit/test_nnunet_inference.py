@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
 
 from headct.inference import nnunet as inference
+from headct.inference.channels_last import for_single_tiles
 from headct.training import nnunet as training
 from headct.training.job import TrainedModel
 
@@ -23,6 +26,9 @@ def grid(image: sitk.Image, spacing: tuple[float, float, float]) -> sitk.Image:
     image = sitk.ConstantPad(image, (3, 0, 1), (0, 5, 2), 0)
     image.SetSpacing(spacing)
     return image
+
+
+OF_INFERENCE = {key: miniature.SETTINGS[key] for key in ("tile_step_size", "test_time_mirroring")}
 
 
 @pytest.fixture(scope="module", params=["2d", "3d_fullres"])
@@ -38,10 +44,10 @@ def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None
     spacing = (2.6, 2.6, 9.0)
     image = grid(miniature.scan(100, SHAPE)[0], spacing)
     fixed = model.fixed | {"test_time_mirroring": True, "tile_step_size": 0.5}
-    predictor = inference.make_predictor(model.weights, fixed, "cpu")
-    ours = inference.probabilities(predictor, image)
+    predictor = inference.NnunetPredictor(model.weights, fixed, "cpu")
+    ours = predictor(image)
     voxels = sitk.GetArrayFromImage(image)[None].astype(np.float32)
-    theirs = predictor.predict_single_npy_array(voxels, {"spacing": list(spacing[::-1])})
+    theirs = predictor.predictor.predict_single_npy_array(voxels, {"spacing": list(spacing[::-1])})
     np.testing.assert_array_equal(ours.argmax(0), theirs)
     assert len(np.unique(theirs)) > 1, "all background would prove nothing"
 
@@ -49,7 +55,7 @@ def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None
 def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path) -> None:
     torch.save({"weights": model.weights, "fixed": model.fixed}, tmp_path / "final.pth")
     image = grid(miniature.scan(101)[0], (2.0, 3.0, 7.0))
-    values = inference.load(tmp_path, "cpu")(image)
+    values = inference.load(tmp_path, "cpu", OF_INFERENCE)(image)
     assert values.dtype == np.float32
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
@@ -60,7 +66,48 @@ def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path
 def test_settings_of_the_sliding_window_are_used(model: TrainedModel, change: dict[str, Any]) -> None:
     image = miniature.scan(102, SHAPE)[0]
     changed, usual = (
-        inference.probabilities(inference.make_predictor(model.weights, fixed, "cpu"), image)
-        for fixed in (model.fixed | change, model.fixed)
+        inference.NnunetPredictor(model.weights, fixed, "cpu")(image)
+        for fixed in (model.fixed | OF_INFERENCE | change, model.fixed | OF_INFERENCE)
     )
     assert (changed != usual).any()
+
+
+@pytest.mark.parametrize("nearest", [True, False])
+@pytest.mark.parametrize("shape", [(9, 20, 31), (4, 13, 8), (6, 16, 18), (1, 33, 7)])
+def test_logits_are_resampled_as_nnunet_does(shape: tuple[int, ...], nearest: bool) -> None:
+    """Beside nnU-Net's own function, scikit-image in double precision; up, down, and not at all."""
+    logits = np.random.default_rng(0).normal(0, 3, (4, 6, 16, 18)).astype(np.float32)
+    expected = resample_data_or_seg(
+        logits.astype(float), shape, axis=0 if nearest else None, order=1, do_separate_z=nearest, order_z=0
+    )
+    found = torch.empty((4, *shape))
+    inference.softmax_resampled(torch.from_numpy(logits), shape, nearest, out=found)
+    np.testing.assert_allclose(found, torch.from_numpy(expected).softmax(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"order": 0, "order_z": 0, "is_seg": False}, {"order": 1, "order_z": 1, "is_seg": False}]
+)
+def test_plans_that_resample_in_another_way_are_left_to_nnunet(
+    model: TrainedModel, kwargs: dict[str, Any]
+) -> None:
+    fixed = deepcopy(model.fixed) | OF_INFERENCE
+    chosen = fixed["plans"]["configurations"][fixed["configuration"]]
+    chosen["resampling_fn_probabilities_kwargs"] = kwargs | {"force_separate_z": None}
+    image = grid(miniature.scan(100, SHAPE)[0], (2.6, 2.6, 9.0))
+    predictor = inference.NnunetPredictor(model.weights, fixed, "cpu")
+    voxels = sitk.GetArrayFromImage(image)[None].astype(np.float32)
+    theirs = predictor.predictor.predict_single_npy_array(voxels, {"spacing": [9.0, 2.6, 2.6]})
+    np.testing.assert_array_equal(predictor(image).argmax(0), theirs)
+
+
+def test_faster_layers_give_the_same_values(model: TrainedModel) -> None:
+    network = inference.network_of(model.fixed)
+    network.load_state_dict(model.weights, strict=False)
+    flat = "2d" in model.fixed["configuration"]
+    tile = torch.randn((1, 1, 64, 48) if flat else (1, 1, 8, 64, 48), generator=torch.manual_seed(0))
+    with torch.inference_mode():
+        expected = network(tile)
+        found = for_single_tiles(network)(tile)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert expected.std() > 0.1

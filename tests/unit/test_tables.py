@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from latex_reader import assert_latex_compiles
 from simulated_scores import FAMILY, cohort, simulated, with_role
 
 from headct import published, summary
@@ -22,8 +23,8 @@ from headct.statistics.__main__ import statistics
 from headct.tables import page
 from headct.tables.__main__ import arguments, main
 from headct.tables.cohort import table_2
-from headct.tables.comparison import published_vs_reproduced
 from headct.tables.implementation import table_e1, training_times
+from headct.tables.latex import escape, latex
 from headct.tables.models import marks, table_1, table_e2
 
 TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
@@ -91,6 +92,48 @@ def test_page_is_self_contained_escaped_and_titled() -> None:
     assert "x &amp; y" in text
     assert "n &lt; 3" in text
     assert not re.search(r"https?:|src=|<script|<link", text)
+
+
+def test_latex_escapes_what_latex_reads_as_commands() -> None:
+    assert escape("50% of a_b & c#d {x} ~ ^ \\") == (
+        r"50\% of a\_b \& c\#d \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{}"
+    )
+    assert escape("−1.5 ± 0.2 – “<.001”") == r"$-$1.5 $\pm$ 0.2 -- ``$<$.001''"
+
+
+def test_latex_of_a_table() -> None:
+    row = [page.Cell("a_1"), page.Cell("0.5", "best"), page.Cell("0.1", "worst"), page.Cell("why", "text")]
+    columns = [("", "Model"), ("ICH", "Mean"), ("ICH", "Median"), ("", "Note")]
+    panel = page.Panel(columns, [row, row], "A. All", frozenset({1}))
+    text = latex(page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
+    assert_latex_compiles(text)
+    assert r"\textbf{T (Simulated data)}" in text
+    assert r"{lrr>{\raggedright\arraybackslash}p{0.8\linewidth}}" in text
+    assert r" & \multicolumn{2}{c}{ICH} & " in text
+    assert r"\cmidrule(lr){2-3}" in text
+    assert r"a\_1 & \textbf{0.5} & \underline{\textit{0.1}} & why \\" in text
+    assert r"100\% of scans" in text
+    assert text.count(r"\midrule") == 2
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        r"a & b \\",
+        r"{a \\",
+        r"50% \\",
+        r"a_b \\",
+        r"$a \\",
+        r"≈ \\",
+        r"\begin{x}",
+        r"\foo \\",
+    ],
+)
+def test_reader_of_latex_finds_faults(broken: str) -> None:
+    whole = "\\begin{longtable}{l}\n%s\n\\end{longtable}\n"
+    assert_latex_compiles(whole % r"fine \\")
+    with pytest.raises(AssertionError):
+        assert_latex_compiles(whole % broken)
 
 
 # Table 1
@@ -213,6 +256,15 @@ def test_table_e1_joins_seeds_and_holds_no_times() -> None:
     pd.testing.assert_frame_equal(one.numbers, other.numbers)
 
 
+def test_table_e1_tells_gpu_hours_of_what_was_trained_on_a_gpu() -> None:
+    records = [record("a", device="cuda", seconds=7200.0), record("a", seed=1, device="cuda"), record("b")]
+    shown = table_e1(records, ["a", "b"], {}, {}).numbers.set_index("item")
+    assert shown.loc["GPU-hours"].to_list() == ["2.5", ""]
+    resumed = table_e1([record("a", device="cuda", resumed=1)], ["a"], {}, {}).numbers.set_index("item")
+    assert resumed.loc["GPU-hours", "a"] == "at least 0.5"
+    assert "GPU-hours" not in set(table_e1([record("b")], ["b"], {}, {}).numbers["item"])
+
+
 def test_training_times_in_the_order_of_the_models() -> None:
     table = training_times([record("b"), record("a", seed=1), record("a"), record("z")], ["a", "b"], TITLES)
     assert list(zip(table.numbers["model"], table.numbers["seed"], strict=True)) == [
@@ -221,64 +273,6 @@ def test_training_times_in_the_order_of_the_models() -> None:
         ("b", 0),
     ]
     assert set(table.numbers["hours"]) == {0.5}
-
-
-# Published numbers
-
-
-def test_published_cells_are_read_number_by_number() -> None:
-    assert published.numbers_in("11.62 (14.43) 1.19e-4-152.10") == [11.62, 14.43, 1.19e-4, 152.10]
-    assert published.numbers_in("69 (14) 20-101") == [69, 14, 20, 101]
-    assert published.numbers_in("872 (56)") == [872, 56]
-
-
-def test_published_numbers_have_their_n() -> None:
-    table = published.numbers().set_index(["table", "item", "label", "quantity"])
-    assert table.index.is_unique
-    focal = table.loc[("Table 1", "nnunet-3d-focal", "mean", "mean")]
-    assert (focal["published"], focal["n_published"]) == (0.800, 174)
-    volume = table.loc[("Table 2", "IVH_volume_ml, median (IQR)", "test", "median")]
-    assert (volume["published"], volume["n_published"]) == (5.84, 48)
-    assert table.loc[("Agreement", "nnunet-3d-focal", "ICH", "bias_ml"), "published"] == 0.32
-    assert len(published.model_names()) == 10
-
-
-def test_published_means_of_means_add_up() -> None:
-    table = read_tsv(published.FOLDER / "table1_dice.tsv")
-    lesions = table[table["label"] != "mean"].groupby("model")[["mean", "median"]].mean()
-    printed = table[table["label"] == "mean"].set_index("model")
-    for column in ("mean", "median"):
-        assert (lesions[column] - printed[column]).abs().max() < 0.0011
-
-
-def test_comparison_has_every_published_number(computed: dict[str, pd.DataFrame]) -> None:
-    wanted = published.numbers()
-    table = published_vs_reproduced(wanted, computed, published.model_names())
-    assert len(table.numbers) == len(wanted)
-    assert list(table.numbers["published"]) == list(wanted["published"])
-    of_models = table.numbers[table.numbers["table"] != "Table 2"]
-    assert of_models["reproduced"].isna().all()
-    assert of_models["note"].str.startswith("model not run").all()
-    of_cohort = table.numbers[table.numbers["table"] == "Table 2"].set_index(["item", "label", "quantity"])
-    ages = cohort().query("set == 'test'")["age"]
-    assert of_cohort.loc[("age_years, mean (SD) range", "test", "max"), "reproduced"] == ages.max()
-    assert any("BLAST-CT" in note for note in table.notes)
-
-
-def test_comparison_of_the_study_with_itself_finds_no_difference(
-    computed: dict[str, pd.DataFrame],
-) -> None:
-    printed = read_tsv(published.FOLDER / "table1_dice.tsv").assign(n=174)
-    focal = read_tsv(published.FOLDER / "agreement_focal.tsv").assign(n=174)
-    ours = {
-        "dice_summary": printed,
-        "agreement": focal.rename(columns={"mean_difference_ml": "bias_ml"}),
-        "cohort_tests": computed["cohort_tests"],
-    }
-    table = published_vs_reproduced(published.numbers(), ours, published.model_names())
-    of_models = table.numbers[table.numbers["table"] != "Table 2"]
-    assert (of_models["difference"] == 0).all()
-    assert not of_models["note"].fillna("").str.contains("not run").any()
 
 
 # The commands
@@ -318,8 +312,9 @@ def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
             text = out.with_suffix(".html").read_text(encoding="utf-8")
             assert "(Simulated data)</h1>" in text
             ElementTree.fromstring(text)  # tags are balanced
+            assert_latex_compiles(out.with_suffix(".tex").read_text(encoding="utf-8"))
     written = sorted((results / "tables").iterdir())
-    assert len(written) == 12
+    assert len(written) == 18
     for path in written:
         assert path.read_bytes() == (results / "again" / path.name).read_bytes()
 
@@ -346,10 +341,11 @@ def test_summary_ranks_models_and_fits_the_terminal(
     assert max(map(len, lines)) <= 100
     assert lines[0] == "Study demo: Simulated data"
     ranked = [line for line in lines if re.match(r" *\d\. ", line)]
-    assert len(ranked) == 4
+    assert len(ranked) == 3
     means = [float(line.split()[-2]) for line in ranked]
     assert means == sorted(means, reverse=True)
-    assert any("Predicts nothing" in line and not line.strip()[0].isdigit() for line in lines)
+    for not_compared in ("Predicts nothing", "extra"):
+        assert any(line.startswith(f"    {not_compared}") for line in lines)
     assert any("bland_altman.pdf" in line for line in lines)
 
 

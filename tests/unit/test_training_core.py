@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from headct.training import checkpoints, randomness, workfolder
 from headct.training.__main__ import save_weights
+from headct.training.determinism import choose_algorithms, nondeterministic_operators
 from headct.training.job import TrainedModel, TrainingJob
 
 
@@ -111,9 +112,32 @@ def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str
 
 def test_equal_models_are_equal_bytes_whatever_the_file_is_called(tmp_path: Path) -> None:
     def model() -> TrainedModel:
-        return TrainedModel({"w": torch.arange(6.0).reshape(2, 3)}, {"spacing": [1.0, 2.0]}, [], {})
+        return TrainedModel({"w": torch.arange(6.0).reshape(2, 3)}, {"spacing": [1.0, 2.0]}, [], {}, 1.0, 0.0)
 
     one, other = tmp_path / "one.pth", tmp_path / "folder" / "other.pth"
     assert save_weights(model(), one) == save_weights(model(), other)
     assert one.read_bytes() == other.read_bytes()
     assert torch.load(one, weights_only=True)["fixed"] == {"spacing": [1.0, 2.0]}
+
+
+def test_changes_between_definitions_are_said_in_words() -> None:
+    before = {"settings": {"epochs": 5, "loss": "focal"}, "code": {"headct.losses": "a" * 64}, "seed": 1}
+    after = {"settings": {"epochs": 6, "loss": "focal"}, "code": {"headct.losses": "b" * 64}, "seed": 2}
+    assert workfolder.changes(before, after) == [
+        "code (headct.losses)",
+        "seed 1 → 2",
+        "settings (epochs 5 → 6)",
+    ]
+    scans = {"training scans": {"S1": "a" * 64, "S2": "b" * 64}}
+    fewer = {"training scans": {"S1": "a" * 64, "S3": "b" * 64}}
+    assert workfolder.changes(scans, fewer) == ["training scans (−S2, +S3)"]
+
+
+def test_operators_without_a_deterministic_form_are_named() -> None:
+    choose_algorithms(deterministic=True)
+    try:
+        with nondeterministic_operators() as operators:
+            torch.zeros(4).put_(torch.tensor([0, 1]), torch.ones(2), accumulate=False)
+    finally:
+        choose_algorithms(deterministic=False)
+    assert operators == {"put_"}

@@ -73,6 +73,28 @@ def test_one_figure_trains_one_model(tmp_path: Path) -> None:
     assert (ensemble["train"], ensemble["predict"]) == (2, 1)
 
 
+def test_a_model_beyond_the_replication_is_measured_but_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    beyond = {"title": "Beyond", "planner": "nnUNetPlannerResEncL", "replication": False}
+    config["models"] = {
+        "beyond": config["models"]["nnunet-3d-dicece"] | beyond,
+        "unet": config["models"]["unet"],
+    }
+    config["figures"] = {"agreement_model": "unet", "cases": {"select_by": "unet", "show": ["unet"]}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    targets = ("results/statistics/dunn.tsv", "results/figures/dice_box_violin.pdf")
+    result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "config.yaml", "-np", *targets)
+    assert snake.planned(result)["train"] == 2
+    assert "results/metrics/beyond.tsv" in result.stdout
+    assert "--models unet --out" in result.stdout
+    assert """--models '{"unet": "U-Net", "beyond": "Beyond"}'""" in result.stdout
+    settings = next(line for line in result.stdout.splitlines() if "--model beyond" in line)
+    assert "nnUNetPlannerResEncL" in settings
+    assert "replication" not in settings, "no part of what defines a training run"
+
+
 def test_a_mistyped_scan_or_model_matches_no_rule(tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)

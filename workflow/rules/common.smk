@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.training.preparation import representation
 
 
 def checked(function, *arguments):
@@ -41,9 +42,12 @@ SCANS = checked(sheet.load, Path(SHEET))
 ROW_OF = {row["scan_id"]: row for row in SCANS}
 BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
 MODELS = config["models"]
-TITLES = {model: settings["title"] for model, settings in MODELS.items()}
+REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
+BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
+TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
+NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
@@ -51,10 +55,15 @@ STATISTICS = [
     "dice_summary",
     "dice_present_summary",
     "volume_overlap",
+    "seed_spread",
     "kruskal_wallis",
     "dunn",
     "agreement",
+    "lesion_size",
     "cohort_tests",
+    "prevalence",
+    "selection",
+    "claims",
 ]
 
 if not workflow.remote_exec:
@@ -71,6 +80,7 @@ wildcard_constraints:
     model="|".join(map(re.escape, [*MODELS, TRIVIAL])),
     seed=r"\d+",
     fold=r"all|\d+",
+    representation=r"[\w-]+",
 
 
 def code(*steps):
@@ -89,10 +99,29 @@ def framework_of(model):
     return MODELS[model]["framework"]
 
 
+def _settings(model, inference):
+    """Settings of a model that inference alone uses, or those that it does not: its framework's, then its own."""
+    framework = framework_of(model)
+    own = {key: value for key, value in MODELS[model].items() if key not in NOT_TRAINED_WITH}
+    of_inference = configuration.inference_defaults(framework)
+    chosen = {**config[framework], **own}
+    return {key: value for key, value in chosen.items() if (key in of_inference) == inference}
+
+
 def settings_of(model):
-    """All settings of a trained model, as JSON: those of its framework, then its own."""
-    own = {key: value for key, value in MODELS[model].items() if key != "title"}
-    return json.dumps({**config[framework_of(model)], **own}, sort_keys=True)
+    """The settings that a model is trained by, as JSON."""
+    return json.dumps(_settings(model, inference=False), sort_keys=True)
+
+
+def inference_settings_of(model):
+    """By member of a model, the settings that it predicts by, as JSON."""
+    members = members_of(model)
+    return json.dumps({key: _settings(key, inference=True) for key in members}, sort_keys=True)
+
+
+def representation_of(model):
+    """Name of the representation of the training scans that a model learns from."""
+    return representation(json.loads(settings_of(model)))
 
 
 def members_of(model):
@@ -118,6 +147,7 @@ def asked_for(rule, resource):
     return config["resources"][rule][resource]
 
 
+REPRESENTATIONS = {representation_of(model): model for model in reversed(TRAINED)}
 TRAINING_RECORDS = [
     f"{folder}/train.json"
     for model in TRAINED

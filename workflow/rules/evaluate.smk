@@ -51,11 +51,12 @@ rule second_readings:
 
 
 rule statistics:
-    """Compare the models: summaries, Kruskal-Wallis, Dunn, agreement, training against test set."""
+    """The paper's analysis: summaries, Kruskal-Wallis, Dunn, agreement, cohort, selection, claims."""
     input:
         sheet=SHEET,  # the true ages
-        cohort="results/cohort/cohort.tsv",
+        cohort="results/cohort/cohort.tsv",  # changes with the geometry of scan.json, which is read
         split="results/cohort/split.tsv",
+        published=PUBLISHED,
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
     output:
         expand("results/statistics/{name}.tsv", name=STATISTICS),
@@ -64,11 +65,28 @@ rule statistics:
     conda:
         "../envs/headct.yaml"
     params:
-        models=list(MODELS),
+        models=REPLICATED,
         code=code("statistics.__main__"),
     shell:
         "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
-        " --cohort {input.cohort} --split {input.split} --models {params.models} --out results/statistics --log {log}"
+        " --cohort {input.cohort} --split {input.split} --data results/data"
+        " --models {params.models} --out results/statistics --log {log}"
+
+
+rule rater_agreement:
+    """How well raters agree: what a model trained on their drawings can reach at best."""
+    input:
+        "results/metrics/second-reading.tsv",
+    output:
+        "results/statistics/rater_agreement.tsv",
+    log:
+        "logs/rater_agreement.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        code=code("statistics.raters"),
+    shell:
+        "python -m headct.statistics.raters --metrics {input} --out {output} --log {log}"
 
 
 rule table1:
@@ -77,6 +95,7 @@ rule table1:
         rules.statistics.output,
     output:
         tsv="results/tables/table1.tsv",
+        tex="results/tables/table1.tex",
         html=report("results/tables/table1.html", caption=caption("table1"), category="Tables"),
     log:
         "logs/tables/table1.log",
@@ -97,6 +116,7 @@ rule table2:
         rules.statistics.output,
     output:
         tsv="results/tables/table2.tsv",
+        tex="results/tables/table2.tex",
         html=report("results/tables/table2.html", caption=caption("table2"), category="Tables"),
     log:
         "logs/tables/table2.log",
@@ -116,6 +136,7 @@ rule table_e1:
         TRAINING_RECORDS,
     output:
         tsv="results/tables/table_e1.tsv",
+        tex="results/tables/table_e1.tex",
         html=report("results/tables/table_e1.html", caption=caption("table_e1"), category="Tables"),
     log:
         "logs/tables/table_e1.log",
@@ -139,6 +160,7 @@ rule table_e2:
         rules.statistics.output,
     output:
         tsv="results/tables/table_e2.tsv",
+        tex="results/tables/table_e2.tex",
         html=report("results/tables/table_e2.html", caption=caption("table_e2"), category="Tables"),
     log:
         "logs/tables/table_e2.log",
@@ -154,12 +176,13 @@ rule table_e2:
 
 
 rule published_vs_reproduced:
-    """Each number that the paper prints, beside this run's."""
+    """Each number that the paper prints beside this run's, and its claims, each with a verdict."""
     input:
         statistics=rules.statistics.output,
         published=PUBLISHED,
     output:
         tsv="results/tables/published_vs_reproduced.tsv",
+        tex="results/tables/published_vs_reproduced.tex",
         html=report(
             "results/tables/published_vs_reproduced.html",
             caption=caption("published_vs_reproduced"),
@@ -183,6 +206,7 @@ rule training_times:
         TRAINING_RECORDS,
     output:
         tsv="results/models/training_times.tsv",
+        tex="results/models/training_times.tex",
         html=report(
             "results/models/training_times.html",
             caption=caption("training_times"),

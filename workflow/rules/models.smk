@@ -3,10 +3,40 @@
 # All frameworks share these rules; what differs is in headct.training.* and headct.inference.*.
 
 
+rule prepare:
+    """Preprocess the training scans once for all models that learn from the same representation."""
+    input:
+        split="results/cohort/split.tsv",
+    output:
+        "results/models/preparation/{representation}.json",
+    log:
+        "logs/prepare/{representation}.log",
+    conda:
+        "../envs/headct.yaml"
+    threads: asked_for("prepare", "threads")
+    resources:
+        mem_mb=asked_for("prepare", "mem_mb"),
+        runtime=asked_for("prepare", "runtime_min"),
+    params:
+        settings=lambda wildcards: settings_of(REPRESENTATIONS[wildcards.representation]),
+        work=config["work_dir"],
+        code=lambda wildcards: code(
+            "training.preparation",
+            f"training.{framework_of(REPRESENTATIONS[wildcards.representation])}",
+        ),
+    shell:
+        "python -m headct.training.preparation --settings {params.settings:q}"
+        " --split {input.split} --data results/data --threads {threads} --work {params.work:q}"
+        " --out {output} --log {log}"
+
+
 rule train:
     """Train one model (resumes from its last checkpoint; a finished run is published again)."""
     input:
         split="results/cohort/split.tsv",
+        prepared=lambda wildcards: (
+            f"results/models/preparation/{representation_of(wildcards.model)}.json"
+        ),
     output:
         weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
         record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
@@ -25,6 +55,7 @@ rule train:
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),
         device=config["device"],
+        deterministic="--deterministic" if config["training"]["deterministic"] else "",
         work=config["work_dir"],
         code=lambda wildcards: code(
             "training.__main__", f"training.{framework_of(wildcards.model)}"
@@ -32,7 +63,7 @@ rule train:
     shell:
         "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
         " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
-        " --device {params.device} --threads {threads} --work {params.work:q}"
+        " --device {params.device} {params.deterministic} --threads {threads} --work {params.work:q}"
         " --revision {params.revision}"
         " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         " --log {log}"
@@ -63,6 +94,7 @@ rule predict:
             f"--member {' '.join(folders)}"
             for folders in trained_folders(wildcards.model, wildcards.seed)
         ),
+        settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
         ),
@@ -72,6 +104,6 @@ rule predict:
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
         ),
     shell:
-        "python -m headct.inference --model {wildcards.model} {params.members}"
+        "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
         " --revision {params.revision} --manifest {output} --log {log}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,11 @@ def code_digest(modules: Iterable[str], without: Iterable[str] = ()) -> str:
     Raises:
         ModuleNotFoundError: a named module is not part of the package.
     """
+    return hashlib.sha256(json.dumps(code_digests(modules, without)).encode()).hexdigest()
+
+
+def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[str, str]:
+    """As :func:`code_digest`, one digest per module, in alphabetical order."""
     left_out = set(without)
     pending, seen = sorted(set(modules) - left_out), set[str]()
     while pending:
@@ -30,10 +36,7 @@ def code_digest(modules: Iterable[str], without: Iterable[str] = ()) -> str:
         if module not in seen:
             seen.add(module)
             pending.extend(_imports(module) - left_out)
-    digest = hashlib.sha256()
-    for module in sorted(seen):
-        digest.update(f"{module}\0{_bare_source(module)}\0".encode())
-    return digest.hexdigest()
+    return {module: hashlib.sha256(_bare_source(module).encode()).hexdigest() for module in sorted(seen)}
 
 
 def _file_of(module: str) -> Path | None:

@@ -9,13 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from headct.problems import BadInput
+from headct.problems import BadInput, Stopped
 
 logger = logging.getLogger("headct")
 
+STOPPED = 143
+"""Exit status of work that ended in good order when it was asked to, as a shell's after SIGTERM."""
+
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Parse the command line, run ``main``, and exit: 0 when all is done, 1 with one clear error.
+    """Parse the command line, run ``main``, and exit: 0 when all is done, 1 with one clear error,
+    143 if it was asked to stop.
 
     With ``--log`` everything that the process and its libraries print goes to that file; the
     console shows only what the project itself has to say, so that progress stays readable.
@@ -32,6 +36,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     except BadInput as error:
         logger.error("%s", error)
         status = 1
+    except Stopped as stop:
+        logger.error("%s", stop)
+        status = STOPPED
     except KeyboardInterrupt:
         logger.error("interrupted")
         status = 130

@@ -9,7 +9,8 @@ import argparse
 import copy
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,13 @@ def complete(config: dict[str, Any], file: str) -> dict[str, Any]:
     if problems:
         raise BadInput(problems)
     return filled
+
+
+@cache
+def inference_defaults(framework: str) -> Mapping[str, Any]:
+    """Settings of a framework that only inference uses, with their defaults: no training depends on them."""
+    keys = load_schema()["properties"][framework]["properties"]
+    return {key: part["default"] for key, part in keys.items() if part.get("x-stage") == "inference"}
 
 
 def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +189,10 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
     for key, model in models.items():
         for member in model.get("members", []):
             check_model(f"models.{key}.members", member, trained, "an ensemble needs trained models")
+    if not any(model.get("replication", True) for model in models.values()):
+        problems.append(
+            Problem(file, "no model is left to compare: all have 'replication: false'", key="models")
+        )
     figures = config["figures"]
     check_model("figures.agreement_model", figures["agreement_model"], set(models), "no such model")
     check_model("figures.cases.select_by", figures["cases"]["select_by"], set(models), "no such model")

@@ -130,10 +130,10 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, revision: int = 0) -> Reco
     drawn = _read_masks(scan, record)
     try:
         folder = read_folder(scan.folder, scan.scan_id)
-        refused = _refusals(scan, folder)
+        refused = refusals(scan, folder)
         if not refused:
             chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
-            image = _convert(chosen, rules, record)
+            image = convert(chosen, rules, record)
             labels = _place_masks(scan, drawn, chosen.geometry, image, record)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
@@ -150,7 +150,7 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, revision: int = 0) -> Reco
     return record
 
 
-def _refusals(scan: Scan, folder: Folder) -> list[Problem]:
+def refusals(scan: Scan, folder: Folder) -> list[Problem]:
     """Identifiers of the DICOM files that the scan's names contain."""
     ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
     values = identifiers.in_headers(instance.header for instance in folder.instances)
@@ -169,7 +169,7 @@ def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
     return fits
 
 
-def _convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.int16]:
+def convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.int16]:
     """Pixels of the chosen series as HU, shape (slices, rows, columns), inferior to superior."""
     grid = chosen.geometry
     record.geometry = grid.as_json()

@@ -7,10 +7,11 @@ Compression by ISA-L takes a fifth of the time of zlib's fastest level, for file
 from __future__ import annotations
 
 import tempfile
+import zlib
 from pathlib import Path
 
 import SimpleITK as sitk
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
 from headct.artefacts import write_atomically
 
@@ -32,3 +33,18 @@ def write(image: sitk.Image, path: Path) -> None:
             sitk.WriteImage(bare, raw.name)
             uncompressed = Path(raw.name).read_bytes()
         temporary.write_bytes(isal_zlib.compress(uncompressed, LEVEL, GZIP_WINDOW))
+
+
+def is_cut_off(path: Path, image: sitk.Image) -> bool:
+    """Whether a NIfTI file, read as ``image``, ends before its last voxel.
+
+    ITK reads such a file without a word, and the voxels that are missing as zeros.
+    """
+    data = path.read_bytes()
+    if path.suffix.lower() == ".gz":
+        try:
+            data = igzip.decompress(data)
+        except (EOFError, OSError, zlib.error):
+            return True
+    offset, bits = (float(image.GetMetaData(key)) for key in ("vox_offset", "bitpix"))
+    return len(data) < offset + image.GetNumberOfPixels() * bits / 8

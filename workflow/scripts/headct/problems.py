@@ -27,6 +27,10 @@ class BadInput(Exception):
         super().__init__(as_table(self.problems))
 
 
+class Stopped(Exception):
+    """The work was ended from outside, in good order; the message says how to go on."""
+
+
 def as_table(problems: Sequence[Problem]) -> str:
     """Render problems as an aligned text table, leaving out columns in which nothing is said.
 

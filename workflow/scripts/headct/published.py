@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from headct.artefacts import read_tsv
+from headct.labels import LABELS
 
 FOLDER = Path(__file__).parents[3] / "resources" / "published"
 
@@ -45,6 +46,37 @@ def model_names(folder: Path = FOLDER) -> dict[str, str]:
     """Name of each published model, in the order of Table 1."""
     table = read_tsv(folder / "table1_dice.tsv")
     return dict(zip(table["model"], table["published_name"], strict=True))
+
+
+def n_with_lesion(folder: Path = FOLDER) -> dict[str, int]:
+    """Test scans that have each lesion."""
+    table = read_tsv(folder / "table2_cohort.tsv", test=str).set_index(["characteristic", "statistic"])
+    return {label: int(numbers_in(str(table.loc[(label, "n (%)"), "test"]))[0]) for label in LABELS}
+
+
+def claims(folder: Path = FOLDER) -> pd.DataFrame:
+    """What the paper says in words: claim statement source kind models against labels note.
+
+    ``models``, ``against`` and ``labels`` are lists. The kinds are those of
+    :mod:`headct.statistics.claims`.
+    """
+    table = read_tsv(folder / "claims.tsv").fillna("")
+    for column in ("models", "against", "labels"):
+        table[column] = table[column].str.split()
+    return table
+
+
+def selection(folder: Path = FOLDER) -> pd.DataFrame:
+    """The candidates of each stage of the paper's choice: stage model published_mean."""
+    table1 = read_tsv(folder / "table1_dice.tsv")
+    means = table1[table1["label"] == "mean"].set_index("model")["mean"]
+    stages = read_tsv(folder / "selection.tsv")
+    return stages.assign(published_mean=stages["model"].map(means))
+
+
+def prior_work(folder: Path = FOLDER) -> pd.DataFrame:
+    """Later results on the same task: study source label quantity value lower upper interval n note."""
+    return read_tsv(folder / "prior_work.tsv").fillna({"interval": "", "note": ""})
 
 
 def numbers_in(cell: str) -> list[float]:

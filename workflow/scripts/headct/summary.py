@@ -15,7 +15,7 @@ from headct import command
 from headct.artefacts import read_json, read_tsv
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
-from headct.statistics.scores import REFERENCE
+from headct.statistics.scores import FAMILY
 from headct.statistics.summary import MEAN
 
 WIDTH = 100
@@ -52,7 +52,10 @@ def headline(study: dict[str, str]) -> list[str]:
 
 
 def leader_board(table_1: pd.DataFrame) -> list[str]:
-    """Models by their mean of the three mean Dice, the best first; mean and median per lesion."""
+    """Models by their mean of the three mean Dice, the best first; mean and median per lesion.
+
+    Only the compared models are numbered.
+    """
     columns = [*LABELS, MEAN]
     by_model = [
         {row["label"]: row for row in rows.to_dict("records")}
@@ -69,10 +72,10 @@ def leader_board(table_1: pd.DataFrame) -> list[str]:
     ]
     rank = 0
     for title, scores in zip(titles, ranking, strict=True):
-        reference = scores[MEAN]["role"] == REFERENCE
-        rank += not reference
+        compared = scores[MEAN]["role"] == FAMILY
+        rank += compared
         cells = "  ".join(f"{scores[label]['mean']:7.3f} {scores[label]['median']:7.3f}" for label in columns)
-        place = "   " if reference else f"{rank:2}."
+        place = f"{rank:2}." if compared else "   "
         lines.append(f"{place} {clip(title, width):{width}}  {cells}")
     return lines
 

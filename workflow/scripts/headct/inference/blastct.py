@@ -6,7 +6,7 @@ would write into fixed paths below /tmp, and download models first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,52 @@ from blast_ct.nifti.patch_samplers import PatchSampler
 from blast_ct.nifti.savers import reconstruct_image
 from blast_ct.read_config import get_model, get_transformation
 
+from headct.inference.predictor import Predictor, with_fallback
 from headct.training.blastct_data import ORIENTATION, canonical, resample
 
 
-def load(folder: Path, device: str) -> Callable[[sitk.Image], np.ndarray]:
-    """The predictor of the trained model in ``folder``.
-
-    Returns:
-        A function from the native CT (HU) to class probabilities, float32 (4, z, y, x), on its grid.
-    """
+def load(folder: Path, device: str, settings: Mapping[str, Any]) -> BlastctPredictor:
+    """The predictor of the trained model in ``folder``, with the config's settings for inference."""
     trained = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    fixed = trained["fixed"]
-    model = get_model(fixed["configuration"])
-    model.load_state_dict(trained["weights"])
-    model.to(device).eval()
-    spacing_mm = fixed["configuration"]["data"]["resolution"]
+    return BlastctPredictor(trained["weights"], trained["fixed"] | settings, device)
 
-    def predict(ct: sitk.Image) -> np.ndarray:
+
+class BlastctPredictor(Predictor):
+    """DeepMedic with its preprocessing.
+
+    Args:
+        weights: of the network.
+        fixed: configuration, input_patch_size, and the setting inference_batch_size.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, weights: dict[str, torch.Tensor], fixed: dict[str, Any], device: str):
+        self.fixed = fixed
+        self.model = get_model(self.fixed["configuration"])
+        self.model.load_state_dict(weights)
+        self.model.to(device).eval()
+        self.spacing_mm = self.fixed["configuration"]["data"]["resolution"]
+        self.preparation = repr(self.spacing_mm)
+        self.device = device
+
+    def prepare(self, ct: sitk.Image) -> tuple[np.ndarray, sitk.Image]:
+        """HU (z, y, x) at the network's spacing, and the CT, whose grid is that of the result."""
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(torch.get_num_threads())
-        image = resample(sitk.Cast(ct, sitk.sitkInt16), spacing_mm, is_discrete=False)
-        probabilities = predict_array(sitk.GetArrayFromImage(image), model, fixed, device)
-        return to_native_grid(probabilities, spacing_mm, ct)
+        image = resample(sitk.Cast(ct, sitk.sitkInt16), self.spacing_mm, is_discrete=False)
+        return sitk.GetArrayFromImage(image), ct
 
-    return predict
+    def infer(self, prepared: tuple[np.ndarray, sitk.Image]) -> np.ndarray:
+        """Probabilities on the network's grid, (z, y, x, 4)."""
+        return with_fallback(
+            lambda size: predict_array(
+                prepared[0], self.model, self.fixed | {"inference_batch_size": size}, self.device
+            ),
+            {"batches of patches": self.fixed["inference_batch_size"], "one patch at a time": 1},
+        )
+
+    def restore(self, prepared: tuple[np.ndarray, sitk.Image], inferred: np.ndarray) -> torch.Tensor:
+        """Probabilities on the grid of the CT, by SimpleITK on the CPU."""
+        return torch.from_numpy(to_native_grid(inferred, self.spacing_mm, prepared[1]))
 
 
 def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str) -> np.ndarray:
@@ -54,8 +77,8 @@ def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str
     sampler = PatchSampler(input_size, output_size)
     centres = FullImageToOverlappingPatchesNiftiDataset.get_center_points(hu.shape, output_size)
     patches: list[np.ndarray] = []
-    for first in range(0, len(centres), fixed["batch_size"]):
-        group = centres[first : first + fixed["batch_size"]]
+    for first in range(0, len(centres), fixed["inference_batch_size"]):
+        group = centres[first : first + fixed["inference_batch_size"]]
         stacked = np.stack([sampler.get_image_patch(image, centre) for centre in group])
         with torch.inference_mode():
             logits, _ = model(torch.from_numpy(stacked).to(device))

@@ -12,7 +12,7 @@ from headct.problems import Problem
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS = {"basicunet": ("features",), "deeplabv3plus": ("width", "middle_blocks")}
+NETWORKS = {"basicunet": ("features",), "deeplabv3plus": ("width", "middle_blocks", "variant")}
 """Networks by their key in the config, with the settings of the architecture that each takes.
 
 A setting that is left out has the value of the publication.
@@ -45,8 +45,10 @@ def build(settings: Mapping[str, Any]) -> nn.Module:
 def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with network, patch size and batch size together; empty if nothing is.
 
-    Norm layers need more than one value per channel in training, so the smallest map must hold
-    more than one voxel, and DeepLabv3+, which pools its map to one voxel, needs two patches.
+    Norm layers need more than one value per channel in training. Instance norm sees one patch at a
+    time, so where it norms the smallest map (BasicUNet, published DeepLabv3+) that must hold more than
+    one voxel. DeepLabv3+ of either variant norms a map pooled to one voxel over the batch, so it needs
+    two patches.
     """
     problems = []
 
@@ -60,7 +62,8 @@ def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:
         smallest = [length // DOWNSAMPLING for length in patch]
     else:
         smallest = [-(-length // DOWNSAMPLING) for length in patch]
-    if prod(smallest) < 2:
+    is_clean = name == "deeplabv3plus" and settings.get("variant") == "clean"  # batch norm alone
+    if prod(smallest) < 2 and not is_clean:
         report(
             "patch_size_xyz",
             f"the smallest map of {name} would be {smallest}, and must hold more than one voxel; "

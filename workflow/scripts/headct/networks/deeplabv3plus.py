@@ -1,13 +1,14 @@
-"""3-D DeepLabv3+ as the study ran it: encoder-decoder with atrous spatial pyramid pooling.
+"""3-D DeepLabv3+: encoder-decoder with atrous spatial pyramid pooling, in two variants.
 
 Chen 2018, "Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation"
 (arXiv:1802.02611), in three dimensions, on the Xception of ``headct.networks.xception``.
-Output stride 16, pyramid dilations 1, 6, 12, 18 with 256 channels each (section 4), 48 low-level
-channels (section 4.1). 86,332,786 parameters for 1 input and 4 output channels.
+Output stride 16, pyramid dilations 1, 6, 12, 18 with 256 channels each (section 3.1), 48 low-level
+channels (section 4.1). For 1 input and 4 output channels, ``published`` has 86,332,786 parameters and
+``clean`` 86,425,300.
 
-The published network wraps also its last convolution with MONAI's default instance norm and
-PReLU. The logits of a patch therefore have about zero mean and unit variance in every class,
-whatever the patch shows; this is what Kok 2022 measured.
+``published`` wraps also its last convolution with MONAI's default instance norm and PReLU. Before the
+PReLU, the logits of a patch have zero mean and unit variance in every class, whatever the patch
+shows; this is what Kok 2022 measured.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headct.networks.xception import INSTANCE_NORM, Xception, convolution, scaled
+from headct.networks.xception import VARIANTS, Follows, Xception, convolution, scaled
 
 PYRAMID_CHANNELS = 256
 PYRAMID_DILATIONS = (1, 6, 12, 18)
@@ -30,12 +31,14 @@ def upsample(volume: Tensor, size: torch.Size) -> Tensor:
 
 
 class AtrousBranch(nn.Module):
-    """One branch of the pyramid: (atrous) convolution, batch norm, PReLU, ReLU."""
+    """One branch of the pyramid: (atrous) convolution and what follows it, then ReLU."""
 
-    def __init__(self, in_channels: int, out_channels: int, dilation: int) -> None:
+    def __init__(self, follows: Follows, in_channels: int, out_channels: int, dilation: int) -> None:
         super().__init__()
         kernel_size = 1 if dilation == 1 else 3
-        self.atrous_convolution = convolution(in_channels, out_channels, kernel_size, dilation=dilation)
+        self.atrous_convolution = convolution(
+            follows, in_channels, out_channels, kernel_size, dilation=dilation
+        )
         self.relu = nn.ReLU()
 
     def forward(self, volume: Tensor) -> Tensor:
@@ -46,12 +49,16 @@ class DeepLabV3Plus(nn.Module):
     """Maps (N, in_channels, z, y, x) to logits (N, out_channels, z, y, x).
 
     Args:
-        width: multiplier of all hidden channels (1: published).
-        middle_blocks: blocks of the middle flow (16: published).
+        width: multiplier of all hidden channels (1: as in the papers).
+        middle_blocks: blocks of the middle flow (16: as in the papers).
+        variant: key of ``headct.networks.xception.VARIANTS``: what follows each convolution.
 
-    In training the batch must hold at least two patches (batch norm of the pooled branch), and
-    the map behind the encoder more than one voxel (its instance norms); torch raises ValueError
-    otherwise. ``headct.networks.settings_problems`` says so beforehand.
+    In training the batch must hold at least two patches (batch norm of the pooled branch), and, for
+    ``published``, the map behind the encoder more than one voxel (instance norm); torch raises
+    ValueError otherwise. ``headct.networks.settings_problems`` says so beforehand.
+
+    Raises:
+        KeyError: no such variant.
     """
 
     def __init__(
@@ -60,28 +67,30 @@ class DeepLabV3Plus(nn.Module):
         out_channels: int = 4,
         width: float = 1.0,
         middle_blocks: int = 16,
+        variant: str = "published",
     ) -> None:
         super().__init__()
+        after = VARIANTS[variant]
         pyramid = scaled(PYRAMID_CHANNELS, width)
         low_level = scaled(LOW_LEVEL_CHANNELS, width)
-        self.xception_features = Xception(in_channels, width, middle_blocks)
+        self.xception_features = Xception(after, in_channels, width, middle_blocks)
         features = self.xception_features.out_channels
         self.aspp1, self.aspp2, self.aspp3, self.aspp4 = (
-            AtrousBranch(features, pyramid, dilation) for dilation in PYRAMID_DILATIONS
+            AtrousBranch(after.dense, features, pyramid, dilation) for dilation in PYRAMID_DILATIONS
         )
         self.relu = nn.ReLU()
         self.global_avg_pool = nn.Sequential(
-            nn.AdaptiveAvgPool3d(1), convolution(features, pyramid, 1), nn.ReLU()
+            nn.AdaptiveAvgPool3d(1), convolution(after.dense, features, pyramid, 1), nn.ReLU()
         )
         branches = len(PYRAMID_DILATIONS) + 1
-        self.conv1 = convolution(branches * pyramid, pyramid, 1)
-        self.conv2 = convolution(self.xception_features.low_level_channels, low_level, 1)
+        self.conv1 = convolution(after.dense, branches * pyramid, pyramid, 1)
+        self.conv2 = convolution(after.dense, self.xception_features.low_level_channels, low_level, 1)
         self.last_conv = nn.Sequential(
-            convolution(pyramid + low_level, pyramid, 3),
+            convolution(after.dense, pyramid + low_level, pyramid, 3),
             nn.ReLU(),
-            convolution(pyramid, pyramid, 3),
+            convolution(after.dense, pyramid, pyramid, 3),
             nn.ReLU(),
-            convolution(pyramid, out_channels, 1, norm=INSTANCE_NORM, bias=True),
+            convolution(after.logits, pyramid, out_channels, 1, bias=True),
         )
 
     def forward(self, volume: Tensor) -> Tensor:

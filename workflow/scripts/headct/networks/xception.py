@@ -1,25 +1,22 @@
 """3-D modified aligned Xception, the encoder of DeepLabv3+.
 
 Chollet 2017 (arXiv:1610.02357) gives the entry, middle and exit flow of depthwise separable
-convolutions; Chen 2018 (arXiv:1802.02611, section 4.2 and figure 4) makes it deeper, replaces
-max pooling by strided separable convolutions and dilates the exit flow ("modified aligned").
+convolutions; Chen 2018 (arXiv:1802.02611, section 3.2 and figure 4) makes it deeper, replaces
+max pooling by strided separable convolutions, dilates the exit flow ("modified aligned"), and adds
+batch norm and ReLU after each depthwise convolution.
 
-The layers are those of the network whose results Kok 2022 printed
-(tests/fixtures/deeplabv3plus_layers.tsv): every convolution is MONAI's ``Convolution``, which adds
-an instance norm and a PReLU unless told otherwise, so depthwise layers and the last separable
-convolution of a strided block carry these instead of batch norm.
+Convolutions, sizes, strides, dilations and skip connections are one; what follows each
+convolution is looked up in ``VARIANTS``.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 from monai.networks.blocks.convolutions import Convolution
 from torch import Tensor, nn
 from torch.nn import functional
-
-BATCH_NORM = "BATCH"
-INSTANCE_NORM = "INSTANCE"
 
 # Channels of the published network (Chen 2018, figure 4), before the width multiplier.
 STEM_CHANNELS = (32, 64)
@@ -29,12 +26,64 @@ EXIT_CHANNELS = (1024, 1536, 1536, 2048)
 EXIT_DILATIONS = (1, 2)
 
 
+@dataclass(frozen=True)
+class Follows:
+    """What follows a convolution: MONAI's names of a norm and an activation, or None."""
+
+    norm: str | None
+    activation: str | None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What follows the convolutions of each kind.
+
+    Attributes:
+        dense: those over all channels, pointwise ones included, unless named below.
+        depthwise: the depthwise half of a separable convolution.
+        closing: the pointwise half of the separable convolution that ends a block (no ReLU, but
+            the block's sum, comes next).
+        logits: the last convolution; the only one with a bias.
+        rectified_sums: whether the sums that blocks 1 and the exit block end in are rectified.
+    """
+
+    dense: Follows
+    depthwise: Follows
+    closing: Follows
+    logits: Follows
+    rectified_sums: bool
+
+
+VARIANTS = {
+    "published": Variant(
+        dense=Follows("batch", "prelu"),
+        depthwise=Follows("instance", "prelu"),
+        closing=Follows("instance", "prelu"),
+        logits=Follows("instance", "prelu"),
+        rectified_sums=True,
+    ),
+    "clean": Variant(
+        dense=Follows("batch", None),
+        depthwise=Follows("batch", "relu"),
+        closing=Follows("batch", None),
+        logits=Follows(None, None),
+        rectified_sums=False,
+    ),
+}
+"""``published``: the network whose results Kok 2022 printed, layer for layer
+(tests/fixtures/deeplabv3plus_layers.tsv). It left MONAI's ``Convolution`` its defaults, an instance
+norm and a PReLU, wherever it did not ask for batch norm, and the PReLU everywhere; its own ReLUs come
+on top. ``clean``: norm and activation where Chen 2018 and Chollet 2017 have them.
+"""
+
+
 def scaled(channels: int, width: float) -> int:
     """Channels of a layer after the width multiplier; at least one."""
     return max(1, round(channels * width))
 
 
 def convolution(
+    follows: Follows,
     in_channels: int,
     out_channels: int,
     kernel_size: int,
@@ -42,10 +91,9 @@ def convolution(
     dilation: int = 1,
     groups: int = 1,
     padding: int | None = None,
-    norm: str = BATCH_NORM,
     bias: bool = False,
 ) -> Convolution:
-    """3-D convolution, norm, PReLU; ``padding=None`` keeps the size at stride 1."""
+    """3-D convolution with its norm and activation; ``padding=None`` keeps the size at stride 1."""
     return Convolution(
         spatial_dims=3,
         in_channels=in_channels,
@@ -55,7 +103,8 @@ def convolution(
         dilation=dilation,
         groups=groups,
         padding=padding,
-        norm=norm,
+        norm=follows.norm,
+        act=follows.activation,
         bias=bias,
     )
 
@@ -69,20 +118,25 @@ def pad_same(volume: Tensor, kernel_size: int, dilation: int) -> Tensor:
 
 
 class SeparableConvolution(nn.Module):
-    """Depthwise 3x3x3 convolution, then pointwise 1x1x1 (Chollet 2017, section 2)."""
+    """Depthwise 3x3x3 convolution, then pointwise 1x1x1 (Chollet 2017, section 2).
+
+    ``closing`` tells that it is the last of a block and not followed by a ReLU.
+    """
 
     def __init__(
         self,
+        variant: Variant,
         in_channels: int,
         out_channels: int,
         stride: int = 1,
         dilation: int = 1,
-        pointwise_norm: str = BATCH_NORM,
+        closing: bool = False,
     ) -> None:
         super().__init__()
         self.kernel_size = 3
         self.dilation = dilation
         self.conv1 = convolution(
+            variant.depthwise,
             in_channels,
             in_channels,
             self.kernel_size,
@@ -90,9 +144,9 @@ class SeparableConvolution(nn.Module):
             dilation=dilation,
             groups=in_channels,
             padding=0,
-            norm=INSTANCE_NORM,
         )
-        self.pointwise = convolution(in_channels, out_channels, 1, norm=pointwise_norm)
+        after = variant.closing if closing else variant.dense
+        self.pointwise = convolution(after, in_channels, out_channels, 1)
 
     def forward(self, volume: Tensor) -> Tensor:
         return self.pointwise(self.conv1(pad_same(volume, self.kernel_size, self.dilation)))
@@ -102,6 +156,7 @@ class Block(nn.Module):
     """Residual block of separable convolutions, each preceded by a ReLU.
 
     Args:
+        variant: what follows the convolutions.
         channels: input channels, then the output channels of each separable convolution.
         stride: of the closing separable convolution, which has no ReLU before it.
         closing: append the closing one also at stride 1 (last block of the exit flow).
@@ -112,6 +167,7 @@ class Block(nn.Module):
 
     def __init__(
         self,
+        variant: Variant,
         channels: tuple[int, ...],
         stride: int = 1,
         closing: bool = False,
@@ -121,15 +177,15 @@ class Block(nn.Module):
         first, last = channels[0], channels[-1]
         self.skip: nn.Module | None = None
         if first != last or stride != 1:
-            self.skip = convolution(first, last, 1, stride=stride)
+            self.skip = convolution(variant.dense, first, last, 1, stride=stride)
         self.relu = nn.ReLU()
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
-            layers += [self.relu, SeparableConvolution(before, after)]
+            layers += [self.relu, SeparableConvolution(variant, before, after)]
         if not start_with_relu:
             layers = layers[1:]
         if stride != 1 or closing:
-            layers.append(SeparableConvolution(last, last, stride=stride, pointwise_norm=INSTANCE_NORM))
+            layers.append(SeparableConvolution(variant, last, last, stride=stride, closing=True))
         self.rep = nn.Sequential(*layers)
 
     def forward(self, volume: Tensor) -> Tensor:
@@ -145,7 +201,9 @@ class Xception(nn.Module):
     sizes rounded up.
     """
 
-    def __init__(self, in_channels: int, width: float = 1.0, middle_blocks: int = 16) -> None:
+    def __init__(
+        self, variant: Variant, in_channels: int, width: float = 1.0, middle_blocks: int = 16
+    ) -> None:
         super().__init__()
         stem = [scaled(channels, width) for channels in STEM_CHANNELS]
         entry = [scaled(channels, width) for channels in ENTRY_CHANNELS]
@@ -154,30 +212,31 @@ class Xception(nn.Module):
         self.low_level_channels = entry[0]
         self.out_channels = leaving[-1]
 
-        self.conv1 = convolution(in_channels, stem[0], 3, stride=2)
+        self.conv1 = convolution(variant.dense, in_channels, stem[0], 3, stride=2)
         self.relu = nn.ReLU()
-        self.conv2 = convolution(stem[0], stem[1], 3)
-        self.block1 = Block((stem[1], entry[0], entry[0]), stride=2, start_with_relu=False)
-        self.block2 = Block((entry[0], entry[1], entry[1]), stride=2)
-        self.block3 = Block((entry[1], entry[2], entry[2]), stride=2)
+        self.conv2 = convolution(variant.dense, stem[0], stem[1], 3)
+        self.block1 = Block(variant, (stem[1], entry[0], entry[0]), stride=2, start_with_relu=False)
+        self.block2 = Block(variant, (entry[0], entry[1], entry[1]), stride=2)
+        self.block3 = Block(variant, (entry[1], entry[2], entry[2]), stride=2)
         self.middle_names = [f"block{number}" for number in range(4, 4 + middle_blocks)]
         for name in self.middle_names:
-            self.add_module(name, Block((middle,) * 4))
+            self.add_module(name, Block(variant, (middle,) * 4))
         self.exit_name = f"block{4 + middle_blocks}"
-        self.add_module(self.exit_name, Block((middle, middle, leaving[0]), closing=True))
+        self.add_module(self.exit_name, Block(variant, (middle, middle, leaving[0]), closing=True))
         dilation = EXIT_DILATIONS[1]
-        self.conv3 = SeparableConvolution(leaving[0], leaving[1], dilation=dilation)
-        self.conv4 = SeparableConvolution(leaving[1], leaving[2], dilation=dilation)
-        self.conv5 = SeparableConvolution(leaving[2], leaving[3], dilation=dilation)
+        self.conv3 = SeparableConvolution(variant, leaving[0], leaving[1], dilation=dilation)
+        self.conv4 = SeparableConvolution(variant, leaving[1], leaving[2], dilation=dilation)
+        self.conv5 = SeparableConvolution(variant, leaving[2], leaving[3], dilation=dilation)
+        self.after_sum = self.relu if variant.rectified_sums else nn.Identity()
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         features = self.relu(self.conv1(volume))
         features = self.relu(self.conv2(features))
-        low_level = self.relu(self.block1(features))
+        low_level = self.after_sum(self.block1(features))
         features = self.block3(self.block2(low_level))
         for name in [*self.middle_names, self.exit_name]:
             features = self.get_submodule(name)(features)
-        features = self.relu(features)
+        features = self.after_sum(features)
         for separable in (self.conv3, self.conv4, self.conv5):
             features = self.relu(separable(features))
         return features, low_level

@@ -1,9 +1,10 @@
-"""All statistics of the study from the measures: ``python -m headct.statistics --help``.
+"""All statistics of the replication from the measures: ``python -m headct.statistics --help``.
 
 Writes, into the folder given: ``dice_summary``, ``dice_present_summary``, ``volume_overlap``,
-``kruskal_wallis``, ``dunn``, ``agreement`` and ``cohort_tests`` (.tsv). With several seeds each
-scan's measures are first averaged over the seeds, except for agreement, which is that of one
-network, the first seed's. What is undefined is empty, with the reason in the column ``note``.
+``seed_spread``, ``kruskal_wallis``, ``dunn``, ``agreement``, ``lesion_size``, ``cohort_tests``,
+``prevalence``, ``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first
+averaged over the seeds, except for agreement, which is that of one network, the first seed's. What is
+undefined is empty, with the reason in the column ``note``.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from headct import command, sheet
+from headct import command, published, sheet
 from headct.artefacts import read_tsv, write_tsv
 from headct.statistics import scores as scores_of
 from headct.statistics.agreement import agreement_table
+from headct.statistics.claims import claims_table
 from headct.statistics.cohort_tests import cohort_of_split, cohort_tests
 from headct.statistics.group_tests import dunn_table, kruskal_wallis_table
-from headct.statistics.summary import dice_present_summary, dice_summary, volume_overlap
+from headct.statistics.lesion_size import lesion_size_table
+from headct.statistics.prevalence import prevalence_table, with_imaged_volume
+from headct.statistics.selection import selection_table
+from headct.statistics.summary import dice_present_summary, dice_summary, seed_spread, volume_overlap
 
 logger = logging.getLogger("headct.statistics")
 
@@ -33,6 +38,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--sheet", required=True, type=Path, help="sample sheet, for the true ages")
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument(
+        "--published", type=Path, default=published.FOLDER, help="folder of the published numbers"
+    )
     parser.add_argument(
         "--models",
         required=True,
@@ -48,7 +57,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     scores = scores_of.read(args.metrics, args.models)
     cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split), sheet.true_ages(args.sheet))
-    for name, table in statistics(scores, cohort).items():
+    cohort = with_imaged_volume(cohort, args.data)
+    for name, table in statistics(scores, cohort, args.published).items():
         write_tsv(table, args.out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
@@ -58,17 +68,29 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def statistics(scores: pd.DataFrame, cohort: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Every table by the name of its file; takes what ``scores.read`` and ``cohort_of_split`` give."""
+def statistics(
+    scores: pd.DataFrame, cohort: pd.DataFrame, published_folder: Path = published.FOLDER
+) -> dict[str, pd.DataFrame]:
+    """Every table by the name of its file.
+
+    Takes what ``scores.read`` and ``cohort_of_split`` with ``with_imaged_volume`` give.
+    """
     scans = scores_of.mean_over_seeds(scores)
+    dunn, tests = dunn_table(scans), cohort_tests(cohort)
+    agreement = agreement_table(scores_of.first_seed(scores))
     return {
         "dice_summary": dice_summary(scans),
         "dice_present_summary": dice_present_summary(scans),
         "volume_overlap": volume_overlap(scans),
+        "seed_spread": seed_spread(scores),
         "kruskal_wallis": kruskal_wallis_table(scans),
-        "dunn": dunn_table(scans),
-        "agreement": agreement_table(scores_of.first_seed(scores)),
-        "cohort_tests": cohort_tests(cohort),
+        "dunn": dunn,
+        "agreement": agreement,
+        "lesion_size": lesion_size_table(scans),
+        "cohort_tests": tests,
+        "prevalence": prevalence_table(cohort),
+        "selection": selection_table(scans, published.selection(published_folder)),
+        "claims": claims_table(published.claims(published_folder), scans, dunn, agreement, tests),
     }
 
 

@@ -1,10 +1,15 @@
 """Agreement of predicted with reference volumes: concordance correlation and Bland-Altman.
 
-``results/statistics/agreement.tsv`` has one row per model × label and these columns (volumes in mL,
-differences are prediction − reference, intervals are 95 %):
+``results/statistics/agreement.tsv`` has one row per model × label × kind of volumes × choice of scans and
+these columns (volumes in mL, differences are prediction − reference, intervals are 95 %):
 
-    model, role, label, n               scans
-    ccc, ccc_lower, ccc_upper           concordance correlation coefficient, z-transformed CI
+    model, role, label
+    volumes                             which kind, :data:`VOLUMES`
+    scans                               ``all`` (those without the lesion count as 0 mL), as in the
+                                        paper, or ``with lesion`` (in the reference)
+    n                                   scans
+    ccc, ccc_lower, ccc_upper, ccc_se   concordance correlation coefficient, z-transformed CI,
+                                        standard error on the untransformed scale
     bias_ml, bias_lower_ml, bias_upper_ml, sd_ml        mean difference, its CI (t), SD
     loa_lower_ml, loa_upper_ml          limits of agreement, bias ± 1.96 SD
     loa_lower_ci_low_ml, loa_lower_ci_high_ml           CI of the lower limit
@@ -26,6 +31,15 @@ from headct.statistics.summary import by_model_and_label
 LIMITS_SD = 1.96
 """Half width of the limits of agreement in SD, as printed in the study."""
 
+ALL_SCANS, WITH_LESION = "all", "with lesion"
+"""Over which scans agreement is measured: zeros on which both agree flatter it."""
+
+VOLUMES = {"weighted": ("reference_ml", "predicted_ml")}
+"""Kinds of volumes and their columns: weighted by the perpendicular distance of slices."""
+
+PUBLISHED_VOLUMES = "weighted"
+"""The kind that is compared with the paper's, which does not say what its own are."""
+
 NAN_PAIR = (math.nan, math.nan)
 
 
@@ -37,6 +51,7 @@ class Concordance:
     lower: float
     upper: float
     note: str = ""
+    se: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -84,9 +99,10 @@ def concordance(reference: np.ndarray, measured: np.ndarray) -> Concordance:
         + 2 * ccc**3 * (1 - ccc) * u2 / r
         - ccc**4 * u2**2 / (2 * r**2)
     ) / (n - 2)
-    half = stats.norm.ppf(0.975) * math.sqrt(max(variance, 0.0)) / (1 - ccc**2)
+    se = math.sqrt(max(variance, 0.0))
+    half = stats.norm.ppf(0.975) * se / (1 - ccc**2)
     z = math.atanh(ccc)
-    return Concordance(ccc, math.tanh(z - half), math.tanh(z + half))
+    return Concordance(ccc, math.tanh(z - half), math.tanh(z + half), se=se)
 
 
 def bland_altman(reference: np.ndarray, measured: np.ndarray) -> BlandAltman:
@@ -121,43 +137,53 @@ def bland_altman(reference: np.ndarray, measured: np.ndarray) -> BlandAltman:
     )
 
 
+def agreement_row(reference_ml: np.ndarray, measured_ml: np.ndarray) -> dict[str, float | str]:
+    """CCC and Bland-Altman of paired volumes, with the columns listed at the top of this module."""
+    lin = concordance(reference_ml, measured_ml)
+    limits = bland_altman(reference_ml, measured_ml)
+    return {
+        "n": limits.n,
+        "ccc": lin.ccc,
+        "ccc_lower": lin.lower,
+        "ccc_upper": lin.upper,
+        "ccc_se": lin.se,
+        "bias_ml": limits.bias,
+        "bias_lower_ml": limits.bias_ci[0],
+        "bias_upper_ml": limits.bias_ci[1],
+        "sd_ml": limits.sd,
+        "loa_lower_ml": limits.lower_limit,
+        "loa_upper_ml": limits.upper_limit,
+        "loa_lower_ci_low_ml": limits.lower_limit_ci[0],
+        "loa_lower_ci_high_ml": limits.lower_limit_ci[1],
+        "loa_upper_ci_low_ml": limits.upper_limit_ci[0],
+        "loa_upper_ci_high_ml": limits.upper_limit_ci[1],
+        "note": "; ".join(note for note in (lin.note, limits.note) if note),
+    }
+
+
 def agreement_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Agreement per model × label, over all scans (those without the lesion count as 0 mL).
+    """Agreement per model × label, over all scans and over those with the lesion.
 
     Takes rows of one seed per model, :func:`headct.statistics.scores.first_seed`; the columns are
     listed at the top of this module.
     """
     rows = []
     for name, values in by_model_and_label(scores):
-        reference, predicted = values["reference_ml"].to_numpy(), values["predicted_ml"].to_numpy()
-        lin = concordance(reference, predicted)
-        limits = bland_altman(reference, predicted)
-        rows.append(
-            {
-                **name,
-                "n": limits.n,
-                "ccc": lin.ccc,
-                "ccc_lower": lin.lower,
-                "ccc_upper": lin.upper,
-                "bias_ml": limits.bias,
-                "bias_lower_ml": limits.bias_ci[0],
-                "bias_upper_ml": limits.bias_ci[1],
-                "sd_ml": limits.sd,
-                "loa_lower_ml": limits.lower_limit,
-                "loa_upper_ml": limits.upper_limit,
-                "loa_lower_ci_low_ml": limits.lower_limit_ci[0],
-                "loa_lower_ci_high_ml": limits.lower_limit_ci[1],
-                "loa_upper_ci_low_ml": limits.upper_limit_ci[0],
-                "loa_upper_ci_high_ml": limits.upper_limit_ci[1],
-                "note": "; ".join(note for note in (lin.note, limits.note) if note),
-            }
-        )
+        for kind, columns in VOLUMES.items():
+            for choice, chosen in ((ALL_SCANS, values), (WITH_LESION, values[values["reference_ml"] > 0])):
+                reference, predicted = (chosen[column].to_numpy() for column in columns)
+                rows.append({**name, "volumes": kind, "scans": choice, **agreement_row(reference, predicted)})
     return pd.DataFrame(rows)
+
+
+def as_published(agreement: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`agreement_table` that the paper's numbers are compared with."""
+    return agreement[(agreement["scans"] == ALL_SCANS) & (agreement["volumes"] == PUBLISHED_VOLUMES)]
 
 
 def _variance(values: np.ndarray) -> float:
     """Variance over n; exactly 0 for equal values, which rounding of their mean may hide."""
-    return 0.0 if np.ptp(values) == 0 else float(values.var())
+    return 0.0 if values.size and np.ptp(values) == 0 else float(values.var())
 
 
 def _pairs(reference: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

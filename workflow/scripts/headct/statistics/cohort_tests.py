@@ -18,6 +18,7 @@ from scipy import stats
 
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
+from headct.statistics.resampling import se_of_mean, se_of_quartiles, se_of_sd
 from headct.statistics.summary import describe
 
 SETS = ("train", "test")
@@ -25,7 +26,11 @@ SETS = ("train", "test")
 COUNT, SHARE, MEAN_SD, MEDIAN_IQR = "n", "n (%)", "mean (SD) range", "median (IQR)"
 """Kinds of rows, as ``resources/published/table2_cohort.tsv`` names them."""
 
-SUMMARY_COLUMNS = ("n", "count", "percent", "mean", "sd", "min", "max", "median", "q1", "q3")
+SUMMARY_COLUMNS = (
+    *("n", "count", "percent", "mean", "sd", "min", "max", "median", "q1", "q3"),
+    *("percent_se", "mean_se", "sd_se", "median_se", "q1_se", "q3_se"),
+)
+"""Per set; standard errors (``…_se``) stand by what the row's kind prints."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
     Takes one row per scan: participant_id set age sex onset_to_ct_h and each lesion's ``…_ml``.
 
     Columns: characteristic statistic; for train and test ``{set}_`` n (that have a value) count
-    percent mean sd min max median q1 q3; test_name value df p smd note.
+    percent mean sd min max median q1 q3 and standard errors (:data:`SUMMARY_COLUMNS`); test_name
+    value df p smd note.
     """
     participants = scans.drop_duplicates("participant_id")
     rows = [
@@ -166,7 +172,10 @@ def _share_row(characteristic: str, hits: dict[str, np.ndarray]) -> dict[str, ob
     for name, count, total in zip(SETS, counts, totals, strict=True):
         row[f"{name}_n"] = total
         row[f"{name}_count"] = count
-        row[f"{name}_percent"] = 100 * count / total if total else math.nan
+        share = count / total if total else math.nan
+        row[f"{name}_percent"] = 100 * share
+        variance = share * (1 - share) / total if total else math.nan
+        row[f"{name}_percent_se"] = 100 * math.sqrt(variance) if variance > 0 else math.nan
     return {**row, **_test_cells(chi_squared(counts, totals)), "smd": smd_of_shares(counts, totals)}
 
 
@@ -178,6 +187,11 @@ def _quantity_row(characteristic: str, statistic: str, values: dict[str, np.ndar
         row[f"{name}_sd"] = float(array.std(ddof=1)) if len(array) > 1 else math.nan
         row[f"{name}_min"] = float(array.min()) if len(array) else math.nan
         row[f"{name}_max"] = float(array.max()) if len(array) else math.nan
+        if statistic == MEAN_SD:
+            standard_errors = {"mean_se": se_of_mean(array), "sd_se": se_of_sd(array)}
+        else:
+            standard_errors = se_of_quartiles(array)
+        row |= {f"{name}_{key}": value for key, value in standard_errors.items()}
     train, test = values["train"], values["test"]
     result = independent_t(train, test) if statistic == MEAN_SD else mann_whitney(train, test)
     return {**row, **_test_cells(result), "smd": smd_of_means(train, test)}

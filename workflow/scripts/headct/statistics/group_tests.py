@@ -1,7 +1,12 @@
 """The study's comparison of models: Kruskal-Wallis, then Dunn with false-discovery-rate correction.
 
-It treats models scored on the same scans as independent groups, as the paper did. That costs power
-(DESIGN, "Statistics"); it is here because it is what was published. Only the family is ranked.
+It treats models scored on the same scans as independent groups, as the paper did. That costs power;
+it is here because it is what was published. Only the family is ranked.
+
+The paper does not name the R package that ran Dunn's test, and the two common ones differ. FSA (and
+rstatix, and this module by default) gives two-sided p values, adjusted as by R's ``p.adjust``.
+``dunn.test`` 1.3 prints one-sided p values, to be judged at alpha / 2, times m / rank and no more: its
+adjusted p can fall as p rises. Its asterisks, but not its numbers, restore the order.
 """
 
 from __future__ import annotations
@@ -21,8 +26,20 @@ from headct.statistics.scores import FAMILY
 
 DUNN_COLUMNS = (
     *("label", "model_a", "model_b", "n_a", "n_b", "mean_rank_a", "mean_rank_b"),
-    *("z", "p", "p_adjusted", "note"),
+    *("z", "p", "p_adjusted", "p_adjusted_dunn_test", "decision_changes_under", "note"),
 )
+
+ALPHA = 0.05
+
+FLAVOURS: dict[str, tuple[str, float]] = {
+    "default": ("p_adjusted", ALPHA),
+    "dunn.test": ("p_adjusted_dunn_test", ALPHA / 2),
+    "dunn.test read at .05": ("p_adjusted_dunn_test", ALPHA),
+}
+"""Ways to judge a pair: the column, and the level below which (in it, for dunn.test) models differ.
+
+The last one is a reader's mistake that "P < .05" invites, since ``dunn.test`` prints one-sided p.
+"""
 
 Groups = Mapping[str, np.ndarray]
 """Values of each group, in the order in which pairs are listed."""
@@ -55,8 +72,11 @@ def dunn(groups: Groups) -> pd.DataFrame:
     Dunn OJ. Technometrics 1964;6:241-252, by scikit-posthocs, ties corrected; the correction is
     monotone (as R's ``p.adjust``, FSA and rstatix; unlike ``dunn.test``).
 
-    Columns: group_a group_b n_a n_b mean_rank_a mean_rank_b z p p_adjusted note; z is positive
-    where group a ranks higher. Undefined values are NaN, with the reason in ``note``.
+    Columns: group_a group_b n_a n_b mean_rank_a mean_rank_b z p p_adjusted p_adjusted_dunn_test
+    decision_changes_under note; z is positive where group a ranks higher. ``p_adjusted_dunn_test`` is
+    what R's ``dunn.test(method = "bh")`` prints, and ``decision_changes_under`` names the flavours
+    (:data:`FLAVOURS`) that decide otherwise than the default. Undefined values are NaN, with the
+    reason in ``note``.
     """
     filled = _filled(groups)
     why_none = _why_undefined(filled)
@@ -84,6 +104,8 @@ def dunn(groups: Groups) -> pd.DataFrame:
                 "z": math.copysign(float(stats.norm.isf(p / 2)), rank_a - rank_b),
                 "p": p,
                 "p_adjusted": math.nan,
+                "p_adjusted_dunn_test": math.nan,
+                "decision_changes_under": "",
                 "note": note,
             }
         )
@@ -91,12 +113,40 @@ def dunn(groups: Groups) -> pd.DataFrame:
     if rows:
         tested = table["p"].notna()
         table.loc[tested, "p_adjusted"] = benjamini_hochberg(table.loc[tested, "p"].to_numpy())
+        # dunn.test lists pairs by the names of its groups; of equal p, the later one ranks lower.
+        first, second = table["group_a"], table["group_b"]
+        listed = sorted(table.index[tested], key=lambda i: sorted((first[i], second[i]), reverse=True))
+        table.loc[listed, "p_adjusted_dunn_test"] = bh_without_monotonicity(
+            table.loc[listed, "p"].to_numpy() / 2
+        )
+        default = differs(table, "default")
+        for flavour in list(FLAVOURS)[1:]:
+            changed = table.index[differs(table, flavour) != default]
+            table.loc[changed, "decision_changes_under"] = [
+                f"{earlier}; {flavour}" if earlier else flavour
+                for earlier in table.loc[changed, "decision_changes_under"]
+            ]
     return table
+
+
+def differs(pairs: pd.DataFrame, flavour: str) -> pd.Series:
+    """Whether each pair of a table of Dunn's test differs, under one of :data:`FLAVOURS`."""
+    column, level = FLAVOURS[flavour]
+    return pairs[column] < level if column == "p_adjusted" else pairs[column] <= level
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     """Adjusted p values, monotone. Benjamini Y, Hochberg Y. J R Stat Soc B 1995;57:289-300."""
     adjusted: np.ndarray = stats.false_discovery_control(p, method="bh") if len(p) else p
+    return adjusted
+
+
+def bh_without_monotonicity(p: np.ndarray) -> np.ndarray:
+    """p · m / rank, at most 1, as R's ``dunn.test`` 1.3.5 adjusts; of equal p, the later ranks lower."""
+    m = len(p)
+    rank = np.empty(m)
+    rank[np.argsort(-p, kind="stable")] = np.arange(m, 0, -1)
+    adjusted: np.ndarray = np.minimum(1, p * m / rank)
     return adjusted
 
 
@@ -122,7 +172,7 @@ def kruskal_wallis_table(scans: pd.DataFrame) -> pd.DataFrame:
 def dunn_table(scans: pd.DataFrame) -> pd.DataFrame:
     """All pairs of the family, per label; corrected within each label (45 pairs of ten models).
 
-    Columns: label model_a model_b n_a n_b mean_rank_a mean_rank_b z p p_adjusted note.
+    Columns: :data:`DUNN_COLUMNS`, described at :func:`dunn`.
     """
     tables = [
         dunn(groups).rename(columns={"group_a": "model_a", "group_b": "model_b"}).assign(label=label)

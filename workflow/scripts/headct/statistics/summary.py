@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from headct.labels import LABELS
+from headct.statistics.resampling import QUARTILES, resamples, se_of_mean, se_of_quartiles
 
 MEAN = "mean"
 """Label of the rows that hold the mean of the three lesions' summaries."""
@@ -22,7 +23,7 @@ def describe(values: pd.Series | np.ndarray) -> dict[str, float]:
     array = np.asarray(values, dtype=float)
     if array.size == 0:
         return dict.fromkeys(("mean", "median", "q1", "q3"), np.nan)
-    q1, median, q3 = np.quantile(array, [0.25, 0.5, 0.75])
+    q1, median, q3 = np.quantile(array, list(QUARTILES.values()))
     return {"mean": float(array.mean()), "median": median, "q1": q1, "q3": q3}
 
 
@@ -32,16 +33,27 @@ def by_model_and_label(scans: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd
         yield {"model": str(model), "role": str(rows["role"].iloc[0]), "label": str(label)}, rows
 
 
+def dice_by_scan(scans: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Dice of each model, one row per scan (in one order for all) and one column per lesion."""
+    return {
+        str(model): rows.pivot(index="scan_id", columns="label", values="dice")[list(LABELS)]
+        for model, rows in scans.groupby("model", sort=False)
+    }
+
+
 def dice_summary(scans: pd.DataFrame) -> pd.DataFrame:
     """Dice over all test scans, by the paper's convention (Table 1).
 
-    Columns: model role label mean median q1 q3 n n_seeds n_failed. The rows with label ``mean``
-    hold the mean of the three lesions' means and medians; quartiles have no such mean.
+    Columns: model role label mean median q1 q3, their standard errors (``…_se``, over scans), n
+    n_seeds n_failed. The rows with label ``mean`` hold the mean of the three lesions' means and
+    medians; quartiles have no such mean.
     """
     rows = [
         {
             **name,
             **describe(values["dice"]),
+            "mean_se": se_of_mean(values["dice"].to_numpy()),
+            **se_of_quartiles(values["dice"].to_numpy()),
             "n": len(values),
             "n_seeds": values["n_seeds"].max(),
             "n_failed": int(values["failed"].sum()),
@@ -61,10 +73,23 @@ def dice_summary(scans: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
         .assign(label=MEAN)
     )
+    standard_errors = {model: _se_of_mean_row(dice) for model, dice in dice_by_scan(scans).items()}
+    for column in ("mean_se", "median_se"):
+        overall[column] = [standard_errors[model][column] for model in overall["model"]]
     both = pd.concat([lesions, overall], ignore_index=True)
     models, labels = list(lesions["model"].unique()), [*LABELS, MEAN]
     order = both["model"].map(models.index) * len(labels) + both["label"].map(labels.index)
     return both.loc[order.sort_values().index, list(lesions.columns)].reset_index(drop=True)
+
+
+def _se_of_mean_row(dice: pd.DataFrame) -> dict[str, float]:
+    """Standard errors of the mean of the lesions' means and medians, which share their scans."""
+    values = dice.to_numpy()
+    mean_se = se_of_mean(values.mean(axis=1))
+    if len(values) < 3:
+        return {"mean_se": mean_se, "median_se": np.nan}
+    medians = np.median(values[resamples(len(values))], axis=1).mean(axis=1)
+    return {"mean_se": mean_se, "median_se": float(medians.std(ddof=1)) or np.nan}
 
 
 def dice_present_summary(scans: pd.DataFrame) -> pd.DataFrame:
@@ -139,3 +164,18 @@ def volume_overlap(scans: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def seed_spread(scores: pd.DataFrame) -> pd.DataFrame:
+    """How far the networks of one model lie apart that differ by their seed alone.
+
+    Takes the result of :func:`headct.statistics.scores.read`. Columns: model role label, n_seeds, and
+    of the seeds' mean Dice over the test scans: mean, sd (n - 1), lowest, highest. With one seed the
+    sd is empty, which is said in ``note``.
+    """
+    means = scores.groupby(["model", "role", "label", "seed"], sort=False, dropna=False)["dice"].mean()
+    spread = means.groupby(["model", "role", "label"], sort=False).agg(
+        n_seeds="size", mean="mean", sd="std", lowest="min", highest="max"
+    )
+    one = spread["n_seeds"] == 1
+    return spread.assign(note=np.where(one, "one seed: the spread is not known", "")).reset_index()

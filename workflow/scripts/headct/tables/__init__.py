@@ -1,1 +1,1 @@
-"""Tables for print and screen: each one a TSV of numbers with a self-contained HTML page beside it."""
+"""Tables for print and screen: each a TSV of numbers, with a self-contained HTML page and LaTeX beside it."""

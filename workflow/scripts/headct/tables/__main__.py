@@ -1,4 +1,4 @@
-"""Tables of the study, each as TSV with an HTML page beside it: ``python -m headct.tables --help``."""
+"""Tables of the study, each as TSV, HTML page and LaTeX: ``python -m headct.tables --help``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from headct import command, published
-from headct.artefacts import read_json, read_tsv
+from headct.artefacts import read_json, read_tsv, write_atomically, write_tsv
 from headct.problems import BadInput, Problem
 from headct.tables import cohort, comparison, implementation, models, page
+from headct.tables.latex import latex
 
 logger = logging.getLogger("headct.tables")
 
@@ -27,7 +28,9 @@ def arguments() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         one = tables.add_parser(name, help=text, description=text)
         one.set_defaults(make=make)
-        one.add_argument("--out", required=True, type=Path, help="table to write, .tsv; .html beside it")
+        one.add_argument(
+            "--out", required=True, type=Path, help="table to write, .tsv; .html and .tex beside it"
+        )
         one.add_argument("--title-note", default="", help="printed behind the title, in brackets")
         return one
 
@@ -60,8 +63,16 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    page.write(args.make(args), args.out, args.title_note)
+    write(args.make(args), args.out, args.title_note)
     logger.info("%s", args.out.with_suffix(".html"))
+
+
+def write(table: page.Table, out: Path, title_note: str) -> None:
+    """Write ``out`` (TSV) with its siblings; ``title_note`` is printed behind the title."""
+    write_tsv(table.numbers, out)
+    for suffix, text in ((".html", page.html(table, title_note)), (".tex", latex(table, title_note))):
+        with write_atomically(out.with_suffix(suffix)) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _statistics(folder: Path, *names: str) -> dict[str, pd.DataFrame]:
@@ -84,8 +95,11 @@ def _table_e2(args: argparse.Namespace) -> page.Table:
 def _comparison(args: argparse.Namespace) -> page.Table:
     return comparison.published_vs_reproduced(
         published.numbers(args.published),
-        _statistics(args.statistics, "dice_summary", "agreement", "cohort_tests"),
+        _statistics(
+            args.statistics, *("dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary")
+        ),
         published.model_names(args.published),
+        published.prior_work(args.published),
     )
 
 

@@ -1,21 +1,31 @@
-"""Each published number beside the one of this run."""
+"""Each published number beside the one of this run, each claim with a verdict, and later studies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from headct.statistics.agreement import PUBLISHED_VOLUMES
+from headct.statistics.replication import family_words, replication
+from headct.statistics.scores import FAMILY
+from headct.tables.cohort import NAMES
 from headct.tables.models import DICE_DECIMALS, Statistics
-from headct.tables.page import Cell, Panel, Table, count, number, p_value, spread
+from headct.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
 
-KEY = ["table", "item", "label", "quantity"]
+FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p_value}
+"""Quantities that are no measurement: printed otherwise, and their difference says nothing."""
+
+QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
+
+VOLUMES_IN_WORDS = {"weighted": "volumes weighted by the perpendicular distance of slices"}
+"""Each kind of :data:`headct.statistics.agreement.VOLUMES`."""
 
 
 def published_vs_reproduced(
-    published: pd.DataFrame, statistics: Statistics, names: Mapping[str, str]
+    published: pd.DataFrame, statistics: Statistics, names: Mapping[str, str], prior_work: pd.DataFrame
 ) -> Table:
     """Table 1, Table 2 and the agreement of the best model, as printed and as found here.
 
@@ -23,97 +33,115 @@ def published_vs_reproduced(
         published: :func:`headct.published.numbers`.
         statistics: tables of ``results/statistics`` by name.
         names: published name of each model.
+        prior_work: :func:`headct.published.prior_work`.
 
-    Columns of the TSV: table item label quantity published reproduced difference (reproduced −
-    published) n_published n_reproduced note. Models that are not part of the run stay, without a
-    reproduced number and noted as not run.
+    The TSV is that of :func:`headct.statistics.replication.replication`. Models that are not part of
+    the run stay, without a reproduced number and noted as not run.
     """
-    ours = pd.concat(
-        [
-            _from_models(statistics["dice_summary"], "Table 1", ("mean", "median", "q1", "q3")),
-            _from_models(
-                statistics["agreement"], "Agreement", ("ccc", "bias_ml", "loa_lower_ml", "loa_upper_ml")
-            ),
-            _from_cohort(statistics["cohort_tests"]),
-        ],
-        ignore_index=True,
-    )
-    numbers = published.merge(ours, on=KEY, how="left", validate="one_to_one")
-    run = set(statistics["dice_summary"]["model"])
-    numbers["difference"] = numbers["reproduced"] - numbers["published"]
-    numbers["note"] = [
-        _note(row, row["table"] != "Table 2" and row["item"] not in run) for row in numbers.to_dict("records")
-    ]
-    columns = [*KEY, "published", "reproduced", "difference", "n_published", "n_reproduced", "note"]
-    numbers = numbers[columns]
+    numbers = replication(published, statistics)
     panels = [
+        _claims_panel(statistics["claims"]),
         _dice_panel(numbers[numbers["table"] == "Table 1"], names),
         _agreement_panel(numbers[numbers["table"] == "Agreement"], names),
         _cohort_panel(numbers[numbers["table"] == "Table 2"]),
+        _prior_panel(prior_work, statistics["dice_present_summary"]),
     ]
+    run = set(statistics["dice_summary"]["model"])
     missing = [name for model, name in names.items() if model not in run]
+    changed = statistics["claims"].query("changes_under != ''").dropna(subset=["changes_under"])
     notes = [
-        "Difference: this run − the paper. No interval is given: it says how far apart the numbers are,"
-        " not whether chance alone explains it.",
+        "Verdicts: “holds”: what the claim, restated as a test, asks for is shown; “does not"
+        " hold”: the contrary is shown; “cannot tell”: neither. How each claim is restated:"
+        " results/statistics/claims.tsv.",
+        (
+            "Under the flavours of R's dunn.test no verdict changes."
+            if changed.empty
+            else "Verdicts that change under flavours of R's dunn.test: "
+            + "; ".join(f"{row.statement} ({row.changes_under})" for row in changed.itertuples())
+        ),
+        "Difference: this run − the paper, with a 95% replication interval: ± 1.96 √(SE² of this run + SE² of"
+        " the paper), the latter taken from the former by the numbers of scans. An asterisk marks intervals"
+        " that do not hold 0. Quantities without a standard error have no interval (counts, extremes, P,"
+        " and quartiles of values that are tied). The rounding of print is not counted.",
+        family_words(numbers),
         *([f"Not part of this run: {', '.join(missing)}."] if missing else []),
         "Kok et al., Radiology: Artificial Intelligence 2022;4(6):e220096. Numbers that do not add up in"
         " print stand as printed; the TSV beside this page notes them.",
-        "The paper defines neither the sign of its volume difference (here prediction − reference) nor"
-        " whether its volumes use the spacing of the header (here perpendicular slice distances).",
+        f"Agreement: {VOLUMES_IN_WORDS[PUBLISHED_VOLUMES]} here; differences are prediction − reference. The"
+        " paper defines neither the sign of its difference nor whether its volumes use the spacing of the"
+        f" header. Volumes of Table 2: {VOLUMES_IN_WORDS['weighted']} here.",
     ]
     return Table("Published and reproduced numbers", numbers, panels, notes)
 
 
-def _note(row: Mapping[Hashable, Any], not_run: bool) -> str:
-    return "; ".join(note for note in ("model not run" if not_run else "", row["note"]) if note)
+def _claims_panel(claims: pd.DataFrame) -> Panel:
+    rows = [
+        [Cell(row["statement"]), *(Cell(row[name], "text") for name in ("source", "verdict", "evidence"))]
+        for row in claims.to_dict("records")
+    ]
+    names = ("Claim of the paper", "Where", "Verdict here", "Evidence")
+    return Panel([("", name) for name in names], rows, "Claims")
 
 
-def _from_models(table: pd.DataFrame, name: str, quantities: Sequence[str]) -> pd.DataFrame:
-    long = table.melt(
-        id_vars=["model", "label", "n"],
-        value_vars=list(quantities),
-        var_name="quantity",
-        value_name="reproduced",
-    )
-    return long.rename(columns={"model": "item", "n": "n_reproduced"}).assign(table=name)
-
-
-def _from_cohort(cohort_tests: pd.DataFrame) -> pd.DataFrame:
+def _prior_panel(prior: pd.DataFrame, present: pd.DataFrame) -> Panel:
+    """Later studies; beside them the range over the compared models, of the same quantity if there is one."""
+    ours = {"dice_median": "median", "detection_sensitivity": "sensitivity"}
+    family = present[present["role"] == FAMILY]
     rows = []
-    quantities = ("n", "count", "percent", "mean", "sd", "min", "max", "median", "q1", "q3")
-    for row in cohort_tests.to_dict("records"):
-        item = f"{row['characteristic']}, {row['statistic']}"
-        rows += [
-            (item, group, quantity, row[f"{group}_{quantity}"], row[f"{group}_n"])
-            for group in ("train", "test")
-            for quantity in quantities
-        ]
-        # As in print, the test of a lesion's share is told with it.
-        rows.append((item, "", "p", row["p"], math.nan))
-    columns = ["item", "label", "quantity", "reproduced", "n_reproduced"]
-    return pd.DataFrame(rows, columns=columns).assign(table="Table 2")
+    for row in prior.to_dict("records"):
+        interval = "" if math.isnan(row["lower"]) else f" ({row['lower']:.2f}–{row['upper']:.2f})"
+        text = DASH
+        if row["quantity"] in ours:
+            found = family.loc[family["label"] == row["label"], ours[row["quantity"]]].dropna()
+            text = DASH if found.empty else f"{number(found.min())} to {number(found.max())}"
+        words = row["quantity"].replace("_", " ").replace("icc", "ICC").replace("dice", "Dice")
+        rows.append(
+            [
+                Cell(f"{row['study']}, n = {row['n']}"),
+                *(Cell(row["label"], "text"), Cell(words, "text")),
+                *(Cell(number(row["value"]) + interval), Cell(text)),
+            ]
+        )
+    names = ("Study", "Lesion", "Quantity", "Value (IQR)", "Models here, scans with the lesion")
+    heading = "Later results on the same task, in other scans"
+    apart = frozenset(i for i in range(1, len(rows)) if rows[i][0] != rows[i - 1][0])
+    return Panel([("", name) for name in names], rows, heading, apart)
+
+
+def _gap(row: Mapping[Hashable, Any], decimals: int = 2) -> str:
+    """Difference with its interval, and an asterisk if that does not hold 0."""
+    difference, lower, upper = (float(row[name]) for name in ("difference", "lower", "upper"))
+    if math.isnan(lower):
+        return number(difference, decimals)
+    return spread(difference, lower, upper, decimals) + (" *" if row["outside"] == "yes" else "")
 
 
 def _values(rows: pd.DataFrame, column: str) -> dict[str, float]:
     return dict(zip(rows["quantity"], rows[column], strict=True))
 
 
+def _gaps(rows: pd.DataFrame, decimals: int = 2) -> dict[str, str]:
+    return {str(row["quantity"]): _gap(row, decimals) for row in rows.to_dict("records")}
+
+
 def _dice_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
     cells: list[list[Cell]] = []
     apart = []
     for (model, label), rows in numbers.groupby(["item", "label"], sort=False):
-        ours, theirs, gap = (_values(rows, name) for name in ("reproduced", "published", "difference"))
+        theirs, ours = (_values(rows, name) for name in ("published", "reproduced"))
+        gaps = _gaps(rows, DICE_DECIMALS)
         if cells and cells[-1][0].text != names[str(model)]:
             apart.append(len(cells))
         line = [Cell(names[str(model)]), Cell(str(label), "text")]
         for quantity in ("mean", "median"):
-            line += [Cell(number(values[quantity], DICE_DECIMALS)) for values in (theirs, ours, gap)]
+            line += [Cell(number(values[quantity], DICE_DECIMALS)) for values in (theirs, ours)]
+            line.append(Cell(gaps[quantity]))
         for values in (theirs, ours):
             quartiles = [values.get(name, math.nan) for name in ("q1", "q3")]
             text = "–".join(number(value, DICE_DECIMALS) for value in quartiles)
-            line.append(Cell("–" if all(map(math.isnan, quartiles)) else text))
+            line.append(Cell(DASH if all(map(math.isnan, quartiles)) else text))
         cells.append(line)
-    sources = ("published", "this run", "difference")
+    sources = ("published", "this run", "difference (interval)")
     columns = [
         *(("", "Model"), ("", "Lesion")),
         *((name, source) for name in ("Mean", "Median") for source in sources),
@@ -131,17 +159,30 @@ def _n(numbers: pd.DataFrame, column: str) -> str:
 
 
 def _agreement_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
-    rows = []
+    rows: list[list[Cell]] = []
+    words = {
+        "ccc": "CCC",
+        "bias_ml": "Bias, mL",
+        "loa_lower_ml": "Lower limit, mL",
+        "loa_upper_ml": "Upper limit, mL",
+    }
+    apart = []
     for (model, label), group in numbers.groupby(["item", "label"], sort=False):
-        line = [Cell(f"{names[str(model)]}, {label}")]
-        for source in ("published", "reproduced"):
-            values = _values(group, source)
-            limits = spread(values["bias_ml"], values["loa_lower_ml"], values["loa_upper_ml"])
-            line += [Cell(number(values["ccc"])), Cell(limits)]
-        rows.append(line)
-    pair = ("CCC", "Bias (limits of agreement), mL")
-    columns = [("", "Model and lesion"), *((s, name) for s in ("Published", "This run") for name in pair)]
-    return Panel(columns, rows, "Agreement of volumes")
+        if rows:
+            apart.append(len(rows))
+        for row in group.to_dict("records"):
+            shown = [Cell(number(row[name])) for name in ("published", "reproduced")]
+            rows.append(
+                [
+                    Cell(f"{names[str(model)]}, {label}"),
+                    Cell(words[str(row["quantity"])], "text"),
+                    *shown,
+                    Cell(_gap(row)),
+                ]
+            )
+    columns = ("Model and lesion", "Quantity", "Published", "This run", "Difference (interval)")
+    heading = "Agreement of volumes, all test scans"
+    return Panel([("", name) for name in columns], rows, heading, frozenset(apart))
 
 
 def _cohort_panel(numbers: pd.DataFrame) -> Panel:
@@ -150,19 +191,17 @@ def _cohort_panel(numbers: pd.DataFrame) -> Panel:
     for item, group in numbers.groupby("item", sort=False):
         if rows:
             apart.append(len(rows))
+        characteristic = str(item).partition(",")[0]
         for row in group.to_dict("records"):
-            is_p = row["quantity"] == "p"
-            shown = [
-                p_value(row[name]) if is_p else number(row[name], 2) for name in ("published", "reproduced")
-            ]
+            printed = FORMATS.get(row["quantity"], number)
             rows.append(
                 [
-                    Cell(str(item)),
+                    Cell(NAMES[characteristic]),
                     Cell(row["label"], "text"),
-                    Cell(row["quantity"], "text"),
-                    *(Cell(text) for text in shown),
-                    Cell(number(row["difference"])),
+                    Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
+                    *(Cell(printed(row[name])) for name in ("published", "reproduced")),
+                    Cell(DASH if row["quantity"] in FORMATS else _gap(row)),
                 ]
             )
-    names = ("Characteristic", "Set", "Quantity", "Published", "This run", "Difference")
+    names = ("Characteristic", "Set", "Quantity", "Published", "This run", "Difference (interval)")
     return Panel([("", name) for name in names], rows, "Table 2: cohort", frozenset(apart))

@@ -1,7 +1,7 @@
 """Table E1 (what each model was) and its training times, read from the records of training.
 
-Nothing is typed by hand: values come from ``train.json``. Times stand in a table of their own, since
-they alone differ between two runs of the same study.
+Nothing is typed by hand: values come from ``train.json``. Wall times stand in a table of their own, since
+they alone differ between two runs of the same study; Table E1 has the GPU-hours of what was trained on a GPU.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ Record = Mapping[str, Any]
 """One ``train.json``."""
 
 SECONDS_PER_HOUR = 3600
+
+GPU_HOURS = "GPU-hours"
 
 FIRST_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Network", ("network", "architecture")),
@@ -49,9 +51,10 @@ def table_e1(
     for model, members in ensembles.items():
         names = ", ".join(title_of(member, titles) for member in members)
         facts[model] = {"Framework": "ensemble", "Members": f"mean of the probabilities of {names}"}
-    first = ["Framework", "Members", *(name for name, _ in FIRST_ROWS)]
+    first = ["Framework", "Members", *(name for name, _ in FIRST_ROWS), GPU_HOURS]
     found = list(dict.fromkeys(item for facts_of_one in facts.values() for item in facts_of_one))
     last = [item for item in found if item.startswith(("Device", "Threads", "Seeds", "Version"))]
+    last.sort(key=lambda item: item.startswith("Version"))
     middle = [item for item in found if item not in first and item not in last]
     items = [item for item in [*first, *sorted(middle), *last] if item in found]
     numbers = pd.DataFrame(
@@ -65,6 +68,9 @@ def table_e1(
         "Sizes and spacings stand as the framework orders them: nnU-Net lists slices first.",
         "The paper states no loss constants; those used here are of the public code it points to.",
         "An epoch is a different amount of work in each framework: compare iterations.",
+        "GPU-hours are those of all runs of a model on one GPU each; models without were trained on a CPU. An"
+        " ensemble adds none to its members'. “At least”: a run was resumed, and what it did between its last"
+        " checkpoint and its end is not counted.",
     ]
     columns = [("", "Item"), *(("", title_of(model, titles)) for model in models)]
     return Table("Table E1. Implementation of the models", numbers, [Panel(columns, rows)], notes)
@@ -115,7 +121,7 @@ def training_times(records: Sequence[Record], models: Sequence[str], titles: Map
     names = ("Model", "Seed", "Fold", "Epochs", "Iterations", "Hardware", "Threads")
     head = [("", name) for name in (*names, "Seconds", "Hours", "Resumed")]
     notes = [
-        "Wall time of the session that ended the run; a run that was resumed took longer.",
+        "Wall time of all sessions of a run, each up to its last checkpoint.",
         "Times depend on the machine and what else ran on it. An ensemble trains nothing of its own.",
     ]
     return Table("Training times", numbers, [Panel(head, rows)], notes)
@@ -126,9 +132,20 @@ def _facts(records: Sequence[Record]) -> dict[str, str]:
     runs = [_facts_of_run(record) for record in records]
     items = dict.fromkeys(item for run in runs for item in run)
     facts = {item: _joined([run[item] for run in runs if item in run]) for item in items}
+    gpu_hours = _gpu_hours(records)
+    if gpu_hours:
+        facts[GPU_HOURS] = gpu_hours
     if records:
         facts["Seeds"] = ", ".join(sorted({str(record["seed"]) for record in records}))
     return facts
+
+
+def _gpu_hours(records: Sequence[Record]) -> str:
+    """Sum over the runs on a GPU, in hours; empty if there was none."""
+    on_gpu = [record for record in records if str(record["device"]).startswith("cuda")]
+    hours = sum(record["seconds"] for record in on_gpu) / SECONDS_PER_HOUR
+    at_least = "at least " if any(record["resumed"] for record in on_gpu) else ""
+    return f"{at_least}{hours:.3g}" if on_gpu else ""
 
 
 def _facts_of_run(record: Record) -> dict[str, str]:

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
-from pathlib import Path
 
 import pandas as pd
-
-from headct.artefacts import write_atomically, write_tsv
 
 DASH = "–"
 
@@ -70,13 +67,6 @@ class Table:
     numbers: pd.DataFrame
     panels: Sequence[Panel]
     notes: Sequence[str] = field(default_factory=tuple)
-
-
-def write(table: Table, out: Path, title_note: str) -> None:
-    """Write ``out`` (TSV) and its HTML sibling; ``title_note`` is printed behind the title."""
-    write_tsv(table.numbers, out)
-    with write_atomically(out.with_suffix(".html")) as temporary:
-        temporary.write_text(html(table, title_note), encoding="utf-8", newline="\n")
 
 
 def html(table: Table, title_note: str = "") -> str:

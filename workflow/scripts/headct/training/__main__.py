@@ -13,11 +13,10 @@ import io
 import json
 import logging
 import platform
-import time
+import resource
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -25,7 +24,7 @@ from headct import command
 from headct.artefacts import read_json, read_tsv, write_atomically, write_json
 from headct.problems import BadInput, Problem
 from headct.training import workfolder
-from headct.training.job import TrainedModel, TrainingJob, TrainingScan
+from headct.training.job import TrainedModel, TrainingJob, training_scans
 
 logger = logging.getLogger("headct.training")  # __name__ is "__main__" here
 
@@ -43,6 +42,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--fold", required=True, help="number of the held-out fold, or 'all' for none")
     parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
     parser.add_argument("--threads", required=True, type=int)
+    parser.add_argument(
+        "--deterministic", action="store_true", help="on a GPU, only operators that repeat, where there are"
+    )
     parser.add_argument("--work", required=True, type=Path, help="scratch folder")
     parser.add_argument("--out", required=True, type=Path, help="folder of the trained model")
     parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
@@ -80,31 +82,18 @@ def training_job(args: argparse.Namespace) -> TrainingJob:
                 )
             ]
         )
-    scans = {
-        name: _scans(rows[chosen], args.data) for name, chosen in (("fit", ~held_out), ("held", held_out))
-    }
+    fit, held = (training_scans(rows[chosen], args.data) for chosen in (~held_out, held_out))
     return TrainingJob(
         model=args.model,
         settings={key: value for key, value in args.settings.items() if key != "title"},
-        training_scans=scans["fit"],
-        validation_scans=scans["held"],
+        training_scans=fit,
+        validation_scans=held,
         seed=args.seed,
         fold=args.fold,
         device=args.device,
         threads=args.threads,
         shared_folder=args.work / args.settings["framework"],
-    )
-
-
-def _scans(rows: Any, data: Path) -> tuple[TrainingScan, ...]:
-    return tuple(
-        TrainingScan(
-            scan_id=row.scan_id,
-            ct=(data / row.scan_id / "ct.nii.gz").absolute(),
-            labels=(data / row.scan_id / "labels.nii.gz").absolute(),
-            sha256=hashlib.sha256(f"{row.ct_sha256}{row.labels_sha256}".encode()).hexdigest(),
-        )
-        for row in rows.itertuples()
+        deterministic=args.deterministic,
     )
 
 
@@ -126,17 +115,42 @@ def require_device(device: str) -> None:
 
 
 def train(job: TrainingJob, adapter: str, folder: Path) -> None:
-    """Run the adapter to its end in ``folder`` and leave the finished model there."""
+    """Run the adapter to its end in ``folder`` and leave the finished model there.
+
+    Each session of the run is recorded as it begins and as it ends, unless it is killed.
+    """
     import torch
 
+    from headct.training import checkpoints
+    from headct.training.determinism import choose_algorithms, nondeterministic_operators
+
     torch.set_num_threads(job.threads)
+    choose_algorithms(job.deterministic)
+    checkpoints.remove_unfinished(folder)
     sessions = read_json(folder / SESSIONS) if (folder / SESSIONS).exists() else []
-    sessions.append({"started": now(), "host": platform.node(), "device": device_name(job.device)})
+    session = {
+        "started": now(),
+        "host": platform.node(),
+        "device": device_name(job.device),
+        "from_iteration": checkpoints.latest_step(folder),
+    }
+    sessions.append(session)
     write_json(sessions, folder / SESSIONS)
     if len(sessions) > 1:
-        logger.info("%s: goes on where session %d stopped", job.model, len(sessions) - 1)
-    start = time.monotonic()
-    trained = importlib.import_module(adapter).train(job, folder)
+        logger.info(
+            "%s: goes on where session %d stopped, at iteration %d",
+            job.model,
+            len(sessions) - 1,
+            session["from_iteration"],
+        )
+    try:
+        with nondeterministic_operators() as operators:
+            trained = importlib.import_module(adapter).train(job, folder)
+    except BaseException as error:
+        session |= {"ended": now(), "by": f"{type(error).__name__}: {error}"}
+        write_json(sessions, folder / SESSIONS)
+        raise
+    session |= {"ended": now(), "by": "end of training"}
     weights = save_weights(trained, folder / "final.pth")
     write_json(
         {
@@ -146,19 +160,34 @@ def train(job: TrainingJob, adapter: str, folder: Path) -> None:
             "seed": job.seed,
             "fold": job.fold,
             "n_training_scans": len(job.training_scans),
+            "n_validation_scans": len(job.validation_scans),
             "device": job.device,
             "threads": job.threads,
+            "deterministic": job.device == "cpu" or (job.deterministic and not operators),
+            "nondeterministic_operators": sorted(operators),
             "versions": versions(job.settings["framework"]),
             "epochs": len(trained.history),
             "history": trained.history,
             "record": trained.record,
-            "sessions": [*sessions[:-1], sessions[-1] | {"finished": now()}],
+            "sessions": sessions,
             "resumed": len(sessions) - 1,
-            "seconds": round(time.monotonic() - start, 1),
+            "seconds": round(trained.seconds, 1),
+            "seconds_waiting_for_data": round(trained.seconds_waiting, 1),
+            "peak_memory_mb": peak_memory_mb(job.device),
             "sha256": weights,
         },
         folder / "train.json",
     )
+
+
+def peak_memory_mb(device: str) -> dict[str, int]:
+    """Most memory that this process had so far: resident, and allocated on the GPU."""
+    import torch
+
+    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    if device == "cuda":
+        peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
+    return peak
 
 
 def save_weights(trained: TrainedModel, path: Path) -> str:

@@ -1,15 +1,13 @@
-"""Trains BLAST-CT's DeepMedic with the parts of the package ``blast_ct`` and a loop of our own.
+"""Trains BLAST-CT's DeepMedic with the parts of the package ``blast_ct`` in the project's own loop.
 
 Network, loss, optimiser, schedule, sampling and augmentation are blast_ct's (Monteiro et al.,
 Lancet Digital Health 2020;2:e314-22). Its own loop can't be resumed, isn't repeatable, goes on after
-NaN, and takes a folder left by a killed run for a finished one; hence this one.
+NaN, and takes a folder left by a killed run for a finished one.
 """
 
 from __future__ import annotations
 
-import logging
-import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +15,50 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from blast_ct.read_config import get_loss, get_model, get_optimizer
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from headct.labels import LABELS, N_CLASSES
 from headct.problems import BadInput, Problem
-from headct.training import checkpoints, randomness
+from headct.training import randomness
+from headct.training.batches import NumberedBatches
 from headct.training.blastct_data import (
+    ResampledScan,
     TrainingBatches,
     elastic_noise,
     require_noise_covers,
     resampled_scans,
 )
-from headct.training.job import TrainedModel, TrainingJob
+from headct.training.job import TrainedModel, TrainingJob, TrainingScan
+from headct.training.loop import fit
+from headct.training.pseudo_dice import lesion_counts, pseudo_dice
 
-logger = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_REPORTS = 5.0
 IN_PLANE = [2, 1]  # axes of (z, y, x) within which blast_ct rotates and flips
+
+
+def prepare(
+    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+) -> dict[str, Any]:
+    """Resample the scans and make the elastic noise, unless they are there; nothing more to say of it.
+
+    Raises:
+        BadInput: a scan that the intensity window leaves empty, or that is larger than the noise.
+    """
+    _prepared(scans, settings, shared_folder, threads)
+    return {}
+
+
+def _prepared(
+    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+) -> tuple[list[ResampledScan], np.ndarray]:
+    resampled = resampled_scans(scans, settings["spacing_mm"], settings["hu_window"], shared_folder, threads)
+    noise = elastic_noise(
+        settings["elastic_noise_size_voxels"],
+        settings["elastic_noise_periods"],
+        settings["elastic_amplitude_voxels"],
+        shared_folder,
+    )
+    require_noise_covers(resampled, noise)
+    return resampled, noise
 
 
 def train(job: TrainingJob, folder: Path) -> TrainedModel:
@@ -41,7 +66,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
 
     Raises:
         BadInput: the input patch size doesn't fit the network, or a scan the elastic noise.
-        FloatingPointError: the loss is not finite.
+        Exception: what :func:`headct.training.loop.fit` raises.
     """
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(job.threads)
     settings = job.settings
@@ -49,28 +74,20 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     randomness.initialise(job.seed, job.fold)
     model = get_model(configuration)
     output_patch_size = output_size(model, configuration)
-    scans = resampled_scans(
-        job.training_scans, settings["spacing_mm"], settings["hu_window"], job.shared_folder
-    )
-    noise = elastic_noise(
-        settings["elastic_noise_size_voxels"],
-        settings["elastic_noise_periods"],
-        settings["elastic_amplitude_voxels"],
-        job.shared_folder,
-    )
-    require_noise_covers(scans, noise)
+    scans, noise = _prepared(job.training_scans, settings, job.shared_folder, job.threads)
     batches = TrainingBatches(scans, configuration, noise, output_patch_size, seed=job.seed, fold=job.fold)
-    run = Run(job, folder, model.to(job.device), configuration, batches)
-    run.to_the_end()
+    learner = BlastLearner(job, model.to(job.device), configuration, batches)
+    at = fit(job, learner, folder)
     return TrainedModel(
-        weights={name: tensor.cpu() for name, tensor in model.state_dict().items()},
+        weights=model.state_dict(),
         fixed={
             "configuration": {part: configuration[part] for part in ("model", "data")},
             "input_patch_size": list(settings["patch_size_voxels"]),
-            "batch_size": settings["inference_batch_size"],
         },
-        history=run.history,
-        record=record(job, model, output_patch_size, run.n_batches),
+        history=at.history,
+        record=record(job, model, output_patch_size, learner.epochs * learner.iterations_per_epoch),
+        seconds=at.seconds,
+        seconds_waiting=at.seconds_waiting,
     )
 
 
@@ -164,155 +181,61 @@ def output_size(model: Any, configuration: dict[str, Any]) -> tuple[int, ...]:
         raise BadInput([problem]) from error
 
 
-@dataclass
-class Totals:
-    """Sums over the batches of the epoch in progress."""
+class BlastLearner:
+    """blast_ct's network, loss, optimiser and schedule; pseudo-Dice is that of the epoch's patches.
 
-    loss: float = 0.0
-    n_batches: int = 0
-    confusion: list[int] = field(default_factory=lambda: [0] * N_CLASSES**2)
+    ``counts`` gathers it on the device, which is not waited for.
+    """
 
-    def add(self, loss: float, logits: torch.Tensor, target: torch.Tensor) -> None:
-        """Count one batch: its mean loss, and how often each label was given each class."""
-        self.loss += loss
-        self.n_batches += 1
-        pairs = target * N_CLASSES + logits.argmax(dim=1)
-        counts = torch.bincount(pairs.flatten(), minlength=N_CLASSES**2).tolist()
-        self.confusion = [old + new for old, new in zip(self.confusion, counts, strict=True)]
-
-    def summary(self) -> dict[str, Any]:
-        """Mean loss and Dice per lesion class over all patches (None if it occurs in none)."""
-        confusion = np.reshape(self.confusion, (N_CLASSES, N_CLASSES))
-        sizes = confusion.sum(axis=0) + confusion.sum(axis=1)
-        return {"train_loss": self.loss / self.n_batches} | {
-            f"pseudo_dice_{name}": float(2 * confusion[k, k] / sizes[k]) if sizes[k] else None
-            for name, k in LABELS.items()
-        }
-
-
-class Run:
-    """One training run: all that changes while it trains, saved and restored as a whole."""
+    validation_batches: NumberedBatches = ()
+    validation_iterations_per_epoch = 0
 
     def __init__(
         self,
         job: TrainingJob,
-        folder: Path,
         model: torch.nn.Module,
         configuration: dict[str, Any],
         batches: TrainingBatches,
     ):
-        self.job, self.folder, self.model, self.batches = job, folder, model, batches
+        self.model = model.train()
+        self.epochs = job.settings["epochs"]
+        self.iterations_per_epoch = batches.batches_per_epoch
+        self.training_batches: NumberedBatches = batches
         self.loss = get_loss(configuration)
         self.schedule = get_optimizer(configuration, model)
         self.optimiser = self.schedule.optimizer
-        self.n_batches = job.settings["epochs"] * batches.batches_per_epoch
-        self.done = 0
-        self.totals = Totals()
-        self.history: list[dict[str, Any]] = []
-        self._restore()
+        self.counts = torch.zeros(len(LABELS), 3, dtype=torch.int64, device=job.device)
 
-    def to_the_end(self) -> None:
-        """Do all batches that are left."""
-        self.model.train()
-        start, first = time.monotonic(), self.done
-        reported = saved = start
-        for images, targets in self._remaining():
-            self._step(images, targets)
-            self.done += 1
-            ends_epoch = self.done % self.batches.batches_per_epoch == 0
-            if ends_epoch:
-                self._end_epoch()
-            now = time.monotonic()
-            if self._is_due(ends_epoch, now - saved):
-                self._save()
-                saved = now
-            is_last = self.done == self.n_batches
-            if ends_epoch and (now - reported > SECONDS_BETWEEN_REPORTS or is_last):
-                reported = now
-                self._report((now - start) / (self.done - first))
-
-    def _remaining(self) -> DataLoader[tuple[np.ndarray, np.ndarray]]:
-        workers = self.job.settings["workers"]
-        return DataLoader(
-            self.batches,
-            batch_size=None,
-            sampler=range(self.done, self.n_batches),
-            num_workers=workers,
-            # arrays go through a pipe; tensors would need room in /dev/shm and hang without it
-            collate_fn=_unchanged,
-        )
-
-    def _step(self, images: np.ndarray, targets: np.ndarray) -> None:
-        image = torch.from_numpy(images).to(self.job.device)
-        target = torch.from_numpy(targets).to(self.job.device, torch.int64)
-        randomness.seed_batch(self.job.seed, self.job.fold, self.done)  # for dropout
+    def learn(self, images: Tensor, *targets: Tensor) -> Tensor:
+        """One step on images (N, 1, z, y, x) and the smaller targets (N, z, y, x)."""
+        target = targets[0].long()
         self.optimiser.zero_grad()
-        logits, _ = self.model(image)
-        loss = self.loss(logits, target)
+        logits, _ = self.model(images)
+        loss: Tensor = self.loss(logits, target)
         loss.backward()
-        value = loss.item()
-        if not np.isfinite(value):
-            raise FloatingPointError(
-                f"{self.job.model}: the loss is {value} in batch {self.done} "
-                f"(epoch {len(self.history) + 1}); the last checkpoint in {self.folder} is kept"
-            )
         self.optimiser.step()
-        self.totals.add(value, logits.detach(), target)
+        self.counts += lesion_counts(logits.detach(), target)
+        return loss.detach()
 
-    def _end_epoch(self) -> None:
-        rate = self.optimiser.param_groups[0]["lr"]
-        self.history.append({"epoch": len(self.history) + 1, "learning_rate": rate} | self.totals.summary())
-        self.totals = Totals()
+    def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
+        rate, dice = self.optimiser.param_groups[0]["lr"], pseudo_dice(self.counts.tolist())
+        self.counts.zero_()
         self.schedule.step()
+        return {"learning_rate": rate, "pseudo_dice": dice}
 
-    def _is_due(self, ends_epoch: bool, seconds_since_last: float) -> bool:
-        settings = self.job.settings
-        by_epoch = ends_epoch and len(self.history) % settings["checkpoint_interval_epochs"] == 0
-        by_time = seconds_since_last > 60 * settings["checkpoint_interval_minutes"]
-        return by_epoch or by_time or self.done == self.n_batches
-
-    def _save(self) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+    def state(self) -> dict[str, Any]:
+        return {
+            "network": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),  # holds the learning rate, too
             "epochs_scheduled": self.schedule.last_epoch,
-            "totals": vars(self.totals),
-            "history": self.history,
+            "counts": self.counts,
         }
-        checkpoints.save(self.folder, state, self.done)
 
-    def _restore(self) -> None:
-        found = checkpoints.load_latest(self.folder)
-        if found is None:
-            return
-        self.done, state = found
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])  # holds the learning rate, too
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.last_epoch = state["epochs_scheduled"]
-        self.totals = Totals(**state["totals"])
-        self.history = state["history"]
-
-    def _report(self, seconds_per_batch: float) -> None:
-        epoch = self.history[-1]
-        dice = " ".join(
-            "-" if epoch[key] is None else f"{epoch[key]:.2f}"
-            for key in (f"pseudo_dice_{name}" for name in LABELS)
-        )
-        minutes, seconds = divmod(round(seconds_per_batch * (self.n_batches - self.done)), 60)
-        logger.info(
-            "%s  epoch %d/%d  loss %.3f  pseudo-Dice %s  ETA %d:%02d",
-            self.job.model,
-            epoch["epoch"],
-            self.job.settings["epochs"],
-            epoch["train_loss"],
-            dice,
-            minutes,
-            seconds,
-        )
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch
+        self.counts.copy_(state["counts"])
 
 
 def record(

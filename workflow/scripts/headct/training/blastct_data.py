@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-import torch.utils.data
 from blast_ct.nifti.augmention import RandomAugmentation, RandomElasticDeformation
 from blast_ct.nifti.patch_samplers import ConditionalPatchSampler
 from blast_ct.nifti.rescale import rescale
@@ -28,13 +25,11 @@ from headct.artefacts import write_atomically
 from headct.problems import BadInput, Problem
 from headct.training import randomness
 from headct.training.job import TrainingScan
-
-logger = logging.getLogger(__name__)
+from headct.training.processes import in_processes
 
 ORIENTATION = "LPS"
 REPRESENTATION = 1  # raise when what lies in the folder of resampled scans changes its meaning
 NOISE_SEED = 843  # written into blast_ct's generator, hence all its noise maps are equal
-SECONDS_BETWEEN_REPORTS = 5.0
 
 Case = tuple[np.ndarray, np.ndarray, np.ndarray]
 """One scan as blast_ct passes it on: normalised image (1, z, y, x), labels and sampling mask (z, y, x)."""
@@ -72,8 +67,9 @@ def resampled_scans(
     spacing_mm: Sequence[float],
     hu_window: Sequence[float],
     shared_folder: Path,
+    processes: int,
 ) -> list[ResampledScan]:
-    """Resample what isn't there yet; several processes may do so at once, into the same folder.
+    """Resample what isn't there yet; several jobs may do so at once, into the same folder.
 
     The files are named by the digest of the scan's content and of the settings.
 
@@ -81,28 +77,32 @@ def resampled_scans(
         BadInput: a scan has no voxel within ``hu_window``, from which patches are drawn.
     """
     folder = shared_folder / "resampled"
-    found, problems, reported = [], [], time.monotonic()
-    for number, scan in enumerate(scans, start=1):
+    found, tasks = [], []
+    for scan in scans:
         identity = json.dumps([REPRESENTATION, scan.sha256, [float(mm) for mm in spacing_mm]])
         key = hashlib.sha256(identity.encode()).hexdigest()[:32]
         files = ResampledScan(scan.scan_id, folder / f"{key}.ct.npy", folder / f"{key}.labels.npy")
-        if not (files.ct.exists() and files.labels.exists()):
-            _write_resampled(scan, spacing_mm, files)
-        hu = np.load(files.ct, mmap_mode="r")
-        if not np.logical_and(hu >= hu_window[0], hu <= hu_window[1]).any():
-            problems.append(
-                Problem(str(scan.ct), f"no voxel lies within {hu_window} HU, so there is nothing to learn")
-            )
         found.append(files)
-        if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-            reported = time.monotonic()
-            logger.info("blast-ct: resampled %d/%d scans", number, len(scans))
+        if not (files.ct.exists() and files.labels.exists()):
+            tasks.append((scan, spacing_mm, files))
+    in_processes(_write_resampled, tasks, processes, "blast-ct resamples")
+    problems = [
+        Problem(str(scan.ct), f"no voxel lies within {hu_window} HU, so there is nothing to learn")
+        for scan, files in zip(scans, found, strict=True)
+        if not _has_voxel_within(files, hu_window)
+    ]
     if problems:
         raise BadInput(problems)
     return found
 
 
-def _write_resampled(scan: TrainingScan, spacing_mm: Sequence[float], files: ResampledScan) -> None:
+def _has_voxel_within(files: ResampledScan, hu_window: Sequence[float]) -> bool:
+    hu = np.load(files.ct, mmap_mode="r")
+    return bool(np.logical_and(hu >= hu_window[0], hu <= hu_window[1]).any())
+
+
+def _write_resampled(task: tuple[TrainingScan, Sequence[float], ResampledScan]) -> None:
+    scan, spacing_mm, files = task
     ct = sitk.ReadImage(str(scan.ct), sitk.sitkInt16)
     labels = sitk.ReadImage(str(scan.labels), sitk.sitkUInt8)
     for image, is_discrete, path in ((ct, False, files.ct), (labels, True, files.labels)):
@@ -192,7 +192,7 @@ def require_noise_covers(scans: Sequence[ResampledScan], noise: np.ndarray) -> N
         raise BadInput(problems)
 
 
-class TrainingBatches(torch.utils.data.Dataset[tuple[np.ndarray, np.ndarray]]):
+class TrainingBatches:
     """All batches of a run, by number.
 
     An epoch draws ``images_per_epoch`` scans (without replacement where there are as many),

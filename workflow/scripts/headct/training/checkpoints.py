@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,21 @@ def save(folder: Path, state: dict[str, Any], step: int) -> None:
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    pending = folder / f"checkpoint-{step:09d}.pth"
-    with write_atomically(pending) as temporary:
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    with write_atomically(folder / f"checkpoint-{step:09d}-{digest}.pth") as temporary:
         temporary.write_bytes(buffer.getbuffer())
-    pending.replace(folder / f"checkpoint-{step:09d}-{sha256_of(pending)}.pth")
+    _make_durable(folder)
     for old in _checkpoints(folder)[:-KEPT]:
         old.unlink()
+
+
+def _make_durable(folder: Path) -> None:
+    """Have the file system remember the new name, too, should the machine go down now."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
@@ -42,6 +53,17 @@ def load_latest(folder: Path) -> tuple[int, dict[str, Any]] | None:
             return int(step), torch.load(path, map_location="cpu", weights_only=True)
         logger.warning("checkpoint of step %d is damaged; going back to the one before", int(step))
     return None
+
+
+def latest_step(folder: Path) -> int:
+    """Step of the newest checkpoint in ``folder``, unchecked; 0 where there is none."""
+    return max((int(path.stem.split("-")[1]) for path in _checkpoints(folder)), default=0)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Take away what a killed process left half written; nobody else may be writing."""
+    for path in folder.glob(".checkpoint-*"):
+        path.unlink()
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,26 @@ class TrainingScan:
     sha256: str
 
 
+def training_scans(rows: Any, data: Path) -> tuple[TrainingScan, ...]:
+    """Scans of some rows of ``split.tsv`` (a data frame); ``data`` is the folder of converted scans."""
+    return tuple(
+        TrainingScan(
+            scan_id=row.scan_id,
+            ct=(data / row.scan_id / "ct.nii.gz").absolute(),
+            labels=(data / row.scan_id / "labels.nii.gz").absolute(),
+            sha256=hashlib.sha256(f"{row.ct_sha256}{row.labels_sha256}".encode()).hexdigest(),
+        )
+        for row in rows.itertuples()
+    )
+
+
 @dataclass(frozen=True)
 class TrainingJob:
     """One training run, complete: equal jobs give equal weights (on CPU, with equal threads).
 
     ``fold`` is ``"all"`` (every training scan is learnt from, none is held out) or a number.
     ``shared_folder`` is scratch space that all runs of the framework share, at the same time too.
+    ``deterministic`` keeps a GPU to operators that repeat, where PyTorch has them.
     """
 
     model: str
@@ -37,6 +52,7 @@ class TrainingJob:
     device: str
     threads: int
     shared_folder: Path
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,9 +61,12 @@ class TrainedModel:
 
     ``weights`` is the network's state; ``fixed`` all else that inference needs (plain JSON types);
     ``history`` one entry per epoch; ``record`` what the model was, for Table E1 (plain JSON types).
+    ``seconds`` is the time of all sessions, ``seconds_waiting`` what of it was spent waiting for data.
     """
 
     weights: dict[str, torch.Tensor]
     fixed: dict[str, Any]
     history: list[dict[str, Any]]
     record: dict[str, Any]
+    seconds: float
+    seconds_waiting: float

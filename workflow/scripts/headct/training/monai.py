@@ -6,11 +6,9 @@ loss is MONAI's ``DiceCELoss`` over all classes, background included, on softmax
 
 from __future__ import annotations
 
-import logging
 import math
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +19,34 @@ from torch import Tensor, nn
 from headct import networks
 from headct.labels import LABELS
 from headct.problems import BadInput
-from headct.training import checkpoints, randomness
-from headct.training.job import TrainedModel, TrainingJob
-from headct.training.monai_data import Preprocessing, prepare_all
-from headct.training.monai_patches import PatchBatches, Sampling, loader
+from headct.training import randomness
+from headct.training.batches import NumberedBatches
+from headct.training.job import TrainedModel, TrainingJob, TrainingScan
+from headct.training.loop import fit
+from headct.training.monai_data import PreparedScan, Preprocessing, prepare_all
+from headct.training.monai_patches import PatchBatches, Sampling
+from headct.training.pseudo_dice import lesion_counts, pseudo_dice
 
-logger = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_MESSAGES = 5.0
 POLYNOMIAL_POWER = 0.9
 FOR_INFERENCE = (
     "network",
     "features",
     "width",
     "middle_blocks",
+    "variant",
     "patch_size_xyz",
     "spacing_mm_xyz",
     "hu_window",
-    "tile_overlap",
 )
 """Settings that inference needs besides the weights."""
+
+
+def prepare(
+    scans: Sequence[TrainingScan], settings: Mapping[str, Any], shared_folder: Path, threads: int
+) -> dict[str, Any]:
+    """Preprocess what is not there yet; there is nothing to say of it but the settings."""
+    prepare_all(scans, Preprocessing.from_settings(settings), shared_folder, threads)
+    return {}
 
 
 def train(job: TrainingJob, folder: Path) -> TrainedModel:
@@ -48,36 +54,22 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
 
     Raises:
         BadInput: network, patch and batch size do not go together.
-        FloatingPointError: the loss is not finite; the last checkpoint is from before.
+        Exception: what :func:`headct.training.loop.fit` raises.
     """
     problems = networks.settings_problems(job.settings)
     if problems:
         raise BadInput(problems)
-    schedule = Schedule.from_settings(job.settings, len(job.training_scans))
     preprocessing = Preprocessing.from_settings(job.settings)
-    scans = prepare_all(job.training_scans, preprocessing, job.shared_folder, job.model)
-    run = Run.start(job)
-    run.resume(folder)
-    sampling = Sampling.from_settings(job.settings)
-    batches = PatchBatches(scans, sampling, job.seed, job.fold, schedule.iterations)
-    progress = Progress(job.model, schedule, run.step)
-    saved = time.monotonic()
-    for images, labels in loader(batches, run.step, job.settings["workers"]):
-        run.learn_from(torch.from_numpy(images), torch.from_numpy(labels), schedule.rate(run.step))
-        epoch, rest = divmod(run.step, schedule.iterations_per_epoch)
-        if rest == 0:
-            run.end_epoch(epoch, schedule.iterations_per_epoch)
-            progress.tell(run)
-        due = time.monotonic() - saved > 60 * job.settings["checkpoint_interval_minutes"]
-        if due or (rest == 0 and epoch % job.settings["checkpoint_interval_epochs"] == 0):
-            run.save(folder)
-            saved = time.monotonic()
-    run.save(folder)  # a kill between here and publishing costs nothing
+    scans = prepare_all(job.training_scans, preprocessing, job.shared_folder, job.threads)
+    learner = MonaiLearner(job, scans)
+    at = fit(job, learner, folder)
     return TrainedModel(
-        weights=run.network.state_dict(),
+        weights=learner.network.state_dict(),
         fixed={key: job.settings[key] for key in FOR_INFERENCE if key in job.settings},
-        history=run.history,
-        record=record(job.settings, run.network, schedule),
+        history=at.history,
+        record=record(job.settings, learner.network, learner.schedule),
+        seconds=at.seconds,
+        seconds_waiting=at.seconds_waiting,
     )
 
 
@@ -117,128 +109,61 @@ class Schedule:
         return self.learning_rate * (1 - step / self.iterations) ** POLYNOMIAL_POWER
 
 
-@dataclass
-class Run:
-    """State of a training run; ``step`` is the number of batches learnt from.
+class MonaiLearner:
+    """Network, Adam and DiceCE loss; pseudo-Dice is that of the epoch's training patches.
 
-    ``sums`` gathers over the epoch, on the device and without waiting for it: the loss, then per
-    lesion class the voxels that are true positive, in the reference, and in the prediction.
+    ``counts`` gathers it on the device, which is not waited for.
     """
 
-    job: TrainingJob
-    network: nn.Module
-    optimiser: torch.optim.Optimizer
-    sums: Tensor
-    step: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    loss: nn.Module = field(default_factory=lambda: DiceCELoss(to_onehot_y=True, softmax=True))
+    validation_batches: NumberedBatches = ()
+    validation_iterations_per_epoch = 0
 
-    @classmethod
-    def start(cls, job: TrainingJob) -> Run:
-        """A run before its first batch, with the initial weights of its seed and fold."""
+    def __init__(self, job: TrainingJob, scans: Sequence[PreparedScan]):
+        self.schedule = Schedule.from_settings(job.settings, len(job.training_scans))
+        self.epochs = self.schedule.epochs
+        self.iterations_per_epoch = self.schedule.iterations_per_epoch
+        self.training_batches: NumberedBatches = PatchBatches(
+            scans, Sampling.from_settings(job.settings), job.seed, job.fold
+        )
         randomness.initialise(job.seed, job.fold)
-        network = networks.build(job.settings).to(job.device).train()
-        optimiser = torch.optim.Adam(network.parameters(), fused=True)
-        sums = torch.zeros(1 + 3 * len(LABELS), dtype=torch.float64, device=job.device)
-        return cls(job, network, optimiser, sums)
+        self.network = networks.build(job.settings).to(job.device).train()
+        self.optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
+        self.loss = DiceCELoss(to_onehot_y=True, softmax=True)
+        self.counts = torch.zeros(len(LABELS), 3, dtype=torch.int64, device=job.device)
+        self.step = 0
 
-    def learn_from(self, images: Tensor, labels: Tensor, learning_rate: float) -> None:
-        """One step of the optimiser on images and labels of shape (N, 1, z, y, x)."""
-        randomness.seed_batch(self.job.seed, self.job.fold, self.step)
-        images, labels = images.to(self.job.device), labels.to(self.job.device)
+    def learn(self, images: Tensor, *targets: Tensor) -> Tensor:
+        """One step of Adam on images and labels of shape (N, 1, z, y, x)."""
+        (labels,) = targets
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = self.schedule.rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         logits = self.network(images)
-        loss = self.loss(logits, labels)
+        loss: Tensor = self.loss(logits, labels)
         loss.backward()
         self.optimiser.step()
-        self.sums += epoch_terms(loss.detach(), logits.detach(), labels)
+        self.counts += lesion_counts(logits.detach(), labels)
         self.step += 1
+        return loss.detach()
 
-    def end_epoch(self, epoch: int, iterations: int) -> None:
-        """Move the sums of the epoch into the history."""
-        self.require_finite_loss()
-        loss, *counts = self.sums.tolist()
-        entry: dict[str, Any] = {"epoch": epoch, "train_loss": loss / iterations}
-        for number, name in enumerate(LABELS):
-            true_positive, reference, predicted = counts[3 * number : 3 * number + 3]
-            present = reference + predicted > 0
-            dice = 2 * true_positive / (reference + predicted) if present else None
-            entry[f"pseudo_dice_{name}"] = dice
-        self.history.append(entry)
-        self.sums.zero_()
+    def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
+        dice = pseudo_dice(self.counts.tolist())
+        self.counts.zero_()
+        return {"learning_rate": self.optimiser.param_groups[0]["lr"], "pseudo_dice": dice}
 
-    def require_finite_loss(self) -> None:
-        """Stop before a checkpoint of broken weights is written."""
-        if not math.isfinite(self.sums[0].item()):
-            raise FloatingPointError(
-                f"{self.job.model}: the loss is not finite (by iteration {self.step}); the last "
-                "checkpoint is from before that; a lower learning_rate may help"
-            )
-
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint."""
-        self.require_finite_loss()
-        state = {
+    def state(self) -> dict[str, Any]:
+        return {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "sums": self.sums,
-            "history": self.history,
+            "counts": self.counts,
+            "step": self.step,
         }
-        checkpoints.save(folder, state, self.step)
 
-    def resume(self, folder: Path) -> None:
-        """Go on from the newest checkpoint, if there is one."""
-        found = checkpoints.load_latest(folder)
-        if found is None:
-            return
-        self.step, state = found
+    def restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.sums.copy_(state["sums"])
-        self.history = state["history"]
-
-
-def epoch_terms(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """What one batch adds to ``Run.sums``."""
-    predicted = logits.argmax(dim=1, keepdim=True)
-    terms = [loss.double()]
-    for value in LABELS.values():
-        in_prediction, in_reference = predicted == value, labels == value
-        both = in_prediction & in_reference
-        terms += [mask.sum().double() for mask in (both, in_reference, in_prediction)]
-    return torch.stack(terms)
-
-
-class Progress:
-    """Tells how a run goes, at the end of an epoch and not too often."""
-
-    def __init__(self, model: str, schedule: Schedule, first_step: int) -> None:
-        self.model = model
-        self.schedule = schedule
-        self.first_step = first_step
-        self.started = self.told = time.monotonic()
-
-    def tell(self, run: Run) -> None:
-        now = time.monotonic()
-        done = run.step == self.schedule.iterations
-        if now - self.told < SECONDS_BETWEEN_MESSAGES and not done:
-            return
-        self.told = now
-        entry = run.history[-1]
-        each = (now - self.started) / (run.step - self.first_step)
-        left = round(each * (self.schedule.iterations - run.step))
-        dice = (entry[f"pseudo_dice_{name}"] for name in LABELS)
-        logger.info(
-            "%s  epoch %d/%d  loss %.3f  pseudo-Dice %s  ETA %d:%02d",
-            self.model,
-            entry["epoch"],
-            self.schedule.epochs,
-            entry["train_loss"],
-            " ".join("-" if value is None else f"{value:.2f}" for value in dice),
-            *divmod(left, 60),
-        )
+        self.counts.copy_(state["counts"])
+        self.step = state["step"]
 
 
 def record(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) -> dict[str, Any]:

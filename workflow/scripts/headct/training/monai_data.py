@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,10 +25,7 @@ from torch.nn import functional
 from headct.artefacts import write_atomically
 from headct.code import code_digest
 from headct.training.job import TrainingScan
-
-logger = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_MESSAGES = 5.0
+from headct.training.processes import in_processes
 
 
 @dataclass(frozen=True)
@@ -158,8 +153,8 @@ class PreparedScan:
 ARRAYS = ("labels", "foreground", "image")
 
 
-def prepare(scan: TrainingScan, preprocessing: Preprocessing, cache: Path) -> PreparedScan:
-    """Preprocess one scan into ``cache`` unless it is there.
+def _prepare(task: tuple[TrainingScan, Preprocessing, PreparedScan]) -> None:
+    """Preprocess one scan.
 
     The folder's name digests content and settings, and equal inputs give equal files, so that
     several processes may prepare the same scan at once.
@@ -167,9 +162,7 @@ def prepare(scan: TrainingScan, preprocessing: Preprocessing, cache: Path) -> Pr
     Raises:
         ValueError: CT and labels have different shapes.
     """
-    prepared = PreparedScan(cache / preprocessing.key() / scan.sha256[:32])
-    if prepared.is_complete():
-        return prepared
+    scan, preprocessing, prepared = task
     hu, spacing_mm = array_and_spacing(sitk.ReadImage(str(scan.ct)))
     labels, _ = array_and_spacing(sitk.ReadImage(str(scan.labels)))
     if labels.shape != hu.shape:
@@ -184,17 +177,16 @@ def prepare(scan: TrainingScan, preprocessing: Preprocessing, cache: Path) -> Pr
     for name in ARRAYS:
         with write_atomically(prepared.folder / f"{name}.npy") as temporary:
             np.save(temporary, arrays[name])
-    return prepared
 
 
 def prepare_all(
-    scans: Sequence[TrainingScan], preprocessing: Preprocessing, cache: Path, model: str
+    scans: Sequence[TrainingScan], preprocessing: Preprocessing, cache: Path, processes: int
 ) -> list[PreparedScan]:
-    """Preprocess all scans that are not in the cache yet, telling how far it is."""
-    prepared, told = [], time.monotonic()
-    for number, scan in enumerate(scans, start=1):
-        prepared.append(prepare(scan, preprocessing, cache))
-        if time.monotonic() - told > SECONDS_BETWEEN_MESSAGES:
-            told = time.monotonic()
-            logger.info("%s  preprocessed %d/%d scans", model, number, len(scans))
+    """Preprocess all scans that are not in the cache yet, in so many processes."""
+    folder = cache / preprocessing.key()
+    prepared = [PreparedScan(folder / scan.sha256[:32]) for scan in scans]
+    tasks = [
+        (scan, preprocessing, one) for scan, one in zip(scans, prepared, strict=True) if not one.is_complete()
+    ]
+    in_processes(_prepare, tasks, processes, "MONAI preprocesses")
     return prepared

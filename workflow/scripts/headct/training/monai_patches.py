@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
 
 from headct.training import randomness
 from headct.training.monai_data import PreparedScan
@@ -51,25 +50,14 @@ class Sampling:
         )
 
 
-class PatchBatches(Dataset[Batch]):
+class PatchBatches:
     """All batches of a run; item *k* is batch *k*."""
 
-    def __init__(
-        self,
-        scans: Sequence[PreparedScan],
-        sampling: Sampling,
-        seed: int,
-        fold: str,
-        n_batches: int,
-    ) -> None:
+    def __init__(self, scans: Sequence[PreparedScan], sampling: Sampling, seed: int, fold: str) -> None:
         self.scans = scans
         self.sampling = sampling
         self.seed = seed
         self.fold = fold
-        self.n_batches = n_batches
-
-    def __len__(self) -> int:
-        return self.n_batches
 
     def __getitem__(self, batch: int) -> Batch:
         rng = randomness.batch_rng(self.seed, self.fold, batch)
@@ -92,20 +80,6 @@ class PatchBatches(Dataset[Batch]):
         """The random order of one round through all scans, from a stream beside that of batches."""
         (rng,) = randomness.batch_rng(self.seed, self.fold, round_).spawn(1)
         return rng.permutation(len(self.scans))
-
-
-def loader(batches: PatchBatches, first: int, workers: int) -> DataLoader[Batch]:
-    """Batches from number ``first`` on, in order, made by so many processes (0: this one).
-
-    They stay arrays, which travel between processes through pipes; tensors would need shared
-    memory, which containers and cluster nodes often have too little of.
-    """
-    order = range(first, len(batches))
-    return DataLoader(batches, batch_size=None, sampler=order, num_workers=workers, collate_fn=_unchanged)
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch
 
 
 def draw_patch(

@@ -1,16 +1,15 @@
 """nnU-Net v2, driven through its own classes: planning, preprocessing, trainer, loss.
 
-What is ours is the loop around nnU-Net's training step: numbered batches, checkpoints that survive a
-kill, our own split, no validation by whole images, no plots.
+What is not nnU-Net's is the loop around its training step (``headct.training.loop``), the numbered
+batches, and the split; there is no validation by whole images.
 """
 
 from __future__ import annotations
 
-import logging
-import math
-import time
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ import numpy as np
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import nn
+from torch import Tensor, nn
 
-from headct.labels import LABELS
-from headct.training import checkpoints, randomness
-from headct.training.job import TrainedModel, TrainingJob
+from headct.training import randomness
+from headct.training.batches import NumberedBatches
+from headct.training.job import TrainedModel, TrainingJob, TrainingScan
+from headct.training.loop import fit
 from headct.training.nnunet_batches import training_batches, validation_batches
 from headct.training.nnunet_data import PreparedData, case_name, dataset_json, set_environment
 from headct.training.nnunet_layout import in_fast_layout
@@ -33,8 +33,7 @@ from headct.training.nnunet_trainers.loss_trainers import (
     FocalTverskyTrainer,
     TverskyTrainer,
 )
-
-logger = logging.getLogger(__name__)
+from headct.training.pseudo_dice import pseudo_dice
 
 TRAINERS: dict[str, type[nnUNetTrainer]] = {
     "dice_ce": nnUNetTrainer,
@@ -45,7 +44,39 @@ TRAINERS: dict[str, type[nnUNetTrainer]] = {
 }
 """nnU-Net trainer of each loss."""
 
-PROGRESS_SECONDS = 5
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": partial(torch.optim.SGD, momentum=0.99, nesterov=True),
+    "adamw": torch.optim.AdamW,
+}
+"""Optimisers with their fixed options; ``sgd`` is as in nnU-Net."""
+
+GRADIENT_NORM = 12
+"""Gradients are clipped to this norm, as in nnU-Net."""
+
+
+def prepare(
+    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+) -> dict[str, Any]:
+    """Plan, and preprocess what is not there yet; nnU-Net's plans, for the record.
+
+    Raises:
+        BadInput: the settings do not fit the scans.
+    """
+    plans, _ = _prepared(scans, settings, shared_folder, threads)
+    return {"plans": plans}
+
+
+def _prepared(
+    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+) -> tuple[dict[str, Any], Path]:
+    """The plans of the configuration, and the folder of the volumes preprocessed by them."""
+    configuration = settings["configuration"]
+    data = PreparedData(shared_folder, scans, settings)
+    set_environment(data.raw, data.preprocessed, settings["compile"])
+    plans = plans_of_configuration(
+        data.plans(threads), configuration, settings["plan_changes"].get(configuration)
+    )
+    return plans, data.preprocess(plans, configuration, threads)
 
 
 def train(job: TrainingJob, folder: Path) -> TrainedModel:
@@ -53,36 +84,35 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
 
     Raises:
         BadInput: the settings do not fit the scans.
-        FloatingPointError: the loss is no longer a number.
+        Exception: what :func:`headct.training.loop.fit` raises.
     """
     settings = job.settings
-    configuration = settings["configuration"]
-    data = PreparedData(job.shared_folder, (*job.training_scans, *job.validation_scans), settings)
-    set_environment(data.raw, data.preprocessed, folder / "nnunet", settings["compile"])
-    plans = plans_of_configuration(
-        data.plans(job.threads), configuration, settings["plan_changes"].get(configuration)
-    )
-    cases = data.preprocess(plans, configuration, job.threads)
-    trainer = make_trainer(job, plans)
-    history = fit(job, trainer, cases, folder)
+    scans = (*job.training_scans, *job.validation_scans)
+    plans, cases = _prepared(scans, settings, job.shared_folder, job.threads)
+    trainer = make_trainer(job, plans, folder / "nnunet")
+    at = fit(job, NnunetLearner(job, trainer, cases), folder)
     return TrainedModel(
         weights=bare(trainer.network).state_dict(),
         fixed={
             "plans": plans,
             "dataset_json": trainer.dataset_json,
-            "configuration": configuration,
+            "configuration": settings["configuration"],
             "loss": settings["loss"],
-            "tile_step_size": settings["tile_step_size"],
-            "test_time_mirroring": settings["test_time_mirroring"],
         },
-        history=history,
+        history=at.history,
         record=record(trainer, settings),
+        seconds=at.seconds,
+        seconds_waiting=at.seconds_waiting,
     )
 
 
-def make_trainer(job: TrainingJob, plans: dict[str, Any]) -> nnUNetTrainer:
-    """nnU-Net's trainer with the job's settings, its network freshly initialised."""
+def make_trainer(job: TrainingJob, plans: dict[str, Any], results: Path) -> nnUNetTrainer:
+    """nnU-Net's trainer with the job's settings, its network freshly initialised.
+
+    ``results`` is where nnU-Net would put what it writes; nothing of it is read.
+    """
     settings = job.settings
+    os.environ |= {"nnUNet_results": str(results)}
     trainer = TRAINERS[settings["loss"]](
         plans={**plans, "continue_training": False},
         configuration=settings["configuration"],
@@ -99,77 +129,96 @@ def make_trainer(job: TrainingJob, plans: dict[str, Any]) -> nnUNetTrainer:
     randomness.initialise(job.seed, job.fold)
     trainer.initialize()
     trainer.network = in_fast_layout(trainer.network, job.device)
-    if settings["optimiser"] == "adamw":
-        trainer.optimizer = torch.optim.AdamW(
-            trainer.network.parameters(), trainer.initial_lr, weight_decay=trainer.weight_decay
-        )
-        trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, trainer.initial_lr, trainer.num_epochs)
+    trainer.optimizer = OPTIMISERS[settings["optimiser"]](
+        trainer.network.parameters(),
+        trainer.initial_lr,
+        weight_decay=trainer.weight_decay,
+        fused=job.device == "cuda",  # else the gradient scaler waits for the GPU at every step
+    )
+    trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, trainer.initial_lr, trainer.num_epochs)
     return trainer
 
 
-def fit(job: TrainingJob, trainer: nnUNetTrainer, cases: Path, folder: Path) -> list[dict[str, Any]]:
-    """Take the trainer's network through all iterations that are left; return one entry per epoch.
+class NnunetLearner:
+    """nnU-Net's trainer as a learner: its step without the wait for the loss, its pseudo-Dice.
 
     As in nnU-Net, fold "all" has its pseudo-Dice from scans that are also learnt from.
     """
-    per_epoch, n_epochs = trainer.num_iterations_per_epoch, trainer.num_epochs
-    first, losses, history = _restore(trainer, folder)
-    if first == per_epoch * n_epochs:
-        return history
-    stream, workers = {"seed": job.seed, "fold": job.fold}, job.settings["workers"]
-    learnt = [case_name(scan.scan_id) for scan in job.training_scans]
-    held_out = [case_name(scan.scan_id) for scan in job.validation_scans] or learnt
-    batches = training_batches(trainer, cases, learnt, first, workers=workers, **stream)
-    n_validation = trainer.num_val_iterations_per_epoch
-    validation = validation_batches(
-        trainer, cases, held_out, len(history) * n_validation, workers=(workers + 1) // 2, **stream
-    )
-    progress, schedule = _Progress(job.model, first, per_epoch, n_epochs), _Schedule(job.settings)
-    try:
-        for iteration in range(first, per_epoch * n_epochs):
-            epoch, batch = divmod(iteration, per_epoch)
-            if batch == 0 or iteration == first:
-                trainer.network.train()
-                trainer.lr_scheduler.step(epoch)
-            losses.append(float(trainer.train_step(next(batches))["loss"]))
-            if not math.isfinite(losses[-1]):
-                raise FloatingPointError(f"{job.model}: the loss of batch {iteration} is {losses[-1]}")
-            if epoch_ended := batch == per_epoch - 1:
-                history.append(
-                    {
-                        "epoch": epoch,
-                        "learning_rate": trainer.optimizer.param_groups[0]["lr"],
-                        "train_loss": float(np.mean(losses)),
-                        **validate(trainer, islice(validation, n_validation)),
-                    }
-                )
-                losses = []
-                progress.report(history[-1], iteration + 1)
-            if schedule.is_due(len(history), epoch_ended, ended=len(history) == n_epochs):
-                _save(trainer, folder, iteration + 1, losses, history)
-    finally:
-        batches.close()
-        validation.close()
-    return history
+
+    def __init__(self, job: TrainingJob, trainer: nnUNetTrainer, cases: Path):
+        self.trainer = trainer
+        self.epochs = trainer.num_epochs
+        self.iterations_per_epoch = trainer.num_iterations_per_epoch
+        self.validation_iterations_per_epoch = trainer.num_val_iterations_per_epoch
+        learnt = [case_name(scan.scan_id) for scan in job.training_scans]
+        held_out = [case_name(scan.scan_id) for scan in job.validation_scans] or learnt
+        self.training_batches: NumberedBatches = training_batches(trainer, cases, learnt, job.seed, job.fold)
+        self.validation_batches: NumberedBatches = validation_batches(
+            trainer, cases, held_out, job.seed, job.fold
+        )
+        trainer.lr_scheduler.step(0)
+        trainer.network.train()
+
+    def learn(self, images: Tensor, *targets: Tensor) -> Tensor:
+        """The step of ``nnUNetTrainer.train_step``."""
+        trainer = self.trainer
+        trainer.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(images.device.type, enabled=images.is_cuda):
+            loss: Tensor = trainer.loss(trainer.network(images), as_nnunet_expects(trainer, targets))
+        if (scaler := trainer.grad_scaler) is not None:
+            scaler.scale(loss).backward()
+            scaler.unscale_(trainer.optimizer)
+            nn.utils.clip_grad_norm_(trainer.network.parameters(), GRADIENT_NORM)
+            scaler.step(trainer.optimizer)
+            scaler.update()
+        else:
+            loss.backward()
+            nn.utils.clip_grad_norm_(trainer.network.parameters(), GRADIENT_NORM)
+            trainer.optimizer.step()
+        return loss.detach()
+
+    def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
+        learning_rate = self.trainer.optimizer.param_groups[0]["lr"]
+        entry = {"learning_rate": learning_rate, **validate(self.trainer, validation)}
+        if epoch + 1 < self.epochs:
+            self.trainer.lr_scheduler.step(epoch + 1)
+        self.trainer.network.train()
+        return entry
+
+    def state(self) -> dict[str, Any]:
+        scaler = self.trainer.grad_scaler
+        return {
+            "network": bare(self.trainer.network).state_dict(),
+            "optimiser": self.trainer.optimizer.state_dict(),  # the learning rate is in it
+            "grad_scaler": {} if scaler is None else scaler.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        bare(self.trainer.network).load_state_dict(state["network"])
+        self.trainer.optimizer.load_state_dict(state["optimiser"])
+        if self.trainer.grad_scaler is not None:
+            self.trainer.grad_scaler.load_state_dict(state["grad_scaler"])
 
 
-def validate(trainer: nnUNetTrainer, batches: Any) -> dict[str, Any]:
-    """nnU-Net's loss and pseudo-Dice (all patches of the epoch taken as one volume) per lesion class.
+def as_nnunet_expects(trainer: nnUNetTrainer, targets: Sequence[Tensor]) -> Tensor | list[Tensor]:
+    """One target per resolution under deep supervision, else just one."""
+    return list(targets) if trainer.enable_deep_supervision else targets[0]
 
-    The pseudo-Dice of a class that is neither present nor predicted is None.
-    """
+
+def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]]) -> dict[str, Any]:
+    """nnU-Net's loss and pseudo-Dice (all patches of the epoch taken as one volume) per lesion class."""
     trainer.network.eval()
     with torch.no_grad():
-        results = [trainer.validation_step(batch) for batch in batches]
+        results = [
+            trainer.validation_step({"data": images, "target": as_nnunet_expects(trainer, targets)})
+            for images, *targets in batches
+        ]
     tp, fp, fn = (
         np.sum([result[key] for result in results], axis=0) for key in ("tp_hard", "fp_hard", "fn_hard")
     )
-    size = 2 * tp + fp + fn
     return {
         "validation_loss": float(np.mean([result["loss"] for result in results])),
-        "pseudo_dice": {
-            label: float(2 * tp[i] / size[i]) if size[i] > 0 else None for i, label in enumerate(LABELS)
-        },
+        "pseudo_dice": pseudo_dice(np.stack([tp, tp + fn, tp + fp], axis=1).tolist()),
     }
 
 
@@ -215,79 +264,3 @@ def loss_constants(loss: nn.Module) -> dict[str, float]:
         for name, value in vars(module).items()
         if isinstance(value, bool | int | float) and not name.startswith("_") and name != "training"
     }
-
-
-def _restore(trainer: nnUNetTrainer, folder: Path) -> tuple[int, list[float], list[dict[str, Any]]]:
-    """Iterations done, losses of the epoch begun, and history; the trainer's state is put back."""
-    found = checkpoints.load_latest(folder)
-    if found is None:
-        return 0, [], []
-    iteration, state = found
-    bare(trainer.network).load_state_dict(state["network"])
-    trainer.optimizer.load_state_dict(state["optimiser"])
-    if trainer.grad_scaler is not None:
-        trainer.grad_scaler.load_state_dict(state["grad_scaler"])
-    return iteration, state["losses"], state["history"]
-
-
-def _save(
-    trainer: nnUNetTrainer,
-    folder: Path,
-    iteration: int,
-    losses: list[float],
-    history: list[dict[str, Any]],
-) -> None:
-    scaler = trainer.grad_scaler
-    state = {
-        "network": bare(trainer.network).state_dict(),
-        "optimiser": trainer.optimizer.state_dict(),
-        "grad_scaler": {} if scaler is None else scaler.state_dict(),
-        "losses": losses,
-        "history": history,
-    }
-    checkpoints.save(folder, state, iteration)
-
-
-class _Schedule:
-    """When to write a checkpoint: after so many epochs, after so many minutes, and at the end."""
-
-    def __init__(self, settings: dict[str, Any]):
-        self.epochs = settings["checkpoint_interval_epochs"]
-        self.seconds = 60 * settings["checkpoint_interval_minutes"]
-        self.last = time.monotonic()
-
-    def is_due(self, epochs_done: int, epoch_ended: bool, ended: bool) -> bool:
-        by_epoch = epoch_ended and epochs_done % self.epochs == 0
-        due = ended or by_epoch or time.monotonic() - self.last >= self.seconds
-        if due:
-            self.last = time.monotonic()
-        return due
-
-
-class _Progress:
-    """One line per epoch in the log, or every few seconds if epochs are shorter."""
-
-    def __init__(self, model: str, first: int, per_epoch: int, n_epochs: int):
-        self.model, self.first, self.n_epochs = model, first, n_epochs
-        self.total = per_epoch * n_epochs
-        self.start = self.last = time.monotonic()
-
-    def report(self, entry: dict[str, Any], done: int) -> None:
-        now = time.monotonic()
-        if now - self.last < PROGRESS_SECONDS and done < self.total:
-            return
-        self.last = now
-        left = round((now - self.start) / (done - self.first) * (self.total - done))
-        dice = "/".join("–" if d is None else f"{d:.2f}" for d in entry["pseudo_dice"].values())
-        logger.info(
-            "%s  epoch %d/%d  loss %.3f  pseudo-Dice %s %s  ETA %d:%02d:%02d",
-            self.model,
-            entry["epoch"] + 1,
-            self.n_epochs,
-            entry["train_loss"],
-            "/".join(LABELS),
-            dice,
-            left // 3600,
-            left // 60 % 60,
-            left % 60,
-        )

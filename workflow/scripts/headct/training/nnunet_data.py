@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import nnunetv2
 import numpy as np
@@ -32,17 +30,15 @@ from headct.code import code_digest
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.training.job import TrainingScan
+from headct.training.processes import in_processes
 
 logger = logging.getLogger(__name__)
 
 DATASET = "Dataset001_HeadCT"
 PLANS = "nnUNetPlans"
 
-Input = TypeVar("Input")
-Output = TypeVar("Output")
 
-
-def set_environment(raw: Path, preprocessed: Path, results: Path, compile_network: bool) -> None:
+def set_environment(raw: Path, preprocessed: Path, compile_network: bool) -> None:
     """Tell nnU-Net, which reads these at every use, its folders and habits for this process.
 
     One compression thread keeps preprocessed files the same bytes; the number of augmentation
@@ -51,7 +47,6 @@ def set_environment(raw: Path, preprocessed: Path, results: Path, compile_networ
     os.environ |= {
         "nnUNet_raw": str(raw),
         "nnUNet_preprocessed": str(preprocessed),
-        "nnUNet_results": str(results),
         "nnUNet_extTrainer": str(Path(__file__).parent / "nnunet_trainers"),
         "nnUNet_n_proc_DA": "1",
         "nnUNet_compile": str(compile_network),
@@ -76,32 +71,40 @@ def dataset_json(n_training: int) -> dict[str, Any]:
     }
 
 
+PREPROCESSED_BY = (
+    "preprocessor_name",
+    "spacing",
+    "normalization_schemes",
+    "use_mask_for_norm",
+    "resampling_fn_data",
+    "resampling_fn_data_kwargs",
+    "resampling_fn_seg",
+    "resampling_fn_seg_kwargs",
+)
+"""What of a planned configuration decides its preprocessed volumes."""
+
+
 class PreparedData:
-    """The folder of everything that nnU-Net derives from one set of scans under given settings."""
+    """The folder of everything that nnU-Net derives from one set of scans.
+
+    Plans are kept per planner and its wishes; volumes once for all plans that want the same.
+    """
 
     def __init__(self, shared: Path, scans: Iterable[TrainingScan], settings: dict[str, Any]):
         self.scans = sorted(scans, key=lambda scan: scan.scan_id)
         self.planner = str(settings["planner"])
-        self.gpu_memory_target_gb = settings["gpu_memory_target_gb"]
-        self.target_spacing_mm_zyx = settings["target_spacing_mm_zyx"]
         self.fingerprint_voxels = int(settings["fingerprint_voxels"])
-        self.folder = shared / self._key()
+        self.wishes: dict[str, Any] = {}
+        if settings["gpu_memory_target_gb"] is not None:
+            self.wishes["gpu_memory_target_in_gb"] = settings["gpu_memory_target_gb"]
+        if settings["target_spacing_mm_zyx"] is not None:
+            spacing_mm = [float(mm) for mm in settings["target_spacing_mm_zyx"]]
+            self.wishes["overwrite_target_spacing"] = spacing_mm
+        versions = [version("nnunetv2"), code_digest([__name__])]
+        digests = [[scan.scan_id, scan.sha256] for scan in self.scans]
+        self.folder = shared / _key([versions, digests, self.fingerprint_voxels])
         self.raw = self.folder / "raw"
         self.preprocessed = self.folder / "preprocessed"
-
-    def _key(self) -> str:
-        defined_by = {
-            "nnunetv2": version("nnunetv2"),
-            "code": code_digest([__name__]),
-            "scans": [[scan.scan_id, scan.sha256] for scan in self.scans],
-            "planner": [
-                self.planner,
-                self.gpu_memory_target_gb,
-                self.target_spacing_mm_zyx,
-                self.fingerprint_voxels,
-            ],
-        }
-        return hashlib.sha256(json.dumps(defined_by).encode()).hexdigest()[:16]
 
     @property
     def _lock(self) -> FileLock:
@@ -109,29 +112,41 @@ class PreparedData:
         return FileLock(self.folder / "lock")
 
     def plans(self, threads: int) -> dict[str, Any]:
-        """nnU-Net's plans for these scans, in ``threads`` processes where they are not made yet."""
-        done = self.folder / "plans.json"
+        """nnU-Net's plans for these scans, in ``threads`` processes where they are not made yet.
+
+        A configuration's ``data_identifier`` tells its preprocessed volumes from others.
+
+        Raises:
+            BadInput: no such planner, or no scan has a lesion.
+        """
+        done = self.folder / f"plans-{_key([self.planner, self.wishes])}.json"
         with self._lock:
             if not done.exists():
                 logger.info("nnU-Net plans for %d scans", len(self.scans))
-                self._describe()
-                write_json(self._plan(threads), done)
+                self._describe(threads)
+                write_json(self._plan(), done)
         plans: dict[str, Any] = read_json(done)
+        shared = [plans["transpose_forward"], plans["foreground_intensity_properties_per_channel"]]
+        for name, chosen in plans["configurations"].items():
+            if "inherits_from" not in chosen:
+                chosen["data_identifier"] = (
+                    f"{name}-{_key([shared, [chosen.get(k) for k in PREPROCESSED_BY]])}"
+                )
         return plans
 
-    def _describe(self) -> None:
+    def _describe(self, threads: int) -> None:
+        """Write what nnU-Net plans from: the list of the scans and their fingerprint."""
         files = {
             case_name(scan.scan_id): {"images": [str(scan.ct)], "label": str(scan.labels)}
             for scan in self.scans
         }
+        described = self.preprocessed / DATASET / "dataset_fingerprint.json"
+        if not described.exists():
+            found = fingerprint(self.scans, self.fingerprint_voxels, threads)
+            write_json(found, described)
         write_json({**dataset_json(len(self.scans)), "dataset": files}, self.raw / DATASET / "dataset.json")
 
-    def _plan(self, threads: int) -> dict[str, Any]:
-        folder = self.preprocessed / DATASET
-        write_json(
-            fingerprint(self.scans, self.fingerprint_voxels, threads),
-            folder / "dataset_fingerprint.json",
-        )
+    def _plan(self) -> dict[str, Any]:
         planner = recursive_find_python_class(
             str(Path(nnunetv2.__path__[0]) / "experiment_planning"),
             self.planner,
@@ -141,28 +156,25 @@ class PreparedData:
             message = "nnU-Net has no planner of this name"
             raise BadInput([Problem("config", message, key="nnunet: planner", value=self.planner)])
         # nnU-Net adds to plans that it finds, even to half of a file that a killed process left
-        (folder / f"{PLANS}.json").unlink(missing_ok=True)
-        wishes: dict[str, Any] = {}
-        if self.gpu_memory_target_gb is not None:
-            wishes["gpu_memory_target_in_gb"] = self.gpu_memory_target_gb
-        if self.target_spacing_mm_zyx is not None:
-            wishes["overwrite_target_spacing"] = [float(mm) for mm in self.target_spacing_mm_zyx]
-        plans: dict[str, Any] = planner(DATASET, plans_name=PLANS, **wishes).plan_experiment()
+        (self.preprocessed / DATASET / f"{PLANS}.json").unlink(missing_ok=True)
+        plans: dict[str, Any] = planner(DATASET, plans_name=PLANS, **self.wishes).plan_experiment()
         return plans
 
     def preprocess(self, plans: dict[str, Any], configuration: str, threads: int) -> Path:
-        """Folder of the volumes preprocessed for ``configuration``, made where it is not there yet."""
-        identifier = plans["configurations"][configuration]["data_identifier"]
-        done = self.preprocessed / DATASET / identifier
+        """Folder of the volumes for ``configuration``, made in ``threads`` processes unless it is there."""
+        done = self.preprocessed / DATASET / str(plans["configurations"][configuration]["data_identifier"])
         with self._lock:
             if not done.exists():
-                logger.info("nnU-Net preprocesses %d scans for %s", len(self.scans), configuration)
-                partial = done.with_name(f"{identifier}.partial")
+                partial = done.with_name(f"{done.name}.partial")
                 partial.mkdir(parents=True, exist_ok=True)
                 tasks = [(plans, configuration, scan, partial) for scan in self.scans]
-                in_processes(_preprocess_scan, tasks, threads)
+                in_processes(_preprocess_scan, tasks, threads, f"nnU-Net preprocesses for {configuration}")
                 partial.replace(done)
         return done
+
+
+def _key(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
 def fingerprint(scans: Sequence[TrainingScan], n_voxels: int, threads: int) -> dict[str, Any]:
@@ -179,7 +191,8 @@ def fingerprint(scans: Sequence[TrainingScan], n_voxels: int, threads: int) -> d
     Raises:
         BadInput: no scan has any lesion.
     """
-    cases = in_processes(_analyse_scan, [(scan, n_voxels // len(scans)) for scan in scans], threads)
+    tasks = [(scan, n_voxels // len(scans)) for scan in scans]
+    cases = in_processes(_analyse_scan, tasks, threads, "nnU-Net takes fingerprints")
     intensities = np.concatenate([case[2][0] for case in cases])
     if intensities.size == 0:
         raise BadInput([Problem("split.tsv", "no training scan has any lesion to learn from")])
@@ -224,15 +237,3 @@ def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, Path]) -> No
     )
     for suffix in suffixes:
         Path(f"{pending}{suffix}").replace(folder / f"{name}{suffix}")
-
-
-def in_processes(function: Callable[[Input], Output], tasks: Sequence[Input], processes: int) -> list[Output]:
-    """``function`` of each task, in order; in this process where only one is allowed.
-
-    A fresh process costs seconds of imports, more than a small data set.
-    """
-    if processes == 1:
-        return [function(task) for task in tasks]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=spawn) as pool:
-        return list(pool.map(function, tasks))

@@ -10,7 +10,7 @@ import random
 
 import numpy as np
 
-_WEIGHTS, _BATCH = 0, 1
+_WEIGHTS, _BATCH, _STEP = 0, 1, 2
 _EVERY_SCAN = 2**32 - 1  # stands for fold "all", which is no number
 
 
@@ -35,6 +35,11 @@ def initialise(seed: int, fold: str) -> None:
 def seed_batch(seed: int, fold: str, batch: int) -> None:
     """Seed Python, NumPy and PyTorch for drawing and augmenting batch number ``batch``."""
     _seed_everything(_sequence(seed, fold, _BATCH, batch))
+
+
+def seed_step(seed: int, fold: str, batch: int) -> None:
+    """Seed Python, NumPy and PyTorch for learning from batch number ``batch`` (dropout)."""
+    _seed_everything(_sequence(seed, fold, _STEP, batch))
 
 
 def batch_rng(seed: int, fold: str, batch: int) -> np.random.Generator:

@@ -11,23 +11,32 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from headct.artefacts import read_json, sha256_of, write_atomically, write_json
-from headct.code import code_digest
+from headct.code import code_digests
 from headct.training.job import TrainingJob
 
 logger = logging.getLogger(__name__)
 
-MODULES_OF_NO_WEIGHT = ("headct.artefacts", "headct.command", "headct.problems")
-"""Modules whose edits leave every weight as it is: how files are written and errors are told."""
+MODULES_OF_NO_WEIGHT = (
+    "headct.artefacts",
+    "headct.command",
+    "headct.problems",
+    "headct.training.faults",
+    "headct.training.processes",
+    "headct.training.progress",
+    "headct.training.stopping",
+)
+"""Modules whose edits leave every weight as it is: how files are written, and what is told of errors."""
 
 SETTINGS_OF_NO_WEIGHT = ("workers", "checkpoint_interval_epochs", "checkpoint_interval_minutes")
 """Settings of all frameworks that leave every weight as it is."""
 
 KEY = "key.json"
+SHOWN_CHANGES = 8
+DIGEST_LENGTH = 64
 PUBLISHED = ("final.pth", "train.json")
 
 
@@ -35,14 +44,16 @@ def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[s
     """Everything that decides the weights that a run ends in (on a GPU, CPU threads do not)."""
     return {
         "settings": {key: value for key, value in job.settings.items() if key not in SETTINGS_OF_NO_WEIGHT},
-        "training scans": [asdict(scan) | {"ct": "", "labels": ""} for scan in job.training_scans],
-        "validation scans": [scan.sha256 for scan in job.validation_scans],
+        "training scans": {scan.scan_id: scan.sha256 for scan in job.training_scans},
+        "order of scans": [scan.scan_id for scan in job.training_scans],
+        "validation scans": {scan.scan_id: scan.sha256 for scan in job.validation_scans},
         "seed": job.seed,
         "fold": job.fold,
         "device": job.device,
         "threads": job.threads if job.device == "cpu" else None,
         "versions": versions,
-        "code": code_digest([adapter], without=MODULES_OF_NO_WEIGHT),
+        "deterministic": job.deterministic if job.device == "cuda" else None,
+        "code": code_digests([adapter], without=MODULES_OF_NO_WEIGHT),
     }
 
 
@@ -55,18 +66,51 @@ def find_or_make(runs: Path, defined_by: dict[str, Any]) -> Path:
     text = json.dumps(defined_by, sort_keys=True)
     folder = runs / hashlib.sha256(text.encode()).hexdigest()[:16]
     if not (folder / KEY).exists():
-        for change in _changes_since_last(runs, json.loads(text)):
-            logger.info("%s %s: starts afresh, changed: %s", runs.parent.name, runs.name, change)
+        if last := _last_definition(runs):
+            what = "; ".join(changes(last, json.loads(text)))
+            logger.info("%s %s: starts afresh, changed: %s", runs.parent.name, runs.name, what)
         write_json(defined_by, folder / KEY)
     return folder
 
 
-def _changes_since_last(runs: Path, defined_by: dict[str, Any]) -> list[str]:
+def _last_definition(runs: Path) -> dict[str, Any]:
     keys = sorted(runs.glob(f"*/{KEY}"), key=lambda path: path.stat().st_mtime)
-    if not keys:
-        return []
-    last = read_json(keys[-1])
-    return [name for name, value in defined_by.items() if last.get(name) != value]
+    last: dict[str, Any] = read_json(keys[-1]) if keys else {}
+    return last
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs between two definitions of a run, in words: one entry per part that changed."""
+    found = []
+    for part in sorted(before.keys() | after.keys()):
+        old, new = before.get(part), after.get(part)
+        if old == new or part == "order of scans":
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            found.append(f"{part} ({_changed_keys(old, new)})")
+        elif isinstance(old, dict | list) or isinstance(new, dict | list):
+            found.append(part)
+        else:
+            found.append(f"{part} {old} → {new}")
+    return found or ["order of scans"]
+
+
+def _changed_keys(old: dict[str, Any], new: dict[str, Any]) -> str:
+    keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    words = [_changed_value(key, old, new) for key in keys[:SHOWN_CHANGES]]
+    if len(keys) > SHOWN_CHANGES:
+        words.append(f"and {len(keys) - SHOWN_CHANGES} more")
+    return ", ".join(words)
+
+
+def _changed_value(key: str, old: dict[str, Any], new: dict[str, Any]) -> str:
+    if key not in old:
+        return f"+{key}"
+    if key not in new:
+        return f"−{key}"
+    if isinstance(old[key], str) and len(old[key]) >= DIGEST_LENGTH:
+        return key
+    return f"{key} {json.dumps(old[key])} → {json.dumps(new[key])}"
 
 
 def is_finished(folder: Path) -> bool:

@@ -1,0 +1,44 @@
+"""A reader of the LaTeX that the tables write, strict where TeX is: there is no TeX where tests run."""
+
+from __future__ import annotations
+
+import re
+
+COLUMN = re.compile(r">\{\\raggedright\\arraybackslash\}p\{[0-9.]+\\linewidth\}|[lcr]")
+COMMANDS = {
+    *("begin", "end", "begingroup", "endgroup", "footnotesize", "noindent", "par", "textbf", "textit"),
+    *("underline", "multicolumn", "cmidrule", "toprule", "midrule", "bottomrule", "endhead", "endfoot"),
+    *("raggedright", "arraybackslash", "linewidth", "ldots", "pm", "times", "cdot", "surd", "Sigma", "leq"),
+    *("geq", "textbackslash", "textasciitilde", "textasciicircum"),
+}
+"""What LaTeX with booktabs, longtable and array knows, of what we write."""
+
+
+def assert_latex_compiles(text: str) -> None:
+    """Braces and dollars are balanced, environments nest, commands exist, each row fills its columns."""
+    body = "\n".join(line for line in text.split("\n") if not line.startswith("%"))
+    assert not set(re.findall(r"(?<!\\)\\([A-Za-z]+)", body)) - COMMANDS, "an unknown command"
+    assert all(ord(character) < 256 for character in text), "a sign that not every engine has"
+    bare = re.sub(r"\\[&%$#_{}]", "", body)
+    assert all(line.count("$") % 2 == 0 for line in bare.split("\n")), "a formula does not end"
+    assert not re.search(r"[%#_~^]", re.sub(r"\$[^$\n]*\$", "", bare)), "a special character is bare"
+    depth = 0
+    for character in bare:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        assert depth >= 0, "a brace closes nothing"
+    assert depth == 0, "a brace stays open"
+    still_open: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", body):
+        if kind == "begin":
+            still_open.append(name)
+        else:
+            assert still_open.pop() == name
+    assert not still_open, "an environment stays open"
+    for table in re.findall(r"\\begin\{longtable\}(.*?)\\end\{longtable\}", body, flags=re.DOTALL):
+        spec, _, rows = table.partition("\n")
+        assert COLUMN.sub("", spec[1:-1]) == "", "an unknown kind of column"
+        n = len(COLUMN.findall(spec[1:-1]))
+        for row in rows.split("\\\\\n")[:-1]:
+            spans = [int(span) for span in re.findall(r"\\multicolumn\{(\d+)\}", row)]
+            cells = 1 + len(re.findall(r"(?<!\\)&", row)) + sum(spans) - len(spans)
+            assert cells == n, f"{cells} cells in {n} columns: {row}"

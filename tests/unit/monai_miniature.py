@@ -1,0 +1,36 @@
+"""Settings with which a network of MONAI trains in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from headct.training.job import TrainingJob, TrainingScan
+
+SETTINGS: dict[str, Any] = {
+    "framework": "monai",
+    "network": "basicunet",
+    "features": [4, 4, 4, 4, 4, 4],
+    "epochs": 3,
+    "iterations_per_epoch": 2,
+    "scans_per_batch": 2,
+    "patches_per_scan": 1,
+    "patch_size_xyz": [32, 16, 16],
+    "spacing_mm_xyz": [4.0, 4.0, 6.0],
+    "hu_window": [-15, 100],
+    "foreground_fraction": 0.5,
+    "flip_probability": 0.5,
+    "intensity_scale": 0.1,
+    "intensity_shift_hu": 5.0,
+    "learning_rate": 1e-2,
+    "learning_rate_schedule": "polynomial",
+    "tile_overlap": 0.25,
+    "workers": 0,
+    "checkpoint_interval_minutes": 15,
+    "checkpoint_interval_epochs": 1,
+}
+
+
+def job(scans: tuple[TrainingScan, ...], shared: Path, **changes: Any) -> TrainingJob:
+    """A run on all ``scans``, with ``changes`` of the settings."""
+    return TrainingJob("unet", SETTINGS | changes, scans, (), 0, "all", "cpu", 1, shared)

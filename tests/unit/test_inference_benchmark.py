@@ -1,0 +1,31 @@
+"""The benchmark of prediction on tiny scans: it runs, and both programs say the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from headct.inference import new_scans
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+import inference as benchmark
+
+
+def test_labels_are_those_of_nnunets_own_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program is a process of its own; ours runs here, which spares an import of nnU-Net."""
+    torch.set_num_threads(1)
+    benchmark.make(benchmark.SMALL, tmp_path)
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        monkeypatch.setenv(name, str(tmp_path / "results"))
+    theirs, ours = benchmark.commands(benchmark.SMALL, tmp_path, threads=1).values()
+    subprocess.run(theirs, check=True, stdout=subprocess.DEVNULL)
+    expected = benchmark.read_all(tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "theirs")
+    new_scans.main(new_scans.arguments().parse_args(ours[3:]))
+    same = benchmark.agreement(expected, benchmark.read_all(tmp_path / "out"))
+    assert min(same[label] for label in ("ICH", "PHE", "IVH")) >= 0.9999
+    assert same["labelled voxels"] > 100

@@ -1,0 +1,268 @@
+"""Predict scans one after the other: read ahead, average class probabilities, write behind.
+
+While the network is busy with a scan, the next one is read and prepared, and the one before is brought
+to its own grid and written; one scan at most waits on either side. A scan that fails is listed with
+its reason, and costs no other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from headct.artefacts import read_json, sha256_of
+from headct.configuration import inference_defaults
+from headct.inference.predictor import Predictor
+from headct.problems import BadInput
+
+logger = logging.getLogger("headct.inference")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS_TO_OVERLAP = 4
+"""On a CPU with fewer threads, one that only reads and writes would be missed by the network."""
+
+
+class Scan(Protocol):
+    """One scan to predict."""
+
+    name: str
+
+    def read(self) -> sitk.Image:
+        """The CT in HU, axes in LPS order."""
+
+    def write(self, labels: np.ndarray) -> dict[str, Any]:
+        """Write the label map, uint8 (z, y, x) on the grid that was read; return the columns on it."""
+
+
+@dataclass
+class Outcome:
+    """What became of a scan: columns for a table, or the reason why there are none."""
+
+    scan: Scan
+    columns: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    steps_s: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on the scan; more than its share of the clock, where scans overlap."""
+        return round(sum(self.steps_s), 2)
+
+    def step(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Run one step unless an earlier one failed; None where it fails, and ``reason`` says why.
+
+        Raises:
+            MemoryError, torch.OutOfMemoryError: the machine's fault, not the scan's.
+        """
+        if self.reason:
+            return None
+        start = time.monotonic()
+        try:
+            return function(*args, **kwargs)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except BadInput as error:
+            self.reason = "; ".join(problem.message for problem in error.problems)
+        except Exception as error:  # one scan that fails must not cost the others
+            logging.getLogger("traceback").exception("%s", self.scan.name)
+            self.reason = " ".join(f"{type(error).__name__}: {error}".split())
+        finally:
+            self.steps_s.append(time.monotonic() - start)
+        return None
+
+
+class Average:
+    """Weighted sum of the class probabilities of several networks, in place; float32."""
+
+    def __init__(self) -> None:
+        self.total: torch.Tensor | None = None
+
+    def add(self, probabilities: torch.Tensor, weight: float) -> None:
+        """Add the (4, z, y, x) probabilities of one network, which are overwritten."""
+        if self.total is None:
+            self.total = probabilities if weight == 1 else probabilities.mul_(weight)
+        else:
+            self.total.add_(probabilities.to(self.total.device), alpha=weight)
+
+    def labels(self, ct: sitk.Image) -> np.ndarray:
+        """The most probable class of each voxel of the CT, uint8 (z, y, x).
+
+        Raises:
+            ValueError: probabilities are not finite or not on the grid of the CT.
+        """
+        assert self.total is not None
+        if tuple(self.total.shape[1:]) != ct.GetSize()[::-1]:
+            raise ValueError(f"probabilities of shape {tuple(self.total.shape)} for a CT of {ct.GetSize()}")
+        if not torch.isfinite(self.total.sum()):
+            raise ValueError("probabilities are not finite")
+        highest, *others = self.total
+        labels = torch.zeros(highest.shape, dtype=torch.uint8, device=highest.device)
+        for value, probability in enumerate(others, start=1):  # as argmax, in a fifth of its time on a CPU
+            labels[probability > highest] = value
+            highest = torch.maximum(highest, probability)
+        found: np.ndarray = labels.cpu().numpy()
+        return found
+
+
+class Ensemble:
+    """Trained networks: the folds of each member, averaged, and the members, averaged."""
+
+    def __init__(self, members: Sequence[Sequence[Predictor]]):
+        self.weighted = [
+            (predictor, 1 / len(members) / len(folds)) for folds in members for predictor in folds
+        ]
+
+    def prepare(self, scan: Scan) -> tuple[sitk.Image, dict[str, Any]]:
+        """The CT, and what each kind of network is fed."""
+        ct = scan.read()
+        prepared: dict[str, Any] = {}
+        for predictor, _ in self.weighted:
+            if predictor.preparation not in prepared:
+                prepared[predictor.preparation] = predictor.prepare(ct)
+        return ct, prepared
+
+
+SettingsByModel = Mapping[str, Mapping[str, Any]]
+"""Settings of inference by the key of the model; what is absent is as in the config's schema."""
+
+
+def load(folders: Sequence[Sequence[Path]], device: str, settings: SettingsByModel) -> Ensemble:
+    """The ensemble of these trained-model folders, one per fold of each member."""
+    return Ensemble([[load_one(folder, device, settings) for folder in folds] for folds in folders])
+
+
+def load_one(folder: Path, device: str, settings: SettingsByModel) -> Predictor:
+    """The predictor of one trained-model folder, after checking its weights against their digest.
+
+    Raises:
+        ValueError: the weights are not those that were recorded.
+    """
+    record = read_json(folder / "train.json")
+    if sha256_of(folder / "final.pth") != record["sha256"]:
+        raise ValueError(f"{folder / 'final.pth'} is not the file that train.json describes")
+    adapter = importlib.import_module(f"headct.inference.{record['framework']}")
+    own = {**inference_defaults(record["framework"]), **settings.get(record["model"], {})}
+    predictor: Predictor = adapter.load(folder, device, own)
+    return predictor
+
+
+def predict(
+    ensemble: Ensemble,
+    scans: Sequence[Scan],
+    device: str,
+    threads: int,
+    title: str,
+    done: Callable[[Outcome], None],
+) -> None:
+    """Predict the scans and tell how far it is.
+
+    Args:
+        ensemble: trained networks.
+        scans: what to predict.
+        device: ``cpu`` or ``cuda``.
+        threads: CPU threads in all (:func:`executors`). No label depends on it.
+        title: what progress is headed by.
+        done: called with what became of each scan, in order, as soon as that is known.
+
+    Raises:
+        MemoryError, torch.OutOfMemoryError: the machine's fault, not the scan's.
+    """
+    started = time.monotonic()
+    with ExitStack() as stack:
+        reader, writer = executors(stack, device, threads)
+        behind: deque[Future[None]] = deque()
+        for number, (outcome, read) in enumerate(_read_ahead(reader, ensemble, scans), start=1):
+            ct, prepared = read or (None, {})
+            average = Average()
+            for predictor, weight in ensemble.weighted:
+                given = prepared.get(predictor.preparation)
+                inferred = outcome.step(predictor.infer, given)
+                while behind:
+                    behind.popleft().result()  # one output of a network waits, not more
+                behind.append(writer.submit(outcome.step, _add, average, predictor, weight, given, inferred))
+            left = timedelta(seconds=round((time.monotonic() - started) / number * (len(scans) - number)))
+            progress = f"{title}  predicted {number}/{len(scans)}", f"  about {left} left"
+            behind.append(writer.submit(_finish, outcome, average, ct, progress, done))
+        while behind:
+            behind.popleft().result()
+
+
+def _read_ahead(
+    reader: Executor, ensemble: Ensemble, scans: Sequence[Scan]
+) -> Iterator[tuple[Outcome, tuple[sitk.Image, dict[str, Any]] | None]]:
+    """Each scan as it is read and prepared, with the next one under way."""
+    waiting: deque[tuple[Outcome, Future[Any]]] = deque()
+    for scan in scans:
+        outcome = Outcome(scan)
+        waiting.append((outcome, reader.submit(outcome.step, ensemble.prepare, scan)))
+        if len(waiting) > 1:
+            outcome, reading = waiting.popleft()
+            yield outcome, reading.result()
+    for outcome, reading in waiting:
+        yield outcome, reading.result()
+
+
+def _add(average: Average, predictor: Predictor, weight: float, prepared: Any, inferred: Any) -> None:
+    with torch.inference_mode():
+        average.add(predictor.restore(prepared, inferred), weight)
+
+
+def _finish(
+    outcome: Outcome,
+    average: Average,
+    ct: sitk.Image,
+    progress: tuple[str, str],
+    done: Callable[[Outcome], None],
+) -> None:
+    """Write the label map of a scan and report on it."""
+    outcome.columns = outcome.step(lambda: outcome.scan.write(average.labels(ct))) or {}
+    done(outcome)
+    before, after = progress
+    reason = f"  {outcome.reason}" if outcome.reason else ""
+    logger.info("%s  %s  %.1f s%s%s", before, outcome.scan.name, outcome.seconds, reason, after)
+
+
+class AtOnce(Executor):
+    """Runs what is submitted there and then, in the caller's thread."""
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """The future of a call that is done."""
+        future: Future[T] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+def executors(stack: ExitStack, device: str, threads: int) -> tuple[Executor, Executor]:
+    """Who reads and who writes, within ``threads`` CPU threads; the rest is left to the network.
+
+    On a GPU, a thread each. On a CPU, whose threads the network can all use, one for both if there
+    are ``THREADS_TO_OVERLAP``; with fewer, the steps follow each other.
+    """
+    if device == "cpu" and threads < THREADS_TO_OVERLAP:
+        torch.set_num_threads(threads)
+        return AtOnce(), AtOnce()
+    each = [1] if device == "cpu" else [max(1, threads - 2), 1]
+    pools = [
+        stack.enter_context(ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(number,)))
+        for number in each
+    ]
+    for pool in pools:  # PyTorch's number of threads is each thread's own once it has been asked for
+        pool.submit(torch.get_num_threads).result()
+    torch.set_num_threads(max(1, threads - sum(each)))
+    torch.get_num_threads()
+    return pools[0], pools[-1]
