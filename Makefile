@@ -37,6 +37,8 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 benchmarks: $(READY)  ## against peers, some on the real series; the results are kept, with their date
 	python benchmarks/ingest.py --real-ct $(HEADCT_REAL_CT) > benchmarks/ingest.md.new
 	mv benchmarks/ingest.md.new benchmarks/ingest.md
+	python benchmarks/metrics.py > benchmarks/metrics.md.new
+	mv benchmarks/metrics.md.new benchmarks/metrics.md
 	python benchmarks/losses.py > benchmarks/losses.md.new
 	mv benchmarks/losses.md.new benchmarks/losses.md
 

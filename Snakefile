@@ -36,4 +36,5 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.statistics.output,
+        rules.second_readings.output,
         rules.balance.output,

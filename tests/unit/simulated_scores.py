@@ -25,6 +25,14 @@ def rows(
     for label in LABELS:
         for i, (truth, guess) in enumerate(zip(reference_ml[label], predicted_ml[label], strict=True)):
             shared = min(truth, guess)
+            volumes = {
+                "reference": truth,
+                "predicted": guess,
+                "intersection": shared,
+                "false_positive": guess - shared,
+                "false_negative": truth - shared,
+                "volume_error": guess - truth,
+            }
             found.append(
                 {
                     "model": model,
@@ -32,12 +40,9 @@ def rows(
                     "scan_id": f"{i:03d}",
                     "label": label,
                     "dice": 2 * shared / (truth + guess) if truth + guess else 1.0,
-                    "reference_ml": truth,
-                    "predicted_ml": guess,
-                    "intersection_ml": shared,
-                    "false_positive_ml": guess - shared,
-                    "false_negative_ml": truth - shared,
-                    "volume_error_ml": guess - truth,
+                    **{f"{name}_ml": volume for name, volume in volumes.items()},
+                    **{f"{name}_header_ml": volume for name, volume in volumes.items()},
+                    "swapped_ml": 0.0,
                     "failure": "",
                 }
             )

@@ -1,123 +1,31 @@
-"""Dice and volumes, and what headct.metrics does with damaged, missing and wrong predictions."""
+"""From label maps to the table, and what becomes of damaged, missing and wrong predictions."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
+import math
 from pathlib import Path
 
+import metric_cases as cases
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from headct import metrics
-from headct.artefacts import read_tsv, sha256_of, write_json, write_tsv
+from headct.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
 from headct.labels import LABELS
+from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, predictions
+from headct.metrics import __main__ as metrics
 from headct.problems import BadInput
 
 SHAPE = (3, 5, 4)
-WEIGHTS_MM = (5.0, 4.0, 2.5)
-label_maps = arrays(np.uint8, SHAPE, elements=st.integers(0, 3))
-weights = arrays(float, SHAPE[0], elements=st.floats(0.1, 10))
-
-
-def ball(centre_zyx: tuple[int, int, int], radius_mm: float) -> np.ndarray:
-    z, y, x = np.ogrid[:12, :40, :40]
-    cz, cy, cx = centre_zyx
-    return ((z - cz) * 5) ** 2 + ((y - cy) * 0.5) ** 2 + ((x - cx) * 0.5) ** 2 <= radius_mm**2
-
-
-def test_two_balls_of_known_dice() -> None:
-    # Vector agreed on for the project: MONAI's DiceMetric gives the same.
-    reference, predicted = (ball((6, 20, 20), 8).astype(np.uint8), ball((6, 22, 21), 7).astype(np.uint8))
-    assert (reference.sum(), predicted.sum()) == (1775, 1199)
-    voxel_ml = np.full(12, 5 * 0.5 * 0.5 / 1000)
-    ich = metrics.measure(metrics.confusion_per_slice(reference, predicted), voxel_ml)["ICH"]
-    assert ich["dice"] == pytest.approx(0.804304, abs=5e-7)
-    assert ich["reference_ml"] == pytest.approx(1775 * 0.00125)
-    assert ich["volume_error_ml"] == pytest.approx((1199 - 1775) * 0.00125)
-
-
-@pytest.mark.parametrize(
-    ("reference", "predicted", "intersection", "expected"),
-    [(0, 0, 0, 1.0), (0, 3, 0, 0.0), (3, 0, 0, 0.0), (4, 4, 4, 1.0), (4, 2, 2, 2 / 3)],
-)
-def test_dice_conventions(reference: int, predicted: int, intersection: int, expected: float) -> None:
-    assert metrics.dice(reference, predicted, intersection) == pytest.approx(expected)
-
-
-def test_slices_count_with_their_own_weights() -> None:
-    reference, predicted = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
-    reference[0, 0, :2] = 1  # 2 voxels of 5 mm
-    reference[2, 0, :1] = 1  # 1 voxel of 2.5 mm
-    predicted[2, 0, :3] = 1  # 3 voxels of 2.5 mm, 1 of them right
-    geometry = {"spacing_mm_xyz": [0.5, 0.4, 99.0], "slice_weights_mm": WEIGHTS_MM}
-    voxel_ml = metrics.slice_voxel_volumes_ml(geometry)
-    ich = metrics.measure(metrics.confusion_per_slice(reference, predicted), voxel_ml)["ICH"]
-    assert ich["reference_ml"] == pytest.approx(0.2 * (2 * 5 + 2.5) / 1000)
-    assert ich["predicted_ml"] == pytest.approx(0.2 * 3 * 2.5 / 1000)
-    assert ich["intersection_ml"] == pytest.approx(0.2 * 2.5 / 1000)
-    assert ich["false_positive_ml"] == pytest.approx(0.2 * 2 * 2.5 / 1000)
-    assert ich["false_negative_ml"] == pytest.approx(0.2 * 2 * 5 / 1000)
-    assert ich["dice"] == pytest.approx(2 * 1 / (3 + 3))  # Dice counts voxels
-
-
-@given(label_maps, label_maps)
-def test_counts_are_those_of_a_plain_comparison(reference: np.ndarray, predicted: np.ndarray) -> None:
-    counts = metrics.confusion_per_slice(reference, predicted)
-    for k in range(SHAPE[0]):
-        for a in range(4):
-            for b in range(4):
-                assert counts[k, a, b] == ((reference[k] == a) & (predicted[k] == b)).sum()
-
-
-def test_different_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match="shapes differ"):
-        metrics.confusion_per_slice(np.zeros(SHAPE, np.uint8), np.zeros((1, 5, 4), np.uint8))
-
-
-@given(label_maps, label_maps, weights)
-def test_swapping_the_masks(reference: np.ndarray, predicted: np.ndarray, voxel_ml: np.ndarray) -> None:
-    one = metrics.measure(metrics.confusion_per_slice(reference, predicted), voxel_ml)
-    other = metrics.measure(metrics.confusion_per_slice(predicted, reference), voxel_ml)
-    for label in LABELS:
-        assert one[label]["dice"] == other[label]["dice"]
-        assert one[label]["false_positive_ml"] == other[label]["false_negative_ml"]
-        assert one[label]["volume_error_ml"] == -other[label]["volume_error_ml"]
-
-
-@given(label_maps, label_maps, weights)
-def test_volumes_add_up(reference: np.ndarray, predicted: np.ndarray, voxel_ml: np.ndarray) -> None:
-    whole = metrics.measure(metrics.confusion_per_slice(reference, predicted), voxel_ml)
-    parts = [
-        metrics.measure(metrics.confusion_per_slice(reference[part], predicted[part]), voxel_ml[part])
-        for part in (slice(0, 1), slice(1, 3))
-    ]
-    for label in LABELS:
-        values = whole[label]
-        shared = values["intersection_ml"]
-        assert values["reference_ml"] == pytest.approx(shared + values["false_negative_ml"])
-        assert values["predicted_ml"] == pytest.approx(shared + values["false_positive_ml"])
-        for name in ("reference_ml", "predicted_ml", "intersection_ml"):
-            assert values[name] == pytest.approx(sum(part[label][name] for part in parts))
-
-
-@given(label_maps, label_maps, *(st.floats(0.2, 5) for _ in range(3)))
-def test_scaling_the_spacing_scales_volumes_and_not_dice(
-    reference: np.ndarray, predicted: np.ndarray, x: float, y: float, z: float
-) -> None:
-    counts = metrics.confusion_per_slice(reference, predicted)
-    plain = {"spacing_mm_xyz": [0.5, 0.5, 4], "slice_weights_mm": WEIGHTS_MM}
-    scaled = {"spacing_mm_xyz": [0.5 * x, 0.5 * y, 4], "slice_weights_mm": [w * z for w in WEIGHTS_MM]}
-    before, after = (metrics.measure(counts, metrics.slice_voxel_volumes_ml(g)) for g in (plain, scaled))
-    for label in LABELS:
-        assert after[label]["dice"] == before[label]["dice"]
-        for name in ("reference_ml", "predicted_ml", "intersection_ml", "false_positive_ml"):
-            assert after[label][name] == pytest.approx(before[label][name] * x * y * z, abs=1e-12)
-
+GAPS_MM = (4.0, 2.5)
+ALL_LABELS = (*LABELS, TOTAL_HAEMORRHAGE)
 
 # From files to the table
 
@@ -148,13 +56,22 @@ class Study:
         for i, (scan, _) in enumerate(rows):
             path = self.data / scan / "labels.nii.gz"
             write_map(truth(i), path)
-            geometry = {"spacing_mm_xyz": [0.5, 0.5, 4], "slice_weights_mm": list(WEIGHTS_MM)}
-            digests = {"labels.nii.gz": sha256_of(path)}
-            write_json({"geometry": geometry, "sha256": digests}, path.with_name("scan.json"))
+            self.write_record(scan)
         for seed in (0, 1):
             for i, scan in ((0, "010"), (2, "001")):
                 write_map(truth(i), self.prediction(scan, seed))
             self.write_manifest(seed)
+
+    def write_record(self, scan: str) -> None:
+        """``scan.json`` of the label maps that the scan's folder holds."""
+        folder = self.data / scan
+        kinds = [kind for kind in ("intra", "inter") if (folder / f"labels_{kind}.nii.gz").exists()]
+        record = {
+            "geometry": cases.record(SHAPE, (0.5, 0.5), GAPS_MM),
+            "sha256": {path.name: sha256_of(path) for path in folder.glob("*.nii.gz")},
+            "second_readings": {kind: {} for kind in kinds},
+        }
+        write_json(record, folder / "scan.json")
 
     def prediction(self, scan: str, seed: int = 0) -> Path:
         return self.folder / "predictions" / f"seed-{seed}" / f"{scan}.nii.gz"
@@ -178,8 +95,12 @@ class Study:
 
     def arguments(self, *manifests: Path) -> argparse.Namespace:
         source = ["--predictions", *map(str, manifests)] if manifests else ["--predicts-nothing"]
+        return self.parsed(*source)
+
+    def parsed(self, *source: str) -> argparse.Namespace:
         places = ["--split", str(self.split), "--data", str(self.data), "--out", str(self.out)]
-        return metrics.arguments().parse_args(["--model", "m", *source, *places])
+        settings = ["--settings", json.dumps(cases.SETTINGS)]
+        return metrics.arguments().parse_args(["--model", "m", *source, *places, *settings])
 
     def measure(self, *manifests: Path) -> pd.DataFrame:
         metrics.main(self.arguments(*manifests))
@@ -193,12 +114,13 @@ def study(tmp_path: Path) -> Study:
 
 def test_table_has_a_row_per_seed_test_scan_and_label(study: Study) -> None:
     table = study.measure(study.manifest(0), study.manifest(1))
-    assert list(table.columns) == list(metrics.COLUMNS)
+    assert list(table.columns) == list(COLUMNS)
     keys = list(table[["seed", "scan_id", "label"]].itertuples(index=False, name=None))
-    assert keys == [(s, scan, lesion) for s in (0, 1) for scan in ("010", "001") for lesion in LABELS]
+    assert keys == [(s, scan, lesion) for s in (0, 1) for scan in ("010", "001") for lesion in ALL_LABELS]
     assert (table["dice"] == 1).all()
+    assert set(table["surface_dice"].dropna()) == {1}
     assert table["failure"].isna().all()
-    assert table.loc[0, "reference_ml"] == pytest.approx(0.25 * 4 * 5 / 1000)
+    assert table.loc[0, "reference_ml"] == pytest.approx(0.25 * 4 * 4 / 1000)
 
 
 def test_rebuilt_table_has_the_same_bytes(study: Study) -> None:
@@ -212,8 +134,10 @@ def test_failed_prediction_counts_as_empty_with_its_reason(study: Study) -> None
     study.write_manifest(0, failed={"010": "ValueError: not finite"})
     table = study.measure(study.manifest(0)).set_index(["scan_id", "label"])
     assert set(table.loc["010", "failure"]) == {"ValueError: not finite"}
-    assert list(table.loc["010", "dice"]) == [0, 0, 0]
+    assert list(table.loc["010", "dice"]) == [0, 0, 0, 0]
     assert (table.loc["010", "predicted_ml"] == 0).all()
+    assert (table.loc["010", "surface_dice"] == 0).all()
+    assert table.loc["010", ["hd95_mm", "mean_surface_distance_mm"]].isna().all(axis=None)
     assert table.loc["001", "failure"].isna().all()
 
 
@@ -281,8 +205,8 @@ def test_labels_that_ingest_did_not_write_are_refused(study: Study) -> None:
 
 def test_slice_weights_must_fit_the_slices(study: Study) -> None:
     path = study.data / "001" / "scan.json"
-    record = metrics.read_json(path)
-    record["geometry"]["slice_weights_mm"] = [5.0, 5.0]
+    record = read_json(path)
+    record["geometry"] = cases.record((2, *SHAPE[1:]))
     write_json(record, path)
     with pytest.raises(BadInput, match="2 slice weights for 3 slices"):
         study.measure(study.manifest(0))
@@ -292,7 +216,7 @@ def test_manifests_tell_their_seed_once(study: Study, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / "seed-0.tsv"
     write_tsv(read_tsv(study.manifest(0)), other)
     with pytest.raises(BadInput) as error:
-        metrics.read_runs([study.manifest(0), other, tmp_path / "predictions.tsv"])
+        predictions.read_runs([study.manifest(0), other, tmp_path / "predictions.tsv"])
     messages = [problem.message for problem in error.value.problems]
     assert messages == ["seed 0 is given twice", "a manifest is named seed-N.tsv"]
 
@@ -301,10 +225,121 @@ def test_scan_listed_twice_is_refused(study: Study) -> None:
     manifest = read_tsv(study.manifest(0))
     write_tsv(pd.concat([manifest, manifest]), study.manifest(0))
     with pytest.raises(BadInput, match="listed twice"):
-        metrics.read_runs([study.manifest(0)])
+        predictions.read_runs([study.manifest(0)])
 
 
 def test_empty_test_set_is_refused(study: Study) -> None:
     write_tsv(read_tsv(study.split).assign(set="train"), study.split)
     with pytest.raises(BadInput, match="no scan is in the test set"):
         study.measure(study.manifest(0))
+
+
+def test_second_readings_of_all_scans_are_measured_as_predictions(study: Study) -> None:
+    write_map(truth(0), study.data / "010" / "labels_inter.nii.gz")
+    write_map(truth(1), study.data / "010" / "labels_intra.nii.gz")  # misses the blood in the ventricle
+    write_map(truth(1), study.data / "002" / "labels_inter.nii.gz")  # a training scan
+    for scan in ("010", "002"):
+        study.write_record(scan)
+    metrics.main(study.parsed("--second-readings"))
+    table = read_tsv(study.out)
+    found = table.drop_duplicates(["model", "scan_id"])[["model", "scan_id"]]
+    assert list(found.itertuples(index=False, name=None)) == [
+        ("m-inter", "010"),
+        ("m-inter", "002"),
+        ("m-intra", "010"),
+    ]
+    assert table["seed"].isna().all()
+    wrong = table[table["dice"] < 1].set_index(["model", "label"])
+    assert set(wrong.index) == {("m-intra", "IVH"), ("m-intra", TOTAL_HAEMORRHAGE)}
+    assert wrong.loc[("m-intra", "IVH"), "presence"] == "FN"
+
+
+def test_a_trial_without_second_readings_has_an_empty_table(study: Study) -> None:
+    metrics.main(study.parsed("--second-readings"))
+    assert study.out.read_text(encoding="utf-8") == "\t".join(COLUMNS) + "\n"
+
+
+def test_second_reading_that_ingest_did_not_write_is_refused(study: Study) -> None:
+    path = study.data / "010" / "labels_inter.nii.gz"
+    write_map(truth(0), path)
+    study.write_record("010")
+    write_map(truth(1), path)
+    with pytest.raises(BadInput, match="ingest this scan again"):
+        metrics.main(study.parsed("--second-readings"))
+
+
+# All measures together
+
+
+def test_planted_truth() -> None:
+    # Bleeds that are right, shifted by two pixels, missed and invented; a bleed in the ventricle taken for
+    # one in the tissue; oedema eroded by a pixel on either side.
+    shape = (8, 60, 60)
+    reference, predicted = np.zeros((2, *shape), np.uint8)
+    reference[2, 10:20, 10:20], predicted[2, 10:20, 12:22] = 1, 1  # 100 voxels, 80 shared
+    reference[5, 40:50, 40:50] = 1  # missed: 100 voxels
+    predicted[5, 5:10, 50:60] = 1  # invented: 50 voxels
+    reference[3, 30:34, 30:34], predicted[3, 30:34, 30:34] = 3, 1  # swapped: 16 voxels
+    reference[6, 20:40, 2:12], predicted[6, 20:40, 3:11] = 2, 2  # 200 voxels, 160 of them predicted
+    place = cases.grid_of(shape, (0.5, 0.5), 4.0, tilt_deg=15)
+    voxel_ml = 0.5 * 0.5 * 4 / 1000
+    found = metrics.measure(reference, predicted, place, cases.VOXELS)
+
+    ich = found["ICH"]
+    assert ich["dice"] == pytest.approx(2 * 80 / (200 + 166))
+    assert ich["false_positive_ml"] == pytest.approx((20 + 50 + 16) * voxel_ml)
+    assert ich["false_negative_ml"] == pytest.approx(120 * voxel_ml)
+    assert (ich["found_lesions"], ich["false_lesions"]) == (1, 2)
+    assert ich["lesion_f1"] == pytest.approx(2 / (2 + 1 + 2))
+    assert ich["lesion_dice"] == pytest.approx((0.8 + 0) / 2)
+    assert ich["swapped_ml"] == 0
+
+    ivh = found["IVH"]
+    assert (ivh["dice"], ivh["presence"], ivh["presence_at_minimum"]) == (0, "FN", "TN")
+    assert ivh["swapped_ml"] == pytest.approx(16 * voxel_ml)
+    assert math.isnan(ivh["hd95_mm"])
+
+    phe = found["PHE"]  # one slice: every voxel is on the border; 40 of 360 are one pixel off
+    assert phe["dice"] == pytest.approx(2 * 160 / 360)
+    assert phe["mean_surface_distance_mm"] == pytest.approx(0.5 * 40 / 360)
+    assert phe["hd95_mm"] == pytest.approx(0.5)
+    assert phe["surface_dice"] == 1
+
+    total = found[TOTAL_HAEMORRHAGE]
+    assert total["dice"] == pytest.approx(2 * 96 / (216 + 166))
+    assert (total["reference_lesions"], total["predicted_lesions"], total["found_lesions"]) == (3, 3, 2)
+    assert total["swapped_ml"] == pytest.approx(16 * voxel_ml)
+
+
+label_maps = arrays(np.uint8, (3, 6, 5), elements=st.integers(0, 3))
+
+
+@settings(max_examples=20)
+@given(label_maps, label_maps, st.permutations([1, 2, 3]))
+def test_labels_are_measured_each_for_itself(
+    reference: np.ndarray, predicted: np.ndarray, order: list[int]
+) -> None:
+    place = cases.grid_of(reference.shape, (0.5, 0.7), (3.0, 5.0), tilt_deg=10)
+    exchange = np.array([0, *order], np.uint8)
+    plain = metrics.measure(reference, predicted, place, cases.AREA)
+    other = metrics.measure(exchange[reference], exchange[predicted], place, cases.AREA)
+    names = list(LABELS)
+    for label, value in LABELS.items():
+        exchanged = other[names[exchange[value] - 1]]
+        for column, number in plain[label].items():
+            if column != "swapped_ml":
+                assert exchanged[column] == pytest.approx(number, nan_ok=True), column
+
+
+@settings(max_examples=20)
+@given(label_maps, label_maps)
+def test_what_lies_around_changes_nothing(reference: np.ndarray, predicted: np.ndarray) -> None:
+    around = ((1, 0), (4, 2), (3, 9))
+    wide = [np.pad(labels, around) for labels in (reference, predicted)]
+    measured = [
+        metrics.measure(*maps, cases.grid_of(maps[0].shape, (0.5, 0.7), 4.0, 10.0), cases.AREA)
+        for maps in ((reference, predicted), wide)
+    ]
+    for label, column in itertools.product(ALL_LABELS, measured[0]["ICH"]):
+        small, large = (found[label][column] for found in measured)
+        assert large == pytest.approx(small, nan_ok=True), column

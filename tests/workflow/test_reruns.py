@@ -15,7 +15,7 @@ STEPS = (
     "training/blastct.py",
     "ingest.py",
     "split.py",
-    "metrics.py",
+    "metrics/surface.py",
 )
 
 

@@ -3,7 +3,7 @@
 
 
 rule metrics:
-    """Measure one model: Dice and volumes per seed, test scan and lesion."""
+    """Measure one model: overlap, volumes, surfaces and lesions per seed, test scan and label."""
     input:
         cohort="results/cohort/cohort.tsv",  # changes with slice weights, which are read from scan.json
         split="results/cohort/split.tsv",
@@ -22,10 +22,32 @@ rule metrics:
             if wildcards.model == TRIVIAL
             else f"--predictions {' '.join(input.manifests)}"
         ),
-        code=code("metrics"),
+        settings=json.dumps(config["metrics"], sort_keys=True),
+        code=code("metrics.__main__"),
     shell:
         "python -m headct.metrics --model {wildcards.model} {params.predictions}"
-        " --split {input.split} --data results/data --out {output} --log {log}"
+        " --split {input.split} --data results/data --settings {params.settings:q}"
+        " --out {output} --log {log}"
+
+
+rule second_readings:
+    """Measure the second readings as if they were predictions: how well raters agree."""
+    input:
+        cohort="results/cohort/cohort.tsv",  # has the digests of all readings
+        split="results/cohort/split.tsv",
+    output:
+        "results/metrics/second-reading.tsv",
+    log:
+        "logs/metrics/second-reading.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        settings=json.dumps(config["metrics"], sort_keys=True),
+        code=code("metrics.__main__"),
+    shell:
+        "python -m headct.metrics --model second-reading --second-readings"
+        " --split {input.split} --data results/data --settings {params.settings:q}"
+        " --out {output} --log {log}"
 
 
 rule statistics:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from headct.artefacts import read_json
-from headct.metrics import Run, check_predictions, grid_problems, prediction_path, read_runs
+from headct.metrics.predictions import Run, check_predictions, grid_problems, prediction_path, read_runs
 from headct.problems import BadInput, Problem
 
 HEAD_ABOVE_HU = -300

@@ -9,7 +9,7 @@ import pandas as pd
 
 from headct.artefacts import read_tsv
 from headct.labels import LABELS
-from headct.metrics import COLUMNS, PREDICTS_NOTHING
+from headct.metrics import COLUMNS, PREDICTS_NOTHING, TOTAL_HAEMORRHAGE
 from headct.problems import BadInput, Problem
 
 FAMILY, EXTRA, REFERENCE = "family", "extra", "reference"
@@ -23,6 +23,8 @@ VOLUMES = [name for name in COLUMNS if name.endswith("_ml")]
 
 def read(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     """Read metrics tables, in the order: ``models`` (the family), other models, reference rows.
+
+    The rows of the total haemorrhage are left out: the paper's analysis is of the three lesions.
 
     Returns one row per model × seed × scan × label: the columns of the metrics table and ``role``.
 
@@ -40,6 +42,7 @@ def read(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     if problems:
         raise BadInput(problems)
     scores = pd.concat([table for _, table in tables], ignore_index=True)
+    scores = scores[scores["label"] != TOTAL_HAEMORRHAGE].reset_index(drop=True)
     scores["failure"] = scores["failure"].fillna("")
     problems = [*_missing_models(scores, models), *_unequal_rows(scores)]
     if problems:
