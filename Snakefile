@@ -36,5 +36,5 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.statistics.output,
-        rules.second_readings.output,
+        rules.rater_agreement.output,
         rules.balance.output,

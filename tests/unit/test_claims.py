@@ -12,6 +12,7 @@ from simulated_scores import cohort
 
 from headct import published
 from headct.labels import LABELS
+from headct.statistics.agreement import PUBLISHED_VOLUMES
 from headct.statistics.claims import (
     FAILS,
     HOLDS,
@@ -60,7 +61,7 @@ def scores(
 def agreement(**ccc: tuple[float, float, float]) -> pd.DataFrame:
     columns = ["label", "ccc", "ccc_lower", "ccc_upper"]
     rows = pd.DataFrame([(label, *values) for label, values in ccc.items()], columns=columns)
-    return rows.assign(model="nnunet-3d-focal", scans="all", volumes="weighted")
+    return rows.assign(model="nnunet-3d-focal", scans="all", volumes=PUBLISHED_VOLUMES)
 
 
 AS_PRINTED = agreement(ICH=(0.98, 0.97, 0.985), PHE=(0.88, 0.85, 0.91), IVH=(0.99, 0.985, 0.992))

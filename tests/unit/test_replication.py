@@ -13,7 +13,7 @@ from headct import published
 from headct.artefacts import read_tsv
 from headct.labels import LABELS
 from headct.statistics.__main__ import statistics
-from headct.statistics.agreement import VOLUMES
+from headct.statistics.agreement import PUBLISHED_VOLUMES, VOLUMES
 from headct.statistics.replication import family_words, replication
 from headct.tables.comparison import VOLUMES_IN_WORDS, published_vs_reproduced
 from headct.tables.page import Table
@@ -85,7 +85,7 @@ def itself() -> dict[str, pd.DataFrame]:
     """The study as if it had been run here, over 174 scans; standard errors are made up."""
     printed = read_tsv(published.FOLDER / "table1_dice.tsv").assign(n=174, mean_se=0.01, median_se=0.02)
     focal = read_tsv(published.FOLDER / "agreement_focal.tsv").assign(
-        n=174, ccc_se=0.005, sd_ml=4.0, scans="all", volumes="weighted"
+        n=174, ccc_se=0.005, sd_ml=4.0, scans="all", volumes=PUBLISHED_VOLUMES
     )
     return {
         "dice_summary": printed,
@@ -158,5 +158,5 @@ def test_page_has_claims_with_verdicts_prior_work_and_says_which_volumes(
     ich = computed["dice_present_summary"].query("role == 'family' and label == 'ICH'")["median"]
     assert prior.rows[0][4].text == f"{ich.min():.2f} to {ich.max():.2f}"
     words = "\n".join(table.notes)
-    assert "volumes weighted by the perpendicular distance of slices here" in words
+    assert f"Agreement: {VOLUMES_IN_WORDS[PUBLISHED_VOLUMES]} here" in words
     assert set(VOLUMES_IN_WORDS) == set(VOLUMES)

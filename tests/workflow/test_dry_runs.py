@@ -64,6 +64,7 @@ def test_one_figure_trains_one_model(tmp_path: Path) -> None:
         "ingest": 4,
         "cohort": 1,
         "split": 1,
+        "prepare": 1,
         "train": 1,
         "predict": 1,
         "metrics": 1,

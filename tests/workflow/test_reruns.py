@@ -61,7 +61,9 @@ def test_a_lost_file_is_noticed(clone: Path, lost: str, expected: dict[str, int]
 def test_a_setting_of_inference_trains_nothing_again(clone: Path) -> None:
     config = clone / "config/demo.yaml"
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace("test_time_mirroring: false", "test_time_mirroring: true"), encoding="utf-8")
+    config.write_text(
+        text.replace("test_time_mirroring: false", "test_time_mirroring: true"), encoding="utf-8"
+    )
     jobs = plan(clone)
     assert jobs["predict"] == 7, "six networks of nnU-Net, and the ensemble of two"
     assert {"prepare", "train"}.isdisjoint(jobs)

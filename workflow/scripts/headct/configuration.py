@@ -22,6 +22,9 @@ from headct.problems import BadInput, Problem
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
+RESERVED_MODELS = ("predicts-nothing", "second-reading", "second-reading-intra", "second-reading-inter")
+"""Keys of what is measured beside the models."""
+
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
     """Read a JSON Schema that is written as YAML."""
@@ -185,6 +188,11 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
             advice = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(sorted(allowed))}"
             problems.append(Problem(file, f"{what}{advice}", key=key, value=model))
 
+    problems += [
+        Problem(file, "this name is taken by rows that no model makes; choose another", key="models", value=key)
+        for key in models
+        if key in RESERVED_MODELS
+    ]
     trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
     for key, model in models.items():
         for member in model.get("members", []):

@@ -34,11 +34,14 @@ LIMITS_SD = 1.96
 ALL_SCANS, WITH_LESION = "all", "with lesion"
 """Over which scans agreement is measured: zeros on which both agree flatter it."""
 
-VOLUMES = {"weighted": ("reference_ml", "predicted_ml")}
-"""Kinds of volumes and their columns: weighted by the perpendicular distance of slices."""
+VOLUMES = {
+    "weighted": ("reference_ml", "predicted_ml"),
+    "header": ("reference_header_ml", "predicted_header_ml"),
+}
+"""Kinds of volumes and their columns: by the perpendicular distance of slices, by header spacing."""
 
-PUBLISHED_VOLUMES = "weighted"
-"""The kind that is compared with the paper's, which does not say what its own are."""
+PUBLISHED_VOLUMES = "header"
+"""The kind that is compared with the paper's, which does not say what its own are, but probably these."""
 
 NAN_PAIR = (math.nan, math.nan)
 

@@ -20,7 +20,10 @@ FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p
 
 QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
 
-VOLUMES_IN_WORDS = {"weighted": "volumes weighted by the perpendicular distance of slices"}
+VOLUMES_IN_WORDS = {
+    "weighted": "volumes weighted by the perpendicular distance of slices",
+    "header": "volumes by the spacing that a NIfTI header would hold",
+}
 """Each kind of :data:`headct.statistics.agreement.VOLUMES`."""
 
 
