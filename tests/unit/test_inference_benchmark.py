@@ -21,6 +21,7 @@ def test_labels_are_those_of_nnunets_own_program(tmp_path: Path, monkeypatch: py
     benchmark.make(benchmark.SMALL, tmp_path)
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
         monkeypatch.setenv(name, str(tmp_path / "results"))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # its threads would spin beside other tests
     theirs, ours = benchmark.commands(benchmark.SMALL, tmp_path, threads=1).values()
     subprocess.run(theirs, check=True, stdout=subprocess.DEVNULL)
     expected = benchmark.read_all(tmp_path / "out")
