@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from blast_ct.nifti.augmention import RandomElasticDeformationCoarsePerlinNoise
+from blast_ct.nifti.patch_samplers import ConditionalPatchSampler
 from blast_ct.nifti.rescale import reorient_image, rescale
-from blastct_cases import SMALL, small_job, write_scan
+from blast_ct.read_config import get_augmentation
+from blastct_cases import SMALL, STUDY, small_job, write_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,8 @@ from headct.training import blastct_data
 from headct.training.batches import in_order
 from headct.training.blastct import package_configuration
 from headct.training.blastct_data import (
+    DeformedScan,
+    PlanewiseSampler,
     ResampledScan,
     TrainingBatches,
     elastic_noise,
@@ -176,11 +180,32 @@ def test_each_scan_once_per_epoch_where_there_are_enough(
 def test_elastic_deformation_is_new_in_each_epoch(scans: list[ResampledScan], noise: np.ndarray) -> None:
     """blast_ct without workers keeps the deformed scan for good; see its NiftiDataset.get_case."""
     batches = batches_of(scans[:1], noise, images_per_epoch=1, elastic_probability=1.0)
-    deformed = [batches._case(epoch, 0)[1].copy() for epoch in range(3)]
+    deformed = [batches._deformed(epoch, 0).labels for epoch in range(3)]
     plain = np.load(scans[0].labels)
     assert not any(np.array_equal(labels, plain) for labels in deformed)
     assert len({labels.tobytes() for labels in deformed}) == 3
-    assert batches._case(2, 0) is batches._case(2, 0)  # within an epoch it is kept
+    assert batches._deformed(2, 0) is batches._deformed(2, 0)  # within an epoch it is kept
+
+
+@pytest.mark.parametrize("classes", [(0, 1, 2, 3), (0, 2), (3,)])
+def test_patches_are_those_that_blast_ct_cuts(classes: tuple[int, ...]) -> None:
+    """Also where a class that is drawn is nowhere, and where none of those that may be drawn is."""
+    rng = np.random.default_rng(2)
+    image = rng.normal(size=(1, 14, 19, 17)).astype(np.float32)
+    labels = rng.choice(np.array(classes, np.uint8), (14, 19, 17))
+    mask = rng.random(labels.shape) < 0.2
+    mask[3] = False
+    training = package_configuration(STUDY)["training"]
+    augmentation = get_augmentation(training["patch_augmentation"])
+    options = {"class_probabilities": (0.3, 0.3, 0.4, 0), "n_tries": 2, "augmentation": augmentation}
+    stock = ConditionalPatchSampler((12, 12, 12), (4, 4, 4), **options)
+    ours = PlanewiseSampler((12, 12, 12), (4, 4, 4), **options)
+    scan = DeformedScan.of(image, labels, mask)
+    for seed in range(30):
+        np.random.seed(seed)
+        expected = stock(image, labels, mask)
+        np.random.seed(seed)
+        assert equal(ours.cut(scan), expected[:2])
 
 
 def test_patches_are_centred_on_the_class_drawn(scans: list[ResampledScan], noise: np.ndarray) -> None:

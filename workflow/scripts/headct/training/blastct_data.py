@@ -22,6 +22,7 @@ from blast_ct.nifti.rescale import rescale
 from blast_ct.read_config import get_augmentation, get_transformation
 
 from headct.artefacts import write_atomically
+from headct.labels import N_CLASSES
 from headct.problems import BadInput, Problem
 from headct.training import randomness
 from headct.training.job import TrainingScan
@@ -33,6 +34,28 @@ NOISE_SEED = 843  # written into blast_ct's generator, hence all its noise maps 
 
 Case = tuple[np.ndarray, np.ndarray, np.ndarray]
 """One scan as blast_ct passes it on: normalised image (1, z, y, x), labels and sampling mask (z, y, x)."""
+
+
+@dataclass(frozen=True)
+class DeformedScan:
+    """What an epoch's patches are cut from: image float32 (1, z, y, x), labels uint8 and mask (z, y, x).
+
+    ``counts`` are the voxels of each class within the mask, plane by plane: (classes, z).
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    mask: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> DeformedScan:
+        """Count, and keep the arrays from being written to."""
+        planes = zip(labels, mask, strict=True)
+        counts = [np.bincount(plane[inside], minlength=N_CLASSES) for plane, inside in planes]
+        for array in (image, labels, mask):
+            array.flags.writeable = False
+        return cls(image, labels, mask, np.stack(counts, axis=1))
 
 
 @dataclass(frozen=True)
@@ -169,6 +192,39 @@ class ElasticDeformation(RandomElasticDeformation):
         self.grid = None
 
 
+class PlanewiseSampler(ConditionalPatchSampler):
+    """blast_ct's sampler, which finds the voxel it draws in one plane, not in a list of all voxels.
+
+    It draws the same numbers and so the same patches.
+    """
+
+    def cut(self, scan: DeformedScan) -> tuple[np.ndarray, np.ndarray]:
+        """One augmented patch: image (1, z, y, x) and the smaller target (z, y, x)."""
+        image, target, _ = self.get_patches(self._centre(scan), scan.image, scan.labels, None)
+        for augmentation in self.augmentation:
+            image, target, _ = augmentation(image, target)
+        return image, target
+
+    def _centre(self, scan: DeformedScan) -> tuple[int, int, int]:
+        label = self._label(scan)
+        counts = scan.counts.sum(axis=0) if label is None else scan.counts[label]
+        ends = counts.cumsum()
+        number = np.random.choice(int(ends[-1]))
+        z = int(np.searchsorted(ends, number, side="right"))
+        candidates = scan.mask[z] if label is None else scan.mask[z] & (scan.labels[z] == label)
+        from_last = number - ends[z]  # negative
+        y, x = divmod(int(np.flatnonzero(candidates)[from_last]), candidates.shape[1])
+        return z, y, x
+
+    def _label(self, scan: DeformedScan) -> int | None:
+        """A class that the scan has; None, for any voxel, where as many draws as are allowed find none."""
+        for _ in range(self.n_tries):
+            label = int(np.random.choice(len(self.class_probabilities), p=self.class_probabilities))
+            if scan.counts[label].any():
+                return label
+        return None
+
+
 def require_noise_covers(scans: Sequence[ResampledScan], noise: np.ndarray) -> None:
     """Refuse scans larger than the elastic noise, from which a region of the scan's size is cut.
 
@@ -216,7 +272,7 @@ class TrainingBatches:
         self.scans = list(scans)
         self.transformation = get_transformation(configuration["data"]["transformation"])
         self.deformation = ElasticDeformation(training["elastic_probability"], noise)
-        self.sampler = ConditionalPatchSampler(
+        self.sampler = PlanewiseSampler(
             tuple(training["input_patch_size"]),
             target_patch_size,
             **training["sampler"]["ConditionalPatchSampler"],
@@ -228,19 +284,22 @@ class TrainingBatches:
         self.batches_per_epoch = -(-self.patches_per_epoch // self.batch_size)
         self.seed, self.fold = seed, fold
         self.epoch = -1
-        self.deformed: dict[int, Case] = {}
+        self.deformed: dict[int, DeformedScan] = {}
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         """Images float32 (batch, 1, z, y, x) and targets uint8 (batch, z, y, x) of one batch."""
         epoch, within = divmod(batch, self.batches_per_epoch)
         first = within * self.batch_size
         last = min(first + self.batch_size, self.patches_per_epoch)
-        cases = [self._case(epoch, patch % self.images_per_epoch) for patch in range(first, last)]
+        scans = [self._deformed(epoch, patch % self.images_per_epoch) for patch in range(first, last)]
+        images = np.empty((len(scans), 1, *self.sampler.image_patch_size), np.float32)
+        targets = np.empty((len(scans), *self.sampler.target_patch_size), np.uint8)
         randomness.seed_batch(self.seed, self.fold, batch)
-        images, targets, _ = zip(*(self.sampler(*case) for case in cases), strict=True)
-        return np.stack(images).astype(np.float32), np.stack(targets)
+        for number, scan in enumerate(scans):
+            images[number], targets[number] = self.sampler.cut(scan)
+        return images, targets
 
-    def _case(self, epoch: int, position: int) -> Case:
+    def _deformed(self, epoch: int, position: int) -> DeformedScan:
         """The scan at ``position`` of the epoch, deformed; kept until another epoch is asked for."""
         if epoch != self.epoch:
             self.epoch, self.deformed = epoch, {}
@@ -248,9 +307,7 @@ class TrainingBatches:
             chosen, seeds = self._plan(epoch)
             np.random.seed(seeds[position])
             case = self.deformation(*self._normalised(self.scans[chosen[position]]))
-            for array in case:
-                array.flags.writeable = False
-            self.deformed[position] = case
+            self.deformed[position] = DeformedScan.of(*case)
         return self.deformed[position]
 
     def _plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
