@@ -25,6 +25,7 @@ from ingest import SCRIPTS, cpu_model, load_average, measure
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADCT, NNUNET = "headct.inference.new_scans", "nnUNetv2_predict"
+SETTINGS = "settings.json"
 STEPS = ("read and prepare", "network", "to the scan's grid", "write")
 SITE = "Ashby"
 """Site of config/simulated_full.yaml: 5 mm slices, 225 mm reconstruction diameter."""
@@ -76,17 +77,18 @@ def make(size: Size, folder: Path) -> None:
             "file_ending": ".nii.gz",
         },
         "configuration": "3d_fullres",
-        "tile_step_size": 0.5,
-        "test_time_mirroring": size.mirror,
     }
+    settings = {"tile_step_size": 0.5, "test_time_mirroring": size.mirror}
     truth = [simulate(size, folder / "scans" / f"case{k}_0000.nii.gz", f"P{k}") for k in range(size.scans)]
-    weights = learn(size, fixed, folder / "scans" / "case0_0000.nii.gz", truth[0])
+    weights = learn(size, fixed | settings, folder / "scans" / "case0_0000.nii.gz", truth[0])
     ours = folder / "ours"
     ours.mkdir()
     torch.save({"weights": weights, "fixed": fixed}, ours / "final.pth")
     from headct.artefacts import sha256_of, write_json
 
-    write_json({"framework": "nnunet", "sha256": sha256_of(ours / "final.pth")}, ours / "train.json")
+    record = {"framework": "nnunet", "model": "ours", "sha256": sha256_of(ours / "final.pth")}
+    write_json(record, ours / "train.json")
+    write_json({"ours": settings}, folder / SETTINGS)
     theirs = folder / "results" / "Dataset001_HeadCT" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
     (theirs / "fold_all").mkdir(parents=True)
     (theirs / "plans.json").write_text(json.dumps(fixed["plans"]))
@@ -218,7 +220,7 @@ def commands(size: Size, folder: Path, threads: int) -> dict[str, list[str]]:
     theirs += [] if size.mirror else ["--disable_tta"]
     theirs += ["-npp", "0", "-nps", "0"] if size.sequential else []
     ours = [sys.executable, "-m", HEADCT, "--member", folder / "ours", "--scans", scans, "--out", out]
-    ours += ["--device", "cpu", "--threads", threads]
+    ours += ["--device", "cpu", "--threads", threads, "--settings", (folder / SETTINGS).read_text()]
     return {name: [str(word) for word in words] for name, words in ((NNUNET, theirs), (HEADCT, ours))}
 
 
@@ -275,7 +277,7 @@ def breakdown(folder: Path, threads: int) -> dict[str, float]:
     from headct.series import SeriesRules
 
     torch.set_num_threads(threads)
-    ensemble = pipeline.load([[folder / "ours"]], "cpu", settings)
+    ensemble = pipeline.load([[folder / "ours"]], "cpu", json.loads((folder / SETTINGS).read_text()))
     source = min((folder / "scans").iterdir())
     scan = new_scans.NewScan("scan", source, 1, folder / "steps", SeriesRules(), False)
     (predictor, _), average = ensemble.weighted[0], pipeline.Average()
