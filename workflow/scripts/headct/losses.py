@@ -8,116 +8,94 @@ to nnU-Net's ``DeepSupervisionWrapper``, which applies them once per resolution.
 The constants are those of the public code that the study points to (SegLoss, Ma et al., Medical
 Image Analysis 2021;71:102035); the article itself states none.
 
-For the backward pass nothing is kept but the logits, which the network keeps anyway, and the labels:
-probabilities are computed a second time instead of being stored, and there is no one-hot encoding.
+All are functions of a few sums over voxels. These are computed slab by slab, and their gradients by
+going through the slabs a second time, so that probabilities and one-hot labels exist of one slab only:
+kept for backward are the logits, which the network keeps anyway, and the labels in one byte per voxel.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 SMOOTH = 1e-5
 """Added to numerator and denominator of Dice and Tversky indices, so that an absent class counts."""
 
-
-def _sum_type(logits: Tensor) -> torch.dtype:
-    """Single precision at least: sums over voxels overflow half precision."""
-    return torch.promote_types(logits.dtype, torch.float32)
+Terms = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+"""Of logits and labels: sums over voxels, of at most two dimensions, and maps, (batch, 1, \\*spatial)."""
 
 
-def _probabilities(logits: Tensor) -> Tensor:
-    return torch.softmax(logits, 1, dtype=_sum_type(logits))
+def _slabs(logits: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """All cut alike along the first spatial axis; a sum, which has none, comes with every slab.
+
+    A slab is small beside a patch, and on a GPU large enough to keep it busy.
+    """
+    voxels = 2**18 if logits.device.type == "cpu" else 2**20
+    thickness = max(1, voxels * logits.shape[1] * logits.shape[2] // logits.numel())
+    return zip(*(t.split(thickness, 2) if t.ndim > 2 else repeat(t) for t in (logits, *others)), strict=False)
 
 
-def _compact(labels: Tensor, logits: Tensor) -> Tensor:
-    """Labels of shape (batch, 1, \\*spatial), one byte per voxel: what is kept for backward."""
-    return (labels if labels.ndim == logits.ndim else labels.unsqueeze(1)).to(torch.uint8)
+def _precise(logits: Tensor) -> Tensor:
+    """In single precision at least: sums over voxels overflow half precision."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def _per_class(values: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-    """Sums of ``values`` over the voxels of each class, shape (batch, classes); one class at a time."""
-    sums = [torch.where(labels == c, values, 0).flatten(1).sum(1) for c in range(n_classes)]
-    return torch.stack(sums, 1)
-
-
-def _softmax_backward(probabilities: Tensor, gradient: Tensor) -> Tensor:
-    """Gradient by the logits, given that by the probabilities (which is overwritten)."""
-    gradient -= (gradient * probabilities).sum(1, keepdim=True)
-    return gradient.mul_(probabilities)
-
-
-class _SoftCounts(Function):
-    """Per sample and class: summed probability inside the true region, and in the whole patch."""
+class _OverSlabs(Function):
+    """``terms(logits, labels)`` of all voxels, computed and differentiated slab by slab."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, terms: Terms, logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        ctx.terms = terms
         ctx.save_for_backward(logits, labels)
-        probabilities = _probabilities(logits)
-        of_truth = probabilities.gather(1, labels.long())
-        return _per_class(of_truth, labels, logits.shape[1]), probabilities.flatten(2).sum(2)
+        by_slab = [terms(_precise(x), y) for x, y in _slabs(logits, labels)]
+        return tuple(
+            torch.cat(parts, 2) if parts[0].ndim > 2 else torch.stack(parts).sum(0)
+            for parts in zip(*by_slab, strict=True)
+        )
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *by_terms: Tensor) -> tuple[None, Tensor, None]:
         logits, labels = ctx.saved_tensors
-        by_true_positives, by_predicted = gradients
-        probabilities = _probabilities(logits)
-        singletons = (1,) * (logits.ndim - 2)
-        gradient = by_predicted.view(*by_predicted.shape, *singletons).expand_as(probabilities).clone()
-        for c in range(logits.shape[1]):
-            inside = by_true_positives[:, c].view(-1, *singletons)
-            gradient[:, c] += torch.where(labels[:, 0] == c, inside, 0)
-        return _softmax_backward(probabilities, gradient).to(logits.dtype), None
+        gradient = torch.empty_like(logits)
+        for x, y, x_gradient, *by_slab_terms in _slabs(logits, labels, gradient, *by_terms):
+            x = _precise(x).detach().requires_grad_()
+            with torch.enable_grad():
+                terms = ctx.terms(x, y)
+            x_gradient.copy_(torch.autograd.grad(terms, x, by_slab_terms)[0])
+        return None, gradient, None
 
 
-class _FocalMean(Function):
-    """Mean over voxels of ``(1 - q)**gamma * -log(q)``, q the true class's probability + smooth."""
+def _over_slabs(terms: Terms, logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """The same, given labels as the losses take them.
 
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, gamma: float, smooth: float) -> Tensor:
-        ctx.save_for_backward(logits, labels)
-        ctx.gamma, ctx.smooth = gamma, smooth
-        q = _probabilities(logits).gather(1, labels.long()) + smooth
-        return -((1 - q).clamp_min(0).pow(gamma) * q.log()).mean()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, labels = ctx.saved_tensors
-        probabilities = _probabilities(logits)
-        p = probabilities.gather(1, labels.long())
-        q = p + ctx.smooth
-        rest = (1 - q).clamp_min(0)
-        slope = ctx.gamma * rest.pow(ctx.gamma - 1) * q.log() - rest.pow(ctx.gamma) / q
-        slope = slope * p * (gradients[0] / p.numel())
-        gradient = probabilities.mul_(-slope)
-        gradient.scatter_add_(1, labels.long(), slope)
-        return gradient.to(logits.dtype), None, None, None
+    Raises:
+        ValueError: labels and logits are not of the same voxels.
+    """
+    labels = labels if labels.ndim == logits.ndim else labels.unsqueeze(1)
+    if labels.shape != (logits.shape[0], 1, *logits.shape[2:]):
+        raise ValueError(f"labels of shape {tuple(labels.shape)} for logits of shape {tuple(logits.shape)}")
+    summed: tuple[Tensor, ...] = _OverSlabs.apply(terms, logits, labels.to(torch.uint8))
+    return summed
 
 
-class _Counts(nn.Module):
-    """True positives, false positives and false negatives of the lesion classes, softened."""
+def _of_truth(values: Tensor, labels: Tensor) -> Tensor:
+    """The true class's value in each voxel, (batch, 1, \\*spatial)."""
+    return values.gather(1, labels.long())
 
-    def __init__(self, batch_dice: bool):
-        super().__init__()
-        self.batch_dice = batch_dice
 
-    def forward(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shape (lesion classes,) if ``batch_dice``, else (batch, lesion classes)."""
-        labels = _compact(labels, logits)
-        inside, predicted = _SoftCounts.apply(logits, labels)
-        ones = torch.ones((), dtype=inside.dtype, device=inside.device)
-        true = _per_class(ones, labels, logits.shape[1])
-        if self.batch_dice:
-            inside, predicted, true = inside.sum(0), predicted.sum(0), true.sum(0)
-        inside, predicted, true = inside[..., 1:], predicted[..., 1:], true[..., 1:]
-        return inside, predicted - inside, true - inside
+def _soft_counts(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """True positives, false positives and false negatives, softened, each (batch, lesion classes)."""
+    one_hot = torch.zeros_like(probabilities).scatter_(1, labels.long(), 1)
+    p, y = probabilities[:, 1:].flatten(2), one_hot[:, 1:].flatten(2)
+    tp = (p * y).sum(2)
+    return tp, p.sum(2) - tp, y.sum(2) - tp
 
 
 class TverskyLoss(nn.Module):
@@ -130,14 +108,14 @@ class TverskyLoss(nn.Module):
     def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = SMOOTH):
         super().__init__()
         self.alpha, self.beta, self.smooth = alpha, beta, smooth
-        self.counts = _Counts(batch_dice=True)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         return -self.index(logits, labels)
 
     def index(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The Tversky index, averaged over the lesion classes."""
-        tp, fp, fn = self.counts(logits, labels)
+        counts = _over_slabs(lambda x, y: _soft_counts(x.softmax(1), y), logits, labels)
+        tp, fp, fn = (count.sum(0) for count in counts)
         weighted = tp + self.alpha * fp + self.beta * fn
         index: Tensor = ((tp + self.smooth) / (weighted + self.smooth)).mean()
         return index
@@ -172,43 +150,34 @@ class FocalLoss(nn.Module):
         self.gamma, self.alpha, self.smooth = gamma, alpha, smooth
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        mean: Tensor = _FocalMean.apply(logits, _compact(labels, logits), self.gamma, self.smooth)
-        return self.alpha * mean
+        (total,) = _over_slabs(self._sum, logits, labels)
+        return self.alpha * total / labels.numel()
 
-
-class SoftDiceLoss(nn.Module):
-    """Minus the soft Dice coefficient, averaged over the lesion classes (and samples).
-
-    Equal to nnU-Net's ``SoftDiceLoss`` with softmax, without background.
-    """
-
-    def __init__(self, batch_dice: bool, smooth: float = SMOOTH):
-        super().__init__()
-        self.smooth = smooth
-        self.counts = _Counts(batch_dice)
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        tp, fp, fn = self.counts(logits, labels)
-        dice: Tensor = ((2 * tp + self.smooth) / (2 * tp + fp + fn + self.smooth)).mean()
-        return -dice
+    def _sum(self, logits: Tensor, labels: Tensor) -> tuple[Tensor]:
+        q = _of_truth(logits.softmax(1), labels) + self.smooth
+        return (-((1 - q).clamp_min(0).pow(self.gamma) * q.log()).sum(),)
 
 
 class DiceTopKLoss(nn.Module):
-    """Soft Dice plus the mean cross-entropy of the ``percent`` worst voxels of the batch.
+    """Minus soft Dice of the lesion classes, plus mean cross-entropy of the batch's ``percent`` worst voxels.
 
     Equal to nnU-Net's ``DC_and_topk_loss`` (there ``k``), and defined where that is not: at least
     one voxel is always among the worst.
     """
 
-    def __init__(self, batch_dice: bool, percent: float = 10.0):
+    def __init__(self, batch_dice: bool, percent: float = 10.0, smooth: float = SMOOTH):
         super().__init__()
-        self.percent = percent
-        self.dice = SoftDiceLoss(batch_dice)
+        self.batch_dice, self.percent, self.smooth = batch_dice, percent, smooth
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        indices = _compact(labels, logits)[:, 0].long()
-        log_odds = logits.to(_sum_type(logits))
-        per_voxel = functional.cross_entropy(log_odds, indices, reduction="none").flatten()
-        n_worst = max(1, int(per_voxel.numel() * self.percent / 100))
-        worst: Tensor = per_voxel.topk(n_worst, sorted=False).values.mean()
-        return self.dice(logits, labels) + worst
+        *counts, cross_entropy = _over_slabs(self._terms, logits, labels)
+        tp, fp, fn = (count.sum(0) for count in counts) if self.batch_dice else counts
+        dice = ((2 * tp + self.smooth) / (2 * tp + fp + fn + self.smooth)).mean()
+        n_worst = max(1, int(cross_entropy.numel() * self.percent / 100))
+        worst: Tensor = cross_entropy.flatten().topk(n_worst, sorted=False).values.mean()
+        return worst - dice
+
+    @staticmethod
+    def _terms(logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        log_p = logits.log_softmax(1)
+        return *_soft_counts(log_p.exp(), labels), -_of_truth(log_p, labels)
