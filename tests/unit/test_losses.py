@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from operator import mul
+from pathlib import Path
 
 import monai.losses
 import numpy as np
@@ -24,6 +27,7 @@ from torch import Tensor, nn
 from headct import losses
 from headct.training.nnunet_trainers import loss_trainers
 
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "losses.py"
 SHAPES = {"2-D": (2, 4, 5, 6), "3-D": (2, 4, 3, 4, 5)}
 SEVERAL_SLABS = (2, 4, 300, 512)
 LABELS = {
@@ -262,6 +266,14 @@ def test_perfect_prediction(name: str, precision: torch.dtype, classes: tuple[in
     assert torch.isfinite(gradient).all()
 
 
+def test_a_broken_power_of_a_perfect_prediction_is_nought() -> None:
+    labels = torch.zeros(1, 1, 4, 4)
+    logits = torch.zeros(1, 4, 4, 4).scatter_(1, labels.long(), 1e4).requires_grad_()
+    value, gradient = value_and_gradient(losses.FocalLoss(gamma=1.5), logits, labels)
+    assert value == 0
+    assert torch.isfinite(gradient).all()
+
+
 @LOSSES
 @pytest.mark.parametrize("precision", [torch.float64, torch.float32, *PRECISIONS])
 @pytest.mark.parametrize("classes", LABELS.values(), ids=LABELS)
@@ -462,3 +474,15 @@ def test_a_missed_voxel_costs_more_than_one_too_many(
     expected = [(index + 2) / 3 for index in ich]  # PHE and IVH are absent and not found: 1 each
     values = [-x if loss is tversky else (1 - x) ** 0.75 for x in expected]
     assert [missed.item(), added.item()] == pytest.approx(values, rel=1e-6)
+
+
+def test_benchmark_runs() -> None:
+    """On a small patch; a row per pair of losses and number of threads."""
+    command = [sys.executable, str(BENCHMARK), "--small"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rows = [line.strip("|").split("|") for line in printed.splitlines() if line.startswith("| CPU")]
+    assert {row[1].strip() for row in rows} == {type(loss).__name__ for loss, _ in CASES.values()}
+    gradient_mb = 2
+    for *_, time, its_time, _, _, _, _, of_tensors, its_tensors, _ in rows:
+        assert float(time) > 0 < float(its_time)
+        assert float(of_tensors) >= gradient_mb <= float(its_tensors)
