@@ -169,8 +169,8 @@ def report(table: list[str], devices: str, shape: tuple[int, ...], repeats: int,
         *table,
         "",
         f"Aims: at most {TIME_AIM} of the time and {MEMORY_AIM} of the memory; what misses its aim is bold. "
-        "Ours are many short steps, one slab after the other, and with several threads each step ends when the "
-        "slowest thread does: where the load exceeds the cores, rows of several threads say little else.",
+        "Ours are many short steps, one slab after the other, and with several threads each step ends when "
+        "the slowest thread does: where the load exceeds the cores, rows of several threads say little else.",
         "",
         "Memory is the peak above that of logits and labels. The gradient is in it, as large as the logits. "
         "*Resident*: peak resident set of a process of its own. *Tensors*: the "
