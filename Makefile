@@ -34,9 +34,11 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
 
-benchmarks: $(READY)  ## against peers, on the real series; the results are kept, with their date
+benchmarks: $(READY)  ## against peers, on real and simulated scans; the results are kept, with their date
 	python benchmarks/ingest.py --real-ct $(HEADCT_REAL_CT) > benchmarks/ingest.md.new
 	mv benchmarks/ingest.md.new benchmarks/ingest.md
+	python benchmarks/inference.py > benchmarks/inference.md.new
+	mv benchmarks/inference.md.new benchmarks/inference.md
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)
