@@ -34,13 +34,12 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
 
-benchmarks: $(READY)  ## against peers, some on the real series; the results are kept, with their date
-	python benchmarks/ingest.py --real-ct $(HEADCT_REAL_CT) > benchmarks/ingest.md.new
-	mv benchmarks/ingest.md.new benchmarks/ingest.md
-	python benchmarks/metrics.py > benchmarks/metrics.md.new
-	mv benchmarks/metrics.md.new benchmarks/metrics.md
-	python benchmarks/losses.py > benchmarks/losses.md.new
-	mv benchmarks/losses.md.new benchmarks/losses.md
+BENCHMARKS ?= ingest losses training inference metrics null_studies
+
+benchmarks: $(READY)  ## against peers, on real and simulated scans; the results are kept, with their date
+	for name in $(BENCHMARKS); do \
+		HEADCT_REAL_CT=$(HEADCT_REAL_CT) python benchmarks/$$name.py > benchmarks/$$name.md.new \
+			&& mv benchmarks/$$name.md.new benchmarks/$$name.md || exit 1; done
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)

@@ -362,10 +362,12 @@ def main() -> None:
     )
     parser.add_argument("--small", action="store_true", help="tiny scans, one run")
     parser.add_argument("--repeats", type=int, help="runs of each program")
+    parser.add_argument("--without-mirroring", action="store_true", help="an eighth of the network's work")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
     size = SMALL if options.small else Size()
-    size = replace(size, repeats=options.repeats or size.repeats)
+    mirror = size.mirror and not options.without_mirroring
+    size = replace(size, repeats=options.repeats or size.repeats, mirror=mirror)
     # PASSIVE: nnU-Net starts a thread per core, whatever it is given, and they would spin beside other jobs.
     os.environ |= {"OMP_NUM_THREADS": str(options.threads), "OMP_WAIT_POLICY": "PASSIVE"}
     with tempfile.TemporaryDirectory() as scratch:
