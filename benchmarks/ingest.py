@@ -280,7 +280,8 @@ def compare() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--real-ct", type=Path, default=ROOT.parent / "shared" / "data" / "real_ct")
+    real_ct = os.environ.get("HEADCT_REAL_CT", ROOT.parent / "shared" / "data" / "real_ct")
+    parser.add_argument("--real-ct", type=Path, default=real_ct)
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
