@@ -189,7 +189,7 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
             problems.append(Problem(file, f"{what}{advice}", key=key, value=model))
 
     problems += [
-        Problem(file, "this name is taken by rows that no model makes; choose another", key="models", value=key)
+        Problem(file, "rows that no model makes are named so; choose another name", key="models", value=key)
         for key in models
         if key in RESERVED_MODELS
     ]
