@@ -578,8 +578,8 @@ NOTES = """\
 Ours: the loop of `python -m headct.training`, from prepared data. Peer: nnU-Net's trainer with the same \
 loss, as `nnUNetv2_train` runs it; `blast-ct-train`; for deeplabv3plus and unet a script after MONAI's \
 spleen tutorial (CacheDataset). Ceiling: our optimiser's steps on batches that lie on the device. All three \
-have the same scans, patches (z × y × x), batches, network and number of data workers; none writes checkpoints or \
-validates while it is timed.
+have the same scans, patches (z × y × x), batches, network and number of data workers; none writes \
+checkpoints or validates while it is timed.
 
 The three took turns, {rounds} times. Rates are of the fastest turn (in brackets the slowest), CPU times of \
 the cheapest: training process + data workers. Where others use the machine, too, CPU times say more than \
