@@ -175,7 +175,8 @@ def predict(
         ensemble: trained networks.
         scans: what to predict.
         device: ``cpu`` or ``cuda``.
-        threads: CPU threads in all (:func:`executors`). No label depends on it.
+        threads: CPU threads in all (:func:`executors`). Overlap changes nothing; another number of
+            threads may round probabilities otherwise.
         title: what progress is headed by.
         done: called with what became of each scan, in order, as soon as that is known.
 
