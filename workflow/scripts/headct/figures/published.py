@@ -129,8 +129,8 @@ def draw_published(
     ours = "none" if np.isnan(n) else f"{n:.0f}"
     notes = [
         f"n = {numbers.loc[numbers['table'] == 'Table 1', 'n_published'].max():.0f} published, {ours} here.",
-        "Line: 95% replication interval, around this run's number: it holds the published one where chance may",
-        "explain the difference. No line: no interval.",
+        "Line: 95% replication interval, around this run's number: it holds the published one where chance",
+        "may explain the difference. No line: no interval.",
         "All numbers of the table, Table 2's among them:",
         family_words(numbers),
     ]

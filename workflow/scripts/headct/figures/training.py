@@ -29,10 +29,11 @@ MANY_EPOCHS = 100
 """Beyond, a running mean over ``SMOOTHED_SHARE`` of the epochs is drawn on the curves."""
 SMOOTHED_SHARE = 0.02
 
-WIDE = [["loss", "loss", "learning_rate"], [*LABELS]]
-NARROW = [["loss", "loss"], ["ICH", "PHE"], ["IVH", "learning_rate"]]
+WIDE: list[Any] = [["loss", "loss", "learning_rate"], [*LABELS]]
+NARROW: list[Any] = [["loss", "loss"], ["ICH", "PHE"], ["IVH", "learning_rate"]]
 ROW_MM = 44.0
 ROUND = [1, 2, 5, 10]
+DASHES = {"validation_loss": "--"}
 COLOURS = {"train_loss": style.BLUE, "validation_loss": style.VERMILLION}
 
 
@@ -73,8 +74,10 @@ def curves(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             ]
         per_epoch = record["record"]["iterations"] / record["epochs"]
         starts = {session["from_iteration"] for session in record["sessions"]}
-        starts = sorted(starts - {0, record["record"]["iterations"]})
-        rows += [{**run, "epoch": start / per_epoch, "quantity": RESUMED} for start in starts]
+        rows += [
+            {**run, "epoch": start / per_epoch, "quantity": RESUMED}
+            for start in sorted(starts - {0, record["record"]["iterations"]})
+        ]
     table = pd.DataFrame(rows, columns=["model", "seed", "fold", "epoch", "quantity", "value"])
     table = table.astype({"value": float})
     return pd.concat([table, _smoothed(table)], ignore_index=True)
@@ -113,10 +116,7 @@ def _draw_curve(axes: Axes, curve: pd.DataFrame, how: Mapping[str, Any], smoothe
 def _draw_panel(axes: Axes, table: pd.DataFrame, quantities: Sequence[str], n_epochs: int) -> None:
     """Curves of all runs for some quantities, and a tick on the axis where a run went on."""
     for quantity in quantities:
-        how: dict[str, Any] = {
-            "c": COLOURS.get(quantity, style.BLUE),
-            "ls": "--" if quantity == "validation_loss" else "-",
-        }
+        how = {"c": COLOURS.get(quantity, style.BLUE), "ls": DASHES.get(quantity, "-")}
         for _, run in table.groupby(["seed", "fold"]):
             curve, smoothed = (run[run["quantity"] == quantity + mark] for mark in ("", SMOOTHED))
             _draw_curve(axes, curve, how, smoothed)
