@@ -18,8 +18,8 @@ from headct.figures import style
 from headct.labels import LABELS
 from headct.metrics import PREDICTS_NOTHING
 
-ROW_MM, NARROW_ROW_MM = 8.5, 4.7
-AROUND_ROWS_MM = 21.0
+ROW_MM, NARROW_ROW_MM = 8.5, 4.2
+AROUND_ROWS_MM, NARROW_AROUND_ROWS_MM = 21.0, 19.0
 """Height of a panel's title and axis."""
 NAME_MM, NARROW_NAME_MM = 34.0, 22.0
 HALF_WIDTH = 0.42
@@ -208,6 +208,7 @@ def draw_box_violins(
         rows[PREDICTS_NOTHING] += 0.4
     notes = [
         "Bar at 0 and at 1: share of scans with exactly that Dice, full height = 100 %.",
+        f"Dots: scans beyond the whiskers, or all if fewer than {FEWEST_FOR_DENSITY} are between 0 and 1.",
         "Scans with the lesion in the reference."
         if present
         else "Both lesion masks empty: 1; predicted but absent: 0.",
@@ -227,13 +228,14 @@ def draw_box_violins(
             ms=2.2,
             mfc=style.BLUE,
             mec="none",
-            label=f"One scan (beyond whiskers; all if fewer than {FEWEST_FOR_DENSITY})",
+            label="One scan",
         ),
     ]
     narrow = style.is_narrow(width_mm)
     rows_mm = (NARROW_ROW_MM if narrow else ROW_MM) * (max(rows.values()) + 1)
     shape = (len(LABELS), 1) if narrow else (1, len(LABELS))
-    body_mm = shape[0] * (AROUND_ROWS_MM + rows_mm)
+    around_mm = NARROW_AROUND_ROWS_MM if narrow else AROUND_ROWS_MM
+    body_mm = shape[0] * (around_mm + rows_mm)
     heading = "Dice per model and lesion" + (", where the lesion is present" if present else "")
     page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
     panels = page.body.subplots(*shape, sharey=True)

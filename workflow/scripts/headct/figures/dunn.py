@@ -115,16 +115,16 @@ def draw_dunn(
     models = [model for model in titles if model in compared]
     n_cells = max(len(models) - 1, 1)
     narrow = style.is_narrow(width_mm)
-    across = 1 if narrow else len(LABELS)
-    cell_mm = (width_mm - NAME_MM - GAP_MM * (across - 1)) / across / n_cells
-    cell_width = min(cell_mm, 2 * CELL_MM)
-    cell_height = min(cell_mm, NARROW_CELL_HEIGHT_MM if narrow else CELL_MM)
-    numbers = cell_width >= NUMBER_MM[0] and cell_height >= NUMBER_MM[1]
+    across, down = (1, len(LABELS)) if narrow else (len(LABELS), 1)
     names = [style.wrap(titles[model], NAME_MM - 1.5, style.SMALL_PT, most_lines=1)[0] for model in models]
     names_mm = max((style.text_width_mm(name, style.SMALL_PT) for name in names), default=0.0) + 1.5
-    panel_mm = (n_cells * cell_width, n_cells * cell_height)
+    width = (width_mm - NAME_MM - GAP_MM * (across - 1)) / across / n_cells
+    height = ((style.TALLEST_BODY_MM - names_mm) / down - TITLE_MM - GAP_MM) / n_cells
+    cell_mm = min(width, 2 * CELL_MM), min(width, height, NARROW_CELL_HEIGHT_MM if narrow else CELL_MM)
+    numbers = cell_mm[0] >= NUMBER_MM[0] and cell_mm[1] >= NUMBER_MM[1]
+    panel_mm = n_cells * cell_mm[0], n_cells * cell_mm[1]
     row_mm = TITLE_MM + panel_mm[1] + GAP_MM
-    body_mm = (len(LABELS) if narrow else 1) * row_mm - GAP_MM + names_mm
+    body_mm = down * row_mm - GAP_MM + names_mm
     changed = int((table["decision_changes_under"].fillna("") != "").sum())
     n = table[["n_a", "n_b"]].to_numpy().max() if len(table) else 0
     notes = [
@@ -137,13 +137,12 @@ def draw_dunn(
         "Dunn's test of Dice, all pairs of models", study_title, body_mm, legend(), notes, width_mm, 2
     )
     frame = style.Page(page.body, body_mm, width_mm)
-    for place, label in enumerate(LABELS):
+    if not compared:
+        frame.text(0, 1, "Nothing to compare: fewer than two models.")
+    for place, label in enumerate(LABELS if compared else ()):
         left = NAME_MM + (0 if narrow else place * (panel_mm[0] + GAP_MM))
         top = TITLE_MM + (place * row_mm if narrow else 0)
         frame.text(left, top - 1, label, weight="bold", va="bottom", size=style.TEXT_PT)
-        if not compared:
-            frame.text(left, top + 1, "nothing to compare")
-            continue
         axes = frame.axes(left, top, *panel_mm)
         _draw_lesion(axes, table[table["label"] == label], models, numbers)
         first, last = narrow or place == 0, not narrow or place == len(LABELS) - 1

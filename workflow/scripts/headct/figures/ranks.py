@@ -121,7 +121,7 @@ def draw_critical_difference(
         if n_models > 1:
             _draw_lesion(axes, dice, names, critical)
         else:
-            axes.axis("off")
-            axes.text(0, 0.5, "nothing to compare", transform=axes.transAxes)
+            axes.set(xticks=[], yticks=[], frame_on=False)
+            axes.text(0, 0.5, "Nothing to compare: fewer than two models.", transform=axes.transAxes)
     columns = ["label", "n_scans", "critical_difference", "model", "title", "mean_rank"]
     return page.figure, pd.concat(table, ignore_index=True)[columns]
