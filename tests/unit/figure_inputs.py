@@ -165,6 +165,15 @@ def replicated(models: Iterable[str]) -> pd.DataFrame:
     return table.assign(**ends, **verdicts)
 
 
+def assert_fit_to_print(pdf: bytes, width_mm: float = style.WIDTH_MM) -> None:
+    """TrueType fonts, embedded; no Type 3; as wide as asked for; no date."""
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+    width_pt = float(pdf.split(b"/MediaBox [")[1].split(b"]")[0].split()[2])
+    assert width_pt == pytest.approx(width_mm * style.POINTS_PER_MM, abs=0.01)
+
+
 def shown_texts(figure: Figure) -> list[Text]:
     """All text that is seen; a locator's ticks beyond the ends of its axis are not."""
     beyond = {

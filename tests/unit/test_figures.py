@@ -19,6 +19,7 @@ from figure_inputs import (
     LONG,
     SHOWN,
     WIDTHS_MM,
+    assert_fit_to_print,
     assert_readable,
     cases_arguments,
     draw,
@@ -72,15 +73,6 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
         "training_curves": ["--train-records", str(record), "--model-title", "Focal"],
         "worst_cases": [*cases_arguments(tmp_path), "--n", "1"],
     }
-
-
-def assert_fit_to_print(pdf: bytes, width_mm: float) -> None:
-    """TrueType fonts, embedded; no Type 3; as wide as asked for; no date."""
-    assert b"/FontFile2" in pdf
-    assert b"/Type3" not in pdf
-    assert b"CreationDate" not in pdf
-    width_pt = float(pdf.split(b"/MediaBox [")[1].split(b"]")[0].split()[2])
-    assert width_pt == pytest.approx(width_mm * style.POINTS_PER_MM, abs=0.01)
 
 
 def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
