@@ -63,6 +63,7 @@ config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/co
 gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftoppm)
 	for pdf in demo/results/figures/*.pdf; do \
 		pdftoppm -r 110 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
+	pdftoppm -r 110 -png -singlefile demo/results/figures/training_curves/nnunet-3d-focal.pdf docs/gallery/training_curves
 
 pictures: $(READY)  ## the schematic pictures of docs/data.md, into docs/pictures
 	python docs/pictures/make.py

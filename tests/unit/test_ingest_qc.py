@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
-from test_figures import assert_fit_to_print, texts, write_scan
+from figure_inputs import assert_fit_to_print, texts, write_scan
 
 from headct.artefacts import read_tsv, write_json, write_tsv
 from headct.figures import __main__ as figures

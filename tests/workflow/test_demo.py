@@ -20,8 +20,13 @@ FIGURES = (
     "bland_altman",
     "concordance",
     "dice_box_violin",
+    "dice_box_violin_present",
+    "critical_difference",
+    "dunn_heatmap",
+    "published_vs_reproduced",
     "best_cases",
     "worst_cases",
+    "training_curves/unet",
 )
 TABLES = ("table1", "table2", "table_e1", "table_e2", "published_vs_reproduced")
 

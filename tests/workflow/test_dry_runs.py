@@ -16,6 +16,11 @@ ALL_TEN = {
     "table_e1": 1,
     "bland_altman": 1,
     "concordance": 1,
+    "training_curves": 9,
+    "dice_box_violin_present": 1,
+    "critical_difference": 1,
+    "dunn_heatmap": 1,
+    "published_vs_reproduced_figure": 1,
 }
 
 

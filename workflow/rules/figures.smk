@@ -1,7 +1,8 @@
-# Consumes: results/cohort/, results/metrics/, prediction manifests. Produces: results/figures/ (PDF, and a TSV of the
-# numbers drawn beside each).
+# Consumes: results/cohort/, results/metrics/, results/statistics/, records of training, prediction manifests.
+# Produces: results/figures/ (PDF, and a TSV of the numbers drawn beside each).
 
 SHOWN = config["figures"]["cases"]
+WIDTH_MM = config["figures"]["width_mm"]
 
 
 rule bland_altman:
@@ -22,11 +23,12 @@ rule bland_altman:
     params:
         model=TITLES[config["figures"]["agreement_model"]],
         study=STUDY_TITLE,
+        width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures {params.figure} --metrics {input} --model-title {params.model:q}"
-        " --study-title {params.study:q} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
 
 
 use rule bland_altman as concordance with:
@@ -59,11 +61,129 @@ rule dice_box_violin:
     params:
         models=as_json(TITLES),
         study=STUDY_TITLE,
+        width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
-        " --study-title {params.study:q} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+
+
+use rule dice_box_violin as dice_box_violin_present with:
+    output:
+        pdf=report(
+            "results/figures/dice_box_violin_present.pdf",
+            caption=caption("dice_box_violin_present"),
+            category="Figures",
+        ),
+        tsv="results/figures/dice_box_violin_present.tsv",
+    log:
+        "logs/figures/dice_box_violin_present.log",
+
+
+use rule dice_box_violin as critical_difference with:
+    input:
+        expand("results/metrics/{model}.tsv", model=REPLICATED),
+    output:
+        pdf=report(
+            "results/figures/critical_difference.pdf",
+            caption=caption("critical_difference"),
+            category="Figures",
+        ),
+        tsv="results/figures/critical_difference.tsv",
+    log:
+        "logs/figures/critical_difference.log",
+    params:
+        models=as_json({model: TITLES[model] for model in REPLICATED}),
+        study=STUDY_TITLE,
+        width=WIDTH_MM,
+        figure=lambda wildcards, output: Path(output.pdf).stem,
+        code=code("figures.__main__"),
+
+
+rule dunn_heatmap:
+    """Dunn's test: adjusted P of every pair of compared models, and which of the two is better."""
+    input:
+        "results/statistics/dunn.tsv",
+    output:
+        pdf=report(
+            "results/figures/dunn_heatmap.pdf",
+            caption=caption("dunn_heatmap"),
+            category="Figures",
+        ),
+        tsv="results/figures/dunn_heatmap.tsv",
+    log:
+        "logs/figures/dunn_heatmap.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=as_json({model: TITLES[model] for model in REPLICATED}),
+        study=STUDY_TITLE,
+        width=WIDTH_MM,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+
+
+rule published_vs_reproduced_figure:
+    """The paper's Dice and agreement beside this run's, with replication intervals."""
+    input:
+        numbers="results/tables/published_vs_reproduced.tsv",
+        published=PUBLISHED,
+    output:
+        pdf=report(
+            "results/figures/published_vs_reproduced.pdf",
+            caption=caption("published_vs_reproduced_figure"),
+            category="Figures",
+        ),
+        tsv="results/figures/published_vs_reproduced.tsv",
+    log:
+        "logs/figures/published_vs_reproduced.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        note=NOTE,
+        study=STUDY_TITLE,
+        width=WIDTH_MM,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
+        " --title-note {params.note:q}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+
+
+rule training_curves:
+    """Loss, learning rate and pseudo-Dice by epoch of one model, all its seeds and folds."""
+    input:
+        lambda wildcards: [
+            f"{folder}/train.json"
+            for seed in SEEDS
+            for folders in trained_folders(wildcards.model, seed)
+            for folder in folders
+        ],
+    output:
+        pdf=report(
+            "results/figures/training_curves/{model}.pdf",
+            caption=caption("training_curves"),
+            category="Training",
+        ),
+        tsv="results/figures/training_curves/{model}.tsv",
+    log:
+        "logs/figures/training_curves/{model}.log",
+    wildcard_constraints:
+        model="|".join(map(re.escape, TRAINED)),
+    conda:
+        "../envs/headct.yaml"
+    params:
+        model=lambda wildcards: TITLES[wildcards.model],
+        study=STUDY_TITLE,
+        width=WIDTH_MM,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures training_curves --train-records {input}"
+        " --model-title {params.model:q}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
 
 
 rule best_cases:
@@ -86,14 +206,16 @@ rule best_cases:
         select_by=SHOWN["select_by"],
         show=as_json({model: TITLES[model] for model in SHOWN["show"]}),
         n=SHOWN["n"],
+        rank_by=SHOWN["rank_by"],
         study=STUDY_TITLE,
+        width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures {params.figure} --metrics {input.metrics}"
         " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
-        " --show {params.show:q} --n {params.n} --study-title {params.study:q}"
-        " --out {output.pdf} --log {log}"
+        " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
 
 
 use rule best_cases as worst_cases with:
@@ -126,10 +248,11 @@ rule flow:
         "../envs/headct.yaml"
     params:
         study=STUDY_TITLE,
+        width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures flow --flow {input.flow} --split {input.split}"
-        " --study-title {params.study:q} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
 
 
 rule ingest_qc:
@@ -161,8 +284,15 @@ rule figures:
         expand(
             "results/figures/{figure}.{kind}",
             figure=[
-                *("flow", "ingest_qc", "bland_altman", "concordance", "dice_box_violin"),
-                *("best_cases", "worst_cases"),
+                *("flow", "ingest_qc", "bland_altman", "concordance"),
+                *(
+                    "dice_box_violin",
+                    "dice_box_violin_present",
+                    "critical_difference",
+                    "dunn_heatmap",
+                ),
+                *("published_vs_reproduced", "best_cases", "worst_cases"),
+                *(f"training_curves/{model}" for model in TRAINED),
             ],
             kind=["pdf", "tsv"],
         ),

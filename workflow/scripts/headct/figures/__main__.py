@@ -12,8 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from headct import command
+from headct import published as published_numbers
 from headct.artefacts import read_tsv
-from headct.figures import agreement, cases, dice, flow, ingest_qc, style
+from headct.figures import agreement, cases, dice, dunn, flow, ingest_qc, published, ranks, style, training
 from headct.statistics import scores
 
 Pages = Iterable[tuple[Figure, pd.DataFrame]]
@@ -31,18 +32,46 @@ def titles_by_model(text: str) -> dict[str, str]:
 def draw_agreement(args: argparse.Namespace) -> Pages:
     """Bland–Altman plot or concordance plot of one model."""
     draw = agreement.draw_bland_altman if args.figure == "bland_altman" else agreement.draw_concordance
-    return [draw(scores.read([args.metrics], []), args.model_title, args.study_title)]
+    return [draw(scores.read([args.metrics], []), args.model_title, args.study_title, args.width_mm)]
 
 
 def draw_dice(args: argparse.Namespace) -> Pages:
-    """Box-violins of all models."""
+    """Box-violins of all models, over all scans or over those with the lesion."""
     table = scores.read(args.metrics, list(args.models))
-    return [dice.draw_box_violins(table, args.models, args.study_title)]
+    present = args.figure == "dice_box_violin_present"
+    return [dice.draw_box_violins(table, args.models, args.study_title, args.width_mm, present)]
+
+
+def draw_dunn(args: argparse.Namespace) -> Pages:
+    """Pairwise comparisons."""
+    pairs = read_tsv(args.dunn, decision_changes_under=str)
+    return [dunn.draw_dunn(pairs, args.models, args.study_title, args.width_mm)]
+
+
+def draw_critical_difference(args: argparse.Namespace) -> Pages:
+    """Mean ranks of the compared models."""
+    table = scores.read(args.metrics, list(args.models))
+    return [ranks.draw_critical_difference(table, args.models, args.study_title, args.width_mm)]
+
+
+def draw_published(args: argparse.Namespace) -> Pages:
+    """Published beside reproduced numbers."""
+    numbers = read_tsv(args.numbers, outside=str, outside_family=str).fillna(
+        {"outside": "", "outside_family": ""}
+    )
+    names = published_numbers.model_names()
+    return published.draw_published(numbers, names, args.title_note, args.study_title, args.width_mm)
+
+
+def draw_training_curves(args: argparse.Namespace) -> Pages:
+    """Training curves of one model."""
+    records = training.read(args.train_records)
+    return [training.draw_training_curves(records, args.model_title, args.study_title, args.width_mm)]
 
 
 def draw_cases(args: argparse.Namespace) -> Pages:
     """Best or worst cases."""
-    page = cases.draw_cases(
+    return cases.draw_cases(
         scores.read(args.metrics, [args.select_by, *args.show]),
         args.predictions,
         args.data,
@@ -51,8 +80,9 @@ def draw_cases(args: argparse.Namespace) -> Pages:
         args.figure == "best_cases",
         args.n,
         args.study_title,
+        args.width_mm,
+        args.rank_by,
     )
-    return [page]
 
 
 def draw_flow(args: argparse.Namespace) -> Pages:
@@ -73,27 +103,52 @@ def arguments() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--study-title", required=True, help="printed small in a corner")
     common.add_argument("--out", type=Path, required=True, help="the PDF; the TSV goes beside it")
-    # command.run adds it before the subcommand; rules put it last, as for every other step.
+    printed = argparse.ArgumentParser(add_help=False, parents=[common])
+    printed.add_argument(
+        "--width-mm", type=float, default=style.WIDTH_MM, help="width in print: 85, one column, or 170, two"
+    )
     for name, words in (
         ("bland_altman", "volume difference against mean volume, one model"),
         ("concordance", "predicted against reference volume, one model"),
     ):
-        figure = figures.add_parser(name, parents=[common], help=words)
+        figure = figures.add_parser(name, parents=[printed], help=words)
         figure.add_argument("--metrics", type=Path, required=True, help="metrics table of the model")
         figure.add_argument("--model-title", required=True)
         figure.set_defaults(draw=draw_agreement)
 
+    for name, words, draw in (
+        ("dice_box_violin", "Dice per model and lesion", draw_dice),
+        ("dice_box_violin_present", "… where the lesion is present", draw_dice),
+        ("critical_difference", "mean ranks of the compared models", draw_critical_difference),
+    ):
+        figure = figures.add_parser(name, parents=[printed], help=words)
+        figure.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics tables")
+        figure.add_argument(
+            "--models", type=titles_by_model, required=True, help="JSON {key: title}, from top to bottom"
+        )
+        figure.set_defaults(draw=draw)
+
+    figure = figures.add_parser("dunn_heatmap", parents=[printed], help="Dunn's test, all pairs")
+    figure.add_argument("--dunn", type=Path, required=True, help="dunn.tsv")
+    figure.add_argument("--models", type=titles_by_model, required=True, help="JSON {key: title}, in order")
+    figure.set_defaults(draw=draw_dunn)
+
     figure = figures.add_parser(
-        "dice_box_violin", parents=[common], help="Dice per model and lesion, all models"
+        "published_vs_reproduced", parents=[printed], help="published beside reproduced numbers"
     )
-    figure.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics tables")
+    figure.add_argument("--numbers", type=Path, required=True, help="published_vs_reproduced.tsv")
+    figure.add_argument("--title-note", default="", help="goes into the heading, as for the tables")
+    figure.set_defaults(draw=draw_published)
+
+    figure = figures.add_parser("training_curves", parents=[printed], help="loss and pseudo-Dice by epoch")
     figure.add_argument(
-        "--models", type=titles_by_model, required=True, help="JSON {key: title}, from top to bottom"
+        "--train-records", type=Path, nargs="+", required=True, help="train.json of each run of the model"
     )
-    figure.set_defaults(draw=draw_dice)
+    figure.add_argument("--model-title", required=True)
+    figure.set_defaults(draw=draw_training_curves)
 
     for name, words in (("best_cases", "cases with the best Dice"), ("worst_cases", "… the worst Dice")):
-        figure = figures.add_parser(name, parents=[common], help=f"{words}, on CT")
+        figure = figures.add_parser(name, parents=[printed], help=f"{words}, on CT")
         figure.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics tables")
         figure.add_argument(
             "--predictions", type=Path, nargs="+", required=True, help="manifests: {model}/seed-{seed}.tsv"
@@ -104,12 +159,14 @@ def arguments() -> argparse.ArgumentParser:
             "--show", type=titles_by_model, required=True, help="JSON {key: title}, from left to right"
         )
         figure.add_argument("--n", type=int, default=3, help="number of cases")
+        figure.add_argument(
+            "--rank-by", choices=list(cases.RULES), default="dice", help="Dice that is averaged"
+        )
         figure.set_defaults(draw=draw_cases)
 
-    figure = figures.add_parser("flow", parents=[common], help="scans from the sheet to the analysis")
+    figure = figures.add_parser("flow", parents=[printed], help="scans from the sheet to the analysis")
     figure.add_argument("--flow", type=Path, required=True, help="flow.tsv")
     figure.add_argument("--split", type=Path, required=True, help="split.tsv")
-    figure.add_argument("--width-mm", type=float, default=style.WIDTH_MM, help="85 for one column of print")
     figure.set_defaults(draw=draw_flow)
 
     figure = figures.add_parser("ingest_qc", parents=[common], help="contact sheet of all scans")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -23,6 +24,8 @@ from headct.statistics import agreement
 
 SCAN, ABSENT = "scan", "scan without the lesion in either"
 BODY_MM = 72.0
+PANEL_MM = {"Bland-Altman": 62.0, "concordance": 66.0}
+"""Height of a panel with its texts where panels go below each other."""
 SMALLEST_RANGE_ML = 1e-3
 """Axes that would show less than this show rounding errors, not volumes."""
 COUNTED_AS_EMPTY = "it counts as 0 mL"
@@ -101,8 +104,23 @@ def _ticks(axes: Axes) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
 
 
+def _sheet(
+    figure: str,
+    heading: str,
+    study_title: str,
+    legend: Sequence[Artist],
+    notes: Sequence[str],
+    width_mm: float,
+) -> tuple[Figure, list[Axes]]:
+    """The sheet and one panel per lesion, side by side or one below the other."""
+    n = len(LABELS)
+    shape, body_mm = ((n, 1), n * PANEL_MM[figure]) if style.is_narrow(width_mm) else ((1, n), BODY_MM)
+    page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
+    return page.figure, list(page.body.subplots(*shape))
+
+
 def draw_bland_altman(
-    scores: pd.DataFrame, model_title: str, study_title: str
+    scores: pd.DataFrame, model_title: str, study_title: str, width_mm: float = style.WIDTH_MM
 ) -> tuple[Figure, pd.DataFrame]:
     """Difference (prediction − reference) against mean, one panel per lesion (Bland, Altman 1986).
 
@@ -110,6 +128,7 @@ def draw_bland_altman(
         scores: rows of one model's metrics table.
         model_title: printed in the heading.
         study_title: printed in the corner.
+        width_mm: of the figure in print.
 
     Returns:
         The figure, and the numbers in it.
@@ -124,8 +143,7 @@ def draw_bland_altman(
     ]
     heading = f"{model_title}: difference between predicted and reference volume"
     notes = ["Limits: bias ± 1.96 SD.", metrics.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
-    page = style.sheet(heading, study_title, BODY_MM, legend, notes)
-    panels = page.body.subplots(1, len(LABELS))
+    figure, panels = _sheet("Bland-Altman", heading, study_title, legend, notes, width_mm)
     table = []
     for axes, label in zip(panels, LABELS, strict=True):
         drawn = volumes(scores, label)
@@ -134,9 +152,10 @@ def draw_bland_altman(
         lines = bland_altman_lines(drawn["reference_ml"].to_numpy(), drawn["predicted_ml"].to_numpy())
         _draw_bland_altman(axes, label, drawn, lines)
         table.append(pd.concat([drawn, lines]).assign(label=label))
-    panels[0].set_ylabel("Prediction − reference (mL)")
+    for axes in panels if style.is_narrow(width_mm) else panels[:1]:
+        axes.set_ylabel("Prediction − reference (mL)")
     columns = ["label", "element", "scan_id", "x", "y", "ci_low", "ci_high"]
-    return page.figure, pd.concat(table)[columns]
+    return figure, pd.concat(table)[columns]
 
 
 def bland_altman_lines(reference_ml: np.ndarray, predicted_ml: np.ndarray) -> pd.DataFrame:
@@ -171,7 +190,9 @@ def _draw_bland_altman(axes: Axes, label: str, drawn: pd.DataFrame, lines: pd.Da
     _ticks(axes)
 
 
-def draw_concordance(scores: pd.DataFrame, model_title: str, study_title: str) -> tuple[Figure, pd.DataFrame]:
+def draw_concordance(
+    scores: pd.DataFrame, model_title: str, study_title: str, width_mm: float = style.WIDTH_MM
+) -> tuple[Figure, pd.DataFrame]:
     """Predicted against reference volume, one panel per lesion, with Lin's coefficient (Lin 1989).
 
     Args and returns: as of :func:`draw_bland_altman`.
@@ -189,16 +210,16 @@ def draw_concordance(scores: pd.DataFrame, model_title: str, study_title: str) -
         seed_words,
     ]
     heading = f"{model_title}: predicted against reference volume"
-    page = style.sheet(heading, study_title, BODY_MM, legend, notes)
-    panels = page.body.subplots(1, len(LABELS))
+    figure, panels = _sheet("concordance", heading, study_title, legend, notes, width_mm)
     table = []
     for axes, label in zip(panels, LABELS, strict=True):
         drawn = volumes(scores, label)
         drawn["x"], drawn["y"] = drawn["reference_ml"], drawn["predicted_ml"]
         table.append(_draw_concordance(axes, label, drawn).assign(label=label))
-    panels[0].set_ylabel("Predicted volume (mL)")
+    for axes in panels if style.is_narrow(width_mm) else panels[:1]:
+        axes.set_ylabel("Predicted volume (mL)")
     columns = ["label", "element", "scan_id", "x", "y", "value", "ci_low", "ci_high"]
-    return page.figure, pd.concat(table)[columns]
+    return figure, pd.concat(table)[columns]
 
 
 def _draw_concordance(axes: Axes, label: str, drawn: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,28 @@ MARGIN_MM = 5.0
 SCALE_BAR_MM = 20.0
 GAP_MM = 1.4
 LARGEST_PANEL_MM = 42.0
+PANELS_PER_ROW = 3
+"""Where panels go below each other, for one column of print."""
+BELOW_PANELS_MM = 1.0 + 2 * style.line_height_mm(style.SMALL_PT)
+AFTER_CASE_MM = 2.1
+
+RULES = {
+    "dice": "a lesion in neither mask (“absent”) counts as 1",
+    "dice_present": "of those that the reference has (“absent”: in neither mask)",
+}
+"""How cases are ranked, by the mean of these Dice over the lesions, in words."""
 
 
-def ranked(scores: pd.DataFrame, model: str, best: bool, n: int) -> pd.Series:
+def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = "dice") -> pd.Series:
     """Mean Dice over the lesions of the ``n`` best (or worst) scans by ``model``, in that order.
 
-    Dice as in the metrics table (1 where a lesion is in neither mask). Scans without a prediction
-    are left out: there is nothing to look at. Ties are broken by scan id.
+    Dice as in the metrics table (1 where a lesion is in neither mask), or, with ``rank_by``
+    ``dice_present``, over the lesions that the reference has; scans without any are then left out.
+    Scans without a prediction are left out: there is nothing to look at. Ties are broken by scan id.
     """
     own = scores[(scores["model"] == model) & (scores["failure"] == "")]
+    if rank_by == "dice_present":
+        own = own[own["reference_ml"] > 0]
     mean_dice = own.groupby("scan_id")["dice"].mean().dropna().sort_index()
     return mean_dice.sort_values(ascending=not best, kind="stable").head(n)
 
@@ -99,19 +114,67 @@ def _draw_scale_bar(axes: Axes, box: np.ndarray) -> None:
     axes.text(left, bottom - 1.5, words, color="white", size=style.SMALL_PT, va="bottom")
 
 
-def _draw_case(
-    page: style.Page, top_mm: float, panel_mm: tuple[float, float], box: np.ndarray, shown: Slice
-) -> None:
+@dataclass(frozen=True)
+class Layout:
+    """Where the panels of a case go: CT, truth, then the models; sizes in mm."""
+
+    titles: list[list[str]]  # lines of each panel's title
+    per_row: int
+    panel_mm: tuple[float, float]
+    titles_mm: float
+
+    @property
+    def one_row(self) -> bool:
+        """All panels side by side: titles stand once, above the first case of a page."""
+        return len(self.titles) <= self.per_row
+
+    @property
+    def row_mm(self) -> float:
+        """Height of a row of panels with what stands below them, and above them if titles do."""
+        return self.panel_mm[1] + BELOW_PANELS_MM + (0.0 if self.one_row else self.titles_mm)
+
+    @property
+    def case_mm(self) -> float:
+        """Height of a case with its line of words."""
+        n_rows = math.ceil(len(self.titles) / self.per_row)
+        return style.line_height_mm(style.SMALL_PT) + n_rows * self.row_mm + AFTER_CASE_MM
+
+    def corner(self, panel: int) -> tuple[float, float]:
+        """Upper left corner of a panel, from that of its case's panels."""
+        row, column = divmod(panel, self.per_row)
+        top = row * self.row_mm + (0.0 if self.one_row else self.titles_mm)
+        return column * (self.panel_mm[0] + GAP_MM), top
+
+
+def _layout(titles: Sequence[str], box: np.ndarray, width_mm: float) -> Layout:
+    """Panels as wide as the figure allows; ``box``: what is seen of each slice, in mm."""
+    left, right, front, back = box
+    per_row = min(len(titles), PANELS_PER_ROW) if style.is_narrow(width_mm) else len(titles)
+    width = min(LARGEST_PANEL_MM, (width_mm + GAP_MM) / per_row - GAP_MM)
+    lines = [style.wrap(words, width, style.TEXT_PT) for words in titles]
+    titles_mm = max(map(len, lines)) * style.line_height_mm(style.TEXT_PT)
+    return Layout(lines, per_row, (width, width * (back - front) / (right - left)), titles_mm)
+
+
+def _write_titles(page: style.Page, top_mm: float, layout: Layout) -> None:
+    """Titles of all panels; ``top_mm``: where the panels begin, or, with several rows, their titles."""
+    for panel, lines in enumerate(layout.titles):
+        left, top = layout.corner(panel)
+        how = {"ha": "center", "va": "bottom", "weight": "bold", "size": style.TEXT_PT}
+        page.text(left + layout.panel_mm[0] / 2, top_mm + top, "\n".join(lines), **how)
+
+
+def _draw_case(page: style.Page, top_mm: float, layout: Layout, box: np.ndarray, shown: Slice) -> None:
     """The panels of one case: CT, truth, predictions; ``box`` is what of the slice is seen, in mm."""
     masks: list[np.ndarray | None] = [None, shown.truth, *shown.predictions.values()]
-    width, height = panel_mm
-    for column, mask in enumerate(masks):
-        axes = page.axes(column * (width + GAP_MM), top_mm, width, height)
+    for panel, mask in enumerate(masks):
+        left, top = layout.corner(panel)
+        axes = page.axes(left, top_mm + top, *layout.panel_mm)
         axes.set_facecolor("black")
         _draw_ct(axes, shown)
         if mask is not None:
             _draw_mask(axes, mask, shown.pixel_mm)
-        elif column:
+        elif panel:
             how: dict[str, Any] = {
                 "color": "white",
                 "ha": "center",
@@ -119,7 +182,7 @@ def _draw_case(
             }
             axes.text(0.5, 0.1, "no prediction", transform=axes.transAxes, **how)
         axes.set(xlim=box[:2], ylim=(box[3], box[2]))
-        if column == 0:
+        if panel == 0:
             _draw_scale_bar(axes, box)
             axes.text(0.03, 0.97, "R", color="white", va="top", transform=axes.transAxes)
 
@@ -174,7 +237,9 @@ def draw_cases(
     best: bool,
     n: int,
     study_title: str,
-) -> tuple[Figure, pd.DataFrame]:
+    width_mm: float = style.WIDTH_MM,
+    rank_by: str = "dice",
+) -> list[tuple[Figure, pd.DataFrame]]:
     """One row per case: the CT, the truth on it, then each model's prediction on it.
 
     Args:
@@ -186,72 +251,86 @@ def draw_cases(
         best: the best cases, or the worst.
         n: number of cases.
         study_title: printed in the corner.
+        width_mm: of the figure in print.
+        rank_by: one of :data:`RULES`.
 
     Returns:
-        The figure, and the numbers in it.
+        Pages of at most ``style.TALLEST_MM``, each with the numbers in it.
 
     Raises:
         BadInput: a model has no manifest, the selecting model has no case to show, or a prediction
             can't be used.
     """
     scores, seed_words = metrics.first_seed(scores)
-    chosen = ranked(scores, select_by, best, n)
+    chosen = ranked(scores, select_by, best, n, rank_by)
     if chosen.empty:
         message = "gave no prediction of any scan: there is no case to show"
         raise BadInput([Problem("--metrics", message, key="model", value=select_by)])
     runs = runs_to_show(manifests, list(show))
     slices = {scan: load_slice(data / scan, runs) for scan in chosen.index}
     table = _table(scores, chosen, slices, show)
-
-    columns = ["CT", "Truth", *show.values()]
-    panel_width = min(LARGEST_PANEL_MM, (style.WIDTH_MM + GAP_MM) / len(columns) - GAP_MM)
-    boxes = _view_boxes(list(slices.values()))
-    left, right, front, back = boxes[0]
-    panel_mm = (panel_width, panel_width * (back - front) / (right - left))
-    line_mm = style.line_height_mm(style.SMALL_PT)
-    titles = [style.wrap(words, panel_width, style.TEXT_PT) for words in columns]
-    titles_mm = max(len(lines) for lines in titles) * style.line_height_mm(style.TEXT_PT)
-    case_mm = 2.1 + 3 * line_mm + panel_mm[1]
-    body_mm = titles_mm + case_mm * len(chosen) + 1
+    boxes = dict(zip(slices, _view_boxes(list(slices.values())), strict=True))
+    layout = _layout(["CT", "Truth", *show.values()], next(iter(boxes.values())), width_mm)
 
     selector = show.get(select_by, select_by)
     own = scores[scores["model"] == select_by]
     notes = [
-        f"Mean Dice of {selector} over {', '.join(LABELS)} of the whole scan; a lesion in neither mask",
-        "(“absent”) counts as 1.",
+        f"Mean Dice of {selector} over {', '.join(LABELS)} of the whole scan; {RULES[rank_by]}.",
+        "Below each prediction: its Dice.",
         f"Slice with the largest lesion area in the truth. Window {WINDOW_LEVEL_HU}/{WINDOW_WIDTH_HU} HU.",
-        "R: the patient's right.",
+        f"R: the patient's right. n = {own['scan_id'].nunique()} scans to choose from.",
         metrics.failure_words(own, "not among the cases"),
         seed_words,
     ]
-    legend = lesion_legend(fill=0.45)
     heading = f"Cases with the {'best' if best else 'worst'} mean Dice by {selector}"
-    sheet = style.sheet(heading, study_title, body_mm, legend, notes)
-    page = style.Page(sheet.body, body_mm)
-    for column, lines in enumerate(titles):
-        middle = column * (panel_width + GAP_MM) + panel_width / 2
-        how = {"ha": "center", "va": "bottom", "weight": "bold", "size": style.TEXT_PT}
-        page.text(middle, titles_mm, "\n".join(lines), **how)
-    for (rank, (scan, mean)), box in zip(enumerate(chosen.items()), boxes, strict=True):
-        top = titles_mm + rank * case_mm + 1.5
+    n_that_fit = max(1, int((style.TALLEST_BODY_MM - layout.titles_mm) / layout.case_mm))
+    n_pages = math.ceil(len(chosen) / n_that_fit)
+    pages = []
+    for scans in np.array_split(chosen.index.to_numpy(), n_pages):
+        body_mm = (layout.titles_mm if layout.one_row else 0.0) + layout.case_mm * len(scans) + 1
+        legend = lesion_legend(fill=0.45)
+        sheet = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
+        page = style.Page(sheet.body, body_mm, width_mm)
+        rows = table[table["scan_id"].isin(scans)]
+        _draw_page(page, layout, rows, slices, boxes, show)
+        pages.append((sheet.figure, rows))
+    return pages
+
+
+def _draw_page(
+    page: style.Page,
+    layout: Layout,
+    table: pd.DataFrame,
+    slices: Mapping[str, Slice],
+    boxes: Mapping[str, np.ndarray],
+    show: Mapping[str, str],
+) -> None:
+    """The cases of one page, those of ``table``, one below the other."""
+    line_mm = style.line_height_mm(style.SMALL_PT)
+    top = 1.5
+    if layout.one_row:
+        top += layout.titles_mm
+        _write_titles(page, layout.titles_mm, layout)
+    for rank, rows in table.groupby("rank"):
+        scan = str(rows["scan_id"].iloc[0])
         shown = slices[scan]
         where = f"slice {shown.index + 1} of {shown.count}, at {style.number(shown.position_mm, 1)} mm"
-        page.text(0, top, f"{rank + 1}. {scan}, {where}, mean Dice {style.number(mean)}")
-        _draw_case(page, top + line_mm, panel_mm, box, shown)
-        _write_dice(
-            page, top + line_mm + panel_mm[1] + 1.0, panel_width, table[table["scan_id"] == scan], show
-        )
-    return sheet.figure, table
+        words = f"{rank}. {scan}, {where}, mean Dice {style.number(rows['mean_dice'].iloc[0])}"
+        page.text(0, top, style.wrap(words, page.width_mm, style.SMALL_PT, most_lines=1)[0])
+        if not layout.one_row:
+            _write_titles(page, top + line_mm, layout)
+        _draw_case(page, top + line_mm, layout, boxes[scan], shown)
+        for panel, model in enumerate(show, start=2):
+            left, from_top = layout.corner(panel)
+            below = top + line_mm + from_top + layout.panel_mm[1] + 1.0
+            _write_dice(page, left, below, layout.panel_mm[0], rows[rows["model"] == model])
+        top += layout.case_mm
 
 
-def _write_dice(
-    page: style.Page, top_mm: float, panel_width: float, rows: pd.DataFrame, show: Mapping[str, str]
-) -> None:
-    """Dice per lesion under each model's panel, the lesions' names on a line above."""
+def _write_dice(page: style.Page, left_mm: float, top_mm: float, width_mm: float, rows: pd.DataFrame) -> None:
+    """Dice per lesion under one model's panel, the lesions' names on a line above."""
     line_mm = style.line_height_mm(style.SMALL_PT)
-    page.text(panel_width * 2 + GAP_MM - 0.5, top_mm + line_mm, "Dice", ha="right")
-    for column, model in enumerate(show, start=2):
-        for part, row in enumerate(rows[rows["model"] == model].to_dict("records")):
-            middle = column * (panel_width + GAP_MM) + panel_width * (part + 0.5) / len(LABELS)
-            page.text(middle, top_mm, row["label"], ha="center", color=style.GREY)
-            page.text(middle, top_mm + line_mm, _dice_words(row), ha="center")
+    for part, row in enumerate(rows.to_dict("records")):
+        middle = left_mm + width_mm * (part + 0.5) / len(LABELS)
+        page.text(middle, top_mm, row["label"], ha="center", color=style.GREY)
+        page.text(middle, top_mm + line_mm, _dice_words(row), ha="center")

@@ -18,7 +18,10 @@ from headct.figures import style
 from headct.labels import LABELS
 from headct.metrics import PREDICTS_NOTHING
 
-ROW_MM = 8.5
+ROW_MM, NARROW_ROW_MM = 8.5, 4.2
+AROUND_ROWS_MM, NARROW_AROUND_ROWS_MM = 21.0, 19.0
+"""Height of a panel's title and axis."""
+NAME_MM, NARROW_NAME_MM = 34.0, 22.0
 HALF_WIDTH = 0.42
 """Half the height of a violin or bar at its widest, in rows."""
 FEWEST_FOR_DENSITY = 10
@@ -174,7 +177,11 @@ def _long(title: str, model: str, label: str, drawn: Distribution) -> pd.DataFra
 
 
 def draw_box_violins(
-    scores: pd.DataFrame, titles: Mapping[str, str], study_title: str
+    scores: pd.DataFrame,
+    titles: Mapping[str, str],
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
+    present: bool = False,
 ) -> tuple[Figure, pd.DataFrame]:
     """Box-violin of Dice, one panel per lesion, one row per model.
 
@@ -183,21 +190,28 @@ def draw_box_violins(
         titles: title of each model to show, in order from the top. The trivial model, where
             ``scores`` has it, comes last and apart.
         study_title: printed in the corner.
+        width_mm: of the figure in print.
+        present: only scans that have the lesion in the reference.
 
     Returns:
         The figure, and the numbers in it.
     """
     scores, seed_words = metrics.first_seed(scores)
-    present = set(scores["model"])
-    titles = {key: title for key, title in titles.items() if key in present and key != PREDICTS_NOTHING}
-    if PREDICTS_NOTHING in present:
+    found = set(scores["model"])
+    if present:
+        scores = scores[scores["reference_ml"] > 0]
+    titles = {key: title for key, title in titles.items() if key in found and key != PREDICTS_NOTHING}
+    if PREDICTS_NOTHING in found and not present:  # there it is 0 by definition
         titles[PREDICTS_NOTHING] = "Predicts nothing"
     rows = {model: float(i) for i, model in enumerate(titles)}
     if PREDICTS_NOTHING in rows:
         rows[PREDICTS_NOTHING] += 0.4
     notes = [
         "Bar at 0 and at 1: share of scans with exactly that Dice, full height = 100 %.",
-        "Both lesion masks empty: 1; predicted but absent: 0.",
+        f"Dots: scans beyond the whiskers, or all if fewer than {FEWEST_FOR_DENSITY} are between 0 and 1.",
+        "Scans with the lesion in the reference."
+        if present
+        else "Both lesion masks empty: 1; predicted but absent: 0.",
         metrics.failure_words(scores, "it counts as empty"),
         seed_words,
     ]
@@ -214,12 +228,17 @@ def draw_box_violins(
             ms=2.2,
             mfc=style.BLUE,
             mec="none",
-            label=f"One scan (beyond whiskers; all if fewer than {FEWEST_FOR_DENSITY})",
+            label="One scan",
         ),
     ]
-    body_mm = 22 + ROW_MM * (max(rows.values()) + 1)
-    page = style.sheet("Dice per model and lesion", study_title, body_mm, legend, notes)
-    panels = page.body.subplots(1, len(LABELS), sharey=True)
+    narrow = style.is_narrow(width_mm)
+    rows_mm = (NARROW_ROW_MM if narrow else ROW_MM) * (max(rows.values()) + 1)
+    shape = (len(LABELS), 1) if narrow else (1, len(LABELS))
+    around_mm = NARROW_AROUND_ROWS_MM if narrow else AROUND_ROWS_MM
+    body_mm = shape[0] * (around_mm + rows_mm)
+    heading = "Dice per model and lesion" + (", where the lesion is present" if present else "")
+    page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
+    panels = page.body.subplots(*shape, sharey=True)
     table = []
     for axes, label in zip(panels, LABELS, strict=True):
         of_label = scores[scores["label"] == label]
@@ -229,7 +248,11 @@ def draw_box_violins(
         }
         _draw_lesion(axes, label, drawn, rows)
         table += [_long(titles[model], model, label, drawn[model]) for model in titles]
-    names = ["\n".join(style.wrap(title, 34, style.TEXT_PT, most_lines=2)) for title in titles.values()]
+    name_mm = NARROW_NAME_MM if narrow else NAME_MM
+    names = [
+        "\n".join(style.wrap(title, name_mm, style.TEXT_PT, most_lines=1 if narrow else 2))
+        for title in titles.values()
+    ]
     panels[0].set_yticks(list(rows.values()), names, size=style.TEXT_PT)
     panels[0].set_ylim(max(rows.values()) + 0.7, -0.7)
     columns = ["model", "title", "label", "element", "scan_id", "dice", "value"]

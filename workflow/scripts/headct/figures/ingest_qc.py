@@ -37,7 +37,7 @@ SAMPLE_MM = 0.9
 """Smaller pixels are averaged to about this size: 200 dots per inch on the page."""
 
 SCALE_BAR_MM = 50.0
-FINE_PT = 5.5
+FINE_PT = style.SMALLEST_PT
 PANEL_MM = np.array([1.0, FIELD_MM[1] / FIELD_MM[0]]) * ((style.WIDTH_MM + GAP_MM) / COLUMNS - GAP_MM)
 
 LIST_MM = 225.0

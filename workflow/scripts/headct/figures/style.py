@@ -1,10 +1,12 @@
 """One look for all figures: print sizes, colours, the frame around the panels, how a figure is saved.
 
-Sizes are in millimetres at print size, as journals give them: 170 mm is two columns.
+Sizes are in millimetres at print size, as journals give them: 85 mm is one column, 170 mm are two. A figure
+is laid out anew for each width, so that its text has the same size in print.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -24,10 +27,17 @@ from headct.artefacts import write_atomically, write_tsv
 
 MM_PER_INCH = 25.4
 POINTS_PER_MM = 72 / MM_PER_INCH
-WIDTH_MM = 170.0
+COLUMN_MM, WIDTH_MM = 85.0, 170.0
+TALLEST_MM = 235.0
+"""What fits on a page of print, caption aside."""
+TALLEST_BODY_MM = TALLEST_MM - 30.0
+"""What heading, notes and legend leave of it."""
 
 TEXT_PT, SMALL_PT = 7.0, 6.5
-LEGEND_MM = 4.6
+SMALLEST_PT = 6.0
+LEGEND_ROW_MM = 3.6
+LEGEND_EM = {"handlelength": 1.8, "handletextpad": 0.8, "columnspacing": 1.0, "borderpad": 0.4}
+"""Spaces of a legend in units of its font size."""
 
 # Okabe M, Ito K. Color Universal Design (2008), https://jfly.uni-koeln.de/color/.
 VERMILLION, SKY_BLUE, YELLOW = "#D55E00", "#56B4E9", "#F0E442"
@@ -143,6 +153,34 @@ def wrap(
     return lines
 
 
+def is_narrow(width_mm: float) -> bool:
+    """Whether panels go below each other, for one column of print."""
+    return width_mm < (COLUMN_MM + WIDTH_MM) / 2
+
+
+def pages(heights_mm: Sequence[float]) -> list[list[int]]:
+    """Which blocks go on which page, in order, as many as fit below each other."""
+    found: list[list[int]] = []
+    for block, height_mm in enumerate(heights_mm):
+        if found and sum(heights_mm[i] for i in found[-1]) + height_mm <= TALLEST_BODY_MM:
+            found[-1].append(block)
+        else:
+            found.append([block])
+    return found
+
+
+def legend_columns(labels: Sequence[str], width_mm: float, least_rows: int = 1) -> int:
+    """The most columns in which a legend fits into the width; it is filled column by column."""
+    em_mm = SMALL_PT / POINTS_PER_MM
+    mark_mm = (LEGEND_EM["handlelength"] + LEGEND_EM["handletextpad"]) * em_mm
+    for n_columns in range(math.ceil(len(labels) / least_rows), 1, -1):
+        columns = np.array_split([text_width_mm(label, SMALL_PT) + mark_mm for label in labels], n_columns)
+        gaps_mm = (LEGEND_EM["columnspacing"] * (n_columns - 1) + 2 * LEGEND_EM["borderpad"]) * em_mm
+        if sum(column.max() for column in columns) + gaps_mm <= width_mm:
+            return n_columns
+    return 1
+
+
 def sheet(
     heading: str,
     study_title: str,
@@ -150,17 +188,19 @@ def sheet(
     legend: Sequence[Artist],
     notes: Sequence[str],
     width_mm: float = WIDTH_MM,
+    legend_rows: int = 1,
 ) -> Sheet:
     """A figure whose panels get ``body_mm`` of height, whatever the texts need.
 
-    ``notes`` (sentences; empty ones are dropped) go above the legend (if any), the
-    study title into the lower right corner.
+    ``notes`` (sentences; empty ones are dropped) go above the legend (if any, in ``legend_rows`` at
+    least, filled column by column), the study title into the lower right corner.
     """
     heading_lines = wrap(heading, width_mm * 0.98, TEXT_PT + 1, weight="bold")
     note_lines = wrap(" ".join(filter(None, notes)), width_mm, SMALL_PT)
     study_lines = wrap(study_title, width_mm, SMALL_PT)
     small_mm = line_height_mm(SMALL_PT)
-    legend_mm = LEGEND_MM if legend else 0.0
+    n_columns = legend_columns([str(handle.get_label()) for handle in legend], width_mm, legend_rows)
+    legend_mm = LEGEND_ROW_MM * math.ceil(len(legend) / n_columns) + 1.0 if legend else 0.0
     head_mm = 1.4 + len(heading_lines) * line_height_mm(TEXT_PT + 1)
     foot_mm = 2.5 + (len(note_lines) + len(study_lines)) * small_mm + legend_mm
     total_mm = head_mm + body_mm + foot_mm
@@ -176,11 +216,10 @@ def sheet(
             handles=list(legend),
             loc="upper left",
             bbox_to_anchor=(0, legend_top),
-            ncols=len(legend),
-            borderpad=0.4,
+            ncols=n_columns,
             borderaxespad=0,
-            columnspacing=1.4,
-            handlelength=1.8,
+            labelspacing=LEGEND_ROW_MM * POINTS_PER_MM / SMALL_PT - 1,
+            **LEGEND_EM,
         )
     study_top = legend_top - legend_mm / foot_mm
     foot.text(1, study_top, "\n".join(study_lines), ha="right", color=GREY, **below)
