@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from figure_inputs import assert_fit_to_print, texts, write_scan
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
-from figure_inputs import assert_fit_to_print, texts, write_scan
 
 from headct.artefacts import read_tsv, write_json, write_tsv
 from headct.figures import __main__ as figures
