@@ -79,7 +79,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     wanted = every_figure(tmp_path)
     widths_mm = dict(zip(wanted, cycle(WIDTHS_MM), strict=False))
     for name, width_mm in widths_mm.items():
-        wanted[name] += ["--width-mm", str(width_mm)]
+        wanted[name] = [*wanted[name], "--width-mm", str(width_mm)]
     here, there = tmp_path / "here", tmp_path / "there"
     commands = [
         [name, "--study-title", "Simulated data", "--out", str(there / f"{name}.pdf"), *arguments]
