@@ -37,6 +37,8 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 benchmarks: $(READY)  ## against peers, on the real series; the results are kept, with their date
 	python benchmarks/ingest.py --real-ct $(HEADCT_REAL_CT) > benchmarks/ingest.md.new
 	mv benchmarks/ingest.md.new benchmarks/ingest.md
+	python benchmarks/training.py --scale small > benchmarks/training.md.new
+	mv benchmarks/training.md.new benchmarks/training.md
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)
