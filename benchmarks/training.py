@@ -550,14 +550,15 @@ def cells(record: dict[str, Any]) -> list[str]:
     slowest = {way: min(one["patches_per_s"] for one in record[way]) for way in WAYS}
     trainer = {way: 1000 * min(one["trainer_cpu_s"] for one in record[way]) for way in WAYS}
     workers = {way: 1000 * min(one["workers_cpu_s"] for one in record[way]) for way in WAYS}
+    bound = {way: max(trainer[way], workers[way] / max(1, record["workers"])) for way in WAYS}
     start_up = {way: min(one["start_up_s"] for one in record[way]) for way in WAYS}
     return [
         f"{shape[0]} × {'×'.join(map(str, shape[2:]))}",
         *(f"{rate[way]:.1f} ({slowest[way]:.1f})" for way in WAYS),
-        f"{rate['ours'] / rate['peer']:.2f}",
-        f"{rate['ours'] / rate['ceiling']:.2f}",
+        *(f"{rate['ours'] / rate[way]:.2f}" for way in ("peer", "ceiling")),
         *(f"{trainer[way]:.1f} + {workers[way]:.1f}" for way in ("ours", "peer")),
         f"{trainer['ceiling']:.1f}",
+        *(f"{bound[way] / bound['ours']:.2f}" for way in ("peer", "ceiling")),
         *(f"{start_up[way]:.1f}" for way in ("ours", "peer")),
         *(utilisation(record[way]) for way in ("ours", "peer")),
     ]
@@ -571,8 +572,9 @@ def utilisation(rounds: list[dict[str, Any]]) -> str:
 
 HEADER = """\
 | model | batch × patch | patches/s: ours | peer | ceiling | ours / peer | ours / ceiling \
-| CPU ms/patch: ours | peer | ceiling | start-up, s: ours | peer | GPU busy: ours | peer |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
+| CPU ms/patch: ours | peer | ceiling | by CPU: ours / peer | ours / ceiling \
+| start-up, s: ours | peer | GPU busy: ours | peer |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 NOTES = """\
 Ours: the loop of `python -m headct.training`, from prepared data. Peer: nnU-Net's trainer with the same \
@@ -582,10 +584,13 @@ have the same scans, patches (z × y × x), batches, network and number of data 
 checkpoints or validates while it is timed.
 
 The three took turns, {rounds} times. Rates are of the fastest turn (in brackets the slowest), CPU times of \
-the cheapest: training process + data workers. Where others use the machine, too, CPU times say more than \
-rates. Start-up is from the call to the end of the first step, without imports and without preparing the \
-data, which ours does once; it is in that of the MONAI script, and in that of `blast-ct-train` with its \
-elastic noise."""
+the cheapest: training process + data workers. "By CPU" compares the speeds that these times allow where \
+each process has a core: on a machine that others use, too, rates depend on who else is at work, and these \
+hardly. On a GPU rates count alone.
+
+Start-up is from the call to the end of the first step, without imports and without preparing the data, \
+which ours does once; it is in that of the MONAI script, and in that of `blast-ct-train` with its elastic \
+noise."""
 
 
 def report(found: dict[str, dict[str, Any]], scale: str, config: dict[str, Any], load: str) -> str:
