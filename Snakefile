@@ -19,6 +19,7 @@ include: "workflow/rules/cohort.smk"
 include: "workflow/rules/crosscheck.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -36,4 +37,6 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.statistics.output,
+        rules.paired_analysis.output,
+        rules.planned_comparison.output,
         rules.balance.output,

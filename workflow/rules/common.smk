@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.statistics import plan
 from headct.training.preparation import representation
 
 
@@ -63,6 +64,21 @@ STATISTICS = [
     "prevalence",
     "selection",
     "claims",
+]
+
+COMPARISON = [
+    "plan",
+    "endpoints",
+    "sensitivity",
+    "estimates",
+    "friedman",
+    "ranks",
+    "paired",
+    "equivalence",
+    "volume_equivalence",
+    "detection",
+    "subgroups",
+    "limits",
 ]
 
 if not workflow.remote_exec:
@@ -143,6 +159,8 @@ TRAINING_RECORDS = [
 SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )
+PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
+checked(plan.load, Path(PLAN))
 PUBLISHED = sorted(
     os.path.relpath(path)
     for path in (Path(workflow.basedir) / "resources" / "published").glob("*.tsv")

@@ -69,7 +69,8 @@ def detection(present: np.ndarray, predicted: np.ndarray, minimum: int) -> dict[
         if not lacking and not whole:
             lacking = ["no scan is called " + ("positive" if name == "ppv" else "negative")]
         if lacking:
-            notes.append(f"{name} {NOT_ESTIMABLE}: {' and '.join(lacking)}")
+            shown = name.upper() if len(name) == 3 else name
+            notes.append(f"{shown} {NOT_ESTIMABLE}: {' and '.join(lacking)}")
             row |= dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), np.nan)
             continue
         lower, upper = proportion_confint(part, whole, alpha=1 - LEVEL, method="wilson")

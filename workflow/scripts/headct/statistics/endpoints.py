@@ -20,7 +20,7 @@ otherwise), and with whole sites drawn instead of scans.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,7 @@ def _interval(values: np.ndarray, draws: Draws) -> dict[str, Any]:
     return {"difference": found.estimate[0], "lower": lower[0], "upper": upper[0], "note": note}
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
+def _verdict(row: Mapping[Hashable, Any]) -> str:
     if math.isnan(row["difference"]):
         return ""
     shown = row["p_holm"] < ALPHA

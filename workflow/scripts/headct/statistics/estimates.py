@@ -1,12 +1,12 @@
 """Each model by itself, with intervals: ``results/statistics/estimates.tsv``.
 
-    model, role, status     references among them: nothing predicted, mean training volume, second readings
-    label, scans            all, or with the lesion
-    measure                 mean and median of Dice, CCC, volume bias; HD95 and surface Dice if measured
-    n, n_failed             scans; of these without a prediction, which counts as empty
-    estimate, lower, upper  with a 95 % interval
-    method                  BCa, or order statistics for medians
-    scope, note
+model, role, status     references among them: nothing predicted, mean training volume, second readings
+label, scans            all, or with the lesion
+measure                 mean and median of Dice, CCC, volume bias; HD95 and surface Dice if measured
+n, n_failed             scans; of these without a prediction, which counts as empty
+estimate, lower, upper  with a 95 % interval
+method                  BCa, or order statistics for medians
+scope, note
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _rows(data: Measured, plan: Plan, label: str) -> Iterator[dict[str, Any]]:
             has_dice = bool(np.isfinite(data.arrays[label, "dice"][0, :, i]).all())
             for name, table in found.items():
                 if has_dice or SAMPLED[name] != "dice":
-                    cells = {"note": too_few(n)} if table is None else table.iloc[i].to_dict()
+                    cells = {"note": too_few(n)} if table is None else dict(table.iloc[i])
                     yield {**named, "measure": name, "method": BCA, **cells}
             if has_dice:
                 dice = data.arrays[label, "dice"].mean(axis=0)[chosen, i]

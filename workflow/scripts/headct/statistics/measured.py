@@ -96,7 +96,7 @@ def measured(scores: pd.DataFrame) -> Measured:
         roles=tuple(roles[list(models)]),
         n_seeds=n_seeds,
         arrays={(label, column): array(column, label) for label in LABELS for column in columns},
-        failed=array("failed", next(iter(LABELS))).any(axis=0),
+        failed=array("failed", next(iter(LABELS))).max(axis=0) > 0,
     )
 
 

@@ -186,10 +186,7 @@ def paired_table(data: Measured, plan: Plan) -> pd.DataFrame:
     """Every line of the plan's families, over all pairs; the columns are listed at the top of this module."""
     pairs = pairs_of(data)
     tables = [
-        compare(data, plan, family, label, pairs)
-        for family in plan.families
-        for label in LABELS
-        if pairs
+        compare(data, plan, family, label, pairs) for family in plan.families for label in LABELS if pairs
     ]
     columns = list(COLUMNS)
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

@@ -1,4 +1,4 @@
-"""The planned comparison, model against model on the same scans: ``python -m headct.statistics.paired_analysis``.
+"""The planned comparison, on the same scans: ``python -m headct.statistics.paired_analysis --help``.
 
 Writes, into the folder given, ``plan``, ``endpoints``, ``sensitivity``, ``estimates``, ``friedman``,
 ``ranks``, ``paired``, ``equivalence``, ``volume_equivalence``, ``detection``, ``subgroups`` and ``limits``
@@ -92,10 +92,11 @@ def analysis(
     margins = dice_margins(plan, humans)
     parts = [data, *humans]
     known = known.loc[data.scans]
+    sites = dict(zip(known.index, known["site"].astype(str), strict=True))
     return {
         "plan": plan_table(plan, data, known),
         "endpoints": endpoints_table(data, plan),
-        "sensitivity": sensitivity_table(data, plan, known["site"].astype(str).to_dict()),
+        "sensitivity": sensitivity_table(data, plan, sites),
         "estimates": estimates_table(parts, plan),
         "friedman": friedman_table(data, plan),
         "ranks": ranks_table(data, plan),

@@ -119,15 +119,17 @@ def load(path: Path) -> Plan:
         detection_thresholds_ml=tuple(detection["thresholds_ml"]),
         detection_minimum=detection["minimum_scans"],
         subgroup_minimum=subgroups["minimum_scans"],
-        subgroups=tuple(
-            Subgroup(**{key: tuple(v) if isinstance(v, list) else v for key, v in one.items()})
-            for one in subgroups["of"]
-        ),
+        subgroups=tuple(map(_subgroup, subgroups["of"])),
     )
 
 
 def _endpoint(content: Mapping[str, Any]) -> Endpoint:
     return Endpoint(**{**content, "against": tuple(content["against"])})
+
+
+def _subgroup(content: Mapping[str, Any]) -> Subgroup:
+    cuts = (tuple(content.get(key, ())) for key in ("cut_points", "training_quantiles"))
+    return Subgroup(content["name"], content["column"], *cuts)
 
 
 def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:

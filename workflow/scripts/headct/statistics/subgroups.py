@@ -21,8 +21,8 @@ interval of the interaction speak of it. Welch BL. Biometrika 1947;34:28-35, 195
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,7 @@ def levels(values: pd.Series, cut_points: list[float]) -> np.ndarray:
         return values.astype(object).where(values.notna(), UNKNOWN).astype(str).to_numpy()
     ends = [f"{cut:.3g}" for cut in cut_points]
     names = [f"up to {ends[0]}"]
-    names += [f"above {low} to {high}" for low, high in zip(ends, ends[1:], strict=False)]
+    names += [f"above {low} to {high}" for low, high in pairwise(ends)]
     names.append(f"above {ends[-1]}")
     numbers = values.to_numpy(float)
     found = np.array(names, dtype=object)[np.searchsorted(cut_points, numbers, side="left")]
