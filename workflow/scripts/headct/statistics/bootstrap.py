@@ -65,9 +65,10 @@ class Sampled:
         return spread
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends (k,) of the BCa intervals; a point for :meth:`constant` columns.
+        """Lower and upper ends (k,) of the BCa intervals.
 
-        NaN where a resample is undefined.
+        NaN where a resample is undefined, and for :meth:`constant` columns: no variance among the scans at
+        hand is no certainty about others.
         """
         noise = RELATIVE_NOISE * np.maximum(1, np.abs(self.estimate))
         # Ties with the estimate count half, as in scipy.stats.bootstrap.
@@ -84,7 +85,7 @@ class Sampled:
                 share = stats.norm.cdf(bias + z / (1 - acceleration * z))
                 ends.append(_column_quantiles(ordered, share))
         constant = self.constant()
-        lower, upper = (np.where(constant, self.estimate, end) for end in ends)
+        lower, upper = (np.where(constant, np.nan, end) for end in ends)
         return lower, upper
 
 

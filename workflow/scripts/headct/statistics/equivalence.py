@@ -25,7 +25,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from headct.labels import LABELS
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION, bland_altman
 from headct.statistics.measured import Measured, scope, status_of
-from headct.statistics.paired import MINIMUM_SCANS, NO_VARIANCE, pairs_of, sampled, too_few
+from headct.statistics.paired import MINIMUM_SCANS, pairs_of, sampled, too_few
 from headct.statistics.plan import Plan
 
 LEVEL = 0.90
@@ -45,6 +45,8 @@ VOLUME_COLUMNS = (
     *("bias_ml", "bias_lower_ml", "bias_upper_ml", "tost_p", "mean_verdict"),
     *("loa_lower_ml", "loa_upper_ml", "limits_verdict", "note"),
 )
+
+ALL_EQUAL = "all scans differ by the same: interval by the largest share that may be otherwise"
 
 Margins = Mapping[str, tuple[float, str]]
 """Margin of Dice per lesion, and where it is from."""
@@ -82,6 +84,15 @@ def verdict(lower: float, upper: float, margin: float) -> str:
     return DIFFERENT if lower >= margin or upper <= -margin else UNCLEAR
 
 
+def unseen_share(n: int) -> float:
+    """Largest share of scans that may be otherwise, with 95 % confidence, if none of ``n`` is.
+
+    A Dice differs by at most 1, so this bounds the mean difference where all ``n`` differences are equal
+    and a bootstrap sees no variance. Hanley JA, Lippman-Hand A. JAMA 1983;249:1743-1745, there as 3 / n.
+    """
+    return float(1 - ((1 - LEVEL) / 2) ** (1 / n))
+
+
 def equivalence_table(data: Measured, plan: Plan, margins: Margins) -> pd.DataFrame:
     """All pairs on Dice; the columns are listed at the top of this module."""
     pairs = pairs_of(data)
@@ -103,9 +114,14 @@ def equivalence_table(data: Measured, plan: Plan, margins: Margins) -> pd.DataFr
             found = sampled(data, plan, "dice", label, ALL_SCANS).differences(first, second)
             table["difference"] = found.estimate
             table["lower"], table["upper"] = found.interval(LEVEL)
+            same = found.constant()
+            bound = unseen_share(len(data.scans))
+            table.loc[same, "lower"], table.loc[same, "upper"] = (
+                table.loc[same, "difference"] + end for end in (-bound, bound)
+            )
             ends = zip(table["lower"], table["upper"], strict=True)
             table["verdict"] = [verdict(lower, upper, margin) for lower, upper in ends]
-            table.loc[found.constant(), "note"] = NO_VARIANCE
+            table.loc[same, "note"] = ALL_EQUAL
         tables.append(table.reindex(columns=list(COLUMNS)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 

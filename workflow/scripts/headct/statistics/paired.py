@@ -40,7 +40,7 @@ MINIMUM_SCANS = 3
 EXACT_UP_TO = 15
 """Scans up to which all sign flips are tried."""
 
-NO_VARIANCE = "no variance: the interval is a point"
+NO_VARIANCE = "all scans are equal in this: no interval"
 
 TESTS = ("wilcoxon_p", "sign_flip_p")
 

@@ -75,18 +75,23 @@ def is_known(subgroup: Subgroup, known: pd.DataFrame) -> bool:
     return subgroup.column == SIZE or subgroup.column in known
 
 
-def levels(values: pd.Series, cut_points: list[float]) -> np.ndarray:
-    """Level of each value: the value itself, or between which cut points it lies (upper end included)."""
+def levels(values: pd.Series, cut_points: list[float]) -> pd.Categorical:
+    """Level of each value: the value itself, or between which cut points it lies (upper end included).
+
+    The categories are in order, the unknown last. Cut points are rounded to three digits.
+    """
     if not cut_points:
-        return values.astype(object).where(values.notna(), UNKNOWN).astype(str).to_numpy()
-    ends = [f"{cut:.3g}" for cut in cut_points]
+        known = sorted({*values.dropna().astype(str)} - {UNKNOWN})
+        return pd.Categorical(values.astype(str).where(values.notna(), UNKNOWN), [*known, UNKNOWN])
+    cuts = sorted({float(f"{cut:.3g}") for cut in cut_points})
+    ends = [f"{cut:g}" for cut in cuts]
     names = [f"up to {ends[0]}"]
     names += [f"above {low} to {high}" for low, high in pairwise(ends)]
     names.append(f"above {ends[-1]}")
     numbers = values.to_numpy(float)
-    found = np.array(names, dtype=object)[np.searchsorted(cut_points, numbers, side="left")]
-    found[np.isnan(numbers)] = UNKNOWN
-    return found.astype(str)
+    codes = np.searchsorted(cuts, numbers, side="left")
+    codes[np.isnan(numbers)] = len(names)
+    return pd.Categorical.from_codes(codes, pd.Index([*names, UNKNOWN]))
 
 
 def subgroups_table(
@@ -106,8 +111,8 @@ def subgroups_table(
             if one.column == SIZE:
                 volumes = pd.Series(data.reference_ml(label), data.scans)
                 cut_points = sizes.get((one.name, label), list(one.cut_points))
-                level_of = levels(volumes, cut_points)
-                level_of = np.where(volumes > 0, level_of, NO_LESION)
+                level_of = levels(volumes, cut_points).add_categories([NO_LESION])
+                level_of[(volumes == 0).to_numpy()] = NO_LESION
             else:
                 level_of = levels(known[one.column], list(one.cut_points))
             table = _one_subgroup(data, plan, label, model, others, level_of)
@@ -123,17 +128,17 @@ def subgroups_table(
 
 
 def _one_subgroup(
-    data: Measured, plan: Plan, label: str, model: str, others: list[str], level_of: np.ndarray
+    data: Measured, plan: Plan, label: str, model: str, others: list[str], level_of: pd.Categorical
 ) -> pd.DataFrame:
     """One row per level × other model."""
     own, columns = data.models.index(model), [data.models.index(other) for other in others]
     dice = data.arrays[label, "dice"]
     difference = (dice[:, :, [own]] - dice[:, :, columns]).mean(axis=0)
-    names, sizes = np.unique(level_of, return_counts=True)
-    large = names[sizes >= plan.subgroup_minimum]
+    sizes = level_of.value_counts()
+    large = list(sizes.index[sizes >= plan.subgroup_minimum])
     p = welch_anova([difference[level_of == level] for level in large])
     tables = []
-    for level in names:
+    for level in sizes.index[sizes > 0]:
         inside = level_of == level
         table = pd.DataFrame({"level": level, "against": others})
         if level not in large:

@@ -75,8 +75,8 @@ def _notes(statistics: Statistics) -> list[str]:
         "A missing prediction counts as empty. “Predicts nothing”, “Mean training volume”"
         " and second readings are references; they enter no test. Second readings are of other scans than"
         " the test set, of either set; n is in estimates.tsv.",
-        f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests with"
-        " P < .05 after false-discovery-rate correction (subgroups.tsv).",
+        f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests"
+        " with P < .05 after false-discovery-rate correction (subgroups.tsv).",
     ]
 
 
@@ -86,7 +86,8 @@ def _interval(row: Row, names: tuple[str, str, str], decimals: int = DICE_DECIMA
 
 
 def _endpoints(endpoints: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
-    rows, apart, last = [], [], ""
+    rows: list[list[Cell]] = []
+    apart, last = [], ""
     for row in endpoints.to_dict("records"):
         if last and row["endpoint"] != last:
             apart.append(len(rows))
@@ -126,7 +127,7 @@ def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
         ("CCC (95% CI)", "ccc", ALL_SCANS),
     )
     by = estimates.set_index(["model", "label", "measure", "scans"])[["estimate", "lower", "upper"]]
-    known = by.to_dict("index")
+    known: dict[Any, Any] = by.to_dict("index")
     nothing = dict.fromkeys(("estimate", "lower", "upper"), math.nan)
     models = estimates.drop_duplicates("model")
     rows = [
@@ -207,7 +208,8 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
     ]
     names = ("Sensitivity", "Specificity", "PPV", "NPV")
     columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
-    heading = f"D. Detection above {first['threshold_ml'].iloc[0]:g} mL, 95% intervals (Wilson); a dash is not estimable"
+    above = f"{first['threshold_ml'].iloc[0]:g} mL"
+    heading = f"D. Detection above {above}, 95% intervals (Wilson); a dash is not estimable"
     return Panel(columns, rows, heading, _apart(models["role"]))
 
 
