@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy import stats
 
 from headct.statistics import bootstrap
 from headct.statistics.agreement import concordance
-from headct.statistics.bootstrap import Sampled, draws_of_clusters, draws_of_scans, evaluate, mean
+from headct.statistics.bootstrap import draws_of_clusters, draws_of_scans, evaluate, mean
 
 RNG = np.random.default_rng(7)
 
@@ -21,8 +22,8 @@ def test_bca_is_scipys_on_the_same_resamples() -> None:
     values = RNG.exponential(size=(25, 3))
     theirs = stats.bootstrap((values,), np.mean, n_resamples=999, method="BCa", rng=1, confidence_level=0.9)
     ours = evaluate(mean(values[None]), draws_of_scans(25, 999, 1))
-    same = Sampled(ours.estimate, theirs.bootstrap_distribution.T, ours.left_out)
-    np.testing.assert_allclose(same.interval(0.9), theirs.confidence_interval, rtol=1e-12)
+    same = replace(ours, resampled=theirs.bootstrap_distribution.T)
+    np.testing.assert_allclose(same.bca(0.9), theirs.confidence_interval, rtol=1e-12)
 
 
 def test_bca_on_the_spatial_test_data() -> None:
@@ -38,7 +39,7 @@ def test_bca_on_the_spatial_test_data() -> None:
     deviation = found.left_out.mean() - found.left_out
     acceleration = (deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5)
     assert acceleration == pytest.approx(0.061, abs=5e-4)
-    low, high = found.interval(0.9)
+    low, high = found.bca(0.9)
     assert (low[0], high[0]) == pytest.approx((115.8, 259.6), abs=3)
 
 
@@ -111,8 +112,46 @@ def test_median_interval_of_few_or_tied_values() -> None:
     assert bootstrap.median_interval(np.array([0.2, *[1.0] * 30])) == (1, 1)
 
 
+def test_t_with_the_degrees_of_freedom_that_the_variance_has() -> None:
+    """Of normal values it is Student's t; where two scans of fifty differ, a t with one or two."""
+    # R: t.test(x)$conf.int; jackknife::, bootstrap::jackknife(x, mean)$jack.se is sd(x)/sqrt(n)
+    x = RNG.normal(size=(1, 400, 1))
+    found = evaluate(mean(x), draws_of_scans(400, 500, 1))
+    wanted = stats.ttest_1samp(x[0, :, 0], 0).confidence_interval(0.95)
+    assert np.ravel(found.student(0.95)) == pytest.approx(np.ravel(wanted), rel=0.005)
+    assert found.method() == ["BCa"]
+    np.testing.assert_array_equal(found.interval(0.95), found.bca(0.95))
+    few = np.zeros((1, 50, 1))
+    few[0, :2] = 1.0
+    found = evaluate(mean(few), draws_of_scans(50, 500, 1))
+    kurtosis = stats.kurtosis(few[0, :, 0], fisher=False)
+    half = stats.t.ppf(0.975, 2 * 50 / (kurtosis - 1)) * few.std(ddof=1) / np.sqrt(50)
+    assert found.method() == ["t"]
+    assert np.ravel(found.interval(0.95)) == pytest.approx([0.04 - half, 0.04 + half])
+
+
+def test_t_of_a_concordance_is_made_on_fishers_scale() -> None:
+    x = RNG.gamma(2, 10, 15)
+    found = evaluate(
+        bootstrap.ccc(x, (x * RNG.uniform(0.7, 1.3, 15))[None, :, None]),
+        draws_of_scans(15, 500, 1),
+        fisher=True,
+    )
+    low, high = map(np.arctanh, np.ravel(found.student(0.95)))
+    assert (low + high) / 2 == pytest.approx(np.arctanh(found.estimate[0]))
+
+
+def test_variance_between_seeds_counts_with_its_few_degrees_of_freedom() -> None:
+    seeds = np.array([0.1, 0.4, 0.3])
+    values = seeds[:, None, None] + 1e-4 * RNG.normal(size=(3, 40, 1))
+    found = evaluate(mean(values), draws_of_scans(40, 500, 1, n_seeds=3))
+    half = stats.t.ppf(0.975, 2) * seeds.std(ddof=1) / np.sqrt(3)
+    centre = seeds.mean()
+    assert np.ravel(found.interval(0.95)) == pytest.approx([centre - half, centre + half], abs=2e-3)
+
+
 @settings(max_examples=20, deadline=None)
-@given(st.integers(3, 40), st.floats(-5, 5), st.floats(0.1, 10))
+@given(st.integers(3, 60), st.floats(-5, 5), st.floats(0.1, 10))
 def test_intervals_move_with_the_values(n: int, shift: float, factor: float) -> None:
     values = np.random.default_rng(n).normal(size=(1, n, 1))
     draws = draws_of_scans(n, 200, 1)

@@ -386,7 +386,7 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_other_seed_of_the_plan_other_resamples() -> None:
-    metrics = simulated(MODELS[:2], n_scans=20)
+    metrics = simulated(MODELS[:2], n_scans=60)
     one, other = (
         paired_table(measured(with_role(metrics, MODELS[:2])), plan) for plan in (PLAN, replace(PLAN, seed=1))
     )

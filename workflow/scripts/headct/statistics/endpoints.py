@@ -6,7 +6,7 @@
     measure, label, scans, model, against
     n                       scans
     estimate_model, estimate_against        means over the scans, or shares of them
-    difference, lower, upper                model − against, with the 95 % BCa interval
+    difference, lower, upper, interval      model − against, with the 95 % interval, and how it was made
     test, p                 McNemar's exact test (shares, one seed), else sign flips
     p_holm                  over all key secondary rows; the primary one needs no correction
     verdict                 higher, lower, no difference shown, or nothing where it could not be done
@@ -45,10 +45,13 @@ COMPLETE, SITES = "complete cases", "sites drawn"
 NAMES = ("status", "endpoint", "measure", "label", "scans", "model", "against")
 COLUMNS = (
     *NAMES,
-    *("n", "estimate_model", "estimate_against", "difference", "lower", "upper"),
+    *("n", "estimate_model", "estimate_against", "difference", "lower", "upper", "interval"),
     *("test", "p", "p_holm", "verdict", "scope", "note"),
 )
-SENSITIVITY_COLUMNS = (*NAMES, "analysis", "n", "n_sites", "difference", "lower", "upper", "note")
+SENSITIVITY_COLUMNS = (
+    *NAMES,
+    *("analysis", "n", "n_sites", "difference", "lower", "upper", "interval", "note"),
+)
 
 
 def endpoints_table(data: Measured, plan: Plan) -> pd.DataFrame:
@@ -132,7 +135,8 @@ def _interval(values: np.ndarray, draws: Draws) -> dict[str, Any]:
     found = bootstrap.evaluate(bootstrap.mean(values), draws).differences([0], [1])
     lower, upper = found.interval(LEVEL)
     note = NO_VARIANCE if found.constant()[0] else ""
-    return {"difference": found.estimate[0], "lower": lower[0], "upper": upper[0], "note": note}
+    ends = {"lower": lower[0], "upper": upper[0], "interval": found.method()[0]}
+    return {"difference": found.estimate[0], **ends, "note": note}
 
 
 def _verdict(row: Mapping[Hashable, Any]) -> str:

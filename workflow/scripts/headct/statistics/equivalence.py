@@ -4,7 +4,7 @@ That a difference is not significant never shows that there is none. Two one-sid
 an interval of 90 %: Schuirmann DJ. J Pharmacokinet Biopharm 1987;15:657-680.
 
 ``equivalence.tsv``, per lesion × pair of models, mean Dice over all scans: label model_a model_b status n
-difference lower upper (90 %, BCa) margin margin_source verdict scope note.
+difference lower upper (90 %) interval margin margin_source verdict scope note.
 
 ``volume_equivalence.tsv``, per model × lesion, predicted − reference volume over all scans: model role
 status label n margin_ml; bias_ml bias_lower_ml bias_upper_ml (90 %, t) tost_p mean_verdict; loa_lower_ml
@@ -36,7 +36,7 @@ SAME_RATER, ANOTHER_RATER = "second-reading-intra", "second-reading-inter"
 """Models of the metrics of second readings (docs/measures.md)."""
 
 COLUMNS = (
-    *("label", "model_a", "model_b", "status", "n", "difference", "lower", "upper"),
+    *("label", "model_a", "model_b", "status", "n", "difference", "lower", "upper", "interval"),
     *("margin", "margin_source", "verdict", "scope", "note"),
 )
 
@@ -114,6 +114,7 @@ def equivalence_table(data: Measured, plan: Plan, margins: Margins) -> pd.DataFr
             found = sampled(data, plan, "dice", label, ALL_SCANS).differences(first, second)
             table["difference"] = found.estimate
             table["lower"], table["upper"] = found.interval(LEVEL)
+            table["interval"] = found.method()
             same = found.constant()
             bound = unseen_share(len(data.scans))
             table.loc[same, "lower"], table.loc[same, "upper"] = (

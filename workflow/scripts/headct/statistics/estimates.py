@@ -1,12 +1,14 @@
 """Each model by itself, with intervals: ``results/statistics/estimates.tsv``.
 
-model, role, status     references among them: nothing predicted, mean training volume, second readings
-label, scans            all, or with the lesion
-measure                 mean and median of Dice, CCC, volume bias; HD95 and surface Dice if measured
-n, n_failed             scans; of these without a prediction, which counts as empty
-estimate, lower, upper  with a 95 % interval
-method                  BCa, or order statistics for medians
-scope, note
+One row per model × lesion × choice of scans × measure:
+
+    model, role, status     references among them: nothing predicted, mean training volume, second readings
+    label, scans            all, or with the lesion
+    measure                 mean and median of Dice, CCC, volume bias; HD95 and surface Dice if measured
+    n, n_failed             scans; of these without a prediction, which counts as empty
+    estimate, lower, upper  with a 95 % interval
+    interval                how it was made: BCa, t, or order statistics for medians
+    scope, note
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ from headct.statistics.measured import OPTIONAL, Measured, scope, status_of
 from headct.statistics.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, sampled, too_few
 from headct.statistics.plan import Plan
 
-BCA, ORDER = "BCa", "order statistics"
+ORDER = "order statistics"
 
 SAMPLED = {"dice_mean": "dice", "volume_error_ml_mean": "volume_error_ml", "ccc": "ccc"}
 """Measures of the table that are resampled, and what they are computed from."""
 
 COLUMNS = (
     *("model", "role", "status", "label", "scans", "measure", "n", "n_failed"),
-    *("estimate", "lower", "upper", "method", "scope", "note"),
+    *("estimate", "lower", "upper", "interval", "scope", "note"),
 )
 
 
@@ -65,7 +67,7 @@ def _rows(data: Measured, plan: Plan, label: str) -> Iterator[dict[str, Any]]:
             for name, table in found.items():
                 if has_dice or SAMPLED[name] != "dice":
                     cells = {"note": too_few(n)} if table is None else dict(table.iloc[i])
-                    yield {**named, "measure": name, "method": BCA, **cells}
+                    yield {**named, "measure": name, **cells}
             if has_dice:
                 dice = data.arrays[label, "dice"].mean(axis=0)[chosen, i]
                 yield {**named, "measure": "dice_median", **_median(dice)}
@@ -84,6 +86,7 @@ def _rows(data: Measured, plan: Plan, label: str) -> Iterator[dict[str, Any]]:
 def _with_interval(statistic: Sampled) -> pd.DataFrame:
     lower, upper = statistic.interval(LEVEL)
     table = pd.DataFrame({"estimate": statistic.estimate, "lower": lower, "upper": upper, "note": ""})
+    table["interval"] = statistic.method()
     table.loc[np.isnan(statistic.estimate), "note"] = "all volumes are equal: no concordance"
     table.loc[statistic.constant(), "note"] = NO_VARIANCE
     return table
@@ -93,4 +96,4 @@ def _median(values: np.ndarray) -> dict[str, Any]:
     lower, upper = bootstrap.median_interval(values, LEVEL)
     note = "" if not math.isnan(lower) else f"no interval of a median from {len(values)} scans"
     estimate = float(np.median(values)) if len(values) else math.nan
-    return {"estimate": estimate, "lower": lower, "upper": upper, "method": ORDER, "note": note}
+    return {"estimate": estimate, "lower": lower, "upper": upper, "interval": ORDER, "note": note}

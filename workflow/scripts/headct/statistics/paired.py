@@ -6,7 +6,7 @@
     status                  planned for pairs of the compared models, exploratory for others
     n                       scans
     estimate_a, estimate_b  means, or concordance correlation coefficients
-    difference, lower, upper                                a − b, with the 95 % BCa interval
+    difference, lower, upper, interval                      a − b, with the 95 % interval, and how it was made
     median_difference, median_lower, median_upper           with the interval by order statistics
     wilcoxon_p, wilcoxon_p_adjusted                         Benjamini-Hochberg over the planned pairs
     sign_flip_p, sign_flip_p_adjusted
@@ -46,7 +46,7 @@ TESTS = ("wilcoxon_p", "sign_flip_p")
 
 COLUMNS = (
     *("measure", "scans", "label", "model_a", "model_b", "status", "n", "estimate_a", "estimate_b"),
-    *("difference", "lower", "upper", "median_difference", "median_lower", "median_upper"),
+    *("difference", "lower", "upper", "interval", "median_difference", "median_lower", "median_upper"),
     *("wilcoxon_p", "wilcoxon_p_adjusted", "sign_flip_p", "sign_flip_p_adjusted"),
     *("standardised", "rank_biserial", "superiority", "scope", "note"),
 )
@@ -178,7 +178,8 @@ def sampled(data: Measured, plan: Plan, measure: str, label: str, scans: str) ->
     draws = bootstrap.draws_of_scans(int(chosen.sum()), plan.resamples, plan.seed, data.n_seeds)
     if measure == "ccc":
         predicted = data.arrays[label, "predicted_ml"][:, chosen]
-        return bootstrap.evaluate(bootstrap.ccc(data.reference_ml(label)[chosen], predicted), draws)
+        statistic = bootstrap.ccc(data.reference_ml(label)[chosen], predicted)
+        return bootstrap.evaluate(statistic, draws, fisher=True)
     return bootstrap.evaluate(bootstrap.mean(data.values(measure, label)[:, chosen]), draws)
 
 
@@ -215,6 +216,7 @@ def compare(
     table["estimate_a"], table["estimate_b"] = both.estimate[first], both.estimate[second]
     table["difference"] = difference.estimate
     table["lower"], table["upper"] = difference.interval(LEVEL)
+    table["interval"] = difference.method()
     table.loc[difference.constant(), "note"] = NO_VARIANCE
     if family.measure == "ccc":
         table.loc[np.isnan(difference.estimate), "note"] = "all volumes are equal: no concordance"

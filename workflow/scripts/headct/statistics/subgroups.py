@@ -6,7 +6,7 @@ model in each level:
     subgroup, level, label, model, against, status
     n                       scans of the level; levels below the plan's minimum are suppressed
     estimate_model, estimate_against
-    difference, lower, upper                model − against in the level, 95 % BCa
+    difference, lower, upper, interval      model − against in the level, 95 %
     interaction, interaction_lower, interaction_upper       difference in the level − that in the other
                             scans, 95 % interval (Welch)
     p                       Welch's analysis of variance of the difference over the levels
@@ -42,7 +42,7 @@ UNKNOWN, NO_LESION = "unknown", "no lesion"
 
 COLUMNS = (
     *("subgroup", "level", "label", "model", "against", "status", "n", "estimate_model", "estimate_against"),
-    *("difference", "lower", "upper", "interaction", "interaction_lower", "interaction_upper"),
+    *("difference", "lower", "upper", "interval", "interaction", "interaction_lower", "interaction_upper"),
     *("p", "p_adjusted", "note"),
 )
 
@@ -91,7 +91,7 @@ def levels(values: pd.Series, cut_points: list[float]) -> pd.Categorical:
     numbers = values.to_numpy(float)
     codes = np.searchsorted(cuts, numbers, side="left")
     codes[np.isnan(numbers)] = len(names)
-    return pd.Categorical.from_codes(codes, pd.Index([*names, UNKNOWN]))
+    return pd.Categorical(np.array([*names, UNKNOWN])[codes], [*names, UNKNOWN])
 
 
 def subgroups_table(
@@ -151,7 +151,12 @@ def _one_subgroup(
         lower, upper = found.interval(LEVEL)
         table = table.assign(n=inside.sum(), estimate_model=means.estimate[0], p=p)
         table = table.assign(estimate_against=means.estimate[1:], difference=found.estimate)
-        table = table.assign(lower=lower, upper=upper, note=np.where(found.constant(), NO_VARIANCE, ""))
+        table = table.assign(
+            lower=lower,
+            upper=upper,
+            interval=found.method(),
+            note=np.where(found.constant(), NO_VARIANCE, ""),
+        )
         if (~inside).sum() >= plan.subgroup_minimum:
             columns_of = ("interaction", "interaction_lower", "interaction_upper")
             table[list(columns_of)] = np.column_stack(welch(difference[inside], difference[~inside]))
