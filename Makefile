@@ -37,6 +37,8 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 benchmarks: $(READY)  ## against peers, on the real series; the results are kept, with their date
 	python benchmarks/ingest.py --real-ct $(HEADCT_REAL_CT) > benchmarks/ingest.md.new
 	mv benchmarks/ingest.md.new benchmarks/ingest.md
+	python benchmarks/null_studies.py > benchmarks/null_studies.md.new
+	mv benchmarks/null_studies.md.new benchmarks/null_studies.md
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)

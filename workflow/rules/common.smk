@@ -172,6 +172,13 @@ def caption(name):
     return f"{workflow.basedir}/workflow/report/{name}.rst"
 
 
+def measured_second_readings():
+    """Metrics of second readings, where a rule measures them and the sheet has any."""
+    read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
+    measured = workflow.is_rule("second_readings")
+    return rules.second_readings.output if read_twice and measured else []
+
+
 def as_json(value):
     """A setting as it stands on a command line."""
     return json.dumps(value, sort_keys=False, ensure_ascii=False)

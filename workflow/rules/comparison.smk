@@ -2,12 +2,6 @@
 # in results/statistics/ and results/tables/.
 
 
-def second_readings():
-    """Metrics of second readings, where a rule measures them and the sheet has any."""
-    read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
-    return rules.second_readings.output if read_twice and hasattr(rules, "second_readings") else []
-
-
 rule paired_analysis:
     """The planned comparison: endpoints, intervals, equivalence, detection, subgroups, limits."""
     input:
@@ -15,7 +9,7 @@ rule paired_analysis:
         cohort="results/cohort/cohort.tsv",  # changes with scan.json, whose slice thickness is read
         split="results/cohort/split.tsv",
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
-        readings=second_readings(),
+        readings=measured_second_readings(),
     output:
         expand("results/statistics/{name}.tsv", name=COMPARISON),
     log:

@@ -68,8 +68,8 @@ def _notes(statistics: Statistics) -> list[str]:
         "The primary verdict goes by its 95% interval; those of the key secondary endpoints by P after Holm's"
         " correction over all of them. “No difference shown” is not equality: see C.",
         "Differences are the first model − the other, with 95% intervals: BCa, or t where few scans carry"
-        " the variance. In C, P is by sign flips with false-discovery-rate correction over all pairs of the lesion;"
-        " “equivalent”: the 90% interval lies within ± the margin ("
+        " the variance. In C, P is by sign flips with false-discovery-rate correction over all pairs of the"
+        " lesion; “equivalent”: the 90% interval lies within ± the margin ("
         + "; ".join(f"{row.label} {row.margin:.3g}, {row.margin_source}" for row in margins.itertuples())
         + "), “different”: wholly outside.",
         "A missing prediction counts as empty. “Predicts nothing”, “Mean training volume”"
