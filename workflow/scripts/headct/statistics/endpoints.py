@@ -29,7 +29,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from headct.statistics import bootstrap
-from headct.statistics.bootstrap import Draws
+from headct.statistics.bootstrap import Sampled
 from headct.statistics.group_tests import ALPHA
 from headct.statistics.measured import Measured, scope
 from headct.statistics.paired import LEVEL, NO_VARIANCE, sign_flip, too_few
@@ -126,13 +126,13 @@ def _compare(data: Measured, plan: Plan, endpoint: Endpoint, against: str) -> di
     return {
         **row,
         **{"estimate_model": both.estimate[0], "estimate_against": both.estimate[1]},
-        **_interval(values, draws),
+        **_interval(both),
         **{"test": test, "p": p},
     }
 
 
-def _interval(values: np.ndarray, draws: Draws) -> dict[str, Any]:
-    found = bootstrap.evaluate(bootstrap.mean(values), draws).differences([0], [1])
+def _interval(both: Sampled) -> dict[str, Any]:
+    found = both.differences([0], [1])
     lower, upper = found.interval(LEVEL)
     note = NO_VARIANCE if found.constant()[0] else ""
     ends = {"lower": lower[0], "upper": upper[0], "interval": found.method()[0]}
@@ -160,7 +160,7 @@ def _sensitivity(
         row: dict[str, Any] = {"analysis": analysis, "n": n, "note": too_few(n)}
         if analysis == COMPLETE and not row["note"]:
             draws = bootstrap.draws_of_scans(n, plan.resamples, plan.seed, data.n_seeds)
-            row |= _interval(values[:, taken], draws)
+            row |= _interval(bootstrap.evaluate(bootstrap.mean(values[:, taken]), draws))
         elif analysis == SITES:
             of_scans = [sites[scan] for scan in data.scans[taken]]
             row["n_sites"] = len(set(of_scans))
@@ -168,7 +168,7 @@ def _sensitivity(
                 row["note"] = "one site: none can be drawn"
             elif not row["note"]:
                 draws = bootstrap.draws_of_clusters(of_scans, plan.resamples, plan.seed, data.n_seeds)
-                row |= _interval(values[:, taken], draws)
+                row |= _interval(bootstrap.evaluate(bootstrap.mean(values[:, taken]), draws))
                 if row["n_sites"] < MINIMUM_SITES:
                     few = f"{row['n_sites']} sites are too few: the interval is too narrow"
                     row["note"] = "; ".join(filter(None, [row["note"], few]))

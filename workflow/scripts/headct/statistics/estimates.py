@@ -27,6 +27,7 @@ from headct.statistics.bootstrap import Sampled
 from headct.statistics.measured import OPTIONAL, Measured, scope, status_of
 from headct.statistics.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, sampled, too_few
 from headct.statistics.plan import Plan
+from headct.statistics.scores import REFERENCE
 
 ORDER = "order statistics"
 
@@ -61,7 +62,7 @@ def _rows(data: Measured, plan: Plan, label: str) -> Iterator[dict[str, Any]]:
             named = {
                 **{"model": model, "role": role, "status": status_of(role), "label": label, "scans": scans},
                 **{"n": n, "n_failed": int(data.failed[chosen, i].sum())},
-                "scope": scope(data.n_seeds) if role != "reference" else "",
+                "scope": scope(data.n_seeds) if role != REFERENCE else "",
             }
             has_dice = bool(np.isfinite(data.arrays[label, "dice"][0, :, i]).all())
             for name, table in found.items():
