@@ -19,6 +19,7 @@ include: "workflow/rules/cohort.smk"
 include: "workflow/rules/crosscheck.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -37,4 +38,6 @@ rule all:
         rules.figures.input,
         rules.statistics.output,
         rules.rater_agreement.output,
+        rules.paired_analysis.output,
+        rules.planned_comparison.output,
         rules.balance.output,

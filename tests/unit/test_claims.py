@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from simulated_scores import cohort
+from simulated_scores import DICE_MARGIN, cohort
 
 from headct import published
 from headct.labels import LABELS
@@ -75,6 +75,7 @@ def verdicts(scans: pd.DataFrame, **changes: Any) -> pd.DataFrame:
         "agreement": AS_PRINTED,
         "cohort_tests": BALANCED,
         "dunn": dunn_table(scans),
+        "margins": DICE_MARGIN,
     }
     return claims_table(CLAIMS, scans, **{**tables, **changes}).set_index("claim")
 
@@ -210,3 +211,13 @@ def test_the_whole_is_as_good_as_its_weakest_part() -> None:
     assert overall([HOLDS, UNCLEAR]) == UNCLEAR
     assert overall([HOLDS, UNCLEAR, FAILS]) == FAILS
     assert overall([]) == UNCLEAR
+
+
+@pytest.mark.parametrize(("margin", "verdict"), [(1e-6, UNCLEAR), (0.1, HOLDS)])
+def test_margins_of_the_plan_decide_and_are_told(margin: float, verdict: str) -> None:
+    scans = scores(PLANTED)
+    claim = CLAIMS[CLAIMS["claim"] == "focal-losses-equal-ivh"]
+    margins = {**DICE_MARGIN, "IVH": margin}
+    row = claims_table(claim, scans, dunn_table(scans), AS_PRINTED, BALANCED, margins).iloc[0]
+    assert row["verdict"] == verdict
+    assert f"within ±margin (.02 ICH, .02 PHE, {margin:g}".replace("0.1", ".1") in row["restated"]

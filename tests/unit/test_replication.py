@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from simulated_scores import FAMILY, cohort, simulated, with_role
+from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
 from headct import published
 from headct.artefacts import read_tsv
@@ -21,7 +21,7 @@ from headct.tables.page import Table
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort())
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN)
 
 
 def shown(computed: dict[str, pd.DataFrame]) -> Table:

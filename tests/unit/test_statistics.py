@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from simulated_scores import FAMILY, cohort, simulated, with_role
+from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 from test_bad_input import make_sheet
 
 from headct.artefacts import read_tsv, write_json, write_tsv
@@ -14,6 +14,7 @@ from headct.labels import LABELS
 from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
 from headct.statistics.__main__ import arguments, main, statistics
+from headct.statistics.plan import SHIPPED
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def files(tmp_path: Path) -> list[str]:
     measured = [str(tmp_path / f"{model}.tsv") for model in metrics["model"].unique()]
     places = ["--sheet", str(sheet), "--cohort", str(tmp_path / "cohort.tsv")]
     places += ["--split", str(tmp_path / "split.tsv"), "--data", str(tmp_path / "data")]
+    places += ["--plan", str(SHIPPED)]
     return ["--metrics", *measured, *places]
 
 
@@ -46,7 +48,9 @@ def test_command_writes_every_table_in_the_same_bytes(files: list[str], tmp_path
     run(files, tmp_path / "one", *FAMILY)
     run([files[0], *reversed(files[1:6]), *files[6:]], tmp_path / "two", *FAMILY)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == sorted(f"{name}.tsv" for name in statistics(with_role(simulated()), cohort()))
+    assert names == sorted(
+        f"{name}.tsv" for name in statistics(with_role(simulated()), cohort(), DICE_MARGIN)
+    )
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     summary = read_tsv(tmp_path / "one" / "dice_summary.tsv")
@@ -87,8 +91,8 @@ def test_table_that_is_no_metrics_table_is_refused(files: list[str], tmp_path: P
 def test_statistics_do_not_depend_on_the_order_of_models_or_on_others() -> None:
     family = ["nnunet-3d-focal", "nnunet-3d-dicece", "unet"]
     metrics = simulated([*family, "mine"], n_scans=6)
-    whole = statistics(with_role(metrics, family), cohort())
-    alone = statistics(with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort())
+    whole = statistics(with_role(metrics, family), cohort(), DICE_MARGIN)
+    alone = statistics(with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), DICE_MARGIN)
     for name, table in alone.items():
         if name == "dunn":  # each pair stands the other way round: test_group_tests.py
             continue

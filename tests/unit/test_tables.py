@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from latex_reader import assert_latex_compiles
-from simulated_scores import FAMILY, cohort, simulated, with_role
+from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
 from headct import published, summary
 from headct.artefacts import read_tsv, write_json, write_tsv
@@ -32,7 +32,7 @@ TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort())
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN)
 
 
 def record(model: str, **changes: object) -> dict[str, object]:
@@ -195,7 +195,7 @@ def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> 
 
 
 def test_table_1_of_a_single_model() -> None:
-    only = statistics(with_role(simulated(["a"]), ["a"]), cohort())
+    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), DICE_MARGIN)
     table = table_1(only, {})
     assert "Kruskal-Wallis test undefined" in "\n".join(table.notes)
     assert (table.numbers["mark_mean"] == "").all()
@@ -214,7 +214,9 @@ def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> 
 
 
 def test_table_2_without_any_ivh() -> None:
-    table = table_2(statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0))["cohort_tests"])
+    table = table_2(
+        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), DICE_MARGIN)["cohort_tests"]
+    )
     shown = table.numbers.set_index(["characteristic", "statistic"])
     assert shown.loc[("IVH_volume_ml", "median (IQR)"), "train"] == "no values"
     assert shown.loc[("IVH_volume_ml", "mean (SD) range"), "note"] != ""

@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.statistics import plan
 from headct.training.preparation import representation
 
 
@@ -64,6 +65,21 @@ STATISTICS = [
     "prevalence",
     "selection",
     "claims",
+]
+
+COMPARISON = [
+    "plan",
+    "endpoints",
+    "sensitivity",
+    "estimates",
+    "friedman",
+    "ranks",
+    "paired",
+    "equivalence",
+    "volume_equivalence",
+    "detection",
+    "subgroups",
+    "limits",
 ]
 
 if not workflow.remote_exec:
@@ -158,6 +174,8 @@ TRAINING_RECORDS = [
 SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )
+PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
+checked(plan.load, Path(PLAN))
 PUBLISHED = sorted(
     os.path.relpath(path)
     for path in (Path(workflow.basedir) / "resources" / "published").glob("*.tsv")
@@ -167,6 +185,13 @@ PUBLISHED = sorted(
 def caption(name):
     """The caption of a table or figure in the report."""
     return f"{workflow.basedir}/workflow/report/{name}.rst"
+
+
+def measured_second_readings():
+    """Metrics of second readings, where a rule measures them and the sheet has any."""
+    read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
+    measured = workflow.is_rule("second_readings")
+    return rules.second_readings.output if read_twice and measured else []
 
 
 def as_json(value):

@@ -57,6 +57,7 @@ rule statistics:
         cohort="results/cohort/cohort.tsv",  # changes with the geometry of scan.json, which is read
         split="results/cohort/split.tsv",
         published=PUBLISHED,
+        plan=PLAN,  # its margins
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
     output:
         expand("results/statistics/{name}.tsv", name=STATISTICS),
@@ -69,7 +70,7 @@ rule statistics:
         code=code("statistics.__main__"),
     shell:
         "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
-        " --cohort {input.cohort} --split {input.split} --data results/data"
+        " --cohort {input.cohort} --split {input.split} --data results/data --plan {input.plan:q}"
         " --models {params.models} --out results/statistics --log {log}"
 
 

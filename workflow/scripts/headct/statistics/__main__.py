@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from headct import command, published, sheet
 from headct.artefacts import read_tsv, write_tsv
+from headct.statistics import plan
 from headct.statistics import scores as scores_of
 from headct.statistics.agreement import agreement_table
 from headct.statistics.claims import claims_table
@@ -36,6 +38,7 @@ def arguments() -> argparse.ArgumentParser:
         "--metrics", required=True, nargs="+", type=Path, help="metrics tables, one per model"
     )
     parser.add_argument("--sheet", required=True, type=Path, help="sample sheet, for the true ages")
+    parser.add_argument("--plan", required=True, type=Path, help="analysis plan, for its margins")
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
@@ -58,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
     scores = scores_of.read(args.metrics, args.models)
     cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split), sheet.true_ages(args.sheet))
     cohort = with_imaged_volume(cohort, args.data)
-    for name, table in statistics(scores, cohort, args.published).items():
+    for name, table in statistics(scores, cohort, plan.load(args.plan).dice_margin, args.published).items():
         write_tsv(table, args.out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
@@ -69,11 +72,15 @@ def main(args: argparse.Namespace) -> None:
 
 
 def statistics(
-    scores: pd.DataFrame, cohort: pd.DataFrame, published_folder: Path = published.FOLDER
+    scores: pd.DataFrame,
+    cohort: pd.DataFrame,
+    dice_margin: Mapping[str, float],
+    published_folder: Path = published.FOLDER,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
 
-    Takes what ``scores.read`` and ``cohort_of_split`` with ``with_imaged_volume`` give.
+    Takes what ``scores.read`` and ``cohort_of_split`` with ``with_imaged_volume`` give, and the margins
+    of the analysis plan, for the claims that models are equal.
     """
     scans = scores_of.mean_over_seeds(scores)
     dunn, tests = dunn_table(scans), cohort_tests(cohort)
@@ -90,7 +97,9 @@ def statistics(
         "cohort_tests": tests,
         "prevalence": prevalence_table(cohort),
         "selection": selection_table(scans, published.selection(published_folder)),
-        "claims": claims_table(published.claims(published_folder), scans, dunn, agreement, tests),
+        "claims": claims_table(
+            published.claims(published_folder), scans, dunn, agreement, tests, dice_margin
+        ),
     }
 
 

@@ -29,9 +29,6 @@ from headct.statistics.summary import dice_by_scan
 
 HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot tell"
 
-MARGINS = {"ICH": 0.02, "PHE": 0.02, "IVH": 0.05}
-"""Differences of mean Dice within these count as none. A convention, not from the paper."""
-
 SMALL_SMD = 0.2
 """A standardised difference below this is small (Cohen 1988)."""
 
@@ -52,9 +49,9 @@ PAIRWISE = ("better", "equal")
 RESTATED = {
     "better": "Dunn's test (P < .05) finds each pair to differ in the stated direction; refuted by a"
     " significant difference the other way, or by a 90% interval of the paired mean difference that ends"
-    " below +margin (.02 ICH and PHE, .05 IVH)",
-    "equal": "the 90% interval of each pair's paired mean difference lies within ±margin (.02 ICH and PHE,"
-    " .05 IVH); refuted by Dunn's test (P < .05); a P above .05 alone shows nothing",
+    " below +margin ({margins})",
+    "equal": "the 90% interval of each pair's paired mean difference lies within ±margin ({margins});"
+    " refuted by Dunn's test (P < .05); a P above .05 alone shows nothing",
     "balanced": "the 90% interval of each standardised difference lies within ±0.2; refuted by a P < .05"
     " after Bonferroni's correction",
     "smallest_iqr": "its interquartile range is smaller than each other model's in 95% of resampled test"
@@ -68,7 +65,7 @@ RESTATED = {
     "none_best": "in 95% of resampled test sets no model has the best mean on all three lesions",
     "concordance": "the 95% interval of the CCC lies above .95 for ICH and IVH, and below it for PHE",
 }
-"""Each kind of claim as a test, in words."""
+"""Each kind of claim as a test, in words; ``{margins}`` are those of the analysis plan."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +85,7 @@ class Results:
     dunn: pd.DataFrame
     agreement: pd.DataFrame
     cohort_tests: pd.DataFrame
+    margins: Mapping[str, float]
 
 
 Claim = Mapping[str, Any] | pd.Series
@@ -100,6 +98,7 @@ def claims_table(
     dunn: pd.DataFrame,
     agreement: pd.DataFrame,
     cohort_tests: pd.DataFrame,
+    margins: Mapping[str, float],
 ) -> pd.DataFrame:
     """One row per claim; only the family is looked at.
 
@@ -107,6 +106,7 @@ def claims_table(
         claims: :func:`headct.published.claims`.
         scans: what :func:`headct.statistics.scores.mean_over_seeds` gives.
         dunn, agreement, cohort_tests: the tables of those names.
+        margins: per lesion, differences of mean Dice that count as none, from the analysis plan.
 
     Columns: claim statement source restated verdict evidence; the verdicts under R's ``dunn.test``,
     judged rightly and at .05, where the kind rests on Dunn's test; changes_under, the flavours under
@@ -120,6 +120,7 @@ def claims_table(
         dunn=dunn,
         agreement=as_published(agreement),
         cohort_tests=cohort_tests,
+        margins=margins,
     )
     rows = [_row(claim, results) for _, claim in claims.iterrows()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -134,7 +135,7 @@ def _row(claim: Claim, results: Results) -> dict[str, str]:
     notes = [claim["note"], f"not run: {', '.join(missing)}" if missing else ""]
     return {
         **{name: claim[name] for name in ("claim", "statement", "source")},
-        "restated": RESTATED[claim["kind"]],
+        "restated": RESTATED[claim["kind"]].format(margins=_in_words(results.margins)),
         "verdict": default.verdict,
         "evidence": default.text,
         "verdict_dunn_test": verdict_under.get("dunn.test", ""),
@@ -142,6 +143,10 @@ def _row(claim: Claim, results: Results) -> dict[str, str]:
         "changes_under": "; ".join(changes),
         "note": "; ".join(filter(None, notes)),
     }
+
+
+def _in_words(margins: Mapping[str, float]) -> str:
+    return ", ".join(f"{f'{margin:g}'.removeprefix('0')} {label}" for label, margin in margins.items())
 
 
 def judge(claim: Claim, results: Results, flavour: str = "default") -> Evidence:
@@ -203,7 +208,7 @@ def _pairs(claim: Claim, results: Results, flavour: str) -> Evidence:
             low, high = mean_difference_interval(
                 results.dice[a][label].to_numpy(), results.dice[b][label].to_numpy()
             )
-            margin = MARGINS[label]
+            margin = results.margins[label]
             if claim["kind"] == "equal":
                 alike = -margin < low and high < margin
                 verdict = FAILS if row["significant"] else HOLDS if alike else UNCLEAR

@@ -28,11 +28,14 @@ def resamples(n: int) -> np.ndarray:
 
 def means_of_resamples(values: np.ndarray) -> np.ndarray:
     """Mean of each column over each resample of the rows: (n, k) to (N_RESAMPLES, k)."""
-    n = len(values)
-    rows = np.arange(N_RESAMPLES)[:, None] * n + resamples(n)
-    counts = np.bincount(rows.ravel(), minlength=N_RESAMPLES * n).reshape(N_RESAMPLES, n)
-    means: np.ndarray = counts @ values / n
+    means: np.ndarray = counts(resamples(len(values)), len(values)) @ values / len(values)
     return means
+
+
+def counts(drawn: np.ndarray, n: int) -> np.ndarray:
+    """How often each of ``n`` units is drawn, per row of indices: (B, m) to (B, n)."""
+    rows = np.arange(len(drawn))[:, None] * n + drawn
+    return np.bincount(rows.ravel(), minlength=len(drawn) * n).reshape(len(drawn), n)
 
 
 def se_of_mean(values: np.ndarray) -> float:

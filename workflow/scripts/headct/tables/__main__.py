@@ -13,7 +13,7 @@ import pandas as pd
 from headct import command, published
 from headct.artefacts import read_json, read_tsv, write_atomically, write_tsv
 from headct.problems import BadInput, Problem
-from headct.tables import cohort, comparison, implementation, models, page
+from headct.tables import cohort, comparison, implementation, models, page, planned
 from headct.tables.latex import latex
 
 logger = logging.getLogger("headct.tables")
@@ -38,6 +38,7 @@ def arguments() -> argparse.ArgumentParser:
         table("table1", _table1, "Dice, detection and Dice over present lesions, per model"),
         table("table2", _table2, "training against test set"),
         table("table_e2", _table_e2, "volume intersection and false positives, per model"),
+        table("planned_comparison", _planned, "which differences are real, by the analysis plan"),
         table("published_vs_reproduced", _comparison, "each published number beside this run's"),
     )
     for one in statistics:
@@ -57,7 +58,7 @@ def arguments() -> argparse.ArgumentParser:
     training[0].add_argument(
         "--ensembles", type=json.loads, default={}, help='JSON: {"ensemble": ["member", …]}'
     )
-    for one in (statistics[0], statistics[2], *training):
+    for one in (statistics[0], *statistics[2:4], *training):
         one.add_argument("--titles", type=json.loads, default={}, help='JSON: {"model key": "title"}')
     return parser
 
@@ -90,6 +91,10 @@ def _table2(args: argparse.Namespace) -> page.Table:
 
 def _table_e2(args: argparse.Namespace) -> page.Table:
     return models.table_e2(_statistics(args.statistics, "volume_overlap"), args.titles)
+
+
+def _planned(args: argparse.Namespace) -> page.Table:
+    return planned.planned_comparison(_statistics(args.statistics, *planned.NEEDED), args.titles)
 
 
 def _comparison(args: argparse.Namespace) -> page.Table:

@@ -1,0 +1,53 @@
+# Consumes: results/metrics/, results/cohort/, the analysis plan. Produces: the planned comparison, scan by scan,
+# in results/statistics/ and results/tables/.
+
+
+rule paired_analysis:
+    """The planned comparison: endpoints, intervals, equivalence, detection, subgroups, limits."""
+    input:
+        plan=PLAN,
+        cohort="results/cohort/cohort.tsv",  # changes with scan.json, whose slice thickness is read
+        split="results/cohort/split.tsv",
+        metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
+        readings=measured_second_readings(),
+    output:
+        expand("results/statistics/{name}.tsv", name=COMPARISON),
+    log:
+        "logs/paired_analysis.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=REPLICATED,
+        readings=lambda wildcards, input: (
+            f"--second-readings {input.readings}" if input.readings else ""
+        ),
+        code=code("statistics.paired_analysis"),
+    shell:
+        "python -m headct.statistics.paired_analysis --plan {input.plan:q} --metrics {input.metrics}"
+        " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
+        " --models {params.models} --out results/statistics --log {log}"
+
+
+rule planned_comparison:
+    """Table of the planned comparison: which differences are real, which are none, and what is unknown."""
+    input:
+        rules.paired_analysis.output,
+    output:
+        tsv="results/tables/planned_comparison.tsv",
+        tex="results/tables/planned_comparison.tex",
+        html=report(
+            "results/tables/planned_comparison.html",
+            caption=caption("planned_comparison"),
+            category="Tables",
+        ),
+    log:
+        "logs/tables/planned_comparison.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        titles=as_json(TITLES),
+        note=NOTE,
+        code=code("tables.__main__"),
+    shell:
+        "python -m headct.tables planned_comparison --statistics results/statistics"
+        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} --log {log}"
