@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import statistics
 import sys
@@ -253,7 +254,7 @@ def read_all(folder: Path) -> list[Any]:
 
 
 def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
-    """Dice of each label over all scans, the labelled voxels, and those that differ."""
+    """Dice of each label over all scans (NaN where neither has it), voxels labelled, and those that differ."""
     from headct.labels import LABELS
 
     pairs = list(zip(first, second, strict=True))
@@ -261,7 +262,7 @@ def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
     for label, value in LABELS.items():
         both = sum(((a == value) & (b == value)).sum() for a, b in pairs)
         total = sum((a == value).sum() + (b == value).sum() for a, b in pairs)
-        found[label] = float(2 * both / total) if total else 1.0
+        found[label] = float(2 * both / total) if total else math.nan
     found["labelled voxels"] = float(sum((a > 0).sum() for a, _ in pairs))
     found["voxels that differ"] = float(sum((a != b).sum() for a, b in pairs))
     return found
@@ -329,7 +330,10 @@ def report(
         "## Same labels",
         "",
         "Dice between both programs' label maps: "
-        + ", ".join(f"{label} {same[label]:.6f}" for label in ("ICH", "PHE", "IVH"))
+        + ", ".join(
+            f"{label} {same[label]:.6f}" if not math.isnan(same[label]) else f"{label} in neither"
+            for label in ("ICH", "PHE", "IVH")
+        )
         + f"; {same['voxels that differ']:.0f} voxels differ, {same['labelled voxels']:.0f} are labelled.",
         "",
         "## Where the time of one scan goes",

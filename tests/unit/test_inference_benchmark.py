@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,5 +29,5 @@ def test_labels_are_those_of_nnunets_own_program(tmp_path: Path, monkeypatch: py
     (tmp_path / "out").rename(tmp_path / "theirs")
     new_scans.main(new_scans.arguments().parse_args(ours[3:]))
     same = benchmark.agreement(expected, benchmark.read_all(tmp_path / "out"))
-    assert min(same[label] for label in ("ICH", "PHE", "IVH")) >= 0.9999
+    assert np.nanmin([same[label] for label in ("ICH", "PHE", "IVH")]) >= 0.9999
     assert same["labelled voxels"] > 100
