@@ -31,12 +31,14 @@ from figure_inputs import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import SubFigure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
+from headct import published as published_numbers
 from headct.artefacts import write_json, write_tsv
 from headct.figures import __main__ as figures
-from headct.figures import agreement, style
+from headct.figures import agreement, published, style
 from headct.figures.slices import runs_to_show
 from headct.labels import LABELS
 from headct.metrics import PREDICTS_NOTHING
@@ -101,6 +103,18 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     for file in here.iterdir():
         assert file.read_bytes() == (there / file.name).read_bytes(), file.name
     assert len(list(here.iterdir())) == 2 * len(wanted)
+
+
+def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:
+    """Unrounded, two drawings of a figure in one process differed in the tenth decimal of a coordinate."""
+    pages = published.draw_published(replicated(SHOWN), published_numbers.model_names(), "", "Study")
+    for figure, _ in pages:
+        figure.draw_without_rendering()
+        for part in (*figure.subfigs, *(axes for axes in figure.axes if axes.get_subplotspec())):
+            box = part.bbox_relative if isinstance(part, SubFigure) else part.get_position(original=True)
+            places = box.get_points()
+            np.testing.assert_array_equal(places, places.round(style.PLACE_DECIMALS))
+            assert not np.array_equal(places, places.round(3)), "no default places: the layout was made"
 
 
 def test_bland_altman_draws_the_statistics() -> None:

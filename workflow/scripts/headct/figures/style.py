@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,11 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
+from matplotlib.transforms import Bbox
 
 from headct.artefacts import write_atomically, write_tsv
 
@@ -35,6 +37,8 @@ TALLEST_BODY_MM = TALLEST_MM - 30.0
 
 TEXT_PT, SMALL_PT = 7.0, 6.5
 SMALLEST_PT = 6.0
+PLACE_DECIMALS = 8
+"""Of the figure's width or height; far below what print shows, far above rounding errors."""
 LEGEND_ROW_MM = 3.6
 LEGEND_EM = {"handlelength": 1.8, "handletextpad": 0.8, "columnspacing": 1.0, "borderpad": 0.4}
 """Spaces of a legend in units of its font size."""
@@ -109,6 +113,32 @@ class Page:
         """Text whose top is at ``y``, unless ``how`` says otherwise."""
         how = {"va": "top", "size": SMALL_PT, **how}
         self.body.text(x / self.width_mm, 1 - y / self.height_mm, words, **how)
+
+
+class RepeatableLayout(ConstrainedLayoutEngine):
+    """Constrained layout with rounded places.
+
+    The last digits of its solution differ between two drawings of the same figure, in one process even, and
+    now and then a coordinate in the PDF with them.
+    """
+
+    def execute(self, fig: Figure) -> None:
+        """Place everything in the figure."""
+        super().execute(fig)
+        for part in _subfigures(fig):
+            part.bbox_relative.set_points(part.bbox_relative.get_points().round(PLACE_DECIMALS))
+        for axes in fig.axes:
+            if axes.get_subplotspec() and axes.get_in_layout():
+                place = axes.get_position(original=True).get_points().round(PLACE_DECIMALS)
+                axes.set_position(Bbox(place), which="original")
+                axes.set_in_layout(True)  # which setting a position by hand ends
+
+
+def _subfigures(figure: FigureBase) -> Iterator[SubFigure]:
+    """All parts of a figure, the larger ones first."""
+    for part in figure.subfigs:
+        yield part
+        yield from _subfigures(part)
 
 
 def line_height_mm(size_pt: float) -> float:
@@ -204,7 +234,7 @@ def sheet(
     head_mm = 1.4 + len(heading_lines) * line_height_mm(TEXT_PT + 1)
     foot_mm = 2.5 + (len(note_lines) + len(study_lines)) * small_mm + legend_mm
     total_mm = head_mm + body_mm + foot_mm
-    figure = Figure(figsize=(width_mm / MM_PER_INCH, total_mm / MM_PER_INCH), layout="constrained")
+    figure = Figure(figsize=(width_mm / MM_PER_INCH, total_mm / MM_PER_INCH), layout=RepeatableLayout())
     heights = [head_mm, body_mm, foot_mm]
     head, body, foot = figure.subfigures(3, 1, squeeze=False, hspace=0, height_ratios=heights)[:, 0]
     head.text(0, 1 - 0.8 / head_mm, "\n".join(heading_lines), va="top", size=TEXT_PT + 1, weight="bold")
