@@ -41,7 +41,7 @@ def rows(
             }
         )
         tables.append(table)
-    return pd.concat(tables)[list(COLUMNS)].astype({"seed": "Int64"})
+    return pd.concat(tables).reindex(columns=list(COLUMNS)).astype({"seed": "Int64"})
 
 
 def cohort(n_test: int, n_train: int = 60, random_state: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:

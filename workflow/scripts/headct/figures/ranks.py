@@ -58,9 +58,10 @@ def _draw_lesion(axes: Axes, dice: pd.DataFrame, names: Mapping[str, str], criti
     ranks = mean_ranks(dice)
     models = list(ranks.index)
     # What the critical difference decides, as the p values that the diagram takes.
-    alike = pd.DataFrame([[float(abs(a - b) <= critical) for a in ranks] for b in ranks], models, models)
+    alike = pd.DataFrame([[float(abs(a - b) <= critical) for a in ranks] for b in ranks])
+    # Models by number: the diagram goes through sets, whose order for names differs between processes.
     drawn = scikit_posthocs.critical_difference_diagram(
-        ranks,
+        ranks.reset_index(drop=True),
         alike,
         ax=axes,
         label_fmt_left="{label}",
@@ -72,7 +73,7 @@ def _draw_lesion(axes: Axes, dice: pd.DataFrame, names: Mapping[str, str], criti
         text_h_margin=0.15,
     )
     for text in drawn["labels"]:
-        model = text.get_text()
+        model = models[int(text.get_text())]
         words = [names[model], f"{ranks[model]:.1f}", ""]  # the last one keeps the line away
         text.set(text="  ".join(words if text.get_ha() == "right" else words[::-1]), color=style.BLACK)
     axes.spines["top"].set_visible(True)
