@@ -254,7 +254,7 @@ def read_all(folder: Path) -> list[Any]:
 
 
 def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
-    """Dice of each label over all scans (NaN where neither has it), voxels labelled, and those that differ."""
+    """Dice of each label over all scans (NaN where neither has it); voxels labelled, and differing."""
     from headct.labels import LABELS
 
     pairs = list(zip(first, second, strict=True))
