@@ -219,18 +219,17 @@ def verdicts(counts: dict[str, int], studies: int, nominal: float, too_many_is_b
     rows = []
     for name, count in counts.items():
         beyond = "above" if count > high else "below" if count < low else "within"
-        bad = beyond == ("above" if too_many_is_bad else "below") and name not in FOR_COMPARISON
-        safe = {"within": "within", "above": "above: wider than need be", "below": "below: conservative"}[
-            beyond
-        ]
-        rows.append(f"| {name} | {count / studies:.3f} | {f'**{beyond}**' if bad else safe} |")
+        if beyond != "within" and name not in FOR_COMPARISON:
+            bad = beyond == ("above" if too_many_is_bad else "below")
+            beyond = f"**{beyond}**" if bad else f"{beyond}: on the safe side"
+        rows.append(f"| {name} | {count / studies:.3f} | {beyond} |")
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="simulated studies (at least 200)")
-    parser.add_argument("--seed", type=int, default=2022, help="seed of the simulation")
+    parser.add_argument("--seed", type=int, default=2026, help="seed of the simulation")
     args = parser.parse_args()
     if args.studies < 200:
         parser.error("at least 200 studies")
