@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from headct.statistics.bootstrap import degrees_of_freedom
 from headct.statistics.detection import detection
 from headct.statistics.endpoints import mcnemar_exact
 from headct.statistics.equivalence import (
@@ -150,17 +151,31 @@ def test_share_that_was_not_seen() -> None:
 
 
 def test_two_one_sided_tests() -> None:
-    # R: TOSTER::t_TOST(sleep$extra[1:10], sleep$extra[11:20], paired = TRUE, eqb = 3): mean −1.58, SE
-    # .3889587 (t.test), so P = pt((−1.58 + 3)/.3889587, 9, lower.tail = FALSE) = .00252
-    found = volume_equivalence(SLEEP[1], SLEEP[0], 3)
-    assert found["tost_p"] == pytest.approx(stats.t.sf((-1.58 + 3) / 0.3889587, 9), rel=1e-6)
-    half = 0.3889587 * 1.833113  # qt(.95, 9)
+    # R: t.test(sleep$extra[1:10])$conf.int: -0.5297804 2.0297804, mean .75, df 9; SE = 1.2797804/qt(.975, 9)
+    # TOSTER::t_TOST(sleep$extra[1:10], eqb = 2): P = pt((2 - .75)/SE, 9, lower.tail = FALSE)
+    error = 1.2797804 / 2.262157
+    found = volume_equivalence(np.zeros(10), SLEEP[0], 2)
+    half = error * 1.833113  # qt(.95, 9)
     assert (found["bias_lower_ml"], found["bias_upper_ml"]) == pytest.approx(
-        (-1.58 - half, -1.58 + half), abs=1e-6
+        (0.75 - half, 0.75 + half), abs=1e-6
     )
+    assert found["tost_p"] == pytest.approx(stats.t.sf((2 - 0.75) / error, 9), rel=1e-6)
     assert (found["mean_verdict"], found["limits_verdict"]) == (EQUIVALENT, UNCLEAR)
-    assert volume_equivalence(SLEEP[1], SLEEP[0], 20)["limits_verdict"] == EQUIVALENT
-    assert volume_equivalence(SLEEP[1], SLEEP[0], 1)["limits_verdict"] == DIFFERENT
+    assert volume_equivalence(np.zeros(10), SLEEP[0], 20)["limits_verdict"] == EQUIVALENT
+    narrow = volume_equivalence(np.zeros(10), SLEEP[0], 0.5)
+    assert (narrow["mean_verdict"], narrow["limits_verdict"]) == (UNCLEAR, DIFFERENT)
+
+
+def test_heavy_tails_leave_fewer_degrees_of_freedom() -> None:
+    errors = np.array([0.1, -0.1, 0.2, -0.2, 0.1, -0.2, 0.2, -0.1, 0.0, 30.0])
+    kurtosis = stats.kurtosis(errors, fisher=False)
+    wanted = 2 * 10 / (kurtosis - 1)
+    assert wanted < 4
+    assert degrees_of_freedom(errors[:, None])[0] == pytest.approx(wanted)
+    assert degrees_of_freedom(SLEEP[0][:, None])[0] == 9
+    half = stats.t.ppf(0.95, wanted) * errors.std(ddof=1) / np.sqrt(10)
+    found = volume_equivalence(np.zeros(10), errors, 5)
+    assert found["bias_upper_ml"] - found["bias_ml"] == pytest.approx(half)
 
 
 def test_welch_on_sleep() -> None:

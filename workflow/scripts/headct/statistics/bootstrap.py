@@ -106,21 +106,16 @@ class Sampled:
             return back(to(self.estimate) - half), back(to(self.estimate) + half)
 
     def _jackknife(self) -> tuple[np.ndarray, np.ndarray]:
-        """Standard error (k,) and its degrees of freedom, by moments: 2n / (kurtosis − 1) for n units.
+        """Standard error (k,) and its degrees of freedom; seeds add their variance.
 
-        Miller RG. Biometrika 1974;61:1-15; Satterthwaite FE. Biometrics 1946;2:110-114. A variance that a
-        few scans make (missed lesions, the largest bleeds) is known to few degrees of freedom. Seeds add
-        their variance.
+        Miller RG. Biometrika 1974;61:1-15.
         """
         to = np.arctanh if self.fisher else np.asarray
         n, s = len(self.left_out), len(self.by_seed)
         with np.errstate(divide="ignore", invalid="ignore"):
             values, seeds = to(self.left_out), to(self.by_seed)
-            deviation = values - values.mean(axis=0)
-            squares = (deviation**2).sum(axis=0)
-            kurtosis = n * (deviation**4).sum(axis=0) / squares**2
-            df = np.minimum(n - 1, 2 * n / np.maximum(kurtosis - 1, RELATIVE_NOISE))
-            variance = (n - 1) / n * squares
+            df = degrees_of_freedom(values)
+            variance = (n - 1) * values.var(axis=0)
             if s >= HIERARCHICAL_FROM:
                 of_seeds = seeds.var(axis=0, ddof=1) / s
                 total = variance + of_seeds
@@ -145,6 +140,21 @@ class Sampled:
                 share = stats.norm.cdf(bias + z / (1 - acceleration * z))
                 ends.append(_column_quantiles(ordered, share))
         return ends[0], ends[1]
+
+
+def degrees_of_freedom(values: np.ndarray) -> np.ndarray:
+    """Degrees of freedom (k,) of the variance of values (n, k): 2n / (kurtosis − 1), by moments.
+
+    At most n − 1, what normal values have. A variance that a few scans make (missed lesions, the largest
+    bleeds) is known to few. Satterthwaite FE. Biometrics 1946;2:110-114.
+    """
+    deviation = values - values.mean(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kurtosis = len(values) * (deviation**4).sum(axis=0) / (deviation**2).sum(axis=0) ** 2
+    found: np.ndarray = np.minimum(
+        len(values) - 1, 2 * len(values) / np.maximum(kurtosis - 1, RELATIVE_NOISE)
+    )
+    return found
 
 
 def evaluate(statistic: Statistic, draws: Draws, fisher: bool = False) -> Sampled:

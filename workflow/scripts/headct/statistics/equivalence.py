@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.weightstats import DescrStatsW
+from scipy import stats
 
 from headct.labels import LABELS
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION, bland_altman
+from headct.statistics.bootstrap import degrees_of_freedom
 from headct.statistics.measured import Measured, scope, status_of
 from headct.statistics.paired import MINIMUM_SCANS, pairs_of, sampled, too_few
 from headct.statistics.plan import Plan
@@ -163,9 +164,14 @@ def volume_equivalence(reference_ml: np.ndarray, predicted_ml: np.ndarray, margi
 
 
 def _tost(errors: np.ndarray, margin: float) -> tuple[tuple[float, float], float]:
-    """90 % interval (t) of the mean, and P of two one-sided tests. R: ``TOSTER::tsum_TOST``."""
+    """90 % interval (t) of the mean, and P of two one-sided tests, R: ``TOSTER::t_TOST``.
+
+    With the degrees of freedom that the variance has: errors of volumes have heavy tails.
+    """
+    mean, error = float(errors.mean()), float(errors.std(ddof=1) / math.sqrt(len(errors)))
     if np.ptp(errors) == 0:
-        return (float(errors[0]), float(errors[0])), math.nan
-    described = DescrStatsW(errors)
-    lower, upper = described.tconfint_mean(alpha=1 - LEVEL)
-    return (float(lower), float(upper)), float(described.ttost_mean(-margin, margin)[0])
+        return (mean, mean), math.nan
+    df = float(degrees_of_freedom(errors[:, None])[0])
+    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * error
+    p = float(stats.t.sf((margin - abs(mean)) / error, df))
+    return (mean - half, mean + half), p
