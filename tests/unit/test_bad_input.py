@@ -291,7 +291,7 @@ def test_results_of_another_study_are_refused(here: Path) -> None:
     assert "p0" in paired[0].message
 
 
-@pytest.mark.parametrize("blocked", ["results", "logs", "work", "results/models"])
+@pytest.mark.parametrize("blocked", ["results", "results/logs", "work", "results/models"])
 def test_a_file_where_a_folder_must_be_is_found(here: Path, blocked: str) -> None:
     assert study.unwritable("work") == []
     Path(blocked).parent.mkdir(exist_ok=True)

@@ -229,7 +229,7 @@ def test_every_text_attribute_of_the_demo_holds_a_planted_value(demo: Path) -> N
 
 def test_nothing_of_it_is_in_any_file_that_the_demo_leaves_behind(demo: Path) -> None:
     folders = {path.name for path in demo.iterdir()}
-    assert folders >= {"results", "logs", "work", ".snakemake", "trial"}
+    assert folders >= {"results", "work", ".snakemake", "trial"}
     assert finds(demo, patterns(*MARKERS), skip=demo / "trial") == []
 
 

@@ -11,7 +11,7 @@ rule cohort:
         cohort="results/cohort/cohort.tsv",
         flow="results/cohort/flow.tsv",
     log:
-        "logs/cohort.log",
+        "results/logs/cohort.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -21,7 +21,7 @@ rule cohort:
     shell:
         "python -m headct.cohort --sheet {input.sheet:q} --data results/data"
         " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-        " --cohort {output.cohort} --flow {output.flow} --log {log}"
+        " --cohort {output.cohort} --flow {output.flow} " + RECORDED
 
 
 rule split:
@@ -32,7 +32,7 @@ rule split:
     output:
         update("results/cohort/split.tsv"),  # the job reads the former split
     log:
-        "logs/split.log",
+        "results/logs/split.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -40,7 +40,7 @@ rule split:
         code=code("split"),
     shell:
         "python -m headct.split --cohort {input.cohort} --settings {params.settings:q}"
-        " --out {output} --log {log}"
+        " --out {output} " + RECORDED
 
 
 rule balance:
@@ -52,11 +52,11 @@ rule balance:
     output:
         "results/cohort/balance.tsv",
     log:
-        "logs/balance.log",
+        "results/logs/balance.log",
     conda:
         "../envs/headct.yaml"
     params:
         code=code("balance"),
     shell:
         "python -m headct.balance --sheet {input.sheet:q} --cohort {input.cohort}"
-        " --split {input.split} --out {output} --log {log}"
+        " --split {input.split} --out {output} " + RECORDED

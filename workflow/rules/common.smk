@@ -52,6 +52,8 @@ NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables 
 TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
+# Ends the command of every job: where it logs, and what its run record says it was (headct.command).
+RECORDED = "--log {log} --rule {rule} --inputs {input:q} --outputs {output:q}"
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",

@@ -13,7 +13,7 @@ rule paired_analysis:
     output:
         expand("results/statistics/{name}.tsv", name=COMPARISON),
     log:
-        "logs/paired_analysis.log",
+        "results/logs/paired_analysis.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -25,7 +25,7 @@ rule paired_analysis:
     shell:
         "python -m headct.statistics.paired_analysis --plan {input.plan:q} --metrics {input.metrics}"
         " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
-        " --models {params.models} --out results/statistics --log {log}"
+        " --models {params.models} --out results/statistics " + RECORDED
 
 
 rule planned_comparison:
@@ -41,7 +41,7 @@ rule planned_comparison:
             category="Tables",
         ),
     log:
-        "logs/tables/planned_comparison.log",
+        "results/logs/tables/planned_comparison.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -50,4 +50,4 @@ rule planned_comparison:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables planned_comparison --statistics results/statistics"
-        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} " + RECORDED

@@ -10,7 +10,7 @@ rule crosscheck:
     output:
         "results/crosscheck/dcm2niix.tsv",
     log:
-        "logs/crosscheck.log",
+        "results/logs/crosscheck.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -18,4 +18,4 @@ rule crosscheck:
         code=code("crosscheck"),
     shell:
         "python -m headct.crosscheck --sheet {input.sheet:q} --cohort {input.cohort} --data results/data"
-        " --settings {params.settings:q} --out {output} --log {log}"
+        " --settings {params.settings:q} --out {output} " + RECORDED

@@ -13,7 +13,7 @@ rule metrics:
     output:
         "results/metrics/{model}.tsv",
     log:
-        "logs/metrics/{model}.log",
+        "results/logs/metrics/{model}.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -27,7 +27,7 @@ rule metrics:
     shell:
         "python -m headct.metrics --model {wildcards.model} {params.predictions}"
         " --split {input.split} --data results/data --settings {params.settings:q}"
-        " --out {output} --log {log}"
+        " --out {output} " + RECORDED
 
 
 rule second_readings:
@@ -38,7 +38,7 @@ rule second_readings:
     output:
         "results/metrics/second-reading.tsv",
     log:
-        "logs/metrics/second-reading.log",
+        "results/logs/metrics/second-reading.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -47,7 +47,7 @@ rule second_readings:
     shell:
         "python -m headct.metrics --model second-reading --second-readings"
         " --split {input.split} --data results/data --settings {params.settings:q}"
-        " --out {output} --log {log}"
+        " --out {output} " + RECORDED
 
 
 rule statistics:
@@ -62,7 +62,7 @@ rule statistics:
     output:
         expand("results/statistics/{name}.tsv", name=STATISTICS),
     log:
-        "logs/statistics.log",
+        "results/logs/statistics.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -71,7 +71,7 @@ rule statistics:
     shell:
         "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
         " --cohort {input.cohort} --split {input.split} --data results/data --plan {input.plan:q}"
-        " --models {params.models} --out results/statistics --log {log}"
+        " --models {params.models} --out results/statistics " + RECORDED
 
 
 rule rater_agreement:
@@ -81,13 +81,13 @@ rule rater_agreement:
     output:
         "results/statistics/rater_agreement.tsv",
     log:
-        "logs/rater_agreement.log",
+        "results/logs/rater_agreement.log",
     conda:
         "../envs/headct.yaml"
     params:
         code=code("statistics.raters"),
     shell:
-        "python -m headct.statistics.raters --metrics {input} --out {output} --log {log}"
+        "python -m headct.statistics.raters --metrics {input} --out {output} " + RECORDED
 
 
 rule table1:
@@ -99,7 +99,7 @@ rule table1:
         tex="results/tables/table1.tex",
         html=report("results/tables/table1.html", caption=caption("table1"), category="Tables"),
     log:
-        "logs/tables/table1.log",
+        "results/logs/tables/table1.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -108,7 +108,7 @@ rule table1:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables table1 --statistics results/statistics --titles {params.titles:q}"
-        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
 rule table2:
@@ -120,7 +120,7 @@ rule table2:
         tex="results/tables/table2.tex",
         html=report("results/tables/table2.html", caption=caption("table2"), category="Tables"),
     log:
-        "logs/tables/table2.log",
+        "results/logs/tables/table2.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -128,7 +128,7 @@ rule table2:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables table2 --statistics results/statistics"
-        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
 rule table_e1:
@@ -140,7 +140,7 @@ rule table_e1:
         tex="results/tables/table_e1.tex",
         html=report("results/tables/table_e1.html", caption=caption("table_e1"), category="Tables"),
     log:
-        "logs/tables/table_e1.log",
+        "results/logs/tables/table_e1.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -152,7 +152,7 @@ rule table_e1:
     shell:
         "python -m headct.tables table_e1 --train-records {input} --models {params.models}"
         " --titles {params.titles:q} --ensembles {params.ensembles:q}"
-        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
 rule table_e2:
@@ -164,7 +164,7 @@ rule table_e2:
         tex="results/tables/table_e2.tex",
         html=report("results/tables/table_e2.html", caption=caption("table_e2"), category="Tables"),
     log:
-        "logs/tables/table_e2.log",
+        "results/logs/tables/table_e2.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -173,7 +173,7 @@ rule table_e2:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables table_e2 --statistics results/statistics --titles {params.titles:q}"
-        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
 rule published_vs_reproduced:
@@ -190,7 +190,7 @@ rule published_vs_reproduced:
             category="Tables",
         ),
     log:
-        "logs/tables/published_vs_reproduced.log",
+        "results/logs/tables/published_vs_reproduced.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -198,7 +198,7 @@ rule published_vs_reproduced:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables published_vs_reproduced --statistics results/statistics"
-        " --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
 rule training_times:
@@ -214,7 +214,7 @@ rule training_times:
             category="Training",
         ),
     log:
-        "logs/tables/training_times.log",
+        "results/logs/tables/training_times.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -224,7 +224,7 @@ rule training_times:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables training_times --train-records {input} --models {params.models}"
-        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} --log {log}"
+        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
 rule tables:

@@ -17,7 +17,7 @@ rule bland_altman:
         ),
         tsv="results/figures/bland_altman.tsv",
     log:
-        "logs/figures/bland_altman.log",
+        "results/logs/figures/bland_altman.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -28,7 +28,7 @@ rule bland_altman:
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures {params.figure} --metrics {input} --model-title {params.model:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 use rule bland_altman as concordance with:
@@ -40,7 +40,7 @@ use rule bland_altman as concordance with:
         ),
         tsv="results/figures/concordance.tsv",
     log:
-        "logs/figures/concordance.log",
+        "results/logs/figures/concordance.log",
 
 
 rule dice_box_violin:
@@ -55,7 +55,7 @@ rule dice_box_violin:
         ),
         tsv="results/figures/dice_box_violin.tsv",
     log:
-        "logs/figures/dice_box_violin.log",
+        "results/logs/figures/dice_box_violin.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -66,7 +66,7 @@ rule dice_box_violin:
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 use rule dice_box_violin as dice_box_violin_present with:
@@ -78,7 +78,7 @@ use rule dice_box_violin as dice_box_violin_present with:
         ),
         tsv="results/figures/dice_box_violin_present.tsv",
     log:
-        "logs/figures/dice_box_violin_present.log",
+        "results/logs/figures/dice_box_violin_present.log",
 
 
 use rule dice_box_violin as critical_difference with:
@@ -92,7 +92,7 @@ use rule dice_box_violin as critical_difference with:
         ),
         tsv="results/figures/critical_difference.tsv",
     log:
-        "logs/figures/critical_difference.log",
+        "results/logs/figures/critical_difference.log",
     params:
         models=as_json({model: TITLES[model] for model in REPLICATED}),
         study=STUDY_TITLE,
@@ -113,7 +113,7 @@ rule dunn_heatmap:
         ),
         tsv="results/figures/dunn_heatmap.tsv",
     log:
-        "logs/figures/dunn_heatmap.log",
+        "results/logs/figures/dunn_heatmap.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -123,7 +123,7 @@ rule dunn_heatmap:
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 rule published_vs_reproduced_figure:
@@ -139,7 +139,7 @@ rule published_vs_reproduced_figure:
         ),
         tsv="results/figures/published_vs_reproduced.tsv",
     log:
-        "logs/figures/published_vs_reproduced.log",
+        "results/logs/figures/published_vs_reproduced.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -150,7 +150,7 @@ rule published_vs_reproduced_figure:
     shell:
         "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
         " --title-note {params.note:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 rule training_curves:
@@ -170,7 +170,7 @@ rule training_curves:
         ),
         tsv="results/figures/training_curves/{model}.tsv",
     log:
-        "logs/figures/training_curves/{model}.log",
+        "results/logs/figures/training_curves/{model}.log",
     wildcard_constraints:
         model="|".join(map(re.escape, TRAINED)),
     conda:
@@ -183,7 +183,7 @@ rule training_curves:
     shell:
         "python -m headct.figures training_curves --train-records {input}"
         " --model-title {params.model:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 rule best_cases:
@@ -199,7 +199,7 @@ rule best_cases:
         ),
         tsv="results/figures/best_cases.tsv",
     log:
-        "logs/figures/best_cases.log",
+        "results/logs/figures/best_cases.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -215,7 +215,7 @@ rule best_cases:
         "python -m headct.figures {params.figure} --metrics {input.metrics}"
         " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
         " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 use rule best_cases as worst_cases with:
@@ -227,7 +227,7 @@ use rule best_cases as worst_cases with:
         ),
         tsv="results/figures/worst_cases.tsv",
     log:
-        "logs/figures/worst_cases.log",
+        "results/logs/figures/worst_cases.log",
 
 
 rule flow:
@@ -243,7 +243,7 @@ rule flow:
         ),
         tsv="results/figures/flow.tsv",
     log:
-        "logs/figures/flow.log",
+        "results/logs/figures/flow.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -252,7 +252,7 @@ rule flow:
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures flow --flow {input.flow} --split {input.split}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
 rule ingest_qc:
@@ -267,7 +267,7 @@ rule ingest_qc:
         ),
         tsv="results/figures/ingest_qc.tsv",
     log:
-        "logs/figures/ingest_qc.log",
+        "results/logs/figures/ingest_qc.log",
     conda:
         "../envs/headct.yaml"
     params:
@@ -275,7 +275,7 @@ rule ingest_qc:
         code=code("figures.__main__"),
     shell:
         "python -m headct.figures ingest_qc --cohort {input} --data results/data"
-        " --study-title {params.study:q} --out {output.pdf} --log {log}"
+        " --study-title {params.study:q} --out {output.pdf} " + RECORDED
 
 
 rule figures:

@@ -10,7 +10,7 @@ rule ingest:
     output:
         "results/data/{scan}/scan.json",
     log:
-        "logs/ingest/{scan}.log",
+        "results/logs/ingest/{scan}.log",
     conda:
         "../envs/headct.yaml"
     threads: asked_for("ingest", "threads")
@@ -34,4 +34,4 @@ rule ingest:
         "python -m headct.ingest --scan {wildcards.scan} --participant {params.participant}"
         " --dicom {params.dicom:q} {params.masks}"
         " --labels {params.labels:q} --settings {params.settings:q}"
-        " --revision {params.revision} --out results/data/{wildcards.scan} --log {log}"
+        " --revision {params.revision} --out results/data/{wildcards.scan} " + RECORDED

@@ -10,7 +10,7 @@ rule prepare:
     output:
         "results/models/preparation/{representation}.json",
     log:
-        "logs/prepare/{representation}.log",
+        "results/logs/prepare/{representation}.log",
     conda:
         "../envs/headct.yaml"
     threads: asked_for("prepare", "threads")
@@ -27,7 +27,7 @@ rule prepare:
     shell:
         "python -m headct.training.preparation --settings {params.settings:q}"
         " --split {input.split} --data results/data --threads {threads} --work {params.work:q}"
-        " --out {output} --log {log}"
+        " --out {output} " + RECORDED
 
 
 rule train:
@@ -41,7 +41,7 @@ rule train:
         weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
         record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
     log:
-        "logs/train/{model}/seed-{seed}/fold-{fold}.log",
+        "results/logs/train/{model}/seed-{seed}/fold-{fold}.log",
     conda:
         "../envs/headct.yaml"
     threads: asked_for("train", "threads")
@@ -66,7 +66,7 @@ rule train:
         " --device {params.device} {params.deterministic} --threads {threads} --work {params.work:q}"
         " --revision {params.revision}"
         " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
-        " --log {log}"
+        " " + RECORDED
 
 
 rule predict:
@@ -81,7 +81,7 @@ rule predict:
     output:
         "results/predictions/{model}/seed-{seed}.tsv",
     log:
-        "logs/predict/{model}/seed-{seed}.log",
+        "results/logs/predict/{model}/seed-{seed}.log",
     conda:
         "../envs/headct.yaml"
     threads: asked_for("predict", "threads")
@@ -106,4 +106,4 @@ rule predict:
     shell:
         "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-        " --revision {params.revision} --manifest {output} --log {log}"
+        " --revision {params.revision} --manifest {output} " + RECORDED

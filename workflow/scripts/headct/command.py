@@ -26,6 +26,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     """
     option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     option.add_argument("--log", type=Path, help="file for everything that the step prints")
+    option.add_argument("--rule")
+    option.add_argument("--inputs", nargs="*", type=Path)
+    option.add_argument("--outputs", nargs="*", type=Path)
     log, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
     parser.epilog = "--log FILE: everything that the step prints goes there, too"
     arguments = parser.parse_args(words)

@@ -14,7 +14,7 @@ from headct.artefacts import read_json, read_tsv, sha256_of, write_json
 from headct.problems import Problem
 
 RECORD = Path("results/study.json")
-STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures")
+STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
 
 
 def write_record(config: dict[str, Any], participant_of: dict[str, str]) -> None:
@@ -58,7 +58,7 @@ def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[
 
 def unwritable(work: str) -> list[Problem]:
     """Output folders that can't be made or written, found before hours are spent on their contents."""
-    folders = [Path(work), Path("logs"), *(Path("results") / stage for stage in STAGES)]
+    folders = [Path(work), *(Path("results") / stage for stage in STAGES)]
     problems = {}
     for folder in folders:
         nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
