@@ -71,10 +71,17 @@ def write_nifti(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def predict(out: Path, models: Sequence[Path], *scans: Path, threads: int = 1, **options: Any) -> None:
+def predict(
+    out: Path,
+    models: Sequence[Path],
+    *scans: Path,
+    threads: int = 1,
+    settings: dict[str, dict[str, Any]] | None = None,
+    **options: Any,
+) -> None:
     words = ["--out", out, "--device", "cpu", "--threads", threads, "--scans", *scans]
     words += [word for model in models for word in ("--member", model)]
-    words += ["--ingest", json.dumps(options)]
+    words += ["--ingest", json.dumps(options), "--settings", json.dumps(settings or {})]
     new_scans.main(new_scans.arguments().parse_args([str(word) for word in words]))
 
 
@@ -189,6 +196,9 @@ def test_nothing_is_overwritten(models: list[Path], tmp_path: Path) -> None:
     predict(out, models[:1], scan)
     with pytest.raises(BadInput, match="other networks"):
         predict(out, models[:2], scan)
+    with pytest.raises(BadInput, match="or settings"):
+        predict(out, models[:1], scan, settings={"unet": {"tile_overlap": 0.5}})
+    predict(out, models[:1], scan, settings={"unet": {"tile_overlap": 0.25}})  # as by default
     (out / "new.nii.gz").write_bytes(b"someone's own")
     with pytest.raises(BadInput, match="does not list it"):
         predict(out, models[:1], write_nifti(tmp_path / "new.nii.gz"))

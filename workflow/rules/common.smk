@@ -20,7 +20,7 @@ from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
 from headct.statistics import plan
-from headct.training.preparation import representation
+from headct.training.preparation import decided_by, representation
 
 
 def checked(function, *arguments):
@@ -127,8 +127,8 @@ def _settings(model, inference):
 
 
 def settings_of(model):
-    """The settings that a model is trained by, as JSON."""
-    return json.dumps(_settings(model, inference=False), sort_keys=True)
+    """The settings that a model is trained by."""
+    return _settings(model, inference=False)
 
 
 def inference_settings_of(model):
@@ -139,7 +139,7 @@ def inference_settings_of(model):
 
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
-    return representation(json.loads(settings_of(model)))
+    return representation(settings_of(model))
 
 
 def members_of(model):
@@ -165,7 +165,7 @@ def asked_for(rule, resource):
     return config["resources"][rule][resource]
 
 
-REPRESENTATIONS = {representation_of(model): model for model in reversed(TRAINED)}
+REPRESENTATIONS = {representation_of(model): decided_by(settings_of(model)) for model in TRAINED}
 TRAINING_RECORDS = [
     f"{folder}/train.json"
     for model in TRAINED
@@ -190,10 +190,9 @@ def caption(name):
 
 
 def measured_second_readings():
-    """Metrics of second readings, where a rule measures them and the sheet has any."""
+    """Metrics of second readings, where the sheet has any."""
     read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
-    measured = workflow.is_rule("second_readings")
-    return rules.second_readings.output if read_twice and measured else []
+    return rules.second_readings.output if read_twice else []
 
 
 def as_json(value):

@@ -18,11 +18,13 @@ rule prepare:
         mem_mb=asked_for("prepare", "mem_mb"),
         runtime=asked_for("prepare", "runtime_min"),
     params:
-        settings=lambda wildcards: settings_of(REPRESENTATIONS[wildcards.representation]),
+        settings=lambda wildcards: json.dumps(
+            REPRESENTATIONS[wildcards.representation], sort_keys=True
+        ),
         work=config["work_dir"],
         code=lambda wildcards: code(
             "training.preparation",
-            f"training.{framework_of(REPRESENTATIONS[wildcards.representation])}",
+            f"training.{REPRESENTATIONS[wildcards.representation]['framework']}",
         ),
     shell:
         "python -m headct.training.preparation --settings {params.settings:q}"
@@ -50,7 +52,7 @@ rule train:
         runtime=asked_for("train", "runtime_min"),
         gpu=asked_for("train", "gpu"),
     params:
-        settings=lambda wildcards: settings_of(wildcards.model),
+        settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),

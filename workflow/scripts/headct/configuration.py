@@ -85,6 +85,15 @@ def inference_defaults(framework: str) -> Mapping[str, Any]:
     return {key: part["default"] for key, part in keys.items() if part.get("x-stage") == "inference"}
 
 
+SettingsByModel = Mapping[str, Mapping[str, Any]]
+"""Settings of inference by the key of the model; what is absent has its default."""
+
+
+def inference_settings(trained: Mapping[str, Any], chosen: SettingsByModel) -> dict[str, Any]:
+    """All settings that the model of a ``train.json`` predicts by."""
+    return {**inference_defaults(trained["framework"]), **chosen.get(trained["model"], {})}
+
+
 def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     """Follow a ``$ref`` within the same schema; what stands beside it (a default, say) is kept."""
     if "$ref" not in schema:
