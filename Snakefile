@@ -28,6 +28,7 @@ report: "workflow/report/workflow.rst"
 
 onstart:
     study.write_record(config, sheet.participants(SCANS))
+    record.write_start(Path(workflow.basedir))
 
 
 rule all:

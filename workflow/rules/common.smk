@@ -17,6 +17,7 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct import configuration, sheet, study
+from headct.audit import record
 from headct.code import code_digest
 from headct.problems import BadInput
 from headct.statistics import plan
@@ -53,7 +54,9 @@ TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 # Ends the command of every job: where it logs, and what its run record says it was (headct.command).
-RECORDED = "--log {log} --rule {rule} --inputs {input:q} --outputs {output:q}"
+RECORDED = (
+    "--log {log} --rule {rule} --wildcards '{wildcards}' --inputs {input:q} --outputs {output:q}"
+)
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",
@@ -103,7 +106,7 @@ wildcard_constraints:
 
 def code(*steps):
     """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
-    return code_digest(f"headct.{step}" for step in steps)
+    return code_digest((f"headct.{step}" for step in steps), without=["headct.audit.record"])
 
 
 def masks_of(scan):
