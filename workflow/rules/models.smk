@@ -101,6 +101,7 @@ rule predict:
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
+        work=config["work_dir"],
         code=lambda wildcards: code(
             "inference.__main__",
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
@@ -108,4 +109,4 @@ rule predict:
     shell:
         "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-        " --revision {params.revision} --manifest {output} " + RECORDED
+        " --work {params.work:q} --revision {params.revision} --manifest {output} " + RECORDED

@@ -19,7 +19,7 @@ from typing import Any
 from headct import command
 from headct.artefacts import read_json
 from headct.cluster.queue import QueuedJob, jobs_started_in
-from headct.problems import BadInput, Problem
+from headct.problems import BadInput, Problem, Stopped
 
 CONFIG = Path("results/config.json")
 REASON_LENGTH = 60
@@ -103,6 +103,8 @@ def state_of(folder: Path | None, not_queued: bool) -> str:
     if folder is None:
         return "not begun"
     session = read_json(folder / "sessions.json")[-1]
+    if session.get("by", "").startswith(f"{Stopped.__name__}:"):
+        return "stopped; run again to go on"
     if "ended" in session:
         reason = session["by"].splitlines()[0]
         return "ended: " + (reason if len(reason) <= REASON_LENGTH else reason[: REASON_LENGTH - 1] + "…")
