@@ -61,19 +61,6 @@ def test_adjusted_p_takes_four_characters(p: float, words: str) -> None:
     assert dunn.p_words(p) == words
 
 
-def test_critical_difference_as_in_demsar() -> None:
-    """Demšar 2006: section 3.2.2 (4 classifiers, 14 data sets: 1.25), and q.05 of table 5(a)."""
-    assert ranks.critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
-    for n_models, q in ((2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)):
-        unit = np.sqrt(n_models * (n_models + 1) / 6)
-        assert ranks.critical_difference(n_models, 1) == pytest.approx(q * unit, abs=0.001 * unit)
-
-
-def test_best_dice_has_rank_1_and_ties_share() -> None:
-    dice = pd.DataFrame({"a": [0.9, 1.0], "b": [0.5, 1.0], "c": [0.7, 0.0]})
-    assert ranks.mean_ranks(dice).to_dict() == {"a": 1.25, "b": 2.25, "c": 2.5}
-
-
 def test_only_the_family_is_ranked() -> None:
     models = {"a": "A", "b": "B", "c": "C"}
     scores = simulated([*models, "extra"], 20)
