@@ -41,8 +41,8 @@ from headct.figures import __main__ as figures
 from headct.figures import agreement, published, style
 from headct.figures.slices import runs_to_show
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING
 from headct.statistics import scores
 from headct.statistics.group_tests import dunn_table
 from headct.statistics.scores import mean_over_seeds

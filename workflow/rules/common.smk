@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 from headct import configuration, sheet, study
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING as TRIVIAL
 from headct.statistics import plan
 from headct.training.preparation import representation
 
@@ -49,7 +50,6 @@ TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
-TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 # Ends the command of every job: where it logs, and what its run record says it was (headct.command).

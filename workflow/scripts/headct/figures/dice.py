@@ -16,7 +16,7 @@ from scipy.stats import gaussian_kde
 from headct.figures import scores as metrics
 from headct.figures import style
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import PREDICTS_NOTHING
 
 ROW_MM, NARROW_ROW_MM = 8.5, 4.2
 AROUND_ROWS_MM, NARROW_AROUND_ROWS_MM = 21.0, 19.0

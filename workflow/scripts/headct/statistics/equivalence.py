@@ -23,6 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.labels import LABELS
+from headct.references import ANOTHER_RATER, SAME_RATER
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION, bland_altman
 from headct.statistics.bootstrap import degrees_of_freedom
 from headct.statistics.measured import Measured, scope, status_of
@@ -32,9 +33,6 @@ from headct.statistics.plan import Plan
 LEVEL = 0.90
 
 EQUIVALENT, DIFFERENT, UNCLEAR = "equivalent", "different", "cannot tell"
-
-SAME_RATER, ANOTHER_RATER = "second-reading-intra", "second-reading-inter"
-"""Models of the metrics of second readings (docs/measures.md)."""
 
 COLUMNS = (
     *("label", "model_a", "model_b", "status", "n", "difference", "lower", "upper", "interval"),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import PREDICTS_NOTHING
 from headct.statistics.scores import FAMILY
 from headct.statistics.summary import MEAN
 from headct.tables.page import Cell, Panel, Table, count, number, p_value, share, spread

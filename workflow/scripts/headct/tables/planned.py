@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from headct.labels import LABELS
+from headct.references import ANOTHER_RATER, SAME_RATER, TRAINING_MEAN
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.detection import SHARES
-from headct.statistics.equivalence import SAME_RATER
 from headct.statistics.group_tests import ALPHA
-from headct.statistics.measured import TRAINING_MEAN
 from headct.statistics.plan import KEY_SECONDARY, PRIMARY
 from headct.tables.models import Statistics, title_of
 from headct.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
@@ -27,7 +26,7 @@ NEEDED = (
 REFERENCE_TITLES = {
     TRAINING_MEAN: "Mean training volume",
     SAME_RATER: "Same rater again",
-    "second-reading-inter": "Another rater",
+    ANOTHER_RATER: "Another rater",
 }
 
 DECIMALS = {"volume_error_ml": 2}
