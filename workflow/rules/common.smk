@@ -43,6 +43,7 @@ SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 ROW_OF = {row["scan_id"]: row for row in SCANS}
 BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
+READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
@@ -191,9 +192,8 @@ def caption(name):
 
 def measured_second_readings():
     """Metrics of second readings, where a rule measures them and the sheet has any."""
-    read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
     measured = workflow.is_rule("second_readings")
-    return rules.second_readings.output if read_twice and measured else []
+    return rules.second_readings.output if READ_TWICE and measured else []
 
 
 def as_json(value):

@@ -126,6 +126,28 @@ def equivalence_table(data: Measured, plan: Plan, margins: Margins) -> pd.DataFr
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
+def against_others(paired: pd.DataFrame, equivalence: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Mean Dice of one model − each other one, over all scans, from ``paired`` and ``equivalence``.
+
+    Columns: label against n difference lower upper (95 %) lower_90 upper_90 sign_flip_p_adjusted margin
+    verdict.
+    """
+    keys = ["label", "model_a", "model_b"]
+    of_dice = paired[(paired["measure"] == "dice") & (paired["scans"] == ALL_SCANS)]
+    judged = equivalence[[*keys, "lower", "upper", "margin", "verdict"]]
+    rows = of_dice.merge(judged, on=keys, suffixes=("", "_90"))
+    rows = rows[(rows["model_a"] == model) | (rows["model_b"] == model)]
+    turned = rows["model_b"] == model  # so that all differences are of this model
+    found = rows.assign(
+        against=rows["model_b"].mask(turned, rows["model_a"]),
+        difference=rows["difference"].mask(turned, -rows["difference"]),
+    )
+    for low, high in (("lower", "upper"), ("lower_90", "upper_90")):
+        found[low], found[high] = rows[low].mask(turned, -rows[high]), rows[high].mask(turned, -rows[low])
+    numbers = ["n", "difference", "lower", "upper", "lower_90", "upper_90", "sign_flip_p_adjusted"]
+    return found[["label", "against", *numbers, "margin", "verdict"]].reset_index(drop=True)
+
+
 def volume_equivalence_table(parts: list[Measured], plan: Plan) -> pd.DataFrame:
     """All models and references; the columns are listed at the top of this module."""
     rows = []
