@@ -20,6 +20,7 @@ from headct import configuration, sheet, study
 from headct.audit import record
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING as TRIVIAL
 from headct.statistics import plan
 from headct.training.preparation import decided_by, representation
 
@@ -43,6 +44,7 @@ SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 ROW_OF = {row["scan_id"]: row for row in SCANS}
 BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
+READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
@@ -50,7 +52,6 @@ TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
-TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 # Ends the command of every job: where it logs, and what its run record says it was (headct.command).
@@ -194,8 +195,7 @@ def caption(name):
 
 def measured_second_readings():
     """Metrics of second readings, where the sheet has any."""
-    read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
-    return rules.second_readings.output if read_twice else []
+    return rules.second_readings.output if READ_TWICE else []
 
 
 def as_json(value):

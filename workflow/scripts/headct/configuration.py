@@ -17,13 +17,10 @@ from typing import Any
 import jsonschema
 import yaml
 
-from headct import command
+from headct import command, references
 from headct.problems import BadInput, Problem
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-
-RESERVED_MODELS = ("predicts-nothing", "second-reading", "second-reading-intra", "second-reading-inter")
-"""Keys of what is measured beside the models."""
 
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
@@ -200,7 +197,7 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
     problems += [
         Problem(file, "rows that no model makes are named so; choose another name", key="models", value=key)
         for key in models
-        if key in RESERVED_MODELS
+        if key in references.RESERVED
     ]
     trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
     for key, model in models.items():
