@@ -1,0 +1,1 @@
+"""What the pipeline knows of a cluster's scheduler, Slurm."""
