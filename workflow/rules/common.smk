@@ -169,6 +169,12 @@ def asked_for(rule, resource):
     return config["resources"][rule][resource]
 
 
+def memory_mb(rule):
+    """Memory of a rule's jobs in MB, as a function of the try: doubled after each fault, up to the cap."""
+    asked, cap = asked_for(rule, "mem_mb"), config["resources"]["mem_mb_cap"]
+    return lambda wildcards, attempt: max(asked, min(asked * 2 ** (attempt - 1), cap))
+
+
 REPRESENTATIONS = {representation_of(model): decided_by(settings_of(model)) for model in TRAINED}
 TRAINING_RECORDS = [
     f"{folder}/train.json"

@@ -15,7 +15,7 @@ rule prepare:
         "../envs/headct.yaml"
     threads: asked_for("prepare", "threads")
     resources:
-        mem_mb=asked_for("prepare", "mem_mb"),
+        mem_mb=memory_mb("prepare"),
         runtime=asked_for("prepare", "runtime_min"),
     params:
         settings=lambda wildcards: json.dumps(
@@ -48,7 +48,7 @@ rule train:
         "../envs/headct.yaml"
     threads: asked_for("train", "threads")
     resources:
-        mem_mb=asked_for("train", "mem_mb"),
+        mem_mb=memory_mb("train"),
         runtime=asked_for("train", "runtime_min"),
         gpu=asked_for("train", "gpu"),
     params:
@@ -88,7 +88,7 @@ rule predict:
         "../envs/headct.yaml"
     threads: asked_for("predict", "threads")
     resources:
-        mem_mb=asked_for("predict", "mem_mb"),
+        mem_mb=memory_mb("predict"),
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
