@@ -41,7 +41,7 @@ config.update(
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
-SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # digests of every scan.json
+SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared

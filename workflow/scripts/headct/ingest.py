@@ -1,7 +1,7 @@
 """Ingest scans: DICOM folder and raters' masks of each to aligned NIfTI and ``scan.json``.
 
-``python -m headct.ingest --help``: one shard of the sample sheet, one scan after the other. What is as it was is
-not converted again, and a scan whose conversion fails unexpectedly stops no other.
+``python -m headct.ingest --help``: one shard of the sample sheet, scan by scan. What is as it was is not
+converted again, and a scan whose conversion fails unexpectedly stops no other.
 
 ``scan.json`` is always written. Bad data of the right kind make an excluded scan, with the
 reason; a fault in what the user handed over makes status "error", with all problems, which the
@@ -396,20 +396,18 @@ def main(arguments: argparse.Namespace) -> None:
     code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]
     definitions = {row["scan_id"]: shards.definition(row, labels, settings, code) for row in rows}
-    folders = {row["scan_id"]: arguments.data / row["scan_id"] for row in rows}
-    pending = [
-        row
-        for row in rows
-        if not shards.is_current(folders[row["scan_id"]] / RECORD, row, definitions[row["scan_id"]])
-    ]
+    folders = {scan_id: arguments.data / scan_id for scan_id in definitions}
     # One that ended a former job, with the whole process, comes last: from now on it stops no other.
     begun = {scan for scan, folder in folders.items() if folder.is_dir() and not (folder / RECORD).exists()}
-    failed = []
-    for row in sorted(pending, key=lambda row: row["scan_id"] in begun):
+    kept, failed = 0, []
+    for row in sorted(rows, key=lambda row: row["scan_id"] in begun):
         scan_id = row["scan_id"]
         if scan_id in begun:
             logger.warning("%s: begun before and not finished; comes last", scan_id)
         try:
+            if shards.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
+                kept += 1
+                continue
             scan = scan_of(row, labels, pseudonym)
             record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
         except Exception as error:
@@ -417,7 +415,7 @@ def main(arguments: argparse.Namespace) -> None:
             failed.append(f"{scan_id}: {type(error).__name__}: {error}")
         else:
             logger.info("%s: %s%s", scan_id, record.status, record.reason and f": {record.reason}")
-    if kept := len(rows) - len(pending):
+    if kept:
         logger.info("%d of %d scans of shard %s are as they were", kept, len(rows), arguments.shard)
     if failed:
         message = f"{len(failed)} of {len(rows)} scans could not be converted, the others are kept:"
@@ -429,7 +427,9 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m headct.ingest", description=__doc__)
     parser.add_argument("--sheet", required=True, type=Path, help="the sample sheet")
-    parser.add_argument("--shards", type=int, default=1, help="number of shards that the scans are divided into")
+    parser.add_argument(
+        "--shards", type=int, default=1, help="number of shards that the scans are divided into"
+    )
     parser.add_argument("--shard", default="0", help="which one to convert")
     parser.add_argument("--labels", required=True, help="JSON: value of each class in the masks")
     parser.add_argument("--settings", default="{}", help="JSON: the ingest block of the config")

@@ -91,14 +91,15 @@ def holds(path: Path, dicom: str | Path) -> bool:
     """
     try:
         record, converted = read_json(path), path.stat().st_mtime_ns
-    except FileNotFoundError:
+        source, volumes, instances = record["source"], record["sha256"], record["instances"]
+    except (OSError, ValueError, KeyError):  # not there, damaged, or of another version
         return False
     files = source_files(dicom)
-    if record["source"] != listing_of(dicom, files):
+    if source != listing_of(dicom, files):
         return False
-    if not all((path.parent / volume).is_file() for volume in record["sha256"]):
+    if not all((path.parent / volume).is_file() for volume in volumes):
         return False
-    digests = {instance["sha256"] for instance in record["instances"]}
+    digests = {instance["sha256"] for instance in instances}
     newer = (file for file, entry in files.items() if entry.st_mtime_ns > converted)
     return all(sha256_of(file) in digests for file in newer)
 
@@ -108,8 +109,8 @@ def is_current(path: Path, row: Mapping[str, Any], defined_by: str) -> bool:
     if not holds(path, row["dicom"]):
         return False
     record = read_json(path)
-    made = record.get("definition"), record["mask_sha256"]
-    return made == (defined_by, digests_of(masks_of(row)))
+    made_by = record.get("definition"), record.get("mask_sha256")
+    return made_by == (defined_by, digests_of(masks_of(row)))
 
 
 def revision(manifest: str | Path, data: Path, rows: Iterable[Mapping[str, Any]]) -> int:
