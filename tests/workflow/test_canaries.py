@@ -30,7 +30,9 @@ from ct_series import PIXEL_MM, head, table_origins, write_series
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
+from test_ingest import write_sheet
 
+from headct import ingest
 from headct.phantom.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
 
 # -- the search --------------------------------------------------------------------------------------
@@ -383,13 +385,15 @@ def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _ingest(folder: Path, mask: Path, run: Path) -> dict[str, object]:
     """Run the step as Snakemake does; stdout and stderr are kept beside what it writes."""
-    command = [sys.executable, "-m", "headct.ingest", "--scan", "s1", "--dicom", folder, "--mask", mask]
-    command += ["--labels", json.dumps(VALUES), "--out", run / "out", "--log", run / "ingest.log"]
+    scan = ingest.Scan("s1", folder, {"mask": mask}, VALUES)
+    path = write_sheet(folder.with_name("scans.tsv"), scan)
+    command = [sys.executable, "-m", "headct.ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
+    command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]
     environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
-    (run / "out").mkdir(parents=True)
+    run.mkdir()
     with open(run / "stdout", "wb") as stdout, open(run / "stderr", "wb") as stderr:
         subprocess.run(command, env=environment, stdout=stdout, stderr=stderr, cwd=run, check=True)
-    return json.loads((run / "out/scan.json").read_text(encoding="utf-8"))
+    return json.loads((run / "data/s1/scan.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

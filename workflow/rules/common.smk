@@ -16,7 +16,7 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
     os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
-from headct import configuration, sheet, study
+from headct import configuration, shards, sheet, study
 from headct.audit import record
 from headct.code import code_digest
 from headct.problems import BadInput
@@ -42,9 +42,9 @@ config.update(
 )
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
-ROW_OF = {row["scan_id"]: row for row in SCANS}
-BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
 READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
+SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
+SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
@@ -98,7 +98,7 @@ if not workflow.remote_exec:
 
 
 wildcard_constraints:
-    scan="|".join(map(re.escape, BASELINE)),
+    shard="|".join(SHARDS),
     model="|".join(map(re.escape, [*MODELS, TRIVIAL])),
     seed=r"\d+",
     fold=r"all|\d+",
@@ -108,12 +108,6 @@ wildcard_constraints:
 def code(*steps):
     """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
     return code_digest((f"headct.{step}" for step in steps), without=["headct.audit.record"])
-
-
-def masks_of(scan):
-    """Paths of a scan's masks by column of the sheet."""
-    row = ROW_OF[scan]
-    return {column: row[column] for column in sheet.MASK_COLUMNS if row[column]}
 
 
 def framework_of(model):

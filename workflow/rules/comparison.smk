@@ -6,7 +6,8 @@ rule paired_analysis:
     """The planned comparison: endpoints, intervals, equivalence, detection, subgroups, limits."""
     input:
         plan=PLAN,
-        cohort="results/cohort/cohort.tsv",  # changes with scan.json, whose slice thickness is read
+        cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,  # their slice thickness is read
         split="results/cohort/split.tsv",
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
         readings=measured_second_readings(),

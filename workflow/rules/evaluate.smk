@@ -5,7 +5,7 @@
 rule metrics:
     """Measure one model: overlap, volumes, surfaces and lesions per seed, test scan and label."""
     input:
-        cohort="results/cohort/cohort.tsv",  # changes with slice weights, which are read from scan.json
+        scans=SCAN_RECORDS,  # their slice weights are read
         split="results/cohort/split.tsv",
         manifests=lambda wildcards: (
             [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)
@@ -33,7 +33,7 @@ rule metrics:
 rule second_readings:
     """Measure the second readings as if they were predictions: how well raters agree."""
     input:
-        cohort="results/cohort/cohort.tsv",  # has the digests of all readings
+        scans=SCAN_RECORDS,  # the digests of all readings, and slice weights
         split="results/cohort/split.tsv",
     output:
         "results/metrics/second-reading.tsv",
@@ -54,7 +54,8 @@ rule statistics:
     """The paper's analysis: summaries, Kruskal-Wallis, Dunn, agreement, cohort, selection, claims."""
     input:
         sheet=SHEET,  # the true ages
-        cohort="results/cohort/cohort.tsv",  # changes with the geometry of scan.json, which is read
+        cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,  # their geometry is read
         split="results/cohort/split.tsv",
         published=PUBLISHED,
         plan=PLAN,  # its margins
