@@ -1,7 +1,8 @@
-"""Predict label maps of the test scans: ``python -m headct.inference --help``.
+"""Predict label maps of the test scans, or of held-out training scans: ``python -m headct.inference --help``.
 
 Class probabilities are averaged over the folds of a member and over the members of an ensemble, on
-the scan's own grid; the label is the most probable class. A scan that fails is listed with its
+the scan's own grid; the label is the most probable class. A held-out training scan is predicted by the
+one fold of each member that did not learn from it. A scan that fails is listed with its
 reason, and the others are kept. For scans that are not of the trial: ``headct.inference.new_scans``.
 """
 
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct import command, nifti
-from headct.artefacts import read_tsv, sha256_of, write_tsv
+from headct import command, nifti, sets
+from headct.artefacts import read_json, sha256_of, write_tsv
+from headct.problems import BadInput, Problem
 from headct.training.__main__ import require_device
 
 
@@ -29,6 +31,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--manifest", required=True, type=Path, help="list of what was predicted")
+    parser.add_argument(
+        "--out-of-fold",
+        nargs="+",
+        type=int,
+        metavar="FOLD",
+        help="predict the training scans of these folds instead of the test set; each member then names a"
+        " trained-model folder per fold, in this order",
+    )
     parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
     return parser
 
@@ -82,19 +92,35 @@ def write_labels(labels: np.ndarray, ct: sitk.Image, path: Path) -> None:
     nifti.write(image, path)
 
 
+def parts_of(args: argparse.Namespace) -> list[tuple[list[list[Path]], list[str]]]:
+    """Trained-model folders by member, and the scans that they predict.
+
+    Raises:
+        BadInput: a folder is not that of a network which did without the fold that it is to predict.
+    """
+    if args.out_of_fold is None:
+        return [(args.member, sets.test_scans(args.split))]
+    problems = []
+    for folders in args.member:
+        trained = [str(read_json(folder / "train.json")["fold"]) for folder in folders]
+        if trained != [str(fold) for fold in args.out_of_fold]:
+            message = f"trained without fold {', '.join(trained)}, not {args.out_of_fold}"
+            problems.append(Problem(str(folders[0].parent), message, key="fold"))
+    if problems:
+        raise BadInput(problems)
+    return [
+        ([[folders[place]] for folders in args.member], sets.held_out(args.split, [fold]))
+        for place, fold in enumerate(args.out_of_fold)
+    ]
+
+
 def main(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from headct.inference import pipeline
 
     require_device(args.device)
-    split = read_tsv(args.split)
     folder = args.manifest.with_suffix("")
-    scans = [
-        TrialScan(scan, args.data / scan / "ct.nii.gz", folder / f"{scan}.nii.gz")
-        for scan in split.loc[split["set"] == "test", "scan_id"]
-    ]
-    ensemble = pipeline.load(args.member, args.device, args.settings)
     rows: list[dict[str, Any]] = []
 
     def done(outcome: pipeline.Outcome) -> None:
@@ -113,10 +139,13 @@ def main(args: argparse.Namespace) -> None:
             }
         )
 
-    pipeline.predict(ensemble, scans, args.device, args.threads, args.model, done)
+    for members, names in parts_of(args):
+        ensemble = pipeline.load(members, args.device, args.settings)
+        scans = [TrialScan(scan, args.data / scan / "ct.nii.gz", folder / f"{scan}.nii.gz") for scan in names]
+        pipeline.predict(ensemble, scans, args.device, args.threads, args.model, done)
     if all(row["reason"] for row in rows):
         raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")
-    for stale in set(folder.glob("*.nii.gz")) - {scan.out for scan in scans}:
+    for stale in set(folder.glob("*.nii.gz")) - {folder / f"{row['scan_id']}.nii.gz" for row in rows}:
         stale.unlink()
     write_tsv(pd.DataFrame(rows), args.manifest)
 
