@@ -65,6 +65,7 @@ rule all:
         rules.figures.input,
         rules.statistics.output,
         rules.rater_agreement.output,
+        rules.out_of_fold.output if HELD_OUT else [],
         rules.paired_analysis.output,
         rules.planned_comparison.output,
         rules.balance.output,

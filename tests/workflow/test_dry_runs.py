@@ -53,6 +53,7 @@ def test_each_config_resolves(tmp_path: Path, config: str) -> None:
     number = configuration.load(snake.REPOSITORY / "config" / config)["resources"]["ingest"]["jobs"]
     shards_of_five = {shards.name_of(f"s{scan}", number) for scan in range(5)}
     assert jobs.items() >= (ALL_TEN | {"ingest": len(shards_of_five)}).items()
+    assert "out_of_fold" not in jobs, "no fold is held out"
     assert not (tmp_path / "results").exists(), "a dry run writes nothing"
 
 
@@ -112,6 +113,25 @@ def test_the_full_study_is_ingested_in_fewer_than_100_jobs(tmp_path: Path) -> No
     write_sheet(sheet, scans=1732)
     config = ("--configfile", "config/config.yaml", "-n", "results/cohort/cohort.tsv")
     assert snake.planned(snake.run("--directory", tmp_path, *config)) == {"ingest": 64, "cohort": 1}
+
+
+def test_folds_are_predicted_out_of_fold_beside_the_test_set(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=4)
+    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    config["training"] = {"folds": [0, 2, "all"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "config.yaml", "-np")
+    jobs = snake.planned(result)
+    assert (jobs["train"], jobs["predict"], jobs["predict_out_of_fold"]) == (27, 10, 10)
+    assert (jobs["metrics_out_of_fold"], jobs["out_of_fold"]) == (10, 1)
+    folders = [f"results/models/unet/seed-1/fold-{fold}" for fold in (0, 2)]
+    command = next(
+        line
+        for line in result.stdout.splitlines()
+        if "unet/out-of-fold/seed-1" in line and "--member" in line
+    )
+    assert f"--member {' '.join(folders)} --out-of-fold 0 2 --settings" in command, "not the one that saw all"
 
 
 def test_a_mistyped_shard_or_model_matches_no_rule(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not c
 TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
+FOLDS = config["training"]["folds"]
+HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
@@ -145,10 +147,10 @@ def members_of(model):
     return MODELS[model].get("members", [model])
 
 
-def trained_folders(model, seed):
+def trained_folders(model, seed, folds=FOLDS):
     """Per member of a model, its trained-model folders, one per fold."""
     return [
-        [f"results/models/{member}/seed-{seed}/fold-{fold}" for fold in config["training"]["folds"]]
+        [f"results/models/{member}/seed-{seed}/fold-{fold}" for fold in folds]
         for member in members_of(model)
     ]
 
@@ -156,6 +158,11 @@ def trained_folders(model, seed):
 def manifests_of(model):
     """The prediction manifests of a model, one per seed."""
     return [f"results/predictions/{model}/seed-{seed}.tsv" for seed in SEEDS]
+
+
+def members_arguments(folders):
+    """Trained-model folders by member, as the options of inference."""
+    return " ".join(f"--member {' '.join(of_member)}" for of_member in folders)
 
 
 def asked_for(rule, resource):

@@ -30,6 +30,45 @@ rule metrics:
         " --out {output} " + RECORDED
 
 
+use rule metrics as metrics_out_of_fold with:
+    input:
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+        manifests=lambda wildcards: [
+            f"results/predictions/{wildcards.model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS
+        ],
+    output:
+        "results/metrics/out-of-fold/{model}.tsv",
+    log:
+        "results/logs/metrics/out-of-fold/{model}.log",
+    params:
+        predictions=lambda wildcards, input: (
+            f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
+        ),
+        settings=json.dumps(config["metrics"], sort_keys=True),
+        code=code("metrics.__main__"),
+
+
+rule out_of_fold:
+    """Dice over training scans, each predicted by the fold that held it out; beside the test set's."""
+    input:
+        plan=PLAN,  # its resamples and seed
+        split="results/cohort/split.tsv",
+        metrics=expand("results/metrics/out-of-fold/{model}.tsv", model=MODELS),
+    output:
+        "results/statistics/out_of_fold.tsv",
+    log:
+        "results/logs/out_of_fold.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=REPLICATED,
+        code=code("statistics.out_of_fold"),
+    shell:
+        "python -m headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
+        " --plan {input.plan:q} --models {params.models} --out {output} " + RECORDED
+
+
 rule second_readings:
     """Measure the second readings as if they were predictions: how well raters agree."""
     input:

@@ -18,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from headct import command
+from headct import command, sets
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.labels import LABELS
 from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, grid, lesions, overlap, predictions, surface
@@ -82,6 +82,13 @@ def arguments() -> argparse.ArgumentParser:
         help="measure second readings of all scans, as models MODEL-intra (same rater) and MODEL-inter",
     )
     parser.add_argument("--split", required=True, type=Path, help="split.tsv; its test scans count")
+    parser.add_argument(
+        "--out-of-fold",
+        nargs="+",
+        type=int,
+        metavar="FOLD",
+        help="measure the training scans of these folds instead of the test set",
+    )
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
     parser.add_argument("--out", required=True, type=Path, help="table to write")
@@ -96,7 +103,10 @@ def main(args: argparse.Namespace) -> None:
         guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
     else:
         runs = [Run(None, None, {})] if args.predicts_nothing else predictions.read_runs(args.predictions)
-        guesses = predicted(args.model, runs, test_scans(args.split))
+        chosen = (
+            sets.held_out(args.split, args.out_of_fold) if args.out_of_fold else sets.test_scans(args.split)
+        )
+        guesses = predicted(args.model, runs, chosen)
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
     for scan, own in guesses.items():
@@ -124,19 +134,6 @@ def report(model: str, table: pd.DataFrame) -> None:
         else "nothing to measure",
         f"  {len(failed)} predictions missing, counted as empty" if len(failed) else "",
     )
-
-
-def test_scans(split: Path) -> list[str]:
-    """Identifiers of the test scans, in the order of the split.
-
-    Raises:
-        BadInput: there are none.
-    """
-    table = read_tsv(split)
-    scans = [str(scan) for scan in table.loc[table["set"] == "test", "scan_id"]]
-    if not scans:
-        raise BadInput([Problem(str(split), "no scan is in the test set", key="set")])
-    return scans
 
 
 def predicted(model: str, runs: Sequence[Run], scans: Sequence[str]) -> dict[str, list[Guess]]:
