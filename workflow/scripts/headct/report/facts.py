@@ -17,7 +17,7 @@ from headct.tables.models import title_of
 
 STATISTICS = (
     *("plan", "endpoints", "sensitivity", "estimates", "detection", "subgroups"),
-    *("agreement", "rater_agreement", "cohort_tests", "volume_overlap", "dice_summary", "claims"),
+    *("agreement", "rater_agreement", "cohort_tests", "dice_summary", "claims"),
 )
 
 BEFORE_THE_REPORTS = (

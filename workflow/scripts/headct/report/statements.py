@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.report.facts import Facts
 from headct.statistics.agreement import ALL_SCANS
 from headct.statistics.cohort_tests import MEDIAN_IQR, SHARE
@@ -28,7 +28,7 @@ NAMES = {
     "IVH": "intraventricular haemorrhage",
 }
 SETS = ("train", "test")
-SECOND_READERS = {"second-reading-intra": "the same rater", "second-reading-inter": "another rater"}
+SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
     "soft_tissue_kernel": "soft-tissue kernel",
     "complete": "completeness",
