@@ -21,6 +21,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 # Seconds of one core each, less than a job of a cluster costs (docs/cluster.md): these run where Snakemake runs.
@@ -58,7 +59,7 @@ onstart:
 
 
 rule all:
-    """Everything: cohort, models, predictions, metrics, statistics, tables and figures."""
+    """Everything: cohort, models, predictions, metrics, statistics, tables, figures and reports."""
     default_target: True
     input:
         rules.tables.input,
@@ -69,3 +70,4 @@ rule all:
         rules.paired_analysis.output,
         rules.planned_comparison.output,
         rules.balance.output,
+        rules.reports.input,
