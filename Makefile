@@ -17,7 +17,7 @@ DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
-.PHONY: demo test test-slow benchmarks lint format lock gallery pictures
+.PHONY: demo test test-slow drill benchmarks lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -33,6 +33,10 @@ test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
+
+drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table are kept, with their date
+	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
+	 PYTHONPATH=$(PYTHONPATH):tests/workflow python tests/slurm/drill.py) 2>&1 | tee tests/slurm/drill-result.md
 
 BENCHMARKS ?= ingest losses training inference metrics null_studies
 
