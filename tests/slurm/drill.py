@@ -274,14 +274,18 @@ ROUNDS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first round; each next has one more")
+    parser.add_argument(
+        "--undisturbed", type=Path, help="folder of the undisturbed run; made if there is none"
+    )
     parser.add_argument("--only", help="name of a round; all others are left out")
     arguments = parser.parse_args()
     if reason := cluster.obstacle():
         sys.exit(reason)
     with tempfile.TemporaryDirectory(prefix="headct-drill-") as folder:
-        drill = Drill(Path(folder) / "undisturbed", Path(folder))
-        drill.say("the undisturbed run, without a cluster")
-        miniature.run_locally(drill.reference, LONGER, *miniature.predictions())
+        drill = Drill(arguments.undisturbed or Path(folder) / "undisturbed", Path(folder))
+        if not drill.reference.exists():
+            drill.say("the undisturbed run, without a cluster")
+            miniature.run_locally(drill.reference, LONGER, *miniature.predictions())
         cluster.up()
         try:
             for seed, go in enumerate(ROUNDS, start=arguments.seed):

@@ -27,6 +27,7 @@ def configuration() -> dict[str, Any]:
     }
     config["monai"] |= {"epochs": 4, "iterations_per_epoch": 6, "checkpoint_interval_minutes": 0}
     config["blastct"] |= {"epochs": 4, "images_per_epoch": 8, "checkpoint_interval_minutes": 0}
+    config["resources"]["ingest"]["jobs"] = 2
     for rule, gpus in GPUS.items():
         config["resources"][rule]["gpu"] = gpus
     config["resources"]["mem_mb_cap"] = 3000
