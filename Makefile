@@ -22,7 +22,7 @@ CONFIG ?= config/config.yaml
 STUDY ?= .
 RUN ?= --profile slurm
 
-.PHONY: plan status resume demo test test-slow benchmarks lint format lock gallery pictures
+.PHONY: plan status resume demo test test-slow drill benchmarks lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -47,6 +47,10 @@ status: $(READY)  ## where each training stands: epoch, loss, time left, last ch
 
 resume: $(READY)  ## go on after Snakemake was killed: waits for its jobs, unlocks, starts (RUN="--profile slurm …")
 	@python -m headct.cluster.resume -- $(RUN)
+
+drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table are kept, with their date
+	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
+	 PYTHONPATH=$(PYTHONPATH):tests/workflow python tests/slurm/drill.py) 2>&1 | tee tests/slurm/drill-result.md
 
 BENCHMARKS ?= ingest losses training inference metrics null_studies
 

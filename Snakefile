@@ -42,12 +42,17 @@ localrules:
     dice_box_violin_present,
     critical_difference,
     dunn_heatmap,
+    paired_differences,
     published_vs_reproduced_figure,
+    rater_agreement_figure,
     training_curves,
     best_cases,
     worst_cases,
     flow,
     ingest_qc,
+    checklists,
+    model_cards,
+    methods,
 
 
 report: "workflow/report/workflow.rst"
