@@ -1,4 +1,4 @@
-"""A reader of the LaTeX that the tables write, strict where TeX is, for where there is none; and TeX itself."""
+"""A reader of the LaTeX that the tables write, strict where TeX is, for where there is none; and TeX."""
 
 from __future__ import annotations
 
