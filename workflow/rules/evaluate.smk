@@ -2,11 +2,44 @@
 # results/statistics/, results/tables/. Nothing here knows which framework predicted.
 
 
+# Where the configuration leaves the tolerance of the surface Dice to the raters, and there are some.
+TOLERANCE = (
+    "results/statistics/surface_tolerance.tsv"
+    if READ_TWICE and config["metrics"]["surface_tolerance_mm"] is None
+    else []
+)
+
+
+def tolerance_argument(wildcards, input):
+    """Where the measures find the tolerance of the surface Dice, if raters tell it."""
+    return f"--surface-tolerance {input.tolerance}" if input.tolerance else ""
+
+
+rule surface_tolerance:
+    """What raters' surfaces differ by: the tolerance of the surface Dice."""
+    input:
+        cohort="results/cohort/cohort.tsv",  # has the digests of all readings
+        split="results/cohort/split.tsv",
+    output:
+        "results/statistics/surface_tolerance.tsv",
+    log:
+        "results/logs/surface_tolerance.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        settings=json.dumps(config["metrics"], sort_keys=True),
+        code=code("metrics.tolerance"),
+    shell:
+        "python -m headct.metrics.tolerance --split {input.split} --data results/data"
+        " --settings {params.settings:q} --out {output} " + RECORDED
+
+
 rule metrics:
     """Measure one model: overlap, volumes, surfaces and lesions per seed, test scan and label."""
     input:
         scans=SCAN_RECORDS,  # their slice weights are read
         split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
         manifests=lambda wildcards: (
             [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)
         ),
@@ -17,6 +50,7 @@ rule metrics:
     conda:
         "../envs/headct.yaml"
     params:
+        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
             if wildcards.model == TRIVIAL
@@ -27,13 +61,14 @@ rule metrics:
     shell:
         "python -m headct.metrics --model {wildcards.model} {params.predictions}"
         " --split {input.split} --data results/data --settings {params.settings:q}"
-        " --out {output} " + RECORDED
+        " {params.tolerance} --out {output} " + RECORDED
 
 
 use rule metrics as metrics_out_of_fold with:
     input:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
         manifests=lambda wildcards: [
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS
         ],
@@ -42,6 +77,7 @@ use rule metrics as metrics_out_of_fold with:
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
+        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
         ),
@@ -74,6 +110,7 @@ rule second_readings:
     input:
         scans=SCAN_RECORDS,  # the digests of all readings, and slice weights
         split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
     output:
         "results/metrics/second-reading.tsv",
     log:
@@ -81,12 +118,13 @@ rule second_readings:
     conda:
         "../envs/headct.yaml"
     params:
+        tolerance=tolerance_argument,
         settings=json.dumps(config["metrics"], sort_keys=True),
         code=code("metrics.__main__"),
     shell:
         "python -m headct.metrics --model second-reading --second-readings"
         " --split {input.split} --data results/data --settings {params.settings:q}"
-        " --out {output} " + RECORDED
+        " {params.tolerance} --out {output} " + RECORDED
 
 
 rule statistics:

@@ -10,7 +10,7 @@ import argparse
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ logger = logging.getLogger("headct.metrics")
 
 REFERENCE = "labels.nii.gz"
 
+DEFAULT_TOLERANCE_MM = 1.0
+"""About two pixels: the tolerance of the surface Dice where neither the configuration nor raters tell."""
+
 VALUES = {
     **{label: (value,) for label, value in LABELS.items()},
     TOTAL_HAEMORRHAGE: (LABELS["ICH"], LABELS["IVH"]),
@@ -42,12 +45,33 @@ VALUES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The ``metrics`` block of the configuration; what each means: ``config/README.md``."""
+    """The ``metrics`` block of the configuration; what each means: ``config/README.md``.
+
+    ``tolerance_of_label`` (mm) goes before ``surface_tolerance_mm`` for the labels that it has.
+    """
 
     presence_minimum_ml: float
     surface_tolerance_mm: float
     surface_elements: str
     lesion_connectivity: int
+    tolerance_of_label: Mapping[str, float] = field(default_factory=dict)
+
+    def tolerance_mm(self, label: str) -> float:
+        """Distance up to which the surface of a label counts as right."""
+        return self.tolerance_of_label.get(label, self.surface_tolerance_mm)
+
+
+def read_settings(block: Mapping[str, Any], tolerances: Path | None = None) -> Settings:
+    """Settings of the configuration's block; ``tolerances`` is as of :mod:`headct.metrics.tolerance`."""
+    tolerance = block["surface_tolerance_mm"]
+    of_label = {}
+    if tolerances is not None:
+        table = read_tsv(tolerances)
+        of_label = dict(zip(table["label"], table["tolerance_mm"], strict=True))
+    return Settings(
+        **{**block, "surface_tolerance_mm": DEFAULT_TOLERANCE_MM if tolerance is None else tolerance},
+        tolerance_of_label=of_label,
+    )
 
 
 @dataclass(frozen=True)
@@ -91,14 +115,15 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
+    parser.add_argument(
+        "--surface-tolerance", type=Path, help="tolerances of the surface Dice by label, from raters"
+    )
     parser.add_argument("--out", required=True, type=Path, help="table to write")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    import pandas as pd
-
-    settings = Settings(**json.loads(args.settings))
+    settings = read_settings(json.loads(args.settings), args.surface_tolerance)
     if args.second_readings:
         guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
     else:
@@ -107,19 +132,31 @@ def main(args: argparse.Namespace) -> None:
             sets.held_out(args.split, args.out_of_fold) if args.out_of_fold else sets.test_scans(args.split)
         )
         guesses = predicted(args.model, runs, chosen)
+    table = measure_scans(guesses, args.data, settings)
+    write_tsv(table, args.out)
+    report(args.model, table)
+
+
+def measure_scans(guesses: Mapping[str, Sequence[Guess]], data: Path, settings: Settings) -> pd.DataFrame:
+    """The metrics table of some scans; ``data`` is the folder of the converted scans.
+
+    Raises:
+        BadInput: every label map that is damaged, on another grid, or holds unknown labels.
+    """
+    import pandas as pd
+
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
     for scan, own in guesses.items():
         try:
-            rows += measure_scan(scan, args.data / scan, own, settings)
+            rows += measure_scan(scan, data / scan, own, settings)
         except BadInput as error:
             problems += error.problems
     if problems:
         raise BadInput(problems)
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"seed": "Int64"})
     # Seeds one after the other; within a seed the order of the split and of the labels is kept.
-    write_tsv(table.sort_values(["model", "seed"], kind="stable"), args.out)
-    report(args.model, table)
+    return table.sort_values(["model", "seed"], kind="stable")
 
 
 def report(model: str, table: pd.DataFrame) -> None:
@@ -241,7 +278,7 @@ def measure(
                 truth,
                 found,
                 own_grid.crop(box[0]),
-                settings.surface_tolerance_mm,
+                settings.tolerance_mm(label),
                 settings.surface_elements,
             ),
             **lesions.measure(truth, found, settings.lesion_connectivity),
