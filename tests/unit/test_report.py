@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import finished_run
 import pytest
 import reported_run
+from html_page import Page
 
 from headct import configuration
 from headct.artefacts import read_json, read_tsv, write_json, write_tsv
@@ -35,31 +35,6 @@ def text_of(name: str, results: Path) -> str:
 
 def lists(results: Path) -> list[checklists.Checklist]:
     return [checklists.read(path, facts.read(results).config["reporting"]) for path in ITEMS]
-
-
-class Page(HTMLParser):
-    """Links and text of a page; fails on tags that do not close."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
-        self.links += [str(value) for name, value in attrs if name == "href"]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ("meta", "br")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 # -- the shipped checklists --------------------------------------------------------------------------

@@ -24,6 +24,9 @@ ALL_TEN = {
     "dunn_heatmap": 1,
     "paired_differences": 1,
     "published_vs_reproduced_figure": 1,
+    "checklists": 1,
+    "model_cards": 1,
+    "methods": 1,
 }
 
 
