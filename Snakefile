@@ -22,6 +22,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/audit.smk"
 
 
 # Seconds of one core each, less than a job of a cluster costs (docs/cluster.md): these run where Snakemake runs.
@@ -53,6 +54,8 @@ localrules:
     checklists,
     model_cards,
     methods,
+    evidence,
+    audit,
 
 
 report: "workflow/report/workflow.rst"
@@ -60,19 +63,11 @@ report: "workflow/report/workflow.rst"
 
 onstart:
     study.write_record(config, sheet.participants(SCANS))
-    record.write_start(Path(workflow.basedir))
+    record.write_start(Path(workflow.basedir), Path(PLAN))
 
 
 rule all:
-    """Everything: cohort, models, predictions, metrics, statistics, tables, figures and reports."""
+    """Everything: cohort, models, predictions, metrics, statistics, tables, figures, reports, and the seal."""
     default_target: True
     input:
-        rules.tables.input,
-        rules.figures.input,
-        rules.statistics.output,
-        rules.rater_agreement.output,
-        rules.out_of_fold.output if HELD_OUT else [],
-        rules.paired_analysis.output,
-        rules.planned_comparison.output,
-        rules.balance.output,
-        rules.reports.input,
+        rules.audit.output,

@@ -17,7 +17,7 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct import configuration, shards, sheet, study
-from headct.audit import record
+from headct.audit import record, seal
 from headct.code import code_digest
 from headct.problems import BadInput
 from headct.references import PREDICTS_NOTHING as TRIVIAL
@@ -56,6 +56,7 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
+WATCHING = ["headct.audit.record", "headct.audit.ledger"]  # modules that change no result
 # Ends the command of every job: where it logs, and what its run record says it was (headct.command).
 RECORDED = (
     "--log {log} --rule {rule} --wildcards '{wildcards}' --inputs {input:q} --outputs {output:q}"
@@ -109,7 +110,7 @@ wildcard_constraints:
 
 def code(*steps):
     """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
-    return code_digest((f"headct.{step}" for step in steps), without=["headct.audit.record"])
+    return code_digest((f"headct.{step}" for step in steps), without=WATCHING)
 
 
 def framework_of(model):

@@ -33,6 +33,7 @@ rule planned_comparison:
     """Table of the planned comparison: which differences are real, which are none, and what is unknown."""
     input:
         rules.paired_analysis.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/planned_comparison.tsv",
         tex="results/tables/planned_comparison.tex",
@@ -51,4 +52,5 @@ rule planned_comparison:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables planned_comparison --statistics results/statistics"
+        " --evidence {input.evidence}"
         " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} " + RECORDED

@@ -172,6 +172,7 @@ rule table1:
     """Table 1: Dice per model and lesion, detection and Dice over present lesions beside it."""
     input:
         rules.statistics.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/table1.tsv",
         tex="results/tables/table1.tex",
@@ -185,7 +186,8 @@ rule table1:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table1 --statistics results/statistics --titles {params.titles:q}"
+        "python -m headct.tables table1 --statistics results/statistics"
+        " --evidence {input.evidence} --titles {params.titles:q}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
@@ -193,6 +195,7 @@ rule table2:
     """Table 2: training against test set."""
     input:
         rules.statistics.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/table2.tsv",
         tex="results/tables/table2.tex",
@@ -206,6 +209,7 @@ rule table2:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables table2 --statistics results/statistics"
+        " --evidence {input.evidence}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
@@ -237,6 +241,7 @@ rule table_e2:
     """Table E2: volume intersection and false positives, per model and lesion."""
     input:
         rules.statistics.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/table_e2.tsv",
         tex="results/tables/table_e2.tex",
@@ -250,7 +255,8 @@ rule table_e2:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table_e2 --statistics results/statistics --titles {params.titles:q}"
+        "python -m headct.tables table_e2 --statistics results/statistics"
+        " --evidence {input.evidence} --titles {params.titles:q}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
@@ -259,6 +265,7 @@ rule published_vs_reproduced:
     input:
         statistics=rules.statistics.output,
         published=PUBLISHED,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/published_vs_reproduced.tsv",
         tex="results/tables/published_vs_reproduced.tex",
@@ -276,6 +283,7 @@ rule published_vs_reproduced:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables published_vs_reproduced --statistics results/statistics"
+        " --evidence {input.evidence}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import wrap
 
-from headct.tables.page import Cell, Panel, Table
+from headct.tables.page import EVIDENCE, Cell, Panel, Table
 
 SIGNS = str.maketrans(
     {
@@ -49,16 +49,18 @@ HEADING = 11
 MARKS = {"best": r"\textbf{%s}", "worst": r"\underline{\textit{%s}}"}
 
 
-def latex(table: Table, title_note: str = "") -> str:
-    """The whole fragment: title, panels, notes."""
+def latex(table: Table, title_note: str = "", evidence: str = "") -> str:
+    """The whole fragment: title, panels, notes, and the evidence digest as on the page."""
     title = f"{table.title} ({title_note})" if title_note else table.title
     notes = "".join(rf"\par\noindent {escape(note)}" + "\n" for note in table.notes)
+    footer = rf"\par\noindent {escape(EVIDENCE)}\\ \texttt{{{evidence}}}" + "\n"
     return (
         "% needs \\usepackage{booktabs,longtable,array}\n"
         "\\begingroup\\footnotesize\\setlength{\\tabcolsep}{3pt}\n"
         rf"\noindent\textbf{{{escape(title)}}}\par\nopagebreak" + "\n"
         + "".join(_longtable(part) for panel in table.panels for part in _fitting(panel))
         + notes
+        + (footer if evidence else "")
         + "\\par\\endgroup\n"
     )  # fmt: skip
 
