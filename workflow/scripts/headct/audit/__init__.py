@@ -1,0 +1,1 @@
+"""What was done, by what, with what result; and whether anything has changed since."""
