@@ -61,6 +61,24 @@ class Rows:
     how: str
     frame: pd.DataFrame = field(compare=False)
 
+    @cached_property
+    def scans(self) -> pd.DataFrame:
+        """Measures of one model and lesion by scan: the mean over seeds, as all tables take it.
+
+        ``predicts`` is whether any voxel is predicted, ``failed`` whether a prediction is missing.
+        """
+        marked = self.frame.assign(
+            predicts=(self.frame["predicted_ml"] > 0).astype(float),
+            failed=self.frame["failure"].notna().astype(float),
+        )
+        groups = marked.groupby("scan_id")
+        return groups.mean(numeric_only=True).assign(failed=groups["failed"].max())
+
+    @cached_property
+    def by_lesion(self) -> Mapping[str, Rows]:
+        """The same rows, per lesion."""
+        return {str(label): Rows(self.path, self.how, of) for label, of in self.frame.groupby("label")}
+
 
 class Tables:
     """The tables of a study, read once."""
