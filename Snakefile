@@ -23,11 +23,38 @@ include: "workflow/rules/comparison.smk"
 include: "workflow/rules/figures.smk"
 
 
+# Seconds of one core each, less than a job of a cluster costs (docs/cluster.md): these run where Snakemake runs.
+localrules:
+    cohort,
+    split,
+    balance,
+    table1,
+    table2,
+    table_e1,
+    table_e2,
+    published_vs_reproduced,
+    planned_comparison,
+    training_times,
+    bland_altman,
+    concordance,
+    dice_box_violin,
+    dice_box_violin_present,
+    critical_difference,
+    dunn_heatmap,
+    published_vs_reproduced_figure,
+    training_curves,
+    best_cases,
+    worst_cases,
+    flow,
+    ingest_qc,
+
+
 report: "workflow/report/workflow.rst"
 
 
 onstart:
     study.write_record(config, sheet.participants(SCANS))
+    record.write_start(Path(workflow.basedir))
 
 
 rule all:

@@ -380,14 +380,16 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
 
     from headct.training.nnunet import TRAINERS, prepare
     from headct.training.nnunet_data import dataset_json
+    from headct.training.nnunet_plans import plans_of_configuration
 
-    settings = job.settings
-    plans = prepare(job.training_scans, settings, job.shared_folder, job.threads)["plans"]
+    settings, configuration = job.settings, job.settings["configuration"]
+    planned = prepare(job.training_scans, settings, job.shared_folder, job.threads)["plans"]
+    plans = plans_of_configuration(planned, configuration, settings["plan_changes"].get(configuration))
     os.environ |= {"nnUNet_results": str(folder), "nnUNet_n_proc_DA": str(settings["workers"])}
-    del os.environ["nnUNet_compile"]  # noqa: SIM112  (nnU-Net has its default then)
+    os.environ.pop("nnUNet_compile", None)  # nnU-Net has its default then
     trainer = TRAINERS[settings["loss"]](
         plans={**plans, "continue_training": False},
-        configuration=settings["configuration"],
+        configuration=configuration,
         fold=job.fold,
         dataset_json=dataset_json(len(job.training_scans)),
         device=torch.device(job.device),

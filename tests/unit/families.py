@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ def job(family: str, folder: Path, **changes: Any) -> TrainingJob:
         return blastct_cases.small_job(folder, **changes)
     miniature = nnunet_miniature if family == "nnunet" else monai_miniature
     return miniature.job(nnunet_miniature.training_scans(folder, 3), folder / "shared", **changes)
+
+
+def changed(one: TrainingJob, **settings: Any) -> TrainingJob:
+    """The run with some settings changed."""
+    return dataclasses.replace(one, settings=one.settings | settings)
 
 
 def train(family: str, one: TrainingJob, folder: Path) -> TrainedModel:

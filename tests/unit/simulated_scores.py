@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from headct.labels import LABELS
-from headct.metrics import COLUMNS, PREDICTS_NOTHING
+from headct.metrics import COLUMNS
+from headct.references import PREDICTS_NOTHING
 from headct.statistics.scores import mean_over_seeds, model_order, role
 
 FAMILY = ("a", "b", "c")

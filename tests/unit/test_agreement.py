@@ -15,8 +15,8 @@ from simulated_scores import simulated, with_role
 
 from headct.artefacts import read_tsv, write_tsv
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING
 from headct.statistics import raters
 from headct.statistics import scores as scores_of
 from headct.statistics.agreement import agreement_table, bland_altman, concordance

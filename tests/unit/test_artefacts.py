@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from headct.artefacts import read_tsv, write_atomically, write_json, write_tsv
+from headct.artefacts import UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
+from headct.code import PACKAGE
 
 
 def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -39,3 +42,22 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 def test_nan_is_no_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json({"x": float("nan")}, tmp_path / "x.json")
+
+
+def test_what_a_killed_job_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    write = f"""
+import os, signal
+from headct.artefacts import UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
+from headct.code import PACKAGE
+with write_atomically({str(tmp_path / "x.nii.gz")!r}) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = {"PYTHONPATH": str(PACKAGE.parent)}
+    subprocess.run([sys.executable, "-c", write], env=environment)
+    (left,) = tmp_path.iterdir()
+    assert UNFINISHED in left.name
+    (tmp_path / f".y.nii.gz.{UNFINISHED}1.nii.gz").touch()  # of another file, perhaps being written
+    with write_atomically(tmp_path / "x.nii.gz") as temporary:
+        temporary.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"x.nii.gz", f".y.nii.gz.{UNFINISHED}1.nii.gz"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from headct import configuration, sheet, study
+from headct import configuration, references, sheet, study
 from headct.problems import BadInput, Problem, as_table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -113,6 +113,14 @@ def test_a_reference_to_no_model_is_refused(demo: dict[str, Any], place, value, 
     message = refused(demo)
     assert key in message
     assert "model" in message
+
+
+@pytest.mark.parametrize("key", references.RESERVED)
+def test_a_model_named_like_a_row_beside_the_models_is_refused(demo: dict[str, Any], key: str) -> None:
+    demo["models"][key] = {"title": "Mine", "framework": "monai", "network": "basicunet"}
+    message = refused(demo)
+    assert "choose another name" in message
+    assert key in message
 
 
 def test_every_fault_is_told_at_once(demo: dict[str, Any]) -> None:

@@ -149,7 +149,6 @@ def test_batch_depends_on_its_number_only(
     assert all(equal(in_turn[k], seen[k]) for k in range(9))
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more than there are cores
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_change_nothing(scans: list[ResampledScan], noise: np.ndarray, workers: int) -> None:
     batches = batches_of(scans, noise)

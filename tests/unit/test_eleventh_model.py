@@ -115,7 +115,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("resenc")
     scans = miniature.training_scans(folder / "scans", 3)
     data = PreparedData(folder / "shared", scans, miniature.SETTINGS | {"planner": PLANNER})
-    set_environment(data.raw, data.preprocessed, False)
+    set_environment(data.raw, data.preprocessed)
     return data.plans(threads=1)
 
 

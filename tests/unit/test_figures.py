@@ -34,6 +34,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import SubFigure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from planned_cases import analysed
 
 from headct import published as published_numbers
 from headct.artefacts import write_json, write_tsv
@@ -41,8 +42,8 @@ from headct.figures import __main__ as figures
 from headct.figures import agreement, published, style
 from headct.figures.slices import runs_to_show
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
+from headct.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.statistics import scores
 from headct.statistics.group_tests import dunn_table
 from headct.statistics.scores import mean_over_seeds
@@ -62,6 +63,15 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
     scans = mean_over_seeds(scores.read(tables, list(SHOWN)))
     write_tsv(dunn_table(scans), tmp_path / "dunn.tsv")
     write_tsv(replicated(SHOWN), tmp_path / "numbers.tsv")
+    measured = scores.read(tables, list(SHOWN)).drop(columns="role")
+    numbered = measured.assign(scan_id=measured["scan_id"].str.removeprefix("S"))  # as those of the cohort
+    comparison = analysed(numbered, tuple(SHOWN))
+    planned = []
+    for name in ("endpoints", "paired", "equivalence"):
+        write_tsv(comparison[name], tmp_path / f"{name}.tsv")
+        planned += [f"--{name}", str(tmp_path / f"{name}.tsv")]
+    readings = pd.concat([metrics(kind, 13) for kind in (SAME_RATER, ANOTHER_RATER)])
+    write_tsv(readings, tmp_path / "second-reading.tsv")
     record = tmp_path / "train.json"
     write_json(training_record(), record)
     return {
@@ -71,6 +81,8 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
         "dice_box_violin_present": every,
         "critical_difference": every,
         "dunn_heatmap": ["--dunn", str(tmp_path / "dunn.tsv"), *titles],
+        "paired_differences": [*planned, *titles],
+        "rater_agreement": ["--metrics", str(tmp_path / "second-reading.tsv")],
         "published_vs_reproduced": ["--numbers", str(tmp_path / "numbers.tsv"), "--title-note", "Simulated"],
         "training_curves": ["--train-records", str(record), "--model-title", "Focal"],
         "worst_cases": [*cases_arguments(tmp_path), "--n", "1"],
@@ -80,7 +92,7 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
 FEW = ("bland_altman", "training_curves", "worst_cases")
 REST = (
     *("concordance", "dice_box_violin", "dice_box_violin_present", "critical_difference", "dunn_heatmap"),
-    "published_vs_reproduced",
+    *("paired_differences", "rater_agreement", "published_vs_reproduced"),
 )
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, texts
+from planned_cases import analysed
 from simulated_scores import per_scan, simulated, with_role
 
 from headct import published as published_numbers
-from headct.figures import dunn, published, ranks
+from headct.figures import differences, dunn, published, ranks, raters
 from headct.labels import LABELS
+from headct.references import ANOTHER_RATER, SAME_RATER
 from headct.statistics.group_tests import dunn_table
 
 TEN = published_numbers.model_names()
@@ -61,19 +63,6 @@ def test_adjusted_p_takes_four_characters(p: float, words: str) -> None:
     assert dunn.p_words(p) == words
 
 
-def test_critical_difference_as_in_demsar() -> None:
-    """Demšar 2006: section 3.2.2 (4 classifiers, 14 data sets: 1.25), and q.05 of table 5(a)."""
-    assert ranks.critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
-    for n_models, q in ((2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)):
-        unit = np.sqrt(n_models * (n_models + 1) / 6)
-        assert ranks.critical_difference(n_models, 1) == pytest.approx(q * unit, abs=0.001 * unit)
-
-
-def test_best_dice_has_rank_1_and_ties_share() -> None:
-    dice = pd.DataFrame({"a": [0.9, 1.0], "b": [0.5, 1.0], "c": [0.7, 0.0]})
-    assert ranks.mean_ranks(dice).to_dict() == {"a": 1.25, "b": 2.25, "c": 2.5}
-
-
 def test_only_the_family_is_ranked() -> None:
     models = {"a": "A", "b": "B", "c": "C"}
     scores = simulated([*models, "extra"], 20)
@@ -88,6 +77,66 @@ def test_equal_scores_of_all_models_are_no_error() -> None:
     figure, drawn = ranks.draw_critical_difference(scores, models, "Study")
     assert "Friedman: not estimable" in texts(figure)
     assert (drawn["mean_rank"] == 2).all()
+
+
+def planned(models: list[str], n_scans: int = 30) -> dict[str, pd.DataFrame]:
+    """Tables of the planned comparison, its models called as in the shipped plan."""
+    return analysed(simulated(models, n_scans), tuple(models))
+
+
+def forest(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFrame:
+    names = ("endpoints", "paired", "equivalence")
+    return differences.drawn_differences(*(tables[name] for name in names), titles)
+
+
+@pytest.mark.parametrize("models", [list(TEN), ["nnunet-3d-focal", "unet"], ["unet", "blast-ct"]])
+def test_forest_of_the_planned_comparison_is_readable(models: list[str]) -> None:
+    drawn = forest(planned(models), TEN)
+    with readable():
+        for width_mm in WIDTHS_MM:
+            for figure, rows in differences.draw_differences(drawn, TEN, "Study", width_mm):
+                assert_readable(figure, width_mm)
+                for verdict in rows["verdict"]:
+                    assert verdict in texts(figure)
+    focal = "nnunet-3d-focal" in models
+    assert list(drawn["kind"].unique()) == [differences.ENDPOINTS, *([differences.DICE] if focal else [])]
+    absent = ~drawn["against"].isin(models) | (not focal)
+    assert set(drawn.loc[absent, "verdict"]) <= {"not in this run"}
+    assert drawn.loc[~absent, "difference"].notna().all()
+
+
+def test_forest_shows_differences_of_the_plans_model_whatever_the_order_of_the_pair() -> None:
+    models = ["unet", "nnunet-3d-focal", "blast-ct"]  # one model before it, one after
+    tables = planned(models)
+    drawn = forest(tables, TEN).query("kind == @differences.DICE").set_index(["label", "against"])
+    means = tables["estimates"].query("measure == 'dice_mean' and scans == 'all'")
+    means = means.set_index(["model", "label"])["estimate"]
+    judged = tables["equivalence"].set_index(["label", "model_a", "model_b"])
+    for label in LABELS:
+        for other in ("unet", "blast-ct"):
+            row = drawn.loc[label, other]
+            assert row["difference"] == pytest.approx(means["nnunet-3d-focal", label] - means[other, label])
+            assert row["lower"] < row["lower_90"] < row["difference"] < row["upper_90"] < row["upper"]
+        turned = judged.loc[label, "unet", "nnunet-3d-focal"]
+        assert tuple(drawn.loc[label, "unet"][["lower_90", "upper_90"]]) == (
+            -turned["upper"],
+            -turned["lower"],
+        )
+
+
+@pytest.mark.parametrize("width_mm", WIDTHS_MM)
+def test_agreement_of_raters_is_readable(width_mm: float) -> None:
+    readings = simulated([SAME_RATER, ANOTHER_RATER], 13).query("model != 'predicts-nothing'")
+    with readable():
+        pages = list(raters.draw_raters(readings, "Study", width_mm))
+        for figure, _ in pages:
+            assert_readable(figure, width_mm)
+    volumes, dice = pages[1][1], pages[2][1]
+    own = readings.query("model == @ANOTHER_RATER and label == 'ICH'")
+    bias = volumes.query("label == 'ICH' and element == 'bias'")["y"].item()
+    assert bias == pytest.approx((own["predicted_ml"] - own["reference_ml"]).mean())
+    assert set(dice["model"]) == {SAME_RATER, ANOTHER_RATER}
+    assert len(list(raters.draw_raters(readings.query("model == @SAME_RATER"), "Study"))) == 2
 
 
 @pytest.mark.parametrize("width_mm", WIDTHS_MM)

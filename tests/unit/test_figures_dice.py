@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.figures import dice, style
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import PREDICTS_NOTHING
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=10, max_size=60))

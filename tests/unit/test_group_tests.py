@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from simulated_scores import FAMILY, per_scan, simulated
 
 from headct.artefacts import read_tsv
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import PREDICTS_NOTHING
 from headct.statistics.group_tests import (
     benjamini_hochberg,
     bh_without_monotonicity,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -14,21 +15,26 @@ from monai.transforms.intensity.array import ScaleIntensityRange
 from monai.transforms.utils import generate_spatial_bounding_box
 from scipy import ndimage
 
+from headct.inference.monai import to_native_grid
 from headct.training.job import TrainingScan
 from headct.training.monai_data import (
     PreparedScan,
+    PreprocessedImage,
     Preprocessing,
     foreground_box,
     prepare_all,
     preprocess,
     resample,
     resampled_size,
-    restore,
 )
 
 WINDOW = (-15.0, 100.0)
 UNCHANGED = Preprocessing((6.0, 3.5, 3.5), WINDOW)
 COARSER = Preprocessing((9.0, 5.0, 5.0), WINDOW)
+
+
+def restored(probabilities: np.ndarray, source: PreprocessedImage) -> np.ndarray:
+    return to_native_grid(torch.from_numpy(probabilities), source).numpy()
 
 
 def prepare(scan: TrainingScan, preprocessing: Preprocessing, cache: Path) -> PreparedScan:
@@ -109,7 +115,7 @@ def test_probabilities_return_to_the_native_grid():
     source = preprocess(hu, UNCHANGED.spacing_mm_zyx, UNCHANGED)
     classes = np.random.default_rng(2).integers(0, 4, source.image.shape)
     probabilities = np.eye(4, dtype=np.float32)[classes].transpose(3, 0, 1, 2)
-    native = restore(probabilities, source)
+    native = restored(probabilities, source)
     assert native.shape == (4, *hu.shape)
     assert native.dtype == np.float32
     expected = np.zeros(hu.shape, int)
@@ -120,7 +126,7 @@ def test_probabilities_return_to_the_native_grid():
 def test_restored_probabilities_add_up_to_one():
     source = preprocess(head(), UNCHANGED.spacing_mm_zyx, COARSER)
     random = np.random.default_rng(3).random((4, *source.image.shape), dtype=np.float32)
-    native = restore(random / random.sum(axis=0), source)
+    native = restored(random / random.sum(axis=0), source)
     np.testing.assert_allclose(native.sum(axis=0), 1, atol=1e-5)
 
 
@@ -131,7 +137,7 @@ def test_a_blob_returns_where_it_was():
     blob[6:12, 10:22, 12:26] = 1
     source = preprocess(hu, UNCHANGED.spacing_mm_zyx, COARSER)
     coarse = resample(blob[source.box], source.image.shape)
-    native = restore(np.stack([1 - coarse, coarse, coarse * 0, coarse * 0]), source)[1]
+    native = restored(np.stack([1 - coarse, coarse, coarse * 0, coarse * 0]), source)[1]
     np.testing.assert_allclose(ndimage.center_of_mass(native), ndimage.center_of_mass(blob), atol=0.1)
     assert native.sum() == pytest.approx(blob.sum(), rel=0.1)
 

@@ -1,13 +1,12 @@
 """Training and prediction with MONAI; what all frameworks share is in test_training_loop.py."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from families import equal
+from families import changed, equal
 from monai_miniature import SETTINGS
 
 from headct import networks
@@ -50,10 +49,6 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingScan, ...]:
 @pytest.fixture
 def job(scans: tuple[TrainingScan, ...], tmp_path: Path) -> TrainingJob:
     return TrainingJob("unet", SETTINGS, scans, (), 0, "all", "cpu", 1, tmp_path / "shared")
-
-
-def changed(job: TrainingJob, **settings: object) -> TrainingJob:
-    return replace(job, settings=job.settings | settings)
 
 
 def run(job: TrainingJob, folder: Path) -> TrainedModel:

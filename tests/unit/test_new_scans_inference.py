@@ -71,11 +71,28 @@ def write_nifti(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def predict(out: Path, models: Sequence[Path], *scans: Path, threads: int = 1, **options: Any) -> None:
+def predict(
+    out: Path,
+    models: Sequence[Path],
+    *scans: Path,
+    threads: int = 1,
+    settings: dict[str, dict[str, Any]] | None = None,
+    **options: Any,
+) -> None:
     words = ["--out", out, "--device", "cpu", "--threads", threads, "--scans", *scans]
     words += [word for model in models for word in ("--member", model)]
-    words += ["--ingest", json.dumps(options)]
+    words += ["--ingest", json.dumps(options), "--settings", json.dumps(settings or {})]
     new_scans.main(new_scans.arguments().parse_args([str(word) for word in words]))
+
+
+def predict_trial(folder: Path, models: Sequence[Path], test: dict[str, str], **settings: Any) -> None:
+    """Predict the test scans, given with the digests of their CTs, as the workflow does."""
+    rows = "".join(f"{scan}\ttest\t{digest}\n" for scan, digest in test.items())
+    (folder / "split.tsv").write_text(f"scan_id\tset\tct_sha256\n{rows}")
+    members = " ".join(f"--member {model}" for model in models)
+    words = f"--model m {members} --split {folder}/split.tsv --data {folder}/data --device cpu --threads 1"
+    words += f" --work {folder}/work --manifest {folder}/trial.tsv"
+    trial.main(trial.arguments().parse_args([*words.split(), "--settings", json.dumps(settings)]))
 
 
 def table(out: Path) -> dict[str, dict[str, Any]]:
@@ -119,10 +136,7 @@ def test_dicom_is_predicted_as_the_trials_scans_are(models: list[Path], tmp_path
     scan = ingest.Scan("series", tmp_path / "series", {}, {})
     record = ingest.ingest(scan, SeriesRules(), tmp_path / "data" / "series")
     assert record.status == "included", record.reason
-    (tmp_path / "split.tsv").write_text("scan_id\tset\nseries\ttest\n")
-    words = f"--model m --member {models[0]} --split {tmp_path}/split.tsv --data {tmp_path}/data"
-    words += f" --device cpu --threads 1 --manifest {tmp_path}/trial.tsv"
-    trial.main(trial.arguments().parse_args(words.split()))
+    predict_trial(tmp_path, models[:1], {"series": "0" * 64})
     new, old = tmp_path / "new" / "series.nii.gz", tmp_path / "trial" / "series.nii.gz"
     assert new.read_bytes() == old.read_bytes()
     row = table(tmp_path / "new")["series"]
@@ -189,6 +203,9 @@ def test_nothing_is_overwritten(models: list[Path], tmp_path: Path) -> None:
     predict(out, models[:1], scan)
     with pytest.raises(BadInput, match="other networks"):
         predict(out, models[:2], scan)
+    with pytest.raises(BadInput, match="or settings"):
+        predict(out, models[:1], scan, settings={"unet": {"tile_overlap": 0.5}})
+    predict(out, models[:1], scan, settings={"unet": {"tile_overlap": 0.25}})  # as by default
     (out / "new.nii.gz").write_bytes(b"someone's own")
     with pytest.raises(BadInput, match="does not list it"):
         predict(out, models[:1], write_nifti(tmp_path / "new.nii.gz"))
@@ -385,3 +402,36 @@ def test_weights_that_are_not_those_recorded_are_refused(models: list[Path], tmp
     write_json(read_json(folder / "train.json") | {"sha256": "0" * 64}, folder / "train.json")
     with pytest.raises(ValueError, match="is not the file"):
         pipeline.load([[folder]], "cpu", {})
+
+
+def test_only_what_an_earlier_job_did_not_write_is_predicted_again(
+    models: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def predicted_again() -> set[str]:
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "trial").glob("*")}
+        (tmp_path / "trial.tsv").unlink(missing_ok=True)  # as Snakemake does before it runs a job again
+        predict_trial(tmp_path, models[: len(digests)], digests, **settings)
+        paths = sorted((tmp_path / "trial").glob("*"))
+        return {path.name[0] for path in paths if path.stat().st_mtime_ns != before.get(path)}
+
+    for seed, name in enumerate("abc"):
+        write_nifti(tmp_path / "data" / name / "ct.nii.gz", seed)
+    digests, settings = {"a": "0" * 64, "b": "1" * 64}, {}
+    assert predicted_again() == {"a", "b"}
+    manifest = (tmp_path / "trial.tsv").read_text()
+    assert predicted_again() == set()
+    assert (tmp_path / "trial.tsv").read_text() == manifest
+    (tmp_path / "trial/b.nii.gz").unlink()
+    assert predicted_again() == {"b"}
+    (tmp_path / "trial/a.nii.gz").write_bytes(b"cut off")
+    assert predicted_again() == {"a"}
+    digests["b"] = "2" * 64
+    assert predicted_again() == {"b"}
+    settings["unet"] = {"tile_overlap": 0.5}
+    assert predicted_again() == {"a", "b"}
+    digests["c"] = "3" * 64  # and a third network
+    assert predicted_again() == {"a", "b", "c"}
+    del digests["a"]
+    assert predicted_again() == {"b", "c"}, "two networks again"
+    assert [path.name for path in sorted((tmp_path / "trial").glob("*"))] == ["b.nii.gz", "c.nii.gz"]
+    assert list(read_tsv(tmp_path / "trial.tsv")["scan_id"]) == ["b", "c"]

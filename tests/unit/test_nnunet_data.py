@@ -31,7 +31,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Scans:
 def data(scans: Scans, tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     shared = tmp_path_factory.mktemp("shared")
     data = PreparedData(shared, scans, miniature.SETTINGS)
-    set_environment(data.raw, data.preprocessed, False)
+    set_environment(data.raw, data.preprocessed)
     data.plans(threads=1)
     return data
 
@@ -111,7 +111,7 @@ def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: 
 
     def planned(**changes: object) -> dict[str, Any]:
         data = PreparedData(tmp_path, scans, miniature.SETTINGS | changes)
-        set_environment(data.raw, data.preprocessed, False)
+        set_environment(data.raw, data.preprocessed)
         configuration: dict[str, Any] = data.plans(1)["configurations"]["3d_fullres"]
         return configuration
 
@@ -123,7 +123,7 @@ def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: 
 
 def test_a_target_spacing_that_is_asked_for_is_planned(scans: Scans, tmp_path: Path) -> None:
     data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [7, 7, 7]})
-    set_environment(data.raw, data.preprocessed, False)
+    set_environment(data.raw, data.preprocessed)
     assert data.plans(1)["configurations"]["3d_fullres"]["spacing"] == [7.0, 7.0, 7.0]
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
     volume = nnUNetDatasetBlosc2(str(folder)).load_case(nnunet_data.case_name("S00"))[0]
@@ -136,7 +136,7 @@ def test_scans_named_alike_do_not_share_files(scans: Scans, tmp_path: Path) -> N
         for name, scan in zip(("A", "A_seg"), scans[:2], strict=True)
     )
     data = PreparedData(tmp_path, alike, miniature.SETTINGS)
-    set_environment(data.raw, data.preprocessed, False)
+    set_environment(data.raw, data.preprocessed)
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
     assert len(list(folder.iterdir())) == 6
     names = [nnunet_data.case_name(scan.scan_id) for scan in alike]

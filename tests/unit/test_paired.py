@@ -22,7 +22,7 @@ from headct.statistics.equivalence import (
     volume_equivalence,
 )
 from headct.statistics.limits import CUBE_ROOT, REGRESSION, varying_limits
-from headct.statistics.paired import effects, friedman, sign_flip, wilcoxon
+from headct.statistics.paired import critical_difference, effects, friedman, mean_ranks, sign_flip, wilcoxon
 from headct.statistics.subgroups import levels, welch, welch_anova
 
 RNG = np.random.default_rng(11)
@@ -57,6 +57,19 @@ def test_friedman_on_sachs_diuretics() -> None:
 def test_friedman_where_it_is_undefined() -> None:
     assert friedman(np.ones((5, 2)))["note"] == "needs 3 models and 2 scans, there are 2 and 5"
     assert friedman(np.ones((5, 3)))["note"] == "in every scan all models are equal"
+
+
+def test_critical_difference_as_in_demsar() -> None:
+    """Demšar 2006: section 3.2.2 (4 classifiers, 14 data sets: 1.25), and q.05 of table 5(a)."""
+    assert critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
+    for n_models, q in ((2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)):
+        unit = np.sqrt(n_models * (n_models + 1) / 6)
+        assert critical_difference(n_models, 1) == pytest.approx(q * unit, abs=0.001 * unit)
+
+
+def test_best_dice_has_rank_1_and_ties_share() -> None:
+    dice = np.array([[0.9, 0.5, 0.7], [1.0, 1.0, 0.0]])
+    assert list(mean_ranks(dice)) == [1.25, 2.25, 2.5]
 
 
 def test_wilcoxon_with_pratts_zeros() -> None:

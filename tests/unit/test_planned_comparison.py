@@ -14,8 +14,8 @@ from simulated_scores import simulated, with_role
 
 from headct.artefacts import read_tsv, write_json, write_tsv
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING, TRAINING_MEAN
 from headct.statistics import plan as plan_of
 from headct.statistics.endpoints import endpoints_table
 from headct.statistics.equivalence import (
@@ -25,7 +25,7 @@ from headct.statistics.equivalence import (
     dice_margins,
     equivalence_table,
 )
-from headct.statistics.measured import TRAINING_MEAN, measured, scope, second_readings
+from headct.statistics.measured import measured, scope, second_readings
 from headct.statistics.paired import paired_table
 from headct.statistics.paired_analysis import arguments, main
 from headct.tables import page

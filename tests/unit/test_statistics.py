@@ -11,8 +11,8 @@ from test_bad_input import make_sheet
 
 from headct.artefacts import read_tsv, write_json, write_tsv
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING
 from headct.statistics.__main__ import arguments, main, statistics
 from headct.statistics.plan import SHIPPED
 

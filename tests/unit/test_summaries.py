@@ -13,7 +13,7 @@ from simulated_scores import cohort, per_scan, rows, simulated
 from headct import published
 from headct.artefacts import read_tsv
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import PREDICTS_NOTHING
 from headct.statistics.lesion_size import lesion_size_table, spearman
 from headct.statistics.prevalence import imaged_ml, prevalence_table
 from headct.statistics.resampling import (

@@ -17,8 +17,8 @@ from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 from headct import published, summary
 from headct.artefacts import read_tsv, write_json, write_tsv
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING
 from headct.statistics.__main__ import statistics
 from headct.tables import page
 from headct.tables.__main__ import arguments, main

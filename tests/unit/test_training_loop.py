@@ -20,7 +20,7 @@ from pathlib import Path
 import families
 import pytest
 import torch
-from families import FAMILIES, equal, train
+from families import FAMILIES, changed, equal, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from headct.command import STOPPED
@@ -60,10 +60,6 @@ def undisturbed(data: Path) -> Callable[[str], TrainedModel]:
         return models[family]
 
     return model
-
-
-def changed(job: TrainingJob, **settings: object) -> TrainingJob:
-    return dataclasses.replace(job, settings=job.settings | settings)
 
 
 def test_two_runs_are_equal_and_another_seed_is_another(family, job, undisturbed, tmp_path) -> None:

@@ -23,6 +23,8 @@ FIGURES = (
     "dice_box_violin_present",
     "critical_difference",
     "dunn_heatmap",
+    "paired_differences",
+    "rater_agreement",
     "published_vs_reproduced",
     "best_cases",
     "worst_cases",

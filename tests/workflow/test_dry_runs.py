@@ -20,6 +20,7 @@ ALL_TEN = {
     "dice_box_violin_present": 1,
     "critical_difference": 1,
     "dunn_heatmap": 1,
+    "paired_differences": 1,
     "published_vs_reproduced_figure": 1,
 }
 

@@ -69,6 +69,17 @@ def test_a_setting_of_inference_trains_nothing_again(clone: Path) -> None:
     assert {"prepare", "train"}.isdisjoint(jobs)
 
 
+def test_a_setting_of_training_prepares_nothing_again(clone: Path) -> None:
+    config = clone / "config/demo.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace("initial_learning_rate: 0.01", "initial_learning_rate: 0.02"), encoding="utf-8"
+    )
+    jobs = plan(clone)
+    assert jobs["train"] == 6, "the networks of nnU-Net"
+    assert "prepare" not in jobs
+
+
 def test_a_lost_prediction_is_made_again_once(clone: Path) -> None:
     results = clone / "demo/results"
     manifest = (results / "predictions/unet/seed-1.tsv").read_text()

@@ -17,10 +17,12 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct import configuration, sheet, study
+from headct.audit import record
 from headct.code import code_digest
 from headct.problems import BadInput
+from headct.references import PREDICTS_NOTHING as TRIVIAL
 from headct.statistics import plan
-from headct.training.preparation import representation
+from headct.training.preparation import decided_by, representation
 
 
 def checked(function, *arguments):
@@ -42,6 +44,7 @@ SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 ROW_OF = {row["scan_id"]: row for row in SCANS}
 BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
+READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
@@ -49,11 +52,12 @@ TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
-TRIVIAL = "predicts-nothing"
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 # Ends the command of every job: where it logs, and what its run record says it was (headct.command).
-RECORDED = "--log {log} --rule {rule} --inputs {input:q} --outputs {output:q}"
+RECORDED = (
+    "--log {log} --rule {rule} --wildcards '{wildcards}' --inputs {input:q} --outputs {output:q}"
+)
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",
@@ -103,7 +107,7 @@ wildcard_constraints:
 
 def code(*steps):
     """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
-    return code_digest(f"headct.{step}" for step in steps)
+    return code_digest((f"headct.{step}" for step in steps), without=["headct.audit.record"])
 
 
 def masks_of(scan):
@@ -127,8 +131,8 @@ def _settings(model, inference):
 
 
 def settings_of(model):
-    """The settings that a model is trained by, as JSON."""
-    return json.dumps(_settings(model, inference=False), sort_keys=True)
+    """The settings that a model is trained by."""
+    return _settings(model, inference=False)
 
 
 def inference_settings_of(model):
@@ -139,7 +143,7 @@ def inference_settings_of(model):
 
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
-    return representation(json.loads(settings_of(model)))
+    return representation(settings_of(model))
 
 
 def members_of(model):
@@ -165,7 +169,13 @@ def asked_for(rule, resource):
     return config["resources"][rule][resource]
 
 
-REPRESENTATIONS = {representation_of(model): model for model in reversed(TRAINED)}
+def memory_mb(rule):
+    """Memory of a rule's jobs in MB, as a function of the try: doubled after each fault, up to the cap."""
+    asked, cap = asked_for(rule, "mem_mb"), config["resources"]["mem_mb_cap"]
+    return lambda wildcards, attempt: max(asked, min(asked * 2 ** (attempt - 1), cap))
+
+
+REPRESENTATIONS = {representation_of(model): decided_by(settings_of(model)) for model in TRAINED}
 TRAINING_RECORDS = [
     f"{folder}/train.json"
     for model in TRAINED
@@ -190,10 +200,8 @@ def caption(name):
 
 
 def measured_second_readings():
-    """Metrics of second readings, where a rule measures them and the sheet has any."""
-    read_twice = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
-    measured = workflow.is_rule("second_readings")
-    return rules.second_readings.output if read_twice and measured else []
+    """Metrics of second readings, where the sheet has any."""
+    return rules.second_readings.output if READ_TWICE else []
 
 
 def as_json(value):

@@ -126,6 +126,34 @@ rule dunn_heatmap:
         " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
+rule paired_differences:
+    """Forest plot of the planned comparison: one model against the others, with margins of equivalence."""
+    input:
+        endpoints="results/statistics/endpoints.tsv",
+        paired="results/statistics/paired.tsv",
+        equivalence="results/statistics/equivalence.tsv",
+    output:
+        pdf=report(
+            "results/figures/paired_differences.pdf",
+            caption=caption("paired_differences"),
+            category="Figures",
+        ),
+        tsv="results/figures/paired_differences.tsv",
+    log:
+        "results/logs/figures/paired_differences.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=as_json(TITLES),
+        study=STUDY_TITLE,
+        width=WIDTH_MM,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
+        " --equivalence {input.equivalence} --models {params.models:q}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+
+
 rule published_vs_reproduced_figure:
     """The paper's Dice and agreement beside this run's, with replication intervals."""
     input:
@@ -150,6 +178,30 @@ rule published_vs_reproduced_figure:
     shell:
         "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
         " --title-note {params.note:q}"
+        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+
+
+rule rater_agreement_figure:
+    """Second readings against the first ones: Bland-Altman plots, and their Dice."""
+    input:
+        "results/metrics/second-reading.tsv",
+    output:
+        pdf=report(
+            "results/figures/rater_agreement.pdf",
+            caption=caption("rater_agreement"),
+            category="Figures",
+        ),
+        tsv="results/figures/rater_agreement.tsv",
+    log:
+        "results/logs/figures/rater_agreement.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        study=STUDY_TITLE,
+        width=WIDTH_MM,
+        code=code("figures.__main__"),
+    shell:
+        "python -m headct.figures rater_agreement --metrics {input}"
         " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
 
 
@@ -291,7 +343,8 @@ rule figures:
                     "critical_difference",
                     "dunn_heatmap",
                 ),
-                *("published_vs_reproduced", "best_cases", "worst_cases"),
+                *("paired_differences", "published_vs_reproduced", "best_cases", "worst_cases"),
+                *(["rater_agreement"] if READ_TWICE else []),
                 *(f"training_curves/{model}" for model in TRAINED),
             ],
             kind=["pdf", "tsv"],

@@ -15,7 +15,7 @@ rule ingest:
         "../envs/headct.yaml"
     threads: asked_for("ingest", "threads")
     resources:
-        mem_mb=asked_for("ingest", "mem_mb"),
+        mem_mb=memory_mb("ingest"),
         runtime=asked_for("ingest", "runtime_min"),
     params:
         participant=lambda wildcards: ROW_OF[wildcards.scan]["participant_id"],

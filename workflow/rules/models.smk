@@ -15,14 +15,16 @@ rule prepare:
         "../envs/headct.yaml"
     threads: asked_for("prepare", "threads")
     resources:
-        mem_mb=asked_for("prepare", "mem_mb"),
+        mem_mb=memory_mb("prepare"),
         runtime=asked_for("prepare", "runtime_min"),
     params:
-        settings=lambda wildcards: settings_of(REPRESENTATIONS[wildcards.representation]),
+        settings=lambda wildcards: json.dumps(
+            REPRESENTATIONS[wildcards.representation], sort_keys=True
+        ),
         work=config["work_dir"],
         code=lambda wildcards: code(
             "training.preparation",
-            f"training.{framework_of(REPRESENTATIONS[wildcards.representation])}",
+            f"training.{REPRESENTATIONS[wildcards.representation]['framework']}",
         ),
     shell:
         "python -m headct.training.preparation --settings {params.settings:q}"
@@ -46,11 +48,11 @@ rule train:
         "../envs/headct.yaml"
     threads: asked_for("train", "threads")
     resources:
-        mem_mb=asked_for("train", "mem_mb"),
+        mem_mb=memory_mb("train"),
         runtime=asked_for("train", "runtime_min"),
         gpu=asked_for("train", "gpu"),
     params:
-        settings=lambda wildcards: settings_of(wildcards.model),
+        settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),
@@ -86,7 +88,7 @@ rule predict:
         "../envs/headct.yaml"
     threads: asked_for("predict", "threads")
     resources:
-        mem_mb=asked_for("predict", "mem_mb"),
+        mem_mb=memory_mb("predict"),
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
@@ -99,6 +101,7 @@ rule predict:
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
+        work=config["work_dir"],
         code=lambda wildcards: code(
             "inference.__main__",
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
@@ -106,4 +109,4 @@ rule predict:
     shell:
         "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-        " --revision {params.revision} --manifest {output} " + RECORDED
+        " --work {params.work:q} --revision {params.revision} --manifest {output} " + RECORDED

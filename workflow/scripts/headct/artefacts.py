@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -17,11 +18,33 @@ if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay
 IDENTIFIERS = ("scan_id", "participant_id")
 """Columns that are text even where they look like numbers ("007")."""
 
+UNFINISHED = "unfinished-"
+"""Part of the name of a file that is being written, or was when its job was killed."""
+
 
 def sha256_of(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        _HASHED[os.path.abspath(path)] = (_state(os.fstat(stream.fileno())), digest)  # noqa: PTH100
+    return digest
+
+
+def known_sha256(path: Path | str) -> str:
+    """As :func:`sha256_of`, without reading again what this process has hashed and nobody wrote since.
+
+    For records only, where a big file would otherwise be read once more; never for a check.
+    """
+    state, digest = _HASHED.get(os.path.abspath(path), (None, ""))  # noqa: PTH100
+    return digest if state == _state(Path(path).stat()) else sha256_of(path)
+
+
+_HASHED: dict[str, tuple[tuple[int, ...], str]] = {}
+"""Absolute path: state of the file when this process hashed it, and the digest."""
+
+
+def _state(entry: os.stat_result) -> tuple[int, ...]:
+    return entry.st_dev, entry.st_ino, entry.st_size, entry.st_mtime_ns, entry.st_ctime_ns
 
 
 @contextmanager
@@ -29,12 +52,16 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it once the block ends well.
 
     The temporary file keeps all suffixes, since writers choose their format by them. A reader, or a
-    job that is killed, never sees half a file.
+    job that is killed, never sees half a file. What a killed job left behind is taken away by the
+    next that writes the same file; two that write one file at a time are no use of this function.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffixes = "".join(path.suffixes)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffixes, dir=path.parent)
+    prefix = f".{path.name}.{UNFINISHED}"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffixes, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

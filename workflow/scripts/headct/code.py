@@ -24,7 +24,12 @@ def code_digest(modules: Iterable[str], without: Iterable[str] = ()) -> str:
     Raises:
         ModuleNotFoundError: a named module is not part of the package.
     """
-    return hashlib.sha256(json.dumps(code_digests(modules, without)).encode()).hexdigest()
+    return digest_of(code_digests(modules, without))
+
+
+def digest_of(digests: dict[str, str]) -> str:
+    """One SHA-256 over the digests of modules."""
+    return hashlib.sha256(json.dumps(dict(sorted(digests.items()))).encode()).hexdigest()
 
 
 def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[str, str]:
@@ -36,10 +41,16 @@ def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[st
         if module not in seen:
             seen.add(module)
             pending.extend(_imports(module) - left_out)
-    return {module: hashlib.sha256(_bare_source(module).encode()).hexdigest() for module in sorted(seen)}
+    return {module: module_digest(module) for module in sorted(seen)}
 
 
-def _file_of(module: str) -> Path | None:
+def module_digest(module: str) -> str:
+    """SHA-256 of what a module does: its source without comments, docstrings and layout."""
+    return hashlib.sha256(_bare_source(module).encode()).hexdigest()
+
+
+def file_of(module: str) -> Path | None:
+    """The source of a module of the package; None for any other name."""
     base = PACKAGE.joinpath(*module.split(".")[1:])
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
@@ -49,7 +60,7 @@ def _file_of(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    file = _file_of(module)
+    file = file_of(module)
     if file is None:
         raise ModuleNotFoundError(f"no module {module} in {PACKAGE}")
     return ast.parse(file.read_text(encoding="utf-8"))
@@ -66,7 +77,7 @@ def _imports(module: str) -> frozenset[str]:
             named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     ours = {name for name in named if name == "headct" or name.startswith("headct.")}
     parents = {".".join(name.split(".")[:i]) for name in ours for i in range(1, name.count(".") + 1)}
-    return frozenset(name for name in ours | parents if _file_of(name) is not None) - {module}
+    return frozenset(name for name in ours | parents if file_of(name) is not None) - {module}
 
 
 @cache

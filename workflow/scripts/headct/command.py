@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from headct.audit import record
 from headct.problems import BadInput, Stopped
 
 logger = logging.getLogger("headct")
@@ -22,20 +23,23 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     143 if it was asked to stop.
 
     With ``--log`` everything that the process and its libraries print goes to that file; the
-    console shows only what the project itself has to say, so that progress stays readable.
+    console shows only what the project itself has to say, so that progress stays readable. With
+    ``--rule``, as a job of the workflow, it leaves a record of itself (:mod:`headct.audit.record`).
     """
     option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     option.add_argument("--log", type=Path, help="file for everything that the step prints")
     option.add_argument("--rule")
-    option.add_argument("--inputs", nargs="*", type=Path)
-    option.add_argument("--outputs", nargs="*", type=Path)
-    log, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
+    option.add_argument("--wildcards", default="")
+    option.add_argument("--inputs", nargs="*", type=Path, default=[])
+    option.add_argument("--outputs", nargs="*", type=Path, default=[])
+    job, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
     parser.epilog = "--log FILE: everything that the step prints goes there, too"
     arguments = parser.parse_args(words)
-    console = _divert_output(log.log)
+    console = _divert_output(job.log)
     _configure_logging(console)
     try:
-        main(arguments)
+        with record.kept(job, arguments, words):
+            main(arguments)
     except BadInput as error:
         logger.error("%s", error)
         status = 1

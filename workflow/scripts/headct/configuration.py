@@ -17,13 +17,10 @@ from typing import Any
 import jsonschema
 import yaml
 
-from headct import command
+from headct import command, references
 from headct.problems import BadInput, Problem
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-
-RESERVED_MODELS = ("predicts-nothing", "second-reading", "second-reading-intra", "second-reading-inter")
-"""Keys of what is measured beside the models."""
 
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
@@ -83,6 +80,15 @@ def inference_defaults(framework: str) -> Mapping[str, Any]:
     """Settings of a framework that only inference uses, with their defaults: no training depends on them."""
     keys = load_schema()["properties"][framework]["properties"]
     return {key: part["default"] for key, part in keys.items() if part.get("x-stage") == "inference"}
+
+
+SettingsByModel = Mapping[str, Mapping[str, Any]]
+"""Settings of inference by the key of the model; what is absent has its default."""
+
+
+def inference_settings(trained: Mapping[str, Any], chosen: SettingsByModel) -> dict[str, Any]:
+    """All settings that the model of a ``train.json`` predicts by."""
+    return {**inference_defaults(trained["framework"]), **chosen.get(trained["model"], {})}
 
 
 def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +197,7 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
     problems += [
         Problem(file, "rows that no model makes are named so; choose another name", key="models", value=key)
         for key in models
-        if key in RESERVED_MODELS
+        if key in references.RESERVED
     ]
     trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
     for key, model in models.items():

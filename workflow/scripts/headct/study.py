@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from headct.artefacts import read_json, read_tsv, sha256_of, write_json
+from headct.manifests import files_listed
 from headct.problems import Problem
 
 RECORD = Path("results/study.json")
@@ -79,12 +79,12 @@ def revision(record: str | Path) -> int:
     path = Path(record)
     if not path.is_file():
         return 0
-    revision, files = _predictions(path) if path.suffix == ".tsv" else _weights(path)
-    return revision + _any_lost(path, files)
+    made = read_tsv(path)["revision"].max() if path.suffix == ".tsv" else read_json(path)["revision"]
+    return int(made) + _any_lost(path)
 
 
-def _any_lost(record: Path, files: Iterable[str]) -> bool:
-    return not all((record.parent / file).is_file() for file in files)
+def _any_lost(artefact: Path) -> bool:
+    return not all(file.is_file() for file in files_listed(artefact))
 
 
 def scan_revision(record: str | Path, dicom: str | Path) -> int:
@@ -97,7 +97,7 @@ def scan_revision(record: str | Path, dicom: str | Path) -> int:
     if not path.is_file():
         return 0
     content, files = read_json(path), source_files(dicom)
-    stale = content["source"] != listing_of(dicom, files) or _any_lost(path, content["sha256"])
+    stale = content["source"] != listing_of(dicom, files) or _any_lost(path)
     if not stale:
         digests = {instance["sha256"] for instance in content["instances"]}
         converted = path.stat().st_mtime_ns
@@ -120,12 +120,3 @@ def listing_of(folder: str | Path, files: dict[str, os.stat_result]) -> str:
     """SHA-256 of the names (below ``folder``) and sizes of files."""
     listed = sorted((os.path.relpath(file, folder), entry.st_size) for file, entry in files.items())
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-
-
-def _predictions(manifest: Path) -> tuple[int, list[str]]:
-    table = read_tsv(manifest, path=str)
-    return int(table["revision"].max()), table["path"].dropna().tolist()
-
-
-def _weights(record: Path) -> tuple[int, list[str]]:
-    return read_json(record)["revision"], ["final.pth"]

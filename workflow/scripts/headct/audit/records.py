@@ -1,9 +1,8 @@
-"""The run records of a study, read: one per job, as :mod:`headct.audit.record` writes them."""
+"""The run records of a results folder, read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,51 @@ from headct.artefacts import read_json
 
 @dataclass(frozen=True)
 class Record:
-    """What one job was; paths are relative to the study's folder."""
+    """One job's record of itself, as ``headct.audit.record`` wrote it.
 
+    Paths are POSIX and relative to the study's folder, in which results/ is. ``path`` is the record's
+    own, relative to results/.
+    """
+
+    path: str
     rule: str
-    wildcards: Mapping[str, str]
-    command: Sequence[str]
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
+    wildcards: dict[str, str]
+    command: list[str]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
     log: str
     started: str
     ended: str
     seconds: float
-    peak_memory_mb: float
-    host: Mapping[str, Any]
-    seeds: Mapping[str, Any]
+    peak_memory_mb: int
+    host: dict[str, Any]
+    seeds: dict[str, Any]
     python: str
-    packages: Mapping[str, str]
-    workflow: Mapping[str, Any]
-    scheduler: Mapping[str, Any] | None
+    packages: dict[str, str]
+    workflow: dict[str, Any]
+    scheduler: dict[str, Any] | None
     resumed: int | None
 
 
+CONTENT = tuple(field.name for field in fields(Record) if field.name != "path")
+
+
 def load(results: Path) -> list[Record]:
-    """All run records below ``results/audit/runs``, by path."""
-    return [Record(**read_json(path)) for path in sorted((results / "audit" / "runs").rglob("*.json"))]
+    """All records of a results folder, in the order of their paths.
+
+    Raises:
+        ValueError: a record is no JSON object with just the keys of :class:`Record`; it names the file.
+    """
+    return [read(path, results) for path in sorted((results / "audit" / "runs").rglob("*.json"))]
+
+
+def read(path: Path, results: Path) -> Record:
+    """One record; raises as :func:`load`."""
+    name = path.relative_to(results).as_posix()
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{name}: is no JSON ({error})") from error
+    if not isinstance(content, dict) or set(content) != set(CONTENT):
+        raise ValueError(f"{name}: is no record of a job")
+    return Record(path=name, **content)

@@ -14,7 +14,20 @@ from matplotlib.figure import Figure
 from headct import command
 from headct import published as published_numbers
 from headct.artefacts import read_tsv
-from headct.figures import agreement, cases, dice, dunn, flow, ingest_qc, published, ranks, style, training
+from headct.figures import (
+    agreement,
+    cases,
+    dice,
+    differences,
+    dunn,
+    flow,
+    ingest_qc,
+    published,
+    ranks,
+    raters,
+    style,
+    training,
+)
 from headct.statistics import scores
 
 Pages = Iterable[tuple[Figure, pd.DataFrame]]
@@ -54,6 +67,15 @@ def draw_critical_difference(args: argparse.Namespace) -> Pages:
     return [ranks.draw_critical_difference(table, args.models, args.study_title, args.width_mm)]
 
 
+def draw_differences(args: argparse.Namespace) -> Pages:
+    """The planned comparison."""
+    endpoints, paired, equivalence = (
+        read_tsv(path, verdict=str, note=str) for path in (args.endpoints, args.paired, args.equivalence)
+    )
+    drawn = differences.drawn_differences(endpoints, paired, equivalence, args.models)
+    return differences.draw_differences(drawn, args.models, args.study_title, args.width_mm)
+
+
 def draw_published(args: argparse.Namespace) -> Pages:
     """Published beside reproduced numbers."""
     numbers = read_tsv(args.numbers, outside=str, outside_family=str).fillna(
@@ -61,6 +83,12 @@ def draw_published(args: argparse.Namespace) -> Pages:
     )
     names = published_numbers.model_names()
     return published.draw_published(numbers, names, args.title_note, args.study_title, args.width_mm)
+
+
+def draw_raters(args: argparse.Namespace) -> Pages:
+    """Agreement of raters."""
+    readings = read_tsv(args.metrics, model=str, failure=str).fillna({"failure": ""})
+    return raters.draw_raters(readings, args.study_title, args.width_mm)
 
 
 def draw_training_curves(args: argparse.Namespace) -> Pages:
@@ -134,11 +162,23 @@ def arguments() -> argparse.ArgumentParser:
     figure.set_defaults(draw=draw_dunn)
 
     figure = figures.add_parser(
+        "paired_differences", parents=[printed], help="the planned comparison as a forest plot"
+    )
+    for name in ("endpoints", "paired", "equivalence"):
+        figure.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.tsv")
+    figure.add_argument("--models", type=titles_by_model, required=True, help="JSON {key: title}")
+    figure.set_defaults(draw=draw_differences)
+
+    figure = figures.add_parser(
         "published_vs_reproduced", parents=[printed], help="published beside reproduced numbers"
     )
     figure.add_argument("--numbers", type=Path, required=True, help="published_vs_reproduced.tsv")
     figure.add_argument("--title-note", default="", help="goes into the heading, as for the tables")
     figure.set_defaults(draw=draw_published)
+
+    figure = figures.add_parser("rater_agreement", parents=[printed], help="second against first readings")
+    figure.add_argument("--metrics", type=Path, required=True, help="metrics table of the second readings")
+    figure.set_defaults(draw=draw_raters)
 
     figure = figures.add_parser("training_curves", parents=[printed], help="loss and pseudo-Dice by epoch")
     figure.add_argument(

@@ -134,6 +134,20 @@ def draw_bland_altman(
         The figure, and the numbers in it.
     """
     scores, seed_words = metrics.first_seed(scores)
+    heading = f"{model_title}: difference between predicted and reference volume"
+    notes = [metrics.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
+    return bland_altman_page(scores, heading, "Prediction − reference", notes, study_title, width_mm)
+
+
+def bland_altman_page(
+    scores: pd.DataFrame,
+    heading: str,
+    difference: str,
+    notes: Sequence[str],
+    study_title: str,
+    width_mm: float,
+) -> tuple[Figure, pd.DataFrame]:
+    """Bland-Altman plot of one set of volumes against the reference; ``difference`` names the axis."""
     legend = [
         Line2D([], [], label="One scan", **SCAN_MARKS),
         Line2D([], [], label="Absent from both", **ABSENT_MARKS),
@@ -141,8 +155,7 @@ def draw_bland_altman(
         Line2D([], [], color=style.BLACK, ls=DASHES, label="Limits of agreement"),
         Patch(fc=style.SKY_BLUE, alpha=0.35, label="95% CI"),
     ]
-    heading = f"{model_title}: difference between predicted and reference volume"
-    notes = ["Limits: bias ± 1.96 SD.", metrics.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
+    notes = ["Limits: bias ± 1.96 SD.", *notes]
     figure, panels = _sheet("Bland-Altman", heading, study_title, legend, notes, width_mm)
     table = []
     for axes, label in zip(panels, LABELS, strict=True):
@@ -153,7 +166,7 @@ def draw_bland_altman(
         _draw_bland_altman(axes, label, drawn, lines)
         table.append(pd.concat([drawn, lines]).assign(label=label))
     for axes in panels if style.is_narrow(width_mm) else panels[:1]:
-        axes.set_ylabel("Prediction − reference (mL)")
+        axes.set_ylabel(f"{difference} (mL)")
     columns = ["label", "element", "scan_id", "x", "y", "ci_low", "ci_high"]
     return figure, pd.concat(table)[columns]
 

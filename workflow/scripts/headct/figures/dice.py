@@ -16,7 +16,8 @@ from scipy.stats import gaussian_kde
 from headct.figures import scores as metrics
 from headct.figures import style
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
+from headct.references import PREDICTS_NOTHING
+from headct.references import TITLES as REFERENCE_TITLES
 
 ROW_MM, NARROW_ROW_MM = 8.5, 4.2
 AROUND_ROWS_MM, NARROW_AROUND_ROWS_MM = 21.0, 19.0
@@ -182,6 +183,7 @@ def draw_box_violins(
     study_title: str,
     width_mm: float = style.WIDTH_MM,
     present: bool = False,
+    heading: str = "Dice per model and lesion",
 ) -> tuple[Figure, pd.DataFrame]:
     """Box-violin of Dice, one panel per lesion, one row per model.
 
@@ -191,7 +193,8 @@ def draw_box_violins(
             ``scores`` has it, comes last and apart.
         study_title: printed in the corner.
         width_mm: of the figure in print.
-        present: only scans that have the lesion in the reference.
+        present: only scans that have the lesion in the reference; the heading says so.
+        heading: of the figure.
 
     Returns:
         The figure, and the numbers in it.
@@ -202,7 +205,7 @@ def draw_box_violins(
         scores = scores[scores["reference_ml"] > 0]
     titles = {key: title for key, title in titles.items() if key in found and key != PREDICTS_NOTHING}
     if PREDICTS_NOTHING in found and not present:  # there it is 0 by definition
-        titles[PREDICTS_NOTHING] = "Predicts nothing"
+        titles[PREDICTS_NOTHING] = REFERENCE_TITLES[PREDICTS_NOTHING]
     rows = {model: float(i) for i, model in enumerate(titles)}
     if PREDICTS_NOTHING in rows:
         rows[PREDICTS_NOTHING] += 0.4
@@ -236,7 +239,7 @@ def draw_box_violins(
     shape = (len(LABELS), 1) if narrow else (1, len(LABELS))
     around_mm = NARROW_AROUND_ROWS_MM if narrow else AROUND_ROWS_MM
     body_mm = shape[0] * (around_mm + rows_mm)
-    heading = "Dice per model and lesion" + (", where the lesion is present" if present else "")
+    heading += ", where the lesion is present" if present else ""
     page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
     panels = page.body.subplots(*shape, sharey=True)
     table = []

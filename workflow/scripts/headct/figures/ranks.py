@@ -13,14 +13,13 @@ import pandas as pd
 import scikit_posthocs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from headct.figures import style
 from headct.labels import LABELS
 from headct.statistics import scores as statistics_scores
+from headct.statistics.paired import critical_difference, friedman, mean_ranks
 from headct.statistics.scores import FAMILY
 
-ALPHA = 0.05
 TITLE_MM, ROW_MM = 13.0, 3.2
 NAME_MM = 22.0
 
@@ -31,31 +30,22 @@ def dice_by_model(scores: pd.DataFrame, label: str) -> pd.DataFrame:
     return scans[scans["label"] == label].pivot(index="scan_id", columns="model", values="dice")
 
 
-def mean_ranks(dice: pd.DataFrame) -> pd.Series:
-    """Mean over the scans of each model's rank by Dice; 1 is the best, ties share their mean rank."""
-    return dice.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
-
-
-def critical_difference(n_models: int, n_scans: int) -> float:
-    """Least difference of mean ranks that Nemenyi's test finds (5 %).
-
-    q · √(k(k + 1) / 6N), q the Studentised range over √2. Demšar J. J Mach Learn Res 2006;7:1-30.
-    """
-    q = stats.studentized_range.ppf(1 - ALPHA, n_models, math.inf) / math.sqrt(2)
-    return float(q * math.sqrt(n_models * (n_models + 1) / (6 * n_scans)))
+def ranks_by_model(dice: pd.DataFrame) -> pd.Series:
+    """Mean rank of each model by Dice (scans × models), the best first."""
+    return pd.Series(mean_ranks(dice.to_numpy()), dice.columns).sort_values(kind="stable")
 
 
 def friedman_words(dice: pd.DataFrame) -> str:
-    """Friedman's test for print; it needs three models and a scan on which they differ."""
-    if dice.shape[1] < 3 or (dice.nunique(axis=1) == 1).all():
+    """Friedman's test for print."""
+    p = float(friedman(dice.to_numpy())["p"])
+    if math.isnan(p):
         return "Friedman: not estimable"
-    p = float(stats.friedmanchisquare(*dice.to_numpy().T).pvalue)
     return f"Friedman P {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"
 
 
 def _draw_lesion(axes: Axes, dice: pd.DataFrame, names: Mapping[str, str], critical: float) -> None:
     """One diagram; a bar joins models that Nemenyi's test does not tell apart."""
-    ranks = mean_ranks(dice)
+    ranks = ranks_by_model(dice)
     models = list(ranks.index)
     # What the critical difference decides, as the p values that the diagram takes.
     alike = pd.DataFrame([[float(abs(a - b) <= critical) for a in ranks] for b in ranks])
@@ -113,7 +103,7 @@ def draw_critical_difference(
         critical = critical_difference(n_models, n_scans) if n_models > 1 else math.nan
         difference = f"CD {critical:.2f}; " if n_models > 1 else ""
         axes.set_title(f"{label}  ({difference}{friedman_words(dice)})", loc="left", weight="bold")
-        ranks = mean_ranks(dice)
+        ranks = ranks_by_model(dice)
         table.append(
             pd.DataFrame({"model": ranks.index, "title": [titles[model] for model in ranks.index]}).assign(
                 label=label, n_scans=n_scans, critical_difference=critical, mean_rank=ranks.to_numpy()

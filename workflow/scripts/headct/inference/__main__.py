@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ import SimpleITK as sitk
 
 from headct import command, nifti
 from headct.artefacts import read_tsv, sha256_of, write_tsv
+from headct.inference.kept import Kept, definition
 from headct.training.__main__ import require_device
+
+logger = logging.getLogger("headct.inference")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -28,6 +32,7 @@ def arguments() -> argparse.ArgumentParser:
     add_common_arguments(parser)
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
     parser.add_argument("--manifest", required=True, type=Path, help="list of what was predicted")
     parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
     return parser
@@ -90,35 +95,50 @@ def main(args: argparse.Namespace) -> None:
     require_device(args.device)
     split = read_tsv(args.split)
     folder = args.manifest.with_suffix("")
-    scans = [
-        TrialScan(scan, args.data / scan / "ct.nii.gz", folder / f"{scan}.nii.gz")
-        for scan in split.loc[split["set"] == "test", "scan_id"]
-    ]
-    ensemble = pipeline.load(args.member, args.device, args.settings)
-    rows: list[dict[str, Any]] = []
+    test = split[split["set"] == "test"]
+    ct_sha256 = dict(zip(test["scan_id"], test["ct_sha256"], strict=True))
+    scans = {
+        scan: TrialScan(scan, args.data / scan / "ct.nii.gz", folder / f"{scan}.nii.gz") for scan in ct_sha256
+    }
+    kept = Kept(
+        args.work / "predictions" / args.model / f"{args.manifest.stem}.json",
+        definition(args.member, args.settings, args.device, args.threads),
+    )
+    rows: dict[str, dict[str, Any]] = {}
+
+    def row(scan: TrialScan, sha256: str, seconds: float, reason: str = "") -> None:
+        rows[scan.name] = {
+            "scan_id": scan.name,
+            "path": "" if reason else os.path.relpath(scan.out, args.manifest.parent),
+            "sha256": sha256,
+            "seconds": seconds,
+            "reason": reason,
+            "revision": args.revision,
+        }
 
     def done(outcome: pipeline.Outcome) -> None:
-        scan = outcome.scan
-        path = folder / f"{scan.name}.nii.gz"
+        scan = scans[outcome.scan.name]
+        sha256 = outcome.columns.get("sha256", "")
         if outcome.reason:
-            path.unlink(missing_ok=True)
-        rows.append(
-            {
-                "scan_id": scan.name,
-                "path": "" if outcome.reason else os.path.relpath(path, args.manifest.parent),
-                "sha256": outcome.columns.get("sha256", ""),
-                "seconds": outcome.seconds,
-                "reason": outcome.reason,
-                "revision": args.revision,
-            }
-        )
+            scan.out.unlink(missing_ok=True)
+        else:
+            kept.add(scan.name, ct_sha256[scan.name], sha256, outcome.seconds)
+        row(scan, sha256, outcome.seconds, outcome.reason)
 
-    pipeline.predict(ensemble, scans, args.device, args.threads, args.model, done)
-    if all(row["reason"] for row in rows):
-        raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")
-    for stale in set(folder.glob("*.nii.gz")) - {scan.out for scan in scans}:
+    for scan in scans.values():
+        if entry := kept.find(scan.name, ct_sha256[scan.name], scan.out):
+            row(scan, entry["sha256"], entry["seconds"])
+    wanted = [scan for name, scan in scans.items() if name not in rows]
+    if rows:
+        logger.info("%s: %d of %d scans were predicted before", args.model, len(rows), len(scans))
+    if wanted:
+        ensemble = pipeline.load(args.member, args.device, args.settings)
+        pipeline.predict(ensemble, wanted, args.device, args.threads, args.model, done)
+    if all(row["reason"] for row in rows.values()):
+        raise RuntimeError(f"no scan could be predicted; the first: {next(iter(rows.values()))['reason']}")
+    for stale in set(folder.glob("*.nii.gz")) - {scan.out for scan in scans.values()}:
         stale.unlink()
-    write_tsv(pd.DataFrame(rows), args.manifest)
+    write_tsv(pd.DataFrame([rows[name] for name in scans]), args.manifest)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pydicom.misc import is_dicom
 
 from headct import command, ingest, masks, nifti
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
+from headct.configuration import SettingsByModel, inference_settings
 from headct.dicom import Ineligible, read_folder, to_int16
 from headct.geometry import volume_ml
 from headct.inference.__main__ import add_common_arguments, write_labels
@@ -152,7 +153,7 @@ COLUMNS = (
     "reason",
     "networks",
 )
-"""Of the table; ``networks`` digests the weights of all networks that were averaged."""
+"""Of the table; ``networks`` digests what :func:`networks_of` does."""
 
 
 def find(paths: Sequence[Path]) -> dict[str, Path]:
@@ -210,10 +211,11 @@ def name_of(path: Path) -> str:
     return name[: len(name) - len(suffix)] if path.is_file() else name
 
 
-def networks_of(members: Sequence[Sequence[Path]]) -> str:
-    """Short digest of the weights that are averaged, and how."""
-    weights = [[read_json(folder / "train.json")["sha256"] for folder in folds] for folds in members]
-    return hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16]
+def networks_of(members: Sequence[Sequence[Path]], settings: SettingsByModel) -> str:
+    """Short digest of the weights that are averaged, and of the settings they predict by."""
+    records = [[read_json(folder / "train.json") for folder in folds] for folds in members]
+    defined_by = [[(r["sha256"], inference_settings(r, settings)) for r in folds] for folds in records]
+    return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, Any]]:
@@ -221,7 +223,7 @@ def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, A
 
     Raises:
         BadInput: something lies in the folder that would be overwritten or mixed with what it is not:
-            predictions of other networks, label maps that were changed, or that no table lists.
+            predictions of other networks or settings, label maps that were changed, or that no table lists.
     """
     rows: list[dict[Any, Any]] = []
     if (out / TABLE).exists():
@@ -230,7 +232,9 @@ def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, A
         rows = table.fillna(dict.fromkeys(texts, "")).to_dict("records")
     problems = []
     if any(row["networks"] != networks for row in rows):
-        problems.append(Problem(str(out / TABLE), "predictions of other networks; choose another folder"))
+        problems.append(
+            Problem(str(out / TABLE), "predictions of other networks or settings; choose another folder")
+        )
     rows = [row for row in rows if row["path"] and (out / row["path"]).exists()]
     for row in rows:
         if sha256_of(out / row["path"]) != row["sha256"]:
@@ -268,7 +272,7 @@ def main(args: argparse.Namespace) -> None:
     pseudonym = args.ingest.pop("patient_id_is_pseudonym", False)
     rules = ingest.rules_from(args.ingest)
     found = find(args.scans)
-    networks = networks_of(args.member)
+    networks = networks_of(args.member, args.settings)
     rows = finished(found, args.out, networks)
     listed = {row["scan_id"] for row in rows}
     scans = [

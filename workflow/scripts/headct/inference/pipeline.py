@@ -11,7 +11,7 @@ import importlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ import SimpleITK as sitk
 import torch
 
 from headct.artefacts import read_json, sha256_of
-from headct.configuration import inference_defaults
+from headct.configuration import SettingsByModel, inference_settings
 from headct.inference.predictor import Predictor
 from headct.problems import BadInput
 
@@ -137,10 +137,6 @@ class Ensemble:
         return ct, prepared
 
 
-SettingsByModel = Mapping[str, Mapping[str, Any]]
-"""Settings of inference by the key of the model; what is absent is as in the config's schema."""
-
-
 def load(folders: Sequence[Sequence[Path]], device: str, settings: SettingsByModel) -> Ensemble:
     """The ensemble of these trained-model folders, one per fold of each member."""
     return Ensemble([[load_one(folder, device, settings) for folder in folds] for folds in folders])
@@ -156,8 +152,7 @@ def load_one(folder: Path, device: str, settings: SettingsByModel) -> Predictor:
     if sha256_of(folder / "final.pth") != record["sha256"]:
         raise ValueError(f"{folder / 'final.pth'} is not the file that train.json describes")
     adapter = importlib.import_module(f"headct.inference.{record['framework']}")
-    own = {**inference_defaults(record["framework"]), **settings.get(record["model"], {})}
-    predictor: Predictor = adapter.load(folder, device, own)
+    predictor: Predictor = adapter.load(folder, device, inference_settings(record, settings))
     return predictor
 
 

@@ -3,9 +3,6 @@
 This module says what the tables hold; ``python -m headct.metrics`` writes them.
 """
 
-PREDICTS_NOTHING = "predicts-nothing"
-"""Key of the reference row of a model that never predicts a lesion."""
-
 TOTAL_HAEMORRHAGE = "ICH+IVH"
 """Label of the rows that measure both haemorrhages as one; they follow those of the three lesions."""
 

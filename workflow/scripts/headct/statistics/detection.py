@@ -21,7 +21,8 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from headct.labels import LABELS
-from headct.statistics.measured import TRAINING_MEAN, Measured, status_of
+from headct.references import TRAINING_MEAN
+from headct.statistics.measured import Measured, status_of
 from headct.statistics.paired import LEVEL
 from headct.statistics.plan import Plan
 

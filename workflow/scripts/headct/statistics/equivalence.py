@@ -23,6 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.labels import LABELS
+from headct.references import ANOTHER_RATER, SAME_RATER
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION, bland_altman
 from headct.statistics.bootstrap import degrees_of_freedom
 from headct.statistics.measured import Measured, scope, status_of
@@ -32,9 +33,6 @@ from headct.statistics.plan import Plan
 LEVEL = 0.90
 
 EQUIVALENT, DIFFERENT, UNCLEAR = "equivalent", "different", "cannot tell"
-
-SAME_RATER, ANOTHER_RATER = "second-reading-intra", "second-reading-inter"
-"""Models of the metrics of second readings (docs/measures.md)."""
 
 COLUMNS = (
     *("label", "model_a", "model_b", "status", "n", "difference", "lower", "upper", "interval"),
@@ -126,6 +124,28 @@ def equivalence_table(data: Measured, plan: Plan, margins: Margins) -> pd.DataFr
             table.loc[same, "note"] = ALL_EQUAL
         tables.append(table.reindex(columns=list(COLUMNS)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
+
+def against_others(paired: pd.DataFrame, equivalence: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Mean Dice of one model − each other one, over all scans, from ``paired`` and ``equivalence``.
+
+    Columns: label against n difference lower upper (95 %) lower_90 upper_90 sign_flip_p_adjusted margin
+    verdict.
+    """
+    keys = ["label", "model_a", "model_b"]
+    of_dice = paired[(paired["measure"] == "dice") & (paired["scans"] == ALL_SCANS)]
+    judged = equivalence[[*keys, "lower", "upper", "margin", "verdict"]]
+    rows = of_dice.merge(judged, on=keys, suffixes=("", "_90"))
+    rows = rows[(rows["model_a"] == model) | (rows["model_b"] == model)]
+    turned = rows["model_b"] == model  # so that all differences are of this model
+    found = rows.assign(
+        against=rows["model_b"].mask(turned, rows["model_a"]),
+        difference=rows["difference"].mask(turned, -rows["difference"]),
+    )
+    for low, high in (("lower", "upper"), ("lower_90", "upper_90")):
+        found[low], found[high] = rows[low].mask(turned, -rows[high]), rows[high].mask(turned, -rows[low])
+    numbers = ["n", "difference", "lower", "upper", "lower_90", "upper_90", "sign_flip_p_adjusted"]
+    return found[["label", "against", *numbers, "margin", "verdict"]].reset_index(drop=True)
 
 
 def volume_equivalence_table(parts: list[Measured], plan: Plan) -> pd.DataFrame:

@@ -10,13 +10,11 @@ import pandas as pd
 
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
+from headct.references import TRAINING_MEAN
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.bootstrap import HIERARCHICAL_FROM
 from headct.statistics.plan import EXPLORATORY, PLANNED, WITHOUT_LESION
 from headct.statistics.scores import EXTRA, FAMILY, REFERENCE
-
-TRAINING_MEAN = "training-mean"
-"""Key of the reference row that predicts the mean volume of the training set in every scan."""
 
 NEEDED = ("dice", "reference_ml", "predicted_ml", "volume_error_ml")
 OPTIONAL = ("hd95_mm", "surface_dice")

@@ -107,6 +107,22 @@ def friedman(values: np.ndarray) -> dict[str, float | str]:
     return {"q": q, "df": k - 1, "p": p, "kendall_w": q / (n * (k - 1)), "note": ""}
 
 
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Mean rank (k,) over the scans of (n, k) values; 1 is the highest, ties share their mean rank."""
+    ranks: np.ndarray = stats.rankdata(-values, axis=1).mean(axis=0)
+    return ranks
+
+
+def critical_difference(n_models: int, n_scans: int) -> float:
+    """Least difference of mean ranks that Nemenyi's test finds (5 %).
+
+    q · √(k(k + 1) / 6N), q the Studentised range over √2. Demšar J. J Mach Learn Res 2006;7:1-30. For a
+    picture only: ranks depend on which models are in the pool. R: ``PMCMRplus::frdAllPairsNemenyiTest``.
+    """
+    q = stats.studentized_range.ppf(1 - ALPHA, n_models, math.inf) / math.sqrt(2)
+    return float(q * math.sqrt(n_models * (n_models + 1) / (6 * n_scans)))
+
+
 def friedman_table(data: Measured, plan: Plan) -> pd.DataFrame:
     """Per family that has a test, and lesion: measure scans label q df p kendall_w n_models n_scans note."""
     columns = data.indices(FAMILY)
@@ -125,25 +141,22 @@ def friedman_table(data: Measured, plan: Plan) -> pd.DataFrame:
 def ranks_table(data: Measured, plan: Plan) -> pd.DataFrame:
     """Mean ranks of the compared models, 1 the highest value: what a critical-difference diagram shows.
 
-    Columns: measure scans label model mean_rank critical_difference n_scans. Nemenyi's difference (Demšar
-    J. J Mach Learn Res 2006;7:1-30) is for the picture: ranks depend on which models are in the pool.
+    Columns: measure scans label model mean_rank critical_difference n_scans.
     """
     columns = data.indices(FAMILY)
-    k = len(columns)
     rows = []
     for family, label, values in _tested(data, plan):
         n = len(values)
-        if k < 2 or n < 2:
+        if len(columns) < 2 or n < 2:
             continue
-        ranks = stats.rankdata(-values[:, columns], axis=1).mean(axis=0)
-        quantile = stats.studentized_range.ppf(1 - ALPHA, k, np.inf) / math.sqrt(2)
+        difference = critical_difference(len(columns), n)
         rows += [
             {
                 **{"measure": family.measure, "scans": family.scans, "label": label},
                 **{"model": data.models[column], "mean_rank": rank},
-                **{"critical_difference": quantile * math.sqrt(k * (k + 1) / (6 * n)), "n_scans": n},
+                **{"critical_difference": difference, "n_scans": n},
             }
-            for column, rank in zip(columns, ranks, strict=True)
+            for column, rank in zip(columns, mean_ranks(values[:, columns]), strict=True)
         ]
     names = ("measure", "scans", "label", "model", "mean_rank", "critical_difference", "n_scans")
     return pd.DataFrame(rows, columns=list(names))

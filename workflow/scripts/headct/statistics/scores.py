@@ -9,8 +9,9 @@ import pandas as pd
 
 from headct.artefacts import read_tsv
 from headct.labels import LABELS
-from headct.metrics import COLUMNS, PREDICTS_NOTHING, TOTAL_HAEMORRHAGE
+from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE
 from headct.problems import BadInput, Problem
+from headct.references import PREDICTS_NOTHING
 
 FAMILY, EXTRA, REFERENCE = "family", "extra", "reference"
 """Roles of a model: in the replicated comparison; beside it; a reference row that predicts nothing.

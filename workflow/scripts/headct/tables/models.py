@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from headct import references
 from headct.labels import LABELS
-from headct.metrics import PREDICTS_NOTHING
 from headct.statistics.scores import FAMILY
 from headct.statistics.summary import MEAN
 from headct.tables.page import Cell, Panel, Table, count, number, p_value, share, spread
@@ -22,7 +22,7 @@ ALPHA = 0.05
 
 def title_of(model: str, titles: Mapping[str, str]) -> str:
     """Name of a model in print."""
-    return titles.get(model, "Predicts nothing" if model == PREDICTS_NOTHING else model)
+    return titles.get(model, references.TITLES.get(model, model))
 
 
 def marks(values: pd.Series, eligible: pd.Series) -> pd.Series:

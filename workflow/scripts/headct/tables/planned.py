@@ -11,9 +11,8 @@ import pandas as pd
 from headct.labels import LABELS
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.detection import SHARES
-from headct.statistics.equivalence import SAME_RATER
+from headct.statistics.equivalence import against_others
 from headct.statistics.group_tests import ALPHA
-from headct.statistics.measured import TRAINING_MEAN
 from headct.statistics.plan import KEY_SECONDARY, PRIMARY
 from headct.tables.models import Statistics, title_of
 from headct.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
@@ -23,12 +22,6 @@ NEEDED = (
     *("detection", "volume_equivalence", "subgroups"),
 )
 """Tables of ``results/statistics`` that the page shows."""
-
-REFERENCE_TITLES = {
-    TRAINING_MEAN: "Mean training volume",
-    SAME_RATER: "Same rater again",
-    "second-reading-inter": "Another rater",
-}
 
 DECIMALS = {"volume_error_ml": 2}
 DICE_DECIMALS = 3
@@ -43,7 +36,6 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str]) -> Tab
         statistics: the tables :data:`NEEDED`.
         titles: name in print of each model.
     """
-    titles = {**REFERENCE_TITLES, **titles}
     endpoints = statistics["endpoints"].fillna({"note": "", "verdict": "", "scope": ""})
     panels = [
         _endpoints(endpoints, titles),
@@ -157,18 +149,10 @@ def _apart(roles: pd.Series) -> frozenset[int]:
 
 def _differences(statistics: Statistics, model: str, titles: Mapping[str, str]) -> list[Panel]:
     """The first model of the plan against each other one."""
-    paired = statistics["paired"].query("measure == 'dice' and scans == @ALL_SCANS")
-    keys = ["label", "model_a", "model_b"]
-    merged = paired.merge(statistics["equivalence"][[*keys, "verdict"]], on=keys)
+    found = against_others(statistics["paired"], statistics["equivalence"], model)
     rows: dict[str, dict[str, Row]] = {}
-    for row in merged.to_dict("records"):
-        if model not in (row["model_a"], row["model_b"]):
-            continue
-        other = row["model_b"] if row["model_a"] == model else row["model_a"]
-        if row["model_b"] == model:  # turned round, so that all differences are of this model
-            lower, upper = -row["upper"], -row["lower"]
-            row |= {"difference": -row["difference"], "lower": lower, "upper": upper}
-        rows.setdefault(other, {})[row["label"]] = row
+    for row in found.to_dict("records"):
+        rows.setdefault(row["against"], {})[row["label"]] = row
     if not rows:
         return []
     cells = [

@@ -22,7 +22,8 @@ from filelock import FileLock
 
 from headct import command
 from headct.artefacts import read_json, read_tsv, write_atomically, write_json
-from headct.problems import BadInput, Problem
+from headct.cluster.requeue import requeue_if_warned
+from headct.problems import BadInput, Problem, Stopped
 from headct.training import workfolder
 from headct.training.job import TrainedModel, TrainingJob, training_scans
 
@@ -62,7 +63,11 @@ def main(args: argparse.Namespace) -> None:
             logger.info("%s: already trained in %s; published again", job.model, folder)
         else:
             require_device(job.device)
-            train(job, adapter, folder)
+            try:
+                train(job, adapter, folder)
+            except Stopped:
+                requeue_if_warned()
+                raise
         workfolder.publish(folder, args.out, args.revision)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from headct.training.batches import WorkerDied
 from headct.training.job import TrainingJob
 
 LOSSES_IN_FLIGHT = 8
@@ -86,7 +87,7 @@ def explained(job: TrainingJob, at_batch: Callable[[], int]) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
             reason = "the memory of this machine is exhausted: raise resources.train.mem_mb"
-        elif "worker" in str(error):
+        elif isinstance(error, WorkerDied):
             reason = (
                 "a process that makes batches died, often for want of memory: raise "
                 "resources.train.mem_mb, or set fewer workers"

@@ -84,7 +84,7 @@ def fit(job: TrainingJob, learner: Learner, folder: Path) -> Position:
     """
     run = _Run(job, learner, folder)
     if run.at.iteration < run.total:
-        with stop_requests() as stop, closing(run.progress), explained(job, lambda: run.at.iteration):
+        with stop_requests() as stop, explained(job, lambda: run.at.iteration):
             run.to_the_end(stop)
     return run.at
 
@@ -99,7 +99,6 @@ class _Run:
         self.session_start = (self.at.seconds, self.at.seconds_waiting)
         self.clock = self.saved = time.monotonic()
         self.watch = LossWatch(job, folder)
-        self.progress = Progress(job.model, folder, self.at.iteration, self.total, len(self.at.history))
 
     def _resumed(self) -> Position:
         found = checkpoints.load_latest(self.folder)
@@ -114,19 +113,20 @@ class _Run:
         """Do all iterations that are left."""
         n_validation = self.learner.validation_iterations_per_epoch
         workers = self.job.settings["workers"]
-        epoch, batch_of_epoch = divmod(self.at.iteration, self.learner.iterations_per_epoch)
+        epoch = self.at.iteration // self.learner.iterations_per_epoch
         training = in_order(
             self.learner.training_batches, self.at.iteration, self.total, workers, self.job.device
         )
         validation = in_order(
             self.learner.validation_batches, epoch * n_validation, None, (workers + 1) // 2, self.job.device
         )
-        with closing(training), closing(validation):
+        progress = Progress(self.job.model, self.folder, self.at.iteration, self.total, len(self.at.history))
+        with closing(training), closing(validation), closing(progress):
             while self.at.iteration < self.total:
                 self._learn_from(self._next(training))
                 epoch, batch_of_epoch = divmod(self.at.iteration, self.learner.iterations_per_epoch)
                 if batch_of_epoch == 0:
-                    self._end_epoch(epoch, islice(validation, n_validation))
+                    self._end_epoch(epoch, islice(validation, n_validation), progress)
                 if self._checkpoint_is_due(epoch, batch_of_epoch) or stop.signal_name:
                     self._save()
                 if stop.signal_name and self.at.iteration < self.total:
@@ -152,7 +152,7 @@ class _Run:
         self.at.loss_sum += loss
         self.at.iteration += 1
 
-    def _end_epoch(self, epoch: int, validation: Iterator[list[Tensor]]) -> None:
+    def _end_epoch(self, epoch: int, validation: Iterator[list[Tensor]], progress: Progress) -> None:
         self.watch.check_all()
         self._count_seconds()
         self.at.history.append(
@@ -165,7 +165,7 @@ class _Run:
         self.at.loss_sum.zero_()
         seconds, waiting = self.session_start
         share = (self.at.seconds_waiting - waiting) / (self.at.seconds - seconds)
-        self.progress.tell(self.at.history[-1], self.learner.epochs, self.at.iteration, share)
+        progress.tell(self.at.history[-1], self.learner.epochs, self.at.iteration, share)
 
     def _checkpoint_is_due(self, epoch: int, batch_of_epoch: int) -> bool:
         settings = self.job.settings

@@ -107,18 +107,6 @@ def preprocess(
     return PreprocessedImage(resample(scaled.clip(0, 1), size), box, hu.shape)
 
 
-def restore(probabilities: np.ndarray, source: PreprocessedImage) -> np.ndarray:
-    """Class probabilities (classes, z, y, x) of a preprocessed image on its native grid, float32.
-
-    Outside of the foreground box the background, channel 0, has probability 1.
-    """
-    native = np.zeros((len(probabilities), *source.native_shape), dtype=np.float32)
-    native[0] = 1
-    cropped = tuple(side.stop - side.start for side in source.box)
-    native[:, *source.box] = resample(probabilities, cropped)
-    return native
-
-
 @dataclass(frozen=True)
 class PreparedScan:
     """A preprocessed training scan on disk; the arrays are memory-mapped when asked for."""

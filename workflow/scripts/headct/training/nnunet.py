@@ -57,25 +57,27 @@ GRADIENT_NORM = 12
 def prepare(
     scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
 ) -> dict[str, Any]:
-    """Plan, and preprocess what is not there yet; nnU-Net's plans, for the record.
+    """Plan, and preprocess what is not there yet; nnU-Net's own plans, for the record.
 
     Raises:
-        BadInput: the settings do not fit the scans.
+        BadInput: nnU-Net plans no such configuration for these scans.
     """
-    plans, _ = _prepared(scans, settings, shared_folder, threads)
+    plans, _ = _prepared(scans, settings, shared_folder, threads, changes=None)
     return {"plans": plans}
 
 
 def _prepared(
-    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+    scans: Sequence[TrainingScan],
+    settings: dict[str, Any],
+    shared_folder: Path,
+    threads: int,
+    changes: dict[str, Any] | None,
 ) -> tuple[dict[str, Any], Path]:
-    """The plans of the configuration, and the folder of the volumes preprocessed by them."""
+    """The plans of the configuration, changed, and the folder of the volumes, which no change concerns."""
     configuration = settings["configuration"]
     data = PreparedData(shared_folder, scans, settings)
-    set_environment(data.raw, data.preprocessed, settings["compile"])
-    plans = plans_of_configuration(
-        data.plans(threads), configuration, settings["plan_changes"].get(configuration)
-    )
+    set_environment(data.raw, data.preprocessed)
+    plans = plans_of_configuration(data.plans(threads), configuration, changes)
     return plans, data.preprocess(plans, configuration, threads)
 
 
@@ -88,7 +90,8 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     """
     settings = job.settings
     scans = (*job.training_scans, *job.validation_scans)
-    plans, cases = _prepared(scans, settings, job.shared_folder, job.threads)
+    changes = settings["plan_changes"].get(settings["configuration"])
+    plans, cases = _prepared(scans, settings, job.shared_folder, job.threads, changes)
     trainer = make_trainer(job, plans, folder / "nnunet")
     at = fit(job, NnunetLearner(job, trainer, cases), folder)
     return TrainedModel(
@@ -112,7 +115,7 @@ def make_trainer(job: TrainingJob, plans: dict[str, Any], results: Path) -> nnUN
     ``results`` is where nnU-Net would put what it writes; nothing of it is read.
     """
     settings = job.settings
-    os.environ |= {"nnUNet_results": str(results)}
+    os.environ |= {"nnUNet_results": str(results), "nnUNet_compile": str(settings["compile"])}
     trainer = TRAINERS[settings["loss"]](
         plans={**plans, "continue_training": False},
         configuration=settings["configuration"],

@@ -38,7 +38,7 @@ DATASET = "Dataset001_HeadCT"
 PLANS = "nnUNetPlans"
 
 
-def set_environment(raw: Path, preprocessed: Path, compile_network: bool) -> None:
+def set_environment(raw: Path, preprocessed: Path) -> None:
     """Tell nnU-Net, which reads these at every use, its folders and habits for this process.
 
     One compression thread keeps preprocessed files the same bytes; the number of augmentation
@@ -49,7 +49,6 @@ def set_environment(raw: Path, preprocessed: Path, compile_network: bool) -> Non
         "nnUNet_preprocessed": str(preprocessed),
         "nnUNet_extTrainer": str(Path(__file__).parent / "nnunet_trainers"),
         "nnUNet_n_proc_DA": "1",
-        "nnUNet_compile": str(compile_network),
         "BLOSC_NTHREADS": "1",
     }
 

@@ -42,8 +42,8 @@ DECIDED_BY = {
 
 
 def decided_by(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a model's settings that decide the representation it learns from."""
-    return {key: settings[key] for key in DECIDED_BY[settings["framework"]]}
+    """Those of a model's settings that decide the representation it learns from, the framework among them."""
+    return {key: settings[key] for key in ("framework", *DECIDED_BY[settings["framework"]])}
 
 
 def representation(settings: Mapping[str, Any]) -> str:
@@ -55,7 +55,9 @@ def representation(settings: Mapping[str, Any]) -> str:
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.training.preparation", description=__doc__)
-    parser.add_argument("--settings", required=True, type=json.loads, help="JSON: a model's settings")
+    parser.add_argument(
+        "--settings", required=True, type=json.loads, help="JSON: the framework, and what else decides it"
+    )
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--threads", required=True, type=int, help="processes to use")
@@ -71,12 +73,7 @@ def main(args: argparse.Namespace) -> None:
     adapter = importlib.import_module(f"headct.training.{settings['framework']}")
     made = adapter.prepare(scans, settings, args.work / settings["framework"], args.threads)
     write_json(
-        {
-            "framework": settings["framework"],
-            "n_scans": len(scans),
-            "settings": decided_by(settings),
-            **made,
-        },
+        {"n_scans": len(scans), "settings": settings, **made},
         args.out,
     )
     logger.info("%s: %d scans are ready for training", representation(settings), len(scans))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import platform
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +12,14 @@ from typing import Any
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from headct.artefacts import write_json
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0
 TENSORBOARD = "tensorboard"
+PROGRESS = "progress.json"
+"""The last epoch that was told, for ``headct.cluster.status``."""
 
 
 class Progress:
@@ -27,7 +33,7 @@ class Progress:
     """
 
     def __init__(self, model: str, folder: Path, first: int, total: int, epochs_done: int):
-        self.model, self.first, self.total = model, first, total
+        self.model, self.folder, self.first, self.total = model, folder, first, total
         self.start = self.told = time.monotonic()
         self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=epochs_done + 1)
 
@@ -42,7 +48,7 @@ class Progress:
         if now - self.told < SECONDS_BETWEEN_LINES and done < self.total:
             return
         self.told = now
-        left = timedelta(seconds=round((now - self.start) / (done - self.first) * (self.total - done)))
+        seconds_left = round((now - self.start) / (done - self.first) * (self.total - done))
         dice = "  ".join(
             f"{label} {'–' if value is None else f'{value:.2f}'}"
             for label, value in entry["pseudo_dice"].items()
@@ -55,8 +61,10 @@ class Progress:
             entry["train_loss"],
             dice,
             100 * waiting,
-            left,
+            timedelta(seconds=seconds_left),
         )
+        at = {"epochs": n_epochs, "seconds_left": seconds_left, "host": platform.node(), "pid": os.getpid()}
+        write_json({**entry, **at}, self.folder / PROGRESS)
 
     def close(self) -> None:
         """Write what TensorBoard has not got yet."""

@@ -1,0 +1,55 @@
+"""What Slurm's queue holds of a study, by ``squeue``; nothing where there is no Slurm."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+LINE = "%i\t%T\t%N\t%r\t%Z\t%k"
+"""Of squeue: id, state, nodes, reason, working directory, comment (where Snakemake names the job)."""
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job of Snakemake that Slurm has not ended yet.
+
+    Attributes:
+        job_id: Slurm's.
+        state: PENDING, RUNNING, COMPLETING and so on.
+        node: where it runs; empty while it waits.
+        reason: why it waits.
+        name: ``rule_train_wildcards_unet_1_all``.
+    """
+
+    job_id: str
+    state: str
+    node: str
+    reason: str
+    name: str
+
+
+def jobs_started_in(folder: Path) -> list[QueuedJob] | None:
+    """This user's jobs that Snakemake submitted from ``folder``; None where there is no Slurm.
+
+    Raises:
+        RuntimeError: Slurm does not answer.
+    """
+    if shutil.which("squeue") is None:
+        return None
+    answer = subprocess.run(
+        ["squeue", "--me", "--noheader", f"--format={LINE}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if answer.returncode:
+        raise RuntimeError(f"squeue failed: {answer.stderr.strip()}")
+    lines = (line.split("\t", 5) for line in answer.stdout.splitlines())
+    return [
+        QueuedJob(job_id, state, node, reason, name)
+        for job_id, state, node, reason, workdir, name in lines
+        if name.startswith(("rule_", "group_")) and Path(workdir).resolve() == folder.resolve()
+    ]

@@ -1,0 +1,43 @@
+"""A job that Slurm warns of its time limit goes back to the queue by itself, under the same number.
+
+So a training that is longer than the time limit of its partition goes on until it is done, and no try
+is spent on it: to Snakemake it is one job that takes long.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+
+logger = logging.getLogger(__name__)
+
+SECONDS_TO_ANSWER = 60
+
+
+def requeue_if_warned() -> bool:
+    """Put the Slurm job that this process belongs to back into the queue; whether that was done.
+
+    A job that is still running when it is signalled was warned (``sbatch --signal``, the grace time of a
+    preemption). One that is being cancelled, preempted or timed out is past that, and is left alone, as is
+    a process outside Slurm. Where Slurm refuses, the job ends as failed and its next try goes on.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return False
+    try:
+        warned = _answer("squeue", "--noheader", "--jobs", job, "--format", "%T") == "RUNNING"
+        if warned:
+            _answer("scontrol", "requeue", job)
+    except (OSError, subprocess.SubprocessError) as error:
+        detail = getattr(error, "stderr", None) or error
+        logger.warning("Slurm job %s could not be requeued: %s", job, str(detail).strip())
+        return False
+    if warned:
+        logger.info("Slurm job %s goes back to the queue, to go on from here", job)
+    return warned
+
+
+def _answer(*words: str) -> str:
+    result = subprocess.run(words, capture_output=True, text=True, check=True, timeout=SECONDS_TO_ANSWER)
+    return result.stdout.strip()

@@ -1,0 +1,72 @@
+"""Label maps that an earlier job left, which need not be predicted again.
+
+A prediction job may be killed, or run again for one lost file or one more scan. What it wrote is listed
+in the scratch folder with all that decides it, scan by scan; a scan is predicted again where its CT, the
+networks, their settings, the code or the machine's part in the result are others, or its file is not the
+one that was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headct.artefacts import read_json, sha256_of, write_json
+from headct.code import code_digest
+from headct.configuration import SettingsByModel, inference_settings
+from headct.training.__main__ import versions
+
+
+def definition(
+    members: Sequence[Sequence[Path]], settings: SettingsByModel, device: str, threads: int
+) -> str:
+    """SHA-256 of all that decides label maps but the CT.
+
+    Args:
+        members: trained-model folders, one per fold of each member.
+        settings: settings of inference by model.
+        device: ``cpu`` or ``cuda``.
+        threads: CPU threads, which round probabilities otherwise; of no account on a GPU.
+    """
+    records = [[read_json(folder / "train.json") for folder in folds] for folds in members]
+    frameworks = sorted({r["framework"] for folds in records for r in folds})
+    defined_by = {
+        "networks": [[(r["sha256"], inference_settings(r, settings)) for r in folds] for folds in records],
+        "versions": [versions(framework) for framework in frameworks],
+        "code": code_digest(
+            ["headct.inference.__main__", *(f"headct.inference.{framework}" for framework in frameworks)]
+        ),
+        "device": device,
+        "threads": threads if device == "cpu" else None,
+    }
+    return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()
+
+
+class Kept:
+    """The list of what was written, one file per model and seed.
+
+    Args:
+        path: of the list.
+        defined_by: of this job; entries of another are dropped.
+    """
+
+    def __init__(self, path: Path, defined_by: str):
+        self.path, self.defined_by = path, defined_by
+        listed = read_json(path) if path.is_file() else {}
+        self.entries: dict[str, Any] = listed if listed.get("defined_by") == defined_by else {}
+        self.entries.setdefault("scans", {})
+
+    def find(self, scan_id: str, ct_sha256: str, label_map: Path) -> Mapping[str, Any] | None:
+        """The entry of a scan whose label map is there as it was written, from the same CT."""
+        entry: Mapping[str, Any] | None = self.entries["scans"].get(scan_id)
+        if entry is None or entry["ct_sha256"] != ct_sha256 or not label_map.is_file():
+            return None
+        return entry if sha256_of(label_map) == entry["sha256"] else None
+
+    def add(self, scan_id: str, ct_sha256: str, sha256: str, seconds: float) -> None:
+        """List a label map that was just written."""
+        self.entries["scans"][scan_id] = {"ct_sha256": ct_sha256, "sha256": sha256, "seconds": seconds}
+        write_json({**self.entries, "defined_by": self.defined_by}, self.path)
