@@ -12,7 +12,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.audit", description=__doc__)
     tasks = parser.add_subparsers(required=True, metavar="TASK")
     asked.add_trace(tasks)
-    
+    asked.add_why(tasks)
     return parser
 
 

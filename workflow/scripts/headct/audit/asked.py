@@ -51,6 +51,24 @@ def _trace(args: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
+def add_why(tasks: Any) -> None:
+    """The subcommand ``why``."""
+    parser = tasks.add_parser("why", help="what would run again, and why: why -- SNAKEMAKE'S OPTIONS")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="OPTION",
+        help="after --: as for snakemake, --configfile FILE --directory FOLDER",
+    )
+    parser.set_defaults(task=_why)
+
+
+def _why(args: argparse.Namespace) -> None:
+    from headct.audit import why  # imports all of Snakemake, which the other tasks need not have
+
+    print(why.in_words(*why.planned(args.words)))
+
+
 def results_of(named: str) -> Path:
     """The results folder that a path is in, or the one of the working directory."""
     for folder in Path(named).absolute().parents:

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 from headct.artefacts import write_atomically
-from headct.audit.lineage import Lineage, Stage
+from headct.audit.lineage import Lineage, Stage, from_outside, told_apart
 
 BOX_WIDTH, LINE, PADDING = 330, 16, 9
 GAP_X, GAP_Y, MARGIN = 46, 46, 16
@@ -81,9 +81,8 @@ def _about(stage: Stage) -> list[str]:
 
 def _outside(stage: Stage, found: Lineage) -> list[str]:
     """Files that a kind of job read and that no job made."""
-    if len(stage.sources) > 3:
-        return [f"{len(stage.sources)} files from outside", f"{stage.sources[0]} …"]
-    return [f"{path}  {found.sources[path][:12]}…" for path in stage.sources]
+    words = from_outside(stage.sources)
+    return [f"{path}  {found.sources[path][:12]}…" if path in found.sources else path for path in words]
 
 
 def svg(found: Lineage) -> str:
@@ -119,7 +118,7 @@ def _places(drawn: Sequence[Box]) -> tuple[dict[str, tuple[int, int]], int, int]
     width = max(len(layer) * (BOX_WIDTH + GAP_X) - GAP_X for layer in layers)
     places, y = {}, MARGIN
     for layer in layers:
-        x = (width - len(layer) * (BOX_WIDTH + GAP_X) + GAP_X) // 2
+        x = 0
         for box in sorted(layer, key=lambda box: box.kind == "source"):
             places[box.name] = (x, y)
             x += BOX_WIDTH + GAP_X
@@ -178,15 +177,18 @@ def page(found: Lineage) -> str:
         "vertical-align:top}</style>\n</head>\n<body>\n"
         f"<h1>Where {escape(found.artefact)} comes from</h1>\n{svg(found)}{sections}"
         + (f"<h2>Files that no job made</h2>\n<ul>\n{sources}</ul>\n" if sources else "")
-        + (f"<h2>Broken</h2>\n<ul>\n{broken}</ul>\n" if broken else "<p>Unbroken: each job read just the"
-           " bytes that the one before it recorded.</p>\n")
+        + (
+            f"<h2>Broken</h2>\n<ul>\n{broken}</ul>\n"
+            if broken
+            else "<p>Unbroken: each job read just the bytes that the one before it recorded.</p>\n"
+        )
         + "</body>\n</html>\n"
     )
 
 
 def _section(stage: Stage) -> str:
     rows = "".join(
-        f"<tr><td>{escape('/'.join(job.wildcards.values()) or job.rule)}</td><td>{escape(job.started)}</td>"
+        f"<tr><td>{escape(told_apart(job) or job.rule)}</td><td>{escape(job.started)}</td>"
         f"<td>{escape(str(job.host['name']))}</td><td><code>results/{escape(job.path)}</code></td></tr>\n"
         for job in stage.jobs
     )

@@ -13,6 +13,9 @@ from headct.audit import records
 from headct.audit.records import Record
 from headct.problems import BadInput, Problem
 
+FEW = 3
+"""How many files of one folder are named before they are counted."""
+
 NEAR = 8
 """How many names a message lists of those that were meant, perhaps."""
 
@@ -64,7 +67,9 @@ class Study:
                 return choice
         name = PurePosixPath(given).stem.casefold()
         near = [path for path in self.makers if name and name in path.casefold()][:NEAR]
-        hint = f"near: {', '.join(near)}" if near else "see results/tables, results/statistics, results/figures"
+        hint = (
+            f"near: {', '.join(near)}" if near else "see results/tables, results/statistics, results/figures"
+        )
         raise BadInput([Problem(given, f"no job of this study made this file; {hint}")])
 
 
@@ -96,7 +101,22 @@ class Stage:
 
     def names(self) -> list[str]:
         """What tells the jobs apart: their wildcards."""
-        return ["/".join(job.wildcards.values()) for job in self.jobs if job.wildcards]
+        return [told_apart(job) for job in self.jobs if job.wildcards]
+
+
+def told_apart(job: Record) -> str:
+    """A job's wildcards in short: ``model/seed/fold``, whatever their order in the record."""
+    order = {name: i for i, name in enumerate(("model", "seed", "fold"))}
+    return "/".join(
+        job.wildcards[name] for name in sorted(job.wildcards, key=lambda n: (order.get(n, -1), n))
+    )
+
+
+def from_outside(paths: Sequence[str]) -> list[str]:
+    """Paths of files that no job made; many of one folder are counted."""
+    folders = Counter(path.rpartition("/")[0] for path in paths)
+    shown = [path for path in paths if folders[path.rpartition("/")[0]] <= FEW]
+    return shown + [f"{n} files of {folder}/" for folder, n in sorted(folders.items()) if n > FEW]
 
 
 def commit(job: Record) -> str:
@@ -152,9 +172,7 @@ def lineage(study: Study, artefact: str) -> Lineage:
             Stage(
                 rule=rule,
                 jobs=own,
-                files=tuple(
-                    path for job in own for path in job.outputs if path in read or path == artefact
-                ),
+                files=tuple(path for job in own for path in job.outputs if path in read or path == artefact),
                 of=tuple(sorted({study.makers[path].rule for path in inputs if path in study.makers})),
                 sources=tuple(sorted(inputs - study.makers.keys())),
             )

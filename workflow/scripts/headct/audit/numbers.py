@@ -219,7 +219,9 @@ def _published_figure(tables: Tables, place: Place, row: Row) -> Place | None:
 
 
 def _flow(tables: Tables, place: Place, row: Row) -> Place | None:
-    status = {"Scans in the sheet": "in sheet", "Included": "included", "Excluded": "excluded"}.get(row["box"])
+    status = {"Scans in the sheet": "in sheet", "Included": "included", "Excluded": "excluded"}.get(
+        row["box"]
+    )
     found = status and tables.find(
         "results/cohort/flow.tsv", place.column, status=status, reason=row["reason"]
     )
@@ -381,5 +383,3 @@ def _printed(tables: Tables, place: Place) -> list[Rows]:
         for path in record.inputs
         if "/published/" in path and tables.study.file(path).is_file()
     ]
-
-

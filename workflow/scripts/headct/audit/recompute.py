@@ -138,7 +138,10 @@ ONE_MODEL: Mapping[str, Mapping[str, Of]] = {
         **WEIGHTED,
         **{f"dice_{name}": of for name, of in _summaries("dice").items()},
     },
-    "volume_equivalence": {"n": len, **{key: WEIGHTED[key] for key in ("bias_ml", "loa_lower_ml", "loa_upper_ml")}},
+    "volume_equivalence": {
+        "n": len,
+        **{key: WEIGHTED[key] for key in ("bias_ml", "loa_lower_ml", "loa_upper_ml")},
+    },
     "limits": {"n": lambda scans: ((scans["reference_ml"] > 0) | (scans["predicted_ml"] > 0)).sum()},
 }
 
@@ -198,7 +201,12 @@ def _detection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> 
     counts = {"tp": there & called, "fn": there & ~called, "fp": ~there & called, "tn": ~there & ~called}
     n = {name: float(chosen.sum()) for name, chosen in counts.items()}
     values = n | {"n": float(len(there)), "n_present": n["tp"] + n["fn"], "n_absent": n["fp"] + n["tn"]}
-    parts = {"sensitivity": ("tp", "fn"), "specificity": ("tn", "fp"), "ppv": ("tp", "fp"), "npv": ("tn", "fn")}
+    parts = {
+        "sensitivity": ("tp", "fn"),
+        "specificity": ("tn", "fp"),
+        "ppv": ("tp", "fp"),
+        "npv": ("tn", "fn"),
+    }
     if place.column in parts:
         part, rest = (n[name] for name in parts[place.column])
         return part / (part + rest)

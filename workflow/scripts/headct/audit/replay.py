@@ -56,9 +56,7 @@ def changed_modules(record: Record) -> tuple[str, ...]:
     """Modules of the step that are other here than when the job ran (comments do not count)."""
     recorded: Mapping[str, str] = record.workflow.get("modules", {})
     return tuple(
-        name
-        for name, digest in recorded.items()
-        if file_of(name) is None or module_digest(name) != digest
+        name for name, digest in recorded.items() if file_of(name) is None or module_digest(name) != digest
     )
 
 
@@ -84,7 +82,9 @@ def replay(study: Study, record: Record) -> Replay:
         same = {
             path: file.is_file() and sha256_of(file) == record.outputs[path] for path, file in made.items()
         }
-        differing = {path: made[path].read_bytes() for path, ok in same.items() if not ok and made[path].is_file()}
+        differing = {
+            path: made[path].read_bytes() for path, ok in same.items() if not ok and made[path].is_file()
+        }
         return Replay(record, same, differing, code=changed_modules(record))
 
 
@@ -92,7 +92,11 @@ def _locate(study: Study, path: str, digest: str) -> Path | None:
     """A file with the recorded bytes: where it was, or a copy that goes with the results or the code."""
     name = Path(path).name
     copies = study.results.joinpath(*COPIES)
-    candidates = [study.file(path), *(sorted(copies.rglob(name)) if copies.is_dir() else []), PUBLISHED / name]
+    candidates = [
+        study.file(path),
+        *(sorted(copies.rglob(name)) if copies.is_dir() else []),
+        PUBLISHED / name,
+    ]
     return next((file for file in candidates if file.is_file() and sha256_of(file) == digest), None)
 
 

@@ -13,7 +13,16 @@ from functools import cached_property
 import pandas as pd
 
 from headct.artefacts import sha256_of
-from headct.audit.lineage import Lineage, Stage, Study, commit, jobs_behind, lineage
+from headct.audit.lineage import (
+    Lineage,
+    Stage,
+    Study,
+    commit,
+    from_outside,
+    jobs_behind,
+    lineage,
+    told_apart,
+)
 from headct.audit.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
 from headct.audit.recompute import equal, recompute
 from headct.audit.records import Record
@@ -71,7 +80,7 @@ def _stages(found: Lineage, full: bool) -> Iterator[str]:
                 yield f"     {job.path}: {' '.join(job.command)}"
                 yield from (f"       read  {digest[:16]}…  {path}" for path, digest in job.inputs.items())
                 yield from (f"       wrote {digest[:16]}…  {path}" for path, digest in job.outputs.items())
-        read = [*stage.of, *_outside(stage.sources)]
+        read = [*stage.of, *from_outside(stage.sources)]
         if read:
             yield f"     from {', '.join(read)}"
 
@@ -82,10 +91,6 @@ def heading(stage: Stage) -> str:
     name = f" ({stage.names()[0]})" if len(stage.jobs) == 1 and stage.names() else ""
     files = stage.files[0] if len(stage.files) == 1 else f"{len(stage.files)} files"
     return f"{count}{stage.rule}{name}, which made {files}"
-
-
-def _outside(paths: Sequence[str]) -> list[str]:
-    return [f"{len(paths)} files from outside"] if len(paths) > SHOWN else list(paths)
 
 
 def _foot(found: Lineage) -> Iterator[str]:
@@ -160,7 +165,9 @@ def number_files(study: Study) -> list[str]:
 def _file_meant(tables: Tables, word: str) -> str:
     files = number_files(tables.study)
     meant = _plain(word).removesuffix(".tsv").removesuffix(".html").removesuffix(".pdf")
-    whole = [path for path in files if _plain(path).removesuffix(".tsv") in (meant, _plain(f"results/{meant}"))]
+    whole = [
+        path for path in files if _plain(path).removesuffix(".tsv") in (meant, _plain(f"results/{meant}"))
+    ]
     by_name = [path for path in files if _plain(path.split("/")[-1]).removesuffix(".tsv") == meant]
     for found in (whole, by_name):
         if len({path.split("/")[1] for path in found}) > 1:  # the same name as a table and as a figure
@@ -195,8 +202,12 @@ def _lines_meant(tables: Tables, path: str, words: Sequence[str]) -> list[int]:
         if not kept:
             names = list(dict.fromkeys(name for line in lines for name in _names(cells[line])))
             near = difflib.get_close_matches(word, names, SHOWN, 0.4) or names
-            before = f" among the rows of {', '.join(words[: words.index(word)])}" if words.index(word) else ""
-            raise BadInput([Problem(path, f"no such row{before}; near: {_some(near)}", key="row", value=word)])
+            before = (
+                f" among the rows of {', '.join(words[: words.index(word)])}" if words.index(word) else ""
+            )
+            raise BadInput(
+                [Problem(path, f"no such row{before}; near: {_some(near)}", key="row", value=word)]
+            )
         lines = kept
     return lines
 
@@ -289,7 +300,7 @@ def words_of_number(found: Trace, repeat: bool = True, full: bool = False) -> tu
 
 
 def _job(record: Record) -> str:
-    name = "/".join([record.rule, *record.wildcards.values()])
+    name = f"{record.rule} {told_apart(record)}".strip()
     return (
         f"{name}, {record.started[:19].replace('T', ' ')} UTC on {record.host['name']}, commit"
         f" {commit(record)} (results/{record.path})"
@@ -300,7 +311,9 @@ def _table(frame: pd.DataFrame, full: bool) -> list[str]:
     columns = [name for name in SHOWN_OF_METRICS if name in frame] if "dice" in frame else list(frame)
     shown = frame[columns[:LISTED]].dropna(axis=1, how="all")
     text = shown if full else shown.head(LISTED)
-    lines = [f"    {line}" for line in text.to_string(index=False, na_rep="").splitlines()] if len(text) else []
+    lines = (
+        [f"    {line}" for line in text.to_string(index=False, na_rep="").splitlines()] if len(text) else []
+    )
     if len(text) < len(frame):
         lines.append(f"    and {len(frame) - len(text)} more (--full)")
     return lines
