@@ -24,7 +24,8 @@ CHARACTERS = 52
 
 FILLS = {"file": "#fff4d6", "job": "#ffffff", "source": "#e8f1fa"}
 STYLE = (
-    "text{font:12px Helvetica,Arial,sans-serif;fill:#111}.head{font-weight:bold}.small{font-size:11px;fill:#444}"
+    "text{font:12px Helvetica,Arial,sans-serif;fill:#111}.head{font-weight:bold}"
+    ".small{font-size:11px;fill:#444}"
     "path{fill:none;stroke:#777;stroke-width:1.1}rect{stroke:#444;stroke-width:1}"
 )
 DRAWN = (".svg", ".html")
@@ -95,8 +96,9 @@ def svg(found: Lineage) -> str:
     body = "".join([*_edges(drawn, shifted, depth), *_rects(drawn, shifted)])
     total = width + 2 * left
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" viewBox="0 0 {total} {height}"'
-        f' role="img"><title>{escape(found.artefact)}: where it comes from</title><style>{STYLE}</style>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}"'
+        f' viewBox="0 0 {total} {height}" role="img">'
+        f"<title>{escape(found.artefact)}: where it comes from</title><style>{STYLE}</style>\n"
         f'<rect width="{total}" height="{height}" fill="#fff" style="stroke:none"/>\n{body}</svg>\n'
     )
 
@@ -151,7 +153,8 @@ def _rects(drawn: Sequence[Box], places: Mapping[str, tuple[int, int]]) -> Itera
     for box in drawn:
         x, y = places[box.name]
         yield (
-            f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{box.height}" rx="4" fill="{FILLS[box.kind]}"/>\n'
+            f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{box.height}" rx="4"'
+            f' fill="{FILLS[box.kind]}"/>\n'
         )
         for i, line in enumerate(box.lines):
             kind = "head" if i == 0 else "small"

@@ -43,7 +43,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The table's name without folder and suffix; training curves of any model are ``training_curves``."""
+        """The file's name without suffix; ``training_curves`` for those of any model."""
         parts = self.path.split("/")
         return "training_curves" if "training_curves" in parts else parts[-1].removesuffix(".tsv")
 
@@ -100,7 +100,7 @@ class Tables:
         return read_tsv(self.study.file(path), model=str, failure=str)
 
     def _cells(self, path: str) -> Sequence[Row]:
-        return self.text(path).to_dict("records")
+        return [{str(key): text for key, text in row.items()} for row in self.text(path).to_dict("records")]
 
     def row(self, place: Place) -> Row:
         """The whole row of a cell."""
@@ -124,7 +124,7 @@ class Tables:
         return found
 
     def _measured(self, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
-        """Rows of metrics: of a model, and its first seed; of a lesion, or of all; of some scans, or of one."""
+        """Rows of metrics: of a model, or its first seed; of a lesion, or all; of some scans, or one."""
         stem = SECOND_READING if model.startswith(SECOND_READING) else model
         path = f"results/metrics/{stem}.tsv"
         frame = self.numbers(path)
@@ -194,20 +194,19 @@ def _table2(tables: Tables, place: Place, row: Row) -> Place | None:
     return Place(path, place.line, place.column) if place.column in tables.text(path) else None
 
 
-REPRODUCED = ("reproduced", "se_reproduced", "n_reproduced", "difference", "lower", "upper", "se_published")
-
-
 def _published(tables: Tables, place: Place, row: Row) -> Place | None:
-    if place.column not in (*REPRODUCED, "outside", "outside_family"):
+    """What this run has in the place of a published number, its n or its standard error."""
+    suffix = {"n_reproduced": "n", "se_reproduced": f"{row['quantity']}_se"}
+    if place.column in ("published", "n_published", "note"):
         return None
-    quantity = row["quantity"]
+    column = suffix.get(place.column, row["quantity"])
     if row["table"] == "Table 1":
-        return tables.find(_statistics("dice_summary"), quantity, model=row["item"], label=row["label"])
+        return tables.find(_statistics("dice_summary"), column, model=row["item"], label=row["label"])
     if row["table"] == "Agreement":
         keys = {"model": row["item"], "label": row["label"], "volumes": "header", "scans": ALL}
-        return tables.find(_statistics("agreement"), quantity, **keys)
+        return tables.find(_statistics("agreement"), column, **keys)
     characteristic, _, statistic = row["item"].partition(", ")
-    column = f"{row['label']}_{quantity}" if row["label"] else quantity
+    column = f"{row['label']}_{column}" if row["label"] else column
     keys = {"characteristic": characteristic, "statistic": statistic}
     return tables.find(_statistics("cohort_tests"), column, **keys)
 
@@ -228,6 +227,25 @@ def _flow(tables: Tables, place: Place, row: Row) -> Place | None:
     return found or None
 
 
+def _forest(tables: Tables, place: Place, row: Row) -> Place | None:
+    """Endpoints as planned; mean Dice from the table of all pairs, which may have the two the other way."""
+    model, against = row["model"], row["against"]
+    if not row["kind"].startswith("mean"):
+        name = row["panel"].removesuffix(" (primary)")
+        return tables.find(
+            _statistics("endpoints"), place.column, endpoint=name, model=model, against=against
+        )
+    path, column, keys = _statistics("paired"), place.column, {"label": row["label"]}
+    if column in ("lower_90", "upper_90", "margin", "verdict"):
+        path, column = _statistics("equivalence"), column.removesuffix("_90")
+    else:
+        keys |= {"measure": row["measure"], "scans": ALL}
+    other_way = {"lower": "upper", "upper": "lower"}.get(column, column)
+    return tables.find(path, column, **keys, model_a=model, model_b=against) or tables.find(
+        path, other_way, **keys, model_a=against, model_b=model
+    )
+
+
 COPIES: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Place | None]] = {
     ("tables", "table1"): _table1,
     ("tables", "table2"): _table2,
@@ -235,6 +253,7 @@ COPIES: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Place | None]] =
     ("tables", "planned_comparison"): _same_line(_statistics("endpoints")),
     ("tables", "published_vs_reproduced"): _published,
     ("figures", "published_vs_reproduced"): _published_figure,
+    ("figures", "paired_differences"): _forest,
     ("figures", "dunn_heatmap"): _same_line(_statistics("dunn")),
     ("figures", "flow"): _flow,
 }

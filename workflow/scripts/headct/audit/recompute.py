@@ -15,11 +15,17 @@ import numpy as np
 import pandas as pd
 
 from headct.artefacts import read_json
-from headct.audit.numbers import PRESENT, Place, Row, Rows, Tables, copied_from, rows_behind
+from headct.audit.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
 from headct.labels import LABELS
 
 Z = 1.96
 """Half width of limits of agreement and replication intervals, in SD or SE."""
+
+SAID_OF_SOURCE = (
+    *("mark_mean", "mark_median", "level", "outside_family"),
+    *("train", "test"),  # of Table 2: several numbers in a cell
+)
+"""Columns that do not repeat their source, but say something about it."""
 
 TOLERANCE = 2e-8
 """Relative: tables have ten digits, and what is computed from them keeps nearly as many."""
@@ -45,19 +51,13 @@ def recompute(tables: Tables, place: Place) -> float | str | None:
         return value
     source = copied_from(tables, place)
     if source is not None:
-        return recompute(tables, source) if _is_copy(place) else None
-    make = OF_FILE.get(place.name)
+        return recompute(tables, source) if place.column not in SAID_OF_SOURCE else None
+    make = (
+        OF_FILE.get(place.name)
+        if place.name != "rater_agreement" or place.kind == "statistics"
+        else _raters_drawn
+    )
     return make(tables, place, row, rows_behind(tables, place)) if make else None
-
-
-def _is_copy(place: Place) -> bool:
-    """Whether a cell repeats its source, rather than saying something about it in words or marks."""
-    derived = ("difference", "lower", "upper", "se_published", "outside", "outside_family", "higher", "level")
-    if place.name == "published_vs_reproduced":
-        return place.column in ("reproduced",)
-    if place.name == "table2":
-        return place.column not in ("train", "test")
-    return not place.column.startswith("mark_") and (place.column not in derived or place.kind == "tables")
 
 
 # -- one model ---------------------------------------------------------------------------------------
@@ -191,8 +191,11 @@ def _estimate(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
 
 def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     means = rows[0].frame.groupby("seed", dropna=False)["dice"].mean()
-    of = {"n_seeds": len, "mean": np.mean, "lowest": np.min, "highest": np.max, "sd": lambda v: v.std()}
-    return float(of[place.column](means)) if place.column in of else None
+    values = {
+        **{"n_seeds": len(means), "mean": means.mean(), "sd": means.std()},
+        **{"lowest": means.min(), "highest": means.max()},
+    }
+    return float(values[place.column]) if place.column in values else None
 
 
 def _detection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -221,7 +224,7 @@ def _values(rows: Rows, measure: str) -> pd.Series:
 
 
 def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
-    if len(rows) != 2 or row.get("analysis", "complete cases") == "complete cases" and _any_failed(row, rows):
+    if len(rows) != 2 or (row.get("analysis") == "complete cases" and _any_failed(rows)):
         return None
     measure = row.get("measure", "dice")
     if place.column == "n":
@@ -244,8 +247,8 @@ def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
     return None if found is None else float(found)
 
 
-def _any_failed(row: Row, rows: Sequence[Rows]) -> bool:
-    return "analysis" in row and any(one.scans["failed"].any() for one in rows)
+def _any_failed(rows: Sequence[Rows]) -> bool:
+    return any(one.scans["failed"].any() for one in rows)
 
 
 def _ranks(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -282,7 +285,7 @@ def _selection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> 
 
 # -- cohort and training -----------------------------------------------------------------------------
 
-COHORT_VALUES: Mapping[str, Callable[[pd.Series], float]] = {
+COHORT_VALUES: Mapping[str, Callable[[pd.Series], Any]] = {
     "n": len,
     "mean": lambda values: values.mean(),
     "sd": lambda values: values.std(),
@@ -385,21 +388,36 @@ def _volumes_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows])
     return float(of.iloc[0])
 
 
-def _dice_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
-    dice = rows[0].scans["dice"]
-    if row["element"] == "scan":
-        return float(dice.iloc[0]) if place.column == "dice" else None
-    if place.column != "value":
-        return None
+def _whisker(dice: pd.Series, side: int) -> float:
+    """The furthest value within 1.5 interquartile ranges of the lower (-1) or the upper (1) quartile."""
     q1, q3 = dice.quantile(0.25), dice.quantile(0.75)
-    values = {name: of(dice.to_frame()) for name, of in _summaries("dice").items()} | {
-        "whisker_low": dice[dice >= q1 - 1.5 * (q3 - q1)].min(),
-        "whisker_high": dice[dice <= q3 + 1.5 * (q3 - q1)].max(),
-        "share_at_0": (dice == 0).mean(),
-        "share_at_1": (dice == 1).mean(),
-    }
-    found = values.get(row["element"])
-    return None if found is None else float(found)
+    if side < 0:
+        return float(dice[dice >= q1 - 1.5 * (q3 - q1)].min())
+    return float(dice[dice <= q3 + 1.5 * (q3 - q1)].max())
+
+
+BOX: Mapping[str, Of] = {
+    **_summaries("dice"),
+    "whisker_low": lambda scans: _whisker(scans["dice"], -1),
+    "whisker_high": lambda scans: _whisker(scans["dice"], 1),
+    "share_at_0": lambda scans: (scans["dice"] == 0).mean(),
+    "share_at_1": lambda scans: (scans["dice"] == 1).mean(),
+}
+
+
+def _dice_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    scans = rows[0].scans
+    if row["element"] == "scan" and place.column == "dice":
+        return float(scans["dice"].iloc[0])
+    if row["element"] in BOX and place.column == "value":
+        return float(BOX[row["element"]](scans))
+    return None
+
+
+def _raters_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """The pages of volumes, and of Dice, of second readings."""
+    drawn = _volumes_drawn if place.column in ("x", "y") else _dice_drawn
+    return drawn(tables, place, row, rows)
 
 
 def _case(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -442,6 +460,18 @@ def _interval_drawn(tables: Tables, place: Place, row: Row) -> float | None:
     return float(row["published"]) + float(tables.value(source)) if source else None
 
 
+def _forest(tables: Tables, place: Place, row: Row) -> float | None:
+    """The difference of two models, which stands in its source perhaps the other way round."""
+    source = copied_from(tables, place)
+    if source is None or place.column not in ("n", "difference"):
+        return None
+    found = recompute(tables, source)
+    if not isinstance(found, float):
+        return None
+    other_way = tables.row(source).get("model_a", row["model"]) != row["model"]
+    return -found if other_way and place.column == "difference" else found
+
+
 def _higher(tables: Tables, place: Place, row: Row) -> str | None:
     if place.column != "higher":
         return None
@@ -453,6 +483,7 @@ DERIVED: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Any]] = {
     ("tables", "published_vs_reproduced"): _difference,
     ("figures", "published_vs_reproduced"): _interval_drawn,
     ("figures", "dunn_heatmap"): _higher,
+    ("figures", "paired_differences"): _forest,
 }
 
 OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | None]] = {

@@ -127,7 +127,7 @@ def find(tables: Tables, request: Sequence[str]) -> Place:
     Args:
         tables: of the study.
         request: a table, what names the row, a column: one text with commas, or one word each. The table
-            is a path, a file's name, or as printed (Table 1, Table E2); letters' case and blanks do not count.
+            is a path, a file's name, or as printed (Table 1, Table E2); case and blanks do not count.
 
     Raises:
         BadInput: nothing, or more than one cell, is meant; it lists what was near.

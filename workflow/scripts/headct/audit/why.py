@@ -37,7 +37,7 @@ RETRAINED = (
 
 @dataclass(frozen=True)
 class Planned:
-    """A job that would run: which, and each reason that it has of its own (none: only what it reads is new)."""
+    """A job that would run, and each reason of its own (none: only what it reads is new)."""
 
     rule: str
     name: str
