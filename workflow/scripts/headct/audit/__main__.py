@@ -1,4 +1,4 @@
-"""Seal a results folder, or check one: ``python -m headct.audit --help``."""
+"""Seal or check a results folder, and ask where results come from: ``python -m headct.audit --help``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from headct import command
-from headct.audit import privacy, report, seal, verify
+from headct.audit import asked, privacy, report, seal, verify
 from headct.problems import BadInput, Problem
 
 logger = logging.getLogger("headct.audit")
@@ -20,6 +20,8 @@ def arguments() -> argparse.ArgumentParser:
     tasks = parser.add_subparsers(required=True, metavar="TASK")
     _add_seal(tasks.add_parser("seal", help="copy the workflow, list every file with its digest"))
     _add_verify(tasks.add_parser("verify", help="check a results folder, from the folder alone"))
+    asked.add_trace(tasks)
+    asked.add_why(tasks)
     return parser
 
 

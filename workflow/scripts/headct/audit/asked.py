@@ -1,0 +1,77 @@
+"""The questions ``trace`` and ``why`` of ``python -m headct.audit``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from headct.audit import drawing, trace
+from headct.audit.lineage import Study, lineage
+from headct.audit.numbers import Tables
+from headct.problems import BadInput, Problem
+
+
+def add_trace(tasks: Any) -> None:
+    """The subcommand ``trace``."""
+    parser = tasks.add_parser("trace", help="where a file, or a number in a table, comes from")
+    parser.add_argument("file", nargs="?", help="a file of the results: results/figures/bland_altman.pdf")
+    parser.add_argument(
+        "--number",
+        nargs="+",
+        metavar="WORDS",
+        help="a number: 'Table 1, Focal, IVH, mean', or FILE ROW COLUMN; it is computed again and compared",
+    )
+    parser.add_argument("--results", type=Path, help="results folder; by default the one that FILE is in")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the lineage, as .svg or .html")
+    parser.add_argument("--full", action="store_true", help="name every job and every row")
+    parser.add_argument("--no-repeat", action="store_true", help="do not repeat the jobs behind a number")
+    parser.set_defaults(task=_trace)
+
+
+def _trace(args: argparse.Namespace) -> None:
+    if (args.file is None) == (args.number is None):
+        raise BadInput([Problem("trace", "name a file, or a number with --number")])
+    if args.draw and args.draw.suffix not in drawing.DRAWN:
+        raise BadInput([Problem(str(args.draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
+    study = Study(args.results or results_of(args.file or args.number[0]))
+    right = True
+    if args.number:
+        tables = Tables(study)
+        found = trace.trace(tables, trace.find(tables, args.number))
+        path = found.place.path
+        words, right = trace.words_of_number(found, not args.no_repeat, args.full)
+    else:
+        path = study.recorded_path(args.file)
+        words = trace.words_of_file(study, path, args.full)
+    print(words)
+    if args.draw:
+        drawing.draw(lineage(study, path), args.draw)
+    if not right:
+        raise SystemExit(1)
+
+
+def add_why(tasks: Any) -> None:
+    """The subcommand ``why``."""
+    parser = tasks.add_parser("why", help="what would run again, and why: why -- SNAKEMAKE'S OPTIONS")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="OPTION",
+        help="after --: as for snakemake, --configfile FILE --directory FOLDER",
+    )
+    parser.set_defaults(task=_why)
+
+
+def _why(args: argparse.Namespace) -> None:
+    from headct.audit import why  # imports all of Snakemake, which the other tasks need not have
+
+    print(why.in_words(*why.planned(args.words)))
+
+
+def results_of(named: str) -> Path:
+    """The results folder that a path is in, or the one of the working directory."""
+    for folder in Path(named).absolute().parents:
+        if (folder / "audit" / "runs").is_dir():
+            return folder
+    return Path("results")
