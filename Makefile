@@ -34,7 +34,7 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
 
-BENCHMARKS ?= ingest losses training inference metrics null_studies
+BENCHMARKS ?= dag ingest losses training inference metrics null_studies
 
 benchmarks: $(READY)  ## against peers, on real and simulated scans; the results are kept, with their date
 	for name in $(BENCHMARKS); do \

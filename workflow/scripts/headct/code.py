@@ -36,7 +36,7 @@ def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[st
         if module not in seen:
             seen.add(module)
             pending.extend(_imports(module) - left_out)
-    return {module: hashlib.sha256(_bare_source(module).encode()).hexdigest() for module in sorted(seen)}
+    return {module: _digest(module) for module in sorted(seen)}
 
 
 def _file_of(module: str) -> Path | None:
@@ -49,10 +49,15 @@ def _file_of(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
+    """The module as it runs: without comments and docstrings."""
     file = _file_of(module)
     if file is None:
         raise ModuleNotFoundError(f"no module {module} in {PACKAGE}")
-    return ast.parse(file.read_text(encoding="utf-8"))
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
+    return tree
 
 
 @cache
@@ -70,12 +75,8 @@ def _imports(module: str) -> frozenset[str]:
 
 
 @cache
-def _bare_source(module: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(module)))
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
-    return ast.unparse(tree)
+def _digest(module: str) -> str:
+    return hashlib.sha256(ast.unparse(_tree(module)).encode()).hexdigest()
 
 
 def _is_text(node: ast.stmt) -> bool:
