@@ -138,7 +138,7 @@ def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
     assert (small / "results/data/scan-0003/scan.json").exists()
 
 
-def test_a_changed_mask_converts_its_scan_alone(small: Path) -> None:
+def test_a_changed_mask_converts_its_scan_alone_and_a_lost_file_is_noticed(small: Path) -> None:
     assert run(small, "results/cohort/cohort.tsv").returncode == 0
     before = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
     change_mask(small / "trial/masks/scan-0003.nii.gz", lambda labels: np.minimum(labels, 1))
@@ -147,6 +147,8 @@ def test_a_changed_mask_converts_its_scan_alone(small: Path) -> None:
     changed = [path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time]
     assert changed == ["scan-0003"]
     assert snake.planned(run(small, "-n", "results/cohort/cohort.tsv")) == {}
+    next((small / "trial/dicom/scan-0001").iterdir()).unlink()
+    assert snake.planned(run(small, "-n", "results/cohort/cohort.tsv")) == {"ingest": 1, "cohort": 1}
 
 
 def test_a_wrong_base_path_ends_before_any_job(small: Path) -> None:
