@@ -27,7 +27,7 @@ PLAN: dict[
 
 @dataclass
 class Disturbed:
-    """A study that faults happened to, and where each model was: its checkpoint and its number of sessions."""
+    """A study that faults happened to, and where models were then: the checkpoint, the number of sessions."""
 
     study: Study
     marks: list[tuple[str, int, int]] = field(default_factory=list)
