@@ -28,7 +28,6 @@ from cluster import Study, wait_for
 
 from headct.artefacts import read_tsv
 
-LONGER = {"monai": {"epochs": 20}, "blastct": {"epochs": 10}}
 ANY_TIME = [
     faults.cancelled,
     faults.training_killed,
@@ -60,12 +59,19 @@ class Drill:
 
     reference: Path
     folder: Path
+    epochs: int
     rows: list[Row] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def longer(self) -> dict[str, dict]:
+        """What is changed in the miniature's configuration, so that there is time for faults."""
+        return {"monai": {"epochs": self.epochs}, "blastct": {"epochs": self.epochs // 2}}
+
     def study(self, name: str, **changes: dict) -> Study:
+        """A study of which only the models are to be made."""
         folder = self.folder / name
-        return Study(folder, miniature.ready_to_train(self.reference, folder, **LONGER | changes))
+        return Study(folder, miniature.ready_to_train(self.reference, folder, **self.longer | changes))
 
     def say(self, text: str) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
@@ -282,10 +288,11 @@ def main() -> None:
     if reason := cluster.obstacle():
         sys.exit(reason)
     with tempfile.TemporaryDirectory(prefix="headct-drill-") as folder:
-        drill = Drill(arguments.undisturbed or Path(folder) / "undisturbed", Path(folder))
+        undisturbed = arguments.undisturbed or Path(folder) / "undisturbed"
+        drill = Drill(undisturbed, Path(folder), arguments.epochs)
         if not drill.reference.exists():
             drill.say("the undisturbed run, without a cluster")
-            miniature.run_locally(drill.reference, LONGER, *miniature.predictions())
+            miniature.run_locally(drill.reference, drill.longer, *miniature.predictions())
         cluster.up()
         try:
             for seed, go in enumerate(ROUNDS, start=arguments.seed):
