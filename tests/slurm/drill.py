@@ -283,6 +283,7 @@ def main() -> None:
     parser.add_argument(
         "--undisturbed", type=Path, help="folder of the undisturbed run; made if there is none"
     )
+    parser.add_argument("--epochs", type=int, default=100, help="so many that a training lasts some minutes")
     parser.add_argument("--only", help="name of a round; all others are left out")
     arguments = parser.parse_args()
     if reason := cluster.obstacle():
