@@ -17,7 +17,12 @@ DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
-.PHONY: demo test test-slow benchmarks lint format lock gallery pictures
+# A study on a cluster: its configuration and folder, and how Snakemake is started for it.
+CONFIG ?= config/config.yaml
+STUDY ?= .
+RUN ?= --profile slurm
+
+.PHONY: plan status resume demo test test-slow drill benchmarks lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -33,6 +38,19 @@ test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
+
+plan: $(READY)  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=)
+	@python -m headct.cluster.plan --configfile $(CONFIG) --directory $(STUDY)
+
+status: $(READY)  ## where each training stands: epoch, loss, time left, last checkpoint, node (STUDY=)
+	@python -m headct.cluster.status $(STUDY)
+
+resume: $(READY)  ## go on after Snakemake was killed: waits for its jobs, unlocks, starts (RUN="--profile slurm …")
+	@python -m headct.cluster.resume -- $(RUN)
+
+drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table are kept, with their date
+	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
+	 PYTHONPATH=$(PYTHONPATH):tests/workflow python tests/slurm/drill.py) 2>&1 | tee tests/slurm/drill-result.md
 
 BENCHMARKS ?= ingest losses training inference metrics null_studies
 

@@ -21,6 +21,8 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/audit.smk"
 
 
 # Seconds of one core each, less than a job of a cluster costs (docs/cluster.md): these run where Snakemake runs.
@@ -41,12 +43,19 @@ localrules:
     dice_box_violin_present,
     critical_difference,
     dunn_heatmap,
+    paired_differences,
     published_vs_reproduced_figure,
+    rater_agreement_figure,
     training_curves,
     best_cases,
     worst_cases,
     flow,
     ingest_qc,
+    checklists,
+    model_cards,
+    methods,
+    evidence,
+    audit,
 
 
 report: "workflow/report/workflow.rst"
@@ -54,17 +63,11 @@ report: "workflow/report/workflow.rst"
 
 onstart:
     study.write_record(config, sheet.participants(SCANS))
-    record.write_start(Path(workflow.basedir))
+    record.write_start(Path(workflow.basedir), Path(PLAN))
 
 
 rule all:
-    """Everything: cohort, models, predictions, metrics, statistics, tables and figures."""
+    """Everything: cohort, models, predictions, metrics, statistics, tables, figures, reports, and the seal."""
     default_target: True
     input:
-        rules.tables.input,
-        rules.figures.input,
-        rules.statistics.output,
-        rules.rater_agreement.output,
-        rules.paired_analysis.output,
-        rules.planned_comparison.output,
-        rules.balance.output,
+        rules.audit.output,

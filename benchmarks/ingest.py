@@ -147,9 +147,13 @@ def measure(command: list[str]) -> tuple[float, float, float, str]:
 
 def commands(dicom: Path, mask: Path, out: Path) -> dict[str, list[str]]:
     """How each method converts one series; ours reads the mask, too."""
-    ours = [sys.executable, "-m", "headct.ingest", "--scan", "bench", "--dicom", dicom, "--mask", mask]
+    sheet = mask.with_suffix(".tsv")
+    columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
+    cells = ("bench", "p1", "A", dicom.absolute(), mask.absolute(), 70, "F", 2.5, "r1")
+    sheet.write_text("\n".join("\t".join(map(str, line)) for line in (columns, cells)) + "\n")
+    ours = [sys.executable, "-m", "headct.ingest", "--sheet", sheet, "--manifest", out / "shard.tsv"]
     return {
-        OURS: [str(word) for word in [*ours, "--labels", json.dumps(LABELS), "--out", out]],
+        OURS: [str(word) for word in [*ours, "--labels", json.dumps(LABELS), "--data", out]],
         OURS_INSIDE: call("inside", dicom, mask, out),
         DCM: [str(word) for word in [DCM2NIIX, "-g", "i", "-z", "y", "-f", "ct", "-o", out, dicom]],
         ITK: call("simpleitk", dicom, out),
@@ -170,7 +174,7 @@ def measure_all(folders: dict[str, Path], scratch: Path, repeats: int) -> dict[t
                 if method == OURS_INSIDE:
                     times = json.loads(printed)
                     wall, cpu = times["wall"], times["all"]
-                sizes[series, method] = sum(f.stat().st_size for f in out.glob("*.nii.gz")) / 1e6
+                sizes[series, method] = sum(f.stat().st_size for f in out.rglob("*.nii.gz")) / 1e6
                 if turn:
                     found.setdefault((series, method), []).append((wall, cpu, memory))
     return {

@@ -10,7 +10,7 @@ if [ -e $conf ] && ! grep -q tests/slurm/up.sh $conf; then
     exit 1
 fi
 mkdir -p /etc/slurm /run/slurm-tests /var/log/slurm-tests /var/spool/slurm-tests/ctld
-sed "s/@HOST@/$host/g; s/@NODE_TIMEOUT@/${NODE_TIMEOUT_S:-300}/" "$here/slurm.conf.in" > $conf
+sed "s/@HOST@/$host/g" "$here/slurm.conf.in" > $conf
 cp "$here/gres.conf" /etc/slurm/
 if [ ! -s /etc/munge/munge.key ]; then
     install -o munge -g munge -m 600 /dev/null /etc/munge/munge.key

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.artefacts import sha256_of, write_json
+from headct.audit import records
 
 HOST = {"name": "node-1", "cpu": "a CPU", "cores": 8, "memory_mb": 16000, "gpus": [], "driver": None}
 PACKAGES = {"numpy": "2.4.6", "pandas": "3.1.1"}
@@ -44,13 +45,14 @@ def job(
     outputs: list[str],
     minute: int,
     wildcards: dict[str, str] | None = None,
+    packages: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write the outputs, log and record of one job."""
     for path in outputs:
         _text(study / path, f"{path}, made by {name}\n")
     log = f"results/logs/{name}.log"
     _text(study / log, f"{rule}\n")
-    record = {
+    record = dict.fromkeys(records.CONTENT) | {
         "rule": rule,
         "wildcards": wildcards or {},
         "command": ["python", "-m", f"headct.{rule}", "--settings", json.dumps({"seed": 1})],
@@ -64,7 +66,7 @@ def job(
         "host": HOST,
         "seeds": {"seed": 1},
         "python": "3.11.7",
-        "packages": PACKAGES,
+        "packages": packages or PACKAGES,
         "workflow": {
             "version": "0.1.0",
             "snakemake": "9.27.1",
@@ -73,8 +75,6 @@ def job(
             "code": f"{rule:0>64}",
             "modules": {},
         },
-        "scheduler": None,
-        "resumed": None,
     }
     write_json(record, study / "results/audit/runs" / f"{name}.json")
     return record

@@ -22,9 +22,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def digest(*modules: str, without: tuple[str, ...] = ()) -> str:
-    code._tree.cache_clear()
+    code._text.cache_clear()
     code._imports.cache_clear()
-    code._bare_source.cache_clear()
     return code.code_digest(modules, without)
 
 

@@ -19,9 +19,10 @@ from hypothesis.extra.numpy import arrays
 
 from headct.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
 from headct.labels import LABELS
-from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, predictions
+from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, predictions, tolerance
 from headct.metrics import __main__ as metrics
 from headct.problems import BadInput
+from headct.references import ANOTHER_RATER
 
 SHAPE = (3, 5, 4)
 GAPS_MM = (4.0, 2.5)
@@ -257,6 +258,55 @@ def test_second_readings_of_all_scans_are_measured_as_predictions(study: Study) 
 def test_a_trial_without_second_readings_has_an_empty_table(study: Study) -> None:
     metrics.main(study.parsed("--second-readings"))
     assert study.out.read_text(encoding="utf-8") == "\t".join(COLUMNS) + "\n"
+
+
+def moved(i: int) -> np.ndarray:
+    """The truth, one pixel (0.5 mm) further along a row."""
+    return np.roll(truth(i), 1, axis=2)
+
+
+def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tolerance, "MINIMUM_SCANS", 2)
+    for i, scan in ((0, "010"), (1, "002")):
+        write_map(moved(i), study.data / scan / "labels_inter.nii.gz")
+        write_map(truth(i), study.data / scan / "labels_intra.nii.gz")  # of no account
+        study.write_record(scan)
+    out = study.folder / "surface_tolerance.tsv"
+    words = ["--split", str(study.split), "--data", str(study.data), "--out", str(out), "--settings"]
+    left_open = json.dumps(cases.SETTINGS | {"surface_tolerance_mm": None})
+    tolerance.main(tolerance.arguments().parse_args([*words, left_open]))
+    found = read_tsv(out).set_index("label")
+    assert found["source"].to_dict() == {
+        **dict.fromkeys(ALL_LABELS, "raters"),
+        "IVH": "default",  # one scan alone has any
+    }
+    assert found["n"].to_dict() == {"ICH": 2, "PHE": 2, "IVH": 1, TOTAL_HAEMORRHAGE: 2}
+    assert found.loc["ICH", "tolerance_mm"] == pytest.approx(0.5, abs=0.1)
+    assert found.loc["IVH", "tolerance_mm"] == metrics.DEFAULT_TOLERANCE_MM
+
+    for scan, i in (("010", 0), ("001", 2)):
+        write_map(moved(i), study.prediction(scan))
+    study.write_manifest()
+    measured = []
+    for table in ([], ["--surface-tolerance", str(out)]):
+        given = study.parsed("--predictions", str(study.manifest()), *table)
+        given.settings = json.dumps(cases.SETTINGS | {"surface_tolerance_mm": None if table else 0.1})
+        metrics.main(given)
+        measured.append(read_tsv(study.out).query("label == 'ICH'")["surface_dice"].to_numpy())
+    strict, as_raters = measured
+    assert (strict < 0.9).all()
+    assert (as_raters > 0.94).all(), "a model that differs as raters do is right"
+
+
+def test_few_readings_leave_the_default_tolerance() -> None:
+    readings = pd.DataFrame({"model": ANOTHER_RATER, "label": "ICH", "hd95_mm": [2.0] * 9 + [np.nan]})
+    table = tolerance.tolerance_table(readings, 1.5).set_index("label")
+    assert table.loc["ICH"].to_dict() == {"tolerance_mm": 1.5, "n": 9, "source": "default"}
+    readings["hd95_mm"] = [1.0] * 4 + [2.0, 3.0] + [40.0] * 4
+    table = tolerance.tolerance_table(readings, 1.5).set_index("label")
+    assert table.loc["ICH"].to_dict() == {"tolerance_mm": 2.5, "n": 10, "source": "raters"}
 
 
 def test_second_reading_that_ingest_did_not_write_is_refused(study: Study) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from latex_reader import assert_latex_compiles
+from latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from planned_cases import MODELS, PLAN, analysed, cohort, rows
 from simulated_scores import simulated, with_role
 
@@ -328,6 +329,14 @@ def test_few_scans_and_few_models_leave_notes_and_no_failure(n: int) -> None:
         assert tables["paired"]["note"].str.contains("an interval needs 3 scans").all()
         assert set(tables["equivalence"]["verdict"]) == {"cannot tell"}
     assert_latex_compiles(latex(planned_comparison(tables, {})))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_the_page_is_set_by_latex_within_its_lines(tmp_path: Path) -> None:
+    tables = analysed(simulated(MODELS, n_scans=30), MODELS)
+    titles = {FOCAL: "Focal & Co", DICECE: "A title that goes on for longer than most"}
+    (tmp_path / "page.tex").write_text(latex(planned_comparison(tables, titles)), encoding="utf-8")
+    assert_pdflatex_compiles(tmp_path / "page.tex")
 
 
 def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_many_scans() -> None:

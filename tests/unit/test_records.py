@@ -17,6 +17,7 @@ from headct.audit import record, records
 from headct.code import PACKAGE, code_digests
 from headct.manifests import files_listed
 
+PLAN = PACKAGE.parents[2] / "config/analysis_plan.yaml"
 STEP = """
 import argparse, json, os, subprocess, sys
 from pathlib import Path
@@ -68,7 +69,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     before = Path.cwd()
     os.chdir(folder)
-    record.write_start(PACKAGE.parents[2])
+    record.write_start(PACKAGE.parents[2], PLAN)
     os.chdir(before)
     return folder
 
@@ -171,7 +172,7 @@ def test_commit_and_whether_the_code_differs_from_it(tmp_path: Path, monkeypatch
     monkeypatch.chdir(repository)
 
     def start() -> tuple[str | None, bool | None]:
-        record.write_start(repository)
+        record.write_start(repository, PLAN)
         content = json.loads(record.START.read_text())
         return content["commit"], content["dirty"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
-from latex_reader import assert_latex_compiles
+from latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
 from headct import published, summary
@@ -108,12 +109,27 @@ def test_latex_of_a_table() -> None:
     text = latex(page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
     assert_latex_compiles(text)
     assert r"\textbf{T (Simulated data)}" in text
-    assert r"{lrr>{\raggedright\arraybackslash}p{0.8\linewidth}}" in text
+    assert r"\begin{longtable}[l]{lrrl}" in text
     assert r" & \multicolumn{2}{c}{ICH} & " in text
     assert r"\cmidrule(lr){2-3}" in text
     assert r"a\_1 & \textbf{0.5} & \underline{\textit{0.1}} & why \\" in text
     assert r"100\% of scans" in text
     assert text.count(r"\midrule") == 2
+
+
+def test_latex_of_a_wide_table_fits_a_line() -> None:
+    """Groups of columns stay together and those before them repeat; running text is broken."""
+    groups = [("", "Model"), ("", "Set"), *((label, f"Number {i}") for label in LABELS for i in range(3))]
+    numbers = [page.Cell("0.123 (0.100 to 0.150)")] * 9
+    wide = page.Panel(groups, [[page.Cell("m"), page.Cell("test"), *numbers]], "A. Wide")
+    text = page.Panel(
+        [("", "Item"), ("", "Words")], [[page.Cell("m"), page.Cell("some words " * 30, "text")]], "B. Long"
+    )
+    found = latex(page.Table("T", pd.DataFrame(), [wide, text]))
+    assert_latex_compiles(found)
+    assert found.count("Model & Set") == 3
+    assert found.count("A. Wide, continued") == 2
+    assert r"{l>{\raggedright\arraybackslash}p{" in found
 
 
 @pytest.mark.parametrize(
@@ -319,6 +335,14 @@ def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
     assert len(written) == 18
     for path in written:
         assert path.read_bytes() == (results / "again" / path.name).read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_every_table_is_set_by_latex_within_its_lines(results: Path) -> None:
+    for name, options in command_lines(results).items():
+        out = results / "tex" / f"{name}.tsv"
+        main(arguments().parse_args([name, *options, "--title-note", "50% & more", "--out", str(out)]))
+        assert_pdflatex_compiles(out.with_suffix(".tex"))
 
 
 def test_model_without_a_record_is_named(results: Path) -> None:

@@ -123,6 +123,32 @@ def test_a_scan_that_is_mended_joins_the_others(small: Path) -> None:
     assert after.reindex(before.index).equals(before), "and moves none of them"
 
 
+def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
+    obstacle = small / "results/data/scan-0003/ct.nii.gz"  # a folder where a file must be
+    obstacle.mkdir(parents=True)
+    done = run(small, "--keep-going", "results/cohort/cohort.tsv")
+    assert done.returncode == 1
+    assert "scan-0003: IsADirectoryError" in done.stdout
+    converted = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
+    assert len(converted) == 6
+    obstacle.rmdir()
+    done = run(small, "results/cohort/cohort.tsv")
+    assert done.returncode == 0, done.stdout
+    assert {path: path.stat().st_mtime_ns for path in converted} == converted, "none is converted again"
+    assert (small / "results/data/scan-0003/scan.json").exists()
+
+
+def test_a_changed_mask_converts_its_scan_alone(small: Path) -> None:
+    assert run(small, "results/cohort/cohort.tsv").returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
+    change_mask(small / "trial/masks/scan-0003.nii.gz", lambda labels: np.minimum(labels, 1))
+    done = run(small, "results/cohort/cohort.tsv")
+    assert done.returncode == 0, done.stdout
+    changed = [path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time]
+    assert changed == ["scan-0003"]
+    assert snake.planned(run(small, "-n", "results/cohort/cohort.tsv")) == {}
+
+
 def test_a_wrong_base_path_ends_before_any_job(small: Path) -> None:
     (small / "trial/masks").rename(small / "trial/elsewhere")
     done = run(small)

@@ -8,7 +8,6 @@ files too. Hard folders, on which libraries print warnings and errors, go throug
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import io
 import json
@@ -16,8 +15,7 @@ import re
 import subprocess
 import sys
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -30,7 +28,10 @@ from ct_series import PIXEL_MM, head, table_origins, write_series
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
+from test_ingest import write_sheet
 
+from headct import ingest
+from headct.audit.contents import layers
 from headct.phantom.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
 
 # -- the search --------------------------------------------------------------------------------------
@@ -39,7 +40,6 @@ MARKERS = (CANARY, CANARY_WITH_UMLAUT, "Fictitious", pydicom.uid.PYDICOM_ROOT_UI
 """Each is part of many planted values and of nothing else: the last one of every UID of the trial."""
 
 ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")  # NumPy has the last two
-PDF_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def patterns(*texts: str) -> set[bytes]:
@@ -48,62 +48,6 @@ def patterns(*texts: str) -> set[bytes]:
     encoded = {case.encode(encoding) for case in cases for encoding in ENCODINGS}
     escaped = {form[1:-1].encode() for case in cases for form in (json.dumps(case), ascii(case))}
     return {form.lower() for form in encoded | escaped}
-
-
-def layers(data: bytes) -> Iterator[bytes]:
-    """The bytes of a file and of everything packed in it: gz, zip, npz, pth, PDF, PNG, base64 in text."""
-    yield data
-    for inner in _packed(data):
-        yield from layers(inner)
-
-
-def _packed(data: bytes) -> Iterator[bytes]:
-    if data.startswith(b"\x1f\x8b"):
-        yield from _inflated(data, 31)
-    elif data.startswith(b"PK"):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                yield entry.comment + entry.extra
-                yield archive.read(entry)
-    elif data.startswith(b"%PDF"):
-        yield _pdf_text(data)
-        for start in re.finditer(rb"(?<!end)stream\r?\n", data):
-            for stream in _inflated(data[start.end() :], 15):
-                yield stream
-                yield _pdf_text(stream)
-    elif data.startswith(b"\x89PNG"):
-        for chunk in re.finditer(rb"(?:zTXt|iTXt|iCCP)[^\0]{1,79}\0", data):
-            for skipped in range(1, 5):  # compression flags and languages stand before the text
-                yield from _inflated(data[chunk.end() + skipped :], 15)
-    elif b"\0" not in data:
-        for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
-            try:
-                yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
-            except binascii.Error:
-                continue
-
-
-def _inflated(data: bytes, window_bits: int) -> Iterator[bytes]:
-    """Whatever can be decompressed, of a damaged or half-written file too."""
-    while data:
-        decompressor = zlib.decompressobj(window_bits)
-        try:
-            yield decompressor.decompress(data)
-        except zlib.error:
-            return
-        data = decompressor.unused_data if window_bits == 31 else b""
-
-
-def _pdf_text(stream: bytes) -> bytes:
-    """The strings of a PDF, joined: kerning cuts words into letters."""
-    strings = re.findall(rb"\(((?:[^()\\]|\\.)*)\)", stream, re.DOTALL)
-    return re.sub(rb"\\([0-7]{1,3}|.)", _pdf_character, b"".join(strings), flags=re.DOTALL)
-
-
-def _pdf_character(match: re.Match[bytes]) -> bytes:
-    escaped = match.group(1)
-    octal = not escaped.strip(b"01234567")
-    return bytes([int(escaped, 8) & 255]) if octal else PDF_ESCAPES.get(escaped, escaped)
 
 
 def finds(folder: Path, sought: set[bytes], skip: Path | None = None) -> list[str]:
@@ -383,13 +327,15 @@ def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _ingest(folder: Path, mask: Path, run: Path) -> dict[str, object]:
     """Run the step as Snakemake does; stdout and stderr are kept beside what it writes."""
-    command = [sys.executable, "-m", "headct.ingest", "--scan", "s1", "--dicom", folder, "--mask", mask]
-    command += ["--labels", json.dumps(VALUES), "--out", run / "out", "--log", run / "ingest.log"]
+    scan = ingest.Scan("s1", folder, {"mask": mask}, VALUES)
+    path = write_sheet(folder.with_name("scans.tsv"), scan)
+    command = [sys.executable, "-m", "headct.ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
+    command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]
     environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
-    (run / "out").mkdir(parents=True)
+    run.mkdir()
     with open(run / "stdout", "wb") as stdout, open(run / "stderr", "wb") as stderr:
         subprocess.run(command, env=environment, stdout=stdout, stderr=stderr, cwd=run, check=True)
-    return json.loads((run / "out/scan.json").read_text(encoding="utf-8"))
+    return json.loads((run / "data/s1/scan.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 import snake
 import yaml
 
+from headct import configuration, shards
+
 ALL_TEN = {
     "train": 9,
     "predict": 10,
@@ -22,6 +24,9 @@ ALL_TEN = {
     "dunn_heatmap": 1,
     "paired_differences": 1,
     "published_vs_reproduced_figure": 1,
+    "checklists": 1,
+    "model_cards": 1,
+    "methods": 1,
 }
 
 
@@ -48,7 +53,10 @@ def test_each_config_resolves(tmp_path: Path, config: str) -> None:
     sheet.parent.mkdir(exist_ok=True)
     write_sheet(sheet, scans=5)
     jobs = snake.planned(snake.run("--directory", tmp_path, "--configfile", f"config/{config}", "-n"))
-    assert jobs.items() >= (ALL_TEN | {"ingest": 5}).items()
+    number = configuration.load(snake.REPOSITORY / "config" / config)["resources"]["ingest"]["jobs"]
+    shards_of_five = {shards.name_of(f"s{scan}", number) for scan in range(5)}
+    assert jobs.items() >= (ALL_TEN | {"ingest": len(shards_of_five)}).items()
+    assert "out_of_fold" not in jobs, "no fold is held out"
     assert not (tmp_path / "results").exists(), "a dry run writes nothing"
 
 
@@ -56,7 +64,7 @@ def test_the_real_study_is_the_default_config(tmp_path: Path) -> None:
     clone = snake.copy_repository(tmp_path / "clone")
     assert "make demo" in snake.run("-n", repository=clone).stdout, "no sheet: how to go on is said"
     write_sheet(clone / sheet_of("config.yaml"), scans=3)
-    assert snake.planned(snake.run("-n", repository=clone))["ingest"] == 3
+    assert snake.planned(snake.run("-n", repository=clone))["ingest"] == 3, "a job each, of so few"
     by_slurm = snake.run("--profile", "slurm", "-n", repository=clone)
     assert snake.planned(by_slurm)["train"] == 9
 
@@ -67,7 +75,7 @@ def test_one_figure_trains_one_model(tmp_path: Path) -> None:
     demo = ("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n")
     jobs = snake.planned(snake.run(*demo, "results/figures/bland_altman.pdf"))
     assert jobs == {
-        "ingest": 4,
+        "ingest": len({shards.name_of(f"s{scan}", 4) for scan in range(4)}),
         "cohort": 1,
         "split": 1,
         "prepare": 1,
@@ -102,10 +110,37 @@ def test_a_model_beyond_the_replication_is_measured_but_not_compared(tmp_path: P
     assert "replication" not in settings, "no part of what defines a training run"
 
 
-def test_a_mistyped_scan_or_model_matches_no_rule(tmp_path: Path) -> None:
+def test_the_full_study_is_ingested_in_fewer_than_100_jobs(tmp_path: Path) -> None:
+    sheet = tmp_path / sheet_of("config.yaml")
+    sheet.parent.mkdir()
+    write_sheet(sheet, scans=1732)
+    config = ("--configfile", "config/config.yaml", "-n", "results/cohort/cohort.tsv")
+    assert snake.planned(snake.run("--directory", tmp_path, *config)) == {"ingest": 64, "cohort": 1}
+
+
+def test_folds_are_predicted_out_of_fold_beside_the_test_set(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=4)
+    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    config["training"] = {"folds": [0, 2, "all"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "config.yaml", "-np")
+    jobs = snake.planned(result)
+    assert (jobs["train"], jobs["predict"], jobs["predict_out_of_fold"]) == (27, 10, 10)
+    assert (jobs["metrics_out_of_fold"], jobs["out_of_fold"]) == (10, 1)
+    folders = [f"results/models/unet/seed-1/fold-{fold}" for fold in (0, 2)]
+    command = next(
+        line
+        for line in result.stdout.splitlines()
+        if "unet/out-of-fold/seed-1" in line and "--member" in line
+    )
+    assert f"--member {' '.join(folders)} --out-of-fold 0 2 --settings" in command, "not the one that saw all"
+
+
+def test_a_mistyped_shard_or_model_matches_no_rule(tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
-    for target in ("results/data/s9/scan.json", "results/metrics/nnunet-4d.tsv"):
+    for target in ("results/data/shards/9.tsv", "results/metrics/nnunet-4d.tsv"):
         result = snake.run("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n", target)
         assert result.returncode == 1
         assert "No rule to produce" in result.stdout

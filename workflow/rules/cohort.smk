@@ -6,7 +6,7 @@ rule cohort:
     """Gather the scans: included, excluded or in error, with the reason; too many lost end the run here."""
     input:
         sheet=SHEET,
-        scans=expand("results/data/{scan}/scan.json", scan=BASELINE),
+        scans=SCAN_RECORDS,
     output:
         cohort="results/cohort/cohort.tsv",
         flow="results/cohort/flow.tsv",

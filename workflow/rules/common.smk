@@ -16,8 +16,8 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
     os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
-from headct import configuration, sheet, study
-from headct.audit import record
+from headct import configuration, shards, sheet, study
+from headct.audit import record, seal
 from headct.code import code_digest
 from headct.problems import BadInput
 from headct.references import PREDICTS_NOTHING as TRIVIAL
@@ -42,18 +42,21 @@ config.update(
 )
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
-ROW_OF = {row["scan_id"]: row for row in SCANS}
-BASELINE = [row["scan_id"] for row in sheet.baseline(SCANS)]  # these are ingested
 READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
+SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
+SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
 TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
 TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
 SEEDS = config["training"]["seeds"]
+FOLDS = config["training"]["folds"]
+HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
+WATCHING = ["headct.audit.record", "headct.audit.ledger"]  # modules that change no result
 # Ends the command of every job: where it logs, and what its run record says it was (headct.command).
 RECORDED = (
     "--log {log} --rule {rule} --wildcards '{wildcards}' --inputs {input:q} --outputs {output:q}"
@@ -98,7 +101,7 @@ if not workflow.remote_exec:
 
 
 wildcard_constraints:
-    scan="|".join(map(re.escape, BASELINE)),
+    shard="|".join(SHARDS),
     model="|".join(map(re.escape, [*MODELS, TRIVIAL])),
     seed=r"\d+",
     fold=r"all|\d+",
@@ -107,13 +110,7 @@ wildcard_constraints:
 
 def code(*steps):
     """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
-    return code_digest((f"headct.{step}" for step in steps), without=["headct.audit.record"])
-
-
-def masks_of(scan):
-    """Paths of a scan's masks by column of the sheet."""
-    row = ROW_OF[scan]
-    return {column: row[column] for column in sheet.MASK_COLUMNS if row[column]}
+    return code_digest((f"headct.{step}" for step in steps), without=WATCHING)
 
 
 def framework_of(model):
@@ -151,10 +148,10 @@ def members_of(model):
     return MODELS[model].get("members", [model])
 
 
-def trained_folders(model, seed):
+def trained_folders(model, seed, folds=FOLDS):
     """Per member of a model, its trained-model folders, one per fold."""
     return [
-        [f"results/models/{member}/seed-{seed}/fold-{fold}" for fold in config["training"]["folds"]]
+        [f"results/models/{member}/seed-{seed}/fold-{fold}" for fold in folds]
         for member in members_of(model)
     ]
 
@@ -162,6 +159,11 @@ def trained_folders(model, seed):
 def manifests_of(model):
     """The prediction manifests of a model, one per seed."""
     return [f"results/predictions/{model}/seed-{seed}.tsv" for seed in SEEDS]
+
+
+def members_arguments(folders):
+    """Trained-model folders by member, as the options of inference."""
+    return " ".join(f"--member {' '.join(of_member)}" for of_member in folders)
 
 
 def asked_for(rule, resource):

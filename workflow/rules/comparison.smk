@@ -6,7 +6,8 @@ rule paired_analysis:
     """The planned comparison: endpoints, intervals, equivalence, detection, subgroups, limits."""
     input:
         plan=PLAN,
-        cohort="results/cohort/cohort.tsv",  # changes with scan.json, whose slice thickness is read
+        cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,  # their slice thickness is read
         split="results/cohort/split.tsv",
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
         readings=measured_second_readings(),
@@ -32,6 +33,7 @@ rule planned_comparison:
     """Table of the planned comparison: which differences are real, which are none, and what is unknown."""
     input:
         rules.paired_analysis.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/planned_comparison.tsv",
         tex="results/tables/planned_comparison.tex",
@@ -50,4 +52,5 @@ rule planned_comparison:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables planned_comparison --statistics results/statistics"
+        " --evidence {input.evidence}"
         " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} " + RECORDED

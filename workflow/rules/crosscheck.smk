@@ -7,6 +7,7 @@ rule crosscheck:
     input:
         sheet=SHEET,
         cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,
     output:
         "results/crosscheck/dcm2niix.tsv",
     log:

@@ -2,11 +2,44 @@
 # results/statistics/, results/tables/. Nothing here knows which framework predicted.
 
 
+# Where the configuration leaves the tolerance of the surface Dice to the raters, and there are some.
+TOLERANCE = (
+    "results/statistics/surface_tolerance.tsv"
+    if READ_TWICE and config["metrics"]["surface_tolerance_mm"] is None
+    else []
+)
+
+
+def tolerance_argument(wildcards, input):
+    """Where the measures find the tolerance of the surface Dice, if raters tell it."""
+    return f"--surface-tolerance {input.tolerance}" if input.tolerance else ""
+
+
+rule surface_tolerance:
+    """What raters' surfaces differ by: the tolerance of the surface Dice."""
+    input:
+        cohort="results/cohort/cohort.tsv",  # has the digests of all readings
+        split="results/cohort/split.tsv",
+    output:
+        "results/statistics/surface_tolerance.tsv",
+    log:
+        "results/logs/surface_tolerance.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        settings=json.dumps(config["metrics"], sort_keys=True),
+        code=code("metrics.tolerance"),
+    shell:
+        "python -m headct.metrics.tolerance --split {input.split} --data results/data"
+        " --settings {params.settings:q} --out {output} " + RECORDED
+
+
 rule metrics:
     """Measure one model: overlap, volumes, surfaces and lesions per seed, test scan and label."""
     input:
-        cohort="results/cohort/cohort.tsv",  # changes with slice weights, which are read from scan.json
+        scans=SCAN_RECORDS,  # their slice weights are read
         split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
         manifests=lambda wildcards: (
             [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)
         ),
@@ -17,6 +50,7 @@ rule metrics:
     conda:
         "../envs/headct.yaml"
     params:
+        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
             if wildcards.model == TRIVIAL
@@ -27,14 +61,56 @@ rule metrics:
     shell:
         "python -m headct.metrics --model {wildcards.model} {params.predictions}"
         " --split {input.split} --data results/data --settings {params.settings:q}"
-        " --out {output} " + RECORDED
+        " {params.tolerance} --out {output} " + RECORDED
+
+
+use rule metrics as metrics_out_of_fold with:
+    input:
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
+        manifests=lambda wildcards: [
+            f"results/predictions/{wildcards.model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS
+        ],
+    output:
+        "results/metrics/out-of-fold/{model}.tsv",
+    log:
+        "results/logs/metrics/out-of-fold/{model}.log",
+    params:
+        tolerance=tolerance_argument,
+        predictions=lambda wildcards, input: (
+            f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
+        ),
+        settings=json.dumps(config["metrics"], sort_keys=True),
+        code=code("metrics.__main__"),
+
+
+rule out_of_fold:
+    """Dice over training scans, each predicted by the fold that held it out; beside the test set's."""
+    input:
+        plan=PLAN,  # its resamples and seed
+        split="results/cohort/split.tsv",
+        metrics=expand("results/metrics/out-of-fold/{model}.tsv", model=MODELS),
+    output:
+        "results/statistics/out_of_fold.tsv",
+    log:
+        "results/logs/out_of_fold.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        models=REPLICATED,
+        code=code("statistics.out_of_fold"),
+    shell:
+        "python -m headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
+        " --plan {input.plan:q} --models {params.models} --out {output} " + RECORDED
 
 
 rule second_readings:
     """Measure the second readings as if they were predictions: how well raters agree."""
     input:
-        cohort="results/cohort/cohort.tsv",  # has the digests of all readings
+        scans=SCAN_RECORDS,  # the digests of all readings, and slice weights
         split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
     output:
         "results/metrics/second-reading.tsv",
     log:
@@ -42,19 +118,21 @@ rule second_readings:
     conda:
         "../envs/headct.yaml"
     params:
+        tolerance=tolerance_argument,
         settings=json.dumps(config["metrics"], sort_keys=True),
         code=code("metrics.__main__"),
     shell:
         "python -m headct.metrics --model second-reading --second-readings"
         " --split {input.split} --data results/data --settings {params.settings:q}"
-        " --out {output} " + RECORDED
+        " {params.tolerance} --out {output} " + RECORDED
 
 
 rule statistics:
     """The paper's analysis: summaries, Kruskal-Wallis, Dunn, agreement, cohort, selection, claims."""
     input:
         sheet=SHEET,  # the true ages
-        cohort="results/cohort/cohort.tsv",  # changes with the geometry of scan.json, which is read
+        cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,  # their geometry is read
         split="results/cohort/split.tsv",
         published=PUBLISHED,
         plan=PLAN,  # its margins
@@ -94,6 +172,7 @@ rule table1:
     """Table 1: Dice per model and lesion, detection and Dice over present lesions beside it."""
     input:
         rules.statistics.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/table1.tsv",
         tex="results/tables/table1.tex",
@@ -107,7 +186,8 @@ rule table1:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table1 --statistics results/statistics --titles {params.titles:q}"
+        "python -m headct.tables table1 --statistics results/statistics"
+        " --evidence {input.evidence} --titles {params.titles:q}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
@@ -115,6 +195,7 @@ rule table2:
     """Table 2: training against test set."""
     input:
         rules.statistics.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/table2.tsv",
         tex="results/tables/table2.tex",
@@ -128,6 +209,7 @@ rule table2:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables table2 --statistics results/statistics"
+        " --evidence {input.evidence}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
@@ -159,6 +241,7 @@ rule table_e2:
     """Table E2: volume intersection and false positives, per model and lesion."""
     input:
         rules.statistics.output,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/table_e2.tsv",
         tex="results/tables/table_e2.tex",
@@ -172,7 +255,8 @@ rule table_e2:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table_e2 --statistics results/statistics --titles {params.titles:q}"
+        "python -m headct.tables table_e2 --statistics results/statistics"
+        " --evidence {input.evidence} --titles {params.titles:q}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 
@@ -181,6 +265,7 @@ rule published_vs_reproduced:
     input:
         statistics=rules.statistics.output,
         published=PUBLISHED,
+        evidence="results/audit/evidence.json",
     output:
         tsv="results/tables/published_vs_reproduced.tsv",
         tex="results/tables/published_vs_reproduced.tex",
@@ -198,6 +283,7 @@ rule published_vs_reproduced:
         code=code("tables.__main__"),
     shell:
         "python -m headct.tables published_vs_reproduced --statistics results/statistics"
+        " --evidence {input.evidence}"
         " --title-note {params.note:q} --out {output.tsv} " + RECORDED
 
 

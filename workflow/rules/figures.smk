@@ -241,6 +241,7 @@ rule training_curves:
 rule best_cases:
     """Best, or worst, cases: CT, truth and the models that the config names, side by side."""
     input:
+        scans=SCAN_RECORDS,  # their slice positions are read
         metrics=expand("results/metrics/{model}.tsv", model=SHOWN_MODELS),
         manifests=[path for model in SHOWN_MODELS for path in manifests_of(model)],
     output:
@@ -310,7 +311,8 @@ rule flow:
 rule ingest_qc:
     """Contact sheet: one slice of each included scan with its mask, then the scans that are put aside."""
     input:
-        "results/cohort/cohort.tsv",
+        cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,
     output:
         pdf=report(
             "results/figures/ingest_qc.pdf",
@@ -326,7 +328,7 @@ rule ingest_qc:
         study=STUDY_TITLE,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures ingest_qc --cohort {input} --data results/data"
+        "python -m headct.figures ingest_qc --cohort {input.cohort} --data results/data"
         " --study-title {params.study:q} --out {output.pdf} " + RECORDED
 
 

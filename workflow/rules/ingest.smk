@@ -1,16 +1,22 @@
 # Consumes: the sample sheet's DICOM folders and masks. Produces: results/data/{scan}/ (CT in HU and
-# label map on the acquisition grid, scan.json with geometry, digests, eligibility).
+# label map on the acquisition grid, scan.json with geometry, digests, eligibility), and a manifest of the
+# scan.json of each shard, by which later rules depend on them.
 
 
 rule ingest:
-    """Convert one scan: DICOM to NIfTI on its own grid, masks matched to it, faults recorded."""
+    """Convert one shard of scans: DICOM to NIfTI on its own grid, masks matched to it, faults recorded."""
     input:
-        # One that is missing is this scan's fault, told in its record, and does not stop the others.
-        masks=lambda wildcards: list(filter(os.path.isfile, masks_of(wildcards.scan).values())),
+        # One that is missing is its scan's fault, told in its record, and does not stop the others.
+        masks=lambda wildcards: [
+            mask
+            for row in SHARDS[wildcards.shard]
+            for mask in shards.masks_of(row).values()
+            if os.path.isfile(mask)
+        ],
     output:
-        "results/data/{scan}/scan.json",
+        "results/data/shards/{shard}.tsv",
     log:
-        "results/logs/ingest/{scan}.log",
+        "results/logs/ingest/{shard}.log",
     conda:
         "../envs/headct.yaml"
     threads: asked_for("ingest", "threads")
@@ -18,20 +24,16 @@ rule ingest:
         mem_mb=memory_mb("ingest"),
         runtime=asked_for("ingest", "runtime_min"),
     params:
-        participant=lambda wildcards: ROW_OF[wildcards.scan]["participant_id"],
-        dicom=lambda wildcards: ROW_OF[wildcards.scan]["dicom"],
-        masks=lambda wildcards: [
-            f"--{column.replace('_', '-')} {shlex.quote(path)}"
-            for column, path in masks_of(wildcards.scan).items()
-        ],
+        sheet=SHEET,  # no input: only what it says of these scans counts
+        scans=lambda wildcards: shards.definition(SHARDS[wildcards.shard]),
+        shards=asked_for("ingest", "jobs"),
         labels=json.dumps(config["labels"], sort_keys=True),
         settings=json.dumps(config["ingest"], sort_keys=True),
-        revision=lambda wildcards: study.scan_revision(
-            f"results/data/{wildcards.scan}/scan.json", ROW_OF[wildcards.scan]["dicom"]
+        revision=lambda wildcards, output: shards.revision(
+            output[0], Path("results/data"), SHARDS[wildcards.shard]
         ),
         code=code("ingest"),
     shell:
-        "python -m headct.ingest --scan {wildcards.scan} --participant {params.participant}"
-        " --dicom {params.dicom:q} {params.masks}"
-        " --labels {params.labels:q} --settings {params.settings:q}"
-        " --revision {params.revision} --out results/data/{wildcards.scan} " + RECORDED
+        "python -m headct.ingest --sheet {params.sheet:q} --shards {params.shards}"
+        " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
+        " --data results/data --revision {params.revision} --manifest {output} " + RECORDED

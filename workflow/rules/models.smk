@@ -92,9 +92,8 @@ rule predict:
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
-        members=lambda wildcards: " ".join(
-            f"--member {' '.join(folders)}"
-            for folders in trained_folders(wildcards.model, wildcards.seed)
+        members=lambda wildcards: members_arguments(
+            trained_folders(wildcards.model, wildcards.seed)
         ),
         settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
@@ -110,3 +109,32 @@ rule predict:
         "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
         " --split {input.split} --data results/data --device {params.device} --threads {threads}"
         " --work {params.work:q} --revision {params.revision} --manifest {output} " + RECORDED
+
+
+use rule predict as predict_out_of_fold with:
+    input:
+        split="results/cohort/split.tsv",
+        records=lambda wildcards: [
+            f"{folder}/train.json"
+            for folders in trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
+            for folder in folders
+        ],
+    output:
+        "results/predictions/{model}/out-of-fold/seed-{seed}.tsv",
+    log:
+        "results/logs/predict/{model}/out-of-fold/seed-{seed}.log",
+    params:
+        members=lambda wildcards: members_arguments(
+            trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
+        )
+        + f" --out-of-fold {' '.join(map(str, HELD_OUT))}",
+        settings=lambda wildcards: inference_settings_of(wildcards.model),
+        revision=lambda wildcards: study.revision(
+            f"results/predictions/{wildcards.model}/out-of-fold/seed-{wildcards.seed}.tsv"
+        ),
+        device=config["device"],
+        work=config["work_dir"],
+        code=lambda wildcards: code(
+            "inference.__main__",
+            *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
+        ),

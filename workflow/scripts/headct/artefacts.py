@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay for importing pandas
     import pandas as pd
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors of a full disk, or of a used up quota."""
 
 IDENTIFIERS = ("scan_id", "participant_id")
 """Columns that are text even where they look like numbers ("007")."""

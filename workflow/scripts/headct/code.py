@@ -46,7 +46,13 @@ def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[st
 
 def module_digest(module: str) -> str:
     """SHA-256 of what a module does: its source without comments, docstrings and layout."""
-    return hashlib.sha256(_bare_source(module).encode()).hexdigest()
+    return source_digest(_text(module))
+
+
+@cache
+def source_digest(source: str) -> str:
+    """As :func:`module_digest`, of Python source; raises SyntaxError where it is none."""
+    return hashlib.sha256(_bare(source).encode()).hexdigest()
 
 
 def file_of(module: str) -> Path | None:
@@ -59,18 +65,18 @@ def file_of(module: str) -> Path | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
+def _text(module: str) -> str:
     file = file_of(module)
     if file is None:
         raise ModuleNotFoundError(f"no module {module} in {PACKAGE}")
-    return ast.parse(file.read_text(encoding="utf-8"))
+    return file.read_text(encoding="utf-8")
 
 
 @cache
 def _imports(module: str) -> frozenset[str]:
     """Modules of the package that ``module`` imports, its parent packages among them."""
     named = {module}
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(_parsed(_text(module))):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -81,8 +87,12 @@ def _imports(module: str) -> frozenset[str]:
 
 
 @cache
-def _bare_source(module: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(module)))
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+def _bare(source: str) -> str:
+    tree = ast.parse(ast.unparse(_parsed(source)))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]

@@ -201,6 +201,26 @@ def _holds(text: str, keyword: str, value: str) -> bool:
     return any(_contains(text, piece) for piece in _pieces(keyword, value))
 
 
+def sought(values: Mapping[str, str]) -> set[str]:
+    """What to look for in text: words of names and places, numbers, birth dates, folded and squeezed.
+
+    Values of up to three characters are left out, since in running text they say nothing.
+    """
+    found = {piece for keyword, value in values.items() for piece in _pieces(keyword, value)}
+    for value in values.get(BIRTH_DATE, "").split("\\"):
+        if re.fullmatch(r"\d{8}", value) and _contains_date(value, value):
+            year, month, day = value[:4], value[4:6], value[6:]
+            found |= {value, f"{day}{month}{year}", f"{month}{day}{year}"}
+    return {piece for piece in found if len(piece) > SHORT}
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text, and what stands together without a space, folded and squeezed as ``sought``."""
+    folded = _folded(text)
+    together = re.findall(r"[\w.^/+-]+", folded)
+    return {_squeezed(run) for run in together} | set(_parts(folded))
+
+
 def _pieces(keyword: str, value: str) -> set[str]:
     """What is sought of a value: folded, without separators, without what points at nobody."""
     pieces: set[str] = set()
@@ -286,6 +306,8 @@ def _contains_date(text: str, value: str) -> bool:
 def _folded(text: str, letters: Mapping[int, str] = WITHOUT_MARKS) -> str:
     """Lower case without marks; ``letters`` says how those are written that have no mark to lose."""
     plain = unicodedata.normalize("NFC", text.casefold()).translate(letters).translate(WITHOUT_MARKS)
+    if plain.isascii():
+        return plain
     return "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
 
 

@@ -1,4 +1,7 @@
-"""Ingest one scan: DICOM folder and raters' masks to aligned NIfTI and ``scan.json``.
+"""Ingest scans: DICOM folder and raters' masks of each to aligned NIfTI and ``scan.json``.
+
+``python -m headct.ingest --help``: one shard of the sample sheet, scan by scan. What is as it was is not
+converted again, and a scan whose conversion fails unexpectedly stops no other.
 
 ``scan.json`` is always written. Bad data of the right kind make an excluded scan, with the
 reason; a fault in what the user handed over makes status "error", with all problems, which the
@@ -20,8 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct import command, identifiers, masks, nifti, study
+from headct import command, identifiers, masks, nifti, shards, sheet
 from headct.artefacts import sha256_of, write_json
+from headct.code import code_digest
 from headct.dicom import (
     HU_RANGE,
     Folder,
@@ -40,7 +44,7 @@ from headct.series import CRITERION_NAMES, Chosen, SeriesRules, choose, flags, g
 logger = logging.getLogger("headct.ingest")  # __name__ is "__main__" here
 
 IMAGE = "ct.nii.gz"
-RECORD = "scan.json"
+RECORD = shards.RECORD
 LABEL_FILES = {
     "mask": "labels.nii.gz",
     "mask_intra": "labels_intra.nii.gz",
@@ -74,6 +78,10 @@ HYPERDENSITY_HU = 5
 ABOVE_RANGE_SHARE = 0.001
 
 
+CONVERTS_NOTHING = ("headct.command", "headct.sheet", "headct.configuration", "headct.code")
+"""Modules whose edit is no reason to convert a scan again, though it starts the jobs."""
+
+
 @dataclass(frozen=True)
 class Scan:
     """What sheet and config say of one scan.
@@ -98,7 +106,7 @@ class Record:
     """What is known of the scan so far; becomes ``scan.json``."""
 
     scan_id: str
-    revision: int = 0
+    definition: str = ""
     status: str = "included"
     reason: str = ""
     problems: list[Problem] = field(default_factory=list)
@@ -115,15 +123,17 @@ class Record:
     sha256: dict[str, str] = field(default_factory=dict)
 
 
-def ingest(scan: Scan, rules: SeriesRules, out: Path, revision: int = 0) -> Record:
-    """Convert one scan into the folder ``out`` and return its record.
+def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> Record:
+    """Convert one scan into the folder ``out`` and return its record, which repeats the ``definition``.
 
     Never raises for what the user handed over; files of an earlier run are removed.
     """
+    out.mkdir(parents=True, exist_ok=True)
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
-    record = Record(scan.scan_id, revision)
-    record.source = study.listing_of(scan.folder, study.source_files(scan.folder))
+    record = Record(scan.scan_id, definition)
+    record.source = shards.listing_of(scan.folder, shards.source_files(scan.folder))
+    record.mask_sha256 = shards.digests_of(scan.masks)
     image: NDArray[np.int16] | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
     refused: list[Problem] = []
@@ -251,7 +261,6 @@ def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:
     for key, path in scan.masks.items():
         try:
             drawn[key] = masks.read(path, scan.label_values, key)
-            record.mask_sha256[key] = sha256_of(path)
         except BadInput as error:
             record.problems += error.problems
     return drawn
@@ -369,35 +378,64 @@ def label_values_from(text: str) -> dict[str, int]:
     return values
 
 
+def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], pseudonym: bool) -> Scan:
+    """A row of the sample sheet as a scan."""
+    drawn = {column: Path(path) for column, path in shards.masks_of(row).items()}
+    return Scan(row["scan_id"], Path(row["dicom"]), drawn, label_values, row["participant_id"], pseudonym)
+
+
+class ScansFailed(Exception):
+    """Scans whose conversion ended unexpectedly; the message names each."""
+
+
 def main(arguments: argparse.Namespace) -> None:
-    """Ingest the scan that the command line names."""
-    given = {key: getattr(arguments, key) for key in LABEL_FILES}
-    settings = json.loads(arguments.settings)
-    scan = Scan(
-        arguments.scan,
-        arguments.dicom,
-        {key: path for key, path in given.items() if path is not None},
-        label_values_from(arguments.labels),
-        arguments.participant,
-        settings.pop("patient_id_is_pseudonym", False),
-    )
-    record = ingest(scan, rules_from(settings), arguments.out, arguments.revision)
-    logger.info("%s: %s%s", scan.scan_id, record.status, record.reason and f": {record.reason}")
+    """Convert what is not current of a shard, then write its manifest."""
+    settings, labels = json.loads(arguments.settings), label_values_from(arguments.labels)
+    pseudonym = settings.get("patient_id_is_pseudonym", False)
+    rules = rules_from({key: value for key, value in settings.items() if key != "patient_id_is_pseudonym"})
+    code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)
+    rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]
+    definitions = {row["scan_id"]: shards.definition(row, labels, settings, code) for row in rows}
+    folders = {scan_id: arguments.data / scan_id for scan_id in definitions}
+    # One that ended a former job, with the whole process, comes last: from now on it stops no other.
+    begun = {scan for scan, folder in folders.items() if folder.is_dir() and not (folder / RECORD).exists()}
+    kept, failed = 0, []
+    for row in sorted(rows, key=lambda row: row["scan_id"] in begun):
+        scan_id = row["scan_id"]
+        if scan_id in begun:
+            logger.warning("%s: begun before and not finished; comes last", scan_id)
+        try:
+            if shards.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
+                kept += 1
+                continue
+            scan = scan_of(row, labels, pseudonym)
+            record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
+        except Exception as error:
+            logging.getLogger("traceback").exception("%s", scan_id)
+            failed.append(f"{scan_id}: {type(error).__name__}: {error}")
+        else:
+            logger.info("%s: %s%s", scan_id, record.status, record.reason and f": {record.reason}")
+    if kept:
+        logger.info("%d of %d scans of shard %s are as they were", kept, len(rows), arguments.shard)
+    if failed:
+        message = f"{len(failed)} of {len(rows)} scans could not be converted, the others are kept:"
+        raise ScansFailed("\n".join([message, *failed]))
+    shards.write_manifest(arguments.manifest, arguments.data, definitions, arguments.revision)
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m headct.ingest", description=__doc__)
-    parser.add_argument("--scan", required=True, help="scan_id")
-    parser.add_argument("--participant", default="", help="participant_id")
-    parser.add_argument("--dicom", required=True, type=Path, help="folder of the scan's DICOM files")
-    parser.add_argument("--mask", required=True, type=Path, help="the rater's mask")
-    parser.add_argument("--mask-intra", type=Path, help="second reading by the same rater")
-    parser.add_argument("--mask-inter", type=Path, help="reading by another rater")
+    parser.add_argument("--sheet", required=True, type=Path, help="the sample sheet")
+    parser.add_argument(
+        "--shards", type=int, default=1, help="number of shards that the scans are divided into"
+    )
+    parser.add_argument("--shard", default="0", help="which one to convert")
     parser.add_argument("--labels", required=True, help="JSON: value of each class in the masks")
     parser.add_argument("--settings", default="{}", help="JSON: the ingest block of the config")
-    parser.add_argument("--out", required=True, type=Path, help="folder for scan.json and images")
-    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
+    parser.add_argument("--data", required=True, type=Path, help="folder for one folder per scan")
+    parser.add_argument("--revision", type=int, default=0, help="how often scans did not hold any more")
+    parser.add_argument("--manifest", required=True, type=Path, help="TSV to write")
     return parser
 
 

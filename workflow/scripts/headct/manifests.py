@@ -47,6 +47,7 @@ LISTS: dict[str, Callable[[Path], dict[Path, str]]] = {
     "scan.json": _volumes,
     "train.json": _weights,
     "predictions/*/*.tsv": _label_maps,
+    "predictions/*/out-of-fold/*.tsv": _label_maps,
     "data/shards/*.tsv": _scans,
 }
 """How each kind of artefact that lists files is read, by the end of its path."""

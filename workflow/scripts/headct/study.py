@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from headct.artefacts import read_json, read_tsv, sha256_of, write_json
+from headct.artefacts import read_json, read_tsv, write_json
 from headct.manifests import files_listed
 from headct.problems import Problem
 
@@ -80,43 +78,4 @@ def revision(record: str | Path) -> int:
     if not path.is_file():
         return 0
     made = read_tsv(path)["revision"].max() if path.suffix == ".tsv" else read_json(path)["revision"]
-    return int(made) + _any_lost(path)
-
-
-def _any_lost(artefact: Path) -> bool:
-    return not all(file.is_file() for file in files_listed(artefact))
-
-
-def scan_revision(record: str | Path, dicom: str | Path) -> int:
-    """As :func:`revision`, and one more once the scan's DICOM folder is not what was converted.
-
-    Files of other names or sizes are noticed at once; one that is newer than the record is hashed,
-    so that a copied folder, with new times and the same bytes, is no reason to convert again.
-    """
-    path = Path(record)
-    if not path.is_file():
-        return 0
-    content, files = read_json(path), source_files(dicom)
-    stale = content["source"] != listing_of(dicom, files) or _any_lost(path)
-    if not stale:
-        digests = {instance["sha256"] for instance in content["instances"]}
-        converted = path.stat().st_mtime_ns
-        newer = (file for file, entry in files.items() if entry.st_mtime_ns > converted)
-        stale = any(sha256_of(file) not in digests for file in newer)
-    return int(content["revision"]) + stale
-
-
-def source_files(folder: str | Path) -> dict[str, os.stat_result]:
-    """All files below a folder with their size and time; nothing where there is no such folder."""
-    found = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):  # a broken link
-                found[os.path.join(parent, name)] = os.stat(os.path.join(parent, name))  # noqa: PTH118, PTH116
-    return found
-
-
-def listing_of(folder: str | Path, files: dict[str, os.stat_result]) -> str:
-    """SHA-256 of the names (below ``folder``) and sizes of files."""
-    listed = sorted((os.path.relpath(file, folder), entry.st_size) for file, entry in files.items())
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+    return int(made) + (not all(file.is_file() for file in files_listed(path)))

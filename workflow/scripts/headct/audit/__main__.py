@@ -1,23 +1,100 @@
-"""Where results come from, and what would run again: ``python -m headct.audit --help``."""
+"""Seal or check a results folder, and ask where results come from: ``python -m headct.audit --help``."""
 
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
+import time
+from pathlib import Path
 
 from headct import command
-from headct.audit import asked
+from headct.audit import asked, privacy, report, seal, verify
+from headct.problems import BadInput, Problem
+
+logger = logging.getLogger("headct.audit")
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.audit", description=__doc__)
     tasks = parser.add_subparsers(required=True, metavar="TASK")
+    _add_seal(tasks.add_parser("seal", help="copy the workflow, list every file with its digest"))
+    _add_verify(tasks.add_parser("verify", help="check a results folder, from the folder alone"))
     asked.add_trace(tasks)
     asked.add_why(tasks)
     return parser
 
 
+def _add_seal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--repository", required=True, type=Path, help="folder of the Snakefile")
+    parser.add_argument("--settings", required=True, type=Path, nargs="+", help="configuration files")
+    parser.add_argument("--plan", required=True, type=Path, help="analysis plan")
+    parser.add_argument("--number", type=int, default=0, help="how often it was sealed again")
+    parser.set_defaults(task=_seal)
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--root", default="", help="root digest that was printed, published or signed")
+    parser.add_argument("--workflow", type=Path, metavar="PATH", help="checkout to compare the code with")
+    parser.add_argument("--dicom", type=Path, nargs="+", default=[], help="DICOM folders of the trial")
+    parser.add_argument("--sheet", type=Path, help="sample sheet that names them")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="write the report as a page, too (outside of the folder)",
+    )
+    parser.set_defaults(task=_verify)
+
+
 def main(args: argparse.Namespace) -> None:
     args.task(args)
+
+
+def _seal(args: argparse.Namespace) -> None:
+    root = seal.seal(args.results, args.repository, args.settings, args.plan, args.number)
+    logger.info("audit  root digest %s", root)
+
+
+def _verify(args: argparse.Namespace) -> None:
+    if not args.results.is_dir():
+        raise BadInput([Problem(str(args.results), "there is no such folder")])
+    began = time.monotonic()
+    folder = verify.Folder(args.results, args.root, told=_progress())
+    checks: list[verify.Check] = [*verify.INTEGRITY, privacy.patterns]
+    if args.workflow:
+        checks.append(verify.against_checkout(args.workflow))
+    folders = args.dicom + (privacy.dicom_folders(args.sheet) if args.sheet else [])
+    if folders:
+        checks.append(privacy.values(privacy.headers_in(folders)))
+    findings = verify.verify(folder, checks)
+    summary = verify.summary(folder, findings, bool(folders), began)
+    print(report.text(summary))
+    if args.report:
+        args.report.write_text(report.html(summary), encoding="utf-8")
+    if findings:
+        raise SystemExit(1)
+
+
+def _progress() -> verify.Told:
+    """A line on a terminal that says how far the hashing is; nothing elsewhere."""
+    began, shown = time.monotonic(), 0.0
+
+    def told(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if sys.stderr.isatty() and (now - shown > 0.2 or done == total):
+            shown = now
+            rate = done / max(now - began, 1e-9) / 1e6
+            print(
+                f"\rhashed {done / 1e6:.0f} of {total / 1e6:.0f} MB, {rate:.0f} MB/s ",
+                end="",
+                file=sys.stderr,
+            )
+
+    return told
 
 
 if __name__ == "__main__":

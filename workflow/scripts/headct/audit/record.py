@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.artefacts import known_sha256, read_json, sha256_of, write_json
+from headct.audit import ledger
 from headct.code import PACKAGE, code_digests, digest_of, file_of, module_digest
 from headct.manifests import files_listed
 
@@ -49,14 +50,15 @@ are not: ``mask_sha256`` of scan.json has their digests."""
 # -- the start of a run ------------------------------------------------------------------------------
 
 
-def write_start(repository: Path) -> None:
-    """Record what all jobs of a run share: versions, commit, the code and the packages behind it."""
+def write_start(repository: Path, plan: Path) -> None:
+    """Record what all jobs of a run share: versions, commit, analysis plan, the code, the packages."""
     modules = [_module_of(path) for path in sorted(PACKAGE.rglob("*.py"))]
     codes = code_digests(modules)
     start = {
         "version": _version(repository),
         "snakemake": importlib.metadata.version("snakemake"),
         **_commit(repository),
+        "analysis_plan": sha256_of(plan),
         "modules": {module: {"source": _source(module), "code": codes[module]} for module in modules},
         "distributions": {
             name: sorted(set(found)) for name, found in importlib.metadata.packages_distributions().items()
@@ -154,7 +156,9 @@ def kept(options: argparse.Namespace, arguments: argparse.Namespace, words: Sequ
     job.record.unlink(missing_ok=True)
     inputs = job.input_digests()
     yield
-    write_json(_record(job, inputs, arguments, words), job.record)
+    record = _record(job, inputs, arguments, words)
+    record["opening"] = _open_test_set(job, record) if job.rule in ledger.SCORING else None
+    write_json(record, job.record)
 
 
 def _record(
@@ -186,6 +190,23 @@ def _record(
         "scheduler": _scheduler(os.environ),
         "resumed": _resumed(job.outputs),
     }
+
+
+def _open_test_set(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Number and SHA-256 of the line that says in the ledger that this job scored the test set."""
+    digests = record["inputs"]
+    manifests = [path for path in digests if path.startswith("results/predictions/")]
+    number, line = ledger.append(
+        RESULTS / ledger.LEDGER,
+        scored=record["ended"],
+        rule=job.rule,
+        model=job.wildcards.get("model", "second-reading"),
+        predictions=" ".join(digests[path] for path in sorted(manifests)),
+        split=digests["results/cohort/split.tsv"],
+        plan=str(read_json(START)["analysis_plan"]) if START.is_file() else "",
+        metrics=" ".join(record["outputs"].values()),
+    )
+    return {"number": number, "sha256": line}
 
 
 def _relative(path: Path) -> str:

@@ -14,7 +14,8 @@ class Record:
     """One job's record of itself, as ``headct.audit.record`` wrote it.
 
     Paths are POSIX and relative to the study's folder, in which results/ is. ``path`` is the record's
-    own, relative to results/.
+    own, relative to results/. ``opening`` is the number and the
+    SHA-256 of its line in the ledger of the test set, if it scored.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Record:
     workflow: dict[str, Any]
     scheduler: dict[str, Any] | None
     resumed: int | None
+    opening: dict[str, Any] | None
 
 
 CONTENT = tuple(field.name for field in fields(Record) if field.name != "path")

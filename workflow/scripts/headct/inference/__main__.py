@@ -1,7 +1,8 @@
-"""Predict label maps of the test scans: ``python -m headct.inference --help``.
+"""Predict label maps of the test scans, or of held-out training scans: ``python -m headct.inference --help``.
 
 Class probabilities are averaged over the folds of a member and over the members of an ensemble, on
-the scan's own grid; the label is the most probable class. A scan that fails is listed with its
+the scan's own grid; the label is the most probable class. A held-out training scan is predicted by the
+one fold of each member that did not learn from it. A scan that fails is listed with its
 reason, and the others are kept. For scans that are not of the trial: ``headct.inference.new_scans``.
 """
 
@@ -18,9 +19,10 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct import command, nifti
-from headct.artefacts import read_tsv, sha256_of, write_tsv
+from headct import command, nifti, sets
+from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.inference.kept import Kept, definition
+from headct.problems import BadInput, Problem
 from headct.training.__main__ import require_device
 
 logger = logging.getLogger("headct.inference")
@@ -34,6 +36,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--work", required=True, type=Path, help="scratch folder")
     parser.add_argument("--manifest", required=True, type=Path, help="list of what was predicted")
+    parser.add_argument(
+        "--out-of-fold",
+        nargs="+",
+        type=int,
+        metavar="FOLD",
+        help="predict the training scans of these folds instead of the test set; each member then names a"
+        " trained-model folder per fold, in this order",
+    )
     parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
     return parser
 
@@ -87,29 +97,61 @@ def write_labels(labels: np.ndarray, ct: sitk.Image, path: Path) -> None:
     nifti.write(image, path)
 
 
+def parts_of(args: argparse.Namespace) -> list[tuple[list[list[Path]], list[str]]]:
+    """Trained-model folders by member, and the scans that they predict.
+
+    Raises:
+        BadInput: a folder is not that of a network which did without the fold that it is to predict.
+    """
+    if args.out_of_fold is None:
+        return [(args.member, sets.test_scans(args.split))]
+    problems = []
+    for folders in args.member:
+        trained = [str(read_json(folder / "train.json")["fold"]) for folder in folders]
+        if trained != [str(fold) for fold in args.out_of_fold]:
+            message = f"trained without fold {', '.join(trained)}, not {args.out_of_fold}"
+            problems.append(Problem(str(folders[0].parent), message, key="fold"))
+    if problems:
+        raise BadInput(problems)
+    return [
+        ([[folders[place]] for folders in args.member], sets.held_out(args.split, [fold]))
+        for place, fold in enumerate(args.out_of_fold)
+    ]
+
+
 def main(args: argparse.Namespace) -> None:
     import pandas as pd
 
+    require_device(args.device)
+    set_name = "test" if args.out_of_fold is None else "out-of-fold"
+    kept = Kept(args.work / "predictions" / args.model / set_name / f"{args.manifest.stem}.json")
+    rows = [row for members, names in parts_of(args) for row in predicted(args, members, names, kept)]
+    if all(row["reason"] for row in rows):
+        raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")
+    folder = args.manifest.with_suffix("")
+    for stale in set(folder.glob("*.nii.gz")) - {folder / f"{row['scan_id']}.nii.gz" for row in rows}:
+        stale.unlink()
+    write_tsv(pd.DataFrame(rows), args.manifest)
+
+
+def predicted(
+    args: argparse.Namespace, members: list[list[Path]], names: list[str], kept: Kept
+) -> list[dict[str, Any]]:
+    """Predict what ``kept`` does not have; rows of the manifest for all scans, in the order of ``names``."""
     from headct.inference import pipeline
 
-    require_device(args.device)
-    split = read_tsv(args.split)
     folder = args.manifest.with_suffix("")
-    test = split[split["set"] == "test"]
-    ct_sha256 = dict(zip(test["scan_id"], test["ct_sha256"], strict=True))
     scans = {
-        scan: TrialScan(scan, args.data / scan / "ct.nii.gz", folder / f"{scan}.nii.gz") for scan in ct_sha256
+        name: TrialScan(name, args.data / name / "ct.nii.gz", folder / f"{name}.nii.gz") for name in names
     }
-    kept = Kept(
-        args.work / "predictions" / args.model / f"{args.manifest.stem}.json",
-        definition(args.member, args.settings, args.device, args.threads),
-    )
+    ct_sha256 = read_tsv(args.split, ct_sha256=str).set_index("scan_id")["ct_sha256"]
+    defined_by = definition(members, args.settings, args.device, args.threads)
     rows: dict[str, dict[str, Any]] = {}
 
-    def row(scan: TrialScan, sha256: str, seconds: float, reason: str = "") -> None:
-        rows[scan.name] = {
-            "scan_id": scan.name,
-            "path": "" if reason else os.path.relpath(scan.out, args.manifest.parent),
+    def add(name: str, sha256: str, seconds: float, reason: str = "") -> None:
+        rows[name] = {
+            "scan_id": name,
+            "path": "" if reason else os.path.relpath(scans[name].out, args.manifest.parent),
             "sha256": sha256,
             "seconds": seconds,
             "reason": reason,
@@ -117,28 +159,23 @@ def main(args: argparse.Namespace) -> None:
         }
 
     def done(outcome: pipeline.Outcome) -> None:
-        scan = scans[outcome.scan.name]
-        sha256 = outcome.columns.get("sha256", "")
+        name, sha256 = outcome.scan.name, outcome.columns.get("sha256", "")
         if outcome.reason:
-            scan.out.unlink(missing_ok=True)
+            scans[name].out.unlink(missing_ok=True)
         else:
-            kept.add(scan.name, ct_sha256[scan.name], sha256, outcome.seconds)
-        row(scan, sha256, outcome.seconds, outcome.reason)
+            kept.add(name, (defined_by, ct_sha256[name]), sha256, outcome.seconds)
+        add(name, sha256, outcome.seconds, outcome.reason)
 
-    for scan in scans.values():
-        if entry := kept.find(scan.name, ct_sha256[scan.name], scan.out):
-            row(scan, entry["sha256"], entry["seconds"])
-    wanted = [scan for name, scan in scans.items() if name not in rows]
+    for name, scan in scans.items():
+        if entry := kept.find(name, (defined_by, ct_sha256[name]), scan.out):
+            add(name, entry["sha256"], entry["seconds"])
     if rows:
         logger.info("%s: %d of %d scans were predicted before", args.model, len(rows), len(scans))
-    if wanted:
-        ensemble = pipeline.load(args.member, args.device, args.settings)
+    if len(rows) < len(scans):
+        ensemble = pipeline.load(members, args.device, args.settings)
+        wanted = [scan for name, scan in scans.items() if name not in rows]
         pipeline.predict(ensemble, wanted, args.device, args.threads, args.model, done)
-    if all(row["reason"] for row in rows.values()):
-        raise RuntimeError(f"no scan could be predicted; the first: {next(iter(rows.values()))['reason']}")
-    for stale in set(folder.glob("*.nii.gz")) - {scan.out for scan in scans.values()}:
-        stale.unlink()
-    write_tsv(pd.DataFrame([rows[name] for name in scans]), args.manifest)
+    return [rows[name] for name in names]
 
 
 if __name__ == "__main__":

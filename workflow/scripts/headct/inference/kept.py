@@ -46,27 +46,20 @@ def definition(
 
 
 class Kept:
-    """The list of what was written, one file per model and seed.
+    """The list of what was written, one file per model and seed."""
 
-    Args:
-        path: of the list.
-        defined_by: of this job; entries of another are dropped.
-    """
+    def __init__(self, path: Path):
+        self.path = path
+        self.entries: dict[str, Any] = read_json(path) if path.is_file() else {}
 
-    def __init__(self, path: Path, defined_by: str):
-        self.path, self.defined_by = path, defined_by
-        listed = read_json(path) if path.is_file() else {}
-        self.entries: dict[str, Any] = listed if listed.get("defined_by") == defined_by else {}
-        self.entries.setdefault("scans", {})
-
-    def find(self, scan_id: str, ct_sha256: str, label_map: Path) -> Mapping[str, Any] | None:
-        """The entry of a scan whose label map is there as it was written, from the same CT."""
-        entry: Mapping[str, Any] | None = self.entries["scans"].get(scan_id)
-        if entry is None or entry["ct_sha256"] != ct_sha256 or not label_map.is_file():
+    def find(self, scan_id: str, made_from: Sequence[str], label_map: Path) -> Mapping[str, Any] | None:
+        """The entry of a scan whose label map is there as it was written, made from the same."""
+        entry: Mapping[str, Any] | None = self.entries.get(scan_id)
+        if entry is None or entry["made_from"] != list(made_from) or not label_map.is_file():
             return None
         return entry if sha256_of(label_map) == entry["sha256"] else None
 
-    def add(self, scan_id: str, ct_sha256: str, sha256: str, seconds: float) -> None:
+    def add(self, scan_id: str, made_from: Sequence[str], sha256: str, seconds: float) -> None:
         """List a label map that was just written."""
-        self.entries["scans"][scan_id] = {"ct_sha256": ct_sha256, "sha256": sha256, "seconds": seconds}
-        write_json({**self.entries, "defined_by": self.defined_by}, self.path)
+        self.entries[scan_id] = {"made_from": list(made_from), "sha256": sha256, "seconds": seconds}
+        write_json(self.entries, self.path)

@@ -23,7 +23,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from headct.artefacts import read_json, sha256_of
+from headct.artefacts import NO_ROOM, read_json, sha256_of
 from headct.configuration import SettingsByModel, inference_settings
 from headct.inference.predictor import Predictor
 from headct.problems import BadInput
@@ -67,7 +67,7 @@ class Outcome:
         """Run one step unless an earlier one failed; None where it fails, and ``reason`` says why.
 
         Raises:
-            MemoryError, torch.OutOfMemoryError: the machine's fault, not the scan's.
+            MemoryError, torch.OutOfMemoryError, OSError (a full disk): the machine's fault, not the scan's.
         """
         if self.reason:
             return None
@@ -79,6 +79,8 @@ class Outcome:
         except BadInput as error:
             self.reason = "; ".join(problem.message for problem in error.problems)
         except Exception as error:  # one scan that fails must not cost the others
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise
             logging.getLogger("traceback").exception("%s", self.scan.name)
             self.reason = " ".join(f"{type(error).__name__}: {error}".split())
         finally:

@@ -10,7 +10,7 @@ import argparse
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from headct import command
+from headct import command, sets
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.labels import LABELS
 from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, grid, lesions, overlap, predictions, surface
@@ -33,6 +33,9 @@ logger = logging.getLogger("headct.metrics")
 
 REFERENCE = "labels.nii.gz"
 
+DEFAULT_TOLERANCE_MM = 1.0
+"""About two pixels: the tolerance of the surface Dice where neither the configuration nor raters tell."""
+
 VALUES = {
     **{label: (value,) for label, value in LABELS.items()},
     TOTAL_HAEMORRHAGE: (LABELS["ICH"], LABELS["IVH"]),
@@ -42,12 +45,33 @@ VALUES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The ``metrics`` block of the configuration; what each means: ``config/README.md``."""
+    """The ``metrics`` block of the configuration; what each means: ``config/README.md``.
+
+    ``tolerance_of_label`` (mm) goes before ``surface_tolerance_mm`` for the labels that it has.
+    """
 
     presence_minimum_ml: float
     surface_tolerance_mm: float
     surface_elements: str
     lesion_connectivity: int
+    tolerance_of_label: Mapping[str, float] = field(default_factory=dict)
+
+    def tolerance_mm(self, label: str) -> float:
+        """Distance up to which the surface of a label counts as right."""
+        return self.tolerance_of_label.get(label, self.surface_tolerance_mm)
+
+
+def read_settings(block: Mapping[str, Any], tolerances: Path | None = None) -> Settings:
+    """Settings of the configuration's block; ``tolerances`` is as of :mod:`headct.metrics.tolerance`."""
+    tolerance = block["surface_tolerance_mm"]
+    of_label = {}
+    if tolerances is not None:
+        table = read_tsv(tolerances)
+        of_label = dict(zip(table["label"], table["tolerance_mm"], strict=True))
+    return Settings(
+        **{**block, "surface_tolerance_mm": DEFAULT_TOLERANCE_MM if tolerance is None else tolerance},
+        tolerance_of_label=of_label,
+    )
 
 
 @dataclass(frozen=True)
@@ -82,34 +106,57 @@ def arguments() -> argparse.ArgumentParser:
         help="measure second readings of all scans, as models MODEL-intra (same rater) and MODEL-inter",
     )
     parser.add_argument("--split", required=True, type=Path, help="split.tsv; its test scans count")
+    parser.add_argument(
+        "--out-of-fold",
+        nargs="+",
+        type=int,
+        metavar="FOLD",
+        help="measure the training scans of these folds instead of the test set",
+    )
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
+    parser.add_argument(
+        "--surface-tolerance", type=Path, help="tolerances of the surface Dice by label, from raters"
+    )
     parser.add_argument("--out", required=True, type=Path, help="table to write")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    import pandas as pd
-
-    settings = Settings(**json.loads(args.settings))
+    settings = read_settings(json.loads(args.settings), args.surface_tolerance)
     if args.second_readings:
         guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
     else:
         runs = [Run(None, None, {})] if args.predicts_nothing else predictions.read_runs(args.predictions)
-        guesses = predicted(args.model, runs, test_scans(args.split))
+        chosen = (
+            sets.held_out(args.split, args.out_of_fold) if args.out_of_fold else sets.test_scans(args.split)
+        )
+        guesses = predicted(args.model, runs, chosen)
+    table = measure_scans(guesses, args.data, settings)
+    write_tsv(table, args.out)
+    report(args.model, table)
+
+
+def measure_scans(guesses: Mapping[str, Sequence[Guess]], data: Path, settings: Settings) -> pd.DataFrame:
+    """The metrics table of some scans; ``data`` is the folder of the converted scans.
+
+    Raises:
+        BadInput: every label map that is damaged, on another grid, or holds unknown labels.
+    """
+    import pandas as pd
+
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
     for scan, own in guesses.items():
         try:
-            rows += measure_scan(scan, args.data / scan, own, settings)
+            rows += measure_scan(scan, data / scan, own, settings)
         except BadInput as error:
             problems += error.problems
     if problems:
         raise BadInput(problems)
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"seed": "Int64"})
     # Seeds one after the other; within a seed the order of the split and of the labels is kept.
-    write_tsv(table.sort_values(["model", "seed"], kind="stable"), args.out)
-    report(args.model, table)
+    return table.sort_values(["model", "seed"], kind="stable")
 
 
 def report(model: str, table: pd.DataFrame) -> None:
@@ -124,19 +171,6 @@ def report(model: str, table: pd.DataFrame) -> None:
         else "nothing to measure",
         f"  {len(failed)} predictions missing, counted as empty" if len(failed) else "",
     )
-
-
-def test_scans(split: Path) -> list[str]:
-    """Identifiers of the test scans, in the order of the split.
-
-    Raises:
-        BadInput: there are none.
-    """
-    table = read_tsv(split)
-    scans = [str(scan) for scan in table.loc[table["set"] == "test", "scan_id"]]
-    if not scans:
-        raise BadInput([Problem(str(split), "no scan is in the test set", key="set")])
-    return scans
 
 
 def predicted(model: str, runs: Sequence[Run], scans: Sequence[str]) -> dict[str, list[Guess]]:
@@ -244,7 +278,7 @@ def measure(
                 truth,
                 found,
                 own_grid.crop(box[0]),
-                settings.surface_tolerance_mm,
+                settings.tolerance_mm(label),
                 settings.surface_elements,
             ),
             **lesions.measure(truth, found, settings.lesion_connectivity),

@@ -43,6 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     for one in statistics:
         one.add_argument("--statistics", required=True, type=Path, help="folder of headct.statistics")
+        one.add_argument("--evidence", type=Path, help="of headct.audit.evidence; its digest is printed")
     statistics[-1].add_argument(
         "--published", type=Path, default=published.FOLDER, help="folder of the published numbers"
     )
@@ -64,14 +65,16 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    write(args.make(args), args.out, args.title_note)
+    evidence = getattr(args, "evidence", None)
+    write(args.make(args), args.out, args.title_note, read_json(evidence)["sha256"] if evidence else "")
     logger.info("%s", args.out.with_suffix(".html"))
 
 
-def write(table: page.Table, out: Path, title_note: str) -> None:
+def write(table: page.Table, out: Path, title_note: str, evidence: str = "") -> None:
     """Write ``out`` (TSV) with its siblings; ``title_note`` is printed behind the title."""
     write_tsv(table.numbers, out)
-    for suffix, text in ((".html", page.html(table, title_note)), (".tex", latex(table, title_note))):
+    for suffix, form in ((".html", page.html), (".tex", latex)):
+        text = form(table, title_note, evidence)
         with write_atomically(out.with_suffix(suffix)) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
 

@@ -1,15 +1,17 @@
 """A table as LaTeX, to be ``\\input`` into a paper; needs booktabs, longtable and array, nothing else.
 
 Every character that LaTeX reads as a command is escaped, and signs beyond Latin-1 are written as
-commands, so that any engine takes it.
+commands, so that any engine takes it. Set for lines of 160 mm (A4 with margins of 25 mm) in a document of
+10 pt: what is wider is cut between its columns, the first of them repeated, or its running text is broken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
+from textwrap import wrap
 
-from headct.tables.page import Cell, Panel, Table
+from headct.tables.page import EVIDENCE, Cell, Panel, Table
 
 SIGNS = str.maketrans(
     {
@@ -37,22 +39,28 @@ SIGNS = str.maketrans(
     }
 )
 
-TEXT_SHARE = 0.8
-"""Share of the line that columns of running text divide among themselves."""
+LINE = 100
+"""Digits that a line of 160 mm takes at \\footnotesize, with some room to spare."""
+COLUMN_GAP = 1.5
+"""Digits that the space between two columns takes."""
+HEADING = 11
+"""Digits from which on the heading of a narrow column is broken."""
 
 MARKS = {"best": r"\textbf{%s}", "worst": r"\underline{\textit{%s}}"}
 
 
-def latex(table: Table, title_note: str = "") -> str:
-    """The whole fragment: title, panels, notes."""
+def latex(table: Table, title_note: str = "", evidence: str = "") -> str:
+    """The whole fragment: title, panels, notes, and the evidence digest as on the page."""
     title = f"{table.title} ({title_note})" if title_note else table.title
     notes = "".join(rf"\par\noindent {escape(note)}" + "\n" for note in table.notes)
+    footer = rf"\par\noindent {escape(EVIDENCE)}\\ \texttt{{{evidence}}}" + "\n"
     return (
         "% needs \\usepackage{booktabs,longtable,array}\n"
-        "\\begingroup\\footnotesize\n"
-        rf"\noindent\textbf{{{escape(title)}}}\par" + "\n"
-        + "".join(map(_panel, table.panels))
+        "\\begingroup\\footnotesize\\setlength{\\tabcolsep}{3pt}\n"
+        rf"\noindent\textbf{{{escape(title)}}}\par\nopagebreak" + "\n"
+        + "".join(_longtable(part) for panel in table.panels for part in _fitting(panel))
         + notes
+        + (footer if evidence else "")
         + "\\par\\endgroup\n"
     )  # fmt: skip
 
@@ -62,29 +70,109 @@ def escape(text: str) -> str:
     return text.translate(SIGNS)
 
 
-def _panel(panel: Panel) -> str:
-    n = len(panel.columns)
-    of_text = {i for row in panel.rows for i, cell in enumerate(row) if cell.kind == "text"}
-    width = f"{TEXT_SHARE / max(len(of_text), 1):.3f}".rstrip("0")
-    kinds = [
-        rf">{{\raggedright\arraybackslash}}p{{{width}\linewidth}}" if i in of_text else "r" if i else "l"
-        for i in range(n)
-    ]
-    heading = rf"\multicolumn{{{n}}}{{l}}{{\textbf{{{escape(panel.heading)}}}}} \\" + "\n"
+def _longtable(panel: Panel) -> str:
     rows = "".join(
         ("\\midrule\n" if i in panel.apart else "") + " & ".join(map(_cell, row)) + " \\\\\n"
         for i, row in enumerate(panel.rows)
     )
+    columns = zip(panel.columns, _widest(panel), _text_columns(panel), strict=True)
+    names = (_name(name, width, "l" if of_text else "r") for (_, name), width, of_text in columns)
+    # A box without width: a heading must not make the table wider.
+    heading = rf"\makebox[0pt][l]{{\textbf{{{escape(panel.heading)}}}}}"
+    heading = rf"\multicolumn{{{len(panel.columns)}}}{{@{{}}l}}{{{heading}}} \\" + "\n"
     return (
-        rf"\begin{{longtable}}{{{''.join(kinds)}}}" + "\n"
+        rf"\begin{{longtable}}[l]{{{_kinds(panel)}}}" + "\n"
         + (heading if panel.heading else "")
         + "\\toprule\n"
         + _groups(panel.columns)
-        + " & ".join(escape(name) for _, name in panel.columns)
+        + " & ".join(names)
         + " \\\\\n\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n"
         + rows
         + "\\end{longtable}\n"
     )  # fmt: skip
+
+
+def _fitting(panel: Panel) -> list[Panel]:
+    """The panel in parts that fit into a line: groups of columns stay together, those before them repeat.
+
+    What is no group goes column by column; then the first column repeats.
+    """
+    least = _least(panel)
+    groups = [i for i, (group, _) in enumerate(panel.columns) if group]
+    first = groups[0] if groups else 1
+    units: list[list[int]] = []
+    for i, (group, _) in enumerate(panel.columns[first:], start=first):
+        if group and units and panel.columns[units[-1][-1]][0] == group:
+            units[-1].append(i)
+        else:
+            units.append([i])
+    parts = [[*range(first)]]
+    for unit in units:
+        if len(parts[-1]) > first and _sum(least[i] for i in [*parts[-1], *unit]) > LINE:
+            parts.append([*range(first)])
+        parts[-1] += unit
+    return [
+        Panel(
+            [panel.columns[i] for i in part],
+            [[row[i] for i in part] for row in panel.rows],
+            panel.heading + (", continued" if place and panel.heading else ""),
+            panel.apart,
+        )
+        for place, part in enumerate(parts)
+    ]
+
+
+def _sum(widths: Iterable[float]) -> float:
+    """Width of columns beside each other."""
+    return sum(width + COLUMN_GAP for width in widths)
+
+
+def _text_columns(panel: Panel) -> list[bool]:
+    """Columns whose cells may be broken: the names of the rows, and running text."""
+    return [i == 0 or any(row[i].kind == "text" for row in panel.rows) for i in range(len(panel.columns))]
+
+
+def _widest(panel: Panel) -> list[int]:
+    """Characters of the longest cell of each column, headings aside."""
+    return [max((len(row[i].text) for row in panel.rows), default=0) for i in range(len(panel.columns))]
+
+
+def _least(panel: Panel) -> list[int]:
+    """Characters that each column takes at least: its longest word, where it may be broken."""
+    found = []
+    for i, breakable in enumerate(_text_columns(panel)):
+        texts = [row[i].text for row in panel.rows]
+        longest = max((len(word) for text in texts for word in text.split()), default=0)
+        least = min(longest, LINE) if breakable else max(map(len, texts), default=0)
+        heading = max(map(len, _broken(panel.columns[i][1], least)))
+        found.append(max(least, heading))
+    return found
+
+
+def _kinds(panel: Panel) -> str:
+    """The columns of a longtable; those of text share what the others leave, if they need more."""
+    least, text = _least(panel), _text_columns(panel)
+    natural = [max(pair) for pair in zip(_widest(panel), least, strict=True)]
+    spare = LINE - _sum(least)
+    wish = sum(n - m for n, m in zip(natural, least, strict=True))
+    kinds = []
+    for i, breakable in enumerate(text):
+        if breakable and wish > spare and natural[i] > least[i]:
+            width = least[i] + max(spare, 0) * (natural[i] - least[i]) / wish
+            kinds.append(rf">{{\raggedright\arraybackslash}}p{{{width / LINE:.3f}\linewidth}}")
+        else:
+            kinds.append("l" if breakable else "r")
+    return "".join(kinds)
+
+
+def _broken(name: str, width: int) -> list[str]:
+    """A heading in lines no longer than its column's cells, or than :data:`HEADING`, where words allow."""
+    return wrap(name, max(width, HEADING), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _name(name: str, width: int, side: str) -> str:
+    lines = [escape(line) for line in _broken(name, width)]
+    return lines[0] if len(lines) == 1 else rf"\shortstack[{side}]{{" + r"\\".join(lines) + "}"
 
 
 def _groups(columns: Sequence[tuple[str, str]]) -> str:

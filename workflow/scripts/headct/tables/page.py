@@ -35,7 +35,10 @@ td.best { font-weight: bold; }
 td.worst { font-style: italic; text-decoration: underline; }
 ul { padding-left: 1.2em; max-width: 70em; color: #333; font-size: .92em; }
 .panel { overflow-x: auto; }
+footer { font-size: .8em; color: #666; margin-top: 1.6em; overflow-wrap: anywhere; }
 """
+
+EVIDENCE = "Evidence digest (SHA-256 of split, metrics and analysis plan):"
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Table:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
-def html(table: Table, title_note: str = "") -> str:
-    """The whole page."""
+def html(table: Table, title_note: str = "", evidence: str = "") -> str:
+    """The whole page; ``evidence`` is the digest of what the numbers rest on (headct.audit.evidence)."""
     title = f"{table.title} ({title_note})" if title_note else table.title
     notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
     return (
@@ -79,6 +82,7 @@ def html(table: Table, title_note: str = "") -> str:
         f"<h1>{escape(title)}</h1>\n"
         + "".join(_panel(panel) for panel in table.panels)
         + (f"<ul>\n{notes}</ul>\n" if notes else "")
+        + (f"<footer>{EVIDENCE} <code>{escape(evidence)}</code></footer>\n" if evidence else "")
         + "</body>\n</html>\n"
     )
 

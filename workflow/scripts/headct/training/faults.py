@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import shutil
 from collections import deque
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from headct.artefacts import NO_ROOM
 from headct.training.batches import WorkerDied
 from headct.training.job import TrainingJob
 
@@ -110,7 +110,7 @@ def room_for_checkpoint(job: TrainingJob, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in NO_ROOM:
             raise
         free_mb = shutil.disk_usage(folder).free / 1e6
         raise OSError(

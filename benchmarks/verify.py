@@ -1,0 +1,192 @@
+"""Seconds to verify the results of a study of full size, beside the hashing alone.
+
+    PYTHONPATH=workflow/scripts .venv/bin/python benchmarks/verify.py > benchmarks/verify.md
+
+The tree is simulated: the files that 1732 scans and ten models leave, with records, list and root as
+the workflow writes them, but smaller files (a CT of 1 MB, not of 10 to 20; weights of 4 MB, not of up to
+250), so that all of it stays in memory and the disk plays no part. Peers hash the same files:
+``sha256sum`` in one process and in as many as there are cores, ``b3sum`` (another digest) if it is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from headct.artefacts import write_json
+from headct.audit import evidence, ledger, manifest, privacy, seal, verify
+from headct.audit.records import CONTENT
+from headct.code import PACKAGE, code_digests
+
+REPOSITORY = PACKAGE.parents[2]
+SCANS, TEST_SCANS, MODELS, SCANS_PER_JOB = 1732, 433, 10, 50
+CT_BYTES, LABEL_BYTES, WEIGHT_BYTES = 1 << 20, 20 << 10, 4 << 20
+REPEATS = 3
+
+
+class Tree:
+    """A simulated results folder: files, and the records of the jobs that made them."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.noise = np.random.default_rng(2022).bytes(CT_BYTES + (1 << 20))
+        self.header = _nifti_header()
+        self.modules = code_digests(["headct.training.__main__", "headct.metrics.__main__"])
+        self.written: dict[str, str] = {}
+
+    def write(self, path: str, content: bytes) -> str:
+        target = self.results / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        self.written[f"results/{path}"] = hashlib.sha256(content).hexdigest()
+        return f"results/{path}"
+
+    def volume(self, path: str, size: int) -> str:
+        start = hash(path) % (1 << 20)
+        return self.write(path, gzip.compress(self.header + self.noise[start : start + size], 0))
+
+    def record(self, rule: str, log: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
+        self.write(f"logs/{log}.log", f"2026-11-23 10:00:00 INFO {rule}: done\n".encode() * 40)
+        record: dict[str, Any] = dict.fromkeys(CONTENT) | {
+            "rule": rule,
+            "wildcards": {},
+            "command": ["python", "-m", f"headct.{rule}"],
+            "inputs": {path: self.written[path] for path in inputs},
+            "outputs": {path: self.written[path] for path in outputs},
+            "log": f"results/logs/{log}.log",
+            "started": "2026-11-23T10:00:00+00:00",
+            "ended": "2026-11-23T10:00:09+00:00",
+            "packages": {f"package-{index}": "1.0.0" for index in range(40)},
+            "workflow": {"modules": self.modules, "code": ""},
+            **more,
+        }
+        write_json(record, self.results / f"audit/runs/{log}.json")
+
+
+def build(results: Path) -> None:
+    """The whole tree, sealed."""
+    tree = Tree(results)
+    scan_json = json.dumps({"instances": [{"sha256": "0" * 64, "number": n} for n in range(200)]}).encode()
+    scans = [f"scan-{number:04d}" for number in range(SCANS)]
+    shards = []
+    for first in range(0, SCANS, SCANS_PER_JOB):
+        made = []
+        for scan in scans[first : first + SCANS_PER_JOB]:
+            made += [tree.write(f"data/{scan}/scan.json", scan_json)]
+            made += [tree.volume(f"data/{scan}/ct.nii.gz", CT_BYTES)]
+            made += [tree.volume(f"data/{scan}/labels.nii.gz", LABEL_BYTES)]
+        shards.append(tree.write(f"data/shards/{first:04d}.tsv", b"scan_id\tsha256\n"))
+        tree.record("ingest", f"ingest/{first:04d}", [], [*made, shards[-1]])
+    split = tree.write("cohort/split.tsv", b"scan_id\tset\n" + b"scan-0000\ttrain\n" * SCANS)
+    tree.record("split", "split", shards, [split])
+    metrics = []
+    for model in (f"model-{number}" for number in range(MODELS)):
+        weights = tree.volume(f"models/{model}/seed-1/fold-all/final.pth", WEIGHT_BYTES)
+        train = tree.write(f"models/{model}/seed-1/fold-all/train.json", b"{}")
+        tree.record("train", f"train/{model}", [split], [weights, train])
+        maps = [
+            tree.volume(f"predictions/{model}/seed-1/{scan}.nii.gz", LABEL_BYTES)
+            for scan in scans[:TEST_SCANS]
+        ]
+        listed = tree.write(f"predictions/{model}/seed-1.tsv", b"scan_id\tpath\tsha256\n")
+        tree.record("predict", f"predict/{model}", [split, train], [listed, *maps])
+        metrics.append(tree.write(f"metrics/{model}.tsv", f"{model}\t0.81234567\n".encode() * 4 * TEST_SCANS))
+        scored = {"scored": "2026-11-23", "rule": "metrics", "model": model, "predictions": "", "split": ""}
+        number, line = ledger.append(
+            results / ledger.LEDGER, **scored, plan="", metrics=tree.written[metrics[-1]]
+        )
+        opening = {"number": number, "sha256": line}
+        tree.record("metrics", f"metrics/{model}", [split, listed], [metrics[-1]], opening=opening)
+    page = tree.write("tables/table1.html", b"<p>0.81</p>")
+    tree.record("table1", "tables/table1", metrics, [page])
+    plan = REPOSITORY / "config/analysis_plan.yaml"
+    files = {
+        "cohort/split.tsv": tree.written[split],
+        evidence.PLAN: hashlib.sha256(plan.read_bytes()).hexdigest(),
+    }
+    write_json({"sha256": evidence.digest(files), "files": files}, results / evidence.EVIDENCE)
+    seal.copy_workflow(REPOSITORY, results / seal.WORKFLOW, [])
+    began = time.perf_counter()
+    manifest.write(results, seal.entries(results))
+    print(f"sealed in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+
+
+def _nifti_header() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        sitk.WriteImage(sitk.Image(2, 2, 2, sitk.sitkInt16), f"{folder}/x.nii")
+        return Path(folder, "x.nii").read_bytes()[:352]
+
+
+def shell(command: str, results: Path) -> Callable[[], None]:
+    """A shell command over all files of the folder."""
+    line = f"find . -type f -print0 | xargs -0 {command} > /dev/null"
+    return lambda: subprocess.run(["bash", "-c", line], cwd=results, check=True) and None
+
+
+def verify_all(results: Path, checks: tuple[verify.Check, ...]) -> Callable[[], None]:
+    """A verification that must find nothing."""
+
+    def run() -> None:
+        if findings := verify.verify(verify.Folder(results), checks):
+            raise RuntimeError(f"an untouched tree has findings: {findings[:3]}")
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="where to build the tree (2.2 GB); a temporary folder")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        results = Path(folder) / "results"
+        build(results)
+        sizes = manifest.files_in(results)
+        cores = len(os.sched_getaffinity(0))
+        ways = {
+            "`sha256sum`, one process": shell("sha256sum", results),
+            f"`sha256sum`, {cores} processes": shell(f"-P {cores} -n 500 sha256sum", results),
+            "verify, integrity": verify_all(results, verify.INTEGRITY),
+            "verify, integrity and identifiers": verify_all(results, (*verify.INTEGRITY, privacy.patterns)),
+        }
+        if shutil.which("b3sum"):
+            ways["`b3sum` (BLAKE3, all cores)"] = shell("b3sum", results)
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(REPEATS):
+            for name, way in ways.items():
+                began = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - began)
+    report(sizes, {name: statistics.median(taken) for name, taken in seconds.items()}, cores)
+
+
+def report(sizes: dict[str, int], seconds: dict[str, float], cores: int) -> None:
+    """The result as a page."""
+    alone = seconds[f"`sha256sum`, {cores} processes"]
+    print("# Verifying a study of full size\n")
+    print(f"{datetime.date.today()}, {cores} cores, median of {REPEATS}; how: `benchmarks/verify.py`.")
+    print(f"{len(sizes)} files, {sum(sizes.values()) / 1e9:.2f} GB, simulated, in memory.\n")
+    print("| what | seconds | MB/s | ratio to `sha256sum` on all cores | ms beyond it per 1000 files |")
+    print("|---|---:|---:|---:|---:|")
+    for name, taken in seconds.items():
+        rate, beyond = sum(sizes.values()) / taken / 1e6, (taken - alone) / len(sizes) * 1e6
+        print(f"| {name} | {taken:.1f} | {rate:.0f} | {taken / alone:.2f} | {beyond:.0f} |")
+
+
+if __name__ == "__main__":
+    main()

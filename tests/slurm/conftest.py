@@ -1,0 +1,28 @@
+"""The cluster, once for all tests; an undisturbed local run of the miniature that others are compared to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cluster
+import miniature
+import pytest
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[None]:
+    """A running cluster."""
+    if reason := cluster.obstacle():
+        pytest.skip(reason)
+    cluster.up()
+    yield
+    cluster.down()
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the miniature comparison, run without a cluster and without any disturbance."""
+    folder = tmp_path_factory.mktemp("local")
+    miniature.run_locally(folder)
+    return folder

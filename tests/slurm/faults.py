@@ -1,0 +1,113 @@
+"""What a cluster does to jobs: each function here does one such thing to the training of one model."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cluster
+from cluster import Study, slurm, wait_for
+
+GPU_NODE = "gpu01"
+PID_FILES = Path("/run/slurm-tests")
+
+
+def cancelled(study: Study, model: str) -> None:
+    """`scancel` of the job."""
+    slurm("scancel", study.job_of(model))
+
+
+def training_killed(study: Study, model: str) -> None:
+    """`kill -9` of the training itself; its data workers are left alone."""
+    for pid in study.processes("headct.training", model):
+        if "multiprocessing" not in Path(f"/proc/{pid}/cmdline").read_text():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def step_killed(study: Study, model: str) -> None:
+    """`kill -9` of all processes of the job step."""
+    slurm("scancel", "--signal=KILL", f"{study.job_of(model)}.0")
+
+
+def warned(study: Study, model: str) -> None:
+    """The signal that announces the end of the job's time (`sbatch --signal`), at another time."""
+    slurm("scancel", "--signal=TERM", study.job_of(model))
+
+
+def preempted(study: Study, model: str) -> None:
+    """A job of a partition with higher priority needs all GPUs for two seconds."""
+    wants = ("--partition=gpu_hi", "--gpus=2", "--mem=500", "--time=1", "--output=/dev/null")
+    slurm("sbatch", *wants, "--wrap", "sleep 2")
+
+
+def controller_restarted(study: Study, model: str) -> None:
+    """slurmctld ends and is started again."""
+    pid = int((PID_FILES / "slurmctld.pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "end of slurmctld", 60)
+    subprocess.run(["slurmctld"], check=True, env=_environment())
+    wait_for(lambda: subprocess.run(["sinfo"], capture_output=True).returncode == 0, "slurmctld", 60)
+
+
+def daemon_killed(study: Study, model: str) -> None:
+    """`kill -9` of the node's slurmd, which is started again."""
+    _kill_daemon()
+    _start_daemon()
+
+
+def node_lost(study: Study, model: str) -> None:
+    """The node's slurmd is killed and Slurm gives the node up; later it comes back."""
+    _kill_daemon()
+    slurm("scontrol", "update", f"NodeName={GPU_NODE}", "State=DOWN", "Reason=test")
+    _start_daemon()
+    slurm("scontrol", "update", f"NodeName={GPU_NODE}", "State=RESUME")
+
+
+def snakemake_killed(study: Study, model: str) -> None:
+    """`kill -9` of Snakemake, whose jobs go on; it is started again once they are over."""
+    study.kill()
+    study.resume()
+
+
+@contextlib.contextmanager
+def without_environment() -> Iterator[None]:
+    """Within the block the GPU node does not see the environment of the jobs, as if it were not mounted."""
+    _kill_daemon()
+    subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            f'mount -t tmpfs tmpfs "$1" && slurmd -N {GPU_NODE}',
+            "sh",
+            sys.prefix,
+        ],
+        check=True,
+        env=_environment(),
+    )
+    try:
+        yield
+    finally:
+        _kill_daemon()
+        _start_daemon()
+
+
+def _kill_daemon() -> None:
+    pid = int((PID_FILES / f"slurmd.{GPU_NODE}.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "end of slurmd", 60)
+
+
+def _start_daemon() -> None:
+    subprocess.run(["slurmd", "-N", GPU_NODE], check=True, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PATH": cluster.SEARCHED}

@@ -1,0 +1,94 @@
+"""The whole miniature comparison by `snakemake --profile slurm`: the same bytes as without a cluster."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cluster
+import miniature
+import pytest
+import snake
+
+from headct.artefacts import sha256_of
+
+COMPARED = (
+    *("tables/*", "figures/**/*", "statistics/*", "metrics/*", "cohort/*", "data/*/*"),
+    *("models/*/*/*/final.pth", "predictions/*/*/*"),
+)
+
+
+@dataclass
+class Finished:
+    """A comparison that ran on the cluster, and what was seen of its jobs."""
+
+    study: cluster.Study
+    status: int
+    seen: set[tuple[str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def finished(slurm: None, local: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """The comparison of ``local``, on the cluster; preparation first asks for too little memory."""
+    folder = tmp_path_factory.mktemp("cluster")
+    shutil.copytree(local / "trial", folder / "trial")
+    asked = miniature.configuration()["resources"]["prepare"]
+    too_little = {"prepare": asked | {"mem_mb": 500}, "mem_mb_cap": 2000}
+    study = cluster.Study(folder, miniature.write(folder, {"resources": too_little}))
+    try:
+        with cluster.Watch(study) as watch:
+            status = study.run()
+        yield Finished(study, status, watch.seen)
+    finally:
+        study.stop()
+
+
+def test_it_ends_well_and_leaves_no_process(finished: Finished) -> None:
+    assert finished.status == 0, finished.study.output()[-4000:]
+    assert cluster.queue() == []
+    assert finished.study.processes() == []
+
+
+def test_the_bytes_are_those_of_a_local_run(finished: Finished, local: Path) -> None:
+    one, other = local / "results", finished.study.folder / "results"
+    compared = [path.relative_to(one) for pattern in COMPARED for path in one.glob(pattern) if path.is_file()]
+    assert len(compared) > 100
+    missing = [str(path) for path in compared if not (other / path).is_file()]
+    assert missing == []
+    differing = [str(path) for path in compared if sha256_of(one / path) != sha256_of(other / path)]
+    assert differing == []
+
+
+def test_gpu_jobs_get_the_gpus_they_ask_for_and_others_get_none(finished: Finished) -> None:
+    visible: dict[str, set[tuple[str, int]]] = {}
+    for module, node, devices in finished.seen:
+        visible.setdefault(module, set()).add((node, len(devices.split(",")) if devices else 0))
+    assert visible.pop("headct.training") == {("gpu01", miniature.GPUS["train"])}
+    assert visible.pop("headct.inference") == {("gpu01", miniature.GPUS["predict"])}
+    for module in ("headct.training.preparation", "headct.metrics", "headct.statistics"):
+        nodes = {node for node, _ in visible.pop(module)}
+        assert nodes <= {"cpu01", "cpu02"}, module
+    where_snakemake_runs = {("", 0)}
+    assert visible["headct.figures"] == visible["headct.tables"] == where_snakemake_runs
+
+
+def test_memory_over_the_limit_is_tried_again_with_more(finished: Finished) -> None:
+    jobs = [cluster.job_record(job) for job in finished.study.jobs()]
+    prepared = [job for job in jobs if job["Comment"].startswith("rule_prepare")]
+    asked = {job["MinMemoryNode"]: job["JobState"] for job in prepared}
+    assert asked["500M"] == "FAILED", asked
+    assert "COMPLETED" in (asked.get("1000M"), asked.get("2000M")), asked
+
+
+def test_nothing_is_left_to_do(finished: Finished) -> None:
+    study = finished.study
+    dry = snake.run("--directory", study.folder, "--configfile", study.configfile, "--dry-run")
+    assert snake.planned(dry) == {}
+
+
+def test_every_step_logs_beside_the_results(finished: Finished, local: Path) -> None:
+    logs = finished.study.folder / "results/logs"
+    expected = {path.relative_to(local / "results/logs") for path in (local / "results/logs").rglob("*.log")}
+    assert {path.relative_to(logs) for path in logs.rglob("*.log")} == expected

@@ -1,0 +1,92 @@
+"""One of each quick fault, in one run: the weights are those of a run without any.
+
+Many faults, at random moments: drill.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cluster
+import faults
+import miniature
+import pytest
+from cluster import Study, wait_for
+
+PLAN: dict[
+    str, list[tuple[int, Callable[[Study, str], None]]]
+] = {  # by model: at which iteration what happens
+    "unet": [(3, faults.cancelled), (9, faults.controller_restarted), (14, faults.warned)],
+    "blast-ct": [(3, faults.training_killed), (10, faults.preempted), (18, faults.daemon_killed)],
+}
+
+
+@dataclass
+class Disturbed:
+    """A study that faults happened to; of each model, the checkpoint it had and its number of sessions."""
+
+    study: Study
+    marks: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def disturbed(slurm: None, local: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
+    """Both trainings of the miniature, done in spite of everything."""
+    folder = tmp_path_factory.mktemp("faults")
+    study = Study(folder, miniature.ready_to_train(local, folder))
+    found = Disturbed(study)
+    study.start(*miniature.models())
+    try:
+        with ThreadPoolExecutor() as both:
+            list(both.map(lambda model: disturb(found, model), PLAN))
+        faults.snakemake_killed(study, "")
+        assert study.finish() == 0, study.output()[-4000:]
+        yield found
+    finally:
+        study.stop()
+
+
+def disturb(disturbed: Disturbed, model: str) -> None:
+    """What the plan has for a model, each at its iteration."""
+    study = disturbed.study
+    for iteration, fault in PLAN[model]:
+
+        def due(iteration: int = iteration) -> bool:
+            cluster.start_waiting_jobs()
+            return study.iteration(model) >= iteration and study.trains(model)
+
+        wait_for(due, f"iteration {iteration} of {model}, for {fault.__name__}")
+        disturbed.marks.append((model, study.iteration(model), len(study.sessions(model))))
+        fault(study, model)
+
+
+def record(folder: Path, model: str) -> dict:
+    content: dict = json.loads((folder / f"results/models/{model}/seed-1/fold-all/train.json").read_text())
+    return content
+
+
+@pytest.mark.parametrize("model", PLAN)
+def test_the_weights_are_those_of_an_undisturbed_run(disturbed: Disturbed, local: Path, model: str) -> None:
+    assert record(disturbed.study.folder, model)["sha256"] == record(local, model)["sha256"]
+
+
+def test_no_iteration_before_the_last_checkpoint_is_done_twice(disturbed: Disturbed) -> None:
+    for model, checkpoint, number in disturbed.marks:
+        after = record(disturbed.study.folder, model)["sessions"][number:]
+        assert all(session["from_iteration"] >= checkpoint for session in after), (model, after)
+
+
+def test_a_warned_training_is_requeued_and_no_try_is_spent(disturbed: Disturbed) -> None:
+    ends = [session.get("by", "killed") for session in record(disturbed.study.folder, "unet")["sessions"]]
+    assert any("SIGTERM" in end for end in ends), ends
+    restarts = {int(cluster.job_record(job)["Restarts"]) for job in disturbed.study.jobs()}
+    assert max(restarts) >= 1
+
+
+def test_no_process_is_left(disturbed: Disturbed) -> None:
+    assert cluster.queue() == []
+    assert disturbed.study.processes() == []

@@ -1,0 +1,67 @@
+"""A small results folder as jobs leave it, made by the code that records and seals the real ones."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from headct.artefacts import sha256_of, write_json
+from headct.audit import evidence, record, seal
+from headct.code import PACKAGE
+
+REPOSITORY = PACKAGE.parents[2]
+PLAN = REPOSITORY / "config/analysis_plan.yaml"
+SETTINGS = {"surface_distance_percentile": 95}
+
+
+def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] | None = None) -> None:
+    """Run a job of the study in the working directory: it writes the outputs, and its record."""
+    options = Namespace(
+        rule=rule,
+        wildcards="",
+        inputs=[Path(path) for path in inputs],
+        outputs=[Path(path) for path in outputs],
+        log=Path(f"results/logs/{rule}.log"),
+    )
+    options.log.parent.mkdir(parents=True, exist_ok=True)
+    options.log.write_text(f"{rule} is done\n")
+    with record.kept(options, Namespace(), words or []):
+        for path, text in outputs.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(text)
+
+
+def run() -> None:
+    """A study of four jobs in the working directory, up to the seal."""
+    Path("scans.tsv").write_text("scan_id\ns1\n")
+    write_json({"metrics": SETTINGS, "analysis_plan": "config/analysis_plan.yaml"}, "results/config.json")
+    record.write_start(REPOSITORY, PLAN)
+    job("split", ["scans.tsv"], {"results/cohort/split.tsv": "scan_id\tset\ns1\ttest\n"})
+    score("scan_id\tdice\ns1\t0.81\n")
+    tabulate()
+
+
+def score(metrics: str) -> None:
+    """The job that opens the test set."""
+    words = ["--settings", json.dumps(SETTINGS)]
+    job("metrics", ["results/cohort/split.tsv"], {"results/metrics/unet.tsv": metrics}, words)
+
+
+def tabulate() -> None:
+    """The evidence digest, and a table that prints it."""
+    files = ["results/cohort/split.tsv", "results/metrics/unet.tsv"]
+    digests = {path.removeprefix("results/"): sha256_of(path) for path in files} | {
+        evidence.PLAN: sha256_of(PLAN)
+    }
+    content = {"sha256": evidence.digest(digests), "files": digests}
+    job("evidence", files, {"results/audit/evidence.json": json.dumps(content)})
+    page = f"<p>0.81</p><footer>Evidence digest (SHA-256): {content['sha256']}</footer>"
+    job(
+        "table1", files[1:], {"results/tables/table1.html": page, "results/tables/table1.tsv": "dice\n0.81\n"}
+    )
+
+
+def close(number: int = 0) -> str:
+    """Seal it; returns the root digest."""
+    return seal.seal(Path("results"), REPOSITORY, [REPOSITORY / "config/demo.yaml"], PLAN, number)

@@ -1,0 +1,52 @@
+# Consumes: everything below results/. Produces: results/audit/ (evidence digest, copy of the workflow, list of
+# all files with their digests). The records of jobs and the ledger of the test set are written by the jobs.
+
+
+rule evidence:
+    """One digest of what the comparison rests on: split, metrics, analysis plan; printed in the tables."""
+    input:
+        split="results/cohort/split.tsv",
+        metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
+        plan=PLAN,
+    output:
+        "results/audit/evidence.json",
+    log:
+        "results/logs/evidence.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        code=code("audit.evidence"),
+    shell:
+        "python -m headct.audit.evidence --split {input.split} --metrics {input.metrics}"
+        " --plan {input.plan:q} --out {output} " + RECORDED
+
+
+rule audit:
+    """Seal the results: list every file with its digest. Sealed again whenever a job has run since."""
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        rules.statistics.output,
+        rules.rater_agreement.output,
+        rules.out_of_fold.output if HELD_OUT else [],
+        rules.paired_analysis.output,
+        rules.planned_comparison.output,
+        rules.balance.output,
+        rules.reports.input,
+        rules.evidence.output,
+    output:
+        "results/audit/manifest.tsv",
+        "results/audit/root.sha256",
+    log:
+        "logs/audit.log",  # not in results/, where nothing may change once it is sealed
+    conda:
+        "../envs/headct.yaml"
+    params:
+        repository=os.path.relpath(workflow.basedir),
+        settings=[os.path.relpath(path) for path in workflow.configfiles],
+        plan=PLAN,
+        number=lambda wildcards: seal.number(Path("results")),
+        code=code("audit.seal"),
+    shell:
+        "python -m headct.audit seal results --repository {params.repository:q}"
+        " --settings {params.settings:q} --plan {params.plan:q} --number {params.number} --log {log}"

@@ -1,0 +1,45 @@
+"""The evidence digest: one number for what the comparison rests on, without times, equal in every rebuild.
+
+It is the SHA-256 of a text with one line ``<sha256>  <path>`` for each of ``cohort/split.tsv``,
+``metrics/*.tsv`` and the analysis plan, sorted by path, as ``sha256sum`` prints them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from headct import command
+from headct.artefacts import sha256_of, write_json
+
+EVIDENCE = "audit/evidence.json"
+"""Below the results folder."""
+PLAN = "analysis plan"
+"""What the plan is called in the list, since its path differs between studies."""
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.audit.evidence", description=__doc__)
+    parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--metrics", required=True, type=Path, nargs="+")
+    parser.add_argument("--plan", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    files = {"cohort/split.tsv": sha256_of(args.split), PLAN: sha256_of(args.plan)}
+    files |= {f"metrics/{path.name}": sha256_of(path) for path in args.metrics}
+    write_json({"sha256": digest(files), "files": files}, args.out)
+
+
+def digest(files: Mapping[str, str]) -> str:
+    """The evidence digest of files by path."""
+    lines = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

@@ -1,0 +1,137 @@
+"""The search of a results folder for what identifies patients.
+
+From the folder alone four things can be told: DICOM files, unique identifiers (UIDs) of a hospital's
+DICOM, person names as DICOM writes them and attributes that hold them, and dates that are neither of the
+run nor of the analysis plan (a birth, an examination). With the trial's DICOM at hand, the very values of
+its headers are sought as well. Values are never shown. What pixels show, a face or burnt-in letters, is
+not sought; nor is what the published code contains, of which ``--workflow`` shows that it is unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from headct import identifiers, sheet
+from headct.audit import seal
+from headct.audit.contents import readable
+from headct.audit.verify import Check, Finding, Folder
+
+UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}(?![\w.])")
+UID_LENGTHS = range(20, 65)
+STANDARD_UIDS = "1.2.840.10008."
+"""Those that DICOM itself defines: classes and transfer syntaxes, the same in all hospitals."""
+PERSON_NAME = re.compile(r"[^\W\d_]{2,}\^[^\W\d_]{2,}")
+ATTRIBUTE = re.compile(rf"\b(?:{'|'.join(identifiers.IDENTIFYING_KEYWORDS)})\b")
+DATE = re.compile(
+    r"(?<![\w.-])(?:(?P<y>(?:19|20)\d\d)(?P<s>[-/])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?)"
+    r"|(?P<d2>\d\d?)(?P<s2>[-./])(?P<m2>\d\d?)(?P=s2)(?P<y2>(?:19|20)\d\d))(?![\d-])"
+)
+"""Not year.month.day, which many version numbers look like."""
+DAMAGED_SHARE = 0.05
+"""A layer of which more characters than this can't be decoded is no text."""
+SHORTEST_IN_BINARY = 7
+"""Characters of a value that is sought in binary files, in which shorter ones occur by chance."""
+
+CODE = tuple(f"{seal.WORKFLOW}/{name}" for name in ("Snakefile", "pyproject.toml", "workflow/", "resources/"))
+
+
+def patterns(folder: Folder) -> Iterator[Finding]:
+    """What is recognised as identifying from its form."""
+    allowed = dates_of_run(folder)
+    for path in folder.sizes:
+        if path.startswith(CODE):
+            continue
+        found = {what for layer in _layers(folder, path) for what in _recognised(layer, allowed)}
+        yield from (Finding(path, what) for what in found)
+
+
+def dates_of_run(folder: Folder) -> set[date]:
+    """The days on which the records say that jobs ran, and those that the analysis plan names."""
+    times = sorted(time[:10] for record in folder.records for time in (record.started, record.ended))
+    days = set()
+    if times:
+        first, last = date.fromisoformat(times[0]), date.fromisoformat(times[-1])
+        days = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
+    for path in folder.sizes:
+        if path.startswith(f"{seal.WORKFLOW}/config/") and path.endswith((".yaml", ".yml")):
+            days |= set(_dates((folder.results / path).read_text(encoding="utf-8", errors="replace")))
+    return days
+
+
+def values(headers: Iterable[pydicom.Dataset]) -> Check:
+    """What stands in the identifying attributes of the trial's own headers."""
+    sought = identifiers.sought(identifiers.in_headers(headers))
+
+    def check(folder: Folder) -> Iterator[Finding]:
+        code = {path for path in folder.sizes if path.startswith(CODE)}
+        common = {word for path in code for layer in _layers(folder, path) for word in _words(layer)}
+        for path in folder.sizes.keys() - code:
+            for layer in (path.encode(), *_layers(folder, path)):
+                if found := _words(layer) & (sought - common):
+                    yield Finding(path, f"holds {len(found)} values of identifying attributes of the DICOM")
+                    break
+
+    return check
+
+
+def headers_in(folders: Iterable[Path]) -> Iterator[pydicom.Dataset]:
+    """The header of one DICOM file per folder: the first that is one."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            try:
+                if path.is_file():
+                    yield pydicom.dcmread(path, stop_before_pixels=True)
+                    break
+            except (InvalidDicomError, OSError, ValueError):
+                continue
+
+
+def dicom_folders(table: Path) -> list[Path]:
+    """The DICOM folders that a sample sheet names."""
+    return [Path(row["dicom"]) for row in sheet.load(table)]
+
+
+def _layers(folder: Folder, path: str) -> Iterator[bytes]:
+    try:
+        yield from readable(folder.results / path)
+    except (OSError, ValueError, RuntimeError):  # damaged, which other checks tell
+        return
+
+
+def _recognised(layer: bytes, allowed: set[date]) -> Iterator[str]:
+    if layer[128:132] == b"DICM":
+        yield "is a DICOM file, or contains one"
+    text = layer.decode("utf-8", errors="replace")
+    if "\0" in text or text.count("\ufffd") > DAMAGED_SHARE * len(text):
+        return
+    uids = (uid for uid in UID.findall(text) if len(uid) in UID_LENGTHS)
+    if any(not uid.startswith(STANDARD_UIDS) for uid in uids):
+        yield "holds a DICOM unique identifier (UID)"
+    if PERSON_NAME.search(text):
+        yield "holds what looks like a person's name in DICOM (Family^Given)"
+    if ATTRIBUTE.search(text):
+        yield "names a DICOM attribute that identifies patients"
+    if any(day not in allowed for day in _dates(text)):
+        yield "holds a date that is neither of the run nor of the analysis plan"
+
+
+def _dates(text: str) -> Iterator[date]:
+    for match in DATE.finditer(text):
+        year, month, day = (int(match[key] or match[f"{key}2"]) for key in "ymd")
+        for ordered in ((year, month, day), (year, day, month)):
+            try:
+                yield date(*ordered)
+                break
+            except ValueError:
+                continue
+
+
+def _words(layer: bytes) -> set[str]:
+    words = identifiers.words_of(layer.decode("utf-8", errors="replace"))
+    return {word for word in words if len(word) >= SHORTEST_IN_BINARY} if b"\0" in layer else words

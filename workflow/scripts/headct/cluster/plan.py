@@ -1,0 +1,187 @@
+"""What a run would ask of a cluster, before anything is submitted: ``python -m headct.cluster.plan --help``.
+
+Jobs by rule and what each asks for, GPU hours, disk by stage. Times and sizes are those of trainings that
+this study has finished, else rates of ``resources/rates.tsv``, each with its source; what no rate is known
+of is said to be unknown and left out of sums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from headct import command, configuration, sheet
+from headct.artefacts import read_json
+from headct.code import PACKAGE
+from headct.problems import BadInput, Problem
+from headct.training.preparation import representation
+
+REPOSITORY = PACKAGE.parents[2]
+RATES = REPOSITORY / "resources" / "rates.tsv"
+LOGS = "results/logs/"
+CHECKPOINTS_KEPT = 2
+OPTIMISER_COPIES = {"nnunet": 1, "monai": 2, "blastct": 2}
+"""Values that the optimiser keeps beside each weight: SGD's momentum; two moments of Adam and RMSprop."""
+
+JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
+"""Of what a dry run prints of a job: its rule and its log."""
+
+Rates = Mapping[tuple[str, str], Mapping[str, str]]
+
+
+def pending_jobs(words: list[str]) -> list[tuple[str, str]]:
+    """Rule and log of each job that Snakemake would run.
+
+    Raises:
+        BadInput: Snakemake refuses, with what it says.
+    """
+    planned = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "--dry-run", "--quiet", "host", "reason"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if planned.returncode:
+        raise BadInput([Problem("snakemake", (planned.stdout + planned.stderr).strip())])
+    return JOB.findall(planned.stdout + planned.stderr)
+
+
+def read_rates(path: Path = RATES) -> Rates:
+    """Rates by quantity and what they are of."""
+    with open(path, encoding="utf-8", newline="") as stream:
+        return {(row["quantity"], row["of"]): row for row in csv.DictReader(stream, delimiter="\t")}
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Aligned lines: the first column and the last to the left, numbers to the right."""
+    cells = [tuple(map(str, row)) for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for first, *middle, last in cells:
+        numbers = [cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *numbers, last]).rstrip()
+
+
+def jobs_table(jobs: Iterable[tuple[str, str]], resources: Mapping[str, Any]) -> Iterator[str]:
+    """How many jobs each rule has, and what one asks for; steps of seconds have the profile's defaults."""
+    rows: list[tuple[str, ...]] = [("rule", "jobs", "threads", "memory MB", "limit h", "GPUs", "")]
+    counts = Counter(rule for rule, _ in jobs)
+    asking = {rule: resources.get(rule.removesuffix("_out_of_fold")) for rule in counts}
+    for rule, asked in sorted(asking.items(), key=lambda item: (item[1] is None, item[0])):
+        if asked:
+            hours = f"{asked['runtime_min'] / 60:.1f}"
+            needs = (str(asked["threads"]), str(asked["mem_mb"]), hours, str(asked.get("gpu", 0)))
+            rows.append((rule, str(counts[rule]), *needs, ""))
+    small = sum(counts[rule] for rule, asked in asking.items() if not asked)
+    rows.append(("others", str(small), "", "", "", "", "steps of seconds to minutes, without GPU"))
+    yield from table(rows)
+
+
+def seconds_of(settings: Mapping[str, Any], finished: Path, rates: Rates) -> tuple[float | None, str]:
+    """Seconds of a training, and where this is from: an equal one that is finished, or a rate."""
+    if finished.is_file():
+        record = read_json(finished)
+        if settings.items() >= record["settings"].items():
+            return float(record["seconds"]), f"measured here, on {record['sessions'][-1]['device']}"
+    of = settings["framework"]
+    if of == "nnunet" and settings["planner"] != "ExperimentPlanner":
+        of = f"nnunet {settings['planner']}"
+    rate = rates.get(("train", of))
+    if rate is None or not settings.get("iterations_per_epoch"):
+        return None, "no rate is known: benchmarks/training.py measures it on your GPU"
+    iterations = settings["epochs"] * settings["iterations_per_epoch"]
+    return float(rate["value"]) * iterations, f"{rate['value']} {rate['unit']}, {rate['machine']}"
+
+
+def trainings_table(
+    jobs: Iterable[tuple[str, str]], config: Mapping[str, Any], study: Path, rates: Rates
+) -> Iterator[str]:
+    """Hours of each training, their sum, and the most that the time limits allow."""
+    logs = sorted(log.removeprefix(LOGS + "train/") for rule, log in jobs if rule == "train")
+    if not logs:
+        return
+    rows, hours, unknown = [("training", "hours", "from")], 0.0, 0
+    for name in (log.removesuffix(".log") for log in logs):
+        model = name.split("/")[0]
+        own = {key: value for key, value in config["models"][model].items() if key != "title"}
+        settings = {**config[own["framework"]], **own}
+        seconds, source = seconds_of(settings, study / "results/models" / name / "train.json", rates)
+        rows.append((name.replace("/", " "), "?" if seconds is None else f"{seconds / 3600:.1f}", source))
+        hours += (seconds or 0) / 3600
+        unknown += seconds is None
+    yield from table(rows)
+    asked = config["resources"]["train"]
+    known = f"{hours * asked['gpu']:.1f} GPU hours" if asked["gpu"] else f"{hours:.1f} hours on CPUs"
+    yield f"Sum: {known}" + (f", and {unknown} of unknown length" if unknown else "")
+    yield f"A training that is longer than its limit of {asked['runtime_min'] / 60:.1f} h takes several turns"
+
+
+def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates) -> Iterator[str]:
+    """GB by stage of the whole study, whether or not some of it is there already."""
+    test = round(scans * config["split"]["test_fraction"])
+    repeats = len(config["training"]["seeds"]) * len(config["training"]["folds"])
+    trained = [model for model in config["models"].values() if model["framework"] != "ensemble"]
+    prepared = sorted({representation({**config[model["framework"]], **model}) for model in trained})
+
+    def mb(quantity: str, of: str) -> float:
+        return float(rates[quantity, of]["value"])
+
+    def weights(model: Mapping[str, Any]) -> float:
+        return mb("weights", " ".join(filter(None, [model["framework"], model.get("network")]))) * repeats
+
+    def work(model: Mapping[str, Any]) -> float:
+        return weights(model) * (1 + CHECKPOINTS_KEPT * (1 + OPTIMISER_COPIES[model["framework"]]))
+
+    label_maps = len(config["models"]) * len(config["training"]["seeds"]) * test
+    stages = [
+        ("results/data", scans * mb("data", "scan")),
+        ("results/models", sum(map(weights, trained))),
+        ("results/predictions", label_maps * mb("predictions", "scan")),
+        *(
+            (f"{config['work_dir']}: {name}", (scans - test) * mb("preparation", name.split("-")[0]))
+            for name in prepared
+        ),
+        (f"{config['work_dir']}/training", sum(map(work, trained))),
+    ]
+    rows = [("disk", "GB", "")]
+    rows += [(stage, f"{size / 1000:.1f}", "") for stage, size in stages]
+    yield from table(rows)
+    total = sum(size for _, size in stages) / 1000
+    free = shutil.disk_usage(study).free / 1e9
+    yield f"Sum: at most about {total:.0f} GB; {free:.0f} GB are free here"
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.cluster.plan", description=__doc__)
+    parser.add_argument("--configfile", type=Path, default=REPOSITORY / "config" / "config.yaml")
+    parser.add_argument("--directory", type=Path, default=Path(), help="folder of the study")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    config = configuration.load(args.configfile)
+    rates = read_rates()
+    words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(args.configfile)]
+    jobs = pending_jobs([*words, "--directory", str(args.directory)])
+    scans = len(sheet.baseline(sheet.load(args.directory / config["sheet"])))
+    study = f"{config['study']['name']}: {scans} scans, {len(config['models'])} models"
+    blocks = [
+        [f"{study}, {len(jobs)} jobs to run"],
+        jobs_table(jobs, config["resources"]),
+        trainings_table(jobs, config, args.directory, rates),
+        disk_table(config, scans, args.directory, rates),
+        [f"Sources of all rates: {os.path.relpath(RATES)}"],
+    ]
+    print("\n\n".join("\n".join(block) for block in blocks))
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

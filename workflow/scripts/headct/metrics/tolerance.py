@@ -1,0 +1,76 @@
+"""The tolerance of the surface Dice, as raters differ: ``python -m headct.metrics.tolerance --help``.
+
+``results/statistics/surface_tolerance.tsv`` has a row per label of the metrics tables:
+
+    label
+    tolerance_mm    median over scans of the 95th percentile of surface distance between the second reading by
+                    another rater and the first one; the default where fewer than ten scans have both surfaces
+    n               scans
+    source          raters, or default
+
+Nikolov et al. 2021 (doi:10.2196/26151) take the 95th percentile of the distances of all scans together, per
+organ; the median over scans keeps one odd reading from setting the tolerance of a trial.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headct import command
+from headct.artefacts import read_tsv, write_tsv
+from headct.metrics import __main__ as metrics
+from headct.references import ANOTHER_RATER, SECOND_READING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger("headct.metrics.tolerance")
+
+MINIMUM_SCANS = 10
+RATERS, DEFAULT = "raters", "default"
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headct.metrics.tolerance", description=__doc__)
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
+    parser.add_argument("--out", required=True, type=Path, help="table to write")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    settings = metrics.read_settings(json.loads(args.settings))
+    scans = [str(scan) for scan in read_tsv(args.split)["scan_id"]]
+    readings = metrics.second_readings(SECOND_READING, scans, args.data)
+    table = tolerance_table(
+        metrics.measure_scans(readings, args.data, settings), settings.surface_tolerance_mm
+    )
+    write_tsv(table, args.out)
+    logger.info(
+        "tolerance of the surface Dice: %s",
+        "  ".join(f"{row.label} {row.tolerance_mm:.3g} mm ({row.source})" for row in table.itertuples()),
+    )
+
+
+def tolerance_table(readings: pd.DataFrame, default_mm: float) -> pd.DataFrame:
+    """The columns are listed at the top of this module; takes the metrics of second readings."""
+    import pandas as pd
+
+    between = readings[readings["model"] == ANOTHER_RATER].dropna(subset=["hd95_mm"])
+    rows = []
+    for label in metrics.VALUES:
+        distances = between.loc[between["label"] == label, "hd95_mm"]
+        enough = len(distances) >= MINIMUM_SCANS
+        tolerance = float(distances.median()) if enough else default_mm
+        source = RATERS if enough else DEFAULT
+        rows.append({"label": label, "tolerance_mm": tolerance, "n": len(distances), "source": source})
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

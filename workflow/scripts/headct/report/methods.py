@@ -1,0 +1,35 @@
+"""A methods section in prose, with the numbers, settings and versions of the run that it stands beside."""
+
+from __future__ import annotations
+
+from headct.report.facts import Facts
+from headct.report.statements import STATEMENTS
+
+PARAGRAPHS = {
+    "Scans": ("simulated", "flow", "sources", "input_criteria", "series_choice", "acquisition", "conversion"),
+    "Reference standard": ("reference", "raters", "rater_agreement"),
+    "Training and test set": ("partition", "set_sizes", "disjoint", "prevalence", "balance"),
+    "Models": ("models", "preprocessing", "initialisation", "training", "class_imbalance", "model_choice"),
+    "Inference": ("model_output", "internal_test", "missing_data"),
+    "Measures and statistics": (
+        *("measures", "positivity", "plan", "statistics", "intervals", "sensitivity"),
+        *("subgroups", "external_test"),
+    ),
+    "Software": ("software", "artefacts"),
+}
+"""Heading: the statements below it, in order."""
+
+
+def markdown(facts: Facts) -> str:
+    """The whole section."""
+    study = facts.config["study"]
+    lines = [f"# Methods of {study['name']}", ""]
+    if study["note"]:
+        lines += [f"**{study['note']}.**", ""]
+    for heading, names in PARAGRAPHS.items():
+        lines += [f"## {heading}", "", " ".join(STATEMENTS[name](facts).text for name in names), ""]
+    lines += [
+        "Not known to the workflow, and to be added: ethics and consent, dates and places, who the raters"
+        " were and how they drew, and the sample size's reason.",
+    ]
+    return "\n".join(lines) + "\n"
