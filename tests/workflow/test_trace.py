@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import snake
+
 from headct.artefacts import sha256_of
 from headct.audit import drawing, trace
 from headct.audit.lineage import Study, lineage
@@ -34,7 +35,9 @@ def tables(study: Study) -> Tables:
     return Tables(study)
 
 
-def audit(*words: str | Path, folder: Path, repository: Path = snake.REPOSITORY) -> subprocess.CompletedProcess:
+def audit(
+    *words: str | Path, folder: Path, repository: Path = snake.REPOSITORY
+) -> subprocess.CompletedProcess:
     """`python -m headct.audit …` as a user types it."""
     return subprocess.run(
         [sys.executable, "-m", "headct.audit", *map(str, words)],
@@ -64,9 +67,7 @@ def is_number(text: str) -> bool:
 
 
 def test_every_table_and_figure_leads_back_to_the_instances(study: Study) -> None:
-    instances = {
-        path.split("/")[-2]: path for path in study.makers if path.endswith("/scan.json")
-    }
+    instances = {path.split("/")[-2]: path for path in study.makers if path.endswith("/scan.json")}
     for path in study.makers:
         if path.startswith(("results/tables/", "results/figures/")):
             found = lineage(study, path)
@@ -175,7 +176,9 @@ def test_a_forged_number_is_found(study: Study, tmp_path: Path) -> None:
     row = next(line for line in table.read_text().splitlines() if line.startswith("blast-ct\tfamily\tICH"))
     value = row.split("\t")[3]
     table.write_text(table.read_text().replace(row, row.replace(value, "0.99", 1)))
-    done = audit("trace", "--number", "results/statistics/dice_summary.tsv", "blast-ct", "ICH", "mean", folder=tmp_path)
+    done = audit(
+        "trace", "--number", "results/statistics/dice_summary.tsv", "blast-ct", "ICH", "mean", folder=tmp_path
+    )
     assert done.returncode == 1
     assert "NOT THE SAME" in done.stdout
 
@@ -210,7 +213,9 @@ def test_any_cell_by_file_row_and_column(tables: Tables) -> None:
 
 
 def test_why_says_which_setting_and_which_code_changed(clone: Path) -> None:
-    shutil.copytree(snake.REPOSITORY / "demo" / "results" / "audit", clone / "demo/results/audit", dirs_exist_ok=True)
+    shutil.copytree(
+        snake.REPOSITORY / "demo" / "results" / "audit", clone / "demo/results/audit", dirs_exist_ok=True
+    )
 
     def why(*words: str) -> str:
         done = audit("why", "--", *snake.DEMO, *words, folder=clone, repository=clone)
