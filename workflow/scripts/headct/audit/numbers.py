@@ -20,6 +20,7 @@ from headct.artefacts import read_json, read_tsv
 from headct.audit.lineage import Study
 from headct.audit.records import Record
 from headct.labels import LABELS
+from headct.references import SECOND_READING, TRAINING_MEAN
 
 Row = Mapping[str, str]
 
@@ -28,8 +29,9 @@ ALL, PRESENT, ABSENT = "all", "with lesion", "without lesion"
 
 IN_WORDS = {ALL: "all scans", PRESENT: "scans with the lesion", ABSENT: "scans without the lesion"}
 
-SECOND_READING = "second-reading"
-TRAINING_MEAN = "training-mean"
+OUT_OF_FOLD = "out_of_fold"
+"""Name of the table of held-out training scans, whose metrics have a folder of their own."""
+
 CASES = ("best_cases", "worst_cases")
 
 
@@ -123,10 +125,8 @@ class Tables:
             found.setdefault(tuple(row[key] for key in keys), []).append(line)
         return found
 
-    def _measured(self, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
+    def _measured(self, path: str, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
         """Rows of metrics: of a model, or its first seed; of a lesion, or all; of some scans, or one."""
-        stem = SECOND_READING if model.startswith(SECOND_READING) else model
-        path = f"results/metrics/{stem}.tsv"
         frame = self.numbers(path)
         frame = frame[frame["model"] == model]
         how = [model]
@@ -336,10 +336,12 @@ def _of_model(tables: Tables, place: Place, row: Row, model: str) -> Rows | None
         training = tables.sets[tables.sets["set"] == "train"]
         return Rows("results/cohort/cohort.tsv", "scans of the training set", training)
     stem = SECOND_READING if model.startswith(SECOND_READING) else model
-    if f"results/metrics/{stem}.tsv" not in tables.study.makers:
+    path = f"results/metrics/{'out-of-fold/' if place.name == OUT_OF_FOLD else ''}{stem}.tsv"
+    if path not in tables.study.makers:
         return None
     of_all_lesions = place.name in CASES and place.column == "mean_dice"
     return tables.measured(
+        path,
         model,
         place.name in OF_FIRST_SEED,
         "" if of_all_lesions else row.get("label", ""),

@@ -189,6 +189,13 @@ def _estimate(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
     return float(ESTIMATES[row["measure"]](scans))
 
 
+def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Training scans, each predicted by the fold that held it out."""
+    scans = rows[0].scans
+    values = {"n": len(scans), "n_seeds": rows[0].frame["seed"].nunique(), "dice_mean": scans["dice"].mean()}
+    return float(values[place.column]) if place.column in values else None
+
+
 def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     means = rows[0].frame.groupby("seed", dropna=False)["dice"].mean()
     values = {
@@ -491,6 +498,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "agreement": _agreement_cell,
     "estimates": _estimate,
     "seed_spread": _seed_spread,
+    "out_of_fold": _held_out,
     "detection": _detection,
     **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),
     **dict.fromkeys(("ranks", "critical_difference"), _ranks),

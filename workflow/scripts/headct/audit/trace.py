@@ -323,7 +323,7 @@ def _behind(study: Study, rows: Rows) -> Iterator[str]:
     """The predictions, models and scans behind rows of metrics."""
     jobs = jobs_behind(study, rows.path)
     for job in jobs:
-        if job.rule == "predict":
+        if job.rule.startswith("predict"):
             manifest = next(path for path in job.outputs if path.endswith(".tsv"))
             yield f"label maps listed with sha256 in {manifest}, by {_job(job)}"
         if job.rule == "train":

@@ -12,8 +12,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,7 +80,10 @@ def planned(words: Sequence[str]) -> tuple[list[Planned], int]:
             )
         )
 
-    with patch.object(api.DAGApi, "execute_workflow", instead_of_running):
+    with (
+        patch.object(api.DAGApi, "execute_workflow", instead_of_running),
+        redirect_stdout(sys.stderr),  # what Snakemake says is not the answer
+    ):
         parser, arguments = cli.parse_args(["--dry-run", "--quiet", "all", *words])
         if not cli.args_to_api(arguments, parser) or not found:
             raise SystemExit(1)

@@ -1,0 +1,236 @@
+"""Where the demo's files and numbers come from, told from its run records; and what would run again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import snake
+
+from headct.artefacts import sha256_of
+from headct.audit import drawing, trace
+from headct.audit.lineage import Study, lineage
+from headct.audit.numbers import Place, Tables
+from headct.audit.recompute import equal, recompute
+from headct.audit.replay import repeatable, replay
+from headct.problems import BadInput
+
+NO_MEASUREMENT = ("plan",)
+"""Tables of settings and dates."""
+
+
+@pytest.fixture(scope="session")
+def study(demo: Path) -> Study:
+    """The finished demo."""
+    return Study(demo / "results")
+
+
+@pytest.fixture(scope="session")
+def tables(study: Study) -> Tables:
+    """Its tables."""
+    return Tables(study)
+
+
+def audit(
+    *words: str | Path, folder: Path, repository: Path = snake.REPOSITORY
+) -> subprocess.CompletedProcess:
+    """`python -m headct.audit …` as a user types it."""
+    return subprocess.run(
+        [sys.executable, "-m", "headct.audit", *map(str, words)],
+        cwd=folder,
+        env={"PYTHONPATH": str(repository / "workflow" / "scripts"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def cells(tables: Tables, *folders: str) -> Iterator[Place]:
+    """All cells that hold anything."""
+    for path in trace.number_files(tables.study):
+        if path.split("/")[1] in folders:
+            for line, row in enumerate(tables.cells(path)):
+                yield from (Place(path, line, column) for column, text in row.items() if text)
+
+
+def is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False
+
+
+# -- files -------------------------------------------------------------------------------------------
+
+
+def test_every_table_and_figure_leads_back_to_the_instances(study: Study) -> None:
+    instances = {path.split("/")[-2]: path for path in study.makers if path.endswith("/scan.json")}
+    for path in study.makers:
+        if path.startswith(("results/tables/", "results/figures/")):
+            found = lineage(study, path)
+            assert not found.broken, path
+            assert found.instances.keys() == instances.keys(), path
+            assert all(len(digests) for scan, digests in found.instances.items() if scan < "scan-9"), path
+            assert sha256_of(study.file(path)) == found.digest, path
+            made = {rule for stage in found.stages for rule in [stage.rule]}
+            assert {of for stage in found.stages for of in stage.of} <= made, path
+
+
+def test_instances_are_those_of_the_dicom_files(study: Study, demo: Path) -> None:
+    found = lineage(study, "results/figures/bland_altman.pdf").instances["scan-0001"]
+    folder = next(path for path in (demo / "trial" / "dicom").rglob("*0001*") if path.is_dir())
+    there = {sha256_of(path) for path in folder.rglob("*") if path.is_file()}
+    assert set(found) <= there
+
+
+def test_the_picture_is_the_same_each_time_and_holds_each_kind_of_job(study: Study, tmp_path: Path) -> None:
+    found = lineage(study, "results/figures/published_vs_reproduced.pdf")
+    for name in ("a.svg", "b.svg", "a.html"):
+        drawing.draw(found, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    for text in ((tmp_path / name).read_text() for name in ("a.svg", "a.html")):
+        for stage in found.stages:
+            assert stage.rule in text
+        assert "DICOM instances" in text
+
+
+def test_a_changed_file_is_told(study: Study, tmp_path: Path) -> None:
+    copy = tmp_path / "moved"
+    shutil.copytree(study.results / "audit" / "runs", copy / "audit" / "runs")
+    for path in ("tables/table1.tsv", *(f"data/scan-00{n:02}/scan.json" for n in range(1, 37))):
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(study.results / path, copy / path)
+    done = audit("trace", copy / "tables" / "table1.tsv", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the file here has it" in done.stdout
+    with open(copy / "tables" / "table1.tsv", "a") as table:
+        table.write("x")
+    done = audit("trace", copy / "tables" / "table1.tsv", folder=tmp_path)
+    assert "THE FILE HERE IS ANOTHER" in done.stdout
+
+
+# -- numbers -----------------------------------------------------------------------------------------
+
+
+def test_every_number_names_its_rows_and_those_rows_give_it(tables: Tables) -> None:
+    unnamed, wrong, again, total = [], [], 0, 0
+    for place in cells(tables, "tables", "figures", "statistics"):
+        text = tables.value(place)
+        if place.name in NO_MEASUREMENT or not is_number(text):
+            continue
+        total += 1
+        if not trace.trace(tables, place).rows:
+            unnamed.append(place)
+        value = recompute(tables, place)
+        if value is not None:
+            again += 1
+            if isinstance(value, str) or not equal(text, value):
+                wrong.append((place, text, value))
+    assert not unnamed, unnamed[:5]
+    assert not wrong, wrong[:5]
+    assert again > 0.4 * total, (again, total)  # the others are resampled, fitted or adjusted: see below
+
+
+def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study) -> None:
+    jobs = [record for record in study.records if repeatable(record)]
+    jobs = [record for record in jobs if not record.command[2].startswith("headct.metrics")]
+    made = {path for record in jobs for path in record.outputs}
+    assert made >= {place.path for place in cells(Tables(study), "tables", "figures", "statistics")}
+    for record in jobs:
+        again = replay(study, record)
+        assert not again.why_not, record.path
+        assert all(again.same.values()), (record.path, again.same)
+
+
+def test_metrics_are_measured_again_from_the_label_maps(study: Study) -> None:
+    record = study.makers["results/metrics/nnunet-3d-focal.tsv"]
+    again = replay(study, record)
+    assert again.same == {"results/metrics/nnunet-3d-focal.tsv": True}, again.why_not
+
+
+def test_a_number_as_it_is_printed(demo: Path) -> None:
+    done = audit("trace", "--number", "table 1, focal, ivh, MEAN", folder=demo)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in (
+        "stands in results/tables/table1.tsv",
+        "in results/statistics/dice_summary.tsv",
+        "made of 12 rows of results/metrics/nnunet-3d-focal.tsv: nnunet-3d-focal, IVH, all scans",
+        "results/predictions/nnunet-3d-focal/seed-1.tsv",
+        "final.pth, sha256",
+        "by other code: ",
+        "table1 repeated on its recorded inputs: all 3 files are the same",
+        "statistics repeated on its recorded inputs: all 12 files are the same",
+    ):
+        assert words in done.stdout, words
+
+
+def test_a_forged_number_is_found(study: Study, tmp_path: Path) -> None:
+    copy = tmp_path / "results"
+    for name in ("audit/runs", "tables", "statistics", "metrics", "cohort", "predictions", "data"):
+        if (study.results / name).is_dir():
+            shutil.copytree(study.results / name, copy / name)
+    table = copy / "statistics" / "dice_summary.tsv"
+    row = next(line for line in table.read_text().splitlines() if line.startswith("blast-ct\tfamily\tICH"))
+    value = row.split("\t")[3]
+    table.write_text(table.read_text().replace(row, row.replace(value, "0.99", 1)))
+    done = audit(
+        "trace", "--number", "results/statistics/dice_summary.tsv", "blast-ct", "ICH", "mean", folder=tmp_path
+    )
+    assert done.returncode == 1
+    assert "NOT THE SAME" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("request_", "near"),
+    [
+        ("Table 9, Focal, IVH, mean", "table1"),
+        ("Table 1, Fokal, IVH, mean", "Focal"),
+        ("Table 1, Focal, IVH, meen", "mean"),
+        ("Table 1, Focal, mean", "rows of results/tables/table1.tsv are meant"),
+        ("published vs reproduced, Table 1, blast-ct, ICH, mean, published", "more than one file"),
+        ("Table 1", "name a table, its row and a column"),
+    ],
+)
+def test_a_request_that_means_nothing_or_too_much_says_what_is_near(
+    tables: Tables, request_: str, near: str
+) -> None:
+    with pytest.raises(BadInput, match=near) as caught:
+        trace.find(tables, [request_])
+    assert len(caught.value.problems) == 1
+
+
+def test_any_cell_by_file_row_and_column(tables: Tables) -> None:
+    place = trace.find(tables, ["results/figures/bland_altman.tsv", "ICH", "bias", "y"])
+    found = trace.trace(tables, place)
+    assert found.agrees()
+    assert [len(rows.frame) for rows in found.rows] == [12]
+
+
+# -- why ---------------------------------------------------------------------------------------------
+
+
+def test_why_says_which_setting_and_which_code_changed(clone: Path) -> None:
+    shutil.copytree(
+        snake.REPOSITORY / "demo" / "results" / "audit", clone / "demo/results/audit", dirs_exist_ok=True
+    )
+
+    def why(*words: str) -> str:
+        done = audit("why", "--", *snake.DEMO, *words, folder=clone, repository=clone)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert why().startswith("Nothing would run")
+    config = clone / "config" / "demo.yaml"
+    config.write_text(config.read_text() + "\nmetrics:\n  lesion_connectivity: 18\n")
+    losses = clone / "workflow" / "scripts" / "headct" / "losses.py"
+    losses.write_text(losses.read_text() + "\nADDED = 1\n")
+    (clone / "demo" / "results" / "tables" / "table_e1.html").unlink()
+    said = why()
+    assert "The setting lesion_connectivity was 26, is 18:\n  11 × metrics: blast-ct" in said
+    assert "Code of headct.losses changed:" in said
+    assert "train: " in said.split("Code of headct.losses changed:")[1].split("\n\n")[0]
+    assert "Because it was never made, or was removed:\n  1 × table_e1" in said
+    assert "Because what they read would be made anew:" in said
