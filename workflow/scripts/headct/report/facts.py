@@ -26,6 +26,9 @@ BEFORE_THE_REPORTS = (
 )
 """Run records of the jobs that the reports wait for. Others run beside them: which are there is chance."""
 
+TEXT = ("site", "sex", "rater", "status", "reason", "flags", "manufacturer")
+"""Columns of the cohort that are text even if empty."""
+
 SOFTWARE = (
     *("torch", "nnunetv2", "monai", "blast-ct", "pydicom", "SimpleITK", "connected-components-3d"),
     *("numpy", "scipy", "pandas", "statsmodels", "pingouin", "scikit-posthocs"),
@@ -91,7 +94,7 @@ def read(results: Path) -> Facts:
     """Read the facts from a results folder."""
     config = read_json(results / "config.json")
     cohort = results / "cohort"
-    statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv") for name in STATISTICS}
+    statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv", note=str) for name in STATISTICS}
     order = list(statistics["dice_summary"]["model"])
     config["models"] = {model: config["models"][model] for model in sorted(config["models"], key=order.index)}
     training = {
@@ -105,7 +108,7 @@ def read(results: Path) -> Facts:
     }
     return Facts(
         config=config,
-        cohort=read_tsv(cohort / "cohort.tsv", reason=str, flags=str),
+        cohort=read_tsv(cohort / "cohort.tsv", **dict.fromkeys(TEXT, str)),
         flow=read_tsv(cohort / "flow.tsv"),
         split=read_tsv(cohort / "split.tsv", drawn_by=str),
         balance=read_tsv(cohort / "balance.tsv"),

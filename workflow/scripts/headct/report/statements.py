@@ -187,10 +187,10 @@ def acquisition(facts: Facts) -> str:
     spacing = rows["spacing_z_mm"]
     tilted = int(rows["flags"].fillna("").str.contains("tilted").sum())
     return (
-        f"Makers of the scanners: {tallied(rows['manufacturer'])}. Median distance of slices"
-        f" {number(spacing.median(), 1)} mm (range {number(spacing.min(), 1)} to {number(spacing.max(), 1)});"
-        f" median number of slices {count(rows['n_slices'].median())}; gantry tilted in"
-        f" {share(tilted, len(rows))}."
+        f"Makers of the scanners: {tallied(rows['manufacturer'].fillna('not stated'))}. Median distance of"
+        f" slices {number(spacing.median(), 1)} mm (range {number(spacing.min(), 1)} to"
+        f" {number(spacing.max(), 1)}); median number of slices {count(rows['n_slices'].median())}; gantry"
+        f" tilted in {share(tilted, len(rows))}."
     )
 
 
@@ -212,9 +212,11 @@ def preprocessing(facts: Facts) -> str:
         + (f", window {window} HU" if (window := joined(runs, "hu_window", separator=" to ")) else "")
         for model, runs in facts.training.items()
     ]
-    return (
-        f"Each model saw the volumes as its own pipeline prepares them ({'; '.join(lines)}). nnU-Net clips to"
-        " percentiles of the intensities in lesions of the training scans."
+    clipped = any(settings["framework"] == "nnunet" for settings in facts.models.values())
+    return f"Each model saw the volumes as its own pipeline prepares them ({'; '.join(lines)})." + (
+        " nnU-Net clips to percentiles of the intensities in lesions of the training scans."
+        if clipped
+        else ""
     )
 
 
