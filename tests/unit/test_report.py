@@ -60,7 +60,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
     items = (
         '[{item: "1", asks: a, run: [flow, typo]}, {item: "2", asks: b, authors: typo}, {item: "3", asks: c}]'
     )
-    path.write_text(f"{{name: n, title: t, source: s, doi: d, items: {items}}}", encoding="utf-8")
+    path.write_text(f"{{name: n, title: t, source: s, doi: d, note: o, items: {items}}}", encoding="utf-8")
     with pytest.raises(BadInput) as refused:
         checklists.read(path, {"title": ""})
     assert [problem.row for problem in refused.value.problems] == ["1", "2", "3"]
@@ -96,6 +96,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("cross_table", "ICH 8 true positive, 1 false negative, 0 false positive, 3 true negative"),
         ("failures", "ICH missed in 1/9 (11%) and invented in 0/3 (0%)"),
         ("positivity", "above 0 mL and 0.1 mL"),
+        ("sensitivity", "sites drawn, IVH Dice difference 0.040 (95% CI, −0.020 to 0.100)"),
         ("subgroups", "1 of 2 cells"),
         ("plan", "The analysis plan of 2026-11-23 (SHA-256 ffff"),
         ("intervals", "10000 resamples, seed 2022"),

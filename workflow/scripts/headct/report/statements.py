@@ -548,12 +548,11 @@ def no_updating(facts: Facts) -> str:
 @borne_out_by("metrics/", "config.json")
 def measures(facts: Facts) -> str:
     """What was measured."""
-    metrics = facts.config["metrics"]
+    tolerances = listed(f"{mm:.3g} mm ({label})" for label, mm in facts.surface_tolerance_mm.items())
     return (
         "Per scan and lesion: Dice (1 where a lesion is in neither mask, 0 where it is in one only), Dice"
         " where it is present, detection, volumes and their error, intersection, false positives, 95th"
-        f" percentile of the surface distance, surface Dice at {metrics['surface_tolerance_mm']:g} mm, and"
-        " lesion-wise F1."
+        f" percentile of the surface distance, surface Dice at {tolerances}, and lesion-wise F1."
     )
 
 
@@ -569,7 +568,7 @@ def positivity(facts: Facts) -> str:
     )
 
 
-@borne_out_by("statistics/plan.tsv", CODE + "config/analysis_plan.yaml")
+@borne_out_by("statistics/plan.tsv", CODE)
 def plan(facts: Facts) -> str:
     """The analysis plan."""
     items = plan_items(facts)
@@ -621,8 +620,13 @@ def intervals(facts: Facts) -> str:
 @borne_out_by("statistics/sensitivity.tsv")
 def sensitivity(facts: Facts) -> str:
     """Sensitivity analyses of the endpoints."""
-    kinds = listed(facts.statistics["sensitivity"]["analysis"].unique())
-    return f"Sensitivity analyses of every endpoint: {kinds}."
+    rows = facts.statistics["sensitivity"]
+    primary = [
+        f"{row['analysis']}, {row['endpoint']} difference {estimate(row, 'difference')}"
+        for row in rows[rows["status"] == PRIMARY].to_dict("records")
+    ]
+    kinds = listed(rows["analysis"].unique())
+    return f"Sensitivity analyses of every endpoint: {kinds}. Of the primary one: {'; '.join(primary)}."
 
 
 @borne_out_by("statistics/subgroups.tsv")
