@@ -25,7 +25,7 @@ from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
 from headct.artefacts import read_json, sha256_of, write_json
-from headct.audit import records
+from headct.audit import ledger, records
 from headct.audit.records import Record
 from headct.problems import BadInput, Problem
 
@@ -52,6 +52,9 @@ SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
 COMPLETED = "http://schema.org/CompletedActionStatus"
 LICENCE = "Not stated here: the owner of the study says on which terms its results may be used."
 
+SINGLE = (CONFIG, "study.json", "audit/start.json", ledger.LEDGER)
+"""Files that Snakemake's own process wrote, or several jobs together."""
+
 FORMATS = {
     ".gz": "application/gzip",
     ".html": "text/html",
@@ -72,6 +75,8 @@ DESCRIPTIONS = {
     "cohort/cohort.tsv": "One scan per row: included, excluded or in error, with reason and digests.",
     "cohort/split.tsv": "Training and test set, with the digests of each scan's volume and labels.",
     "data/*/scan.json": "One scan: SHA-256 of every DICOM instance of its series, geometry, eligibility.",
+    "audit/start.json": "Versions, commit and digests of the code at the start of the run.",
+    ledger.LEDGER: "Every time that labels of the test set were used for scoring, and by what.",
     "audit/runs/*.json": "Run record of one job: command, digests, machine, versions, seeds.",
 }
 """What a file is, by pattern of its path (an asterisk matches slashes as well)."""
@@ -166,7 +171,8 @@ def _add_files(crate: ROCrate, results: Path, jobs: Sequence[Record]) -> dict[st
     copied = (
         path.relative_to(results).as_posix() for path in (results / WORKFLOW).rglob("*") if path.is_file()
     )
-    beside = [CONFIG, "study.json", *copied, *(job.path for job in jobs)]
+    single = [path for path in SINGLE if (results / path).is_file()]
+    beside = [*single, *copied, *(job.path for job in jobs)]
     paths = [*(f"results/{path}" for path in beside if path != SNAKEFILE), *(job.log for job in jobs)]
     digests = {path: sha256_of(results.parent / path) for path in paths} | made
     return {
