@@ -1,4 +1,4 @@
-"""Which signalled jobs go back to the queue: scripts stand for Slurm's commands (the real: tests/slurm)."""
+"""Which signalled jobs go back to the queue: with scripts as Slurm's commands (real ones: tests/slurm)."""
 
 from __future__ import annotations
 
