@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,8 @@ def test_metrics_are_measured_again_from_the_label_maps(study: Study) -> None:
 def test_a_number_as_it_is_printed(demo: Path) -> None:
     done = audit("trace", "--number", "table 1, focal, ivh, MEAN", folder=demo)
     assert done.returncode == 0, done.stdout + done.stderr
+    full, on_page = re.match(r"mean = (\S+), printed as (\S+)", done.stdout).groups()
+    assert on_page == f"{float(full):.3f}"
     for words in (
         "stands in results/tables/table1.tsv",
         "in results/statistics/dice_summary.tsv",

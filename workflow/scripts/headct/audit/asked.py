@@ -6,9 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from headct.audit import drawing, trace
-from headct.audit.lineage import Study, lineage
-from headct.audit.numbers import Tables
 from headct.problems import BadInput, Problem
 
 
@@ -30,6 +27,11 @@ def add_trace(tasks: Any) -> None:
 
 
 def _trace(args: argparse.Namespace) -> None:
+    # Imported here: sealing and verifying need no pandas.
+    from headct.audit import drawing, trace
+    from headct.audit.lineage import Study, lineage
+    from headct.audit.numbers import Tables
+
     if (args.file is None) == (args.number is None):
         raise BadInput([Problem("trace", "name a file, or a number with --number")])
     if args.draw and args.draw.suffix not in drawing.DRAWN:

@@ -155,6 +155,10 @@ ESTIMATES: Mapping[str, Of] = {
 }
 
 
+MEANS = ("dice_mean", "dice_median", "volume_error_ml_mean")
+"""Estimates that are of the mean over seeds."""
+
+
 def _one_model(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     of = ONE_MODEL[place.name].get(place.column)
     if of is None or not rows or "dice" not in rows[0].frame:
@@ -178,13 +182,14 @@ def _estimate(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
     frame = rows[0].frame
     if "dice" not in frame:  # the training set's mean volume
         return None
-    scans = rows[0].scans
-    optional = row["measure"].removesuffix("_median")
+    scans, surface = rows[0].scans, row["measure"].removesuffix("_median")
+    if frame["seed"].nunique() > 1 and row["measure"] not in MEANS:
+        return None  # how networks are combined is then no longer elementary
     if place.column == "n":
-        return float(scans[optional].notna().sum() if optional in ("hd95_mm", "surface_dice") else len(scans))
+        return float(scans[surface].notna().sum() if surface in ("hd95_mm", "surface_dice") else len(scans))
     if place.column == "n_failed":
         return float(scans["failed"].sum())
-    if place.column != "estimate" or (row["measure"] == "ccc" and frame["seed"].nunique() > 1):
+    if place.column != "estimate":
         return None
     return float(ESTIMATES[row["measure"]](scans))
 

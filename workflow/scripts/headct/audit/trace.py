@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ from headct.audit.recompute import equal, recompute
 from headct.audit.records import Record
 from headct.audit.replay import Replay, repeatable, replay
 from headct.problems import BadInput, Problem
+from headct.tables.page import number
 
 SHOWN = 8
 """How many of a kind are named before the rest is counted."""
@@ -268,8 +270,10 @@ def words_of_number(found: Trace, repeat: bool = True, full: bool = False) -> tu
     """
     tables, place = found.tables, found.place
     row, study = tables.row(place), tables.study
+    on_page = printed(tables, place)
     lines = [
-        f"{place.column} = {tables.value(place) or '(empty)'}",
+        f"{place.column} = {tables.value(place) or '(empty)'}"
+        + (f", printed as {on_page}" if on_page else ""),
         f"  stands in {place.path}, line {place.line + 1} below the header: {name_of(row)}",
         f"  written by {_job(found.record)}",
     ]
@@ -297,6 +301,22 @@ def words_of_number(found: Trace, repeat: bool = True, full: bool = False) -> tu
             right &= ok
             lines.append(words)
     return "\n".join(lines), right
+
+
+def printed(tables: Tables, place: Place) -> str:
+    """A number as the page beside its table prints it, in the row of its model; nothing if it does not."""
+    page = tables.study.file(place.path).with_suffix(".html")
+    title, text = tables.row(place).get("title", ""), tables.value(place)
+    try:
+        value = float(text)
+    except ValueError:
+        return ""
+    if not title or not page.is_file():
+        return ""
+    rows = re.findall(r"<tr.*?</tr>", page.read_text(encoding="utf-8"), re.DOTALL)
+    of_model = " ".join(row for row in rows if f">{escape(title)}</th>" in row)
+    shown = set(re.findall(r"−?\d+(?:\.\d+)?", re.sub(r"<[^>]*>", " ", of_model)))
+    return next((form for form in (number(value, n) for n in (3, 2, 1, 0)) if form in shown), "")
 
 
 def _job(record: Record) -> str:
