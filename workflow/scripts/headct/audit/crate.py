@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from rocrate.model.computationalworkflow import ComputationalWorkflow
 from rocrate.model.contextentity import ContextEntity
@@ -210,7 +211,7 @@ def _add_elsewhere(crate: ROCrate, files: Entities, jobs: Sequence[Record]) -> d
         or crate.add(
             ContextEntity(
                 crate,
-                f"#{path}",
+                f"#{quote(path)}",
                 {"@type": "PropertyValue", "name": path, "propertyID": SHA256, "value": digest},
             )
         )
@@ -251,7 +252,7 @@ def _add_parameter(crate: ROCrate, example: Entity) -> Entity:
     parameter = crate.add(
         ContextEntity(
             crate,
-            f"#parameter/{name}",
+            f"#parameter/{quote(name)}",
             {"@type": "FormalParameter", "additionalType": kind, "name": name},
         )
     )
