@@ -185,7 +185,8 @@ def report(sizes: dict[str, int], taken: dict[str, tuple[float, float]]) -> None
     print("# Verifying a study of full size\n")
     print(f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores, best of {REPEATS}.")
     print(
-        f"{len(sizes)} files, {sum(sizes.values()) / 1e9:.2f} GB, simulated, in memory: `benchmarks/verify.py`.\n"
+        f"{len(sizes)} files, {sum(sizes.values()) / 1e9:.2f} GB, simulated, in memory:"
+        " `benchmarks/verify.py`.\n"
     )
     print("| what | processor s | wall s | ratio to `sha256sum` | processor s beyond it per 1000 files |")
     print("|---|---:|---:|---:|---:|")
