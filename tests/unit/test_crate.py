@@ -103,9 +103,10 @@ def test_of_two_jobs_that_made_one_file_the_last_counts(study: Path) -> None:
     assert graph_of(study)["metrics/unet.tsv"]["sha256"] == sha256_of(study / "results/metrics/unet.tsv")
 
 
-def test_an_output_that_is_gone_is_named(study: Path) -> None:
-    (study / "results/metrics/unet.tsv").unlink()
-    with pytest.raises(BadInput, match=r"results/metrics/unet.tsv.*not here"):
+@pytest.mark.parametrize("gone", ["results/metrics/unet.tsv", "results/logs/split.log"])
+def test_what_is_gone_is_named(study: Path, gone: str) -> None:
+    (study / gone).unlink()
+    with pytest.raises(BadInput, match=rf"{gone}.*not here"):
         crate.write(study / "results")
 
 

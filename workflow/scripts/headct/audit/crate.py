@@ -92,7 +92,7 @@ def write(results: Path) -> None:
     The job that writes the crate is not in it, and neither are files that no record names.
 
     Raises:
-        BadInput: there are no records, or one of them names an output that is not there.
+        BadInput: there are no records, or one of them names an output or a log that is not there.
     """
     own = f"results/{METADATA}"
     jobs = [job for job in records.load(results) if own not in job.outputs]
@@ -165,7 +165,8 @@ def _version(job: Record) -> dict[str, str]:
 def _add_files(crate: ROCrate, results: Path, jobs: Sequence[Record]) -> dict[str, Entity]:
     """All outputs with the digests recorded; and the records, logs, configuration and code behind them."""
     made = {path: digest for job in jobs for path, digest in job.outputs.items()}
-    missing = [path for path in made if not (results.parent / path).is_file()]
+    named = [*made, *(job.log for job in jobs)]
+    missing = [path for path in named if not (results.parent / path).is_file()]
     if missing:
         advice = "a run record names this file and it is not here; make it again, or take the record away"
         raise BadInput([Problem(path, advice) for path in sorted(missing)])
