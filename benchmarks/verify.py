@@ -182,12 +182,10 @@ def _processor_s() -> float:
 def report(sizes: dict[str, int], taken: dict[str, tuple[float, float]]) -> None:
     """The result as a page."""
     alone = taken[SHA256SUM][0]
+    cores = len(os.sched_getaffinity(0))
     print("# Verifying a study of full size\n")
-    print(f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores, best of {REPEATS}.")
-    print(
-        f"{len(sizes)} files, {sum(sizes.values()) / 1e9:.2f} GB, simulated, in memory:"
-        " `benchmarks/verify.py`.\n"
-    )
+    print(f"{datetime.date.today()}, {cores} cores, best of {REPEATS}; how: `benchmarks/verify.py`.")
+    print(f"{len(sizes)} files, {sum(sizes.values()) / 1e9:.2f} GB, simulated, in memory.\n")
     print("| what | processor s | wall s | ratio to `sha256sum` | processor s beyond it per 1000 files |")
     print("|---|---:|---:|---:|---:|")
     for name, (processor, wall) in taken.items():
