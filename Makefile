@@ -52,7 +52,7 @@ drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table 
 	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
 	 PYTHONPATH=$(PYTHONPATH):tests/workflow python tests/slurm/drill.py) 2>&1 | tee tests/slurm/drill-result.md
 
-BENCHMARKS ?= ingest losses training inference metrics null_studies
+BENCHMARKS ?= dag ingest losses training inference metrics null_studies
 
 benchmarks: $(READY)  ## against peers, on real and simulated scans; the results are kept, with their date
 	for name in $(BENCHMARKS); do \

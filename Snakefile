@@ -66,6 +66,16 @@ onstart:
     record.write_start(Path(workflow.basedir), Path(PLAN))
 
 
+onerror:
+    failed = [
+        failures.Failed.of(job.rule.name, job.wildcards_dict, job.log, workflow.dag.jobid(job))
+        for job in workflow.scheduler.failed
+    ]
+    if failed:
+        said = "".join(Path(file).read_text(encoding="utf-8") for file in log)
+        print(failures.report(failed, said), file=sys.stderr)
+
+
 rule all:
     """Everything: cohort, models, predictions, metrics, statistics, tables, figures, reports, and the seal."""
     default_target: True

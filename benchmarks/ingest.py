@@ -229,14 +229,15 @@ def report(found: dict[tuple[str, str], dict], steps: dict[str, float], repeats:
     rest = steps["all"] - sum(parts.values())
     shown = {"imports": steps["imports"], **parts, "rest": rest}
     lines += [f"| {label} | {value:.3f} |" for label, value in shown.items()]
-    hours = found[MADE, OURS]["wall"] * SCANS / CORES / 3600
+    hours = found[MADE, OURS_INSIDE]["wall"] * SCANS / CORES / 3600
     lines += [
         "",
         f"## {SCANS} scans",
         "",
-        f"One {MADE} takes {found[MADE, OURS]['wall']:.2f} s, so {SCANS} scans on {CORES} cores "
-        f"take {hours:.1f} h, and {SCANS * found[MADE, OURS]['size'] / 1000:.0f} GB on the disk. "
-        "Snakemake adds about 0.1 s per job; reading from a slow disk or network comes on top.",
+        f"One {MADE} takes {found[MADE, OURS_INSIDE]['wall']:.2f} s within a job, which converts many, so "
+        f"{SCANS} scans on {CORES} cores take {hours:.1f} h, and "
+        f"{SCANS * found[MADE, OURS]['size'] / 1000:.0f} GB on the disk; reading from a slow disk or network "
+        "comes on top.",
     ]
     return "\n".join(lines)
 

@@ -55,11 +55,6 @@ def slurm(*words: str | int) -> str:
     return result.stdout.strip()
 
 
-def queue() -> list[str]:
-    """Numbers of the jobs that are not over."""
-    return slurm("squeue", "--noheader", "--format", "%i").split()
-
-
 def start_waiting_jobs() -> None:
     """Spare requeued jobs the two minutes that Slurm has them wait."""
     pending = ["squeue", "--noheader", "--states", "PENDING", "--format", "%i %r"]
@@ -68,12 +63,6 @@ def start_waiting_jobs() -> None:
         job, reason = line.split(maxsplit=1)
         if reason == "BeginTime":
             subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True)
-
-
-def all_jobs_over() -> bool:
-    """Whether no job waits or runs."""
-    start_waiting_jobs()
-    return not queue()
 
 
 def job_record(job: str | int) -> dict[str, str]:
@@ -148,7 +137,7 @@ class Study:
 
     def resume(self) -> subprocess.Popen[bytes]:
         """Start again after a kill: wait for the jobs that still live, take the stale lock away, go on."""
-        wait_for(all_jobs_over, "the end of the live jobs", 300)
+        wait_for(self.all_jobs_over, "the end of the live jobs", 300)
         unlock = snake.run("--directory", self.folder, "--configfile", self.configfile, "--unlock")
         assert unlock.returncode == 0, unlock.stdout
         return self.start(*self.targets)
@@ -165,6 +154,16 @@ class Study:
     def jobs(self) -> list[str]:
         """Numbers of the Slurm jobs that were submitted for this study, in order."""
         return re.findall(r"submitted with SLURM jobid (\d+)", self.output())
+
+    def live_jobs(self) -> list[str]:
+        """Those that wait or run."""
+        queue = slurm("squeue", "--noheader", "--format", "%i").split()
+        return [job for job in self.jobs() if job in queue]
+
+    def all_jobs_over(self) -> bool:
+        """Whether no job waits or runs."""
+        start_waiting_jobs()
+        return not self.live_jobs()
 
     def job_of(self, model: str) -> str:
         """Number of the last Slurm job of a model's training."""

@@ -28,7 +28,6 @@ from cluster import Study, wait_for
 
 from headct.artefacts import read_tsv
 
-LONGER = {"monai": {"epochs": 150}, "blastct": {"epochs": 40}}  # some minutes
 ANY_TIME = [
     faults.cancelled,
     faults.training_killed,
@@ -60,12 +59,19 @@ class Drill:
 
     reference: Path
     folder: Path
+    epochs: int
     rows: list[Row] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def longer(self) -> dict[str, dict]:
+        """What is changed in the miniature's configuration, so that there is time for faults."""
+        return {"monai": {"epochs": self.epochs}, "blastct": {"epochs": self.epochs // 2}}
+
     def study(self, name: str, **changes: dict) -> Study:
+        """A study of which only the models are to be made."""
         folder = self.folder / name
-        return Study(folder, miniature.ready_to_train(self.reference, folder, **LONGER | changes))
+        return Study(folder, miniature.ready_to_train(self.reference, folder, **self.longer | changes))
 
     def say(self, text: str) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
@@ -84,7 +90,7 @@ class Drill:
             starts = [session["from_iteration"] for session in other["sessions"]]
             self.expect(starts == sorted(starts), f"{name}: {model} went back, {starts}")
             self.say(f"{name}: {model} as undisturbed; sessions from iterations {starts}")
-        self.expect(cluster.queue() == [], f"{name}: jobs are left")
+        self.expect(not study.live_jobs(), f"{name}: jobs are left")
         orphans = study.processes()
         self.expect(not orphans, f"{name}: processes are left, {orphans}")
 
@@ -277,15 +283,17 @@ def main() -> None:
     parser.add_argument(
         "--undisturbed", type=Path, help="folder of the undisturbed run; made if there is none"
     )
+    parser.add_argument("--epochs", type=int, default=100, help="so many that a training lasts some minutes")
     parser.add_argument("--only", help="name of a round; all others are left out")
     arguments = parser.parse_args()
     if reason := cluster.obstacle():
         sys.exit(reason)
     with tempfile.TemporaryDirectory(prefix="headct-drill-") as folder:
-        drill = Drill(arguments.undisturbed or Path(folder) / "undisturbed", Path(folder))
+        undisturbed = arguments.undisturbed or Path(folder) / "undisturbed"
+        drill = Drill(undisturbed, Path(folder), arguments.epochs)
         if not drill.reference.exists():
             drill.say("the undisturbed run, without a cluster")
-            miniature.run_locally(drill.reference, LONGER, *miniature.predictions())
+            miniature.run_locally(drill.reference, drill.longer, *miniature.predictions())
         cluster.up()
         try:
             for seed, go in enumerate(ROUNDS, start=arguments.seed):

@@ -13,6 +13,7 @@ from headct.code import PACKAGE
 REPOSITORY = PACKAGE.parents[2]
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 SETTINGS = {"surface_distance_percentile": 95}
+CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics": SETTINGS}
 
 
 def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] | None = None) -> None:
@@ -35,7 +36,8 @@ def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] 
 def run() -> None:
     """A study of four jobs in the working directory, up to the seal."""
     Path("scans.tsv").write_text("scan_id\ns1\n")
-    write_json({"metrics": SETTINGS, "analysis_plan": "config/analysis_plan.yaml"}, "results/config.json")
+    write_json(CONFIG, "results/config.json")
+    write_json({"name": "mini"}, "results/study.json")
     record.write_start(REPOSITORY, PLAN)
     job("split", ["scans.tsv"], {"results/cohort/split.tsv": "scan_id\tset\ns1\ttest\n"})
     score("scan_id\tdice\ns1\t0.81\n")

@@ -17,20 +17,20 @@ def make(study: Path) -> Path:
     """Write the folder below ``study`` and return ``study/results``."""
     results = study / "results"
     write_json(
-        {"study": {"name": "made-up", "note": "no patients"}, "sheet": "trial/scans.tsv"},
+        {"study": {"name": "made-up", "note": "no patients"}, "sheet": "trial/all scans.tsv"},
         results / "config.json",
     )
     write_json({"name": "made-up"}, results / "study.json")
     for path in ("Snakefile", "workflow/scripts/headct/ingest.py", "config/analysis_plan.yaml"):
         _text(results / "audit/workflow" / path, f"# {path}\n")
-    _text(study / "trial/scans.tsv", "scan_id\n1\n2\n")
+    _text(study / "trial/all scans.tsv", "scan_id\n1\n2\n")
     _text(study / "config/analysis_plan.yaml", "# config/analysis_plan.yaml\n")
     for scan in ("1", "2"):
         outputs = [f"results/data/{scan}/{name}" for name in ("scan.json", "ct.nii.gz")]
         job(study, f"ingest/{scan}", "ingest", [], outputs, minute=int(scan), wildcards={"scan": scan})
     scans = [f"results/data/{scan}/scan.json" for scan in ("1", "2")]
     split, metrics = "results/cohort/split.tsv", "results/metrics/unet.tsv"
-    job(study, "split", "split", ["trial/scans.tsv", *scans], [split], minute=3)
+    job(study, "split", "split", ["trial/all scans.tsv", *scans], [split], minute=3)
     job(study, "metrics/unet", "metrics", [split], [metrics], minute=4, wildcards={"model": "unet"})
     plan = "config/analysis_plan.yaml"
     job(study, "tables/table1", "table1", [metrics, plan], ["results/tables/table1.tsv"], minute=5)

@@ -160,3 +160,18 @@ def test_intervals_move_with_the_values(n: int, shift: float, factor: float) -> 
     np.testing.assert_allclose(moved, factor * plain + shift, rtol=1e-6, atol=1e-6)
     turned = np.ravel(evaluate(mean(-values), draws).interval(0.9))
     np.testing.assert_allclose(turned, -plain[::-1], rtol=1e-6, atol=1e-6)
+
+
+def test_intervals_end_where_the_measure_does() -> None:
+    shares = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    draws = bootstrap.draws_of_scans(4, 200, 1)
+    free, held = (
+        bootstrap.evaluate(bootstrap.mean(shares[None]), draws, bounds=bounds)
+        for bounds in (bootstrap.UNBOUNDED, (0, 1))
+    )
+    assert free.interval(0.95)[1][0] > 1
+    assert held.interval(0.95)[1][0] == 1
+    assert held.interval(0.95)[0][0] == max(free.interval(0.95)[0][0], 0)
+    against = held.differences([1], [0])
+    assert against.interval(0.95)[0][0] == -1
+    assert against.interval(0.95)[1][0] > 0

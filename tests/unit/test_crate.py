@@ -67,7 +67,7 @@ def test_a_table_leads_back_to_the_raw_series(study: Path) -> None:
         path = pending.pop()
         met.add(path)
         pending += [each for each in references(maker.get(path, {}), "object") if each not in met]
-    assert {"data/1/scan.json", "data/2/scan.json", "#trial/scans.tsv"} <= met
+    assert {"data/1/scan.json", "data/2/scan.json", "#trial/all%20scans.tsv"} <= met
     assert "DICOM instance" in graph["data/1/scan.json"]["description"]
 
 
@@ -82,9 +82,9 @@ def test_every_output_stands_with_digest_and_size(study: Path) -> None:
 
 def test_what_lies_outside_is_a_digest_or_its_copy(study: Path) -> None:
     graph = graph_of(study)
-    assert graph["#trial/scans.tsv"]["value"] == sha256_of(study / "trial/scans.tsv")
+    assert graph["#trial/all%20scans.tsv"]["value"] == sha256_of(study / "trial/all scans.tsv")
     assert "audit/workflow/config/analysis_plan.yaml" in references(graph["#job/tables/table1"], "object")
-    assert set(references(graph["#run"], "object")) == {"config.json", "#trial/scans.tsv"}
+    assert set(references(graph["#run"], "object")) == {"config.json", "#trial/all%20scans.tsv"}
     assert references(graph["#run"], "result") == ["tables/"]
 
 
@@ -103,9 +103,10 @@ def test_of_two_jobs_that_made_one_file_the_last_counts(study: Path) -> None:
     assert graph_of(study)["metrics/unet.tsv"]["sha256"] == sha256_of(study / "results/metrics/unet.tsv")
 
 
-def test_an_output_that_is_gone_is_named(study: Path) -> None:
-    (study / "results/metrics/unet.tsv").unlink()
-    with pytest.raises(BadInput, match=r"results/metrics/unet.tsv.*not here"):
+@pytest.mark.parametrize("gone", ["results/metrics/unet.tsv", "results/logs/split.log"])
+def test_what_is_gone_is_named(study: Path, gone: str) -> None:
+    (study / gone).unlink()
+    with pytest.raises(BadInput, match=rf"{gone}.*not here"):
         crate.write(study / "results")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import logging
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -435,3 +437,14 @@ def test_only_what_an_earlier_job_did_not_write_is_predicted_again(
     assert predicted_again() == {"b", "c"}, "two networks again"
     assert [path.name for path in sorted((tmp_path / "trial").glob("*"))] == ["b.nii.gz", "c.nii.gz"]
     assert list(read_tsv(tmp_path / "trial.tsv")["scan_id"]) == ["b", "c"]
+
+
+def test_a_full_disk_is_no_fault_of_the_scan(tmp_path: Path) -> None:
+    def fail(number: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    outcome = pipeline.Outcome(trial.TrialScan("scan-1", tmp_path, tmp_path))
+    with pytest.raises(OSError, match="No space left"):
+        outcome.step(fail, errno.ENOSPC)
+    outcome.step(fail, errno.EACCES)
+    assert "Permission denied" in outcome.reason

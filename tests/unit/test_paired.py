@@ -159,7 +159,7 @@ def test_verdict_of_an_interval() -> None:
 
 
 def test_share_that_was_not_seen() -> None:
-    # R: binom.test(0, 174, conf.level = 0.90)$conf.int: 0 to 0.01706883 (1 - 0.05^(1/174))
+    # R: binom.test(0, 174, conf.level = 0.90)$conf.int: 0 to 0.01706949 (1 - 0.05^(1/174))
     assert unseen_share(174) == pytest.approx(stats.binomtest(0, 174).proportion_ci(0.90, "exact").high)
 
 

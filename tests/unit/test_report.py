@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import finished_run
+import pandas as pd
 import pytest
 import reported_run
 from html_page import Page
@@ -20,6 +21,7 @@ from headct.report.statements import STATEMENTS, listed
 
 ITEMS = sorted((reported_run.REPOSITORY / "resources/reporting").glob("*.yaml"))
 REPORTING = set(configuration.config_schema()["properties"]["reporting"]["properties"])
+PLANNED = "2026-11-23"
 N_ITEMS = {"claim-2024": 44, "tripod-ai": 52, "stard-ai": 48, "consort-ai": 14}
 """Items with their lettered parts."""
 
@@ -60,7 +62,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
     items = (
         '[{item: "1", asks: a, run: [flow, typo]}, {item: "2", asks: b, authors: typo}, {item: "3", asks: c}]'
     )
-    path.write_text(f"{{name: n, title: t, source: s, doi: d, items: {items}}}", encoding="utf-8")
+    path.write_text(f"{{name: n, title: t, source: s, doi: d, note: o, items: {items}}}", encoding="utf-8")
     with pytest.raises(BadInput) as refused:
         checklists.read(path, {"title": ""})
     assert [problem.row for problem in refused.value.problems] == ["1", "2", "3"]
@@ -95,7 +97,9 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("detection", "IVH sensitivity 89% (95% CI, 56% to 98%), specificity not estimable"),
         ("cross_table", "ICH 8 true positive, 1 false negative, 0 false positive, 3 true negative"),
         ("failures", "ICH missed in 1/9 (11%) and invented in 0/3 (0%)"),
+        ("measures", "surface Dice at 1 mm (ICH), 1 mm (PHE) and 1 mm (IVH)"),
         ("positivity", "above 0 mL and 0.1 mL"),
+        ("sensitivity", "sites drawn, IVH Dice difference 0.040 (95% CI, −0.020 to 0.100)"),
         ("subgroups", "1 of 2 cells"),
         ("plan", "The analysis plan of 2026-11-23 (SHA-256 ffff"),
         ("intervals", "10000 resamples, seed 2022"),
@@ -118,6 +122,12 @@ def test_versions_that_differ_between_jobs_are_all_named(results: Path) -> None:
     finished_run.job(study, "statistics", "statistics", [], [], minute=5, packages={"numpy": "2.4.5"})
     finished_run.job(study, "figures/flow", "flow", [], [], minute=6, packages={"numpy": "1.0"})
     assert "numpy 2.4.5 and 2.4.6" in text_of("software", results)
+
+
+def test_the_tolerance_of_the_surface_dice_is_the_one_that_was_used(results: Path) -> None:
+    table = pd.DataFrame({"label": ["ICH", "PHE", "IVH"], "tolerance_mm": [5.13, 6.0, 1.0]})
+    write_tsv(table, results / "statistics/surface_tolerance.tsv")
+    assert "surface Dice at 5.13 mm (ICH), 6 mm (PHE) and 1 mm (IVH)" in text_of("measures", results)
 
 
 def test_without_second_readings_this_is_said(results: Path) -> None:
@@ -182,5 +192,6 @@ def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path
         text = path.read_text(encoding="utf-8")
         assert text == (other / path.relative_to(results)).read_text(encoding="utf-8")
         assert not re.search(r"\d\d:\d\d:\d\d", text), "no time of day"
+        assert not re.search(r"\d{4}-\d\d-\d\d", text.replace(PLANNED, "")), "no date but the plan's"
         assert finished_run.HOST["name"] not in text
         assert "Simulated data, no patients" in text

@@ -126,9 +126,12 @@ def test_a_scan_that_is_mended_joins_the_others(small: Path) -> None:
 def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
     obstacle = small / "results/data/scan-0003/ct.nii.gz"  # a folder where a file must be
     obstacle.mkdir(parents=True)
-    done = run(small, "--keep-going", "results/cohort/cohort.tsv")
+    done = run(small, "--keep-going", "--retries", "1", "results/cohort/cohort.tsv")
     assert done.returncode == 1
-    assert "scan-0003: IsADirectoryError" in done.stdout
+    end = done.stdout[done.stdout.index("1 job failed") :]
+    assert end.count("Failed: ingest shard=") == 1
+    assert "results/logs/ingest/" in end
+    assert "| scan-0003: IsADirectoryError" in end
     converted = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
     assert len(converted) == 6
     obstacle.rmdir()
@@ -138,7 +141,7 @@ def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
     assert (small / "results/data/scan-0003/scan.json").exists()
 
 
-def test_a_changed_mask_converts_its_scan_alone(small: Path) -> None:
+def test_a_changed_mask_converts_its_scan_alone_and_a_lost_file_is_noticed(small: Path) -> None:
     assert run(small, "results/cohort/cohort.tsv").returncode == 0
     before = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
     change_mask(small / "trial/masks/scan-0003.nii.gz", lambda labels: np.minimum(labels, 1))
@@ -147,6 +150,8 @@ def test_a_changed_mask_converts_its_scan_alone(small: Path) -> None:
     changed = [path.parent.name for path, time in before.items() if path.stat().st_mtime_ns != time]
     assert changed == ["scan-0003"]
     assert snake.planned(run(small, "-n", "results/cohort/cohort.tsv")) == {}
+    next((small / "trial/dicom/scan-0001").iterdir()).unlink()
+    assert snake.planned(run(small, "-n", "results/cohort/cohort.tsv")) == {"ingest": 1, "cohort": 1}
 
 
 def test_a_wrong_base_path_ends_before_any_job(small: Path) -> None:
@@ -203,4 +208,8 @@ def test_a_gpu_that_is_not_there_is_an_error_and_no_fallback(demo: Path, small: 
         "results/models/unet/seed-1/fold-all/train.json",
     )
     assert done.returncode == 1
-    assert "no GPU is visible" in done.stdout
+    end = done.stdout[done.stdout.index("1 job failed") :]
+    assert (
+        "Failed: train model=unet seed=1 fold=all\n  results/logs/train/unet/seed-1/fold-all.log ends:" in end
+    )
+    assert "no GPU is visible" in end

@@ -22,6 +22,8 @@ def test_a_second_run_in_another_folder_gives_the_same_bytes(demo: Path, tmp_pat
         for pattern in (
             "tables/*",
             "figures/*",
+            "report/**/*.html",
+            "audit/methods.md",
             "statistics/*",
             "metrics/*",
             "cohort/*",

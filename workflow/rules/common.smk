@@ -16,7 +16,7 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
     os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
-from headct import configuration, shards, sheet, study
+from headct import configuration, failures, shards, sheet, study
 from headct.audit import record, seal
 from headct.code import code_digest
 from headct.problems import BadInput

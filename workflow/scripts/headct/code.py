@@ -52,7 +52,7 @@ def module_digest(module: str) -> str:
 @cache
 def source_digest(source: str) -> str:
     """As :func:`module_digest`, of Python source; raises SyntaxError where it is none."""
-    return hashlib.sha256(_bare(source).encode()).hexdigest()
+    return hashlib.sha256(ast.unparse(_parsed(source)).encode()).hexdigest()
 
 
 def file_of(module: str) -> Path | None:
@@ -88,15 +88,12 @@ def _imports(module: str) -> frozenset[str]:
 
 @cache
 def _parsed(source: str) -> ast.Module:
-    return ast.parse(source)
-
-
-def _bare(source: str) -> str:
-    tree = ast.parse(ast.unparse(_parsed(source)))
+    """A module as it runs: without comments and docstrings."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
-    return ast.unparse(tree)
+    return tree
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -22,10 +22,13 @@ from headct.problems import BadInput, Problem
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The schemas are read at the start of every job: in C a tenth of the time, where PyYAML has it."""
+
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
     """Read a JSON Schema that is written as YAML."""
-    schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    schema: dict[str, Any] = yaml.load(path.read_bytes(), SAFE_LOADER)
     return schema
 
 

@@ -78,8 +78,9 @@ def source_files(folder: str | Path) -> dict[str, os.stat_result]:
 
 
 def listing_of(folder: str | Path, files: Mapping[str, os.stat_result]) -> str:
-    """SHA-256 of the names (below ``folder``) and sizes of files."""
-    listed = sorted((os.path.relpath(file, folder), entry.st_size) for file, entry in files.items())
+    """SHA-256 of the names (below ``folder``) and sizes of its :func:`source_files`."""
+    above = len(os.path.join(folder, ""))  # noqa: PTH118
+    listed = sorted((file[above:], entry.st_size) for file, entry in files.items())
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from rocrate.model.computationalworkflow import ComputationalWorkflow
 from rocrate.model.contextentity import ContextEntity
@@ -25,7 +26,7 @@ from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
 from headct.artefacts import read_json, sha256_of, write_json
-from headct.audit import records
+from headct.audit import ledger, records
 from headct.audit.records import Record
 from headct.problems import BadInput, Problem
 
@@ -52,6 +53,9 @@ SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
 COMPLETED = "http://schema.org/CompletedActionStatus"
 LICENCE = "Not stated here: the owner of the study says on which terms its results may be used."
 
+SINGLE = (CONFIG, "study.json", "audit/start.json", ledger.LEDGER)
+"""Files that Snakemake's own process wrote, or several jobs together."""
+
 FORMATS = {
     ".gz": "application/gzip",
     ".html": "text/html",
@@ -72,6 +76,8 @@ DESCRIPTIONS = {
     "cohort/cohort.tsv": "One scan per row: included, excluded or in error, with reason and digests.",
     "cohort/split.tsv": "Training and test set, with the digests of each scan's volume and labels.",
     "data/*/scan.json": "One scan: SHA-256 of every DICOM instance of its series, geometry, eligibility.",
+    "audit/start.json": "Versions, commit and digests of the code at the start of the run.",
+    ledger.LEDGER: "Every time that labels of the test set were used for scoring, and by what.",
     "audit/runs/*.json": "Run record of one job: command, digests, machine, versions, seeds.",
 }
 """What a file is, by pattern of its path (an asterisk matches slashes as well)."""
@@ -86,7 +92,7 @@ def write(results: Path) -> None:
     The job that writes the crate is not in it, and neither are files that no record names.
 
     Raises:
-        BadInput: there are no records, or one of them names an output that is not there.
+        BadInput: there are no records, or one of them names an output or a log that is not there.
     """
     own = f"results/{METADATA}"
     jobs = [job for job in records.load(results) if own not in job.outputs]
@@ -159,14 +165,16 @@ def _version(job: Record) -> dict[str, str]:
 def _add_files(crate: ROCrate, results: Path, jobs: Sequence[Record]) -> dict[str, Entity]:
     """All outputs with the digests recorded; and the records, logs, configuration and code behind them."""
     made = {path: digest for job in jobs for path, digest in job.outputs.items()}
-    missing = [path for path in made if not (results.parent / path).is_file()]
+    named = [*made, *(job.log for job in jobs)]
+    missing = [path for path in named if not (results.parent / path).is_file()]
     if missing:
         advice = "a run record names this file and it is not here; make it again, or take the record away"
         raise BadInput([Problem(path, advice) for path in sorted(missing)])
     copied = (
         path.relative_to(results).as_posix() for path in (results / WORKFLOW).rglob("*") if path.is_file()
     )
-    beside = [CONFIG, "study.json", *copied, *(job.path for job in jobs)]
+    single = [path for path in SINGLE if (results / path).is_file()]
+    beside = [*single, *copied, *(job.path for job in jobs)]
     paths = [*(f"results/{path}" for path in beside if path != SNAKEFILE), *(job.log for job in jobs)]
     digests = {path: sha256_of(results.parent / path) for path in paths} | made
     return {
@@ -204,7 +212,7 @@ def _add_elsewhere(crate: ROCrate, files: Entities, jobs: Sequence[Record]) -> d
         or crate.add(
             ContextEntity(
                 crate,
-                f"#{path}",
+                f"#{quote(path)}",
                 {"@type": "PropertyValue", "name": path, "propertyID": SHA256, "value": digest},
             )
         )
@@ -245,7 +253,7 @@ def _add_parameter(crate: ROCrate, example: Entity) -> Entity:
     parameter = crate.add(
         ContextEntity(
             crate,
-            f"#parameter/{name}",
+            f"#parameter/{quote(name)}",
             {"@type": "FormalParameter", "additionalType": kind, "name": name},
         )
     )

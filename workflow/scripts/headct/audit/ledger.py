@@ -20,7 +20,7 @@ from typing import Any
 LEDGER = "audit/test_set_ledger.tsv"
 """Below the results folder."""
 
-SCORING = frozenset({"metrics", "second_readings"})
+SCORING = frozenset({"metrics", "second_readings", "surface_tolerance"})
 """Rules that compare anything with the labels of the test set."""
 
 

@@ -200,7 +200,7 @@ def _open_test_set(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
         RESULTS / ledger.LEDGER,
         scored=record["ended"],
         rule=job.rule,
-        model=job.wildcards.get("model", "second-reading"),
+        model=job.wildcards.get("model", job.rule),
         predictions=" ".join(digests[path] for path in sorted(manifests)),
         split=digests["results/cohort/split.tsv"],
         plan=str(read_json(START)["analysis_plan"]) if START.is_file() else "",

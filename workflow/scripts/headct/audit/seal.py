@@ -100,7 +100,7 @@ def _by(path: str) -> str:
         return RUN
     if path == ledger.LEDGER:
         return "jobs that scored"
-    return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, "ro-crate-metadata.json") else ""
+    return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, crate.METADATA) else ""
 
 
 def number(results: Path) -> int:

@@ -20,11 +20,11 @@ from urllib.parse import unquote
 
 from headct.artefacts import UNFINISHED, read_json, sha256_of
 from headct.audit import evidence, ledger, manifest, records, seal
+from headct.audit.crate import METADATA
 from headct.audit.manifest import Entry, below_results
 from headct.audit.records import Record
 from headct.code import source_digest
 
-CRATE = "ro-crate-metadata.json"
 RUNS = "audit/runs/"
 SETTINGS_OF = {
     "split": "split",
@@ -294,18 +294,18 @@ def settings(folder: Folder) -> Iterator[Finding]:
 
 def crate(folder: Folder) -> Iterator[Finding]:
     """The files and digests that the RO-Crate names, if there is one."""
-    if CRATE not in folder.sizes:
+    if METADATA not in folder.sizes:
         return
-    content = folder.json_of(CRATE)
+    content = folder.json_of(METADATA)
     if not isinstance(content, dict) or not isinstance(content.get("@graph"), list):
-        yield Finding(CRATE, "is no RO-Crate")
+        yield Finding(METADATA, "is no RO-Crate")
         return
     for entity in content["@graph"]:
         path = unquote(str(entity.get("@id", "")))
         if path in folder.sizes and entity.get("sha256", folder.digests[path]) != folder.digests[path]:
-            yield Finding(CRATE, f"has another digest of {path} than the file")
+            yield Finding(METADATA, f"has another digest of {path} than the file")
         elif "sha256" in entity and path in folder.listed and path not in folder.sizes:
-            yield Finding(CRATE, f"names {path}, which is not there")
+            yield Finding(METADATA, f"names {path}, which is not there")
 
 
 def evidence_digest(folder: Folder) -> Iterator[Finding]:

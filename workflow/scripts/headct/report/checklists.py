@@ -41,12 +41,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Checklist:
-    """One checklist with its source."""
+    """One checklist with its source; ``note`` says how its items were read, and how surely they are known."""
 
     name: str
     title: str
     source: str
     doi: str
+    note: str
     items: Sequence[Item]
 
 
@@ -87,7 +88,9 @@ def read(path: Path, reporting: Mapping[str, str]) -> Checklist:
     ]
     if problems:
         raise BadInput(problems)
-    return Checklist(content["name"], content["title"], content["source"], content["doi"], items)
+    return Checklist(
+        **{name: content[name] for name in ("name", "title", "source", "doi", "note")}, items=items
+    )
 
 
 def _unknown(item: Item, reporting: Mapping[str, str]) -> list[str]:
@@ -126,6 +129,7 @@ def html(checklists: Sequence[Checklist], facts: Facts) -> str:
         parts += [
             page.heading(checklist.name),
             page.paragraph(source),
+            page.paragraph(checklist.note),
             page.table(
                 ("Item", "Asks for", "In this run", "Evidence"),
                 [_row(answer) for answer in answered[checklist.name]],

@@ -13,6 +13,8 @@ import pandas as pd
 
 from headct.artefacts import read_json, read_tsv
 from headct.audit import records
+from headct.labels import LABELS
+from headct.metrics.__main__ import read_settings
 from headct.tables.models import title_of
 
 STATISTICS = (
@@ -25,6 +27,9 @@ BEFORE_THE_REPORTS = (
     *("statistics.json", "paired_analysis.json", "rater_agreement.json"),
 )
 """Run records of the jobs that the reports wait for. Others run beside them: which are there is chance."""
+
+TEXT = ("site", "sex", "rater", "status", "reason", "flags", "manufacturer")
+"""Columns of the cohort that are text even if empty."""
 
 SOFTWARE = (
     *("torch", "nnunetv2", "monai", "blast-ct", "pydicom", "SimpleITK", "connected-components-3d"),
@@ -42,6 +47,7 @@ class Facts:
         cohort, flow, split, balance: tables of ``results/cohort``.
         statistics: tables of ``results/statistics`` by name.
         training: the ``train.json`` of each trained model, one per seed and fold.
+        surface_tolerance_mm: tolerance of the surface Dice by lesion, as it was used.
         versions: versions of the software that made the results, by name; several where jobs differ.
     """
 
@@ -52,6 +58,7 @@ class Facts:
     balance: pd.DataFrame
     statistics: Mapping[str, pd.DataFrame]
     training: Mapping[str, Sequence[Mapping[str, Any]]]
+    surface_tolerance_mm: Mapping[str, float]
     versions: Mapping[str, Sequence[str]]
 
     @property
@@ -91,7 +98,7 @@ def read(results: Path) -> Facts:
     """Read the facts from a results folder."""
     config = read_json(results / "config.json")
     cohort = results / "cohort"
-    statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv") for name in STATISTICS}
+    statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv", note=str) for name in STATISTICS}
     order = list(statistics["dice_summary"]["model"])
     config["models"] = {model: config["models"][model] for model in sorted(config["models"], key=order.index)}
     training = {
@@ -103,14 +110,18 @@ def read(results: Path) -> Facts:
         for model, settings in config["models"].items()
         if settings["framework"] != "ensemble"
     }
+    of_raters = results / "statistics/surface_tolerance.tsv"
+    by_raters = config["metrics"]["surface_tolerance_mm"] is None and of_raters.is_file()
+    measures = read_settings(config["metrics"], of_raters if by_raters else None)
     return Facts(
         config=config,
-        cohort=read_tsv(cohort / "cohort.tsv", reason=str, flags=str),
+        cohort=read_tsv(cohort / "cohort.tsv", **dict.fromkeys(TEXT, str)),
         flow=read_tsv(cohort / "flow.tsv"),
         split=read_tsv(cohort / "split.tsv", drawn_by=str),
         balance=read_tsv(cohort / "balance.tsv"),
         statistics=statistics,
         training=training,
+        surface_tolerance_mm={label: measures.tolerance_mm(label) for label in LABELS},
         versions=_versions(results, training),
     )
 

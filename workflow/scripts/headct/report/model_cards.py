@@ -21,7 +21,7 @@ from headct.report.statements import (
     training_of,
 )
 from headct.statistics.agreement import ALL_SCANS
-from headct.tables.page import DASH, number, spread
+from headct.tables.page import DASH, count, number, spread
 
 UP = "../../"
 """From the page's folder to the results."""
@@ -130,7 +130,7 @@ def _agreement(model: str, facts: Facts) -> str:
 
 def _failures(model: str, facts: Facts) -> str:
     summary = facts.statistics["dice_summary"]
-    failed = int(summary.loc[summary["model"] == model, "n_failed"].max())
+    failed = count(float(summary.loc[summary["model"] == model, "n_failed"].max()))
     parts = [
         f"{row['label']} missed in {row['fn']} of {row['n_present']} scans with it, predicted in {row['fp']}"
         f" of {row['n_absent']} without"

@@ -187,10 +187,10 @@ def acquisition(facts: Facts) -> str:
     spacing = rows["spacing_z_mm"]
     tilted = int(rows["flags"].fillna("").str.contains("tilted").sum())
     return (
-        f"Makers of the scanners: {tallied(rows['manufacturer'])}. Median distance of slices"
-        f" {number(spacing.median(), 1)} mm (range {number(spacing.min(), 1)} to {number(spacing.max(), 1)});"
-        f" median number of slices {count(rows['n_slices'].median())}; gantry tilted in"
-        f" {share(tilted, len(rows))}."
+        f"Makers of the scanners: {tallied(rows['manufacturer'].fillna('not stated'))}. Median distance of"
+        f" slices {number(spacing.median(), 1)} mm (range {number(spacing.min(), 1)} to"
+        f" {number(spacing.max(), 1)}); median number of slices {count(rows['n_slices'].median())}; gantry"
+        f" tilted in {share(tilted, len(rows))}."
     )
 
 
@@ -212,9 +212,11 @@ def preprocessing(facts: Facts) -> str:
         + (f", window {window} HU" if (window := joined(runs, "hu_window", separator=" to ")) else "")
         for model, runs in facts.training.items()
     ]
-    return (
-        f"Each model saw the volumes as its own pipeline prepares them ({'; '.join(lines)}). nnU-Net clips to"
-        " percentiles of the intensities in lesions of the training scans."
+    clipped = any(settings["framework"] == "nnunet" for settings in facts.models.values())
+    return f"Each model saw the volumes as its own pipeline prepares them ({'; '.join(lines)})." + (
+        " nnU-Net clips to percentiles of the intensities in lesions of the training scans."
+        if clipped
+        else ""
     )
 
 
@@ -546,12 +548,11 @@ def no_updating(facts: Facts) -> str:
 @borne_out_by("metrics/", "config.json")
 def measures(facts: Facts) -> str:
     """What was measured."""
-    metrics = facts.config["metrics"]
+    tolerances = listed(f"{mm:.3g} mm ({label})" for label, mm in facts.surface_tolerance_mm.items())
     return (
         "Per scan and lesion: Dice (1 where a lesion is in neither mask, 0 where it is in one only), Dice"
         " where it is present, detection, volumes and their error, intersection, false positives, 95th"
-        f" percentile of the surface distance, surface Dice at {metrics['surface_tolerance_mm']:g} mm, and"
-        " lesion-wise F1."
+        f" percentile of the surface distance, surface Dice at {tolerances}, and lesion-wise F1."
     )
 
 
@@ -567,7 +568,7 @@ def positivity(facts: Facts) -> str:
     )
 
 
-@borne_out_by("statistics/plan.tsv", CODE + "config/analysis_plan.yaml")
+@borne_out_by("statistics/plan.tsv", CODE)
 def plan(facts: Facts) -> str:
     """The analysis plan."""
     items = plan_items(facts)
@@ -619,8 +620,13 @@ def intervals(facts: Facts) -> str:
 @borne_out_by("statistics/sensitivity.tsv")
 def sensitivity(facts: Facts) -> str:
     """Sensitivity analyses of the endpoints."""
-    kinds = listed(facts.statistics["sensitivity"]["analysis"].unique())
-    return f"Sensitivity analyses of every endpoint: {kinds}."
+    rows = facts.statistics["sensitivity"]
+    primary = [
+        f"{row['analysis']}, {row['endpoint']} difference {estimate(row, 'difference')}"
+        for row in rows[rows["status"] == PRIMARY].to_dict("records")
+    ]
+    kinds = listed(rows["analysis"].unique())
+    return f"Sensitivity analyses of every endpoint: {kinds}. Of the primary one: {'; '.join(primary)}."
 
 
 @borne_out_by("statistics/subgroups.tsv")

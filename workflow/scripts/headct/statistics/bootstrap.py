@@ -31,6 +31,8 @@ all of them in 93 % or more with this rule (on other studies: benchmarks/null_st
 
 BCA, STUDENT = "BCa", "t"
 
+UNBOUNDED = (-math.inf, math.inf)
+
 RELATIVE_NOISE = 1e-12
 """Differences below this are rounding noise."""
 
@@ -56,7 +58,8 @@ class Sampled:
     """A statistic of k models or pairs.
 
     ``estimate`` (k,), ``resampled`` (B, k), leave-one-out values ``left_out`` (units, k), and ``by_seed``
-    (seeds, k); ``fisher`` for coefficients between −1 and 1, whose errors are even after atanh.
+    (seeds, k); ``fisher`` for coefficients between −1 and 1, whose errors are even after atanh. An interval
+    ends at ``bounds``, beyond which there is no value.
     """
 
     estimate: np.ndarray
@@ -64,11 +67,14 @@ class Sampled:
     left_out: np.ndarray
     by_seed: np.ndarray
     fisher: bool = False
+    bounds: tuple[float, float] = UNBOUNDED
 
     def differences(self, a: Sequence[int], b: Sequence[int]) -> Sampled:
         """Columns ``a`` minus columns ``b``, draw by draw."""
         parts = (self.estimate, self.resampled, self.left_out, self.by_seed)
-        return Sampled(*(part[..., a] - part[..., b] for part in parts))
+        estimate, resampled, left_out, by_seed = (part[..., a] - part[..., b] for part in parts)
+        low, high = self.bounds
+        return Sampled(estimate, resampled, left_out, by_seed, bounds=(low - high, high - low))
 
     def constant(self) -> np.ndarray:
         """Which columns (k,) do not depend on the scans that are drawn."""
@@ -85,7 +91,7 @@ class Sampled:
         few, constant = self.few(), self.constant()
         ends = zip(self.student(level), self.bca(level), strict=True)
         lower, upper = (np.where(constant, np.nan, np.where(few, t, bca)) for t, bca in ends)
-        return lower, upper
+        return np.clip(lower, *self.bounds), np.clip(upper, *self.bounds)
 
     def method(self) -> np.ndarray:
         """What :meth:`interval` is (k,): BCa, t, or nothing."""
@@ -157,7 +163,9 @@ def degrees_of_freedom(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def evaluate(statistic: Statistic, draws: Draws, fisher: bool = False) -> Sampled:
+def evaluate(
+    statistic: Statistic, draws: Draws, fisher: bool = False, bounds: tuple[float, float] = UNBOUNDED
+) -> Sampled:
     """The statistic on all scans, on each resample, and without each unit; averaged over seeds."""
     n = draws.resamples.shape[1]
     by_seed = statistic(np.full((1, n), 1 / n))[:, 0]
@@ -167,6 +175,7 @@ def evaluate(statistic: Statistic, draws: Draws, fisher: bool = False) -> Sample
         statistic(draws.left_out).mean(axis=0),
         by_seed,
         fisher,
+        bounds,
     )
 
 

@@ -31,7 +31,7 @@ from statsmodels.stats.multitest import multipletests
 from headct.statistics import bootstrap
 from headct.statistics.bootstrap import Sampled
 from headct.statistics.group_tests import ALPHA
-from headct.statistics.measured import Measured, scope
+from headct.statistics.measured import Measured, bounds_of, scope
 from headct.statistics.paired import LEVEL, NO_VARIANCE, sign_flip, too_few
 from headct.statistics.plan import KEY_SECONDARY, PRIMARY, Endpoint, Plan
 
@@ -116,7 +116,7 @@ def _compare(data: Measured, plan: Plan, endpoint: Endpoint, against: str) -> di
     if too_few(n):
         return {**row, "note": too_few(n)}
     draws = bootstrap.draws_of_scans(n, plan.resamples, plan.seed, data.n_seeds)
-    both = bootstrap.evaluate(bootstrap.mean(values), draws)
+    both = _means(endpoint, values, draws)
     of_scans = values.mean(axis=0)
     if endpoint.measure == "false_positive" and data.n_seeds == 1:
         test, p = "McNemar, exact", mcnemar_exact(*of_scans.T)
@@ -129,6 +129,10 @@ def _compare(data: Measured, plan: Plan, endpoint: Endpoint, against: str) -> di
         **_interval(both),
         **{"test": test, "p": p},
     }
+
+
+def _means(endpoint: Endpoint, values: np.ndarray, draws: bootstrap.Draws) -> Sampled:
+    return bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of(endpoint.measure))
 
 
 def _interval(both: Sampled) -> dict[str, Any]:
@@ -160,7 +164,7 @@ def _sensitivity(
         row: dict[str, Any] = {"analysis": analysis, "n": n, "note": too_few(n)}
         if analysis == COMPLETE and not row["note"]:
             draws = bootstrap.draws_of_scans(n, plan.resamples, plan.seed, data.n_seeds)
-            row |= _interval(bootstrap.evaluate(bootstrap.mean(values[:, taken]), draws))
+            row |= _interval(_means(endpoint, values[:, taken], draws))
         elif analysis == SITES:
             of_scans = [sites[scan] for scan in data.scans[taken]]
             row["n_sites"] = len(set(of_scans))
@@ -168,7 +172,7 @@ def _sensitivity(
                 row["note"] = "one site: none can be drawn"
             elif not row["note"]:
                 draws = bootstrap.draws_of_clusters(of_scans, plan.resamples, plan.seed, data.n_seeds)
-                row |= _interval(bootstrap.evaluate(bootstrap.mean(values[:, taken]), draws))
+                row |= _interval(_means(endpoint, values[:, taken], draws))
                 if row["n_sites"] < MINIMUM_SITES:
                     few = f"{row['n_sites']} sites are too few: the interval is too narrow"
                     row["note"] = "; ".join(filter(None, [row["note"], few]))

@@ -12,7 +12,7 @@ from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.references import TRAINING_MEAN
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.bootstrap import HIERARCHICAL_FROM
+from headct.statistics.bootstrap import HIERARCHICAL_FROM, UNBOUNDED
 from headct.statistics.plan import EXPLORATORY, PLANNED, WITHOUT_LESION
 from headct.statistics.scores import EXTRA, FAMILY, REFERENCE
 
@@ -123,6 +123,11 @@ def second_readings(readings: pd.DataFrame) -> list[Measured]:
     lesions = readings[readings["label"].isin(list(LABELS))]
     lesions = lesions.assign(role=REFERENCE, failure=lesions["failure"].fillna(""))
     return [measured(rows) for _, rows in lesions.groupby("model", sort=False)]
+
+
+def bounds_of(measure: str) -> tuple[float, float]:
+    """Least and greatest value of a measure."""
+    return (0, 1) if measure in ("dice", "false_positive", "surface_dice") else UNBOUNDED
 
 
 def status_of(role: str) -> str:

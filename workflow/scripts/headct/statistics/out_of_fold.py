@@ -34,7 +34,7 @@ from headct.statistics import bootstrap
 from headct.statistics import plan as plan_of
 from headct.statistics import scores as scores_of
 from headct.statistics.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.measured import Measured, measured
+from headct.statistics.measured import Measured, bounds_of, measured
 from headct.statistics.paired import LEVEL, NO_VARIANCE, too_few
 
 logger = logging.getLogger("headct.statistics.out_of_fold")
@@ -112,7 +112,7 @@ def _dice(
         means = values.mean(axis=(0, 1)) if len(participants) else np.full(len(data.models), np.nan)
         return [{"dice_mean": mean, "note": note} for mean in means]
     draws = bootstrap.draws_of_clusters(participants, n_resamples, seed, data.n_seeds)
-    found = bootstrap.evaluate(bootstrap.mean(values), draws)
+    found = bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of("dice"))
     lower, upper = found.interval(LEVEL)
     cells = zip(found.estimate, lower, upper, found.method(), found.constant(), strict=True)
     return [

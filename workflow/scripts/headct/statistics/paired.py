@@ -31,7 +31,7 @@ from headct.labels import LABELS
 from headct.statistics import bootstrap
 from headct.statistics.bootstrap import Sampled
 from headct.statistics.group_tests import ALPHA, benjamini_hochberg
-from headct.statistics.measured import Measured, scope
+from headct.statistics.measured import Measured, bounds_of, scope
 from headct.statistics.plan import EXPLORATORY, PLANNED, Family, Plan
 from headct.statistics.scores import EXTRA, FAMILY
 
@@ -193,7 +193,8 @@ def sampled(data: Measured, plan: Plan, measure: str, label: str, scans: str) ->
         predicted = data.arrays[label, "predicted_ml"][:, chosen]
         statistic = bootstrap.ccc(data.reference_ml(label)[chosen], predicted)
         return bootstrap.evaluate(statistic, draws, fisher=True)
-    return bootstrap.evaluate(bootstrap.mean(data.values(measure, label)[:, chosen]), draws)
+    values = data.values(measure, label)[:, chosen]
+    return bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of(measure))
 
 
 def paired_table(data: Measured, plan: Plan) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from headct.artefacts import read_json
 from headct.labels import LABELS
 from headct.statistics import bootstrap
 from headct.statistics.group_tests import benjamini_hochberg
-from headct.statistics.measured import Measured
+from headct.statistics.measured import Measured, bounds_of
 from headct.statistics.paired import LEVEL, NO_VARIANCE
 from headct.statistics.plan import PLANNED, Plan, Subgroup
 from headct.statistics.scores import FAMILY
@@ -146,7 +146,9 @@ def _one_subgroup(
             tables.append(table.assign(note=note))
             continue
         draws = bootstrap.draws_of_scans(int(inside.sum()), plan.resamples, plan.seed, data.n_seeds)
-        means = bootstrap.evaluate(bootstrap.mean(dice[:, inside][:, :, [own, *columns]]), draws)
+        means = bootstrap.evaluate(
+            bootstrap.mean(dice[:, inside][:, :, [own, *columns]]), draws, bounds=bounds_of("dice")
+        )
         found = means.differences([0] * len(others), range(1, len(others) + 1))
         lower, upper = found.interval(LEVEL)
         table = table.assign(n=inside.sum(), estimate_model=means.estimate[0], p=p)

@@ -20,7 +20,7 @@ body { font: 14px/1.4 Helvetica, Arial, sans-serif; color: #111; background: #ff
 h1 { font-size: 1.15em; margin: 0 0 1em; }
 h2 { font-size: 1em; margin: 1.6em 0 .4em; }
 table { border-collapse: collapse; border-top: 2px solid #111; border-bottom: 2px solid #111; }
-th, td { padding: .25em .7em; text-align: right; vertical-align: top; white-space: nowrap;
+th, td { padding: .25em .55em; text-align: right; vertical-align: top; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 th { font-weight: normal; color: #444; }
 thead tr:last-child th { border-bottom: 1px solid #111; white-space: normal; max-width: 8em;
@@ -28,7 +28,7 @@ thead tr:last-child th { border-bottom: 1px solid #111; white-space: normal; max
 thead th.group { text-align: center; padding-bottom: 0; }
 th.group span { display: block; border-bottom: 1px solid #999; }
 th[scope=row], th.left { text-align: left; }
-th[scope=row] { color: #111; }
+th[scope=row] { color: #111; position: sticky; left: 0; background: #fff; }
 td.text { text-align: left; white-space: normal; max-width: 28em; }
 tr.apart th, tr.apart td { border-top: 1px solid #999; }
 td.best { font-weight: bold; }

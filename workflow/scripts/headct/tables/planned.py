@@ -211,7 +211,7 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
                 *(Cell(row["mean_verdict"]), Cell(limits), Cell(row["limits_verdict"])),
             ]
         rows.append(cells)
-    names = ("Bias, mL (90% CI)", "Mean", "Limits, mL", "Limits")
+    names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "Verdict on limits")
     columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
     margins = ", ".join(
         f"{row.label} {row.margin_ml:g}" for row in volumes.drop_duplicates("label").itertuples()

@@ -1,0 +1,224 @@
+"""Every procedure beside R: tests/fixtures/statistics_references.R has the calls, and made the values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from headct.statistics import bootstrap
+from headct.statistics.agreement import bland_altman, concordance
+from headct.statistics.cohort_tests import chi_squared, independent_t, mann_whitney
+from headct.statistics.detection import detection
+from headct.statistics.endpoints import mcnemar_exact
+from headct.statistics.equivalence import unseen_share, volume_equivalence
+from headct.statistics.group_tests import benjamini_hochberg
+from headct.statistics.lesion_size import spearman
+from headct.statistics.limits import varying_limits
+from headct.statistics.paired import critical_difference, effects, friedman, sign_flip, wilcoxon
+from headct.statistics.raters import icc
+from headct.statistics.subgroups import welch, welch_anova
+from headct.statistics.summary import describe
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+Values = Mapping[str, float]
+
+
+def read(name: str) -> pd.DataFrame:
+    return pd.read_csv(FIXTURES / f"{name}.tsv", sep="\t")
+
+
+REFERENCES = read("statistics_references").astype({"quantity": str})
+SLEEP = np.array(
+    [
+        [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
+        [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
+    ]
+)
+"""R's data set ``sleep``."""
+CARS = np.array(
+    [
+        *([4, 2], [4, 10], [7, 4], [7, 22], [8, 16], [9, 10], [10, 18], [10, 26], [10, 34], [11, 17]),
+        *([11, 28], [12, 14], [12, 20], [12, 24], [12, 28], [13, 26], [13, 34], [13, 34], [13, 46], [14, 26]),
+        *([14, 36], [14, 60], [14, 80], [15, 20], [15, 26], [15, 54], [16, 32], [16, 40], [17, 32], [17, 40]),
+        *([17, 50], [18, 42], [18, 56], [18, 76], [18, 84], [19, 36], [19, 46], [19, 68], [20, 32], [20, 48]),
+        *(
+            [20, 52],
+            [20, 56],
+            [20, 64],
+            [22, 66],
+            [23, 54],
+            [24, 70],
+            [24, 92],
+            [24, 93],
+            [24, 120],
+            [25, 85],
+        ),
+    ],
+    dtype=float,
+)
+"""R's data set ``cars``: speed, dist."""
+SPATIAL = np.array(
+    [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6, 0, 33, 28, 34, 4, 32, 24, 47, 41, 24, 26, 30, 41.0]
+)
+"""Efron and Tibshirani 1993, table 14.1, test A."""
+P_VALUES = np.array([0.001, 0.2, 0.013, 0.04, 0.9, 0.013])
+PRATT = np.array([0, 2, 3, 6, 7, 8, 9, 11, 14, 15, 17, -18.0])
+DEPRESSION = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]) - np.array(
+    [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
+)
+MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48.0])
+TIES = np.array([[9, 9, 5], [8, 7, 7], [10, 10, 10], [3, 6, 6], [2, 1, 4], [0, 0, 3.0]])
+
+
+def friedman_of(values: np.ndarray) -> Values:
+    found = friedman(values)
+    return {key: float(found[key]) for key in ("q", "p")}
+
+
+def bca(statistic: bootstrap.Statistic, n: int, level: float = 0.95, fisher: bool = False) -> Values:
+    draws = bootstrap.draws_of_scans(n, 100_000, 1)
+    lower, upper = bootstrap.evaluate(statistic, draws, fisher).bca(level)
+    return {"lower": lower[0], "upper": upper[0]}
+
+
+def variance(values: np.ndarray) -> bootstrap.Statistic:
+    return lambda weights: (weights @ values**2 - (weights @ values) ** 2)[None, :, None]
+
+
+def pefr() -> tuple[np.ndarray, np.ndarray]:
+    table = read("pefr_1986")
+    return table["wright_1"].to_numpy(float), table["mini_1"].to_numpy(float)
+
+
+def bca_of_a_ccc() -> Values:
+    wright, mini = pefr()
+    return bca(bootstrap.ccc(wright, mini[None, :, None]), len(wright))
+
+
+def wilson() -> Values:
+    found = {}
+    for part, whole in ((81, 263), (15, 148), (0, 20), (1, 29)):
+        present = np.repeat([True, False], [whole, 10])
+        row = detection(present, np.concatenate([np.arange(whole) < part, np.zeros(10, bool)]), 10)
+        found |= {f"{end} {part}/{whole}": row[f"sensitivity_{end}"] for end in ("lower", "upper")}
+    return found
+
+
+def two_one_sided() -> Values:
+    found = volume_equivalence(np.zeros(10), SLEEP[0], 2)
+    return {"lower": found["bias_lower_ml"], "upper": found["bias_upper_ml"], "p": found["tost_p"]}
+
+
+def regression_limits() -> Values:
+    average, difference = CARS[:, 0] + 100, CARS[:, 1]  # both volumes above 0
+    row = varying_limits(average - difference / 2, average + difference / 2, np.array([115.0]))[0]
+    return {"lower": row["lower_ml"], "upper": row["upper_ml"]}
+
+
+def welch_of_sleep() -> Values:
+    _, lower, upper = welch(SLEEP[0][:, None], SLEEP[1][:, None])
+    return {"lower": lower[0], "upper": upper[0]}
+
+
+def months() -> dict[int, np.ndarray]:
+    table = read("airquality_ozone").dropna()
+    return {int(str(month)): of["ozone"].to_numpy(float) for month, of in table.groupby("month")}
+
+
+def spearman_of_cars() -> Values:
+    table = read("mtcars")
+    found = spearman(table["wt"].to_numpy(), table["mpg"].to_numpy())
+    return {key: float(found[key]) for key in ("rho", "p")}
+
+
+def agreement_of_meters() -> Values:
+    wright, mini = pefr()
+    found = bland_altman(mini, wright)
+    return {
+        **{"bias": found.bias, "sd": found.sd},
+        **{"lower limit": found.lower_limit, "upper limit": found.upper_limit},
+        **dict(zip(("bias lower", "bias upper"), found.bias_ci, strict=True)),
+    }
+
+
+def concordance_of_meters() -> Values:
+    found = concordance(*pefr())
+    return {"ccc": found.ccc, "lower": found.lower, "upper": found.upper}
+
+
+def icc_of_judges(kind: str) -> Values:
+    ratings = read("shrout_fleiss_1979").drop(columns="target").to_numpy(float)
+    return dict(zip(("icc", "lower", "upper"), icc(ratings)[kind], strict=True))
+
+
+def quartiles() -> Values:
+    found = describe(read("airquality_ozone")["ozone"].dropna())
+    return {key: found[key] for key in ("q1", "median", "q3")}
+
+
+def numbered(values: np.ndarray) -> Values:
+    return {str(i): value for i, value in enumerate(values, start=1)}
+
+
+OURS: dict[str, Callable[[], Values]] = {
+    "friedman": lambda: friedman_of(read("sachs_diuretics").drop(columns="diuretic").to_numpy(float).T),
+    "friedman with ties": lambda: friedman_of(TIES),
+    "nemenyi": lambda: {f"{k} models, {n} scans": critical_difference(k, n) for k, n in ((4, 14), (10, 174))},
+    "wilcoxon, pratt's zeros": lambda: {"p": wilcoxon(PRATT[:, None])[0]},
+    "wilcoxon": lambda: {"p": wilcoxon(DEPRESSION[:, None])[0]},
+    "effect sizes": lambda: {key: value[0] for key, value in effects(DEPRESSION[:, None]).items()},
+    "sign flips": lambda: {"p": sign_flip(MAIZE[:, None], 1, 1)[0]},
+    "mcnemar": lambda: {"p": mcnemar_exact(np.repeat([1, 0], [2, 9]), np.repeat([0, 1], [2, 9]))},
+    "holm": lambda: numbered(multipletests(P_VALUES, method="holm")[1]),
+    "benjamini-hochberg": lambda: numbered(benjamini_hochberg(P_VALUES)),
+    "wilson": wilson,
+    "bca of a mean": lambda: bca(bootstrap.mean(SPATIAL[None, :, None]), 26),
+    "bca of a variance": lambda: bca(variance(SPATIAL), 26, 0.9),
+    "bca of a ccc": bca_of_a_ccc,
+    "median by order statistics": lambda: dict(
+        zip(("lower", "upper"), bootstrap.median_interval(read("mtcars")["mpg"].to_numpy()), strict=True)
+    ),
+    "unseen share": lambda: {"upper": unseen_share(174)},
+    "welch": welch_of_sleep,
+    "welch's analysis of variance": lambda: {
+        "p": float(np.squeeze(welch_anova([of[:, None] for of in months().values()])))
+    },
+    "two one-sided tests": two_one_sided,
+    "limits by regression": regression_limits,
+    "kruskal-wallis": lambda: dict(zip(("h", "p"), stats.kruskal(*months().values()), strict=True)),
+    "spearman": spearman_of_cars,
+    "mann-whitney": lambda: {"p": mann_whitney(months()[5], months()[8]).p},
+    "chi-squared": lambda: {"p": chi_squared((872, 102), (1558, 174)).p},
+    "student's t": lambda: {"p": independent_t(*SLEEP).p},
+    "quartiles": quartiles,
+    "ccc": concordance_of_meters,
+    "bland-altman": agreement_of_meters,
+    "icc(a,1)": lambda: icc_of_judges("ICC(A,1)"),
+    "icc(c,1)": lambda: icc_of_judges("ICC(C,1)"),
+}
+
+TOLERANCE = {
+    # Resamples differ, and R's acceleration is by regression: a share of the interval's width.
+    **{"bca of a mean": 0.15, "bca of a variance": 4.0, "bca of a ccc": 0.005},
+    # R interpolates its distribution; SciPy integrates.
+    "nemenyi": 1e-6,
+}
+
+
+def test_every_value_of_r_has_ours_beside_it() -> None:
+    assert set(REFERENCES["procedure"]) == set(OURS)
+
+
+@pytest.mark.parametrize("procedure", OURS)
+def test_as_r_has_it(procedure: str) -> None:
+    wanted = REFERENCES[REFERENCES["procedure"] == procedure].set_index("quantity")["value"].to_dict()
+    found = OURS[procedure]()
+    assert found.keys() == wanted.keys()
+    tolerance = TOLERANCE.get(procedure)
+    assert dict(found) == pytest.approx(wanted, rel=1e-7 if tolerance is None else 0, abs=tolerance or 1e-10)

@@ -1,0 +1,64 @@
+"""What failed in a run, told once at its end: the job, where its log is, and how that ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LAST_LINES = 10
+WIDTH = 300
+"""Characters of a line that are shown; a traceback may quote a long command."""
+
+
+@dataclass(frozen=True, order=True)
+class Failed:
+    """A job that failed, at its last try; ``number`` is Snakemake's own of it."""
+
+    rule: str
+    wildcards: tuple[tuple[str, str], ...]
+    logs: tuple[str, ...]
+    number: int
+
+    @classmethod
+    def of(cls, rule: str, wildcards: Mapping[str, str], logs: Sequence[str], number: int) -> Failed:
+        return cls(rule, tuple(wildcards.items()), tuple(map(str, logs)), number)
+
+
+def report(jobs: Sequence[Failed], snakemake_log: str) -> str:
+    """A block per job, with the ends of its own log and of the scheduler's, if Snakemake names one."""
+    count = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} failed"
+    blocks = [block for job in sorted(jobs) for block in (heading(job), *endings(job, snakemake_log), "")]
+    return "\n".join(
+        [f"{count}; what did not depend on {'them' if len(jobs) > 1 else 'it'} was kept.", "", *blocks]
+    )
+
+
+def heading(job: Failed) -> str:
+    """The rule and its wildcards."""
+    return " ".join([f"Failed: {job.rule}", *(f"{name}={value}" for name, value in job.wildcards)])
+
+
+def endings(job: Failed, snakemake_log: str) -> list[str]:
+    """The last lines of each log of a job."""
+    lines = []
+    for log in dict.fromkeys([*job.logs, *logs_named(job.number, snakemake_log)]):
+        path = Path(log)
+        if path.is_file():
+            last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+            lines += [f"  {log} ends:", *(f"    | {line[:WIDTH]}" for line in last)]
+        else:
+            lines.append(f"  {log} was not written")
+    return lines or ["  it has no log"]
+
+
+def logs_named(number: int, snakemake_log: str) -> list[str]:
+    """The logs that Snakemake names in its last message of an error in a job."""
+    named: list[str] = []
+    for block in snakemake_log.split("\nError in rule ")[1:]:
+        found = re.search(
+            rf"^    jobid: {number}$(?:\n    .*)*?\n    log: (.*?)(?: \(check log file.*)?$", block, re.M
+        )
+        named = found[1].split(", ") if found else named
+    return named
