@@ -152,7 +152,7 @@ def changed(named: dict[str, object], before: list[object]) -> list[str]:
     new = {repr(value) for value in named.values()}
     old = {repr(value) for value in before}
     change = SimpleNamespace(only_old=old - new, only_new=new - old)
-    return list(why._changed_parameters(job, change, None))
+    return list(why._changed_parameters(job, change, {}, {}))
 
 
 SETTINGS = {"epochs": 5, "patch": [8, 32, 32], "plan": {"batch": 4}}
@@ -179,6 +179,13 @@ def test_code_is_told_from_settings() -> None:
     before = [json.dumps(SETTINGS), "a" * 64, 85]
     assert set(changed(named, before)) == {"the width was 85, is 170", "code of its step changed"}
     assert changed({"device": "cuda"}, ["cpu"]) == ["the device was cpu, is cuda"]
+
+
+def test_modules_that_changed_are_named() -> None:
+    same = {"headct.labels": why.module_digest("headct.labels")}
+    assert why._changed_code(same | {"headct.losses": "0" * 64}, {}) == "code of headct.losses changed"
+    assert why._changed_code(same, {"headct.gone": "0" * 64}) == "code of headct.gone changed"
+    assert why._changed_code(same, same) == "code of its step changed"
 
 
 def test_the_answer_counts_jobs_by_cause_and_rule() -> None:

@@ -61,6 +61,9 @@ def planned(words: Sequence[str]) -> tuple[list[Planned], int]:
         )
         workflow._build_dag()
         records = {record.log: record for record in load(Path("results"))}
+        modules = {
+            name: digest for one in records.values() for name, digest in one.workflow["modules"].items()
+        }
         order = {rule.name: i for i, rule in enumerate(workflow.rules)}
         jobs = sorted(
             (job for job in workflow.dag.needrun_jobs() if job.output),
@@ -72,7 +75,7 @@ def planned(words: Sequence[str]) -> tuple[list[Planned], int]:
                     Planned(
                         job.rule.name,
                         "/".join(job.wildcards_dict.values()),
-                        tuple(_reasons(job, workflow, records.get(str(next(iter(job.log), ""))))),
+                        tuple(_reasons(job, workflow, records.get(str(next(iter(job.log), ""))), modules)),
                     )
                     for job in jobs
                 ],
@@ -93,7 +96,7 @@ def planned(words: Sequence[str]) -> tuple[list[Planned], int]:
 # -- one job -----------------------------------------------------------------------------------------
 
 
-def _reasons(job: Any, workflow: Any, record: Record | None) -> Iterator[str]:
+def _reasons(job: Any, workflow: Any, record: Record | None, modules: Mapping[str, str]) -> Iterator[str]:
     """What makes one job run, apart from the jobs before it; the same words for the same cause."""
     reason, kept = workflow.dag.reason(job), workflow.persistence
     if reason.forced:
@@ -111,14 +114,16 @@ def _reasons(job: Any, workflow: Any, record: Record | None) -> Iterator[str]:
         return
     change = kept.params_changed(job)
     if change:
-        yield from _changed_parameters(job, change, record)
+        yield from _changed_parameters(job, change, record.workflow["modules"] if record else {}, modules)
     if any(kept.input_changed(job)):
         yield "it reads other files than before (models, scans or seeds were added or taken away)"
     if any(kept.code_changed(job)):
         yield "its rule's command was edited (workflow/rules)"
 
 
-def _changed_parameters(job: Any, change: Any, record: Record | None) -> Iterator[str]:
+def _changed_parameters(
+    job: Any, change: Any, own: Mapping[str, str], modules: Mapping[str, str]
+) -> Iterator[str]:
     named = {repr(value): name for name, value in job.params.items()}
     before = [_value(text) for text in sorted(change.only_old)]
     after = [(named.get(text, "parameter"), _value(text)) for text in sorted(change.only_new)]
@@ -127,7 +132,7 @@ def _changed_parameters(job: Any, change: Any, record: Record | None) -> Iterato
         if old is not None:
             before.remove(old)
         if name == "code":
-            yield _changed_code(record)
+            yield _changed_code(own, modules)
         else:
             yield from _difference(name, old, new)
     for old in before:
@@ -188,9 +193,12 @@ def _short(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def _changed_code(record: Record | None) -> str:
-    modules = _changed_modules(tuple(record.workflow["modules"].items())) if record else ()
-    return f"code of {_some(modules, SHOWN)} changed" if modules else "code of its step changed"
+def _changed_code(own: Mapping[str, str], modules: Mapping[str, str]) -> str:
+    """Modules that the job imported and that differ now; else those of any job, which it may use as well."""
+    for recorded in (own, modules):
+        if changed := _changed_modules(tuple(recorded.items())):
+            return f"code of {_some(changed, SHOWN)} changed"
+    return "code of its step changed"
 
 
 @cache
