@@ -37,7 +37,6 @@ ANY_TIME = [
     faults.controller_restarted,
     faults.daemon_killed,
     faults.node_lost,
-    faults.snakemake_killed,
 ]
 
 
@@ -140,11 +139,14 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
 
 
 def random_faults(drill: Drill, seed: int) -> None:
-    """A round: every fault of ANY_TIME once, in random order, at random moments."""
+    """A round: every fault of ANY_TIME once, in random order, at random moments; then Snakemake is killed."""
     moments = random.Random(seed)
     study = drill.study(f"seed-{seed}")
     study.start(*miniature.models())
-    for fault in moments.sample(ANY_TIME, len(ANY_TIME)):
+    for fault in [
+        *moments.sample(ANY_TIME, len(ANY_TIME)),
+        faults.snakemake_killed,
+    ]:  # which waits for the jobs
         inject(drill, study, seed, moments, fault)
     to_the_end(study)
     drill.check(study, f"seed {seed}")
