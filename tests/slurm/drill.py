@@ -118,7 +118,11 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
     if not running:
         return
     model = moments.choice(running)
-    wait_for(lambda: training_goes_on(study, model, 0) and study.trains(model), f"training of {model}", 400)
+    wait_for(
+        lambda: (training_goes_on(study, model, 0) and study.trains(model)) or study.is_trained(model),
+        f"training of {model}",
+        900,
+    )
     time.sleep(moments.uniform(0, 6))
     if not study.trains(model):
         return
@@ -126,7 +130,13 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
     drill.say(f"seed {seed}: {fault.__name__}, {model} with a checkpoint at iteration {before}")
     start = time.monotonic()
     fault(study, model)
-    wait_for(lambda: training_goes_on(study, model, before) or study.is_trained(model), "recovery", 500)
+    ended = fault not in faults.SURVIVED
+
+    def recovered() -> bool:
+        goes_on = training_goes_on(study, model, before)
+        return study.is_trained(model) or (goes_on and len(study.sessions(model)) >= len(sessions) + ended)
+
+    wait_for(recovered, f"recovery from {fault.__name__}", 900)
     seconds = time.monotonic() - start
     lost = "nothing, it went on"
     if resumed := study.sessions(model)[len(sessions) :]:
