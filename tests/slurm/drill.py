@@ -61,6 +61,7 @@ class Drill:
     epochs: int
     rows: list[Row] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    studies: list[Study] = field(default_factory=list)
 
     @property
     def longer(self) -> dict[str, dict]:
@@ -70,7 +71,9 @@ class Drill:
     def study(self, name: str, **changes: dict) -> Study:
         """A study of which only the models are to be made."""
         folder = self.folder / name
-        return Study(folder, miniature.ready_to_train(self.reference, folder, **self.longer | changes))
+        study = Study(folder, miniature.ready_to_train(self.reference, folder, **self.longer | changes))
+        self.studies.append(study)
+        return study
 
     def say(self, text: str) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
@@ -289,6 +292,17 @@ ROUNDS = (
 )
 
 
+def attempt(drill: Drill, go: Callable[[Drill, int], None], seed: int) -> None:
+    """One round; what does not come to its end is wrong, and the next round goes on."""
+    try:
+        go(drill, seed)
+    except (TimeoutError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        drill.expect(False, f"{go.__name__}, seed {seed}: {error}")
+    finally:
+        for study in drill.studies:
+            study.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first round; each next has one more")
@@ -310,7 +324,7 @@ def main() -> None:
         try:
             for seed, go in enumerate(ROUNDS, start=arguments.seed):
                 if arguments.only in (None, go.__name__):
-                    go(drill, seed)
+                    attempt(drill, go, seed)
         finally:
             cluster.down()
     print(table(drill))
