@@ -37,7 +37,6 @@ ANY_TIME = [
     faults.controller_restarted,
     faults.daemon_killed,
     faults.node_lost,
-    faults.snakemake_killed,
 ]
 
 
@@ -62,6 +61,7 @@ class Drill:
     epochs: int
     rows: list[Row] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    studies: list[Study] = field(default_factory=list)
 
     @property
     def longer(self) -> dict[str, dict]:
@@ -71,7 +71,9 @@ class Drill:
     def study(self, name: str, **changes: dict) -> Study:
         """A study of which only the models are to be made."""
         folder = self.folder / name
-        return Study(folder, miniature.ready_to_train(self.reference, folder, **self.longer | changes))
+        study = Study(folder, miniature.ready_to_train(self.reference, folder, **self.longer | changes))
+        self.studies.append(study)
+        return study
 
     def say(self, text: str) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
@@ -119,7 +121,11 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
     if not running:
         return
     model = moments.choice(running)
-    wait_for(lambda: training_goes_on(study, model, 0) and study.trains(model), f"training of {model}", 400)
+    wait_for(
+        lambda: (training_goes_on(study, model, 0) and study.trains(model)) or study.is_trained(model),
+        f"training of {model}",
+        900,
+    )
     time.sleep(moments.uniform(0, 6))
     if not study.trains(model):
         return
@@ -127,7 +133,13 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
     drill.say(f"seed {seed}: {fault.__name__}, {model} with a checkpoint at iteration {before}")
     start = time.monotonic()
     fault(study, model)
-    wait_for(lambda: training_goes_on(study, model, before) or study.is_trained(model), "recovery", 500)
+    ended = fault not in faults.SURVIVED
+
+    def recovered() -> bool:
+        goes_on = training_goes_on(study, model, before)
+        return study.is_trained(model) or (goes_on and len(study.sessions(model)) >= len(sessions) + ended)
+
+    wait_for(recovered, f"recovery from {fault.__name__}", 900)
     seconds = time.monotonic() - start
     lost = "nothing, it went on"
     if resumed := study.sessions(model)[len(sessions) :]:
@@ -140,11 +152,14 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
 
 
 def random_faults(drill: Drill, seed: int) -> None:
-    """A round: every fault of ANY_TIME once, in random order, at random moments."""
+    """A round: every fault of ANY_TIME once, in random order, at random moments; then Snakemake is killed."""
     moments = random.Random(seed)
     study = drill.study(f"seed-{seed}")
     study.start(*miniature.models())
-    for fault in moments.sample(ANY_TIME, len(ANY_TIME)):
+    for fault in [
+        *moments.sample(ANY_TIME, len(ANY_TIME)),
+        faults.snakemake_killed,
+    ]:  # which waits for the jobs
         inject(drill, study, seed, moments, fault)
     to_the_end(study)
     drill.check(study, f"seed {seed}")
@@ -277,6 +292,17 @@ ROUNDS = (
 )
 
 
+def attempt(drill: Drill, go: Callable[[Drill, int], None], seed: int) -> None:
+    """One round; what does not come to its end is wrong, and the next round goes on."""
+    try:
+        go(drill, seed)
+    except (TimeoutError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        drill.expect(False, f"{go.__name__}, seed {seed}: {error}")
+    finally:
+        for study in drill.studies:
+            study.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first round; each next has one more")
@@ -298,7 +324,7 @@ def main() -> None:
         try:
             for seed, go in enumerate(ROUNDS, start=arguments.seed):
                 if arguments.only in (None, go.__name__):
-                    go(drill, seed)
+                    attempt(drill, go, seed)
         finally:
             cluster.down()
     print(table(drill))

@@ -75,6 +75,10 @@ def snakemake_killed(study: Study, model: str) -> None:
     study.resume()
 
 
+SURVIVED = (controller_restarted, daemon_killed, snakemake_killed)
+"""Faults that a training does not notice."""
+
+
 @contextlib.contextmanager
 def without_environment() -> Iterator[None]:
     """Within the block the GPU node does not see the environment of the jobs, as if it were not mounted."""
