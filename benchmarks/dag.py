@@ -77,9 +77,9 @@ def complete(folder: Path) -> None:
         for path in outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.name == "train.json":
-                write_json({"revision": 0}, path)
+                write_json({"revision": 0, "sha256": "0" * 64}, path)
             elif path.is_relative_to("results/predictions"):
-                path.write_text("scan_id\tpath\trevision\n1\t\t0\n", encoding="utf-8")
+                path.write_text("scan_id\tpath\tsha256\trevision\n1\t\t\t0\n", encoding="utf-8")
             elif path not in manifests:
                 path.touch()
         for model in {path.parent for path in outputs if path.name == "train.json"}:
