@@ -17,8 +17,10 @@ rule evidence:
     params:
         code=code("audit.evidence"),
     shell:
-        "python -m headct.audit.evidence --split {input.split} --metrics {input.metrics}"
-        " --plan {input.plan:q} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.audit.evidence --split {input.split} --metrics {input.metrics}"
+            " --plan {input.plan:q} --out {output}"
+        )
 
 
 rule audit:

@@ -19,9 +19,11 @@ rule cohort:
         age_cap=config["cohort"]["age_cap_years"],
         code=code("cohort"),
     shell:
-        "python -m headct.cohort --sheet {input.sheet:q} --data results/data"
-        " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-        " --cohort {output.cohort} --flow {output.flow} " + RECORDED
+        recorded(
+            "python -m headct.cohort --sheet {input.sheet:q} --data results/data"
+            " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
+            " --cohort {output.cohort} --flow {output.flow}"
+        )
 
 
 rule split:
@@ -39,8 +41,10 @@ rule split:
         settings=json.dumps(config["split"], sort_keys=True),
         code=code("split"),
     shell:
-        "python -m headct.split --cohort {input.cohort} --settings {params.settings:q}"
-        " --out {output} " + RECORDED
+        recorded(
+            "python -m headct.split --cohort {input.cohort} --settings {params.settings:q}"
+            " --out {output}"
+        )
 
 
 rule balance:
@@ -58,5 +62,7 @@ rule balance:
     params:
         code=code("balance"),
     shell:
-        "python -m headct.balance --sheet {input.sheet:q} --cohort {input.cohort}"
-        " --split {input.split} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.balance --sheet {input.sheet:q} --cohort {input.cohort}"
+            " --split {input.split} --out {output}"
+        )

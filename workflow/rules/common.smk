@@ -57,10 +57,6 @@ NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables 
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 WATCHING = ["headct.audit.record", "headct.audit.ledger"]  # modules that change no result
-# Ends the command of every job: where it logs, and what its run record says it was (headct.command).
-RECORDED = (
-    "--log {log} --rule {rule} --wildcards '{wildcards}' --inputs {input:q} --outputs {output:q}"
-)
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",
@@ -111,6 +107,12 @@ wildcard_constraints:
 def code(*steps):
     """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
     return code_digest((f"headct.{step}" for step in steps), without=WATCHING)
+
+
+def recorded(command):
+    """The command of a job with where it logs, and what its run record says it was (headct.command)."""
+    said = "--log {log} --inputs {input:q} --outputs {output:q} --wildcards '{wildcards}'"
+    return f"{command} {said} --rule {{log[0].rule}}"
 
 
 def framework_of(model):
@@ -196,6 +198,14 @@ PUBLISHED = sorted(
 )
 
 
+# Where the configuration leaves the tolerance of the surface Dice to the raters, and there are some.
+TOLERANCE = (
+    "results/statistics/surface_tolerance.tsv"
+    if READ_TWICE and config["metrics"]["surface_tolerance_mm"] is None
+    else []
+)
+
+
 def caption(name):
     """The caption of a table or figure in the report."""
     return f"{workflow.basedir}/workflow/report/{name}.rst"
@@ -204,6 +214,11 @@ def caption(name):
 def measured_second_readings():
     """Metrics of second readings, where the sheet has any."""
     return rules.second_readings.output if READ_TWICE else []
+
+
+def tolerance_argument(wildcards, input):
+    """Where the measures find the tolerance of the surface Dice, if raters tell it."""
+    return f"--surface-tolerance {input.tolerance}" if input.tolerance else ""
 
 
 def as_json(value):

@@ -24,9 +24,11 @@ rule paired_analysis:
         ),
         code=code("statistics.paired_analysis"),
     shell:
-        "python -m headct.statistics.paired_analysis --plan {input.plan:q} --metrics {input.metrics}"
-        " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
-        " --models {params.models} --out results/statistics " + RECORDED
+        recorded(
+            "python -m headct.statistics.paired_analysis --plan {input.plan:q} --metrics {input.metrics}"
+            " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
+            " --models {params.models} --out results/statistics"
+        )
 
 
 rule planned_comparison:
@@ -51,6 +53,8 @@ rule planned_comparison:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables planned_comparison --statistics results/statistics"
-        " --evidence {input.evidence}"
-        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables planned_comparison --statistics results/statistics"
+            " --evidence {input.evidence}"
+            " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv}"
+        )

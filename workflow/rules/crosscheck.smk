@@ -18,5 +18,7 @@ rule crosscheck:
         settings=json.dumps(config["crosscheck"], sort_keys=True),
         code=code("crosscheck"),
     shell:
-        "python -m headct.crosscheck --sheet {input.sheet:q} --cohort {input.cohort} --data results/data"
-        " --settings {params.settings:q} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.crosscheck --sheet {input.sheet:q} --cohort {input.cohort} --data results/data"
+            " --settings {params.settings:q} --out {output}"
+        )

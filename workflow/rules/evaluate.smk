@@ -2,19 +2,6 @@
 # results/statistics/, results/tables/. Nothing here knows which framework predicted.
 
 
-# Where the configuration leaves the tolerance of the surface Dice to the raters, and there are some.
-TOLERANCE = (
-    "results/statistics/surface_tolerance.tsv"
-    if READ_TWICE and config["metrics"]["surface_tolerance_mm"] is None
-    else []
-)
-
-
-def tolerance_argument(wildcards, input):
-    """Where the measures find the tolerance of the surface Dice, if raters tell it."""
-    return f"--surface-tolerance {input.tolerance}" if input.tolerance else ""
-
-
 rule surface_tolerance:
     """What raters' surfaces differ by: the tolerance of the surface Dice."""
     input:
@@ -30,8 +17,10 @@ rule surface_tolerance:
         settings=json.dumps(config["metrics"], sort_keys=True),
         code=code("metrics.tolerance"),
     shell:
-        "python -m headct.metrics.tolerance --split {input.split} --data results/data"
-        " --settings {params.settings:q} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.metrics.tolerance --split {input.split} --data results/data"
+            " --settings {params.settings:q} --out {output}"
+        )
 
 
 rule metrics:
@@ -59,9 +48,11 @@ rule metrics:
         settings=json.dumps(config["metrics"], sort_keys=True),
         code=code("metrics.__main__"),
     shell:
-        "python -m headct.metrics --model {wildcards.model} {params.predictions}"
-        " --split {input.split} --data results/data --settings {params.settings:q}"
-        " {params.tolerance} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.metrics --model {wildcards.model} {params.predictions}"
+            " --split {input.split} --data results/data --settings {params.settings:q}"
+            " {params.tolerance} --out {output}"
+        )
 
 
 use rule metrics as metrics_out_of_fold with:
@@ -101,8 +92,10 @@ rule out_of_fold:
         models=REPLICATED,
         code=code("statistics.out_of_fold"),
     shell:
-        "python -m headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
-        " --plan {input.plan:q} --models {params.models} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
+            " --plan {input.plan:q} --models {params.models} --out {output}"
+        )
 
 
 rule second_readings:
@@ -122,9 +115,11 @@ rule second_readings:
         settings=json.dumps(config["metrics"], sort_keys=True),
         code=code("metrics.__main__"),
     shell:
-        "python -m headct.metrics --model second-reading --second-readings"
-        " --split {input.split} --data results/data --settings {params.settings:q}"
-        " {params.tolerance} --out {output} " + RECORDED
+        recorded(
+            "python -m headct.metrics --model second-reading --second-readings"
+            " --split {input.split} --data results/data --settings {params.settings:q}"
+            " {params.tolerance} --out {output}"
+        )
 
 
 rule statistics:
@@ -147,9 +142,11 @@ rule statistics:
         models=REPLICATED,
         code=code("statistics.__main__"),
     shell:
-        "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
-        " --cohort {input.cohort} --split {input.split} --data results/data --plan {input.plan:q}"
-        " --models {params.models} --out results/statistics " + RECORDED
+        recorded(
+            "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
+            " --cohort {input.cohort} --split {input.split} --data results/data --plan {input.plan:q}"
+            " --models {params.models} --out results/statistics"
+        )
 
 
 rule rater_agreement:
@@ -165,7 +162,7 @@ rule rater_agreement:
     params:
         code=code("statistics.raters"),
     shell:
-        "python -m headct.statistics.raters --metrics {input} --out {output} " + RECORDED
+        recorded("python -m headct.statistics.raters --metrics {input} --out {output}")
 
 
 rule table1:
@@ -186,9 +183,11 @@ rule table1:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table1 --statistics results/statistics"
-        " --evidence {input.evidence} --titles {params.titles:q}"
-        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables table1 --statistics results/statistics"
+            " --evidence {input.evidence} --titles {params.titles:q}"
+            " --title-note {params.note:q} --out {output.tsv}"
+        )
 
 
 rule table2:
@@ -208,9 +207,11 @@ rule table2:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table2 --statistics results/statistics"
-        " --evidence {input.evidence}"
-        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables table2 --statistics results/statistics"
+            " --evidence {input.evidence}"
+            " --title-note {params.note:q} --out {output.tsv}"
+        )
 
 
 rule table_e1:
@@ -232,9 +233,11 @@ rule table_e1:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table_e1 --train-records {input} --models {params.models}"
-        " --titles {params.titles:q} --ensembles {params.ensembles:q}"
-        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables table_e1 --train-records {input} --models {params.models}"
+            " --titles {params.titles:q} --ensembles {params.ensembles:q}"
+            " --title-note {params.note:q} --out {output.tsv}"
+        )
 
 
 rule table_e2:
@@ -255,9 +258,11 @@ rule table_e2:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables table_e2 --statistics results/statistics"
-        " --evidence {input.evidence} --titles {params.titles:q}"
-        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables table_e2 --statistics results/statistics"
+            " --evidence {input.evidence} --titles {params.titles:q}"
+            " --title-note {params.note:q} --out {output.tsv}"
+        )
 
 
 rule published_vs_reproduced:
@@ -282,9 +287,11 @@ rule published_vs_reproduced:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables published_vs_reproduced --statistics results/statistics"
-        " --evidence {input.evidence}"
-        " --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables published_vs_reproduced --statistics results/statistics"
+            " --evidence {input.evidence}"
+            " --title-note {params.note:q} --out {output.tsv}"
+        )
 
 
 rule training_times:
@@ -309,8 +316,10 @@ rule training_times:
         note=NOTE,
         code=code("tables.__main__"),
     shell:
-        "python -m headct.tables training_times --train-records {input} --models {params.models}"
-        " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv} " + RECORDED
+        recorded(
+            "python -m headct.tables training_times --train-records {input} --models {params.models}"
+            " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv}"
+        )
 
 
 rule tables:

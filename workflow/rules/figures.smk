@@ -27,8 +27,10 @@ rule bland_altman:
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {params.figure} --metrics {input} --model-title {params.model:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures {params.figure} --metrics {input} --model-title {params.model:q}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 use rule bland_altman as concordance with:
@@ -65,8 +67,10 @@ rule dice_box_violin:
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 use rule dice_box_violin as dice_box_violin_present with:
@@ -122,8 +126,10 @@ rule dunn_heatmap:
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 rule paired_differences:
@@ -149,9 +155,11 @@ rule paired_differences:
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
-        " --equivalence {input.equivalence} --models {params.models:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
+            " --equivalence {input.equivalence} --models {params.models:q}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 rule published_vs_reproduced_figure:
@@ -176,9 +184,11 @@ rule published_vs_reproduced_figure:
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
-        " --title-note {params.note:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
+            " --title-note {params.note:q}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 rule rater_agreement_figure:
@@ -201,8 +211,10 @@ rule rater_agreement_figure:
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures rater_agreement --metrics {input}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures rater_agreement --metrics {input}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 rule training_curves:
@@ -233,9 +245,11 @@ rule training_curves:
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures training_curves --train-records {input}"
-        " --model-title {params.model:q}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures training_curves --train-records {input}"
+            " --model-title {params.model:q}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 rule best_cases:
@@ -265,10 +279,12 @@ rule best_cases:
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures {params.figure} --metrics {input.metrics}"
-        " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
-        " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures {params.figure} --metrics {input.metrics}"
+            " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
+            " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 use rule best_cases as worst_cases with:
@@ -304,8 +320,10 @@ rule flow:
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures flow --flow {input.flow} --split {input.split}"
-        " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures flow --flow {input.flow} --split {input.split}"
+            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+        )
 
 
 rule ingest_qc:
@@ -328,8 +346,10 @@ rule ingest_qc:
         study=STUDY_TITLE,
         code=code("figures.__main__"),
     shell:
-        "python -m headct.figures ingest_qc --cohort {input.cohort} --data results/data"
-        " --study-title {params.study:q} --out {output.pdf} " + RECORDED
+        recorded(
+            "python -m headct.figures ingest_qc --cohort {input.cohort} --data results/data"
+            " --study-title {params.study:q} --out {output.pdf}"
+        )
 
 
 rule figures:

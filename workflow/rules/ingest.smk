@@ -37,6 +37,8 @@ rule ingest:
         ),
         code=code("ingest"),
     shell:
-        "python -m headct.ingest --sheet {params.sheet:q} --shards {params.shards}"
-        " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
-        " --data results/data --revision {params.revision} --manifest {output} " + RECORDED
+        recorded(
+            "python -m headct.ingest --sheet {params.sheet:q} --shards {params.shards}"
+            " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
+            " --data results/data --revision {params.revision} --manifest {output}"
+        )

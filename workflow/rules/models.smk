@@ -27,9 +27,11 @@ rule prepare:
             f"training.{REPRESENTATIONS[wildcards.representation]['framework']}",
         ),
     shell:
-        "python -m headct.training.preparation --settings {params.settings:q}"
-        " --split {input.split} --data results/data --threads {threads} --work {params.work:q}"
-        " --out {output} " + RECORDED
+        recorded(
+            "python -m headct.training.preparation --settings {params.settings:q}"
+            " --split {input.split} --data results/data --threads {threads} --work {params.work:q}"
+            " --out {output}"
+        )
 
 
 rule train:
@@ -63,12 +65,14 @@ rule train:
             "training.__main__", f"training.{framework_of(wildcards.model)}"
         ),
     shell:
-        "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
-        " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
-        " --device {params.device} {params.deterministic} --threads {threads} --work {params.work:q}"
-        " --revision {params.revision}"
-        " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
-        " " + RECORDED
+        recorded(
+            "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
+            " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
+            " --device {params.device} {params.deterministic} --threads {threads} --work {params.work:q}"
+            " --revision {params.revision}"
+            " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
+            ""
+        )
 
 
 rule predict:
@@ -106,9 +110,11 @@ rule predict:
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
         ),
     shell:
-        "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
-        " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-        " --work {params.work:q} --revision {params.revision} --manifest {output} " + RECORDED
+        recorded(
+            "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
+            " --split {input.split} --data results/data --device {params.device} --threads {threads}"
+            " --work {params.work:q} --revision {params.revision} --manifest {output}"
+        )
 
 
 use rule predict as predict_out_of_fold with:

@@ -42,8 +42,10 @@ rule checklists:
         settings=REPORTED,
         code=code("report.__main__"),
     shell:
-        "python -m headct.report checklists --results results --checklists {input.checklists:q}"
-        " --out {output} " + RECORDED
+        recorded(
+            "python -m headct.report checklists --results results --checklists {input.checklists:q}"
+            " --out {output}"
+        )
 
 
 rule model_cards:
@@ -68,8 +70,9 @@ rule model_cards:
         settings=REPORTED,
         code=code("report.__main__"),
     shell:
-        "python -m headct.report model_cards --results results --out results/report/models "
-        + RECORDED
+        recorded(
+            "python -m headct.report model_cards --results results --out results/report/models"
+        )
 
 
 rule methods:
@@ -86,7 +89,7 @@ rule methods:
         settings=REPORTED,
         code=code("report.__main__"),
     shell:
-        "python -m headct.report methods --results results --out {output} " + RECORDED
+        recorded("python -m headct.report methods --results results --out {output}")
 
 
 rule reports:

@@ -108,7 +108,7 @@ def _commit(repository: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Job:
-    """What Snakemake says of a job on its command line (``RECORDED`` in workflow/rules/common.smk)."""
+    """What Snakemake says of a job on its command line (``recorded`` in workflow/rules/common.smk)."""
 
     rule: str
     wildcards: Mapping[str, str]
