@@ -62,8 +62,11 @@ def daemon_killed(study: Study, model: str) -> None:
 
 
 def node_lost(study: Study, model: str) -> None:
-    """The node's slurmd is killed and Slurm gives the node up; later it comes back."""
+    """The node is gone, with all that ran on it; Slurm gives it up, and later it comes back."""
     _kill_daemon()
+    for pid in [*_step_daemons(study.live_jobs()), *study.processes()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     slurm("scontrol", "update", f"NodeName={GPU_NODE}", "State=DOWN", "Reason=test")
     _start_daemon()
     slurm("scontrol", "update", f"NodeName={GPU_NODE}", "State=RESUME")
@@ -101,6 +104,14 @@ def without_environment() -> Iterator[None]:
     finally:
         _kill_daemon()
         _start_daemon()
+
+
+def _step_daemons(jobs: list[str]) -> list[int]:
+    found = subprocess.run(
+        ["pgrep", "--full", "^slurmstepd: "], capture_output=True, text=True
+    ).stdout.split()
+    titles = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in found}
+    return [pid for pid, title in titles.items() if any(f"[{job}." in title for job in jobs)]
 
 
 def _kill_daemon() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,8 +71,12 @@ def test_gpu_jobs_get_the_gpus_they_ask_for_and_others_get_none(finished: Finish
     for module in ("headct.training.preparation", "headct.metrics", "headct.statistics"):
         nodes = {node for node, _ in visible.pop(module)}
         assert nodes <= {"cpu01", "cpu02"}, module
-    where_snakemake_runs = {("", 0)}
-    assert visible["headct.figures"] == visible["headct.tables"] == where_snakemake_runs
+
+
+def test_steps_of_seconds_are_no_jobs(finished: Finished) -> None:
+    submitted = set(re.findall(r"/rule_(\w+)/", finished.study.output()))
+    assert {"ingest", "train", "metrics"} <= submitted
+    assert not submitted & {"split", "cohort", "table1", "bland_altman", "training_curves"}
 
 
 def test_memory_over_the_limit_is_tried_again_with_more(finished: Finished) -> None:
