@@ -28,7 +28,7 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     """
     option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     option.add_argument("--log", type=Path, help="file for everything that the step prints")
-    option.add_argument("--rule")
+    option.add_argument("--rule", type=lambda text: text.strip("{}"))
     option.add_argument("--wildcards", default="")
     option.add_argument("--inputs", nargs="*", type=Path, default=[])
     option.add_argument("--outputs", nargs="*", type=Path, default=[])
