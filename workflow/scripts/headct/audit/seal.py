@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from headct.artefacts import UNFINISHED, read_json, sha256_of, write_json
-from headct.audit import crate, ledger, manifest, records
+from headct.audit import ledger, manifest, records
 from headct.audit.manifest import Entry
 from headct.problems import BadInput, Problem
 
@@ -44,6 +44,8 @@ def seal(results: Path, repository: Path, settings: Iterable[Path], plan: Path, 
     Raises:
         BadInput: a record can't be read, or a file has a name that no list can hold.
     """
+    from headct.audit import crate  # the Snakefile imports this module, and need not wait for the crate's
+
     for left in results.rglob(f".*.{UNFINISHED}*"):  # of jobs that were killed; none runs beside this one
         left.unlink()
         logger.info("seal  removed %s: a job was killed while it wrote it", left.relative_to(results))
