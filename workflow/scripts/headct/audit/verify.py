@@ -29,7 +29,9 @@ RUNS = "audit/runs/"
 SETTINGS_OF = {
     "split": "split",
     "metrics": "metrics",
+    "metrics_out_of_fold": "metrics",
     "second_readings": "metrics",
+    "surface_tolerance": "metrics",
     "crosscheck": "crosscheck",
 }
 """Rules whose ``--settings`` are a block of the configuration as it stands, and its name."""
