@@ -151,7 +151,7 @@ def root(folder: Folder) -> Iterator[Finding]:
         return
     now, stated = sha256_of(path), manifest.root_of(folder.results)
     if stated != now:
-        yield Finding(manifest.ROOT, f"states {stated or 'nothing'}, and the list's digest is {now}")
+        yield Finding(manifest.ROOT, f"states {stated[:70] or 'nothing'}, and the list's digest is {now}")
     if folder.root and folder.root != now:
         yield Finding(manifest.MANIFEST, f"is not the list with the root {folder.root}: its digest is {now}")
 
