@@ -37,7 +37,7 @@ from headct.code import PACKAGE, code_digests
 REPOSITORY = PACKAGE.parents[2]
 SCANS, TEST_SCANS, MODELS, SCANS_PER_JOB = 1732, 433, 10, 50
 CT_BYTES, LABEL_BYTES, WEIGHT_BYTES = 1 << 18, 20 << 10, 4 << 20
-REPEATS = 3
+REPEATS = 2
 SHA256SUM = "`sha256sum`"
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 PDF_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
+DIGEST = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
+"""SHA-1 or SHA-256 in hexadecimal digits, of which records are full: no text in base64."""
+
 NIFTI_HEADER_BYTES = 348
 VOX_OFFSET = slice(108, 112)
 """Where a NIfTI-1 header has the offset of the voxels, a float32; before it are header and extensions."""
@@ -76,6 +79,8 @@ def _packed(data: bytes) -> Iterator[bytes]:
                 yield from _inflated(data[chunk.end() + skipped :], 15)
     elif b"\0" not in data:
         for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
+            if DIGEST.fullmatch(run):
+                continue
             try:
                 yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
             except binascii.Error:

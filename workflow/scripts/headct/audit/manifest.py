@@ -71,7 +71,7 @@ def write(results: Path, entries: Iterable[Entry]) -> str:
         temporary.write_text("\n".join(["\t".join(COLUMNS), *rows]) + "\n", encoding="utf-8", newline="")
     root = sha256_of(results / MANIFEST)
     with write_atomically(results / ROOT) as temporary:
-        temporary.write_text(f"{root}  {Path(MANIFEST).name}\n", encoding="ascii")
+        temporary.write_text(line_of(root), encoding="ascii")
     return root
 
 
@@ -90,7 +90,14 @@ def read(results: Path) -> dict[str, Entry]:
     return {entry.path: entry for entry in entries}
 
 
+def line_of(root: str) -> str:
+    """The content of the file that holds the root."""
+    return f"{root}  {Path(MANIFEST).name}\n"
+
+
 def root_of(results: Path) -> str:
-    """The root that the folder states; "" where it states none."""
+    """The root that the folder states; all of the file where it is no such line, "" where there is none."""
     path = results / ROOT
-    return path.read_text(encoding="utf-8", errors="replace").partition(" ")[0] if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    root = text[:SHA256_LENGTH]
+    return root if text == line_of(root) else text

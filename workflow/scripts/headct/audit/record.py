@@ -11,7 +11,6 @@ run's start, and handed on in a file, which nodes of a cluster see as well.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
 import platform
@@ -52,17 +51,17 @@ are not: ``mask_sha256`` of scan.json has their digests."""
 
 def write_start(repository: Path, plan: Path) -> None:
     """Record what all jobs of a run share: versions, commit, analysis plan, the code, the packages."""
+    from importlib.metadata import version
+
     modules = [_module_of(path) for path in sorted(PACKAGE.rglob("*.py"))]
     codes = code_digests(modules)
     start = {
         "version": _version(repository),
-        "snakemake": importlib.metadata.version("snakemake"),
+        "snakemake": version("snakemake"),
         **_commit(repository),
         "analysis_plan": sha256_of(plan),
         "modules": {module: {"source": _source(module), "code": codes[module]} for module in modules},
-        "distributions": {
-            name: sorted(set(found)) for name, found in importlib.metadata.packages_distributions().items()
-        },
+        "distributions": _distributions(),
     }
     write_json(start, START)
 
@@ -282,13 +281,21 @@ def _counts(module: str) -> bool:
     return module.split(".")[1:2] != ["audit"] and file_of(module) is not None
 
 
-def _packages_imported(distributions: Mapping[str, Sequence[str]] | None) -> dict[str, str]:
+def _packages_imported(distributions: Mapping[str, Mapping[str, str]] | None) -> dict[str, str]:
     """Version of each installed distribution of which this process imported a module."""
-    if distributions is None:
-        distributions = importlib.metadata.packages_distributions()
+    known = _distributions() if distributions is None else distributions
     imported = {name.split(".")[0] for name in sys.modules} - {"headct"} - sys.stdlib_module_names
-    found = {each for name in imported for each in distributions.get(name, ())}
-    return {name: importlib.metadata.version(name) for name in sorted(found)}
+    return {name: version for module in sorted(imported) for name, version in known.get(module, {}).items()}
+
+
+def _distributions() -> dict[str, dict[str, str]]:
+    """Installed distributions and their versions, by the top-level modules that they bring."""
+    from importlib.metadata import packages_distributions, version  # costs a job more than all the rest
+
+    return {
+        module: {name: version(name) for name in sorted(set(names))}
+        for module, names in packages_distributions().items()
+    }
 
 
 # -- the machine -------------------------------------------------------------------------------------

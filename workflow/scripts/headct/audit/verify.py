@@ -29,7 +29,9 @@ RUNS = "audit/runs/"
 SETTINGS_OF = {
     "split": "split",
     "metrics": "metrics",
+    "metrics_out_of_fold": "metrics",
     "second_readings": "metrics",
+    "surface_tolerance": "metrics",
     "crosscheck": "crosscheck",
 }
 """Rules whose ``--settings`` are a block of the configuration as it stands, and its name."""
@@ -149,7 +151,7 @@ def root(folder: Folder) -> Iterator[Finding]:
         return
     now, stated = sha256_of(path), manifest.root_of(folder.results)
     if stated != now:
-        yield Finding(manifest.ROOT, f"states {stated or 'nothing'}, and the list's digest is {now}")
+        yield Finding(manifest.ROOT, f"states {stated[:70] or 'nothing'}, and the list's digest is {now}")
     if folder.root and folder.root != now:
         yield Finding(manifest.MANIFEST, f"is not the list with the root {folder.root}: its digest is {now}")
 
