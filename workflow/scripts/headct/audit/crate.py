@@ -26,11 +26,11 @@ from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
 from headct.artefacts import read_json, sha256_of, write_json
-from headct.audit import ledger, records
+from headct.audit import ledger, manifest, records
 from headct.audit.records import Record
 from headct.problems import BadInput, Problem
 
-METADATA = "ro-crate-metadata.json"
+METADATA = manifest.CRATE
 CONFIG = "config.json"
 WORKFLOW = "audit/workflow"
 SNAKEFILE = f"{WORKFLOW}/Snakefile"

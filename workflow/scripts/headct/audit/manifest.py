@@ -19,6 +19,7 @@ from headct.audit.records import Record
 MANIFEST = "audit/manifest.tsv"
 ROOT = "audit/root.sha256"
 SIGNATURE = "audit/root.sha256.sig"
+CRATE = "ro-crate-metadata.json"
 OUTSIDE = frozenset({MANIFEST, ROOT, SIGNATURE})
 """The only files that the list can't have: itself, its digest, and the signature of that."""
 

@@ -102,7 +102,7 @@ def _by(path: str) -> str:
         return RUN
     if path == ledger.LEDGER:
         return "jobs that scored"
-    return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, crate.METADATA) else ""
+    return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, manifest.CRATE) else ""
 
 
 def number(results: Path) -> int:

@@ -20,7 +20,6 @@ from urllib.parse import unquote
 
 from headct.artefacts import UNFINISHED, read_json, sha256_of
 from headct.audit import evidence, ledger, manifest, records, seal
-from headct.audit.crate import METADATA
 from headct.audit.manifest import Entry, below_results
 from headct.audit.records import Record
 from headct.code import source_digest
@@ -296,18 +295,18 @@ def settings(folder: Folder) -> Iterator[Finding]:
 
 def crate(folder: Folder) -> Iterator[Finding]:
     """The files and digests that the RO-Crate names, if there is one."""
-    if METADATA not in folder.sizes:
+    if manifest.CRATE not in folder.sizes:
         return
-    content = folder.json_of(METADATA)
+    content = folder.json_of(manifest.CRATE)
     if not isinstance(content, dict) or not isinstance(content.get("@graph"), list):
-        yield Finding(METADATA, "is no RO-Crate")
+        yield Finding(manifest.CRATE, "is no RO-Crate")
         return
     for entity in content["@graph"]:
         path = unquote(str(entity.get("@id", "")))
         if path in folder.sizes and entity.get("sha256", folder.digests[path]) != folder.digests[path]:
-            yield Finding(METADATA, f"has another digest of {path} than the file")
+            yield Finding(manifest.CRATE, f"has another digest of {path} than the file")
         elif "sha256" in entity and path in folder.listed and path not in folder.sizes:
-            yield Finding(METADATA, f"names {path}, which is not there")
+            yield Finding(manifest.CRATE, f"names {path}, which is not there")
 
 
 def evidence_digest(folder: Folder) -> Iterator[Finding]:
