@@ -7,6 +7,7 @@ without training. Test scans are never read.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib
 import io
@@ -153,7 +154,8 @@ def train(job: TrainingJob, adapter: str, folder: Path) -> None:
             trained = importlib.import_module(adapter).train(job, folder)
     except BaseException as error:
         session |= {"ended": now(), "by": f"{type(error).__name__}: {error}"}
-        write_json(sessions, folder / SESSIONS)
+        with contextlib.suppress(OSError):  # a full disk must not hide that it is why the training ended
+            write_json(sessions, folder / SESSIONS)
         raise
     session |= {"ended": now(), "by": "end of training"}
     weights = save_weights(trained, folder / "final.pth")

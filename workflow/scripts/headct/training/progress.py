@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class Progress:
             timedelta(seconds=seconds_left),
         )
         at = {"epochs": n_epochs, "seconds_left": seconds_left, "host": platform.node(), "pid": os.getpid()}
-        write_json({**entry, **at}, self.folder / PROGRESS)
+        with suppress(OSError):  # a full disk ends a training by its checkpoint, which says what to do
+            write_json({**entry, **at}, self.folder / PROGRESS)
 
     def close(self) -> None:
         """Write what TensorBoard has not got yet."""
