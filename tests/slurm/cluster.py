@@ -92,12 +92,21 @@ class Study:
     def start(self, *targets: str) -> subprocess.Popen[bytes]:
         """`snakemake --profile slurm` in the background, as a user starts it from the repository."""
         self.targets = targets
-        words = [sys.executable, "-m", "snakemake", *targets, "--profile", "slurm", *OF_THIS_CLUSTER]
-        words += ["--directory", str(self.folder), "--configfile", str(self.configfile)]
+        return self._in_background("snakemake", *self._words())
+
+    def resume(self) -> subprocess.Popen[bytes]:
+        """`make resume` after a kill: waits for the live jobs, takes the stale lock away, goes on."""
+        return self._in_background("headct.cluster.resume", "--seconds", "1", "--", *self._words())
+
+    def _words(self) -> list[str]:
+        words = [*self.targets, "--profile", "slurm", *OF_THIS_CLUSTER]
+        return [*words, "--directory", str(self.folder), "--configfile", str(self.configfile)]
+
+    def _in_background(self, module: str, *words: str) -> subprocess.Popen[bytes]:
         without_path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with self.said.open("ab") as output:
             self.process = subprocess.Popen(
-                words,
+                [sys.executable, "-m", module, *words],
                 cwd=snake.REPOSITORY,
                 env=without_path | {"OMP_NUM_THREADS": "1"},
                 stdout=output,
@@ -135,13 +144,6 @@ class Study:
             self.kill()
         subprocess.run(["scancel", *self.jobs()], capture_output=True)
 
-    def resume(self) -> subprocess.Popen[bytes]:
-        """Start again after a kill: wait for the jobs that still live, take the stale lock away, go on."""
-        wait_for(self.all_jobs_over, "the end of the live jobs", 300)
-        unlock = snake.run("--directory", self.folder, "--configfile", self.configfile, "--unlock")
-        assert unlock.returncode == 0, unlock.stdout
-        return self.start(*self.targets)
-
     def output(self) -> str:
         """All that Snakemake said."""
         return self.said.read_text(errors="replace")
@@ -159,11 +161,6 @@ class Study:
         """Those that wait or run."""
         queue = slurm("squeue", "--noheader", "--format", "%i").split()
         return [job for job in self.jobs() if job in queue]
-
-    def all_jobs_over(self) -> bool:
-        """Whether no job waits or runs."""
-        start_waiting_jobs()
-        return not self.live_jobs()
 
     def job_of(self, model: str) -> str:
         """Number of the last Slurm job of a model's training."""
