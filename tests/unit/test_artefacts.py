@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from headct.artefacts import UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
+from headct.artefacts import ABANDONED_S, UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
 from headct.code import PACKAGE
 
 
@@ -44,7 +46,15 @@ def test_nan_is_no_json(tmp_path: Path) -> None:
         write_json({"x": float("nan")}, tmp_path / "x.json")
 
 
-def test_what_a_killed_job_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+def test_several_may_write_the_same_file(tmp_path: Path) -> None:
+    with write_atomically(tmp_path / "x.json") as first, write_atomically(tmp_path / "x.json") as second:
+        first.write_text("1")
+        second.write_text("2")
+    assert (tmp_path / "x.json").read_text() == "1", "the one that ended last"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_job_left_is_taken_away_by_a_later_one(tmp_path: Path) -> None:
     write = f"""
 import os, signal
 from headct.artefacts import UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
@@ -57,7 +67,9 @@ with write_atomically({str(tmp_path / "x.nii.gz")!r}) as temporary:
     subprocess.run([sys.executable, "-c", write], env=environment)
     (left,) = tmp_path.iterdir()
     assert UNFINISHED in left.name
-    (tmp_path / f".y.nii.gz.{UNFINISHED}1.nii.gz").touch()  # of another file, perhaps being written
+    (tmp_path / f".y.nii.gz.{UNFINISHED}1.nii.gz").touch()  # of another file
+    for path in tmp_path.iterdir():
+        os.utime(path, (time.time() - ABANDONED_S - 1,) * 2)
     with write_atomically(tmp_path / "x.nii.gz") as temporary:
         temporary.write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"x.nii.gz", f".y.nii.gz.{UNFINISHED}1.nii.gz"}

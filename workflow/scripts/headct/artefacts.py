@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ IDENTIFIERS = ("scan_id", "participant_id")
 
 UNFINISHED = "unfinished-"
 """Part of the name of a file that is being written, or was when its job was killed."""
+
+ABANDONED_S = 3600
+"""Seconds after which a file of that name is taken for one that nobody writes any more."""
 
 
 def sha256_of(path: Path | str) -> str:
@@ -51,20 +55,22 @@ def _state(entry: os.stat_result) -> tuple[int, ...]:
     return entry.st_dev, entry.st_ino, entry.st_size, entry.st_mtime_ns, entry.st_ctime_ns
 
 
-@contextmanager
+@contextlib.contextmanager
 def write_atomically(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it once the block ends well.
 
     The temporary file keeps all suffixes, since writers choose their format by them. A reader, or a
-    job that is killed, never sees half a file. What a killed job left behind is taken away by the
-    next that writes the same file; two that write one file at a time are no use of this function.
+    job that is killed, never sees half a file; several processes may write the same file. What a killed
+    job left behind is taken away by one that writes the same file later, or when the results are sealed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffixes = "".join(path.suffixes)
     prefix = f".{path.name}.{UNFINISHED}"
     for left in path.parent.glob(f"{glob.escape(prefix)}*"):
-        left.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another process may have been quicker
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                left.unlink()
     handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffixes, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
