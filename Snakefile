@@ -80,4 +80,5 @@ rule all:
     """Everything: cohort, models, predictions, metrics, statistics, tables, figures, reports, and the seal."""
     default_target: True
     input:
+        rules.audit.input,  # named here, too: one that was lost is made again only if it is asked for
         rules.audit.output,

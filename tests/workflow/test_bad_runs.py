@@ -199,13 +199,11 @@ def test_a_gpu_that_is_not_there_is_an_error_and_no_fallback(demo: Path, small: 
     (small / "results/cohort/split.tsv").unlink()  # of the few scans here, too few were drawn to train on
     done = run(
         small,
+        "results/models/unet/seed-1/fold-all/train.json",
         "--config",
         "device=cuda",
         "--forcerun",
         "train",
-        "--until",
-        "train",
-        "results/models/unet/seed-1/fold-all/train.json",
     )
     assert done.returncode == 1
     end = done.stdout[done.stdout.index("1 job failed") :]

@@ -20,7 +20,7 @@ from headct.artefacts import read_json, read_tsv
 from headct.audit.lineage import Study
 from headct.audit.records import Record
 from headct.labels import LABELS
-from headct.references import SECOND_READING, TRAINING_MEAN
+from headct.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
 
 Row = Mapping[str, str]
 
@@ -324,6 +324,8 @@ def family(record: Record) -> list[str]:
 def _models(tables: Tables, place: Place, row: Row) -> list[str]:
     named = [row[key] for key in ("model", "model_a", "model_b", "against") if row.get(key)]
     record = tables.study.makers[place.path]
+    if place.name == "surface_tolerance":
+        return [ANOTHER_RATER]
     if place.name in CASES and place.column in ("rank", "mean_dice"):
         return [record.command[record.command.index("--select-by") + 1]]
     if not named or place.name in ("dunn", "ranks", "critical_difference"):

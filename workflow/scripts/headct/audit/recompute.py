@@ -194,6 +194,14 @@ def _estimate(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
     return float(ESTIMATES[row["measure"]](scans))
 
 
+def _tolerance(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """What raters' surfaces differ by; too few of them leave the configuration's."""
+    distances = rows[0].frame["hd95_mm"]
+    if place.column == "tolerance_mm" and row["source"] == "raters":
+        return float(distances.median())
+    return float(distances.count()) if place.column == "n" else None
+
+
 def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     """Training scans, each predicted by the fold that held it out."""
     scans = rows[0].scans
@@ -504,6 +512,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "estimates": _estimate,
     "seed_spread": _seed_spread,
     "out_of_fold": _held_out,
+    "surface_tolerance": _tolerance,
     "detection": _detection,
     **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),
     **dict.fromkeys(("ranks", "critical_difference"), _ranks),
