@@ -135,7 +135,7 @@ def test_search_finds_what_is_hidden(tmp_path: Path, way: str) -> None:
     (tmp_path / "sub" / "file").write_bytes(HIDDEN[way])
     assert finds(tmp_path, patterns(*MARKERS))
     assert not finds(tmp_path, patterns("Budgerigar"))
-    assert not finds(tmp_path, patterns(*MARKERS), skip=tmp_path / "sub")
+    assert not finds(tmp_path, patterns(*MARKERS), skip=(tmp_path / "sub",))
 
 
 def test_search_finds_names_of_files_and_nifti_headers(tmp_path: Path) -> None:
