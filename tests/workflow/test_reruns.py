@@ -23,6 +23,14 @@ def plan(clone: Path, *targets: str) -> dict[str, int]:
     return snake.planned(snake.run(*snake.DEMO, "-n", *targets, repository=clone))
 
 
+def set_in_demo(clone: Path, before: str, after: str) -> None:
+    """Change a setting of the demo."""
+    config = clone / "config/demo.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert before in text
+    config.write_text(text.replace(before, after), encoding="utf-8")
+
+
 def test_a_clone_with_new_file_times_has_nothing_to_do(clone: Path) -> None:
     assert plan(clone) == {}
     assert plan(clone, "results/figures/bland_altman.pdf") == {}
@@ -59,22 +67,14 @@ def test_a_lost_file_is_noticed(clone: Path, lost: str, expected: dict[str, int]
 
 
 def test_a_setting_of_inference_trains_nothing_again(clone: Path) -> None:
-    config = clone / "config/demo.yaml"
-    text = config.read_text(encoding="utf-8")
-    config.write_text(
-        text.replace("test_time_mirroring: false", "test_time_mirroring: true"), encoding="utf-8"
-    )
+    set_in_demo(clone, "test_time_mirroring: false", "test_time_mirroring: true")
     jobs = plan(clone)
     assert jobs["predict"] == 7, "six networks of nnU-Net, and the ensemble of two"
     assert {"prepare", "train"}.isdisjoint(jobs)
 
 
 def test_a_setting_of_training_prepares_nothing_again(clone: Path) -> None:
-    config = clone / "config/demo.yaml"
-    text = config.read_text(encoding="utf-8")
-    config.write_text(
-        text.replace("initial_learning_rate: 0.01", "initial_learning_rate: 0.02"), encoding="utf-8"
-    )
+    set_in_demo(clone, "initial_learning_rate: 0.01", "initial_learning_rate: 0.02")
     jobs = plan(clone)
     assert jobs["train"] == 6, "the networks of nnU-Net"
     assert "prepare" not in jobs

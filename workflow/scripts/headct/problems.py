@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from headct.columns import aligned
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -47,9 +49,4 @@ def as_table(problems: Sequence[Problem]) -> str:
             if value
         )
         return f"{where}: {rows[0][-1]}" if where else rows[0][-1]
-    widths = [max(len(line[i]) for line in [shown, *rows]) for i in range(len(shown) - 1)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)).rstrip()
-        for line in [shown, *rows]
-    ]
-    return "\n".join([f"{len(rows)} problems:", *lines])
+    return "\n".join([f"{len(rows)} problems:", *aligned([shown, *rows])])

@@ -22,6 +22,7 @@ from typing import Any
 from headct import command, configuration, sheet
 from headct.artefacts import read_json
 from headct.code import PACKAGE
+from headct.columns import aligned
 from headct.problems import BadInput, Problem
 from headct.training.preparation import representation
 
@@ -61,15 +62,6 @@ def read_rates(path: Path = RATES) -> Rates:
         return {(row["quantity"], row["of"]): row for row in csv.DictReader(stream, delimiter="\t")}
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Aligned lines: the first column and the last to the left, numbers to the right."""
-    cells = [tuple(map(str, row)) for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for first, *middle, last in cells:
-        numbers = [cell.rjust(width) for cell, width in zip(middle, widths[1:-1], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *numbers, last]).rstrip()
-
-
 def jobs_table(jobs: Iterable[tuple[str, str]], resources: Mapping[str, Any]) -> Iterator[str]:
     """How many jobs each rule has, and what one asks for; steps of seconds have the profile's defaults."""
     rows: list[tuple[str, ...]] = [("rule", "jobs", "threads", "memory MB", "limit h", "GPUs", "")]
@@ -82,7 +74,7 @@ def jobs_table(jobs: Iterable[tuple[str, str]], resources: Mapping[str, Any]) ->
             rows.append((rule, str(counts[rule]), *needs, ""))
     small = sum(counts[rule] for rule, asked in asking.items() if not asked)
     rows.append(("others", str(small), "", "", "", "", "steps of seconds to minutes, without GPU"))
-    yield from table(rows)
+    yield from aligned(rows, right=range(1, 6))
 
 
 def seconds_of(settings: Mapping[str, Any], finished: Path, rates: Rates) -> tuple[float | None, str]:
@@ -117,7 +109,7 @@ def trainings_table(
         rows.append((name.replace("/", " "), "?" if seconds is None else f"{seconds / 3600:.1f}", source))
         hours += (seconds or 0) / 3600
         unknown += seconds is None
-    yield from table(rows)
+    yield from aligned(rows, right={1})
     asked = config["resources"]["train"]
     known = f"{hours * asked['gpu']:.1f} GPU hours" if asked["gpu"] else f"{hours:.1f} hours on CPUs"
     yield f"Sum: {known}" + (f", and {unknown} of unknown length" if unknown else "")
@@ -151,9 +143,8 @@ def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates)
         ),
         (f"{config['work_dir']}/training", sum(map(work, trained))),
     ]
-    rows = [("disk", "GB", "")]
-    rows += [(stage, f"{size / 1000:.1f}", "") for stage, size in stages]
-    yield from table(rows)
+    rows = [("disk", "GB"), *((stage, f"{size / 1000:.1f}") for stage, size in stages)]
+    yield from aligned(rows, right={1})
     total = sum(size for _, size in stages) / 1000
     free = shutil.disk_usage(study).free / 1e9
     yield f"Sum: at most about {total:.0f} GB; {free:.0f} GB are free here"

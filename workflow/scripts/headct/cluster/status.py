@@ -19,6 +19,7 @@ from typing import Any
 from headct import command
 from headct.artefacts import read_json
 from headct.cluster.queue import QueuedJob, jobs_started_in
+from headct.columns import aligned
 from headct.problems import BadInput, Problem, Stopped
 
 CONFIG = Path("results/config.json")
@@ -138,12 +139,8 @@ def tell_progress(row: Standing, folder: Path, running: bool) -> None:
 
 def table(rows: list[Standing]) -> Iterator[str]:
     """Aligned lines, headed by the names of the columns."""
-    names = [field.name for field in fields(Standing)]
-    cells = [[name.replace("_", " ") for name in names]]
-    cells += [[getattr(row, name) for name in names] for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    for line in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    head = [field.name.replace("_", " ") for field in fields(Standing)]
+    return aligned([head, *(list(vars(row).values()) for row in rows)])
 
 
 def arguments() -> argparse.ArgumentParser:

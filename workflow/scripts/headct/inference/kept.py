@@ -19,6 +19,19 @@ from headct.code import code_digest
 from headct.configuration import SettingsByModel, inference_settings
 from headct.training.__main__ import versions
 
+Records = Sequence[Sequence[Mapping[str, Any]]]
+"""``train.json`` of each fold of each member."""
+
+
+def trained_records(members: Sequence[Sequence[Path]]) -> Records:
+    """The records of trained-model folders, one per fold of each member."""
+    return [[read_json(folder / "train.json") for folder in folds] for folds in members]
+
+
+def averaged(records: Records, settings: SettingsByModel) -> list[Any]:
+    """What is averaged: the digest of each network's weights, and the settings it predicts by."""
+    return [[(each["sha256"], inference_settings(each, settings)) for each in folds] for folds in records]
+
 
 def definition(
     members: Sequence[Sequence[Path]], settings: SettingsByModel, device: str, threads: int
@@ -31,10 +44,10 @@ def definition(
         device: ``cpu`` or ``cuda``.
         threads: CPU threads, which round probabilities otherwise; of no account on a GPU.
     """
-    records = [[read_json(folder / "train.json") for folder in folds] for folds in members]
-    frameworks = sorted({r["framework"] for folds in records for r in folds})
+    records = trained_records(members)
+    frameworks = sorted({record["framework"] for folds in records for record in folds})
     defined_by = {
-        "networks": [[(r["sha256"], inference_settings(r, settings)) for r in folds] for folds in records],
+        "networks": averaged(records, settings),
         "versions": [versions(framework) for framework in frameworks],
         "code": code_digest(
             ["headct.inference.__main__", *(f"headct.inference.{framework}" for framework in frameworks)]

@@ -24,11 +24,12 @@ from numpy.typing import ArrayLike
 from pydicom.misc import is_dicom
 
 from headct import command, ingest, masks, nifti
-from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
-from headct.configuration import SettingsByModel, inference_settings
+from headct.artefacts import read_tsv, sha256_of, write_tsv
+from headct.configuration import SettingsByModel
 from headct.dicom import Ineligible, read_folder, to_int16
 from headct.geometry import volume_ml
 from headct.inference.__main__ import add_common_arguments, write_labels
+from headct.inference.kept import averaged, trained_records
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.series import SeriesRules, choose, group
@@ -213,8 +214,7 @@ def name_of(path: Path) -> str:
 
 def networks_of(members: Sequence[Sequence[Path]], settings: SettingsByModel) -> str:
     """Short digest of the weights that are averaged, and of the settings they predict by."""
-    records = [[read_json(folder / "train.json") for folder in folds] for folds in members]
-    defined_by = [[(r["sha256"], inference_settings(r, settings)) for r in folds] for folds in records]
+    defined_by = averaged(trained_records(members), settings)
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
 
