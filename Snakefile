@@ -50,7 +50,6 @@ localrules:
     best_cases,
     worst_cases,
     flow,
-    ingest_qc,
     checklists,
     model_cards,
     methods,

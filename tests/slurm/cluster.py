@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,11 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import snake
+from filelock import FileLock
 
 HERE = Path(__file__).parent
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -39,14 +41,16 @@ def obstacle() -> str:
     return ""
 
 
-def up() -> None:
-    """Start the cluster; all its nodes are idle afterwards."""
-    subprocess.run([HERE / "up.sh"], check=True, env=os.environ | {"PATH": SEARCHED})
-
-
-def down() -> None:
-    """Cancel all its jobs and stop it."""
-    subprocess.run([HERE / "down.sh"], check=True, env=os.environ | {"PATH": SEARCHED})
+@contextlib.contextmanager
+def running() -> Iterator[None]:
+    """The cluster within the block, all its nodes idle at first; who comes second on this machine waits."""
+    environment = os.environ | {"PATH": SEARCHED}
+    with FileLock("/run/lock/headct-tests-slurm.lock"):
+        try:
+            subprocess.run([HERE / "up.sh"], check=True, env=environment)
+            yield
+        finally:
+            subprocess.run([HERE / "down.sh"], check=True, env=environment)
 
 
 def slurm(*words: str | int) -> str:

@@ -15,9 +15,8 @@ def slurm() -> Iterator[None]:
     """A running cluster."""
     if reason := cluster.obstacle():
         pytest.skip(reason)
-    cluster.up()
-    yield
-    cluster.down()
+    with cluster.running():
+        yield
 
 
 @pytest.fixture(scope="session")

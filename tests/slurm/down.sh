@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stop what up.sh started, by pid file, its jobs first, and leave no trace of it.
+# Stop what up.sh started, by pid file, its jobs first. Logs (/var/log/slurm-tests) and a key of munge's stay.
 set -uo pipefail
 grep -qs tests/slurm/up.sh /etc/slurm/slurm.conf || exit 0
 scancel --user "$(id -un)" --full 2>/dev/null
@@ -8,7 +8,9 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 pids=()
-for file in /run/slurm-tests/*.pid /run/munge/munged.pid; do
+files=(/run/slurm-tests/*.pid)
+[ -e /run/slurm-tests/munged.is.ours ] && files+=(/run/munge/munged.pid)
+for file in "${files[@]}"; do
     [ -s "$file" ] && pids+=("$(cat "$file")")
 done
 kill "${pids[@]}" 2>/dev/null

@@ -39,6 +39,9 @@ ANY_TIME = [
     faults.node_lost,
 ]
 
+ENOUGH = 20
+"""Faults of a whole drill, at least."""
+
 
 @dataclass
 class Row:
@@ -320,13 +323,16 @@ def main() -> None:
         if not drill.reference.exists():
             drill.say("the undisturbed run, without a cluster")
             miniature.run_locally(drill.reference, drill.longer, *miniature.predictions())
-        cluster.up()
-        try:
+        with cluster.running():
             for seed, go in enumerate(ROUNDS, start=arguments.seed):
                 if arguments.only in (None, go.__name__):
                     attempt(drill, go, seed)
-        finally:
-            cluster.down()
+    if arguments.only is None:
+        injected = {row.fault for row in drill.rows}
+        missing = {fault.__name__ for fault in ANY_TIME} - injected
+        drill.expect(
+            len(drill.rows) >= ENOUGH and not missing, f"{ENOUGH} faults and every kind, not {missing}"
+        )
     print(table(drill))
     sys.exit(bool(drill.wrong))
 

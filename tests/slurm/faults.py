@@ -37,7 +37,14 @@ def step_killed(study: Study, model: str) -> None:
 
 def warned(study: Study, model: str) -> None:
     """The signal that announces the end of the job's time (`sbatch --signal`), at another time."""
-    slurm("scancel", "--signal=TERM", study.job_of(model))
+    job = study.job_of(model)
+
+    def restarts() -> int:
+        return int(cluster.job_record(job)["Restarts"])
+
+    before = restarts()
+    slurm("scancel", "--signal=TERM", job)
+    wait_for(lambda: restarts() > before, "the requeue of a warned training", 60)
 
 
 def preempted(study: Study, model: str) -> None:
@@ -74,8 +81,11 @@ def node_lost(study: Study, model: str) -> None:
 
 def snakemake_killed(study: Study, model: str) -> None:
     """`kill -9` of Snakemake, whose jobs go on; it is started again once they are over."""
+    live = study.live_jobs()
     study.kill()
     study.resume()
+    if live:
+        wait_for(lambda: "jobs of the former run" in study.output(), "make resume to wait for live jobs", 60)
 
 
 SURVIVED = (controller_restarted, daemon_killed, snakemake_killed)

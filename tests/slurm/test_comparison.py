@@ -69,8 +69,10 @@ def test_gpu_jobs_get_the_gpus_they_ask_for_and_others_get_none(finished: Finish
     assert visible.pop("headct.training") == {("gpu01", miniature.GPUS["train"])}
     assert visible.pop("headct.inference") == {("gpu01", miniature.GPUS["predict"])}
     for module in ("headct.training.preparation", "headct.metrics", "headct.statistics"):
-        nodes = {node for node, _ in visible.pop(module)}
+        nodes = {node for node, _ in visible[module]}
         assert nodes <= {"cpu01", "cpu02"}, module
+    for module, places in visible.items():  # those without a node are steps that ran beside Snakemake
+        assert {place for place in places if place[0]} <= {("cpu01", 0), ("cpu02", 0)}, module
 
 
 def test_steps_of_seconds_are_no_jobs(finished: Finished) -> None:

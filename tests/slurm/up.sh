@@ -17,7 +17,10 @@ if [ ! -s /etc/munge/munge.key ]; then
     head -c 1024 /dev/urandom > /etc/munge/munge.key
 fi
 install -d -o munge -g munge -m 755 /run/munge
-munge --no-input >/dev/null 2>&1 || runuser -u munge -- munged
+if ! munge --no-input >/dev/null 2>&1; then
+    runuser -u munge -- munged
+    touch /run/slurm-tests/munged.is.ours
+fi
 slurmctld
 for node in cpu01 cpu02 gpu01; do
     mkdir -p /var/spool/slurm-tests/d.$node

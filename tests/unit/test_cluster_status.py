@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from headct.artefacts import read_json, write_json
-from headct.cluster.queue import QueuedJob, jobs_started_in
+from headct.cluster.queue import QueuedJob, jobs_of
 from headct.cluster.status import standings, table
 from headct.problems import BadInput
 from headct.training import __main__ as training
@@ -122,4 +122,4 @@ def test_a_folder_in_which_nothing_ran_is_said_to_be_one(tmp_path: Path) -> None
 
 def test_without_slurm_there_is_no_queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert jobs_started_in(tmp_path) is None
+    assert jobs_of(tmp_path) is None

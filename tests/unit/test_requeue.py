@@ -8,6 +8,8 @@ import pytest
 
 from headct.cluster.requeue import requeue_if_warned
 
+TRAINING = "rule_train_wildcards_unet_1_all"
+
 
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -23,10 +25,10 @@ def write(folder: Path, command: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def slurm_says(folder: Path, state: str, requeue: str = "") -> Path:
-    """Let squeue name a state, and scontrol write its arguments to the file that is returned."""
+def slurm_says(folder: Path, state: str, requeue: str = "", name: str = TRAINING) -> Path:
+    """Let squeue name state and job, and scontrol write its arguments to the file that is returned."""
     asked = folder / "asked"
-    write(folder, "squeue", f"echo {state}")
+    write(folder, "squeue", f"echo {state} {name}")
     write(folder, "scontrol", f'echo "$@" >> {asked}\n{requeue}')
     return asked
 
@@ -40,6 +42,13 @@ def test_a_job_that_is_warned_is_requeued(answers: Path) -> None:
 @pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED", "TIMEOUT", "PREEMPTED", ""])
 def test_a_job_that_is_being_ended_is_not(answers: Path, state: str) -> None:
     asked = slurm_says(answers, state)
+    assert not requeue_if_warned()
+    assert not asked.exists()
+
+
+def test_a_job_that_is_not_the_trainings_own_is_not(answers: Path) -> None:
+    """Snakemake itself, with all that it runs, in somebody's own job."""
+    asked = slurm_says(answers, "RUNNING", name="")
     assert not requeue_if_warned()
     assert not asked.exists()
 

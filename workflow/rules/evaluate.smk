@@ -5,7 +5,7 @@
 rule surface_tolerance:
     """What raters' surfaces differ by: the tolerance of the surface Dice."""
     input:
-        cohort="results/cohort/cohort.tsv",  # has the digests of all readings
+        scans=SCAN_RECORDS,  # their geometry, slice weights and digests of readings are read
         split="results/cohort/split.tsv",
     output:
         "results/statistics/surface_tolerance.tsv",
@@ -57,7 +57,7 @@ rule metrics:
 
 use rule metrics as metrics_out_of_fold with:
     input:
-        cohort="results/cohort/cohort.tsv",
+        scans=SCAN_RECORDS,  # their slice weights are read
         split="results/cohort/split.tsv",
         tolerance=TOLERANCE,
         manifests=lambda wildcards: [

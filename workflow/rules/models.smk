@@ -53,6 +53,8 @@ rule train:
         mem_mb=memory_mb("train"),
         runtime=asked_for("train", "runtime_min"),
         gpu=asked_for("train", "gpu"),
+        # TERM to the training itself, 3 minutes before its time is over: it saves and requeues its job.
+        slurm_extra="--signal=TERM@180",
     params:
         settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
         revision=lambda wildcards: study.revision(
@@ -71,7 +73,6 @@ rule train:
             " --device {params.device} {params.deterministic} --threads {threads} --work {params.work:q}"
             " --revision {params.revision}"
             " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
-            ""
         )
 
 

@@ -78,7 +78,13 @@ HYPERDENSITY_HU = 5
 ABOVE_RANGE_SHARE = 0.001
 
 
-CONVERTS_NOTHING = ("headct.command", "headct.sheet", "headct.configuration", "headct.code")
+CONVERTS_NOTHING = (
+    "headct.code",
+    "headct.columns",
+    "headct.command",
+    "headct.configuration",
+    "headct.sheet",
+)
 """Modules whose edit is no reason to convert a scan again, though it starts the jobs."""
 
 

@@ -30,8 +30,10 @@ class QueuedJob:
     name: str
 
 
-def jobs_started_in(folder: Path) -> list[QueuedJob] | None:
-    """This user's jobs that Snakemake submitted from ``folder``; None where there is no Slurm.
+def jobs_of(study: Path) -> list[QueuedJob] | None:
+    """This user's jobs that Snakemake submitted for the study in a folder; None where there is no Slurm.
+
+    Their working directory is that folder, even if Snakemake was started elsewhere with ``--directory``.
 
     Raises:
         RuntimeError: Slurm does not answer.
@@ -51,5 +53,5 @@ def jobs_started_in(folder: Path) -> list[QueuedJob] | None:
     return [
         QueuedJob(job_id, state, node, reason, name)
         for job_id, state, node, reason, workdir, name in lines
-        if name.startswith(("rule_", "group_")) and Path(workdir).resolve() == folder.resolve()
+        if name.startswith(("rule_", "group_")) and Path(workdir).resolve() == study.resolve()
     ]

@@ -13,6 +13,8 @@ import subprocess
 logger = logging.getLogger(__name__)
 
 SECONDS_TO_ANSWER = 60
+OWN_JOB = "rule_train"
+"""How Snakemake names a job that is one training; any other is somebody's, in which Snakemake itself runs."""
 
 
 def requeue_if_warned() -> bool:
@@ -26,7 +28,8 @@ def requeue_if_warned() -> bool:
     if job is None:
         return False
     try:
-        warned = _answer("squeue", "--noheader", "--jobs", job, "--format", "%T") == "RUNNING"
+        state, _, name = _answer("squeue", "--noheader", "--jobs", job, "--format", "%T %k").partition(" ")
+        warned = state == "RUNNING" and name.startswith(OWN_JOB)
         if warned:
             _answer("scontrol", "requeue", job)
     except (OSError, subprocess.SubprocessError) as error:

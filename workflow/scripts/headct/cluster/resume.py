@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from headct import command
-from headct.cluster.queue import QueuedJob, jobs_started_in
+from headct.cluster.queue import QueuedJob, jobs_of
 from headct.problems import BadInput, Problem
 
 logger = logging.getLogger("headct.resume")
@@ -47,9 +47,9 @@ def study_folder(words: list[str]) -> Path:
 
 
 def wait_for(folder: Path, seconds_between: float) -> None:
-    """Wait until no job that was submitted from ``folder`` is left in the queue."""
+    """Wait until no job of the study in ``folder`` is left in the queue."""
     told: set[str] | None = None
-    while jobs := jobs_started_in(folder):
+    while jobs := jobs_of(folder):
         here = {job.job_id for job in jobs}
         if here != told:
             logger.info("waiting for %d jobs of the former run: %s", len(jobs), in_words(jobs))
@@ -77,10 +77,11 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     words = args.snakemake or ["--profile", "slurm"]
-    if (pid := running_snakemake(study_folder(words))) is not None:
+    folder = study_folder(words)
+    if (pid := running_snakemake(folder)) is not None:
         message = "Snakemake is at work in this folder; there is nothing to resume"
         raise BadInput([Problem(f"process {pid}", message)])
-    wait_for(Path.cwd(), args.seconds)
+    wait_for(folder, args.seconds)
     snakemake = [sys.executable, "-m", "snakemake", *words]
     subprocess.run([*snakemake, "--unlock"], check=True, stdout=subprocess.DEVNULL)
     sys.stdout.flush()

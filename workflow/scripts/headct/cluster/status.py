@@ -7,7 +7,6 @@ running job is asked.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 from headct import command
 from headct.artefacts import read_json
-from headct.cluster.queue import QueuedJob, jobs_started_in
+from headct.cluster.queue import QueuedJob, jobs_of
 from headct.columns import aligned
 from headct.problems import BadInput, Problem, Stopped
 
@@ -150,7 +149,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    rows = standings(args.study, jobs_started_in(Path(os.curdir)))
+    rows = standings(args.study, jobs_of(args.study))
     print("\n".join(table(rows)))
 
 

@@ -23,7 +23,7 @@ from headct import command, nifti, sets
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.inference.kept import Kept, definition
 from headct.problems import BadInput, Problem
-from headct.training.__main__ import require_device
+from headct.training.machine import require_device
 
 logger = logging.getLogger("headct.inference")
 

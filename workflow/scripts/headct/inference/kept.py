@@ -17,7 +17,8 @@ from typing import Any
 from headct.artefacts import read_json, sha256_of, write_json
 from headct.code import code_digest
 from headct.configuration import SettingsByModel, inference_settings
-from headct.training.__main__ import versions
+from headct.training.machine import versions
+from headct.training.workfolder import MODULES_OF_NO_WEIGHT
 
 Records = Sequence[Sequence[Mapping[str, Any]]]
 """``train.json`` of each fold of each member."""
@@ -50,7 +51,8 @@ def definition(
         "networks": averaged(records, settings),
         "versions": [versions(framework) for framework in frameworks],
         "code": code_digest(
-            ["headct.inference.__main__", *(f"headct.inference.{framework}" for framework in frameworks)]
+            ["headct.inference.__main__", *(f"headct.inference.{framework}" for framework in frameworks)],
+            without=(__name__, *MODULES_OF_NO_WEIGHT),
         ),
         "device": device,
         "threads": threads if device == "cpu" else None,

@@ -33,7 +33,7 @@ from headct.inference.kept import averaged, trained_records
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.series import SeriesRules, choose, group
-from headct.training.__main__ import require_device
+from headct.training.machine import require_device
 
 logger = logging.getLogger("headct.inference")
 

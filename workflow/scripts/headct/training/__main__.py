@@ -14,9 +14,7 @@ import io
 import json
 import logging
 import platform
-import resource
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
@@ -27,10 +25,10 @@ from headct.cluster.requeue import requeue_if_warned
 from headct.problems import BadInput, Problem, Stopped
 from headct.training import workfolder
 from headct.training.job import TrainedModel, TrainingJob, training_scans
+from headct.training.machine import device_name, peak_memory_mb, require_device, versions
 
 logger = logging.getLogger("headct.training")  # __name__ is "__main__" here
 
-FRAMEWORK_PACKAGES = {"nnunet": "nnunetv2", "monai": "monai", "blastct": "blast-ct"}
 SESSIONS = "sessions.json"
 
 
@@ -103,23 +101,6 @@ def training_job(args: argparse.Namespace) -> TrainingJob:
     )
 
 
-def require_device(device: str) -> None:
-    """Refuse a GPU job on a machine without one, instead of training on the CPU for weeks."""
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BadInput(
-            [
-                Problem(
-                    file="config",
-                    key="device",
-                    value=device,
-                    message=f"no GPU is visible on {platform.node()}; give the job one or set 'device: cpu'",
-                )
-            ]
-        )
-
-
 def train(job: TrainingJob, adapter: str, folder: Path) -> None:
     """Run the adapter to its end in ``folder`` and leave the finished model there.
 
@@ -187,16 +168,6 @@ def train(job: TrainingJob, adapter: str, folder: Path) -> None:
     )
 
 
-def peak_memory_mb(device: str) -> dict[str, int]:
-    """Most memory that this process had so far: resident, and allocated on the GPU."""
-    import torch
-
-    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
-    if device == "cuda":
-        peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
-    return peak
-
-
 def save_weights(trained: TrainedModel, path: Path) -> str:
     """Write weights and fixed settings, nothing that depends on the time; return the SHA-256.
 
@@ -211,19 +182,6 @@ def save_weights(trained: TrainedModel, path: Path) -> str:
     with write_atomically(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
-
-
-def versions(framework: str) -> dict[str, str]:
-    """Versions of what the weights depend on."""
-    packages = ("torch", "numpy", "SimpleITK", FRAMEWORK_PACKAGES[framework])
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-def device_name(device: str) -> str:
-    """The GPU's product name, or the processor architecture."""
-    import torch
-
-    return torch.cuda.get_device_name() if device == "cuda" else platform.machine()
 
 
 def now() -> str:
