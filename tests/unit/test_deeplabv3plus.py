@@ -1,9 +1,11 @@
-"""DeepLabv3+: the published variant layer for layer, the clean one, and both at small sizes."""
+"""DeepLabv3+: the published variant by its outputs and its layers, the clean one, and both at small sizes."""
 
 import csv
+import math
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from monai.networks.nets.basic_unet import BasicUNet
@@ -15,15 +17,15 @@ from headct.networks.xception import VARIANTS, Block, SeparableConvolution, Xcep
 
 SMALL = {"width": 1 / 32, "middle_blocks": 1}
 both_variants = pytest.mark.parametrize("variant", VARIANTS)
-TABLE = Path(__file__).parents[1] / "fixtures" / "deeplabv3plus_layers.tsv"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
-def published_rows() -> list[dict[str, str]]:
-    with TABLE.open(newline="") as stream:
+def rows_of_table(name: str) -> list[dict[str, str]]:
+    with (FIXTURES / name).open(newline="") as stream:
         return list(csv.DictReader(stream, delimiter="\t"))
 
 
-PUBLISHED = published_rows()
+PUBLISHED = rows_of_table("deeplabv3plus_layers.tsv")
 
 
 def rows_of(network: nn.Module) -> list[dict[str, str]]:
@@ -70,6 +72,47 @@ def test_each_row_of_the_published_table(number, built_rows):
 def test_no_layer_beyond_the_published_table(built_rows):
     assert len(built_rows) == len(PUBLISHED)
     assert sum(int(row["parameters"]) for row in built_rows) == 86_332_786
+
+
+def formula_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The state by which the study's public network gave tests/fixtures/deeplabv3plus_forward.tsv.
+
+    The i-th tensor (n values) is made of w = sin(0.7 arange(n) + i); rounded to single precision.
+    """
+    state = {}
+    for i, (name, tensor) in enumerate(network.state_dict().items()):
+        wave = np.sin(0.7 * np.arange(tensor.numel()) + i).reshape(tuple(tensor.shape))
+        if tensor.dim() == 5:
+            values = wave * math.sqrt(2 / math.prod(tensor.shape[1:]))
+        elif name.endswith("running_var"):
+            values = 1 + 0.25 * (wave + 1)
+        elif name.endswith(".A.weight"):
+            values = 0.25 + 0.05 * wave
+        elif name.endswith(".N.weight"):
+            values = 1 + 0.1 * wave
+        elif name.endswith("num_batches_tracked"):
+            values = np.zeros_like(wave)
+        else:
+            values = 0.1 * wave
+        state[name] = torch.from_numpy(values.astype(np.float32)).to(tensor.dtype)
+    return state
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_published_gives_the_logits_of_the_network_that_the_study_ran(mode):
+    """Equal weights, equal input, in double precision: in single, rounding alone moves logits by .25."""
+    network = DeepLabV3Plus(1, 4).double()
+    network.load_state_dict(formula_weights(network))
+    k = np.arange(2 * 32 * 48 * 32)
+    volume = (np.sin(0.013 * k) + 0.5 * np.sin(0.0007 * k)).astype(np.float32).astype(np.float64)
+    with torch.no_grad():
+        logits = network.train(mode == "train")(torch.from_numpy(volume).reshape(2, 1, 32, 48, 32)).numpy()
+    rows = [row for row in rows_of_table("deeplabv3plus_forward.tsv") if row["mode"] == mode]
+    axes = ("batch", "class", "z", "y", "x")
+    found = [logits[tuple(int(row[axis]) for axis in axes)] for row in rows]
+    expected = [float(row["logit"]) for row in rows]
+    assert len(expected) == math.ceil(logits.size / 1597)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 def test_published_is_what_is_built_unless_asked_otherwise():
@@ -231,10 +274,11 @@ def test_separable_convolution_is_a_padded_depthwise_and_a_pointwise_convolution
 
 
 @both_variants
-def test_middle_flow_block_adds_its_unchanged_input(variant):
+def test_middle_flow_block_adds_its_input_which_published_rectifies(variant):
     block = Block(VARIANTS[variant], (5, 5, 5, 5))
     volume = torch.randn(2, 5, 4, 4, 4)
-    torch.testing.assert_close(block(volume) - block.rep(volume), volume)
+    added = volume.clamp(min=0) if variant == "published" else volume
+    torch.testing.assert_close(block(volume) - block.rep(volume), added)
     kinds = [type(layer).__name__ for layer in block.rep]
     assert kinds == ["ReLU", "SeparableConvolution"] * 3
     torch.testing.assert_close(block.rep[0](volume), volume.clamp(min=0))

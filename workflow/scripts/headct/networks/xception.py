@@ -44,14 +44,15 @@ class Variant:
         closing: the pointwise half of the separable convolution that ends a block (no ReLU, but
             the block's sum, comes next).
         logits: the last convolution; the only one with a bias.
-        rectified_sums: whether the sums that blocks 1 and the exit block end in are rectified.
+        rectified_inputs: whether the ReLU that a block begins with works on its input itself, so that
+            the shortcut, and whoever else takes that input, starts from the rectified one, too.
     """
 
     dense: Follows
     depthwise: Follows
     closing: Follows
     logits: Follows
-    rectified_sums: bool
+    rectified_inputs: bool
 
 
 VARIANTS = {
@@ -60,20 +61,21 @@ VARIANTS = {
         depthwise=Follows("instance", "prelu"),
         closing=Follows("instance", "prelu"),
         logits=Follows("instance", "prelu"),
-        rectified_sums=True,
+        rectified_inputs=True,
     ),
     "clean": Variant(
         dense=Follows("batch", None),
         depthwise=Follows("batch", "relu"),
         closing=Follows("batch", None),
         logits=Follows(None, None),
-        rectified_sums=False,
+        rectified_inputs=False,
     ),
 }
-"""``published``: the network whose results Kok 2022 printed, layer for layer
-(tests/fixtures/deeplabv3plus_layers.tsv). It left MONAI's ``Convolution`` its defaults, an instance
-norm and a PReLU, wherever it did not ask for batch norm, and the PReLU everywhere; its own ReLUs come
-on top. ``clean``: norm and activation where Chen 2018 and Chollet 2017 have them.
+"""``published``: the network whose results Kok 2022 printed, by its logits
+(tests/fixtures/deeplabv3plus_forward.tsv) and its layers (deeplabv3plus_layers.tsv beside it). It left
+MONAI's ``Convolution`` its defaults, an instance norm and a PReLU, wherever it did not ask for batch norm,
+and the PReLU everywhere; its own ReLUs come on top, and work in place. ``clean``: norm and activation
+where Chen 2018 and Chollet 2017 have them.
 """
 
 
@@ -162,7 +164,7 @@ class Block(nn.Module):
         closing: append the closing one also at stride 1 (last block of the exit flow).
         start_with_relu: False where the input has just been rectified.
 
-    The skip is the identity, or a strided 1x1x1 convolution where the shape changes.
+    The shortcut is the identity, or a strided 1x1x1 convolution where the shape changes.
     """
 
     def __init__(
@@ -179,6 +181,7 @@ class Block(nn.Module):
         if first != last or stride != 1:
             self.skip = convolution(variant.dense, first, last, 1, stride=stride)
         self.relu = nn.ReLU()
+        self.rectified_input = variant.rectified_inputs
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
             layers += [self.relu, SeparableConvolution(variant, before, after)]
@@ -189,6 +192,8 @@ class Block(nn.Module):
         self.rep = nn.Sequential(*layers)
 
     def forward(self, volume: Tensor) -> Tensor:
+        if self.rectified_input:
+            volume = self.relu(volume)
         shortcut = volume if self.skip is None else self.skip(volume)
         return self.rep(volume) + shortcut
 
@@ -227,16 +232,17 @@ class Xception(nn.Module):
         self.conv3 = SeparableConvolution(variant, leaving[0], leaving[1], dilation=dilation)
         self.conv4 = SeparableConvolution(variant, leaving[1], leaving[2], dilation=dilation)
         self.conv5 = SeparableConvolution(variant, leaving[2], leaving[3], dilation=dilation)
-        self.after_sum = self.relu if variant.rectified_sums else nn.Identity()
+        self.rectified_low_level = variant.rectified_inputs  # the sum of block 1 is the input of block 2
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         features = self.relu(self.conv1(volume))
         features = self.relu(self.conv2(features))
-        low_level = self.after_sum(self.block1(features))
+        low_level = self.block1(features)
+        if self.rectified_low_level:
+            low_level = self.relu(low_level)
         features = self.block3(self.block2(low_level))
         for name in [*self.middle_names, self.exit_name]:
             features = self.get_submodule(name)(features)
-        features = self.after_sum(features)
         for separable in (self.conv3, self.conv4, self.conv5):
             features = self.relu(separable(features))
         return features, low_level
