@@ -59,3 +59,10 @@ def test_a_fault_in_the_code_leaves_its_traceback_in_the_log(tmp_path: Path) -> 
     assert "ZeroDivisionError: x / 0" in console
     assert "Traceback" not in console
     assert "Traceback" in log
+
+
+def test_a_usage_error_is_told_on_the_console_and_in_the_log(tmp_path: Path) -> None:
+    status, console, log = run(tmp_path, "--fails")
+    assert status == 2
+    assert "argument --fails: expected one argument" in console
+    assert "argument --fails: expected one argument" in log

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from headct.audit import record
@@ -34,9 +36,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     option.add_argument("--outputs", nargs="*", type=Path, default=[])
     job, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
     parser.epilog = "--log FILE: everything that the step prints goes there, too"
-    arguments = parser.parse_args(words)
     console = _divert_output(job.log)
     _configure_logging(console)
+    arguments = _parsed(parser, words)
     try:
         with record.kept(job, arguments, words):
             main(arguments)
@@ -57,6 +59,19 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
         status = 0
     logging.shutdown()
     sys.exit(status)
+
+
+def _parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """The step's own arguments; what is wrong with them is told on the console and in the log."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return parser.parse_args(words)
+    except SystemExit as end:
+        if end.code:
+            logger.error("%s", said.getvalue().rstrip())
+        logging.shutdown()
+        raise
 
 
 def _divert_output(log: Path | None) -> int:
