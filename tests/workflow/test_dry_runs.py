@@ -153,3 +153,41 @@ def test_every_rule_has_a_docstring(tmp_path: Path) -> None:
     rules = [line for line in result.stdout.splitlines() if line.strip()]
     assert len(rules) > 15
     assert [rule for rule in rules if "(" not in rule] == []
+
+
+def test_braces_in_the_configuration_are_text(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    config["study"]["note"] = "interim {draft}"
+    config["work_dir"] = "work/{draft}"
+    config["ingest"] = {"sharp_kernels": ["^[A-Z]{2}[5-9]"]}
+    for number, model in enumerate(config["models"].values()):
+        model["title"] = f"-{{title}} {number}"
+    config["reporting"]["title"] = "About {this}"
+    (tmp_path / "{c}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "{c}.yaml", "-np")
+    assert snake.planned(result)["model_cards"] == 1
+    for text in ("--title-note='interim {draft}'", "--work='work/{draft}'", "^[A-Z]{2}[5-9]"):
+        assert text in result.stdout
+    assert "--model-title='-{title} 2'" in result.stdout
+
+
+def test_a_fault_names_the_source_that_it_is_in(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+    more = tmp_path / "more.yaml"
+    more.write_text("monai: {epochs: 0}\nmonai: {epochs: 1}\n", encoding="utf-8")
+    demo = ("--directory", tmp_path, "-n", "--configfile", "config/demo.yaml")
+    twice = snake.run(*demo, more)
+    assert f"{more.name}, key monai: stands twice, in line 1 and in line 2" in twice.stdout
+    more.write_text("monai: {epochs: 0}\n", encoding="utf-8")
+    for said, source in (
+        (snake.run(*demo, more), f"{more.name}, key monai.epochs, value 0: must be at least 1"),
+        (
+            snake.run(*demo, "--config", "nnunet={epochs: 0}"),
+            "--config (where all that stands in braces is text), key nnunet.epochs, value 0: ",
+        ),
+    ):
+        assert said.returncode == 1
+        assert source in said.stdout

@@ -19,7 +19,7 @@ rule evidence:
     shell:
         recorded(
             "python -m headct.audit.evidence --split {input.split} --metrics {input.metrics}"
-            " --plan {input.plan:q} --out {output}"
+            " --plan={input.plan:q} --out {output}"
         )
 
 
@@ -44,11 +44,11 @@ rule audit:
     conda:
         "../envs/headct.yaml"
     params:
-        repository=os.path.relpath(workflow.basedir),
-        settings=[os.path.relpath(path) for path in workflow.configfiles],
-        plan=PLAN,
+        repository=verbatim(os.path.relpath(workflow.basedir)),
+        settings=verbatim([os.path.relpath(path) for path in workflow.configfiles]),
+        plan=verbatim(PLAN),
         number=lambda wildcards: seal.number(Path("results")),
         code=code("audit.seal"),
     shell:
-        "python -m headct.audit seal results --repository {params.repository:q}"
-        " --settings {params.settings:q} --plan {params.plan:q} --number {params.number} --log {log}"
+        "python -m headct.audit seal results --repository={params.repository:q}"
+        " --settings {params.settings:q} --plan={params.plan:q} --number {params.number} --log {log}"

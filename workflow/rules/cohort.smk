@@ -20,7 +20,7 @@ rule cohort:
         code=code("cohort"),
     shell:
         recorded(
-            "python -m headct.cohort --sheet {input.sheet:q} --data results/data"
+            "python -m headct.cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
             " --cohort {output.cohort} --flow {output.flow}"
         )
@@ -38,7 +38,7 @@ rule split:
     conda:
         "../envs/headct.yaml"
     params:
-        settings=json.dumps(config["split"], sort_keys=True),
+        settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:
         recorded(
@@ -63,6 +63,6 @@ rule balance:
         code=code("balance"),
     shell:
         recorded(
-            "python -m headct.balance --sheet {input.sheet:q} --cohort {input.cohort}"
+            "python -m headct.balance --sheet={input.sheet:q} --cohort {input.cohort}"
             " --split {input.split} --out {output}"
         )

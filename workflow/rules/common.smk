@@ -16,7 +16,7 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
     os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
-from headct import configuration, failures, shards, sheet, study
+from headct import config_files, configuration, failures, shards, sheet, study
 from headct.audit import record, seal
 from headct.code import code_digest
 from headct.problems import BadInput
@@ -33,13 +33,10 @@ def checked(function, *arguments):
         sys.exit(str(error))
 
 
-config.update(
-    checked(
-        configuration.complete,
-        config,
-        os.path.relpath(workflow.configfiles[-1]),
-    )
-)
+CONFIG_FILES = [Path(os.path.relpath(file)) for file in workflow.configfiles]
+CONFIGURED = checked(config_files.read, CONFIG_FILES, workflow.config_settings.config)
+checked(config_files.check_merged, CONFIGURED, config)
+config.update(checked(configuration.complete, config, CONFIGURED.name_of))
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
@@ -222,6 +219,11 @@ def tolerance_argument(wildcards, input):
     return f"--surface-tolerance {input.tolerance}" if input.tolerance else ""
 
 
+def verbatim(value):
+    """A parameter that is handed on as it is: in plain text, Snakemake takes braces for its wildcards."""
+    return lambda wildcards: value
+
+
 def as_json(value):
-    """A setting as it stands on a command line."""
-    return json.dumps(value, sort_keys=False, ensure_ascii=False)
+    """A setting as it stands on a command line, as a parameter."""
+    return verbatim(json.dumps(value, sort_keys=False, ensure_ascii=False))

@@ -25,7 +25,7 @@ rule paired_analysis:
         code=code("statistics.paired_analysis"),
     shell:
         recorded(
-            "python -m headct.statistics.paired_analysis --plan {input.plan:q} --metrics {input.metrics}"
+            "python -m headct.statistics.paired_analysis --plan={input.plan:q} --metrics {input.metrics}"
             " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
             " --models {params.models} --out results/statistics"
         )
@@ -50,11 +50,11 @@ rule planned_comparison:
         "../envs/headct.yaml"
     params:
         titles=as_json(TITLES),
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables planned_comparison --statistics results/statistics"
             " --evidence {input.evidence}"
-            " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv}"
+            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )

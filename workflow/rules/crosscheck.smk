@@ -15,10 +15,10 @@ rule crosscheck:
     conda:
         "../envs/headct.yaml"
     params:
-        settings=json.dumps(config["crosscheck"], sort_keys=True),
+        settings=verbatim(json.dumps(config["crosscheck"], sort_keys=True)),
         code=code("crosscheck"),
     shell:
         recorded(
-            "python -m headct.crosscheck --sheet {input.sheet:q} --cohort {input.cohort} --data results/data"
+            "python -m headct.crosscheck --sheet={input.sheet:q} --cohort {input.cohort} --data results/data"
             " --settings {params.settings:q} --out {output}"
         )

@@ -14,7 +14,7 @@ rule surface_tolerance:
     conda:
         "../envs/headct.yaml"
     params:
-        settings=json.dumps(config["metrics"], sort_keys=True),
+        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.tolerance"),
     shell:
         recorded(
@@ -45,7 +45,7 @@ rule metrics:
             if wildcards.model == TRIVIAL
             else f"--predictions {' '.join(input.manifests)}"
         ),
-        settings=json.dumps(config["metrics"], sort_keys=True),
+        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),
     shell:
         recorded(
@@ -72,7 +72,7 @@ use rule metrics as metrics_out_of_fold with:
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
         ),
-        settings=json.dumps(config["metrics"], sort_keys=True),
+        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),
 
 
@@ -94,7 +94,7 @@ rule out_of_fold:
     shell:
         recorded(
             "python -m headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
-            " --plan {input.plan:q} --models {params.models} --out {output}"
+            " --plan={input.plan:q} --models {params.models} --out {output}"
         )
 
 
@@ -112,7 +112,7 @@ rule second_readings:
         "../envs/headct.yaml"
     params:
         tolerance=tolerance_argument,
-        settings=json.dumps(config["metrics"], sort_keys=True),
+        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),
     shell:
         recorded(
@@ -143,8 +143,8 @@ rule statistics:
         code=code("statistics.__main__"),
     shell:
         recorded(
-            "python -m headct.statistics --metrics {input.metrics} --sheet {input.sheet:q}"
-            " --cohort {input.cohort} --split {input.split} --data results/data --plan {input.plan:q}"
+            "python -m headct.statistics --metrics {input.metrics} --sheet={input.sheet:q}"
+            " --cohort {input.cohort} --split {input.split} --data results/data --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
 
@@ -180,13 +180,13 @@ rule table1:
         "../envs/headct.yaml"
     params:
         titles=as_json(TITLES),
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables table1 --statistics results/statistics"
             " --evidence {input.evidence} --titles {params.titles:q}"
-            " --title-note {params.note:q} --out {output.tsv}"
+            " --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -204,13 +204,13 @@ rule table2:
     conda:
         "../envs/headct.yaml"
     params:
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables table2 --statistics results/statistics"
             " --evidence {input.evidence}"
-            " --title-note {params.note:q} --out {output.tsv}"
+            " --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -230,13 +230,13 @@ rule table_e1:
         models=list(MODELS),
         titles=as_json(TITLES),
         ensembles=as_json({key: members_of(key) for key in MODELS if key not in TRAINED}),
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables table_e1 --train-records {input} --models {params.models}"
             " --titles {params.titles:q} --ensembles {params.ensembles:q}"
-            " --title-note {params.note:q} --out {output.tsv}"
+            " --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -255,13 +255,13 @@ rule table_e2:
         "../envs/headct.yaml"
     params:
         titles=as_json(TITLES),
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables table_e2 --statistics results/statistics"
             " --evidence {input.evidence} --titles {params.titles:q}"
-            " --title-note {params.note:q} --out {output.tsv}"
+            " --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -284,13 +284,13 @@ rule published_vs_reproduced:
     conda:
         "../envs/headct.yaml"
     params:
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables published_vs_reproduced --statistics results/statistics"
             " --evidence {input.evidence}"
-            " --title-note {params.note:q} --out {output.tsv}"
+            " --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -313,12 +313,12 @@ rule training_times:
     params:
         models=list(MODELS),
         titles=as_json(TITLES),
-        note=NOTE,
+        note=verbatim(NOTE),
         code=code("tables.__main__"),
     shell:
         recorded(
             "python -m headct.tables training_times --train-records {input} --models {params.models}"
-            " --titles {params.titles:q} --title-note {params.note:q} --out {output.tsv}"
+            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
 
 

@@ -21,15 +21,15 @@ rule bland_altman:
     conda:
         "../envs/headct.yaml"
     params:
-        model=TITLES[config["figures"]["agreement_model"]],
-        study=STUDY_TITLE,
+        model=verbatim(TITLES[config["figures"]["agreement_model"]]),
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures {params.figure} --metrics {input} --model-title {params.model:q}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            "python -m headct.figures {params.figure} --metrics {input} --model-title={params.model:q}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -62,14 +62,14 @@ rule dice_box_violin:
         "../envs/headct.yaml"
     params:
         models=as_json(TITLES),
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -99,7 +99,7 @@ use rule dice_box_violin as critical_difference with:
         "results/logs/figures/critical_difference.log",
     params:
         models=as_json({model: TITLES[model] for model in REPLICATED}),
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
@@ -122,13 +122,13 @@ rule dunn_heatmap:
         "../envs/headct.yaml"
     params:
         models=as_json({model: TITLES[model] for model in REPLICATED}),
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -151,14 +151,14 @@ rule paired_differences:
         "../envs/headct.yaml"
     params:
         models=as_json(TITLES),
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
             " --equivalence {input.equivalence} --models {params.models:q}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -179,15 +179,15 @@ rule published_vs_reproduced_figure:
     conda:
         "../envs/headct.yaml"
     params:
-        note=NOTE,
-        study=STUDY_TITLE,
+        note=verbatim(NOTE),
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
-            " --title-note {params.note:q}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --title-note={params.note:q}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -207,13 +207,13 @@ rule rater_agreement_figure:
     conda:
         "../envs/headct.yaml"
     params:
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures rater_agreement --metrics {input}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -241,14 +241,14 @@ rule training_curves:
         "../envs/headct.yaml"
     params:
         model=lambda wildcards: TITLES[wildcards.model],
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures training_curves --train-records {input}"
-            " --model-title {params.model:q}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --model-title={params.model:q}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -274,7 +274,7 @@ rule best_cases:
         show=as_json({model: TITLES[model] for model in SHOWN["show"]}),
         n=SHOWN["n"],
         rank_by=SHOWN["rank_by"],
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
         code=code("figures.__main__"),
@@ -283,7 +283,7 @@ rule best_cases:
             "python -m headct.figures {params.figure} --metrics {input.metrics}"
             " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
             " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -316,13 +316,13 @@ rule flow:
     conda:
         "../envs/headct.yaml"
     params:
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures flow --flow {input.flow} --split {input.split}"
-            " --study-title {params.study:q} --width-mm {params.width} --out {output.pdf}"
+            " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
@@ -343,12 +343,12 @@ rule ingest_qc:
     conda:
         "../envs/headct.yaml"
     params:
-        study=STUDY_TITLE,
+        study=verbatim(STUDY_TITLE),
         code=code("figures.__main__"),
     shell:
         recorded(
             "python -m headct.figures ingest_qc --cohort {input.cohort} --data results/data"
-            " --study-title {params.study:q} --out {output.pdf}"
+            " --study-title={params.study:q} --out {output.pdf}"
         )
 
 

@@ -24,11 +24,11 @@ rule ingest:
         mem_mb=memory_mb("ingest"),
         runtime=asked_for("ingest", "runtime_min"),
     params:
-        sheet=SHEET,  # no input: only what it says of these scans counts
+        sheet=verbatim(SHEET),  # no input: only what it says of these scans counts
         scans=lambda wildcards: shards.definition(SHARDS[wildcards.shard]),
         shards=asked_for("ingest", "jobs"),
-        labels=json.dumps(config["labels"], sort_keys=True),
-        settings=json.dumps(config["ingest"], sort_keys=True),
+        labels=verbatim(json.dumps(config["labels"], sort_keys=True)),
+        settings=verbatim(json.dumps(config["ingest"], sort_keys=True)),
         # Of the wildcards alone: a parameter that is made of the output starts no job when it changes.
         revision=lambda wildcards: shards.revision(
             f"results/data/shards/{wildcards.shard}.tsv",
@@ -38,7 +38,7 @@ rule ingest:
         code=code("ingest"),
     shell:
         recorded(
-            "python -m headct.ingest --sheet {params.sheet:q} --shards {params.shards}"
+            "python -m headct.ingest --sheet={params.sheet:q} --shards {params.shards}"
             " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
             " --data results/data --revision {params.revision} --manifest {output}"
         )

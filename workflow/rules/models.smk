@@ -21,7 +21,7 @@ rule prepare:
         settings=lambda wildcards: json.dumps(
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
-        work=config["work_dir"],
+        work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
             "training.preparation",
             f"training.{REPRESENTATIONS[wildcards.representation]['framework']}",
@@ -29,7 +29,7 @@ rule prepare:
     shell:
         recorded(
             "python -m headct.training.preparation --settings {params.settings:q}"
-            " --split {input.split} --data results/data --threads {threads} --work {params.work:q}"
+            " --split {input.split} --data results/data --threads {threads} --work={params.work:q}"
             " --out {output}"
         )
 
@@ -62,7 +62,7 @@ rule train:
         ),
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
-        work=config["work_dir"],
+        work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
             "training.__main__", f"training.{framework_of(wildcards.model)}"
         ),
@@ -70,7 +70,7 @@ rule train:
         recorded(
             "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
             " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
-            " --device {params.device} {params.deterministic} --threads {threads} --work {params.work:q}"
+            " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"
             " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         )
@@ -105,7 +105,7 @@ rule predict:
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
-        work=config["work_dir"],
+        work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
             "inference.__main__",
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
@@ -114,7 +114,7 @@ rule predict:
         recorded(
             "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
             " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-            " --work {params.work:q} --revision {params.revision} --manifest {output}"
+            " --work={params.work:q} --revision {params.revision} --manifest {output}"
         )
 
 
@@ -140,7 +140,7 @@ use rule predict as predict_out_of_fold with:
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
-        work=config["work_dir"],
+        work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
             "inference.__main__",
             *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),

@@ -39,7 +39,7 @@ rule checklists:
     conda:
         "../envs/headct.yaml"
     params:
-        settings=REPORTED,
+        settings=verbatim(REPORTED),
         code=code("report.__main__"),
     shell:
         recorded(
@@ -58,7 +58,7 @@ rule model_cards:
                 f"results/report/models/{model}.html",
                 caption=caption("model_card"),
                 category="Reporting",
-                labels={"model card": TITLES[model]},
+                labels={"model card": model},  # not its title: braces in a label would be wildcards
             )
             for model in MODELS
         ],
@@ -67,7 +67,7 @@ rule model_cards:
     conda:
         "../envs/headct.yaml"
     params:
-        settings=REPORTED,
+        settings=verbatim(REPORTED),
         code=code("report.__main__"),
     shell:
         recorded(
@@ -86,7 +86,7 @@ rule methods:
     conda:
         "../envs/headct.yaml"
     params:
-        settings=REPORTED,
+        settings=verbatim(REPORTED),
         code=code("report.__main__"),
     shell:
         recorded("python -m headct.report methods --results results --out {output}")
