@@ -1,6 +1,7 @@
 """The study's configuration: checked against its schema, its defaults filled in from there alone.
 
-``python -m headct.configuration --document`` prints ``config/README.md``.
+``python -m headct.configuration --document`` prints ``config/README.md``; with ``--check FILE…`` it says what
+is wrong with configuration files, in the order in which Snakemake would be given them.
 """
 
 from __future__ import annotations
@@ -9,26 +10,23 @@ import argparse
 import copy
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
-from headct import command, references
+from headct import command, config_files, references, yaml_files
 from headct.problems import BadInput, Problem
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
-SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The schemas are read at the start of every job: in C a tenth of the time, where PyYAML has it."""
-
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
     """Read a JSON Schema that is written as YAML."""
-    schema: dict[str, Any] = yaml.load(path.read_bytes(), SAFE_LOADER)
+    schema: dict[str, Any] = yaml_files.read(path)
     return schema
 
 
@@ -52,29 +50,24 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         BadInput: the file is absent or no YAML mapping, or breaks the schema.
     """
-    if not path.is_file():
-        raise BadInput([Problem(file=str(path), message="there is no such configuration file")])
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadInput([Problem(file=str(path), message=f"not valid YAML: {error}")]) from error
-    if not isinstance(content, dict):
-        raise BadInput([Problem(file=str(path), message="a configuration is a mapping of keys to values")])
-    return complete(content, str(path))
+    return complete(config_files.read_one(path), str(path))
 
 
-def complete(config: dict[str, Any], file: str) -> dict[str, Any]:
+def complete(config: Mapping[str, Any], file: str | Callable[[str], str]) -> dict[str, Any]:
     """Fill defaults from the schema into a copy of ``config`` and check the whole.
+
+    ``file`` is the file that faults are in, or a function that names it for a key.
 
     Raises:
         BadInput: every key that is unknown, missing, of the wrong type or out of range, and every
             reference to a model, label or fold that does not exist.
     """
     schema = config_schema()
-    filled = fill_defaults(copy.deepcopy(config), schema, schema)
-    problems = schema_problems(filled, schema, file) or reference_problems(filled, file)
+    filled: dict[str, Any] = fill_defaults(copy.deepcopy(dict(config)), schema, schema)
+    problems = schema_problems(filled, schema, "") or reference_problems(filled, "")
     if problems:
-        raise BadInput(problems)
+        name_of = file if callable(file) else lambda key: file
+        raise BadInput([replace(problem, file=name_of(problem.key)) for problem in problems])
     return filled
 
 
@@ -278,12 +271,24 @@ def _row(key: str, part: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.configuration", description=__doc__)
-    parser.add_argument("--document", action="store_true", required=True, help="print config/README.md")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--document", action="store_true", help="print config/README.md")
+    what.add_argument(
+        "--check",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="configuration files, in the order of --configfile",
+    )
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    print(document(load_schema()), end="")
+    if args.document:
+        print(document(load_schema()), end="")
+    else:
+        sources = config_files.read(args.check, {})
+        complete(sources.merged(), sources.name_of)
 
 
 if __name__ == "__main__":

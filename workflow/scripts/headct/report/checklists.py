@@ -11,8 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from headct import yaml_files
 from headct.problems import BadInput, Problem
 from headct.report import page
 from headct.report.facts import Facts
@@ -71,7 +70,7 @@ def read(path: Path, reporting: Mapping[str, str]) -> Checklist:
     Raises:
         BadInput: an item that names no statement and no key, or one that does not exist.
     """
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml_files.read(path)
     items = [
         Item(item["item"], item["asks"], item.get("run", []), item.get("authors", ""))
         for item in content["items"]

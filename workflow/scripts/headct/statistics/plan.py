@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from headct import yaml_files
 from headct.artefacts import sha256_of
 from headct.configuration import load_schema, schema_problems
 from headct.problems import BadInput, Problem
@@ -94,10 +93,7 @@ def load(path: Path) -> Plan:
     """
     if not path.is_file():
         raise BadInput([Problem(str(path), "there is no such analysis plan", key="analysis_plan")])
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadInput([Problem(str(path), f"not valid YAML: {error}")]) from error
+    content = yaml_files.read(path)
     if not isinstance(content, dict):
         raise BadInput([Problem(str(path), "an analysis plan is a mapping of keys to values")])
     if isinstance(content.get("date"), datetime.date):  # YAML reads a date without quotes as one

@@ -1,0 +1,87 @@
+"""YAML as people write it by hand: configurations, the analysis plan, schemas, checklists.
+
+What PyYAML takes without a word is refused here: a key that stands twice in a mapping, of which it
+keeps the last. Faults name the file, and the lines.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from headct.problems import BadInput, Problem
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The schemas are read at the start of every job: in C a tenth of the time, where PyYAML has it."""
+
+TAB_FIRST = re.compile(r" *\t")
+
+
+def read(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        BadInput: the file is not plain UTF-8, no valid YAML, or has a key twice in one mapping.
+    """
+    file, text = str(path), _text(path)
+    loader = LOADER(text)
+    try:
+        root = loader.get_single_node()
+        problems = list(_repeated_keys(root, file, "", set()))
+        if problems:
+            raise BadInput(problems)
+        return None if root is None else loader.construct_document(root)
+    except yaml.YAMLError as error:
+        raise BadInput([Problem(file, _not_valid(error, text))]) from error
+    finally:
+        loader.dispose()
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    if content.startswith(codecs.BOM_UTF8):
+        raise BadInput([Problem(str(path), "begins with a byte-order mark; save it as UTF-8 without one")])
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        raise BadInput([Problem(str(path), "is saved as UTF-16, or is no text; save it as UTF-8")])
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"has a character in line {line} that is not UTF-8 (Latin-1?); save it as UTF-8"
+        raise BadInput([Problem(str(path), message)]) from error
+
+
+def _repeated_keys(node: yaml.Node | None, file: str, at: str, seen: set[int]) -> Iterator[Problem]:
+    """Keys that stand twice in one mapping; ``at`` is the key of the node, ``seen`` the nodes looked at."""
+    if node is None or id(node) in seen:  # an alias leads to a node that was looked at
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for place, part in enumerate(node.value):
+            yield from _repeated_keys(part, file, f"{at}{place}.", seen)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in lines:
+                    message = f"stands twice, in line {lines[key.value]} and in line {line}; keep one of them"
+                    yield Problem(file, message, key=f"{at}{key.value}")
+                lines.setdefault(key.value, line)
+                yield from _repeated_keys(value, file, f"{at}{key.value}.", seen)
+
+
+def _not_valid(error: yaml.YAMLError, text: str) -> str:
+    mark = getattr(error, "problem_mark", None)
+    parts = [getattr(error, "context", None), getattr(error, "problem", None)]
+    said = " ".join(" ".join(filter(None, parts)).split()) or str(error)
+    if mark is None:
+        return f"not valid YAML: {said}"
+    if TAB_FIRST.match("".join(text.splitlines()[mark.line : mark.line + 1])):
+        return f"line {mark.line + 1} is indented with a tab, which YAML does not allow; use blanks"
+    return f"not valid YAML, line {mark.line + 1}: {said}"
