@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +314,53 @@ def test_one_problem_is_one_sentence() -> None:
     assert as_table([Problem("f.tsv", "is bad", row="3", key="age", value="x")]) == (
         "f.tsv, row 3, key age, value x: is bad"
     )
+
+
+def patterns(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every part of a schema that has a pattern."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema
+        for part in schema.values():
+            yield from patterns(part)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(configuration.SCHEMA.parent.glob("*.yaml")), ids=lambda path: path.name
+)
+def test_no_pattern_lets_a_line_end_through(path: Path) -> None:
+    found = list(patterns(configuration.load_schema(path)))
+    assert found
+    for part in found:
+        assert part["pattern"].endswith("\\Z"), "$ matches before a line end, too"
+        assert part["x-means"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("study", "name"), "tich-2\n"),
+        (("study", "name"), "-tich"),
+        (("sheet",), "trial/{scans}.tsv"),
+        (("sheet",), ""),
+        (("split", "file"), "split.tsv\n"),
+        (("analysis_plan",), "plans/<mine>.yaml"),
+        (("work_dir",), ""),
+        (("study", "note"), "two\nlines"),
+        (("models", "unet", "title"), ""),
+        (("models", "unet", "title"), " "),
+        (("models", "unet", "title"), "DeepLabv3+"),
+        (("models", "unet", "title"), "Predicts nothing"),
+    ],
+)
+def test_text_that_the_workflow_could_not_use_is_refused(demo: dict[str, Any], place, value: str) -> None:
+    block = demo
+    for part in place[:-1]:
+        block = block[part]
+    block[place[-1]] = value
+    assert ".".join(place) in refused(demo)
+
+
+def test_the_name_of_a_model_has_no_line_end(demo: dict[str, Any]) -> None:
+    demo["models"]["unet\n"] = demo["models"]["unet"]
+    assert "small letters" in refused(demo)

@@ -144,7 +144,7 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         expected = {
             "enum": lambda: f"must be one of {', '.join(map(str, error.validator_value))}",
             "type": lambda: f"must be {_type_in_words(error.validator_value)}",
-            "pattern": lambda: f"must match {error.validator_value}",
+            "pattern": lambda: f"must be {error.schema['x-means']}",
             "minimum": lambda: f"must be at least {error.validator_value}",
             "maximum": lambda: f"must be at most {error.validator_value}",
             "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
@@ -195,6 +195,12 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
         for key in models
         if key in references.RESERVED
     ]
+    first = {title: key for key, title in references.TITLES.items()}
+    for key, model in models.items():
+        if model["title"] in first:
+            message = f"is the title of {first[model['title']]}, too; each needs its own"
+            problems.append(Problem(file, message, key=f"models.{key}.title", value=model["title"]))
+        first.setdefault(model["title"], key)
     trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
     for key, model in models.items():
         for member in model.get("members", []):
