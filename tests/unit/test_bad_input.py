@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,17 @@ def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -
         ({"age": "-3"}, ["age", "-3", "at least 0"]),
         ({"sex": "X"}, ["sex", "X", "F, M"]),
         ({"scan_id": "a/b"}, ["scan_id", "a/b"]),
-        ({"scan_id": ""}, ["scan_id", "string"]),
+        ({"scan_id": ""}, ["scan_id", "must not be empty"]),
+        ({"site": ""}, ["site", "must not be empty"]),
+        ({"rater": ""}, ["rater", "must not be empty"]),
+        ({"scan_id": "s" * 300}, ["scan_id", "at most 64 characters"]),
+        ({"participant_id": "p" * 65}, ["participant_id", "at most 64 characters"]),
+        ({"scan_id": "shards"}, ["scan_id", "shards", "a folder beside those of the scans"]),
+        ({"scan_id": "Shards"}, ["scan_id", "Shards", "a folder beside those of the scans"]),
+        ({"scan_id": "COM1"}, ["scan_id", "COM1", "device"]),
+        ({"dicom": "dicom\\s0"}, ["dicom", "separated by / here"]),
+        ({"mask": r"C:\data\s0.nii.gz"}, ["mask", "separated by / here"]),
+        ({"sex": "n/a"}, ["sex", "n/a", "must be one of F, M or empty"]),
         ({"mask": "mask.png"}, ["mask", "mask.png"]),
         ({"mask": ""}, ["mask", "needs its mask"]),
         ({"dicom": ""}, ["dicom", "needs its DICOM folder"]),
@@ -194,12 +205,14 @@ def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -
         ({"onset_to_ct_h": "inf"}, ["onset_to_ct_h", "inf"]),
         ({"age": "nan"}, ["age", "nan"]),
         ({"age": "7_0"}, ["age", "7_0"]),
-        ({"timepoint": "day 1"}, ["timepoint", "day 1", "baseline, follow-up"]),
+        ({"mask": "m.mhd"}, ["mask", "m.mhd", "NIfTI, NRRD or MHA"]),
+        ({"timepoint": "day 1"}, ["timepoint", "day 1", "baseline, follow-up or empty"]),
     ],
 )
 def test_a_bad_cell_is_named(tmp_path: Path, change: dict[str, str], said: list[str]) -> None:
     message = sheet_refused(make_sheet(tmp_path, change, add=["timepoint"]))
     assert "scans.tsv" in message
+    assert "None" not in message
     for words in said:
         assert words in message
 
@@ -275,6 +288,153 @@ def test_an_empty_sheet(tmp_path: Path) -> None:
     path = make_sheet(tmp_path)
     path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
     assert "no scan" in sheet_refused(path)
+    path.write_text("\n \t\n", encoding="utf-8")
+    assert "the sheet is empty" in sheet_refused(path)
+
+
+HARMLESS: dict[str, Callable[[str], str | bytes]] = {
+    "rows of tabs": lambda text: text + ("\t" * 8 + "\n") * 2,
+    "a row of blanks": lambda text: text + " \t \t\n",
+    "columns without a name or a value": lambda text: text.replace("\n", "\t\t\n"),
+    "tabs beyond the last column": lambda text: text.replace("r1\n", "r1\t\t\n"),
+    "a blank behind a column's name": lambda text: text.replace("scan_id\t", "scan_id \t"),
+    "a blank line above": lambda text: "\n" + text,
+    "CR": lambda text: text.replace("\n", "\r"),
+    "CRLF and BOM": lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
+    "a quoted cell": lambda text: text.replace("\tA\t", '\t"A"\t'),
+}
+
+
+@pytest.mark.parametrize("case", HARMLESS)
+def test_what_spreadsheets_leave_behind_is_no_fault(tmp_path: Path, case: str) -> None:
+    path = make_sheet(tmp_path, {}, {})
+    plain = sheet.load(path)
+    text = HARMLESS[case](path.read_text(encoding="utf-8"))
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    rows = [{**row, "row": 0} for row in sheet.load(path)]
+    assert rows == [{**row, "row": 0} for row in plain]
+
+
+NO_TABLE: dict[str, tuple[Callable[[str], bytes], str]] = {
+    "UTF-16": (lambda text: text.encode("utf-16"), "is UTF-16 text: save it as text in UTF-8"),
+    "UTF-16 without BOM": (lambda text: text.encode("utf-16-le"), "text in UTF-16: save it"),
+    "a workbook": (lambda text: b"PK\x03\x04" + text.encode(), "a workbook or an archive: save it"),
+    "Latin-1": (lambda text: text.replace("\tA\t", "\tKöln\t").encode("latin-1"), "row 2: not UTF-8"),
+    "commas": (lambda text: text.replace("\t", ",").encode(), "one column only"),
+}
+
+
+@pytest.mark.parametrize("case", NO_TABLE)
+def test_what_is_no_table_is_told_in_one_line(tmp_path: Path, case: str) -> None:
+    path = make_sheet(tmp_path, {}, {})
+    change, said = NO_TABLE[case]
+    path.write_bytes(change(path.read_text(encoding="utf-8")))
+    message = sheet_refused(path)
+    assert said in message
+    assert "separated by tabs" in message
+    assert "\n" not in message
+
+
+def test_every_fault_of_header_rows_and_table_comes_in_one_table(tmp_path: Path) -> None:
+    changes = [
+        {"site": ""},
+        {"scan_id": "s0", "age": "x"},
+        {"sex": "n/a", "hospital_number": "7"},
+        {"participant_id": "P0"},
+    ]
+    path = make_sheet(tmp_path, *changes, drop="rater", add=["hospital_number"])
+    with pytest.raises(BadInput) as caught:
+        sheet.load(path)
+    found = {(problem.row, problem.key) for problem in caught.value.problems}
+    assert found == {
+        ("1", "rater"),
+        ("1", "hospital_number"),
+        ("2", "site"),
+        ("3", "scan_id"),
+        ("3", "age"),
+        ("4", "sex"),
+        ("5", "participant_id"),
+    }
+    assert len(caught.value.problems) == len(found), "and each once"
+
+
+def test_a_misspelt_column_is_told_once_and_its_cells_are_checked(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {}, {"age": "x"})
+    path.write_text(path.read_text(encoding="utf-8").replace("age", "Age", 1), encoding="utf-8")
+    with pytest.raises(BadInput) as caught:
+        sheet.load(path)
+    assert [(problem.row, problem.key) for problem in caught.value.problems] == [("1", "Age"), ("3", "age")]
+    assert "must be called age" in caught.value.problems[0].message
+
+
+def test_a_value_in_no_column_is_told(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {}, {"rater": "r1\t\tlost"})
+    message = sheet_refused(path)
+    assert "row 3, value lost: column 11 has a value here" in message
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("scan_id", "S-1", "s-1"),
+        ("participant_id", "pA", "PA"),
+        ("site", "Köln", "köln"),
+        ("rater", "r1", "R1"),
+    ],
+)
+def test_words_that_differ_in_case_alone_are_refused(
+    tmp_path: Path, column: str, one: str, other: str
+) -> None:
+    message = sheet_refused(make_sheet(tmp_path, {column: one}, {column: other}))
+    assert f"row 3, key {column}, value {other}: differs from row 2 ({one})" in message
+
+
+def test_accents_are_found_in_either_writing(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Köln") for form in ("NFC", "NFD"))
+    (tmp_path / "dicom" / decomposed / "a").mkdir(parents=True)
+    path = make_sheet(
+        tmp_path,
+        {"site": composed, "dicom": f"dicom/{composed}/a"},
+        {"site": decomposed, "dicom": f"dicom/{decomposed}/a"},
+        {"site": "A", "dicom": "dicom/Ködeln"},
+    )
+    rows = sheet.load(path)
+    assert [row["site"] for row in rows] == [composed, composed, "A"], "one site, however it is written"
+    found = str(tmp_path / "dicom" / decomposed / "a")
+    assert [row["dicom"] for row in rows] == [found, found, str(tmp_path / "dicom/Ködeln")]
+
+
+def test_one_participant_has_one_sex_and_one_age(tmp_path: Path) -> None:
+    same = {"participant_id": "p"}
+    path = make_sheet(
+        tmp_path, same, same | {"sex": "M"}, same | {"age": "73"}, same | {"sex": "", "age": "72"}
+    )
+    with pytest.raises(BadInput) as caught:
+        sheet.load(path)
+    assert [(problem.row, problem.key) for problem in caught.value.problems] == [("3", "sex"), ("4", "age")]
+    assert "in row 2" in caught.value.problems[0].message
+
+
+def test_a_participant_grows_older_until_the_follow_up(tmp_path: Path) -> None:
+    later = {"participant_id": "p", "timepoint": "follow-up", "age": "74"}
+    assert sheet.load(make_sheet(tmp_path, {"participant_id": "p"}, later, add=["timepoint"]))
+
+
+def test_a_mask_is_one_reading_of_one_scan(tmp_path: Path) -> None:
+    filled_down = {"mask": "s0.nii.gz", "mask_inter": "./s0.nii.gz"}
+    path = make_sheet(tmp_path, filled_down, {"mask": "s0.nii.gz"}, add=["mask_inter"])
+    with pytest.raises(BadInput) as caught:
+        sheet.load(path)
+    told = [(problem.row, problem.key, problem.message) for problem in caught.value.problems]
+    assert told == [
+        ("2", "mask_inter", "the same file as mask: a second reading is a drawing of its own"),
+        ("3", "mask", "the same file as mask in row 2: a mask belongs to one scan"),
+    ]
+
+
+def test_one_folder_under_two_ids_is_left_to_its_pixels(tmp_path: Path) -> None:
+    again = {"dicom": "dicom/s0", "mask": "s0.nii.gz", "participant_id": "p0"}
+    assert sheet.load(make_sheet(tmp_path, {}, again))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from argparse import Namespace
 from pathlib import Path
@@ -21,7 +22,9 @@ INCLUDED: dict[str, Any] = {
     "flags": [],
     "geometry": {"size_xyz": [64, 64, 20], "spacing_mm_xyz": [3.5, 3.5, 6.0], "tilt_deg": 12.0},
     "acquisition": {"manufacturer": "Phantom Imaging", "kernel": "H30s"},
-    "volumes_ml": {"ICH": 30.0, "PHE": 20.0, "IVH": 0.0},
+    "instances": [{"number": 1, "sha256": hashlib.sha256(b"").hexdigest()}],  # the sheet's folders hold it
+    "series": {"chosen": {"series_number": None}},
+    "volumes_ml": {"ICH": 30.0, "PHE": 20.0, "IVH": 5.0},
     "sha256": {"ct.nii.gz": "c0", "labels.nii.gz": "l0"},
 }
 EXCLUDED = INCLUDED | {
@@ -203,3 +206,34 @@ def test_excluded_scans_share_no_pixels(tmp_path: Path) -> None:
 def test_no_eligible_scan_ends_the_run_with_the_reasons(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no scan is eligible: missing section \(2\)"):
         run(tmp_path, *[EXCLUDED | {"reason": "missing section: 12 mm"}] * 2)
+
+
+def without(label: str, *others: str) -> dict[str, Any]:
+    return INCLUDED | {"volumes_ml": {**INCLUDED["volumes_ml"], **dict.fromkeys([label, *others], 0.0)}}
+
+
+def test_a_class_that_no_included_mask_has_ends_the_run(tmp_path: Path) -> None:
+    with_ivh_but_lost = EXCLUDED | {"reason": "not axial", "volumes_ml": {"ICH": 1.0, "PHE": 1.0, "IVH": 1.0}}
+    with pytest.raises(BadInput) as caught:
+        run(tmp_path, without("IVH"), without("IVH", "PHE"), with_ivh_but_lost)
+    (problem,) = caught.value.problems
+    assert problem.key == "labels.IVH"
+    assert "no voxel of IVH in the masks of all 2 included scans" in problem.message
+    assert not (tmp_path / "cohort.tsv").exists()
+
+
+def test_all_classes_that_no_mask_has_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        run(tmp_path, without("IVH", "PHE"))
+    assert [problem.key for problem in caught.value.problems] == ["labels.PHE", "labels.IVH"]
+
+
+def test_a_class_in_one_mask_is_enough(tmp_path: Path) -> None:
+    assert run(tmp_path, without("IVH"), without("PHE")).cohort.is_file()
+
+
+def test_files_that_are_gone_since_the_conversion_are_an_error(tmp_path: Path) -> None:
+    gone = INCLUDED | {"instances": [{"number": 1, "sha256": "0" * 64}]}
+    table = read_tsv(run(tmp_path, INCLUDED, gone).cohort).set_index("scan_id")
+    assert table["status"].tolist() == ["included", "error"]
+    assert table.loc["s1", "reason"] == "its DICOM files are not those that were converted"

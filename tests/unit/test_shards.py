@@ -217,12 +217,14 @@ def test_added_scans_are_converted_alone_and_removed_ones_leave_the_manifest(stu
 
 
 @pytest.mark.parametrize(
-    "change", [{"participant_id": "p4"}, {"mask": "other.nii.gz"}, {"dicom": "other"}], ids=str
+    "change",
+    [{"participant_id": "p4"}, {"mask": "other.nii.gz"}, {"dicom": "other"}, {"age": "71"}, {"sex": ""}],
+    ids=str,
 )
 def test_what_the_sheet_says_of_a_scan_counts(study: Study, change: dict[str, str]) -> None:
     study.run()
     before = shards.definition(study.rows)
-    study.write_sheet(*SCANS, age="71", site="B")
+    study.write_sheet(*SCANS, onset_to_ct_h="7", site="B")
     assert shards.definition(study.rows) == before
     assert study.run() == []
     shutil.copytree(study.folder / "dicom/s1", study.folder / "other")

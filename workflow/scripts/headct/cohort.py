@@ -10,13 +10,13 @@ import argparse
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from headct import command, sheet
+from headct import command, patients, sheet
 from headct.artefacts import read_json, write_tsv
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem, as_table
@@ -63,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
         for row in rows
     ]
     records = with_same_pixels_resolved(rows, records, str(args.sheet))
+    records = with_same_patients_resolved(rows, records, str(args.sheet))
     cohort = pd.DataFrame(
         [cohort_row(row, record, args.age_cap_years) for row, record in zip(rows, records, strict=True)]
     )
@@ -79,6 +80,8 @@ def main(args: argparse.Namespace) -> None:
         raise BadInput(obstacles)
     if not (cohort["status"] == "included").any():
         raise BadInput([Problem(str(args.sheet), f"no scan is eligible: {reasons_in_words(flow)}")])
+    if unseen := classes_without_voxel(records):
+        raise BadInput(unseen)
     write_tsv(cohort, args.cohort)
     write_tsv(flow, args.flow)
     for step in flow.itertuples():
@@ -120,16 +123,66 @@ def _whose_pixels(
     others: Sequence[int],
     file: str,
 ) -> dict[str, Any]:
-    named = ", ".join(f"{rows[other]['scan_id']} (row {rows[other]['row']})" for other in others)
-    problem = {
-        "file": file,
-        "row": str(rows[index]["row"]),
-        "key": "dicom",
-        "value": str(rows[index]["dicom"]),
-        "message": f"same pixels as a scan of another participant: {named}; whose are they?",
-    }
-    reason = f"same pixels as a scan of another participant: {named}"
-    return records[index] | {"status": "error", "reason": reason, "problems": [problem]}
+    reason = f"same pixels as a scan of another participant: {_named(rows, others)}"
+    return _in_error(rows, records, index, file, "dicom", reason, "whose are they?")
+
+
+def with_same_patients_resolved(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+) -> list[dict[str, Any]]:
+    """The records, included scans in error whose DICOM headers name a patient of another participant, too.
+
+    The headers are read again, since nothing that tells a patient may be kept (:mod:`headct.patients`).
+    """
+    resolved = list(records)
+    patient_of: dict[int, patients.Patient] = {}
+    for index, record in enumerate(records):
+        if record["status"] != "included":
+            continue
+        digests = {instance["sha256"] for instance in record["instances"]}
+        number = record["series"]["chosen"]["series_number"]
+        values = patients.header_of_converted(Path(rows[index]["dicom"]), digests, number)
+        if values is None:
+            reason = "its DICOM files are not those that were converted"
+            resolved[index] = _in_error(rows, records, index, file, "dicom", reason, "run again")
+        else:
+            patient_of[index] = patients.patient_in(values)
+    indices = list(patient_of)
+    shared = patients.under_several_participants(
+        list(patient_of.values()),
+        [rows[index]["participant_id"] for index in indices],
+        [rows[index]["site"] for index in indices],
+    )
+    for position, others in shared.items():
+        index = indices[position]
+        words = " and ".join(sorted(set(others.values())))
+        named = _named(rows, [indices[other] for other in sorted(others)])
+        reason = f"same patient as another participant: the DICOM headers share {words} with {named}"
+        advice = "give both rows one participant_id, or mend their folders"
+        resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice)
+    told = sum(patient != patients.Patient() for patient in patient_of.values())
+    logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))
+    return resolved
+
+
+def _named(rows: Sequence[dict[str, Any]], indices: Sequence[int]) -> str:
+    """Scans with their rows in the sheet, for messages."""
+    return ", ".join(f"{rows[index]['scan_id']} (row {rows[index]['row']})" for index in indices)
+
+
+def _in_error(
+    rows: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    index: int,
+    file: str,
+    column: str,
+    reason: str,
+    advice: str,
+) -> dict[str, Any]:
+    """A scan's record as one in error, for what a column of its row in the sheet says."""
+    row = rows[index]
+    problem = Problem(file, f"{reason}; {advice}", str(row["row"]), column, str(row[column]))
+    return records[index] | {"status": "error", "reason": reason, "problems": [asdict(problem)]}
 
 
 def cohort_row(row: dict[str, Any], record: dict[str, Any], age_cap_years: float) -> dict[str, Any]:
@@ -209,6 +262,23 @@ def too_many_lost(
             )
             for row, record in lost
         ),
+    ]
+
+
+def classes_without_voxel(records: Sequence[dict[str, Any]]) -> list[Problem]:
+    """A class that no included scan's mask has can be neither learnt nor measured: every model would have a
+    Dice of 1 for it, by convention.
+    """
+    included = [record for record in records if record["status"] == "included"]
+    return [
+        Problem(
+            "config",
+            f"no voxel of {label} in the masks of all {len(included)} included scans: it can neither be "
+            "learnt nor measured. Has it another value in the masks?",
+            key=f"labels.{label}",
+        )
+        for label in LABELS
+        if not any(record["volumes_ml"].get(label) for record in included)
     ]
 
 

@@ -142,13 +142,14 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
             yield problem(f"{key}.{missing}".lstrip("."), "", f"required but absent. {described}")
     else:
         expected = {
-            "enum": lambda: f"must be one of {', '.join(map(str, error.validator_value))}",
+            "enum": lambda: f"must be {_choices_in_words(error.validator_value)}",
             "type": lambda: f"must be {_type_in_words(error.validator_value)}",
             "pattern": lambda: f"must be {error.schema['x-means']}",
             "minimum": lambda: f"must be at least {error.validator_value}",
             "maximum": lambda: f"must be at most {error.validator_value}",
             "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
             "exclusiveMaximum": lambda: f"must be below {error.validator_value}",
+            "maxLength": lambda: f"must have at most {error.validator_value} characters",
         }.get(str(error.validator), lambda: error.message)()
         value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
         yield problem(key, value, f"{expected}. {hint}")
@@ -169,6 +170,12 @@ def _explain_model(error: jsonschema.ValidationError, file: str, row: str, prefi
     else:
         key = ".".join([*map(str, error.absolute_path), "framework"])
         yield Problem(file, f"must be one of {', '.join(frameworks)}", row, key, str(framework))
+
+
+def _choices_in_words(choices: list[Any]) -> str:
+    """The values that one key may have; null is an empty cell or no value."""
+    listed = ", ".join(str(choice) for choice in choices if choice is not None)
+    return f"one of {listed}" + (" or empty" if None in choices else "")
 
 
 def _type_in_words(kinds: str | list[str]) -> str:

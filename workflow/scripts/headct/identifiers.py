@@ -1,8 +1,9 @@
 """What identifies a patient in DICOM, and the search for it in what reaches outputs.
 
-Identifying attributes are read for two purposes: to withhold an acquisition fact that repeats one
-of them, and to refuse a scan_id or participant_id that contains one. Nothing here returns or quotes
-a value in a message; ``in_headers`` hands them on to the other functions only.
+Identifying attributes are read for three purposes: to withhold an acquisition fact that repeats one
+of them, to refuse a scan_id or participant_id that contains one, and to tell whose scan it is
+(:mod:`headct.patients`). Nothing quotes a value in a message; ``in_headers`` hands them on to the other
+functions only.
 
 How values are compared. Case, accents and separators do not count; ä is sought as a and as ae.
 Values of up to three characters count only as the whole id or a delimited part of it, where a change
@@ -59,8 +60,11 @@ BIRTH_DATE = "PatientBirthDate"
 OTHER_IDS = "OtherPatientIDsSequence"
 """Items with a Patient ID each; ``in_headers`` adds them to OtherPatientIDs."""
 
-IDENTIFYING_KEYWORDS = (*NAMES, *NUMBERS, *PLACES, BIRTH_DATE, OTHER_IDS)
-"""Attributes that are read only to withhold or to refuse, and never reach an output."""
+COMPARED_WITH_SHEET = ("PatientSex", "PatientAge")
+"""Attributes that are read only to be held against the sheet (:mod:`headct.patients`)."""
+
+IDENTIFYING_KEYWORDS = (*NAMES, *NUMBERS, *PLACES, BIRTH_DATE, OTHER_IDS, *COMPARED_WITH_SHEET)
+"""Attributes that are read only to withhold, to refuse or to compare, and never reach an output."""
 
 SOUGHT_IN_IDS = {
     "PatientID": "the Patient ID",
@@ -221,6 +225,35 @@ def words_of(text: str) -> set[str]:
     return {_squeezed(run) for run in together} | set(_parts(folded))
 
 
+def patient_numbers(values: Mapping[str, str]) -> set[str]:
+    """All Patient IDs, folded, leading zeros off as in the search, without those that point at nobody."""
+    written = "\\".join(values.get(keyword, "") for keyword in ("PatientID", "OtherPatientIDs"))
+    folded = [_folded(_mended(part)) for part in written.split("\\")]
+    return {
+        number.lstrip("0") if number.isdigit() and len(number.lstrip("0")) > SHORT else number
+        for number, words in ((_squeezed(part), _parts(part)) for part in folded)
+        if not _points_at_nobody(number) and not all(map(_points_at_nobody, words))
+    }
+
+
+def full_names(values: Mapping[str, str]) -> set[str]:
+    """Family and given name of the patient, in one order, in each way that umlauts are spelt."""
+    names = set()
+    for part in values.get("PatientName", "").split("\\"):
+        for letters in (SPELT_OUT, WITHOUT_MARKS):
+            writings = [text for text in _folded(_mended(part), letters).split("=") if text.strip("^ ")]
+            components = " ".join(writings[:1]).split("^")[:2]
+            words = [word for word in _parts(" ".join(components)) if not _points_at_nobody(word)]
+            names |= {" ".join(sorted(words))} if words else set()
+    return names
+
+
+def birth_dates(values: Mapping[str, str]) -> set[str]:
+    """All birth dates that are days of the calendar and no placeholder."""
+    written = values.get(BIRTH_DATE, "").split("\\")
+    return {born.isoformat() for part in written if (born := _date_of(part.strip()))}
+
+
 def _pieces(keyword: str, value: str) -> set[str]:
     """What is sought of a value: folded, without separators, without what points at nobody."""
     pieces: set[str] = set()
@@ -276,13 +309,19 @@ def _contains_birth_date(text: str, value: str) -> bool:
     return any(_contains_date(text, part.strip()) for part in value.split("\\"))
 
 
-def _contains_date(text: str, value: str) -> bool:
+def _date_of(value: str) -> date | None:
+    """A birth date; None where it is no day of the calendar, or a placeholder."""
     match = re.fullmatch(r"(\d{4})[.-]?(\d\d)[.-]?(\d\d)", value)
     try:
         born = date(*map(int, match.groups())) if match else None
     except ValueError:
-        born = None
-    if born is None or born in PLACEHOLDER_DATES:
+        return None
+    return None if born in PLACEHOLDER_DATES else born
+
+
+def _contains_date(text: str, value: str) -> bool:
+    born = _date_of(value)
+    if born is None:
         return False
     year, month, day = f"{born.year:04d}", f"{born.month:02d}", f"{born.day:02d}"
     name = MONTHS[born.month - 1]

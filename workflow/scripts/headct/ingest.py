@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct import command, identifiers, masks, nifti, shards, sheet
+from headct import command, identifiers, masks, nifti, patients, shards, sheet
 from headct.artefacts import sha256_of, write_json
 from headct.code import code_digest
 from headct.dicom import (
@@ -88,6 +88,10 @@ CONVERTS_NOTHING = (
 """Modules whose edit is no reason to convert a scan again, though it starts the jobs."""
 
 
+OF_IDENTITY = ("patient_id_is_pseudonym", "trust_sheet")
+"""Settings of the ``ingest`` block that say what to believe of whose scan it is, not which series to take."""
+
+
 @dataclass(frozen=True)
 class Scan:
     """What sheet and config say of one scan.
@@ -97,6 +101,8 @@ class Scan:
         label_values: value in the masks of each class.
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
             is the trial's own.
+        sex: F, M, or None where the sheet says nothing; so for age_years.
+        trust_sheet: whether a sex that the DICOM's contradicts is the right one.
     """
 
     scan_id: str
@@ -105,6 +111,9 @@ class Scan:
     label_values: Mapping[str, int]
     participant_id: str = ""
     patient_id_is_pseudonym: bool = False
+    sex: str | None = None
+    age_years: float | None = None
+    trust_sheet: bool = False
 
 
 @dataclass
@@ -149,7 +158,9 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
         refused = refusals(scan, folder)
         if not refused:
             chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
+            differing = whose(scan, chosen, record)
             image = convert(chosen, rules, record)
+            record.flags = sorted({*record.flags, *differing})
             labels = _place_masks(scan, drawn, chosen.geometry, image, record)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
@@ -171,6 +182,14 @@ def refusals(scan: Scan, folder: Folder) -> list[Problem]:
     ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
     values = identifiers.in_headers(instance.header for instance in folder.instances)
     return identifiers.refusals(ids, values, scan.patient_id_is_pseudonym)
+
+
+def whose(scan: Scan, chosen: Chosen, record: Record) -> set[str]:
+    """Flags where the headers' sex or age is not the sheet's; a fault in it goes to the record."""
+    values = identifiers.in_headers(instance.header for instance in chosen.instances)
+    problems, differing = patients.contradictions(values, scan.sex, scan.age_years, scan.trust_sheet)
+    record.problems += problems
+    return differing
 
 
 def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
@@ -342,11 +361,12 @@ def _write(
 
 
 def rules_from(settings: Mapping[str, Any]) -> SeriesRules:
-    """The ``ingest`` block of the config as rules.
+    """The ``ingest`` block of the config as rules; settings ``OF_IDENTITY`` are none.
 
     Raises:
         BadInput: an unknown key or criterion, or a pattern that is no regular expression.
     """
+    settings = {key: value for key, value in settings.items() if key not in OF_IDENTITY}
     names = [setting.name for setting in fields(SeriesRules)]
     problems = [_config_problem("ingest", key, names) for key in settings if key not in names]
     for name in settings.get("series_preference", []):
@@ -384,10 +404,18 @@ def label_values_from(text: str) -> dict[str, int]:
     return values
 
 
-def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], pseudonym: bool) -> Scan:
-    """A row of the sample sheet as a scan."""
-    drawn = {column: Path(path) for column, path in shards.masks_of(row).items()}
-    return Scan(row["scan_id"], Path(row["dicom"]), drawn, label_values, row["participant_id"], pseudonym)
+def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: Mapping[str, Any]) -> Scan:
+    """A row of the sample sheet as a scan; of the settings only those ``OF_IDENTITY`` count."""
+    return Scan(
+        scan_id=row["scan_id"],
+        folder=Path(row["dicom"]),
+        masks={column: Path(path) for column, path in shards.masks_of(row).items()},
+        label_values=label_values,
+        participant_id=row["participant_id"],
+        sex=row["sex"],
+        age_years=row["age"],
+        **{key: settings[key] for key in OF_IDENTITY if key in settings},
+    )
 
 
 class ScansFailed(Exception):
@@ -397,8 +425,7 @@ class ScansFailed(Exception):
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
     settings, labels = json.loads(arguments.settings), label_values_from(arguments.labels)
-    pseudonym = settings.get("patient_id_is_pseudonym", False)
-    rules = rules_from({key: value for key, value in settings.items() if key != "patient_id_is_pseudonym"})
+    rules = rules_from(settings)
     code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]
     definitions = {row["scan_id"]: shards.definition(row, labels, settings, code) for row in rows}
@@ -414,7 +441,7 @@ def main(arguments: argparse.Namespace) -> None:
             if shards.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
                 kept += 1
                 continue
-            scan = scan_of(row, labels, pseudonym)
+            scan = scan_of(row, labels, settings)
             record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
         except Exception as error:
             logging.getLogger("traceback").exception("%s", scan_id)

@@ -20,7 +20,7 @@ from headct.geometry import Geometry, angle_deg
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha")
 ORIGIN_TOLERANCE_MM = 0.1
 """Headers store float32 or a few decimals; a shifted mask is off by a pixel (0.4 mm) or a slice."""
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 import re
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,30 @@ from headct.problems import BadInput, Problem
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "scans.schema.yaml"
 MASK_COLUMNS = ("mask", "mask_intra", "mask_inter")
+PATHS = ("dicom", *MASK_COLUMNS)
+CODES = ("scan_id", "participant_id", "site", "rater")
+"""Columns whose words are told apart; two that differ in case alone are a slip of the hand."""
+
 NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
 NOT_BASELINE = "not a baseline scan"
+MAXIMUM_AGE_DIFFERENCE_YEARS = 2
+"""Between baseline scans of one participant."""
+
+FOLDERS_BESIDE_SCANS = ("shards",)
+"""Names in ``results/data``, where each scan has a folder of its name."""
+
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""What Windows takes for a device, in any case of letters: no file there can be called so."""
+
+NOT_TEXT = {
+    b"PK\x03\x04": "a workbook or an archive",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+"""First bytes of what spreadsheets save, other than text in UTF-8."""
+
+SAVE_AS = "save it as text in UTF-8, its columns separated by tabs"
 
 
 def load(path: Path) -> list[dict[str, Any]]:
@@ -25,47 +51,39 @@ def load(path: Path) -> list[dict[str, Any]]:
     Raises:
         BadInput: no sheet, or every fault found in it.
     """
-    if not path.is_file():
-        raise BadInput(
-            [
-                Problem(
-                    file=str(path),
-                    key="sheet",
-                    message="there is no sample sheet. Make one as docs/data.md describes and name it under "
-                    "'sheet:' in the config; or see the whole workflow on simulated data with 'make demo'",
-                )
-            ]
-        )
     schema = load_schema(SCHEMA)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            # strict: else a lone quotation mark swallows the rows below it, without a word
-            reader = csv.DictReader(stream, None, "(beyond the last column)", delimiter="\t", strict=True)
-            header = list(reader.fieldnames or [])
-            numbered = [(reader.line_num, cells) for cells in reader]
-    except UnicodeDecodeError as error:
-        raise BadInput([Problem(str(path), f"not a UTF-8 text table: {error.reason}")]) from error
-    except csv.Error as error:
-        raise BadInput([Problem(str(path), f"a quotation mark too many or too few: {error}")]) from error
-    problems = _header_problems(header, schema, str(path))
-    if problems:
-        raise BadInput(problems)
-    if not numbered:
-        raise BadInput([Problem(str(path), "the sheet has a header but no scan")])
+    file = str(path)
+    header, lines = _cells(path)
+    columns, problems = _columns(header, schema, file)
     rows = []
-    for number, cells in numbered:
-        row = _typed(cells, schema["properties"])
-        problems += schema_problems(row, schema, str(path), row=str(number))
+    for number, cells in lines:
+        problems += _stray_cells(cells, columns, file, number)
+        named = {name: cell for name, cell in zip(columns, cells, strict=False) if name}
+        row = _typed(named, schema["properties"])
+        problems += [
+            _of_an_empty_cell(problem) if row[problem.key] is None else problem
+            for problem in schema_problems(row, schema, file, row=str(number))
+            if problem.key in columns
+        ]
         rows.append(row | {"row": number})
-    problems = problems or _duplicates(rows, str(path))
-    if not problems and not baseline(rows):
-        problems = [Problem(str(path), "the sheet has no baseline scan", key="timepoint")]
+    problems += [
+        *_duplicates(rows, file),
+        *_taken_names(rows, file),
+        *_case_twins(rows, file),
+        *_unlike_themselves(rows, file),
+        *_foreign_paths(rows, path),
+        *_shared_masks(rows, path),
+    ]
+    if not rows:
+        problems.append(Problem(file, "the sheet has a header but no scan"))
+    elif not baseline(rows):
+        problems.append(Problem(file, "the sheet has no baseline scan", key="timepoint"))
     if problems:
         raise BadInput(problems)
     for row in rows:
-        for column in ("dicom", *MASK_COLUMNS):
+        for column in PATHS:
             if row[column] is not None:
-                row[column] = str(path.parent / row[column])
+                row[column] = str(_as_on_disk(path.parent / row[column]))
     return rows
 
 
@@ -119,43 +137,223 @@ def _missing_files(row: dict[str, Any], file: str) -> list[Problem]:
     ]
 
 
-def _header_problems(header: list[str], schema: dict[str, Any], file: str) -> list[Problem]:
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and the cells of each row that is not blank, with the row's number in the sheet.
+
+    Raises:
+        BadInput: no sheet, no text, or no table.
+    """
+    file = str(path)
+    if not path.is_file():
+        message = (
+            "there is no sample sheet. Make one as docs/data.md describes and name it under 'sheet:' in the "
+            "config; or see the whole workflow on simulated data with 'make demo'"
+        )
+        raise BadInput([Problem(file, message, key="sheet")])
+    content = path.read_bytes()
+    for signature, what in NOT_TEXT.items():
+        if content.startswith(signature):
+            raise BadInput([Problem(file, f"the sheet is {what}: {SAVE_AS}")])
+    if b"\0" in content:
+        raise BadInput([Problem(file, f"the sheet is no text, or text in UTF-16: {SAVE_AS}")])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = str(len((content[: error.start] + b".").splitlines()))
+        raise BadInput([Problem(file, f"not UTF-8: {SAVE_AS}", row)]) from error
+    # strict: else a lone quotation mark swallows the rows below it, without a word
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        message = f"a quotation mark too many or too few: {error}"
+        raise BadInput([Problem(file, message, str(reader.line_num))]) from error
+    if not lines:
+        raise BadInput([Problem(file, "the sheet is empty")])
+    (_, header), *rest = lines
+    if len(header) == 1:
+        message = f"the first line has one column only, and should name them all: {SAVE_AS}"
+        raise BadInput([Problem(file, message, "1")])
+    return header, rest
+
+
+def _columns(header: list[str], schema: dict[str, Any], file: str) -> tuple[list[str | None], list[Problem]]:
+    """What each column is, and the faults of the header: "" has no name, None is told as a fault."""
     known = schema["properties"]
-    absent = dict.fromkeys(name for name in known if name not in header)
-    unknown = [name for name in header if name not in known]
-    repeated = {name for name in header if header.count(name) > 1}
-    described = {name: known[name].get("description", "") for name in absent}
-    hint = " Columns are separated by tabs." if len(header) == 1 else ""
+    columns: list[str | None] = []
+    problems = []
+    written = [unicodedata.normalize("NFC", name.strip()) for name in header]
+    for name in written:
+        alike = [column for column in known if _plain(column) == _plain(name) and column not in written]
+        if name and name in columns:
+            problems.append(Problem(file, "column stands twice", "1", name))
+            columns.append(None)
+        elif name in known or not name:
+            columns.append(name)
+        elif alike and alike[0] not in columns:
+            problems.append(Problem(file, f"this column must be called {alike[0]}", "1", name))
+            columns.append(alike[0])
+        else:
+            message = f"unknown column; known: {', '.join(known)}"
+            problems.append(Problem(file, message, "1", name))
+            columns.append(None)
+    problems += [
+        Problem(file, f"column is missing. {known[name].get('description', '')}", "1", name)
+        for name in schema["required"]
+        if name not in columns
+    ]
+    return columns, problems
+
+
+def _plain(name: str) -> str:
+    """A column's name without what people write otherwise: case, blanks, hyphens."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _stray_cells(cells: list[str], columns: list[str | None], file: str, row: int) -> list[Problem]:
+    """Values that stand in a column without a name, or beyond the last one."""
+    beyond = [""] * (len(cells) - len(columns))
     return [
-        *(
-            Problem(file, f"column is missing. {described[name]}{hint}", row="1", key=name)
-            for name in absent
-            if name in schema["required"]
-        ),
-        *(Problem(file, f"unknown column; known: {', '.join(known)}", row="1", key=name) for name in unknown),
-        *(Problem(file, "column stands twice", row="1", key=name) for name in sorted(repeated)),
+        Problem(file, f"column {number} has a value here, but no name in the first line", str(row), "", cell)
+        for number, (name, cell) in enumerate(zip([*columns, *beyond], cells, strict=False), start=1)
+        if name == "" and cell.strip()
     ]
 
 
-def _typed(cells: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(columns)
-    for name, text in cells.items():
-        text = text.strip() if isinstance(text, str) else text
+def _typed(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
+    """A row's cells by column, None where empty; text in composed letters, so that equal words are equal."""
+    row: dict[str, Any] = dict.fromkeys(properties)
+    for name, cell in cells.items():
+        text = cell.strip()
         if not text:
             continue
-        kinds = columns.get(name, {}).get("type", "string")
-        row[name] = text
-        if "number" in kinds and isinstance(text, str) and NUMBER.fullmatch(text):
+        row[name] = text if name in PATHS else unicodedata.normalize("NFC", text)
+        if "number" in properties[name]["type"] and NUMBER.fullmatch(text):
             row[name] = float(text)  # else it stays text, and the schema says what is wrong with it
     return row
+
+
+def _of_an_empty_cell(problem: Problem) -> Problem:
+    """What the schema says of None, as it is to be said of an empty cell."""
+    description = problem.message.partition(". ")[2]
+    return replace(problem, value="", message=f"must not be empty. {description}")
 
 
 def _duplicates(rows: list[dict[str, Any]], file: str) -> list[Problem]:
     first: dict[str, int] = {}
     problems = []
     for row in rows:
-        if row["scan_id"] in first:
-            message = f"stands in row {first[row['scan_id']]} already; each scan has one row"
-            problems.append(Problem(file, message, str(row["row"]), "scan_id", row["scan_id"]))
-        first.setdefault(row["scan_id"], row["row"])
+        scan = row["scan_id"]
+        if scan in first:
+            message = f"stands in row {first[scan]} already; each scan has one row"
+            problems.append(Problem(file, message, str(row["row"]), "scan_id", scan))
+        elif scan is not None:
+            first[scan] = row["row"]
     return problems
+
+
+def _taken_names(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Scans that could have no file or folder of their name everywhere."""
+    reasons = {
+        **dict.fromkeys(FOLDERS_BESIDE_SCANS, "a folder beside those of the scans has this name"),
+        **dict.fromkeys(DEVICES, "no file can have this name on Windows, where it is a device"),
+    }
+    return [
+        Problem(file, f"{reason}; choose another one", str(row["row"]), "scan_id", row["scan_id"])
+        for row in rows
+        if (reason := reasons.get(str(row["scan_id"]).casefold()))
+    ]
+
+
+def _case_twins(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Words that differ in upper and lower case only: two names of one thing, or one file name of two."""
+    problems = []
+    for column in CODES:
+        first: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            word = row[column]
+            if word is None:
+                continue
+            twin = first.setdefault(word.casefold(), row)
+            if twin[column] != word:
+                message = (
+                    f"differs from row {twin['row']} ({twin[column]}) in upper and lower case only: write "
+                    "both alike, or tell them apart by more"
+                )
+                problems.append(Problem(file, message, str(row["row"]), column, word))
+    return problems
+
+
+def _unlike_themselves(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Participants of two sexes, or of baseline ages that can't be those of one person."""
+    problems = []
+    ages = baseline(rows)
+    for column, among in (("sex", rows), ("age", ages)):
+        first: dict[str, dict[str, Any]] = {}
+        for row in among:
+            value, participant = row[column], row["participant_id"]
+            if value is None or participant is None or (column == "age" and not isinstance(value, float)):
+                continue
+            earlier = first.setdefault(participant, row)
+            same = value == earlier[column]
+            if column == "age":
+                same = abs(value - earlier[column]) <= MAXIMUM_AGE_DIFFERENCE_YEARS
+            if not same:
+                message = (
+                    f"the same participant has another {column} in row {earlier['row']}: is it one person?"
+                )
+                problems.append(Problem(file, message, str(row["row"]), column, f"{value}"))
+    return problems
+
+
+def _foreign_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
+    """Paths as Windows writes them; a name that holds a backslash is let through where it exists."""
+    return [
+        Problem(
+            str(path),
+            "names in a path are separated by / here, not by \\",
+            str(row["row"]),
+            column,
+            row[column],
+        )
+        for row in rows
+        for column in PATHS
+        if "\\" in (row[column] or "") and not (path.parent / row[column]).exists()
+    ]
+
+
+def _shared_masks(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
+    """A file that is given as two readings of one scan, or as the mask of two."""
+    problems = []
+    first: dict[str, tuple[dict[str, Any], str]] = {}
+    for row in rows:
+        for column in MASK_COLUMNS:
+            if row[column] is None:
+                continue
+            earlier, its_column = first.setdefault(os.path.normpath(path.parent / row[column]), (row, column))
+            if earlier is row and its_column != column:
+                message = f"the same file as {its_column}: a second reading is a drawing of its own"
+            elif earlier["dicom"] != row["dicom"]:
+                message = f"the same file as {its_column} in row {earlier['row']}: a mask belongs to one scan"
+            else:
+                continue  # the same folder under two ids is told once its pixels are known
+            problems.append(Problem(str(path), message, str(row["row"]), column, row[column]))
+    return problems
+
+
+def _as_on_disk(path: Path) -> Path:
+    """The path, its accents written as the file system has them, where that alone hides it."""
+    if path.exists() or str(path).isascii():
+        return path
+    found = Path(path.anchor)
+    for part in path.relative_to(path.anchor).parts:
+        alike = [found / part]
+        if not alike[0].exists() and found.is_dir():
+            composed = unicodedata.normalize("NFC", part)
+            alike = [
+                entry for entry in found.iterdir() if unicodedata.normalize("NFC", entry.name) == composed
+            ]
+        if len(alike) != 1:
+            return path
+        found = alike[0]
+    return found

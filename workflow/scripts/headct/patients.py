@@ -1,0 +1,156 @@
+"""Whose scan is it? What DICOM headers say of the patient, held against the sheet and against each other.
+
+Values of headers are compared in memory and go nowhere: they are neither stored nor shown, not even as a
+digest, since names, birth dates and hospital numbers are so few that whoever has a digest can try them
+all (docs/decisions/whose-scan.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import pydicom
+
+from headct import identifiers
+from headct.artefacts import sha256_of
+from headct.dicom import READ_ERRORS
+from headct.problems import Problem
+from headct.shards import source_files
+
+SEX = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
+"""What Patient's Sex (0010,0040) may say, and the sheet's word for it; all else says nothing."""
+
+YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+"""Length of the units of Patient's Age (0010,1010)."""
+
+AGE_TOLERANCE_YEARS = 1.0
+"""Ages are rounded, and counted at enrolment or at the scan."""
+
+FEW = 2
+"""What stands in the headers of more participants than this, and of most of their site, names nobody."""
+
+
+def contradictions(
+    values: Mapping[str, str], sex: str | None, age_years: float | None, trust_sheet: bool
+) -> tuple[list[Problem], set[str]]:
+    """Faults and flags of a scan whose headers say something else of the patient than the sheet.
+
+    Args:
+        values: of the headers, by :func:`headct.identifiers.in_headers`.
+        sex: F, M, or None where the sheet says nothing.
+        age_years: the sheet's.
+        trust_sheet: a sex that contradicts is a flag and no fault.
+    """
+    problems, flags = [], set()
+    sexes = {SEX.get(part.strip().upper()) for part in values.get("PatientSex", "").split("\\")} - {None}
+    if sex and sexes - {sex}:
+        flags.add("sex_differs_from_header")
+        if not trust_sheet:
+            message = (
+                "the DICOM headers contradict the sheet's sex: is it another patient's scan? Mend the row or "
+                "the folder; where the sheet is known to be right, set ingest.trust_sheet"
+            )
+            problems.append(Problem("sheet", message, key="sex"))
+    ages = [age for part in values.get("PatientAge", "").split("\\") if (age := years_of(part)) is not None]
+    if age_years is not None and any(abs(age - age_years) > AGE_TOLERANCE_YEARS for age in ages):
+        flags.add("age_differs_from_header")
+    return problems, flags
+
+
+def years_of(text: str) -> float | None:
+    """A Patient's Age such as 063Y in years; None where it is no age, or 0, which stands for unknown."""
+    match = re.fullmatch(r"(\d{1,3})([YMWD])", text.strip().upper())
+    return int(match[1]) * YEARS[match[2]] if match and int(match[1]) else None
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What tells one patient from another, folded as :mod:`headct.identifiers` compares.
+
+    Attributes:
+        numbers: Patient ID and other Patient IDs, without what points at nobody.
+        born: names, each with a birth date; both are needed.
+        birth_dates: as they stand in the headers, without placeholders.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    born: frozenset[str] = frozenset()
+    birth_dates: frozenset[str] = frozenset()
+
+
+def patient_in(values: Mapping[str, str]) -> Patient:
+    """The patient in the values of headers (:func:`headct.identifiers.in_headers`)."""
+    dates = frozenset(identifiers.birth_dates(values))
+    names = identifiers.full_names(values)
+    return Patient(
+        numbers=frozenset(identifiers.patient_numbers(values)),
+        born=frozenset(f"{name} {date}" for name in names for date in dates),
+        birth_dates=dates,
+    )
+
+
+def header_of_converted(
+    folder: Path, digests: Collection[str], series_number: int | None
+) -> dict[str, str] | None:
+    """The identifying values of one of a scan's own DICOM files; None where none is there any more.
+
+    Args:
+        folder: the scan's DICOM folder, which may hold files of other series, or even patients.
+        digests: SHA-256 of the files that were converted.
+        series_number: of the converted series, so that few other files are hashed.
+    """
+    tags = ["SeriesNumber", *identifiers.IDENTIFYING_KEYWORDS]
+    for path in sorted(source_files(folder)):
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
+            number = None if header.get("SeriesNumber") is None else int(header.SeriesNumber)
+        except READ_ERRORS:  # a file beside the images, or a number that is none
+            continue
+        if number == series_number and sha256_of(path) in digests:
+            return identifiers.in_headers([header])
+    return None
+
+
+def under_several_participants(
+    patients: Sequence[Patient], participants: Sequence[str], sites: Sequence[str]
+) -> dict[int, dict[int, str]]:
+    """Scans whose headers name a patient who stands under another participant as well.
+
+    The same Patient ID counts, unless it is another site's and the birth dates differ (hospitals number
+    alike); the same name with the same birth date counts. What most participants of a site share, such as
+    an export's one pseudonym, names nobody.
+
+    Returns:
+        Position of each such scan: position of each other one, and what they share, in words.
+    """
+    found: dict[int, dict[int, str]] = defaultdict(dict)
+    size_of_site = {site: len(named) for site, named in _participants_by_site(participants, sites).items()}
+    for attribute, words in (("born", "name and birth date"), ("numbers", "Patient ID")):
+        sharing: dict[str, list[int]] = defaultdict(list)
+        for scan, patient in enumerate(patients):
+            for value in getattr(patient, attribute):
+                sharing[value].append(scan)
+        for scans in sharing.values():
+            named = _participants_by_site([participants[s] for s in scans], [sites[s] for s in scans])
+            if any(len(few) > FEW and len(few) > size_of_site[site] / 2 for site, few in named.items()):
+                continue
+            for one, other in combinations(scans, 2):
+                if participants[one] == participants[other]:
+                    continue
+                dates = patients[one].birth_dates, patients[other].birth_dates
+                elsewhere = sites[one] != sites[other] and all(dates) and not dates[0] & dates[1]
+                if attribute == "born" or not elsewhere:
+                    found[one][other] = found[other][one] = words
+    return dict(found)
+
+
+def _participants_by_site(participants: Sequence[str], sites: Sequence[str]) -> dict[str, set[str]]:
+    named: dict[str, set[str]] = defaultdict(set)
+    for participant, site in zip(participants, sites, strict=True):
+        named[site].add(participant)
+    return named
