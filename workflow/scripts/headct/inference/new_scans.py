@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from pydicom.misc import is_dicom
 
-from headct import command, ingest, masks, nifti
+from headct import command, ingest, masks, nifti, nifti_geometry
 from headct.artefacts import read_tsv, sha256_of, write_tsv
 from headct.configuration import SettingsByModel
 from headct.dicom import Ineligible, read_folder, to_int16
@@ -39,8 +39,11 @@ logger = logging.getLogger("headct.inference")
 
 TABLE = "predictions.tsv"
 SUFFIXES = (".nii.gz", ".nii")
-ORIENTATION = "LPS"
-"""Order of the axes of every scan that the networks were trained on (headct.geometry)."""
+BONE_SHARE = 0.001
+"""Share of bone in the view below which a head has no skull; with one it is 5 % and more."""
+
+FILL_SHARE = 0.3
+"""Share of the commonest value above which it fills what was cut away."""
 
 SLICE_POSITIONS, HEADER_SPACING = "slice positions", "header spacing"
 
@@ -61,7 +64,6 @@ class NewScan:
     rules: SeriesRules
     patient_id_is_pseudonym: bool
     flags: list[str] = field(default_factory=list)
-    weights_mm: ArrayLike = ()
     volumes_from: str = ""
 
     @property
@@ -75,8 +77,7 @@ class NewScan:
         Raises:
             BadInput: the scan can't be predicted, and why.
         """
-        self.native = self._read_dicom() if self.source.is_dir() else self._read_nifti()
-        return sitk.DICOMOrient(self.native, ORIENTATION)
+        return self._read_dicom() if self.source.is_dir() else self._read_nifti()
 
     def _read_dicom(self) -> sitk.Image:
         """What ingest would have converted, with slice weights from the slices' positions."""
@@ -94,53 +95,73 @@ class NewScan:
             hu = ingest.convert(chosen, self.rules, record)
         except Ineligible as error:
             raise BadInput([Problem(self.name, str(error))]) from None
-        self.flags = record.flags
-        self.weights_mm, self.volumes_from = chosen.geometry.weights_mm, SLICE_POSITIONS
-        return masks.to_image(hu, chosen.geometry)
+        grid = chosen.geometry
+        self.flags, self.volumes_from = record.flags, SLICE_POSITIONS
+        self._pixel_mm, self._weights_mm = np.array(grid.spacing_xy_mm), grid.weights_mm
+        image = masks.to_image(hu, grid)
+        self._write = lambda labels: write_labels(labels, image, self.path)
+        return image
 
     def _read_nifti(self) -> sitk.Image:
-        """One volume of plausible HU; that of a NIfTI tells no more than the header's even spacing."""
+        """One volume of plausible HU; that of a NIfTI tells no more than its header's even spacing."""
         try:
-            image = sitk.ReadImage(str(self.source))
-        except RuntimeError:
-            raise self._refused("it can't be read as NIfTI") from None
-        if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-            raise self._refused(f"not one volume: its size is {image.GetSize()}")
-        if nifti.is_cut_off(self.source, image):
-            raise self._refused("the file is truncated or damaged")
-        values = sitk.GetArrayViewFromImage(image)
-        if not np.isfinite(values).all():
-            raise self._refused("some values are not finite")
-        hu = to_int16(values)
+            volume = nifti.read(self.source)
+            values = volume.values
+            if min(values.shape) == 1:
+                raise nifti.Unreadable("a single slice: its thickness, and so any volume, stands nowhere")
+            placed = nifti_geometry.placement(volume.header, values.shape)
+        except nifti.Unreadable as error:
+            raise self._refused(str(error)) from None
+        if lacking := int(np.count_nonzero(~np.isfinite(values))):
+            raise self._refused(
+                f"{lacking} of {values.size} voxels have no value (NaN or infinite): give them that of air, "
+                "-1000 HU"
+            )
+        hu = np.ascontiguousarray(placed.to_lps(to_int16(values)))
+        if len(hu) < self.rules.minimum_slices:
+            raise self._refused(f"too few slices: {len(hu)}, at least {self.rules.minimum_slices} are needed")
         doubts = sorted(ingest.doubts_about_hu(hu))
         if doubts:  # as for DICOM without rescale attributes: nothing else says that these are HU
-            raise self._refused(f"pixel values are not HU: {', '.join(doubts).replace('_', ' ')}")
-        native = sitk.GetImageFromArray(hu)
-        native.CopyInformation(image)
-        self.weights_mm, self.volumes_from = [image.GetSpacing()[2]] * len(hu), HEADER_SPACING
-        return native
+            raise self._refused(
+                "skull-stripped: no air around the head and no bone; the networks know whole heads"
+                if is_skull_stripped(hu)
+                else f"pixel values are not HU: {', '.join(doubts).replace('_', ' ')}"
+            )
+        self.flags, self.volumes_from = list(placed.flags), HEADER_SPACING
+        self._pixel_mm, self._weights_mm = placed.pixel_mm, np.full(len(hu), placed.gap_mm)
+        self._write = lambda labels: nifti.write_on_grid_of(volume.header, placed.from_lps(labels), self.path)
+        return placed.image(hu)
 
     def _refused(self, message: str) -> BadInput:
         return BadInput([Problem(self.name, message)])
 
     def write(self, labels: np.ndarray) -> dict[str, Any]:
         """Write the label map on the grid that was handed over; volumes in mL."""
-        oriented = sitk.DICOMOrient(self.native, ORIENTATION)
-        image = sitk.GetImageFromArray(labels)
-        image.CopyInformation(oriented)
-        code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(self.native.GetDirection())
-        array = sitk.GetArrayFromImage(sitk.DICOMOrient(image, code))
-        write_labels(array, self.native, self.path)
+        self._write(labels)
         return {
             "path": self.path.name,
             "sha256": sha256_of(self.path),
             **{
-                f"{name}_ml": volume_ml(array == value, self.native.GetSpacing(), self.weights_mm)
+                f"{name}_ml": volume_ml(labels == value, self._pixel_mm, self._weights_mm)
                 for name, value in LABELS.items()
             },
             "volumes_from": self.volumes_from,
             "flags": " ".join(self.flags),
         }
+
+
+def is_skull_stripped(hu: NDArray[np.int16]) -> bool:
+    """Whether a volume shows a brain, one value around it, and neither bone nor values cut off at a limit."""
+    values, counts = np.unique(hu, return_counts=True)
+    fill = values[counts.argmax()]
+    brain = (hu >= ingest.BRAIN_HU[0]) & (hu <= ingest.BRAIN_HU[1]) & (hu != fill)
+    few = BONE_SHARE * hu.size
+    return bool(
+        np.mean(brain) >= ingest.BRAIN_SHARE
+        and counts.max() > FILL_SHARE * hu.size
+        and counts[values > ingest.HEAD_HU[1]].sum() < few
+        and counts[-1] < few
+    )
 
 
 COLUMNS = (
