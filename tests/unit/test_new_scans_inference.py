@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import itertools
 import json
 import logging
 import os
+import re
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import ct_series
+import dcm2niix
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -79,22 +84,29 @@ def predict(
     *scans: Path,
     threads: int = 1,
     settings: dict[str, dict[str, Any]] | None = None,
+    names: str = "given",
     **options: Any,
 ) -> None:
-    words = ["--out", out, "--device", "cpu", "--threads", threads, "--scans", *scans]
+    words = ["--out", out, "--device", "cpu", "--threads", threads, "--scans", *scans, "--names", names]
     words += [word for model in models for word in ("--member", model)]
     words += ["--ingest", json.dumps(options), "--settings", json.dumps(settings or {})]
     new_scans.main(new_scans.arguments().parse_args([str(word) for word in words]))
 
 
-def predict_trial(folder: Path, models: Sequence[Path], test: dict[str, str], **settings: Any) -> None:
+def predict_trial(
+    folder: Path, models: Sequence[Path], test: dict[str, str], given: Any = None, **settings: Any
+) -> None:
     """Predict the test scans, given with the digests of their CTs, as the workflow does."""
     rows = "".join(f"{scan}\ttest\t{digest}\n" for scan, digest in test.items())
     (folder / "split.tsv").write_text(f"scan_id\tset\tct_sha256\n{rows}")
     members = " ".join(f"--member {model}" for model in models)
     words = f"--model m {members} --split {folder}/split.tsv --data {folder}/data --device cpu --threads 1"
     words += f" --work {folder}/work --manifest {folder}/trial.tsv"
-    trial.main(trial.arguments().parse_args([*words.split(), "--settings", json.dumps(settings)]))
+    trial.main(
+        trial.arguments().parse_args(
+            [*words.split(), "--settings", json.dumps(settings if given is None else given)]
+        )
+    )
 
 
 def table(out: Path) -> dict[str, dict[str, Any]]:
@@ -275,6 +287,311 @@ def test_label_maps_lie_on_the_grid_that_was_handed_over(
     assert sum(volumes[0]) > 0
 
 
+def nifti_with(path: Path, change: Callable[[nibabel.Nifti1Image], Any], seed: int = 0) -> Path:
+    """The head as nibabel writes it, with one thing changed: in place, or by the image that is returned."""
+    affine = np.diag([-4.0, -3.5, 6.0, 1.0])
+    image = nibabel.Nifti1Image(head(seed).transpose(), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    nibabel.save(change(image) or image, path)
+    return path
+
+
+def test_values_that_are_none_are_refused_not_taken_for_water(models: list[Path], tmp_path: Path) -> None:
+    """ITK reads NaN as 0: a field of view filled with it made 121 mL of a bleed of 38."""
+
+    def without_corners(image: nibabel.Nifti1Image) -> nibabel.Nifti1Image:
+        values = image.get_fdata(dtype=np.float32)
+        values[:2, :2] = np.nan
+        return nibabel.Nifti1Image(values, image.affine)
+
+    nan = nifti_with(tmp_path / "nan.nii.gz", without_corners)
+    predict(tmp_path / "out", models[:1], nan, write_nifti(tmp_path / "fine.nii.gz"))
+    rows = table(tmp_path / "out")
+    assert "48 of 4320 voxels have no value" in rows["nan"]["reason"]
+    assert rows["fine"]["reason"] == ""
+
+
+def test_transforms_that_contradict_each_other_are_refused(models: list[Path], tmp_path: Path) -> None:
+    def pixdim(*sizes: float) -> Callable[[nibabel.Nifti1Image], None]:
+        return lambda image: image.header["pixdim"].__setitem__(slice(1, 4), sizes)
+
+    def sform(*factors: float) -> Callable[[nibabel.Nifti1Image], None]:
+        return lambda image: image.header.set_sform(image.affine @ np.diag([*factors, 1]), 1)
+
+    def save(name: str, change: Callable[[nibabel.Nifti1Image], Any]) -> Path:
+        """nibabel mends headers as it writes: this one is written as it is."""
+        path = nifti_with(tmp_path / f"{name}.nii", lambda image: None)
+        image = nibabel.load(path)
+        change(image)
+        path.write_bytes(image.header.binaryblock + path.read_bytes()[348:])
+        return path
+
+    scans = [
+        save("ones", pixdim(1, 1, 1)),
+        save("zero", pixdim(4, 3.5, 0)),
+        save("nan", pixdim(4, 3.5, np.nan)),
+        save("resampled", sform(2, 2, 2)),
+        save("thickness", sform(1, 1, 0.8 / 0.6)),
+        save("fine", lambda image: None),
+    ]
+    predict(tmp_path / "out", models[:1], *scans)
+    reasons = {name: row["reason"] for name, row in table(tmp_path / "out").items()}
+    assert reasons["fine"] == ""
+    assert "4 x 3.5 x 6 mm by sform, of 1 x 1 x 1 mm by pixdim" in reasons["ones"]
+    assert "4 x 3.5 x 0 mm" in reasons["zero"]
+    assert "4 x 3.5 x nan mm" in reasons["nan"]
+    assert "8 x 7 x 12 mm by sform" in reasons["resampled"]
+    assert "4 x 3.5 x 8 mm by sform" in reasons["thickness"]
+    assert {path.name for path in (tmp_path / "out").glob("*.gz")} == {"fine.nii.gz"}
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_the_label_map_carries_the_transforms_of_its_scan(
+    models: list[Path], tmp_path: Path, kind: Any
+) -> None:
+    """Sheared, turned, with a qform of another space: each viewer lays the map over the scan."""
+    sheared = np.array([[-4.0, 0, 0, 9], [0, -3.4, 0.3, 8], [0, 0.3, 6, 7], [0, 0, 0, 1]])
+    sheared[:3, 2] = (0, 0, 6)
+    image = kind(np.flip(head().transpose(), 0), sheared @ np.diag([-1, 1, 1, 1]))
+    image.header.set_xyzt_units("mm", "sec")
+    image.set_sform(image.affine, 2)
+    nibabel.save(image, tmp_path / "ct.nii.gz")
+    predict(tmp_path / "out", models[:1], tmp_path / "ct.nii.gz")
+    row = table(tmp_path / "out")["ct"]
+    assert (row["reason"], row["flags"]) == ("", "tilted")
+    stored, found = (nibabel.load(folder / "ct.nii.gz") for folder in (tmp_path, tmp_path / "out"))
+    for field in ("pixdim", "xyzt_units", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z"):
+        np.testing.assert_array_equal(found.header[field], stored.header[field], field)
+    labels, voxel_mm3 = np.asanyarray(found.dataobj), abs(np.linalg.det(sheared))
+    for name, value in LABELS.items():
+        expected = (labels == value).sum() * voxel_mm3 / 1000
+        assert row[f"{name}_ml"] == pytest.approx(expected, rel=1e-6), name
+    assert len(np.unique(labels)) > 1
+    straight = kind(head().transpose(), np.diag([-4.0, -np.hypot(3.4, 0.3), 1, 1]))
+    gap = voxel_mm3 / 4 / np.hypot(3.4, 0.3)
+    nibabel.save(kind(straight.dataobj, straight.affine @ np.diag([1, 1, gap, 1])), tmp_path / "straight.nii")
+    predict(tmp_path / "out", models[:1], tmp_path / "straight.nii")
+    other = np.asanyarray(nibabel.load(tmp_path / "out" / "straight.nii.gz").dataobj)
+    np.testing.assert_array_equal(np.flip(labels, 0), other, "a network sees slices of the same size and gap")
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 18.0, -12.0])
+def test_what_dcm2niix_makes_of_a_series_has_the_volumes_of_the_series(
+    models: list[Path], tmp_path: Path, tilt_deg: float
+) -> None:
+    orientation = ct_series.tilted(tilt_deg)
+    ct_series.write_series(tmp_path / "series", head(shape=(12, 16, 18)), orientation=orientation)
+    options = ["-g", "i", "-b", "n", "-z", "y", "-f", "converted", "-o", str(tmp_path)]
+    # Its exit status is 1 where it could not un-shear: the slices as they are were written before.
+    subprocess.run([dcm2niix.bin, *options, str(tmp_path / "series")], check=False, capture_output=True)
+    predict(tmp_path / "out", models[:1], tmp_path / "series", tmp_path / "converted.nii.gz")
+    series, converted = (table(tmp_path / "out")[name] for name in ("series", "converted"))
+    assert (series["reason"], converted["reason"]) == ("", "")
+    for name in LABELS:
+        assert converted[f"{name}_ml"] == pytest.approx(series[f"{name}_ml"], rel=1e-4), name
+    assert converted["flags"] == ("tilted slice_axis_restored" if tilt_deg else "")
+    labels = [voxels(tmp_path / "out" / "series.nii.gz")]
+    stored = np.asanyarray(nibabel.load(tmp_path / "out" / "converted.nii.gz").dataobj)
+    assert (stored > 0).any()
+    np.testing.assert_array_equal(np.flip(stored.transpose(), 1), labels[0], "dcm2niix turns rows over")
+
+
+def test_what_is_no_scan_is_told_in_its_own_words_and_costs_no_other(
+    models: list[Path], tmp_path: Path
+) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+
+    def stripped(image: nibabel.Nifti1Image) -> nibabel.Nifti1Image:
+        values = np.asanyarray(image.dataobj)
+        return nibabel.Nifti1Image(np.where(values < -500, 0, values), image.affine, image.header)
+
+    nifti_with(scans / "fine.nii.gz", lambda image: None)
+    whole = gzip.decompress((scans / "fine.nii.gz").read_bytes())
+    (scans / "not_gzip.nii.gz").write_bytes(whole)
+    (scans / "gzip.nii").write_bytes(gzip.compress(whole))
+    (scans / "no_suffix").write_bytes(whole)
+    nifti_with(scans / "stripped.nii.gz", stripped)
+    nifti_with(scans / "one.nii.gz", lambda image: image.slicer[:, :, 4:5])
+    nifti_with(scans / "few.nii.gz", lambda image: image.slicer[:, :, 2:8])
+    nifti_with(scans / "two.nii.gz", lambda image: nibabel.Nifti2Image(image.dataobj, image.affine))
+    nifti_with(scans / "pair.img", lambda image: nibabel.Nifti1Pair(image.dataobj, image.affine))
+    (scans / "lfs.nii.gz").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    (scans / "link.nii.gz").symlink_to("/nowhere/key.nii.gz")
+    os.mkfifo(scans / "pipe.nii.gz")
+    os.mkfifo(scans / "pipe")  # neither is waited for
+    predict(tmp_path / "out", models[:1], scans)
+    reasons = {name: row["reason"] for name, row in table(tmp_path / "out").items()}
+    expected = {
+        "stripped": "skull-stripped",
+        "one": "a single slice",
+        "few": "too few slices: 6",
+        "pair.hdr": "one of a pair of files",
+        "lfs": "Git LFS pointer",
+        "link": "a broken link",
+        "pipe": "not a regular file",
+    }
+    assert {name for name in expected if expected[name] not in reasons[name]} == set(), reasons
+    assert {name for name, reason in reasons.items() if not reason} == {
+        *("fine", "not_gzip", "gzip", "no_suffix", "two")
+    }
+    maps = [voxels(tmp_path / "out" / f"{name}.nii.gz") for name in ("fine", "not_gzip", "gzip", "no_suffix")]
+    assert (np.array(maps) == maps[0]).all()
+    for name, message in (
+        ("pair.img", "one of a pair"),
+        ("pipe", "not a regular file"),
+        ("gone", "no such file"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            predict(tmp_path / "out", models[:1], scans / name)
+
+
+def test_a_header_of_65535_rows_costs_no_other_scan(models: list[Path], tmp_path: Path) -> None:
+    """96 GB were asked for before a pixel had been looked at."""
+
+    def huge(index: int, dataset: Any) -> None:
+        dataset.Rows = dataset.Columns = 65535
+
+    ct_series.write_series(tmp_path / "huge", head(shape=(12, 16, 18)), change=huge)
+    predict(tmp_path / "out", models[:1], tmp_path / "huge", write_nifti(tmp_path / "fine.nii.gz"))
+    rows = table(tmp_path / "out")
+    assert "truncated or damaged pixels" in rows["huge"]["reason"]
+    assert rows["fine"]["reason"] == ""
+    scan = ingest.Scan("huge", tmp_path / "huge", {}, {})
+    assert ingest.ingest(scan, SeriesRules(), tmp_path / "data" / "huge").status == "excluded"
+
+
+def test_names_that_are_no_text_cost_no_other_scan(
+    models: list[Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    whole = write_nifti(tmp_path / "whole.nii.gz").read_bytes()
+    for name in (b"caf\xe9.nii.gz", b"line\nbreak.nii.gz", b"x" * 150 + b".nii.gz", b"fine.nii.gz"):
+        (scans / os.fsdecode(name)).write_bytes(whole)
+    predict(tmp_path / "out", models[:1], scans)
+    rows = table(tmp_path / "out")
+    assert rows["fine"]["reason"] == ""
+    reasons = [row["reason"] for name, row in rows.items() if name.startswith("input ")]
+    assert len(reasons) == 3
+    assert sum("not UTF-8 text" in reason for reason in reasons) == 2
+    assert sum("longer than 100 bytes" in reason for reason in reasons) == 1
+    predict(tmp_path / "numbered", models[:1], scans, names="numbers")
+    numbered = table(tmp_path / "numbered")
+    assert list(numbered) == ["input-1", "input-2", "input-3", "input-4"]
+    assert not any(row["reason"] for row in numbered.values())
+
+
+def test_a_scan_too_large_for_the_machine_costs_no_other(tmp_path: Path) -> None:
+    class TooLarge(OutOfMemory):
+        def prepare(self, ct: sitk.Image) -> Any:
+            raise MemoryError("Unable to allocate 96 GiB")
+
+    outcomes: list[pipeline.Outcome] = []
+    for predictor in (TooLarge(), OutOfMemory()):
+        scans = [Keep(sitk.GetImageFromArray(head()))] * 2
+        ensemble = pipeline.Ensemble([[predictor]])
+        pipeline.predict(ensemble, scans, "cpu", 1, "test", outcomes.append, memory_ends_run=False)
+    assert [outcome.reason for outcome in outcomes] == ["it needs more memory than this machine has"] * 4
+
+
+def test_a_scan_is_called_as_it_was_handed_over_not_as_what_a_link_points_to(
+    models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_nifti(tmp_path / "archive" / "DOE_JANE.nii.gz")
+    ct_series.write_series(tmp_path / "archive" / "DOE_JANE_DICOM", head(shape=(12, 16, 18)))
+    (tmp_path / "sub").mkdir()
+    links = [tmp_path / "sub" / "p-001.nii.gz", tmp_path / "sub" / "p-002"]
+    links[0].symlink_to(tmp_path / "archive" / "DOE_JANE.nii.gz")
+    links[1].symlink_to(tmp_path / "archive" / "DOE_JANE_DICOM")
+    monkeypatch.chdir(tmp_path / "sub" / "p-002")
+    assert list(new_scans.find([Path(), links[0]])) == ["DOE_JANE_DICOM", "p-001"], "a shell's own place"
+    assert list(new_scans.find([links[1], Path("../../sub/p-001.nii.gz")])) == ["p-002", "p-001"]
+    predict(tmp_path / "out", models[:1], *links)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("p-001.nii.gz", "p-002.nii.gz", "predictions.tsv")
+    }
+    assert "DOE" not in (tmp_path / "out" / "predictions.tsv").read_text()
+
+
+def test_folders_named_after_patients_are_predicted_by_their_place_in_the_list(
+    models: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a PACS exports them; and a number is no name: another scan in its place is not taken for it."""
+    for name, seed in (("CANARY_NAME", 1), ("CANARY-ID", 2)):
+        ct_series.write_series(tmp_path / "export" / name, head(seed, shape=(12, 16, 18)))
+    predict(tmp_path / "out", models[:1], tmp_path / "export" / "CANARY-ID", write_nifti(tmp_path / "x.nii"))
+    assert "--names numbers" in table(tmp_path / "out")["input 1"]["reason"]
+    with caplog.at_level(logging.INFO):
+        predict(tmp_path / "numbered", models[:1], tmp_path / "export", names="numbers")
+    assert set(table(tmp_path / "numbered")) == {"input-1", "input-2"}
+    written = b"".join(path.read_bytes() for path in (tmp_path / "numbered").iterdir())
+    assert b"canary" not in written.lower()
+    assert "canary" not in "".join(
+        record.getMessage().lower() for record in caplog.records if "other entries" not in record.message
+    )
+    predict(tmp_path / "numbered", models[:1], tmp_path / "export", names="numbers")  # nothing to do
+    with pytest.raises(BadInput, match="another scan of this name, or this place"):
+        predict(tmp_path / "numbered", models[:1], tmp_path / "export" / "CANARY_NAME", names="numbers")
+
+
+def test_a_wrong_argument_is_told_by_its_name_all_at_once(models: list[Path], tmp_path: Path) -> None:
+    shutil.copytree(models[0], tmp_path / "unet" / "seed-1" / "fold-all")
+    damaged = Path(shutil.copytree(models[0], tmp_path / "damaged"))
+    (damaged / "train.json").write_text('{"framework": "monai", ')
+    other, empty, lost = (
+        Path(shutil.copytree(models[0], tmp_path / name)) for name in ("other", "empty", "lost")
+    )
+    (other / "final.pth").write_bytes((other / "final.pth").read_bytes()[:-1])
+    (empty / "train.json").write_text("{}")
+    (lost / "final.pth").unlink()
+    unknown = Path(shutil.copytree(models[0], tmp_path / "unknown"))
+    write_json(read_json(unknown / "train.json") | {"framework": "tensorflow"}, unknown / "train.json")
+    scan = write_nifti(tmp_path / "scan.nii.gz")
+    members = [tmp_path / "gone", tmp_path / "unet", damaged, other, empty, lost, unknown]
+    with pytest.raises(BadInput) as caught:
+        predict(tmp_path / "out", members, scan, tmp_path / "no-scan", minimum_slice=3)
+    told = str(caught.value)
+    for part in (
+        *("there is no such folder", f"did you mean {tmp_path}/unet/seed-1/fold-all?", "read as JSON"),
+        *("it is not the file that train.json describes", "damaged: it needs framework, model, sha256"),
+        *("the weights can't be read: No such file", "no framework of this version: tensorflow", "no-scan"),
+        *("unknown key; did you mean 'minimum_slices'? known: minimum_slices, minimum_coverage_mm",),
+    ):
+        assert part in told, part
+    assert len(caught.value.problems) == 9
+    (tmp_path / "file").write_text("someone's own")
+    with pytest.raises(BadInput, match="a file, where label maps and table need a folder"):
+        predict(tmp_path / "file", models[:1], scan)
+    (tmp_path / "out").mkdir()
+    for content, message in (("a\tb\n1\t2\n", "a column is missing"), ("", "can't be read as a table")):
+        (tmp_path / "out" / new_scans.TABLE).write_text(content)
+        with pytest.raises(BadInput, match=message):
+            predict(tmp_path / "out", models[:1], scan)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"unet": {"tile_overlapp": 0.5}}, "did you mean 'tile_overlap'? known: tile_overlap"),
+        ({"unett": {}}, "did you mean 'unet'? known: unet"),
+        ({"unet": {"tile_overlap": 1}}, "must be below 1"),
+        ({"unet": {"learning_rate": 1}}, "known: tile_overlap"),
+        ([], "must be a JSON object"),
+    ],
+)
+def test_settings_that_nothing_reads_are_refused(
+    models: list[Path], tmp_path: Path, settings: Any, message: str
+) -> None:
+    with pytest.raises(BadInput, match=re.escape(message)):
+        predict_trial(tmp_path, models[:1], {"a": "0" * 64}, given=settings)
+    if settings:
+        with pytest.raises(BadInput, match=re.escape(message)):
+            predict(tmp_path / "out", models[:1], write_nifti(tmp_path / "a.nii"), settings=settings)
+
+
 class Keep:
     """A scan in memory."""
 
@@ -402,7 +719,7 @@ def test_one_tile_at_a_time_gives_the_same(models: list[Path], caplog: pytest.Lo
 def test_weights_that_are_not_those_recorded_are_refused(models: list[Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(models[0], tmp_path / "model"))
     write_json(read_json(folder / "train.json") | {"sha256": "0" * 64}, folder / "train.json")
-    with pytest.raises(ValueError, match="is not the file"):
+    with pytest.raises(BadInput, match="is not the file"):
         pipeline.load([[folder]], "cpu", {})
 
 

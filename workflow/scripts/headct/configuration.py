@@ -10,7 +10,8 @@ import argparse
 import copy
 import difflib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,75 @@ def inference_settings(trained: Mapping[str, Any], chosen: SettingsByModel) -> d
     return {**inference_defaults(trained["framework"]), **chosen.get(trained["model"], {})}
 
 
+def settings_block(text: str, block: str, option: str = "--settings") -> dict[str, Any]:
+    """A block of the configuration that a command is given as JSON, checked as in a file and complete.
+
+    Raises:
+        BadInput: no JSON object, or every key of it that is unknown, of the wrong type or out of range.
+    """
+    root = config_schema()
+    schema = {**root["properties"][block], "$defs": root["$defs"]}
+    filled: dict[str, Any] = fill_defaults(json_object(text, option), schema, root)
+    if problems := schema_problems(filled, schema, option):
+        raise BadInput(problems)
+    return filled
+
+
+def settings_by_model(
+    text: str, trained: Iterable[Mapping[str, Any]], option: str = "--settings"
+) -> SettingsByModel:
+    """Settings of inference that a command is given as JSON, by the key of the model.
+
+    Args:
+        text: JSON; what is left out has its default.
+        trained: ``train.json`` of each network, which names its model and framework.
+        option: what messages call it.
+
+    Raises:
+        BadInput: no JSON object, or every model and key of it that is unknown, or out of range.
+    """
+    blocks = load_schema()["properties"]
+    of_models = {
+        record["model"]: {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                key: part
+                for key, part in blocks[record["framework"]]["properties"].items()
+                if part.get("x-stage") == "inference"
+            },
+        }
+        for record in trained
+    }
+    given = json_object(text, option)
+    schema = {"type": "object", "additionalProperties": False, "properties": of_models}
+    if problems := schema_problems(given, schema, option):
+        raise BadInput(problems)
+    return given
+
+
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """An object that a command is given as JSON; ``option`` is what messages call it.
+
+    Raises:
+        BadInput: no JSON, no object, or a key that stands twice.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if twice := [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]:
+            raise ValueError(f"'{twice[0]}' stands twice")
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise BadInput([Problem(option, f"not valid JSON: {error}", value=text)]) from error
+    if not isinstance(value, dict):
+        message = 'must be a JSON object, such as {"key": "value"}'
+        raise BadInput([Problem(option, message, value=text)])
+    return value
+
+
 def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     """Follow a ``$ref`` within the same schema; what stands beside it (a default, say) is kept."""
     if "$ref" not in schema:
@@ -134,8 +204,9 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         known = error.schema.get("properties", {})
         for unknown in sorted(set(error.instance) - set(known)):
             close = difflib.get_close_matches(unknown, known, n=1)
-            advice = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
-            yield problem(f"{key}.{unknown}".lstrip("."), "", f"unknown key{advice}")
+            advice = f"did you mean '{close[0]}'? " if close else ""
+            listed = ", ".join(known)
+            yield problem(f"{key}.{unknown}".lstrip("."), "", f"unknown key; {advice}known: {listed}")
     elif error.validator == "required":
         for missing in [name for name in error.validator_value if name not in error.instance]:
             described = error.schema.get("properties", {}).get(missing, {}).get("description", "")

@@ -17,7 +17,6 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +89,7 @@ CONVERTS_NOTHING = (
 
 
 OF_IDENTITY = ("patient_id_is_pseudonym", "trust_sheet")
-"""Settings of the ``ingest`` block that say what to believe of whose scan it is, not which series to take;
-the latter is the cohort step's alone, and no reason to convert again."""
+"""Settings of the ``ingest`` block that say what to believe of whose scan it is, not which series to take."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,7 @@ class Scan:
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
             is the trial's own.
         sex: F, M, or None where the sheet says nothing; so for age_years.
+        trust_sheet: whether a sex that the DICOM's contradicts is the right one.
     """
 
     scan_id: str
@@ -114,6 +113,7 @@ class Scan:
     patient_id_is_pseudonym: bool = False
     sex: str | None = None
     age_years: float | None = None
+    trust_sheet: bool = False
 
 
 @dataclass
@@ -158,8 +158,9 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
         refused = refusals(scan, folder)
         if not refused:
             chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
+            differing = whose(scan, chosen, record)
             image = convert(chosen, rules, record)
-            record.flags = sorted({*record.flags, *differences_from_sheet(scan, chosen)})
+            record.flags = sorted({*record.flags, *differing})
             labels = _place_masks(scan, drawn, chosen.geometry, image, record)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
@@ -183,10 +184,12 @@ def refusals(scan: Scan, folder: Folder) -> list[Problem]:
     return identifiers.refusals(ids, values, scan.patient_id_is_pseudonym)
 
 
-def differences_from_sheet(scan: Scan, chosen: Chosen) -> set[str]:
-    """Flags where the headers' sex or age is not the sheet's."""
+def whose(scan: Scan, chosen: Chosen, record: Record) -> set[str]:
+    """Flags where the headers' sex or age is not the sheet's; a fault in it goes to the record."""
     values = identifiers.in_headers(instance.header for instance in chosen.instances)
-    return patients.flags(values, scan.sex, scan.age_years)
+    problems, differing = patients.contradictions(values, scan.sex, scan.age_years, scan.trust_sheet)
+    record.problems += problems
+    return differing
 
 
 def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
@@ -208,10 +211,12 @@ def convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.in
     record.acquisition, withheld = acquisition_facts(chosen.instances[0])
     record.series = {"chosen": chosen.series.describe(), "rejected": chosen.rejected}
     columns, rows, slices = grid.size_xyz
-    image = np.empty((slices, rows, columns), dtype=np.int16)
+    image = np.empty(0, dtype=np.int16)
     above = 0
     for index, instance in enumerate(chosen.instances):
         hounsfield, digest = read_slice(instance)
+        if not image.size:  # only now: a header may claim 65535 x 65535 pixels that the file does not have
+            image = np.empty((slices, rows, columns), dtype=np.int16)
         above += int(np.count_nonzero(hounsfield > HU_RANGE[1]))
         image[index] = grid.moves.apply(to_int16(hounsfield))
         entry: dict[str, Any] = {"number": instance.number, "sha256": digest}
@@ -312,21 +317,7 @@ def _place_masks(
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
         doubts |= set() if bleed_is_dense(labels, image) else {"bleed_not_dense"}
     record.flags = sorted({*record.flags, *doubts})
-    record.problems += same_drawings(scan, placed)
     return placed
-
-
-def same_drawings(scan: Scan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:
-    """Readings that are equal in every voxel: one drawing, handed in twice, which agrees with itself."""
-    return [
-        Problem(
-            str(scan.masks[second]),
-            f"the same drawing as {first}, voxel for voxel: a second reading is a drawing of its own",
-            key=second,
-        )
-        for first, second in combinations(placed, 2)
-        if placed[first].any() and np.array_equal(placed[first], placed[second])
-    ]
 
 
 def share_outside_head(labels: NDArray[np.uint8], image: NDArray[np.int16]) -> float:
@@ -416,7 +407,7 @@ def label_values_from(text: str) -> dict[str, int]:
 
 
 def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: Mapping[str, Any]) -> Scan:
-    """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts."""
+    """A row of the sample sheet as a scan; of the settings only those ``OF_IDENTITY`` count."""
     return Scan(
         scan_id=row["scan_id"],
         folder=Path(row["dicom"]),
@@ -425,7 +416,7 @@ def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: M
         participant_id=row["participant_id"],
         sex=row["sex"],
         age_years=row["age"],
-        patient_id_is_pseudonym=settings.get("patient_id_is_pseudonym", False),
+        **{key: settings[key] for key in OF_IDENTITY if key in settings},
     )
 
 
@@ -436,7 +427,6 @@ class ScansFailed(Exception):
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
     settings, labels = json.loads(arguments.settings), label_values_from(arguments.labels)
-    settings.pop("trust_sheet", None)
     rules = rules_from(settings)
     code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]

@@ -170,6 +170,8 @@ def read_header(path: Path) -> Header:
     """
     start = first_bytes(path)
     version = _version(start)
+    if version is None and path.suffix.lower() == ".img" and path.with_suffix(".hdr").is_file():
+        raise Unreadable(PAIR)
     if version is None:
         formats = [name for signature, name in OTHER_IMAGES.items() if start.startswith(signature)]
         formats += ["DICOM"] if start[128:132] == b"DICM" else []

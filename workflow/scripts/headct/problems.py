@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from headct.columns import aligned
@@ -27,6 +28,15 @@ class BadInput(Exception):
             raise ValueError("BadInput needs at least one problem")
         self.problems = list(problems)
         super().__init__(as_table(self.problems))
+
+
+@contextmanager
+def gathered(problems: list[Problem]) -> Iterator[None]:
+    """Add the faults that a block raises to a list, so that several checks can be told together."""
+    try:
+        yield
+    except BadInput as error:
+        problems += error.problems
 
 
 class Stopped(Exception):

@@ -9,10 +9,10 @@ reason, and the others are kept. For scans that are not of the trial: ``headct.i
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from headct import command, nifti, sets
-from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
-from headct.inference.kept import Kept, definition
+from headct.artefacts import read_tsv, sha256_of, write_tsv
+from headct.configuration import settings_by_model
+from headct.inference.kept import Kept, definition, trained_records
 from headct.problems import BadInput, Problem
 from headct.training.machine import require_device
 
@@ -61,8 +62,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--settings",
-        default={},
-        type=json.loads,
+        default="{}",
         metavar="JSON",
         help='settings of inference by model, such as {"nnunet-2d": {"test_time_mirroring": false}};'
         " what is left out is as in config/README.md",
@@ -106,8 +106,8 @@ def parts_of(args: argparse.Namespace) -> list[tuple[list[list[Path]], list[str]
     if args.out_of_fold is None:
         return [(args.member, sets.test_scans(args.split))]
     problems = []
-    for folders in args.member:
-        trained = [str(read_json(folder / "train.json")["fold"]) for folder in folders]
+    for folders, records in zip(args.member, trained_records(args.member), strict=True):
+        trained = [str(record.get("fold")) for record in records]
         if trained != [str(fold) for fold in args.out_of_fold]:
             message = f"trained without fold {', '.join(trained)}, not {args.out_of_fold}"
             problems.append(Problem(str(folders[0].parent), message, key="fold"))
@@ -123,6 +123,7 @@ def main(args: argparse.Namespace) -> None:
     import pandas as pd
 
     require_device(args.device)
+    args.settings = settings_by_model(args.settings, chain(*trained_records(args.member)))
     set_name = "test" if args.out_of_fold is None else "out-of-fold"
     kept = Kept(args.work / "predictions" / args.model / set_name / f"{args.manifest.stem}.json")
     rows = [row for members, names in parts_of(args) for row in predicted(args, members, names, kept)]

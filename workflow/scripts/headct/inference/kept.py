@@ -16,7 +16,8 @@ from typing import Any
 
 from headct.artefacts import read_json, sha256_of, write_json
 from headct.code import code_digest
-from headct.configuration import SettingsByModel, inference_settings
+from headct.configuration import SettingsByModel, inference_settings, load_schema
+from headct.problems import BadInput, Problem, gathered
 from headct.training.machine import versions
 from headct.training.workfolder import MODULES_OF_NO_WEIGHT
 
@@ -24,9 +25,58 @@ Records = Sequence[Sequence[Mapping[str, Any]]]
 """``train.json`` of each fold of each member."""
 
 
+TRAINED = {"framework": str, "model": str, "sha256": str}
+"""What is needed of ``train.json`` to predict."""
+
+
 def trained_records(members: Sequence[Sequence[Path]]) -> Records:
-    """The records of trained-model folders, one per fold of each member."""
-    return [[read_json(folder / "train.json") for folder in folds] for folds in members]
+    """The records of trained-model folders, one per fold of each member.
+
+    Raises:
+        BadInput: every folder that is not that of a trained model, or whose weights are not those recorded.
+    """
+    records: list[list[Mapping[str, Any]]] = []
+    problems: list[Problem] = []
+    for folds in members:
+        records.append([])
+        for folder in folds:
+            with gathered(problems):
+                records[-1].append(trained_record(folder))
+    if problems:
+        raise BadInput(problems)
+    return records
+
+
+def trained_record(folder: Path) -> Mapping[str, Any]:
+    """The record of one trained-model folder, whose weights have the digest in it.
+
+    Raises:
+        BadInput: as :func:`trained_records`.
+    """
+
+    def fault(name: str, message: str) -> BadInput:
+        return BadInput([Problem(str(folder / name), message)])
+
+    if not (folder / "train.json").is_file():
+        below = [path.parent for path in sorted(folder.glob("**/train.json"))[:3]] if folder.is_dir() else []
+        hint = f"; did you mean {' or '.join(map(str, below))}?" if below else ""
+        message = "there is no train.json in it" if folder.is_dir() else "there is no such folder"
+        raise fault("", f"no trained model: {message}. A trained model lies in a folder fold-…{hint}")
+    try:
+        record = read_json(folder / "train.json")
+    except (OSError, ValueError, RecursionError) as error:
+        raise fault("train.json", f"damaged: it can't be read as JSON ({type(error).__name__})") from error
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), TRAINED[key]) for key in TRAINED):
+        raise fault("train.json", f"damaged: it needs {', '.join(TRAINED)}, each a text")
+    if record["framework"] not in load_schema()["properties"]:
+        raise fault("train.json", f"no framework of this version: {record['framework']}")
+    try:
+        digest = sha256_of(folder / "final.pth")
+    except OSError as error:
+        raise fault("final.pth", f"the weights can't be read: {error.strerror}") from error
+    if digest != record["sha256"]:
+        raise fault("final.pth", "damaged or another: it is not the file that train.json describes")
+    return record
 
 
 def averaged(records: Records, settings: SettingsByModel) -> list[Any]:

@@ -2,7 +2,7 @@
 
 Each path is a NIfTI file, a folder of NIfTI files, a folder of one scan's DICOM files, or a folder
 of such folders. DICOM is read as ingest reads it, with its checks. Label maps lie on the grid of what
-was handed over, named after it; beside them ``predictions.tsv`` lists volumes and failures. A
+was handed over, named after it or numbered; beside them ``predictions.tsv`` lists volumes and failures. A
 scan that is listed there is not predicted again.
 """
 
@@ -12,26 +12,28 @@ import argparse
 import hashlib
 import json
 import logging
+import os
+import stat
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom.misc import is_dicom
 
-from headct import command, ingest, masks, nifti, nifti_geometry
+from headct import command, ingest, masks, nifti, nifti_geometry, shards
 from headct.artefacts import read_tsv, sha256_of, write_tsv
-from headct.configuration import SettingsByModel
+from headct.configuration import SettingsByModel, settings_block, settings_by_model
 from headct.dicom import Ineligible, read_folder, to_int16
 from headct.geometry import volume_ml
 from headct.inference.__main__ import add_common_arguments, write_labels
-from headct.inference.kept import averaged, trained_records
+from headct.inference.kept import Records, averaged, trained_records
 from headct.labels import LABELS
-from headct.problems import BadInput, Problem
+from headct.problems import BadInput, Problem, gathered
 from headct.series import SeriesRules, choose, group
 from headct.training.machine import require_device
 
@@ -45,6 +47,11 @@ BONE_SHARE = 0.001
 FILL_SHARE = 0.3
 """Share of the commonest value above which it fills what was cut away."""
 
+LONGEST_NAME = 100
+"""Bytes of a scan's name; a file that is being written has it twice in its own, of 255 at most."""
+
+GIVEN, NUMBERS = "given", "numbers"
+NIFTI, DICOM = "NIfTI", "DICOM"
 SLICE_POSITIONS, HEADER_SPACING = "slice positions", "header spacing"
 
 
@@ -53,8 +60,10 @@ class NewScan:
     """A scan as it was handed over, and what reading it tells.
 
     Attributes:
-        weights_mm: thickness that each slice stands for, in the order of the array.
-        volumes_from: where these come from.
+        name: what its outputs are called.
+        number: its place in the list of scans, from 1.
+        is_numbered: whether the name is but that place.
+        volumes_from: where the slices' thickness comes from.
     """
 
     name: str
@@ -63,6 +72,7 @@ class NewScan:
     out: Path
     rules: SeriesRules
     patient_id_is_pseudonym: bool
+    is_numbered: bool = False
     flags: list[str] = field(default_factory=list)
     volumes_from: str = ""
 
@@ -77,6 +87,8 @@ class NewScan:
         Raises:
             BadInput: the scan can't be predicted, and why.
         """
+        if not self.is_numbered and (unfit := unfit_as_a_name(name_of(self.source))):
+            raise self._refused(f"{unfit}: rename it, or name the outputs by '--names numbers'")
         return self._read_dicom() if self.source.is_dir() else self._read_nifti()
 
     def _read_dicom(self) -> sitk.Image:
@@ -86,10 +98,9 @@ class NewScan:
         )
         try:
             folder = read_folder(scan.folder, scan.scan_id)
-            refused = ingest.refusals(scan, folder)
-            if refused:
-                self.name = f"input {self.number}"  # the name identifies the patient: nothing may repeat it
-                raise BadInput(refused)
+            if not self.is_numbered and (refused := ingest.refusals(scan, folder)):
+                self.name = unnamed(self.number)  # the name identifies the patient: nothing may repeat it
+                raise BadInput([*refused, Problem(self.name, "or name the outputs by '--names numbers'")])
             chosen = choose(group(folder.instances), self.rules, scan.scan_id)
             record = ingest.Record(scan.scan_id)
             hu = ingest.convert(chosen, self.rules, record)
@@ -141,6 +152,7 @@ class NewScan:
         return {
             "path": self.path.name,
             "sha256": sha256_of(self.path),
+            "source_sha256": digest_of(self.source),
             **{
                 f"{name}_ml": volume_ml(labels == value, self._pixel_mm, self._weights_mm)
                 for name, value in LABELS.items()
@@ -168,6 +180,7 @@ COLUMNS = (
     "scan_id",
     "path",
     "sha256",
+    "source_sha256",
     *(f"{name}_ml" for name in LABELS),
     "volumes_from",
     "flags",
@@ -175,82 +188,146 @@ COLUMNS = (
     "reason",
     "networks",
 )
-"""Of the table; ``networks`` digests what :func:`networks_of` does."""
+"""Of the table; ``networks`` digests what :func:`networks_of` does, ``source_sha256`` the scan."""
+
+TEXTS = ("path", "sha256", "source_sha256", "networks", "flags", "reason", "volumes_from")
+"""Columns that are text, empty where there is nothing to say."""
 
 
-def find(paths: Sequence[Path]) -> dict[str, Path]:
+def find(paths: Sequence[Path], by_number: bool = False) -> dict[str, Path]:
     """The scans below what the user named: name and NIfTI file, or folder of DICOM files.
 
+    A scan whose own name can't be that of a file or a row is called as :func:`unnamed` says.
+
+    Args:
+        paths: files and folders.
+        by_number: whether the names are the scans' places in the list, not their own.
+
     Raises:
-        BadInput: a path that does not exist or holds nothing, two scans of one name; all of them.
+        BadInput: every path that does not exist, holds nothing or can't be read, and two scans of one name.
     """
     found: list[Path] = []
     problems = []
     for path in paths:
-        if not path.exists():
-            problems.append(Problem(str(path), "there is no such file or folder"))
-        elif path.is_file() and not is_nifti(path):
-            problems.append(Problem(str(path), "neither a NIfTI file (.nii, .nii.gz) nor a folder"))
-        elif below := _scans_of(path):
-            found += below
+        try:
+            below = _scans_of(path)
+        except nifti.Unreadable as error:
+            message = f"neither a NIfTI file (.nii, .nii.gz) nor a folder: {error}"
+            problems.append(Problem(shown(path), message))
+        except OSError as error:
+            problems.append(Problem(shown(path), f"the folder can't be read: {error.strerror}"))
         else:
-            problems.append(Problem(str(path), "an empty folder"))
-    names = Counter(name_of(path) for path in found)
-    for name, times in names.items():
+            found += below
+            problems += [] if below else [Problem(shown(path), "an empty folder")]
+    names = [f"input-{number}" if by_number else name_of(path) for number, path in enumerate(found, start=1)]
+    names = [unnamed(k) if unfit_as_a_name(name) else name for k, name in enumerate(names, start=1)]
+    for name, times in Counter(names).items():
         if times > 1:
             message = f"{times} scans have this name, after which their label maps would be called"
             problems.append(Problem("--scans", message, value=name))
     if problems:
         raise BadInput(problems)
-    return {name_of(path): path for path in found}
+    return dict(zip(names, found, strict=True))
+
+
+def unnamed(number: int) -> str:
+    """What a scan is called in the table whose own name may not, or can't, stand there."""
+    return f"input {number}"
+
+
+def unfit_as_a_name(name: str) -> str:
+    """Why a name can't be that of a label map and a row of the table; empty where it can."""
+    if not name:
+        return "it has no name"
+    if not name.isprintable():
+        return "its name is not UTF-8 text, or has characters that can't be seen"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"its name is longer than {LONGEST_NAME} bytes"
+    return ""
+
+
+def shown(path: Path) -> str:
+    """A path as a message may have it: bytes that are no text are escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _scans_of(path: Path) -> list[Path]:
-    """NIfTI files of a folder, else its subfolders, unless DICOM files lie in it: then it is one scan."""
-    if path.is_file():
+    """NIfTI files of a folder, else its subfolders, unless DICOM files lie in it: then it is one scan.
+
+    Raises:
+        nifti.Unreadable: a file that is no NIfTI.
+        OSError: a folder that can't be read.
+    """
+    if not path.is_dir():
+        if not (os.path.lexists(path) and is_named_nifti(path)):
+            nifti.read_header(path)
         return [path]
     entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
     folders = [entry for entry in entries if entry.is_dir()]
-    scans = [entry for entry in entries if is_nifti(entry)]
-    if not scans and not any(is_dicom(entry) for entry in entries if not entry.is_dir()):
+    files = {entry: kind_of(entry) for entry in entries if entry not in folders}
+    scans = [entry for entry, kind in files.items() if kind == NIFTI]
+    if not scans and DICOM not in files.values():
         scans = folders
     if not scans:
         return [path] if entries else []
     if len(scans) < len(entries):
-        logger.warning("%s: %d scans, and %d other entries", path, len(scans), len(entries) - len(scans))
+        logger.warning(
+            "%s: %d scans, and %d other entries", shown(path), len(scans), len(entries) - len(scans)
+        )
     return scans
 
 
-def is_nifti(path: Path) -> bool:
-    """Whether the file's name is that of a NIfTI volume."""
+def kind_of(path: Path) -> str:
+    """Whether an entry of a folder is a NIfTI file (by its name or its bytes), a DICOM file, or neither."""
+    if is_named_nifti(path) or nifti.is_nifti(path):
+        return NIFTI
+    try:
+        return DICOM if nifti.first_bytes(path)[128:132] == b"DICM" else ""
+    except nifti.Unreadable:
+        return ""
+
+
+def is_named_nifti(path: Path) -> bool:
+    """Whether the file's name is that of a NIfTI volume; a link that is broken has one, too."""
     return path.name.lower().endswith(SUFFIXES) and not path.is_dir()
 
 
 def name_of(path: Path) -> str:
-    """What the scan at a path is called: the file's name without suffix, or the folder's."""
-    name = path.resolve().name
+    """What the scan at a path is called: the file's name without suffix, or the folder's.
+
+    As it was handed over: what a link points to may be called after the patient.
+    """
+    name = Path(os.path.abspath(path)).name  # noqa: PTH100 (Path.absolute keeps "..")
     suffix = next((end for end in SUFFIXES if name.lower().endswith(end)), "")
-    return name[: len(name) - len(suffix)] if path.is_file() else name
+    return name if path.is_dir() else name[: len(name) - len(suffix)]
 
 
-def networks_of(members: Sequence[Sequence[Path]], settings: SettingsByModel) -> str:
+def digest_of(source: Path) -> str:
+    """SHA-256 of a file, or of the digests of all files below a folder, whatever they are called."""
+    if not source.is_dir():
+        return sha256_of(source)
+    files = shards.source_files(source).items()
+    digests = sorted(sha256_of(path) for path, entry in files if stat.S_ISREG(entry.st_mode))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def networks_of(records: Records, settings: SettingsByModel) -> str:
     """Short digest of the weights that are averaged, and of the settings they predict by."""
-    defined_by = averaged(trained_records(members), settings)
+    defined_by = averaged(records, settings)
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, Any]]:
+def finished(scans: Mapping[str, Path], out: Path, networks: str) -> list[dict[Any, Any]]:
     """Rows of ``predictions.tsv`` that stay: those of predicted scans, as far as their files are there.
 
     Raises:
-        BadInput: something lies in the folder that would be overwritten or mixed with what it is not:
-            predictions of other networks or settings, label maps that were changed, or that no table lists.
+        BadInput: the folder can't be one of predictions, or something lies in it that would be overwritten
+            or mixed with what it is not: predictions of other networks, settings or scans of the same
+            name, label maps that were changed, or that no table lists.
     """
-    rows: list[dict[Any, Any]] = []
-    if (out / TABLE).exists():
-        texts = ("networks", "flags", "reason", "volumes_from", "path")
-        table = read_tsv(out / TABLE, **dict.fromkeys(texts, str))
-        rows = table.fillna(dict.fromkeys(texts, "")).to_dict("records")
+    if out.exists() and not out.is_dir():
+        raise BadInput([Problem(shown(out), "a file, where label maps and table need a folder", key="--out")])
+    rows = read_table(out / TABLE) if (out / TABLE).exists() else []
     problems = []
     if any(row["networks"] != networks for row in rows):
         problems.append(
@@ -260,6 +337,9 @@ def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, A
     for row in rows:
         if sha256_of(out / row["path"]) != row["sha256"]:
             message = f"was changed since {TABLE} was written: move it away"
+            problems.append(Problem(str(out / row["path"]), message))
+        if is_of_another(scans.get(row["scan_id"]), row["source_sha256"]):
+            message = "is of another scan of this name, or this place in the list: choose another folder"
             problems.append(Problem(str(out / row["path"]), message))
     listed = {row["path"] for row in rows}
     for name in scans:
@@ -271,6 +351,34 @@ def finished(scans: Iterable[str], out: Path, networks: str) -> list[dict[Any, A
     return rows
 
 
+def is_of_another(source: Path | None, predicted_from: str) -> bool:
+    """Whether a scan that is handed over is not the one that was predicted; false where neither is known."""
+    if source is None or not predicted_from:
+        return False
+    try:
+        return digest_of(source) != predicted_from
+    except OSError:  # gone, or a broken link: what was predicted stays
+        return False
+
+
+def read_table(path: Path) -> list[dict[Any, Any]]:
+    """The rows of ``predictions.tsv``; of one that was written before a column was, it is empty.
+
+    Raises:
+        BadInput: it is no such table.
+    """
+    try:
+        table = read_tsv(path, **dict.fromkeys(TEXTS, str))
+    except (OSError, ValueError) as error:  # pandas' errors of parsing are ValueErrors
+        raise BadInput([Problem(str(path), f"it can't be read as a table: {error}")]) from error
+    if absent := [name for name in ("scan_id", "path", "sha256", "networks") if name not in table]:
+        raise BadInput([Problem(str(path), "no table of predictions: a column is missing", key=absent[0])])
+    rows: list[dict[Any, Any]] = (
+        table.reindex(columns=list(COLUMNS)).fillna(dict.fromkeys(TEXTS, "")).to_dict("records")
+    )
+    return rows
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.inference.new_scans", description=__doc__)
     add_common_arguments(parser)
@@ -278,8 +386,13 @@ def arguments() -> argparse.ArgumentParser:
         "--scans", required=True, nargs="+", type=Path, metavar="PATH", help="what to predict"
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of label maps and table")
+    parser.add_argument("--ingest", default="{}", help="JSON: the ingest block of the config")
     parser.add_argument(
-        "--ingest", default="{}", type=json.loads, help="JSON: the ingest block of the config"
+        "--names",
+        default=GIVEN,
+        choices=(GIVEN, NUMBERS),
+        help="what outputs are called: as the file or folder that was handed over, or by its place in the"
+        " list of all scans (input-1, input-2, …)",
     )
     return parser
 
@@ -290,20 +403,29 @@ def main(args: argparse.Namespace) -> None:
     from headct.inference import pipeline
 
     require_device(args.device)
-    pseudonym = args.ingest.pop("patient_id_is_pseudonym", False)
-    rules = ingest.rules_from(args.ingest)
-    found = find(args.scans)
-    networks = networks_of(args.member, args.settings)
+    problems: list[Problem] = []
+    by_number = args.names == NUMBERS
+    with gathered(problems):
+        of_ingest = settings_block(args.ingest, "ingest", "--ingest")
+        rules = ingest.rules_from(of_ingest)
+    with gathered(problems):
+        found = find(args.scans, by_number)
+    with gathered(problems):
+        records = trained_records(args.member)
+        settings = settings_by_model(args.settings, chain(*records))
+    if problems:
+        raise BadInput(problems)
+    networks = networks_of(records, settings)
     rows = finished(found, args.out, networks)
     listed = {row["scan_id"] for row in rows}
     scans = [
-        NewScan(name, source, number, args.out, rules, pseudonym)
+        NewScan(name, source, number, args.out, rules, of_ingest["patient_id_is_pseudonym"], by_number)
         for number, (name, source) in enumerate(found.items(), start=1)
         if name not in listed
     ]
     if len(scans) < len(found):
         logger.info("%d of %d scans were predicted before: skipped", len(found) - len(scans), len(found))
-    ensemble = pipeline.load(args.member, args.device, args.settings)
+    ensemble = pipeline.load(args.member, args.device, settings)
     reasons: list[str] = []
 
     def done(outcome: pipeline.Outcome) -> None:
@@ -312,7 +434,7 @@ def main(args: argparse.Namespace) -> None:
         write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), args.out / TABLE)  # now: a kill loses one scan
         reasons.extend([outcome.reason] if outcome.reason else [])
 
-    pipeline.predict(ensemble, scans, args.device, args.threads, "new scans", done)
+    pipeline.predict(ensemble, scans, args.device, args.threads, "new scans", done, memory_ends_run=False)
     if reasons:
         logger.warning("%d of %d scans were not predicted: %s", len(reasons), len(scans), args.out / TABLE)
     if scans and len(reasons) == len(scans):

@@ -23,8 +23,9 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from headct.artefacts import NO_ROOM, read_json, sha256_of
+from headct.artefacts import NO_ROOM
 from headct.configuration import SettingsByModel, inference_settings
+from headct.inference.kept import trained_record
 from headct.inference.predictor import Predictor
 from headct.problems import BadInput
 
@@ -54,6 +55,7 @@ class Outcome:
     """What became of a scan: columns for a table, or the reason why there are none."""
 
     scan: Scan
+    memory_ends_run: bool = True
     columns: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     steps_s: list[float] = field(default_factory=list)
@@ -67,7 +69,8 @@ class Outcome:
         """Run one step unless an earlier one failed; None where it fails, and ``reason`` says why.
 
         Raises:
-            MemoryError, torch.OutOfMemoryError, OSError (a full disk): the machine's fault, not the scan's.
+            OSError: of a full disk, which is not the scan's fault.
+            MemoryError, torch.OutOfMemoryError: where ``memory_ends_run``.
         """
         if self.reason:
             return None
@@ -75,14 +78,17 @@ class Outcome:
         try:
             return function(*args, **kwargs)
         except (MemoryError, torch.OutOfMemoryError):
-            raise
+            if self.memory_ends_run:
+                raise
+            self.reason = "it needs more memory than this machine has"
         except BadInput as error:
             self.reason = "; ".join(problem.message for problem in error.problems)
         except Exception as error:  # one scan that fails must not cost the others
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
             logging.getLogger("traceback").exception("%s", self.scan.name)
-            self.reason = " ".join(f"{type(error).__name__}: {error}".split())
+            said = error.strerror if isinstance(error, OSError) and error.strerror else error  # no path
+            self.reason = " ".join(f"{type(error).__name__}: {said}".split())
         finally:
             self.steps_s.append(time.monotonic() - start)
         return None
@@ -145,14 +151,12 @@ def load(folders: Sequence[Sequence[Path]], device: str, settings: SettingsByMod
 
 
 def load_one(folder: Path, device: str, settings: SettingsByModel) -> Predictor:
-    """The predictor of one trained-model folder, after checking its weights against their digest.
+    """The predictor of one trained-model folder.
 
     Raises:
-        ValueError: the weights are not those that were recorded.
+        BadInput: it is none, or the weights are not those that were recorded.
     """
-    record = read_json(folder / "train.json")
-    if sha256_of(folder / "final.pth") != record["sha256"]:
-        raise ValueError(f"{folder / 'final.pth'} is not the file that train.json describes")
+    record = trained_record(folder)
     adapter = importlib.import_module(f"headct.inference.{record['framework']}")
     predictor: Predictor = adapter.load(folder, device, inference_settings(record, settings))
     return predictor
@@ -165,6 +169,7 @@ def predict(
     threads: int,
     title: str,
     done: Callable[[Outcome], None],
+    memory_ends_run: bool = True,
 ) -> None:
     """Predict the scans and tell how far it is.
 
@@ -176,15 +181,18 @@ def predict(
             threads may round probabilities otherwise.
         title: what progress is headed by.
         done: called with what became of each scan, in order, as soon as that is known.
+        memory_ends_run: whether a scan for which memory does not suffice ends the run, as in a job that
+            is tried again with more of it; else it costs no other.
 
     Raises:
-        MemoryError, torch.OutOfMemoryError: the machine's fault, not the scan's.
+        MemoryError, torch.OutOfMemoryError: where ``memory_ends_run``.
     """
     started = time.monotonic()
+    outcomes = [Outcome(scan, memory_ends_run) for scan in scans]
     with ExitStack() as stack:
         reader, writer = executors(stack, device, threads)
         behind: deque[Future[None]] = deque()
-        for number, (outcome, read) in enumerate(_read_ahead(reader, ensemble, scans), start=1):
+        for number, (outcome, read) in enumerate(_read_ahead(reader, ensemble, outcomes), start=1):
             ct, prepared = read or (None, {})
             average = Average()
             for predictor, weight in ensemble.weighted:
@@ -201,13 +209,12 @@ def predict(
 
 
 def _read_ahead(
-    reader: Executor, ensemble: Ensemble, scans: Sequence[Scan]
+    reader: Executor, ensemble: Ensemble, outcomes: Sequence[Outcome]
 ) -> Iterator[tuple[Outcome, tuple[sitk.Image, dict[str, Any]] | None]]:
     """Each scan as it is read and prepared, with the next one under way."""
     waiting: deque[tuple[Outcome, Future[Any]]] = deque()
-    for scan in scans:
-        outcome = Outcome(scan)
-        waiting.append((outcome, reader.submit(outcome.step, ensemble.prepare, scan)))
+    for outcome in outcomes:
+        waiting.append((outcome, reader.submit(outcome.step, ensemble.prepare, outcome.scan)))
         if len(waiting) > 1:
             outcome, reading = waiting.popleft()
             yield outcome, reading.result()
