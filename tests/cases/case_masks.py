@@ -372,6 +372,22 @@ def two_masks_unfit(root: Path) -> Expected:
     return error("empty", rf"8 \({SLICES * ROWS * COLUMNS} voxels", masks=names)
 
 
+@case("the first reading handed in again, in another format, as that of another rater")
+def second_reading_is_the_first(root: Path) -> Expected:
+    first = save(root, itk_header(scan(root), drawn()))
+    again = save(root, itk_header(root, drawn()), "mask_inter", suffix=".nrrd")
+    return error("mask_inter the same drawing as mask, voxel for voxel", masks=(first, again))
+
+
+@case("two second readings that are one: each pair is told")
+def second_readings_are_one(root: Path) -> Expected:
+    first = save(root, itk_header(scan(root), drawn()))
+    other = drawn()
+    other[9, 20, 20] = 1
+    names = (save(root, itk_header(root, other), key) for key in ("mask_intra", "mask_inter"))
+    return error("mask_inter the same drawing as mask_intra", masks=(first, *names))
+
+
 @case("mask of a prone scan: turned with it")
 def mask_of_prone_scan(root: Path) -> Expected:
     write(root, orientation=(-1, 0, 0, 0, -1, 0))

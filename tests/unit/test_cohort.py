@@ -65,6 +65,7 @@ def run(
         data=folder / "data",
         max_excluded=max_excluded,
         age_cap_years=90.0,
+        trust_sheet=False,
         cohort=folder / "cohort.tsv",
         flow=folder / "flow.tsv",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -168,6 +169,84 @@ def test_unreadable_masks(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=message) as caught:
             masks.read(tmp_path / name, VALUES, "mask_intra")
         assert caught.value.problems[0].key == "mask_intra"
+
+
+def segmentation(array: np.ndarray, **names: int) -> sitk.Image:
+    """A mask with the names that 3D Slicer writes into a ``.seg.nrrd``."""
+    drawn = image(array, LEVEL)
+    for number, (name, value) in enumerate(names.items()):
+        drawn.SetMetaData(f"Segment{number}_ID", f"Segment_{number + 1}")
+        drawn.SetMetaData(f"Segment{number}_LabelValue", str(value))
+        drawn.SetMetaData(f"Segment{number}_Layer", "0")
+        drawn.SetMetaData(f"Segment{number}_Name", name)
+    return drawn
+
+
+SAME_NAMES: list[dict[str, int]] = [
+    {"ICH": 1, "PHE": 2, "IVH": 3},
+    {"intracerebral haemorrhage": 1, "Perihematomal edema": 2, "IVH (intraventricular)": 3},
+    {"Segment_1": 1, "lesion": 2},
+    {"ICH and IVH": 1},
+    {"IVH": 7},
+    {"left_ich_2": 1, "unknown": 9},
+]
+
+
+@pytest.mark.parametrize("names", SAME_NAMES, ids=str)
+def test_names_in_the_file_that_contradict_nothing(tmp_path: Path, names: dict[str, int]) -> None:
+    drawn = segmentation(labels(), **names)
+    np.testing.assert_array_equal(placed(tmp_path / "m.seg.nrrd", drawn, LEVEL), labels())
+
+
+OTHER_NAMES: list[tuple[dict[str, int], str]] = [
+    ({"IVH": 1, "PHE": 2, "ICH": 3}, r"calls 1 'IVH', the labels setting calls it ICH; .*calls 3 'ICH'"),
+    ({"oedema": 1}, "calls 1 'oedema'"),
+    ({"Intraventricular hemorrhage": 2}, "calls it PHE"),
+]
+
+
+@pytest.mark.parametrize(("names", "said"), OTHER_NAMES, ids=str)
+def test_names_in_the_file_that_contradict_the_labels_setting(
+    tmp_path: Path, names: dict[str, int], said: str
+) -> None:
+    with pytest.raises(BadInput, match=said) as caught:
+        placed(tmp_path / "m.seg.nrrd", segmentation(labels(), **names), LEVEL)
+    assert "mend the setting" in str(caught.value)
+
+
+def test_a_name_without_a_voxel_does_no_harm(tmp_path: Path) -> None:
+    drawn = np.where(labels() == 1, 1, 0).astype(np.uint8)
+    placed(tmp_path / "m.seg.nrrd", segmentation(drawn, ICH=1, IVH=2), LEVEL)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(("name", "is_refused"), [("IVH", True), ("ICH", False)])
+def test_a_label_table_in_nifti_counts(tmp_path: Path, suffix: str, name: str, is_refused: bool) -> None:
+    """The extension that Connectome Workbench writes (code 30)."""
+    path = tmp_path / f"m{suffix}"
+    sitk.WriteImage(image(labels(), LEVEL), str(path))
+    table = (
+        '<?xml version="1.0"?><CaretExtension><VolumeInformation Index="0"><LabelTable>'
+        '<Label Key="0" Red="0"><![CDATA[???]]></Label>'
+        f'<Label Key="1" Red="1"><![CDATA[{name}]]></Label></LabelTable>'
+        "</VolumeInformation></CaretExtension>"
+    )
+    stored = nibabel.load(path)
+    stored.header.extensions.append(nibabel.nifti1.Nifti1Extension(30, table.encode()))
+    nibabel.save(nibabel.Nifti1Image(np.array(stored.dataobj), stored.affine, stored.header), path)
+    if not is_refused:
+        assert masks.read(path, VALUES, "mask").labels.any()
+        return
+    with pytest.raises(BadInput, match="calls 1 'IVH'"):
+        masks.read(path, VALUES, "mask")
+
+
+def test_overlapping_segments_say_so(tmp_path: Path) -> None:
+    layers = sitk.Compose(image(labels(), LEVEL), image(labels(), LEVEL))
+    layers.SetMetaData("Segment0_Name", "ICH")
+    sitk.WriteImage(layers, str(tmp_path / "m.seg.nrrd"))
+    with pytest.raises(BadInput, match="not one 3-D label map: its segments overlap"):
+        masks.read(tmp_path / "m.seg.nrrd", VALUES, "mask")
 
 
 def test_stamped_image_has_true_spacing_and_no_text(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ rule cohort:
     params:
         max_excluded=config["cohort"]["max_excluded"],
         age_cap=config["cohort"]["age_cap_years"],
+        trust_sheet="--trust-sheet" if config["ingest"]["trust_sheet"] else "",
         code=code("cohort"),
     shell:
         recorded(
             "python -m headct.cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-            " --cohort {output.cohort} --flow {output.flow}"
+            " {params.trust_sheet} --cohort {output.cohort} --flow {output.flow}"
         )
 
 

@@ -50,6 +50,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--age-cap-years", required=True, type=float, help="ages above are written as this age"
     )
+    parser.add_argument(
+        "--trust-sheet", action="store_true", help="let scans pass whose headers contradict the sheet's sex"
+    )
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv to write")
     parser.add_argument("--flow", required=True, type=Path, help="flow.tsv to write")
     return parser
@@ -64,6 +67,8 @@ def main(args: argparse.Namespace) -> None:
     ]
     records = with_same_pixels_resolved(rows, records, str(args.sheet))
     records = with_same_patients_resolved(rows, records, str(args.sheet))
+    if not args.trust_sheet:
+        records = with_other_sex_in_error(rows, records, str(args.sheet))
     cohort = pd.DataFrame(
         [cohort_row(row, record, args.age_cap_years) for row, record in zip(rows, records, strict=True)]
     )
@@ -163,6 +168,23 @@ def with_same_patients_resolved(
     told = sum(patient != patients.Patient() for patient in patient_of.values())
     logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))
     return resolved
+
+
+def with_other_sex_in_error(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+) -> list[dict[str, Any]]:
+    """The records, included scans in error whose DICOM headers contradict the sheet's sex."""
+    reason = "the DICOM headers contradict the sheet's sex"
+    advice = (
+        "is it another patient's scan? Mend the row or the folder; where the sheet is known to be right, set "
+        "ingest.trust_sheet"
+    )
+    return [
+        _in_error(rows, records, index, file, "sex", reason, advice)
+        if record["status"] == "included" and patients.OTHER_SEX in record["flags"]
+        else record
+        for index, record in enumerate(records)
+    ]
 
 
 def _named(rows: Sequence[dict[str, Any]], indices: Sequence[int]) -> str:

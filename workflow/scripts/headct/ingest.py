@@ -17,6 +17,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ CONVERTS_NOTHING = (
 
 
 OF_IDENTITY = ("patient_id_is_pseudonym", "trust_sheet")
-"""Settings of the ``ingest`` block that say what to believe of whose scan it is, not which series to take."""
+"""Settings of the ``ingest`` block that say what to believe of whose scan it is, not which series to take;
+the latter is the cohort step's alone, and no reason to convert again."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,6 @@ class Scan:
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
             is the trial's own.
         sex: F, M, or None where the sheet says nothing; so for age_years.
-        trust_sheet: whether a sex that the DICOM's contradicts is the right one.
     """
 
     scan_id: str
@@ -113,7 +114,6 @@ class Scan:
     patient_id_is_pseudonym: bool = False
     sex: str | None = None
     age_years: float | None = None
-    trust_sheet: bool = False
 
 
 @dataclass
@@ -158,9 +158,8 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
         refused = refusals(scan, folder)
         if not refused:
             chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
-            differing = whose(scan, chosen, record)
             image = convert(chosen, rules, record)
-            record.flags = sorted({*record.flags, *differing})
+            record.flags = sorted({*record.flags, *differences_from_sheet(scan, chosen)})
             labels = _place_masks(scan, drawn, chosen.geometry, image, record)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
@@ -184,12 +183,10 @@ def refusals(scan: Scan, folder: Folder) -> list[Problem]:
     return identifiers.refusals(ids, values, scan.patient_id_is_pseudonym)
 
 
-def whose(scan: Scan, chosen: Chosen, record: Record) -> set[str]:
-    """Flags where the headers' sex or age is not the sheet's; a fault in it goes to the record."""
+def differences_from_sheet(scan: Scan, chosen: Chosen) -> set[str]:
+    """Flags where the headers' sex or age is not the sheet's."""
     values = identifiers.in_headers(instance.header for instance in chosen.instances)
-    problems, differing = patients.contradictions(values, scan.sex, scan.age_years, scan.trust_sheet)
-    record.problems += problems
-    return differing
+    return patients.flags(values, scan.sex, scan.age_years)
 
 
 def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
@@ -317,7 +314,21 @@ def _place_masks(
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
         doubts |= set() if bleed_is_dense(labels, image) else {"bleed_not_dense"}
     record.flags = sorted({*record.flags, *doubts})
+    record.problems += same_drawings(scan, placed)
     return placed
+
+
+def same_drawings(scan: Scan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:
+    """Readings that are equal in every voxel: one drawing, handed in twice, which agrees with itself."""
+    return [
+        Problem(
+            str(scan.masks[second]),
+            f"the same drawing as {first}, voxel for voxel: a second reading is a drawing of its own",
+            key=second,
+        )
+        for first, second in combinations(placed, 2)
+        if placed[first].any() and np.array_equal(placed[first], placed[second])
+    ]
 
 
 def share_outside_head(labels: NDArray[np.uint8], image: NDArray[np.int16]) -> float:
@@ -407,7 +418,7 @@ def label_values_from(text: str) -> dict[str, int]:
 
 
 def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: Mapping[str, Any]) -> Scan:
-    """A row of the sample sheet as a scan; of the settings only those ``OF_IDENTITY`` count."""
+    """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts."""
     return Scan(
         scan_id=row["scan_id"],
         folder=Path(row["dicom"]),
@@ -416,7 +427,7 @@ def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: M
         participant_id=row["participant_id"],
         sex=row["sex"],
         age_years=row["age"],
-        **{key: settings[key] for key in OF_IDENTITY if key in settings},
+        patient_id_is_pseudonym=settings.get("patient_id_is_pseudonym", False),
     )
 
 
@@ -427,6 +438,7 @@ class ScansFailed(Exception):
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
     settings, labels = json.loads(arguments.settings), label_values_from(arguments.labels)
+    settings.pop("trust_sheet", None)
     rules = rules_from(settings)
     code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]

@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from headct import label_names
 from headct.geometry import Geometry, angle_deg
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
@@ -79,7 +80,11 @@ def read(path: Path, values: Mapping[str, int], key: str) -> Mask:
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[..., 0]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise BadInput([Problem(str(path), "the mask is not one 3-D label map", key=key)])
+        message = "the mask is not one 3-D label map"
+        if label_names.has_segments(image):
+            message += ": its segments overlap, and lie in several layers; export them as one label map"
+        raise BadInput([Problem(str(path), message, key=key)])
+    refuse_other_names(path, image, values, key)
     image = sitk.DICOMOrient(image, "LPS")
     labels = map_values(sitk.GetArrayViewFromImage(image), values, str(path), key)
     return Mask(
@@ -88,6 +93,21 @@ def read(path: Path, values: Mapping[str, int], key: str) -> Mask:
         np.array(image.GetOrigin()),
         np.array(image.GetDirection()).reshape(3, 3),
     )
+
+
+def refuse_other_names(path: Path, image: sitk.Image, values: Mapping[str, int], key: str) -> None:
+    """Hold the names that the file gives to its values against those of the ``labels`` setting.
+
+    Raises:
+        BadInput: one that has voxels is another class's.
+    """
+    named = label_names.in_file(path, image)
+    if named:
+        present = {int(value) for value in np.unique(sitk.GetArrayViewFromImage(image))}
+        said = label_names.contradictions(named, values, present)
+        if said:
+            message = f"{'; '.join(said)}: mend the setting, or the values in the mask"
+            raise BadInput([Problem(str(path), message, key=key)])
 
 
 def map_values(stored: NDArray[Any], values: Mapping[str, int], file: str, key: str) -> NDArray[np.uint8]:

@@ -19,7 +19,6 @@ import pydicom
 from headct import identifiers
 from headct.artefacts import sha256_of
 from headct.dicom import READ_ERRORS
-from headct.problems import Problem
 from headct.shards import source_files
 
 SEX = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
@@ -31,35 +30,29 @@ YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 AGE_TOLERANCE_YEARS = 1.0
 """Ages are rounded, and counted at enrolment or at the scan."""
 
+OTHER_SEX, OTHER_AGE = "sex_differs_from_header", "age_differs_from_header"
+"""Flags; the cohort step makes an error of the first, unless ``ingest.trust_sheet``."""
+
 FEW = 2
 """What stands in the headers of more participants than this, and of most of their site, names nobody."""
 
 
-def contradictions(
-    values: Mapping[str, str], sex: str | None, age_years: float | None, trust_sheet: bool
-) -> tuple[list[Problem], set[str]]:
-    """Faults and flags of a scan whose headers say something else of the patient than the sheet.
+def flags(values: Mapping[str, str], sex: str | None, age_years: float | None) -> set[str]:
+    """Flags of a scan whose headers say something else of the patient than the sheet.
 
     Args:
         values: of the headers, by :func:`headct.identifiers.in_headers`.
         sex: F, M, or None where the sheet says nothing.
-        age_years: the sheet's.
-        trust_sheet: a sex that contradicts is a flag and no fault.
+        age_years: the sheet's, None where it says nothing.
     """
-    problems, flags = [], set()
+    found = set()
     sexes = {SEX.get(part.strip().upper()) for part in values.get("PatientSex", "").split("\\")} - {None}
     if sex and sexes - {sex}:
-        flags.add("sex_differs_from_header")
-        if not trust_sheet:
-            message = (
-                "the DICOM headers contradict the sheet's sex: is it another patient's scan? Mend the row or "
-                "the folder; where the sheet is known to be right, set ingest.trust_sheet"
-            )
-            problems.append(Problem("sheet", message, key="sex"))
+        found.add(OTHER_SEX)
     ages = [age for part in values.get("PatientAge", "").split("\\") if (age := years_of(part)) is not None]
     if age_years is not None and any(abs(age - age_years) > AGE_TOLERANCE_YEARS for age in ages):
-        flags.add("age_differs_from_header")
-    return problems, flags
+        found.add(OTHER_AGE)
+    return found
 
 
 def years_of(text: str) -> float | None:
