@@ -12,6 +12,10 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(abspath workflow/scripts)
 READY := $(VENV)/.ready
+# Snakemake wants a cache in the home; where that can't be written, it is here.
+export XDG_CACHE_HOME ?= $(shell \
+	(mkdir -p "$${HOME:?}/.cache/snakemake" && test -w "$$HOME/.cache/snakemake" && echo "$$HOME/.cache") 2>/dev/null \
+	|| echo '$(CURDIR)/.snakemake/cache')
 LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
@@ -21,8 +25,10 @@ HEADCT_REAL_CT ?= ../shared/data/real_ct
 CONFIG ?= config/config.yaml
 STUDY ?= .
 RUN ?= --profile slurm
+# So many scans, for a plan without a sheet.
+SCANS ?=
 
-.PHONY: plan status resume demo test test-slow drill benchmarks lint format lock gallery pictures
+.PHONY: demo environment test test-slow some-environment plan status resume drill benchmarks lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -32,6 +38,8 @@ demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 		--resources mem_mb=$(MEMORY_MB) --keep-going --rerun-incomplete --quiet host rules reason'
 	python -m headct.summary demo/results
 
+environment: $(READY)  ## the locked packages in .venv, and nothing else
+
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
 	python -m pytest --durations=10
 
@@ -39,13 +47,13 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
 
-plan: $(READY)  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=)
-	@python -m headct.cluster.plan --configfile $(CONFIG) --directory $(STUDY)
+plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=)
+	@python -m headct.cluster.plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS))
 
-status: $(READY)  ## where each training stands: epoch, loss, time left, last checkpoint, node (STUDY=)
+status: some-environment  ## where each training stands: epoch, loss, time left, last checkpoint, node (STUDY=)
 	@python -m headct.cluster.status $(STUDY)
 
-resume: $(READY)  ## go on after Snakemake was killed: waits for its jobs, unlocks, starts (RUN="--profile slurm …")
+resume: some-environment  ## go on after Snakemake was killed: waits for its jobs, unlocks, starts (RUN="--profile slurm …")
 	@python -m headct.cluster.resume -- $(RUN)
 
 drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table are kept, with their date
@@ -86,15 +94,27 @@ gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftopp
 pictures: $(READY)  ## the schematic pictures of docs/data.md, into docs/pictures
 	python docs/pictures/make.py
 
-$(READY): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-		(echo "Python 3.11 is needed, $$($(PYTHON) --version) is '$(PYTHON)': make PYTHON=/path/to/python3.11"; false)
-	@$(PYTHON) -c 'import ensurepip' || (echo "python3-venv is needed: apt-get install python3-venv"; false)
-	@echo "Installing the locked packages into $(VENV): about 3 GB to download, 7 GB on disk, once."
-	$(PYTHON) -m venv $(VENV)
+is_python_3.11 = $(1) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	(echo "Python 3.11 is needed, $$($(1) --version) is '$(1)': $(2)"; false)
+
+# Of an environment that is there, however it was made, pip keeps what is right and adds what is missing.
+$(READY): $(LOCK) pyproject.toml | $(BIN)/python
+	@$(call is_python_3.11,$(BIN)/python,move $(VENV) away)
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
 	$(BIN)/python -m pip install --requirement $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+$(BIN)/python:
+	@$(call is_python_3.11,$(PYTHON),make PYTHON=/path/to/python3.11)
+	@$(PYTHON) -c 'import ensurepip' || (echo "python3-venv is needed: apt-get install python3-venv"; false)
+	@echo "Installing the locked packages into $(VENV): about 3 GB to download, 7 GB on disk, once."
+	$(PYTHON) -m venv $(VENV)
+
+# For what only asks: that of this repository, or the one that is activated. Nothing is installed.
+some-environment:
+	@python -c 'import snakemake, yaml' 2>/dev/null || \
+		(echo "No environment with the locked packages is here: 'make environment' makes one, or activate yours"; false)
 
 lock:  ## resolve pyproject.toml anew, in an environment of its own, and pin every package
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from headct.artefacts import write_json
 from headct.cluster.plan import disk_table, jobs_table, read_rates, trainings_table
 
 REPOSITORY = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts")}
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +66,39 @@ def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     assert few[1].split() == ["results/data", "0.9"] or few[1].split() == ["results/data", "1.0"]
     assert many[1].split() == ["results/data", "9.5"]
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
+
+
+def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    beyond = {"title": "SegResNet", "framework": "monai", "network": "segresnet"}
+    lines = list(
+        disk_table(config | {"models": config["models"] | {"new": beyond}}, 100, tmp_path, read_rates())
+    )
+    before = list(disk_table(config, 100, tmp_path, read_rates()))
+    said = [line.split("and 1 of")[0].split()[0] for line in lines if "and 1 of unknown size" in line]
+    assert said == ["results/models", "work/training"]
+    assert lines[-1].startswith(before[-1].split(";")[0] + ", and what is unknown;")
+
+
+def plan(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "headct.cluster.plan", "--directory", str(folder), *words]
+    return subprocess.run(command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def test_without_a_sheet_one_line_says_what_is_missing(tmp_path: Path) -> None:
+    planned = plan(tmp_path)
+    assert planned.returncode == 1
+    (line,) = planned.stderr.splitlines()
+    assert str(tmp_path / "config/scans.tsv") in line
+    assert "make plan SCANS=" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_of_scans_will_do_instead_of_a_sheet(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "--scans", "200")
+    assert planned.returncode == 0, planned.stderr
+    assert "200 scans, 10 models" in planned.stdout
+    assert re.search(r"^train +9 ", planned.stdout, re.MULTILINE)
+    assert re.search(r"^results/data +1\.9$", planned.stdout, re.MULTILINE)
+    assert not (tmp_path / "config").exists(), "no sheet is left behind"

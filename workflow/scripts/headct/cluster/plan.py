@@ -2,20 +2,24 @@
 
 Jobs by rule and what each asks for, GPU hours, disk by stage. Times and sizes are those of trainings that
 this study has finished, else rates of ``resources/rates.tsv``, each with its source; what no rate is known
-of is said to be unknown and left out of sums.
+of is said to be unknown and left out of sums. Before there is a sheet, ``--scans`` says how many scans
+there will be.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +120,13 @@ def trainings_table(
     yield f"A training that is longer than its limit of {asked['runtime_min'] / 60:.1f} h takes several turns"
 
 
+def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
+    """The sum of some sizes in MB, as text in GB, and how many of them are unknown (NaN) and left out."""
+    known = [mb for mb in parts if not math.isnan(mb)]
+    unknown = len(parts) - len(known)
+    return f"{sum(known) / 1000:.1f}" if known else "?", f"and {unknown} of unknown size" if unknown else ""
+
+
 def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates) -> Iterator[str]:
     """GB by stage of the whole study, whether or not some of it is there already."""
     test = round(scans * config["split"]["test_fraction"])
@@ -124,45 +135,87 @@ def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates)
     prepared = sorted({representation({**config[model["framework"]], **model}) for model in trained})
 
     def mb(quantity: str, of: str) -> float:
-        return float(rates[quantity, of]["value"])
+        return float(rates[quantity, of]["value"]) if (quantity, of) in rates else math.nan
 
     def weights(model: Mapping[str, Any]) -> float:
         return mb("weights", " ".join(filter(None, [model["framework"], model.get("network")]))) * repeats
 
     def work(model: Mapping[str, Any]) -> float:
-        return weights(model) * (1 + CHECKPOINTS_KEPT * (1 + OPTIMISER_COPIES[model["framework"]]))
+        copies = OPTIMISER_COPIES.get(model["framework"], math.nan)
+        return weights(model) * (1 + CHECKPOINTS_KEPT * (1 + copies))
 
     label_maps = len(config["models"]) * len(config["training"]["seeds"]) * test
     stages = [
-        ("results/data", scans * mb("data", "scan")),
-        ("results/models", sum(map(weights, trained))),
-        ("results/predictions", label_maps * mb("predictions", "scan")),
+        ("results/data", [scans * mb("data", "scan")]),
+        ("results/models", [weights(model) for model in trained]),
+        ("results/predictions", [label_maps * mb("predictions", "scan")]),
         *(
-            (f"{config['work_dir']}: {name}", (scans - test) * mb("preparation", name.split("-")[0]))
+            (f"{config['work_dir']}: {name}", [(scans - test) * mb("preparation", name.split("-")[0])])
             for name in prepared
         ),
-        (f"{config['work_dir']}/training", sum(map(work, trained))),
+        (f"{config['work_dir']}/training", [work(model) for model in trained]),
     ]
-    rows = [("disk", "GB"), *((stage, f"{size / 1000:.1f}") for stage, size in stages)]
+    rows = [("disk", "GB", ""), *((stage, *gigabytes(parts)) for stage, parts in stages)]
     yield from aligned(rows, right={1})
-    total = sum(size for _, size in stages) / 1000
+    sizes = [size for _, parts in stages for size in parts]
+    total = sum(size for size in sizes if not math.isnan(size)) / 1000
+    unknown = ", and what is unknown" if any(map(math.isnan, sizes)) else ""
     free = shutil.disk_usage(study).free / 1e9
-    yield f"Sum: at most about {total:.0f} GB; {free:.0f} GB are free here"
+    yield f"Sum: at most about {total:.0f} GB{unknown}; {free:.0f} GB are free here"
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.cluster.plan", description=__doc__)
     parser.add_argument("--configfile", type=Path, default=REPOSITORY / "config" / "config.yaml")
     parser.add_argument("--directory", type=Path, default=Path(), help="folder of the study")
+    parser.add_argument("--scans", type=int, help="plan for so many scans, whatever the sheet says")
     return parser
+
+
+@contextlib.contextmanager
+def sheet_of(args: argparse.Namespace, config: Mapping[str, Any]) -> Iterator[Path]:
+    """The study's sheet or, for as many scans as are planned, one of empty files for the time being.
+
+    Raises:
+        BadInput: there is no sheet, and no number of scans.
+    """
+    path = (args.directory / config["sheet"]).absolute()
+    if args.scans is None:
+        if not path.is_file():
+            message = "there is no sheet yet. Say how many scans there will be: make plan SCANS=1732"
+            raise BadInput([Problem(str(path), message, key="sheet")])
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="headct-plan-") as folder:
+        yield sheet_of_empty_files(Path(folder), args.scans)
+
+
+def sheet_of_empty_files(folder: Path, scans: int) -> Path:
+    """A sheet of so many scans in ``folder``, one per participant, whose images and masks are empty files."""
+    text = {"site": "planned", "rater": "planned"}
+    columns = list(configuration.load_schema(sheet.SCHEMA)["properties"])
+    lines = ["\t".join(columns)]
+    for number in range(scans):
+        name = f"planned-{number:05d}"
+        image, mask = folder / name / "1.dcm", folder / f"{name}.nii.gz"
+        image.parent.mkdir()
+        image.touch()
+        mask.touch()
+        cells = {"scan_id": name, "participant_id": name, "dicom": name, "mask": mask.name, **text}
+        lines.append("\t".join(cells.get(column, "") for column in columns))
+    path = folder / "scans.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def main(args: argparse.Namespace) -> None:
     config = configuration.load(args.configfile)
     rates = read_rates()
     words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(args.configfile)]
-    jobs = pending_jobs([*words, "--directory", str(args.directory)])
-    scans = len(sheet.baseline(sheet.load(args.directory / config["sheet"])))
+    with sheet_of(args, config) as path:
+        named = ["--config", f"sheet={path}"] if args.scans is not None else []
+        jobs = pending_jobs([*words, "--directory", str(args.directory), *named])
+        scans = len(sheet.baseline(sheet.load(path)))
     study = f"{config['study']['name']}: {scans} scans, {len(config['models'])} models"
     blocks = [
         [f"{study}, {len(jobs)} jobs to run"],

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+SECONDS_TO_ANSWER = 60
 LINE = "%i\t%T\t%N\t%r\t%Z\t%k"
 """Of squeue: id, state, nodes, reason, working directory, comment (where Snakemake names the job)."""
 
@@ -30,25 +31,33 @@ class QueuedJob:
     name: str
 
 
+class NoAnswer(Exception):
+    """Slurm's commands are installed here, but no Slurm answers them; the message is what they said."""
+
+
 def jobs_of(study: Path) -> list[QueuedJob] | None:
     """This user's jobs that Snakemake submitted for the study in a folder; None where there is no Slurm.
 
     Their working directory is that folder, even if Snakemake was started elsewhere with ``--directory``.
 
     Raises:
-        RuntimeError: Slurm does not answer.
+        NoAnswer: ``squeue`` is there, and fails.
     """
     if shutil.which("squeue") is None:
         return None
-    answer = subprocess.run(
-        ["squeue", "--me", "--noheader", f"--format={LINE}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    if answer.returncode:
-        raise RuntimeError(f"squeue failed: {answer.stderr.strip()}")
+    try:
+        answer = subprocess.run(
+            ["squeue", "--me", "--noheader", f"--format={LINE}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=SECONDS_TO_ANSWER,
+        )
+    except subprocess.CalledProcessError as error:
+        last_line = (error.stderr.strip().splitlines() or ["squeue failed"])[-1]
+        raise NoAnswer(last_line) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoAnswer(f"squeue: {error}") from error
     lines = (line.split("\t", 5) for line in answer.stdout.splitlines())
     return [
         QueuedJob(job_id, state, node, reason, name)

@@ -20,12 +20,14 @@ from pathlib import Path
 import psutil
 
 from headct import command
-from headct.cluster.queue import QueuedJob, jobs_of
+from headct.cluster.queue import NoAnswer, QueuedJob, jobs_of
 from headct.problems import BadInput, Problem
 
 logger = logging.getLogger("headct.resume")
 
 SHOWN_JOBS = 5
+SUBMITTED = "SLURM jobid"
+"""What Snakemake logs of a job that it submitted to Slurm."""
 
 
 def running_snakemake(folder: Path) -> int | None:
@@ -46,15 +48,50 @@ def study_folder(words: list[str]) -> Path:
     return folder
 
 
+def was_on_slurm(folder: Path) -> bool:
+    """Whether Snakemake's own logs say that it ever submitted a job of this study to Slurm."""
+    logs = (folder / ".snakemake/log").glob("*.log")
+    return any(SUBMITTED in log.read_text(encoding="utf-8", errors="replace") for log in logs)
+
+
 def wait_for(folder: Path, seconds_between: float) -> None:
-    """Wait until no job of the study in ``folder`` is left in the queue."""
+    """Wait until no job of the study in ``folder`` is left in the queue; Slurm may be away meanwhile.
+
+    Raises:
+        BadInput: jobs of the study were submitted to Slurm, which does not answer from the beginning.
+    """
     told: set[str] | None = None
-    while jobs := jobs_of(folder):
-        here = {job.job_id for job in jobs}
-        if here != told:
-            logger.info("waiting for %d jobs of the former run: %s", len(jobs), in_words(jobs))
-            told = here
+    while True:
+        try:
+            jobs = jobs_of(folder)
+        except NoAnswer as error:
+            if told is None:
+                check_that_none_can_be_left(folder, error)
+                return
+            logger.info("Slurm does not answer for now (%s); it is asked again", error)
+        else:
+            if not jobs:
+                return
+            here = {job.job_id for job in jobs}
+            if here != told:
+                logger.info("waiting for %d jobs of the former run: %s", len(jobs), in_words(jobs))
+                told = here
         time.sleep(seconds_between)
+
+
+def check_that_none_can_be_left(folder: Path, error: NoAnswer) -> None:
+    """Without an answer of Slurm, only a study that never had a job there is sure to have none.
+
+    Raises:
+        BadInput: it had some.
+    """
+    if not was_on_slurm(folder):
+        return
+    message = (
+        f"Slurm does not answer ({error}), so jobs of the former run may still be at work. Resume when it "
+        "answers; if you know that none is left, run 'snakemake --unlock' and start Snakemake as usual"
+    )
+    raise BadInput([Problem("squeue", message)]) from error
 
 
 def in_words(jobs: Iterable[QueuedJob]) -> str:

@@ -7,6 +7,7 @@ running job is asked.
 from __future__ import annotations
 
 import argparse
+import logging
 import platform
 import time
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ from typing import Any
 
 from headct import command
 from headct.artefacts import read_json
-from headct.cluster.queue import QueuedJob, jobs_of
+from headct.cluster.queue import NoAnswer, QueuedJob, jobs_of
 from headct.columns import aligned
 from headct.problems import BadInput, Problem, Stopped
+
+logger = logging.getLogger("headct.status")
 
 CONFIG = Path("results/config.json")
 REASON_LENGTH = 60
@@ -149,7 +152,12 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    rows = standings(args.study, jobs_of(args.study))
+    try:
+        queue = jobs_of(args.study)
+    except NoAnswer as error:
+        logger.warning("Slurm does not answer (%s); this is what the files tell", error)
+        queue = None
+    rows = standings(args.study, queue)
     print("\n".join(table(rows)))
 
 
