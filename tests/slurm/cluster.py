@@ -1,4 +1,4 @@
-"""A real Slurm on this host, and studies that run on it: start, watch, wait, resume."""
+"""A real Slurm on this host, and studies that run on it: start, watch, resume."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import snake
 from filelock import FileLock
+from holds import Holds, newest_checkpoint
 
 HERE = Path(__file__).parent
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -35,19 +37,34 @@ def obstacle() -> str:
     """Why there can be no Slurm here; empty if there can."""
     if os.geteuid() != 0:
         return "Slurm's daemons need root"
+    if Path("/dev/null").stat().st_mode & 0o006 != 0o006:
+        return "munged needs a /dev/null that everybody may write: chmod 666 /dev/null"
     missing = [name for name in DAEMONS if shutil.which(name, path=SEARCHED) is None]
     if missing:
         return f"{', '.join(missing)} not found: apt-get install --no-install-recommends slurm-wlm munge"
     return ""
 
 
+class CannotStart(Exception):
+    """This machine has all that Slurm needs, and yet it did not come up; the message is what it said."""
+
+
 @contextlib.contextmanager
 def running() -> Iterator[None]:
-    """The cluster within the block, all its nodes idle at first; who comes second on this machine waits."""
+    """The cluster within the block, all its nodes idle at first; who comes second on this machine waits.
+
+    Raises:
+        CannotStart: not all its nodes came up.
+    """
     environment = os.environ | {"PATH": SEARCHED}
     with FileLock("/run/lock/headct-tests-slurm.lock"):
         try:
-            subprocess.run([HERE / "up.sh"], check=True, env=environment)
+            # Not through a pipe: the daemons would hold it open.
+            with tempfile.TemporaryFile("w+") as said:
+                up = subprocess.run([HERE / "up.sh"], env=environment, stdout=said, stderr=said)
+                said.seek(0)
+                if up.returncode:
+                    raise CannotStart("Slurm did not start: " + " / ".join(said.read().splitlines()))
             yield
         finally:
             subprocess.run([HERE / "down.sh"], check=True, env=environment)
@@ -74,21 +91,12 @@ def job_record(job: str | int) -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S*)", slurm("scontrol", "show", "job", job)))
 
 
-def wait_for(happens: Callable[[], Any], what: str, timeout_s: float = 240) -> Any:
-    """The first true value of ``happens()``."""
-    end = time.monotonic() + timeout_s
-    while not (value := happens()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {timeout_s:.0f} s")
-        time.sleep(0.1)
-    return value
-
-
 class Study:
     """A folder of its own with a trial, its configuration and what Snakemake makes of it."""
 
     def __init__(self, folder: Path, configfile: Path):
         self.folder, self.configfile = folder, configfile
+        self.holds = Holds(folder / "holds")
         self.process: subprocess.Popen[bytes] | None = None
         self.targets: tuple[str, ...] = ()
         self.said = folder / "snakemake.txt"
@@ -107,12 +115,11 @@ class Study:
         return [*words, "--directory", str(self.folder), "--configfile", str(self.configfile)]
 
     def _in_background(self, module: str, *words: str) -> subprocess.Popen[bytes]:
-        without_path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         with self.said.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, *words],
                 cwd=snake.REPOSITORY,
-                env=without_path | {"OMP_NUM_THREADS": "1"},
+                env=os.environ | self.holds.environment | {"OMP_NUM_THREADS": "1"},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -173,8 +180,7 @@ class Study:
 
     def iteration(self, model: str) -> int:
         """How far the newest checkpoint of a model is."""
-        found = self.folder.glob(f"work/training/{model}/*/*/checkpoint-*.pth")
-        return max((int(path.name.split("-")[1]) for path in found), default=0)
+        return newest_checkpoint(self.folder / "work/training" / model)
 
     def sessions(self, model: str) -> list[dict[str, Any]]:
         """The sessions of a model's training so far, the one that is on among them."""
@@ -188,6 +194,15 @@ class Study:
     def trains(self, model: str) -> bool:
         """Whether a model is in training at this moment."""
         return bool(self.processes("headct.training", model))
+
+    def in_training(self) -> list[str]:
+        """The models that are in training at this moment."""
+        begun = sorted(path.name for path in self.folder.glob("work/training/*"))
+        return [model for model in begun if self.trains(model)]
+
+    def restarts(self, model: str) -> int:
+        """How often Slurm put the job of a model's training back into its queue."""
+        return int(job_record(self.job_of(model))["Restarts"])
 
     def processes(self, *having: str) -> list[int]:
         """Processes of the jobs (not Snakemake's own): they run in the study's folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,11 @@ def slurm() -> Iterator[None]:
     """A running cluster."""
     if reason := cluster.obstacle():
         pytest.skip(reason)
-    with cluster.running():
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(cluster.running())
+        except cluster.CannotStart as error:
+            pytest.skip(str(error))
         yield
 
 

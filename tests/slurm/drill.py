@@ -24,7 +24,8 @@ from pathlib import Path
 import cluster
 import faults
 import miniature
-from cluster import Study, wait_for
+from cluster import Study
+from holds import wait_for
 
 from headct.artefacts import read_tsv
 

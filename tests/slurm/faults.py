@@ -1,4 +1,7 @@
-"""What a cluster does to jobs: each function here does one such thing to the training of one model."""
+"""What a cluster does to jobs: each function here does one such thing to the training of one model.
+
+A fault is over when it returns: what it ends has ended.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cluster
-from cluster import Study, slurm, wait_for
+from cluster import Study, slurm
+from holds import wait_for
 
 GPU_NODE = "gpu01"
 PID_FILES = Path("/run/slurm-tests")
@@ -19,7 +23,9 @@ PID_FILES = Path("/run/slurm-tests")
 
 def cancelled(study: Study, model: str) -> None:
     """`scancel` of the job."""
-    slurm("scancel", study.job_of(model))
+    job = study.job_of(model)
+    slurm("scancel", job)
+    wait_for(lambda: job not in study.live_jobs(), "the end of a cancelled job", 60)
 
 
 def training_killed(study: Study, model: str) -> None:
@@ -28,29 +34,32 @@ def training_killed(study: Study, model: str) -> None:
         if "multiprocessing" not in Path(f"/proc/{pid}/cmdline").read_text():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    _wait_for_the_end_of(study, model)
 
 
 def step_killed(study: Study, model: str) -> None:
     """`kill -9` of all processes of the job step."""
     slurm("scancel", "--signal=KILL", f"{study.job_of(model)}.0")
+    _wait_for_the_end_of(study, model)
 
 
 def warned(study: Study, model: str) -> None:
     """The signal that announces the end of the job's time (`sbatch --signal`), at another time."""
-    job = study.job_of(model)
-
-    def restarts() -> int:
-        return int(cluster.job_record(job)["Restarts"])
-
-    before = restarts()
-    slurm("scancel", "--signal=TERM", job)
-    wait_for(lambda: restarts() > before, "the requeue of a warned training", 60)
+    before = study.restarts(model)
+    slurm("scancel", "--signal=TERM", study.job_of(model))
+    wait_for(lambda: study.restarts(model) > before, "the requeue of a warned training", 60)
 
 
 def preempted(study: Study, model: str) -> None:
     """A job of a partition with higher priority needs all GPUs for two seconds."""
     wants = ("--partition=gpu_hi", "--gpus=2", "--mem=500", "--time=1", "--output=/dev/null")
+    before = {live: study.restarts(live) for live in study.in_training()}
     slurm("sbatch", *wants, "--wrap", "sleep 2")
+    wait_for(
+        lambda: all(study.restarts(live) > number for live, number in before.items()),
+        "the requeue of preempted trainings",
+        60,
+    )
 
 
 def controller_restarted(study: Study, model: str) -> None:
@@ -86,6 +95,10 @@ def snakemake_killed(study: Study, model: str) -> None:
     study.resume()
     if live:
         wait_for(lambda: "jobs of the former run" in study.output(), "make resume to wait for live jobs", 60)
+
+
+def _wait_for_the_end_of(study: Study, model: str) -> None:
+    wait_for(lambda: not study.trains(model), f"the end of the training of {model}", 60)
 
 
 SURVIVED = (controller_restarted, daemon_killed, snakemake_killed)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +14,19 @@ import cluster
 import faults
 import miniature
 import pytest
-from cluster import Study, wait_for
+from cluster import Study
+from holds import wait_for
 
-PLAN: dict[
-    str, list[tuple[int, Callable[[Study, str], None]]]
-] = {  # by model: at which iteration what happens
-    "unet": [(3, faults.cancelled), (9, faults.controller_restarted), (14, faults.warned)],
-    "blast-ct": [(3, faults.training_killed), (10, faults.preempted), (18, faults.daemon_killed)],
-}
+PLAN: list[tuple[str, int, Callable[[Study, str], None]]] = [  # after which iteration of a model what happens
+    ("unet", 3, faults.cancelled),
+    ("blast-ct", 3, faults.training_killed),
+    ("unet", 9, faults.controller_restarted),
+    ("blast-ct", 10, faults.preempted),
+    ("unet", 14, faults.warned),
+    ("blast-ct", 18, faults.daemon_killed),
+]
+LAST = 20
+"""The iteration after which both models wait while Snakemake is killed."""
 
 
 @dataclass
@@ -35,33 +39,42 @@ class Disturbed:
 
 @pytest.fixture(scope="module")
 def disturbed(slurm: None, local: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
-    """Both trainings of the miniature, done in spite of everything."""
+    """Both trainings of the miniature, done in spite of everything; each waits for what is planned for it."""
     folder = tmp_path_factory.mktemp("faults")
     study = Study(folder, miniature.ready_to_train(local, folder))
     found = Disturbed(study)
+    for model in miniature.MODELS:
+        study.holds.at(model, next_hold(model, 0))
     study.start(*miniature.models())
     try:
-        with ThreadPoolExecutor() as both:
-            list(both.map(lambda model: disturb(found, model), PLAN))
+        for model, iteration, fault in PLAN:
+            wait_until_held(study, model, iteration)
+            found.marks.append((model, study.iteration(model), len(study.sessions(model))))
+            fault(study, model)
+            study.holds.at(model, next_hold(model, iteration))
+        for model in miniature.MODELS:
+            wait_until_held(study, model, LAST)
         faults.snakemake_killed(study, "")
+        study.holds.release()
         assert study.finish() == 0, study.output()[-4000:]
         yield found
     finally:
         study.stop()
 
 
-def disturb(disturbed: Disturbed, model: str) -> None:
-    """What the plan has for a model, each at its iteration."""
-    study = disturbed.study
-    for iteration, fault in PLAN[model]:
+def next_hold(model: str, iteration: int) -> int:
+    """The iteration after this one at which a model waits next."""
+    return next((at for of, at, _ in PLAN if of == model and at > iteration), LAST)
 
-        def due(iteration: int = iteration) -> bool:
-            cluster.start_waiting_jobs()
-            return study.iteration(model) >= iteration and study.trains(model)
 
-        wait_for(due, f"iteration {iteration} of {model}, for {fault.__name__}")
-        disturbed.marks.append((model, study.iteration(model), len(study.sessions(model))))
-        fault(study, model)
+def wait_until_held(study: Study, model: str, iteration: int) -> None:
+    """Wait until a model has come to its hold; jobs that were requeued start at once."""
+
+    def is_held() -> bool:
+        cluster.start_waiting_jobs()
+        return study.iteration(model) >= iteration and study.trains(model)
+
+    wait_for(is_held, f"iteration {iteration} of {model}\n{study.output()[-1000:]}")
 
 
 def record(folder: Path, model: str) -> dict:
@@ -69,7 +82,7 @@ def record(folder: Path, model: str) -> dict:
     return content
 
 
-@pytest.mark.parametrize("model", PLAN)
+@pytest.mark.parametrize("model", miniature.MODELS)
 def test_the_weights_are_those_of_an_undisturbed_run(disturbed: Disturbed, local: Path, model: str) -> None:
     assert record(disturbed.study.folder, model)["sha256"] == record(local, model)["sha256"]
 

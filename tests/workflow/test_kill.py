@@ -9,21 +9,28 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import snake
+from holds import Holds, newest_checkpoint, wait_for
 
 ONE_OF_EACH = ("nnunet-3d-focal", "nnunet-2d", "unet", "blast-ct")
 
 
+@pytest.fixture
+def holds(tmp_path: Path) -> Holds:
+    return Holds(tmp_path / "holds")
+
+
 def command(demo: Path, model: str, folder: Path) -> list[str]:
-    """The command by which the demo trains a model, with other output and work folders."""
+    """The command by which the demo trains a model, with other folders and more checkpoints."""
     config = json.loads((demo / "results/config.json").read_text(encoding="utf-8"))
     own = {key: value for key, value in config["models"][model].items() if key != "title"}
     options = {
         "model": model,
-        "settings": json.dumps(config[own["framework"]] | own),
+        "settings": json.dumps(config[own["framework"]] | own | {"checkpoint_interval_minutes": 0}),
         "split": demo / "results/cohort/split.tsv",
         "data": demo / "results/data",
         "seed": 1,
@@ -38,67 +45,88 @@ def command(demo: Path, model: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", "headct.training", *words]
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {
-        "PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts"),
+def start(words: list[str], holds: Holds) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        **holds.environment,
+        "PYTHONPATH": f"{holds.environment['PYTHONPATH']}:{snake.REPOSITORY / 'workflow/scripts'}",
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
+    return subprocess.Popen(words, env=environment, start_new_session=True)
 
 
-def killed_after(words: list[str], seconds: float) -> bool:
-    """Start the command and kill it and its children after some seconds; whether it was still running."""
-    process = subprocess.Popen(words, env=environment(), start_new_session=True)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
-    assert process.returncode == 0
-    return False
+def to_the_end(words: list[str], holds: Holds) -> None:
+    holds.release()
+    assert start(words, holds).wait(900) == 0
+
+
+def started_until(
+    iteration: int, model: str, words: list[str], holds: Holds, folder: Path
+) -> subprocess.Popen[bytes]:
+    """A training that waits after an iteration, once it is there."""
+    holds.at(model, iteration)
+    process = start(words, holds)
+    what = f"iteration {iteration} of {model}"
+    work = folder / "work/training"
+    wait_for(lambda: newest_checkpoint(work) >= iteration or process.poll() is not None, what, 900)
+    return process
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    assert process.poll() is None, "it waits, so it can't be over"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def weights(folder: Path) -> str:
     return json.loads((folder / "train.json").read_text())["sha256"]
 
 
-def undisturbed(demo: Path, model: str) -> tuple[str, float]:
-    folder = demo / f"results/models/{model}/seed-1/fold-all"
-    return weights(folder), json.loads((folder / "train.json").read_text())["seconds"]
+def undisturbed(demo: Path, model: str) -> tuple[str, int]:
+    """The digest of its weights, and its number of iterations."""
+    record = json.loads((demo / f"results/models/{model}/seed-1/fold-all/train.json").read_text())
+    return record["sha256"], record["record"]["iterations"]
 
 
 @pytest.mark.parametrize("model", ["unet"])  # all three frameworks: tests/unit/test_training_loop.py
-def test_a_killed_training_ends_in_the_same_weights(demo: Path, tmp_path: Path, model: str) -> None:
-    expected, seconds = undisturbed(demo, model)
+def test_a_killed_training_ends_in_the_same_weights(
+    demo: Path, tmp_path: Path, holds: Holds, model: str
+) -> None:
+    expected, iterations = undisturbed(demo, model)
     words = command(demo, model, tmp_path)
-    killed_after(words, 5 + 0.5 * seconds)
-    assert not killed_after(words, 900)
+    kill(started_until(iterations // 2, model, words, holds, tmp_path))
+    to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
+    assert (
+        f"goes on where session 1 stopped, at iteration {iterations // 2}" in (tmp_path / "log").read_text()
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ONE_OF_EACH)
-def test_five_kills_at_random_moments(demo: Path, tmp_path: Path, model: str) -> None:
-    expected, seconds = undisturbed(demo, model)
+def test_five_kills_at_random_moments(demo: Path, tmp_path: Path, holds: Holds, model: str) -> None:
+    """Each up to a second after a random iteration. It waits at the next one, so no kill comes too late."""
+    expected, iterations = undisturbed(demo, model)
     moments = random.Random(model)
     words = command(demo, model, tmp_path)
-    kills = sum(killed_after(words, moments.uniform(2, 5 + 0.6 * seconds)) for _ in range(5))
-    assert not killed_after(words, 900)
-    assert kills > 0
+    for iteration, following in pairwise([*sorted(moments.sample(range(iterations - 1), 5)), iterations - 1]):
+        process = started_until(iteration, model, words, holds, tmp_path)
+        holds.at(model, following)
+        time.sleep(moments.uniform(0, 1))
+        kill(process)
+    to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
 
 
 @pytest.mark.parametrize("model", ["blast-ct"])
-def test_a_kill_between_the_last_checkpoint_and_publishing(demo: Path, tmp_path: Path, model: str) -> None:
-    expected, _ = undisturbed(demo, model)
+def test_a_kill_between_the_last_checkpoint_and_publishing(
+    demo: Path, tmp_path: Path, holds: Holds, model: str
+) -> None:
+    expected, iterations = undisturbed(demo, model)
     words = command(demo, model, tmp_path)
-    assert not killed_after(words, 900)
-    for name in ("final.pth", "train.json"):
-        next((tmp_path / "work/training").rglob(name)).unlink()
-        (tmp_path / "out" / name).unlink()
-    start = time.monotonic()
-    assert not killed_after(words, 900)
+    kill(started_until(iterations, model, words, holds, tmp_path))
+    to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
-    assert "epoch 1/" not in (tmp_path / "log").read_text().split("goes on where")[-1]
-    assert time.monotonic() - start < 60
+    log = (tmp_path / "log").read_text()
+    assert "epoch 1/" not in log.split(f"goes on where session 1 stopped, at iteration {iterations}")[1]

@@ -1,0 +1,40 @@
+"""On PYTHONPATH, this has trainings wait after the checkpoints that ``holds.Holds`` names.
+
+Python imports it at the start of every process; only trainings of a test that holds them are changed.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+FOLDER = os.environ.get("HEADCT_TEST_HOLDS", "")
+
+if FOLDER and "headct.training" in sys.orig_argv:
+    from headct.training import checkpoints, stopping
+
+    HOLD = Path(FOLDER) / sys.orig_argv[sys.orig_argv.index("--model") + 1]
+    requests = []
+    save = checkpoints.save
+
+    class KnownRequest(stopping.StopRequest):
+        """A stop request that a training at its hold sees, too."""
+
+        def __init__(self):
+            requests.append(self)
+
+    def is_held(step):
+        """Whether there is a hold at this step or one before."""
+        try:
+            return step >= int(HOLD.read_text())
+        except FileNotFoundError:
+            return False
+
+    def save_and_wait(folder, state, step):
+        """Save the checkpoint, and wait for as long as the training is held and no signal asks it to stop."""
+        save(folder, state, step)
+        while is_held(step) and not any(request.signal_name for request in requests):
+            time.sleep(0.02)
+
+    stopping.StopRequest = KnownRequest
+    checkpoints.save = save_and_wait
