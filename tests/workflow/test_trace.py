@@ -39,9 +39,9 @@ def tables(study: Study) -> Tables:
 def audit(
     *words: str | Path, folder: Path, repository: Path = snake.REPOSITORY
 ) -> subprocess.CompletedProcess:
-    """`python -m headct.audit …` as a user types it."""
+    """`python -I -m headct.audit …` as a user types it, of this repository, which may not be installed."""
     return subprocess.run(
-        [sys.executable, "-m", "headct.audit", *map(str, words)],
+        [sys.executable, "-P", "-m", "headct.audit", *map(str, words)],
         cwd=folder,
         env={"PYTHONPATH": str(repository / "workflow" / "scripts"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -135,14 +135,14 @@ def test_every_number_names_its_rows_and_those_rows_give_it(tables: Tables) -> N
     assert again > 0.4 * total, (again, total)  # the others are resampled, fitted or adjusted: see below
 
 
-def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study) -> None:
+def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study, demo: Path) -> None:
     jobs = [record for record in study.records if repeatable(record)]
     jobs = [record for record in jobs if record.command[2] != "headct.metrics"]
     made = {path for record in jobs for path in record.outputs}
     assert made >= {place.path for place in cells(Tables(study), "tables", "figures", "statistics")}
     for record in jobs:
-        again = replay(study, record)
-        assert not again.why_not, record.path
+        again = replay(study, record, [demo / "trial" / "scans.tsv"])
+        assert not again.why_not, (record.path, again.why_not)
         assert all(again.same.values()), (record.path, again.same)
 
 
@@ -153,7 +153,8 @@ def test_metrics_are_measured_again_from_the_label_maps(study: Study) -> None:
 
 
 def test_a_number_as_it_is_printed(demo: Path) -> None:
-    done = audit("trace", "--number", "table 1, focal, ivh, MEAN", folder=demo)
+    words = ("trace", "--repeat", "--sheet", "trial/scans.tsv", "--number", "table 1, focal, ivh, MEAN")
+    done = audit(*words, folder=demo)
     assert done.returncode == 0, done.stdout + done.stderr
     full, on_page = re.match(r"mean = (\S+), printed as (\S+)", done.stdout).groups()
     assert on_page == f"{float(full):.3f}"
@@ -179,9 +180,8 @@ def test_a_forged_number_is_found(study: Study, tmp_path: Path) -> None:
     row = next(line for line in table.read_text().splitlines() if line.startswith("blast-ct\tfamily\tICH"))
     value = row.split("\t")[3]
     table.write_text(table.read_text().replace(row, row.replace(value, "0.99", 1)))
-    done = audit(
-        "trace", "--number", "results/statistics/dice_summary.tsv", "blast-ct", "ICH", "mean", folder=tmp_path
-    )
+    words = ("trace", "--number", "results/statistics/dice_summary.tsv", "blast-ct", "ICH", "mean")
+    done = audit(*words, folder=tmp_path)
     assert done.returncode == 1
     assert "NOT THE SAME" in done.stdout
 

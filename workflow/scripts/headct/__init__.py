@@ -2,3 +2,13 @@
 
 Each step of the workflow is one module that runs by itself: ``python -m headct.<step> --help``.
 """
+
+import os
+import sys
+
+if sys.argv[:1] == ["-m"]:
+    # `python -m` looks for modules in the working directory first. What lies there is data, perhaps somebody
+    # else's: a file pydicom.py or secrets.py must not run in the place of the library. (`python -I -m`, which
+    # the documentation has for foreign folders, never looks there, not even for this package.)
+    _scripts = os.path.dirname(__path__[0])  # noqa: PTH120
+    sys.path[:] = [path for path in sys.path if path == _scripts or path not in ("", os.getcwd())]  # noqa: PTH109

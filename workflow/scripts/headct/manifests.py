@@ -14,11 +14,14 @@ def files_listed(artefact: Path) -> dict[Path, str]:
 
     Nothing for an artefact of another kind. The files need not be there.
     """
-    read = next((read for pattern, read in LISTS.items() if artefact.match(pattern)), None)
-    if read is None or not artefact.is_file():
-        return {}
-    listed = read(artefact)
+    listed = listed_by(artefact)
     return listed | {file: digest for each in listed for file, digest in files_listed(each).items()}
+
+
+def listed_by(artefact: Path) -> dict[Path, str]:
+    """As :func:`files_listed`, without what those files list, none of which is opened."""
+    read = next((read for pattern, read in LISTS.items() if artefact.match(pattern)), None)
+    return read(artefact) if read and artefact.is_file() else {}
 
 
 def _volumes(record: Path) -> dict[Path, str]:

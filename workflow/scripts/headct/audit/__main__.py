@@ -1,4 +1,4 @@
-"""Seal or check a results folder, and ask where results come from: ``python -m headct.audit --help``."""
+"""Seal or check a results folder, and ask where results come from: ``python -I -m headct.audit --help``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from headct import command
 from headct.audit import asked, privacy, report, seal, verify
+from headct.audit.inside import no_code_from
 from headct.problems import BadInput, Problem
 
 logger = logging.getLogger("headct.audit")
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="headct.audit", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -I -m headct.audit", description=__doc__)
     tasks = parser.add_subparsers(required=True, metavar="TASK")
     _add_seal(tasks.add_parser("seal", help="copy the workflow, list every file with its digest"))
     _add_verify(tasks.add_parser("verify", help="check a results folder, from the folder alone"))
@@ -61,6 +62,7 @@ def _seal(args: argparse.Namespace) -> None:
 def _verify(args: argparse.Namespace) -> None:
     if not args.results.is_dir():
         raise BadInput([Problem(str(args.results), "there is no such folder")])
+    no_code_from(args.results)
     began = time.monotonic()
     folder = verify.Folder(args.results, args.root, told=_progress())
     checks: list[verify.Check] = [*verify.INTEGRITY, privacy.patterns]

@@ -1,4 +1,4 @@
-"""The questions ``trace`` and ``why`` of ``python -m headct.audit``."""
+"""The questions ``trace`` and ``why`` of ``python -I -m headct.audit``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from headct.audit.inside import no_code_from
 from headct.problems import BadInput, Problem
 
 
@@ -17,12 +18,17 @@ def add_trace(tasks: Any) -> None:
         "--number",
         nargs="+",
         metavar="WORDS",
-        help="a number: 'Table 1, Focal, IVH, mean', or FILE ROW COLUMN; it is computed again and compared",
+        help="a number: 'Table 1, Focal, IVH, mean', or FILE ROW COLUMN; it is computed again from its rows",
     )
     parser.add_argument("--results", type=Path, help="results folder; by default the one that FILE is in")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the lineage, as .svg or .html")
     parser.add_argument("--full", action="store_true", help="name every job and every row")
-    parser.add_argument("--no-repeat", action="store_true", help="do not repeat the jobs behind a number")
+    parser.add_argument(
+        "--repeat",
+        action="store_true",
+        help="repeat the jobs behind a number, by the installed code, on copies of their inputs",
+    )
+    parser.add_argument("--sheet", type=Path, help="sample sheet, which some jobs need and no results hold")
     parser.set_defaults(task=_trace)
 
 
@@ -36,13 +42,19 @@ def _trace(args: argparse.Namespace) -> None:
         raise BadInput([Problem("trace", "name a file, or a number with --number")])
     if args.draw and args.draw.suffix not in drawing.DRAWN:
         raise BadInput([Problem(str(args.draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
+    if args.sheet and not args.sheet.is_file():
+        raise BadInput([Problem(str(args.sheet), "there is no such file", key="--sheet")])
     study = Study(args.results or results_of(args.file or args.number[0]))
+    no_code_from(study.results)
+    if args.draw and args.draw.resolve().is_relative_to(study.results.resolve()):
+        raise BadInput([Problem(str(args.draw), "lies in the results, which stay as they are", key="--draw")])
     right = True
     if args.number:
         tables = Tables(study)
         found = trace.trace(tables, trace.find(tables, args.number))
         path = found.place.path
-        words, right = trace.words_of_number(found, not args.no_repeat, args.full)
+        files = [args.sheet] if args.sheet else []
+        words, right = trace.words_of_number(found, args.repeat, args.full, files)
     else:
         path = study.recorded_path(args.file)
         words = trace.words_of_file(study, path, args.full)

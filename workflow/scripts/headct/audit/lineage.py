@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from headct.artefacts import read_json
-from headct.audit import records
+from headct.audit import records, seal
+from headct.audit.inside import located
 from headct.audit.records import Record
 from headct.problems import BadInput, Problem
 
@@ -31,9 +32,12 @@ class Study:
         """All run records.
 
         Raises:
-            BadInput: there are none.
+            BadInput: there are none, or one can't be read.
         """
-        found = records.load(self.results)
+        try:
+            found = records.load(self.results)
+        except (OSError, ValueError, RecursionError) as error:
+            raise BadInput([Problem(str(self.results), str(error))]) from error
         if not found:
             message = "no run records: not a results folder, or one of a version that kept none"
             raise BadInput([Problem(str(self.results / "audit" / "runs"), message)])
@@ -45,11 +49,17 @@ class Study:
         return {path: record for record in self.records for path in record.outputs}
 
     def file(self, path: str) -> Path:
-        """Where a path of the records is now: ``results/…`` below the results folder, wherever that is."""
-        inside = PurePosixPath(path)
-        if inside.parts[:1] == ("results",):
-            return self.results.joinpath(*inside.parts[1:])
-        return self.results.parent / path
+        """Where a file of the records is now: in the results folder, wherever that is, and nowhere else.
+
+        What lay outside of results/ (plan, published numbers) is the copy that goes with the results.
+
+        Raises:
+            BadInput: the path leads out of the folder, or through a link, or to what is no file.
+        """
+        if path.startswith("results/"):
+            return located(self.results, path.removeprefix("results/"))
+        parts = [part for part in PurePosixPath(path).parts if part != ".."]
+        return located(self.results, "/".join([seal.WORKFLOW, *parts[-3:]]))  # resources/published/FILE
 
     def recorded_path(self, given: str) -> str:
         """The path in the records of a file that a user names by its path here, or there.

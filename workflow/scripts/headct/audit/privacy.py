@@ -4,7 +4,8 @@ From the folder alone four things can be told: DICOM files, unique identifiers (
 DICOM, person names as DICOM writes them and attributes that hold them, and dates that are neither of the
 run nor of the analysis plan (a birth, an examination). With the trial's DICOM at hand, the very values of
 its headers are sought as well. Values are never shown. What pixels show, a face or burnt-in letters, is
-not sought; nor is what the published code contains, of which ``--workflow`` shows that it is unchanged.
+not sought. The copy of the workflow is searched as all else; what stands in this software itself, such as
+the names of attributes and the dates of publications, is no finding there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import pydicom
@@ -21,6 +23,9 @@ from headct import identifiers, sheet
 from headct.audit import seal
 from headct.audit.contents import readable
 from headct.audit.verify import Check, Finding, Folder
+from headct.code import PACKAGE
+
+COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"
 
 UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}(?![\w.])")
 UID_LENGTHS = range(20, 65)
@@ -38,17 +43,32 @@ DAMAGED_SHARE = 0.05
 SHORTEST_IN_BINARY = 7
 """Characters of a value that is sought in binary files, in which shorter ones occur by chance."""
 
-CODE = tuple(f"{seal.WORKFLOW}/{name}" for name in ("Snakefile", "pyproject.toml", "workflow/", "resources/"))
-
 
 def patterns(folder: Folder) -> Iterator[Finding]:
     """What is recognised as identifying from its form."""
-    allowed = dates_of_run(folder)
+    days = {day.isoformat() for day in dates_of_run(folder)}
     for path in folder.sizes:
-        if path.startswith(CODE):
-            continue
-        found = {what for layer in _layers(folder, path) for what in _recognised(layer, allowed)}
+        ours = _of_this_software() if path.startswith(COPY) and not path.startswith(CONFIGURATION) else set()
+        found = {
+            what
+            for layer in _layers(folder, path)
+            for what, value in _recognised(layer)
+            if value not in days | ours
+        }
         yield from (Finding(path, what) for what in found)
+
+
+@cache
+def _of_this_software() -> set[str]:
+    """What is recognised in the software's own files."""
+    return {value for layer in _own_layers() for _, value in _recognised(layer)}
+
+
+def _own_layers() -> Iterator[bytes]:
+    repository = PACKAGE.parents[2]
+    for path in seal.software(repository):
+        if (repository / path).is_file():
+            yield (repository / path).read_bytes()
 
 
 def dates_of_run(folder: Folder) -> set[date]:
@@ -59,7 +79,7 @@ def dates_of_run(folder: Folder) -> set[date]:
         first, last = date.fromisoformat(times[0]), date.fromisoformat(times[-1])
         days = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
     for path in folder.sizes:
-        if path.startswith(f"{seal.WORKFLOW}/config/") and path.endswith((".yaml", ".yml")):
+        if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
             days |= set(_dates((folder.results / path).read_text(encoding="utf-8", errors="replace")))
     return days
 
@@ -69,9 +89,8 @@ def values(headers: Iterable[pydicom.Dataset]) -> Check:
     sought = identifiers.sought(identifiers.in_headers(headers))
 
     def check(folder: Folder) -> Iterator[Finding]:
-        code = {path for path in folder.sizes if path.startswith(CODE)}
-        common = {word for path in code for layer in _layers(folder, path) for word in _words(layer)}
-        for path in folder.sizes.keys() - code:
+        common = {word for layer in _own_layers() for word in _words(layer)}
+        for path in folder.sizes:
             for layer in (path.encode(), *_layers(folder, path)):
                 if found := _words(layer) & (sought - common):
                     yield Finding(path, f"holds {len(found)} values of identifying attributes of the DICOM")
@@ -104,21 +123,22 @@ def _layers(folder: Folder, path: str) -> Iterator[bytes]:
         return
 
 
-def _recognised(layer: bytes, allowed: set[date]) -> Iterator[str]:
+def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:
+    """What is recognised from its form, in words, and the value, which is never shown."""
     if layer[128:132] == b"DICM":
-        yield "is a DICOM file, or contains one"
+        yield "is a DICOM file, or contains one", ""
     text = layer.decode("utf-8", errors="replace")
     if "\0" in text or text.count("\ufffd") > DAMAGED_SHARE * len(text):
         return
-    uids = (uid for uid in UID.findall(text) if len(uid) in UID_LENGTHS)
-    if any(not uid.startswith(STANDARD_UIDS) for uid in uids):
-        yield "holds a DICOM unique identifier (UID)"
-    if PERSON_NAME.search(text):
-        yield "holds what looks like a person's name in DICOM (Family^Given)"
-    if ATTRIBUTE.search(text):
-        yield "names a DICOM attribute that identifies patients"
-    if any(day not in allowed for day in _dates(text)):
-        yield "holds a date that is neither of the run nor of the analysis plan"
+    for uid in UID.findall(text):
+        if len(uid) in UID_LENGTHS and not uid.startswith(STANDARD_UIDS):
+            yield "holds a DICOM unique identifier (UID)", uid
+    for name in PERSON_NAME.findall(text):
+        yield "holds what looks like a person's name in DICOM (Family^Given)", name
+    for attribute in ATTRIBUTE.findall(text):
+        yield "names a DICOM attribute that identifies patients", attribute
+    for day in _dates(text):
+        yield "holds a date that is neither of the run nor of the analysis plan", day.isoformat()
 
 
 def _dates(text: str) -> Iterator[date]:

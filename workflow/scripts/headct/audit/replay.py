@@ -1,34 +1,60 @@
 """Repeat a recorded job on its recorded inputs, elsewhere, and compare what it makes.
 
 Statistics, tables, figures and metrics are pure functions of their inputs and cost seconds, so any of
-their numbers can be made again from the results folder: the command of the run record is executed in
-this process by the code that is installed here, in an empty folder that has links to the inputs.
+their numbers can be made again from the results folder. The folder may come from anybody, so its records
+are not obeyed: only the steps in :data:`STEPS` are repeated, only by the installed code, and only if that
+is the code that the record names; on copies of the inputs in a fresh folder, behind the walls of
+:mod:`headct.audit.walled`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import logging
+import json
 import os
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from headct.artefacts import sha256_of
+from headct.audit import seal
+from headct.audit.inside import copied, is_plain, located
 from headct.audit.lineage import Study
+from headct.audit.record import DESCRIPTIVE
 from headct.audit.records import Record
-from headct.code import file_of, module_digest
-from headct.problems import BadInput, as_table
+from headct.audit.walled import OUT, STUDY, TEMPORARY
+from headct.code import PACKAGE, file_of, module_digest
+from headct.manifests import listed_by
+from headct.problems import BadInput
 from headct.published import FOLDER as PUBLISHED
 
-REPEATABLE = ("headct.statistics", "headct.tables", "headct.figures", "headct.metrics")
+STEPS = frozenset(
+    {
+        *("headct.statistics", "headct.statistics.paired_analysis", "headct.statistics.out_of_fold"),
+        *("headct.statistics.raters", "headct.tables", "headct.figures"),
+        *("headct.metrics", "headct.metrics.tolerance"),
+    }
+)
 """Steps that are repeated; ingest needs the raw series, and training its days."""
 
-COPIES = ("audit", "workflow")
-"""Below results/: copies of the plan and of the published numbers, for a folder that was handed over."""
+READS_VOXELS = frozenset({"headct.metrics", "headct.metrics.tolerance", "headct.figures"})
+VOXELS = ".nii.gz"
+LISTS = (".json", ".tsv")
+"""Suffixes of the files, listed by an input, that a step reads as well."""
+
+LONGEST_S = 1800
+"""A step that takes longer is given up."""
+
+
+class NotRepeated(Exception):
+    """Why a job can't be repeated here."""
+
+
+class Refused(NotRepeated):
+    """The record asks for what no job of the workflow does."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +62,21 @@ class Replay:
     """What came of repeating a job.
 
     ``same`` maps each output to whether it has the recorded bytes; ``made`` holds the bytes of those that
-    have not. ``why_not`` says why it could not be done, ``code`` which modules differ from those recorded.
+    have not. ``why_not`` says why it could not be done; ``refused`` that this is the record's fault, which
+    asks for what no job of the workflow does. ``lacking`` names walls that this machine does not offer.
     """
 
     record: Record
-    same: Mapping[str, bool]
-    made: Mapping[str, bytes]
+    same: Mapping[str, bool] = field(default_factory=dict)
+    made: Mapping[str, bytes] = field(default_factory=dict)
     why_not: str = ""
-    code: tuple[str, ...] = ()
+    refused: bool = False
+    lacking: tuple[str, ...] = ()
 
 
 def repeatable(record: Record) -> bool:
     """Whether a job is one of those that are repeated."""
-    module = record.command[2]
-    return module.startswith(REPEATABLE) and "--out" in record.command
+    return record.command[:2] == ["python", "-m"] and not STEPS.isdisjoint(record.command[2:3])
 
 
 def changed_modules(record: Record) -> tuple[str, ...]:
@@ -60,75 +87,156 @@ def changed_modules(record: Record) -> tuple[str, ...]:
     )
 
 
-def replay(study: Study, record: Record) -> Replay:
-    """Repeat one job; its inputs must have the recorded digests."""
+def replay(study: Study, record: Record, files: Sequence[Path] = ()) -> Replay:
+    """Repeat one job; its inputs must have the recorded digests.
+
+    Args:
+        study: whose folder is not written to.
+        record: of the job.
+        files: named by the user, where an input may be that is not in the folder: the sample sheet.
+    """
+    try:
+        _check(record)
+        with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
+            folder = Path(scratch).resolve()
+            start = _furnish(study, record, files, folder)
+            lacking = tuple(_run(record, folder, start))
+            same, made = _compare(record, folder / OUT)
+            return Replay(record, same, made, lacking=lacking)
+    except NotRepeated as reason:
+        return Replay(record, why_not=str(reason), refused=isinstance(reason, Refused))
+
+
+def _check(record: Record) -> None:
+    """What the record says of itself, before anything is done."""
     if not repeatable(record):
-        return Replay(record, {}, {}, f"{record.rule} is not repeated: not a matter of seconds")
-    here = {path: _locate(study, path, digest) for path, digest in record.inputs.items()}
-    lacking = [path for path, found in here.items() if found is None]
+        raise NotRepeated(f"{record.rule} is not a matter of seconds")
+    for path in record.outputs:
+        if not (is_plain(path) and path.startswith("results/")):
+            raise Refused(f"it names an output that is not below results/: {path}")
+    for path in record.inputs:
+        if not is_plain(path.removeprefix("../" * path.count("../"))):
+            raise Refused(f"it names an input by a path that no job has: {path}")
+        if not path.startswith("results/") and PurePosixPath(path).suffix not in DESCRIPTIVE:
+            raise Refused(f"it names an input that no job reads: {path}")
+    step = record.command[2]
+    recorded = record.workflow.get("modules", {})
+    if not recorded.keys() & {step, f"{step}.__main__"}:
+        raise Refused(f"it does not say which code of {step} ran")
+    if changed := changed_modules(record):
+        raise NotRepeated(
+            f"the code that is installed is not the code that ran: {', '.join(changed[:5])}"
+            + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+            + "; install the version that the record names"
+        )
+
+
+# -- inputs ------------------------------------------------------------------------------------------
+
+
+def _furnish(study: Study, record: Record, files: Sequence[Path], folder: Path) -> Path:
+    """Copy what a job reads into ``folder/study``; returns the folder in which it is to start."""
+    depth = max((path.split("/").count("..") for path in record.inputs), default=0)
+    start = folder.joinpath(STUDY, *map(str, range(depth)))
+    for made in (start, folder / OUT, folder / TEMPORARY):
+        made.mkdir(parents=True)
+    pending = dict(record.inputs)
+    there: set[str] = set()
+    lacking = []
+    while pending:
+        path, digest = pending.popitem()
+        to = Path(os.path.normpath(start / path))
+        if path in there:
+            continue
+        if _copy(_candidates(study, path, files), to, digest):
+            there.add(path)
+            pending |= _listed(record, path, to, start)
+        else:
+            lacking.append(path)
     if lacking:
-        return Replay(record, {}, {}, f"not here as they were then: {', '.join(sorted(lacking)[:5])}")
-    with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
-        folder = _linked(study, {path: found for path, found in here.items() if found}, Path(scratch))
-        words = list(record.command[3:])
-        out = words.index("--out") + 1
-        words[out] = str(Path(scratch) / "out" / words[out])
-        try:
-            with contextlib.chdir(folder), _quiet():
-                _run(record.command[2], words)
-        except BadInput as error:
-            return Replay(record, {}, {}, as_table(error.problems), changed_modules(record))
-        made = {path: Path(scratch) / "out" / path for path in record.outputs}
-        same = {
-            path: file.is_file() and sha256_of(file) == record.outputs[path] for path, file in made.items()
-        }
-        differing = {
-            path: made[path].read_bytes() for path, ok in same.items() if not ok and made[path].is_file()
-        }
-        return Replay(record, same, differing, code=changed_modules(record))
+        shown = ", ".join(sorted(lacking)[:5]) + (f" and {len(lacking) - 5} more" if lacking[5:] else "")
+        raise NotRepeated(f"not here as they were then: {shown}")
+    return start
 
 
-def _locate(study: Study, path: str, digest: str) -> Path | None:
-    """A file with the recorded bytes: where it was, or a copy that goes with the results or the code."""
-    name = Path(path).name
-    copies = study.results.joinpath(*COPIES)
-    candidates = [
-        study.file(path),
-        *(sorted(copies.rglob(name)) if copies.is_dir() else []),
-        PUBLISHED / name,
-    ]
-    return next((file for file in candidates if file.is_file() and sha256_of(file) == digest), None)
+def _candidates(study: Study, path: str, files: Sequence[Path]) -> Iterator[Path]:
+    """Where an input may be: below results/ in the folder; any other in what goes with it, or was named."""
+    if path.startswith("results/"):
+        yield study.file(path)
+        return
+    yield from (file.resolve() for file in files)
+    name = PurePosixPath(path).name
+    for parent, _, names in os.walk(study.results / seal.WORKFLOW):
+        if name in names:
+            yield located(study.results, (Path(parent) / name).relative_to(study.results).as_posix())
+    yield PUBLISHED / name
 
 
-def _linked(study: Study, files: Mapping[str, Path], scratch: Path) -> Path:
-    """A study's folder with ``results/`` and the inputs from outside of it, as links, at their paths."""
-    depth = max((path.split("/").count("..") for path in files), default=0)
-    folder = scratch.joinpath("study", *map(str, range(depth)))
-    folder.mkdir(parents=True)
-    (folder / "results").symlink_to(study.results.absolute())
-    for path, file in files.items():
-        link = Path(os.path.normpath(folder / path))
-        if not path.startswith("results/") and not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(file.absolute())
-    return folder
-
-
-def _run(module: str, words: list[str]) -> None:
+def _copy(candidates: Iterator[Path], to: Path, digest: str) -> bool:
+    """Copy the one that has the recorded bytes; whether there is one."""
     try:
-        step = importlib.import_module(f"{module}.__main__")
-    except ModuleNotFoundError:
-        step = importlib.import_module(module)
-    step.main(step.arguments().parse_args(words))
+        for source in candidates:
+            if source.is_file():
+                if copied(source, to) == digest:
+                    return True
+                to.unlink()
+    except BadInput as error:  # a path out of the folder, a link, a device
+        raise Refused(str(error)) from error
+    except OSError as error:
+        raise NotRepeated(f"an input can't be copied ({error.strerror or error})") from error
+    return False
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("headct")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _listed(record: Record, path: str, copy: Path, start: Path) -> dict[str, str]:
+    """What an input lists, with the digests given there, of the kinds that the step reads."""
+    kinds = (*LISTS, VOXELS) if record.command[2] in READS_VOXELS else LISTS
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
+        listed = {
+            Path(os.path.relpath(file, start)).as_posix(): str(digest)
+            for file, digest in listed_by(copy).items()
+            if file.name.endswith(kinds)
+        }
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise NotRepeated(f"{path} is no list of files ({type(error).__name__})") from error
+    for name in listed:
+        if not (is_plain(name) and name.startswith("results/")):
+            raise Refused(f"{path} lists a file that is not below results/: {name}")
+    return listed
+
+
+# -- the run -----------------------------------------------------------------------------------------
+
+
+def _run(record: Record, folder: Path, start: Path) -> Sequence[str]:
+    """Run the step in a process of its own; returns the walls that this machine does not offer."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = own | {"PYTHONPATH": str(PACKAGE.parent), "TMPDIR": str(folder / TEMPORARY)}
+    command = [sys.executable, "-P", "-m", "headct.audit.walled", str(folder), *record.command[2:]]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=start,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LONGEST_S,
+        )
+        said: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise NotRepeated(f"it took longer than {LONGEST_S} s") from error
+    except (OSError, ValueError) as error:  # no process; or it was killed, for memory say
+        raise NotRepeated("the step ended without a word, perhaps for want of memory") from error
+    if "refused" in said:
+        raise Refused(f"its command is no job's: {said['refused']}")
+    if "failed" in said:
+        raise NotRepeated(str(said["failed"]))
+    return list(said["lacking"])
+
+
+def _compare(record: Record, out: Path) -> tuple[dict[str, bool], dict[str, bytes]]:
+    made = {path: out / path for path in record.outputs}
+    same = {path: file.is_file() and sha256_of(file) == record.outputs[path] for path, file in made.items()}
+    differing = {
+        path: made[path].read_bytes() for path, ok in same.items() if not ok and made[path].is_file()
+    }
+    return same, differing

@@ -8,11 +8,13 @@ found by ``verify``, and terabytes are not read again.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from headct.artefacts import UNFINISHED, read_json, sha256_of, write_json
+from headct.artefacts import UNFINISHED, read_json, sha256_of, write_atomically, write_json
 from headct.audit import ledger, manifest, records
 from headct.audit.manifest import Entry
 from headct.problems import BadInput, Problem
@@ -20,7 +22,49 @@ from headct.problems import BadInput, Problem
 logger = logging.getLogger("headct.audit")
 
 WORKFLOW = "audit/workflow"
-COPIED = ("Snakefile", "pyproject.toml", "workflow", "config", "resources", "slurm")
+NOT_COPIED = "audit/not_copied.tsv"
+"""Counts, by folder and kind, of the files beside those copied; no names, for they can be patients'."""
+
+FOLDERS = ("config", "resources", "slurm", "workflow")
+"""Folders of the workflow in which a study may have left files of its own."""
+
+SOFTWARE = {
+    "workflow/scripts/headct": ".py",
+    "workflow/rules": ".smk",
+    "workflow/schemas": ".yaml",
+    "workflow/envs": (".yaml", ".lock"),
+    "workflow/report": ".rst",
+}
+"""Where the files of the software are, and how their names end."""
+
+RESOURCES = (
+    "resources/rates.tsv",
+    "resources/published/README.md",
+    "resources/published/agreement_focal.tsv",
+    "resources/published/claims.tsv",
+    "resources/published/prior_work.tsv",
+    "resources/published/selection.tsv",
+    "resources/published/table1_dice.tsv",
+    "resources/published/table2_cohort.tsv",
+    "resources/reporting/claim-2024.yaml",
+    "resources/reporting/consort-ai.yaml",
+    "resources/reporting/stard-ai.yaml",
+    "resources/reporting/tripod-ai.yaml",
+)
+"""The resources that go with the software; by name, since a study may have put files of its own there."""
+
+OF_WORKFLOW = (".py", ".smk", ".yaml", ".rst", ".lock")
+"""How the names of the files below workflow/ end that are copied."""
+
+KINDS = frozenset(
+    {
+        *(".csv", ".tsv", ".txt", ".md", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".env", ".xml"),
+        *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".pdf", ".html", ".log", ".sh", ".r", ".ipynb", ".zip"),
+        *(".gz", ".tar", ".dcm", ".nii", ".nrrd", ".png", ".jpg", ".jpeg", ".tif", ".pkl", ".npz", ".pth"),
+    }
+)
+"""Endings of names that are told; any other could be a part of a patient's name or number."""
+
 RUN = "start of the run"
 SEAL = "seal"
 STARTED = frozenset({"study.json", "config.json", "audit/start.json"})
@@ -49,7 +93,7 @@ def seal(results: Path, repository: Path, settings: Iterable[Path], plan: Path, 
     for left in results.rglob(f".*.{UNFINISHED}*"):  # of jobs that were killed; none runs beside this one
         left.unlink()
         logger.info("seal  removed %s: a job was killed while it wrote it", left.relative_to(results))
-    copy_workflow(repository, results / WORKFLOW, [*settings, plan])
+    copy_workflow(repository, results, [*settings, plan])
     write_json({"number": number}, results / STATE)
     crate.write(results)
     try:
@@ -58,22 +102,84 @@ def seal(results: Path, repository: Path, settings: Iterable[Path], plan: Path, 
         raise BadInput([Problem(str(results), str(error))]) from error
 
 
-def copy_workflow(repository: Path, to: Path, used: Iterable[Path]) -> None:
-    """Copy the workflow, in the layout in which it runs, and files of the configuration from elsewhere."""
+def copy_workflow(repository: Path, results: Path, used: Iterable[Path]) -> None:
+    """Copy the software, in the layout in which it runs, and the configuration and plan that were used.
+
+    Nothing else is copied, whatever lies beside it (a sample sheet, credentials, images): it is counted in
+    :data:`NOT_COPIED`. Links are not followed, but for the files that were used.
+
+    Raises:
+        BadInput: two of the files that were used would get the same name.
+    """
+    to = results / WORKFLOW
     shutil.rmtree(to, ignore_errors=True)
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for name in COPIED:
-        source = repository / name
-        if source.is_dir():
-            shutil.copytree(source, to / name, ignore=ignore)
-        elif source.is_file():
-            to.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, to / name)
-    for path in used:
-        inside = path.resolve().is_relative_to(repository.resolve())
-        place = to / (path.resolve().relative_to(repository.resolve()) if inside else f"config/{path.name}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
+    there = _files(repository)
+    copied = [
+        path
+        for path, file in there.items()
+        if (path in RESOURCES or _is_of_workflow(path)) and file.is_file() and not file.is_symlink()
+    ]
+    for path in [*copied, "Snakefile"]:
+        _copy(repository / path, to / path)
+    own = {path.resolve(): _place(path.resolve(), repository.resolve()) for path in used}
+    twice = [place for place, n in Counter(own.values()).items() if n > 1]
+    if twice:
+        message = "two files of this name were used; give them different names, for the copy in the results"
+        raise BadInput([Problem(place, message) for place in twice])
+    for path, place in own.items():
+        _copy(path, to / place)
+    left = Counter((path.split("/")[0], _kind(path)) for path in there.keys() - {*copied, *own.values()})
+    rows = [("folder", "kind", "files"), *((*key, str(n)) for key, n in sorted(left.items()))]
+    with write_atomically(results / NOT_COPIED) as temporary:
+        temporary.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    if left:
+        logger.info("seal  %d files beside the workflow were not copied: %s", left.total(), NOT_COPIED)
+
+
+def software(repository: Path) -> list[str]:
+    """The files of the software itself, without any that a study may have put beside them."""
+    return [
+        "Snakefile",
+        *(
+            path
+            for path in _files(repository)
+            if path in RESOURCES
+            or any(path.startswith(f"{folder}/") and path.endswith(ends) for folder, ends in SOFTWARE.items())
+        ),
+    ]
+
+
+def _files(repository: Path) -> dict[str, Path]:
+    """Files in the workflow's folders, by path; compiled code left out."""
+    return {
+        (file := Path(parent, name)).relative_to(repository).as_posix(): file
+        for folder in FOLDERS
+        for parent, folders, names in os.walk(repository / folder)
+        for name in (*names, *(each for each in folders if Path(parent, each).is_symlink()))
+        if Path(parent).name != "__pycache__"
+    }
+
+
+def _is_of_workflow(path: str) -> bool:
+    return path.startswith("workflow/") and path.endswith(OF_WORKFLOW)
+
+
+def _copy(source: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, to)
+
+
+def _place(path: Path, repository: Path) -> str:
+    """Where the copy of a file that was used goes: as in the repository, or in config/ from elsewhere."""
+    return (
+        path.relative_to(repository).as_posix() if path.is_relative_to(repository) else f"config/{path.name}"
+    )
+
+
+def _kind(path: str) -> str:
+    name = PurePosixPath(path).name.casefold()
+    ends = name if name in KINDS else PurePosixPath(name).suffix
+    return f"*{ends}" if ends in KINDS else "other"
 
 
 def entries(results: Path) -> list[Entry]:
@@ -102,7 +208,7 @@ def _by(path: str) -> str:
         return RUN
     if path == ledger.LEDGER:
         return "jobs that scored"
-    return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, manifest.CRATE) else ""
+    return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, NOT_COPIED, manifest.CRATE) else ""
 
 
 def number(results: Path) -> int:

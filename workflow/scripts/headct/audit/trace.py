@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -263,10 +264,13 @@ def trace(tables: Tables, place: Place) -> Trace:
     return Trace(tables, place, tuple(sources), tuple(rows_behind(tables, last)))
 
 
-def words_of_number(found: Trace, repeat: bool = True, full: bool = False) -> tuple[str, bool]:
+def words_of_number(
+    found: Trace, repeat: bool = False, full: bool = False, files: Sequence[Path] = ()
+) -> tuple[str, bool]:
     """A trace as text, and whether all that was checked agrees.
 
-    ``repeat`` runs the jobs behind the number again, back to the metrics; ``full`` prints each row.
+    ``repeat`` runs the jobs behind the number again, back to the metrics, with ``files`` as inputs that
+    are not in the folder (the sample sheet); ``full`` prints each row.
     """
     tables, place = found.tables, found.place
     row, study = tables.row(place), tables.study
@@ -295,17 +299,18 @@ def words_of_number(found: Trace, repeat: bool = True, full: bool = False) -> tu
     agrees = found.agrees()
     lines += ["", *_verdict(found, agrees)]
     right = agrees is not False
-    if repeat:
-        for one in repeats(found):
-            words, ok = _words_of(one, found)
-            right &= ok
-            lines.append(words)
+    if not repeat:
+        lines.append("The jobs behind it were not repeated: --repeat does that.")
+    for one in repeats(found, files) if repeat else ():
+        words, ok = _words_of(one, found)
+        right &= ok
+        lines.append(words)
     return "\n".join(lines), right
 
 
 def printed(tables: Tables, place: Place) -> str:
     """A number as the page beside its table prints it, in the row of its model; nothing if it does not."""
-    page = tables.study.file(place.path).with_suffix(".html")
+    page = tables.study.file(PurePosixPath(place.path).with_suffix(".html").as_posix())
     title, text = tables.row(place).get("title", ""), tables.value(place)
     try:
         value = float(text)
@@ -362,28 +367,33 @@ def _verdict(found: Trace, agrees: bool | None) -> list[str]:
     return [f"Computed again from these rows, by other code: {shown}: {words}."]
 
 
-def repeats(found: Trace) -> Iterator[Replay]:
+def repeats(found: Trace, files: Sequence[Path] = ()) -> Iterator[Replay]:
     """Repeat the jobs between the metrics and a number, the number's own first."""
     jobs = [
         job
         for job in jobs_behind(found.tables.study, found.place.path)
         if repeatable(job) and not job.command[2].startswith("headct.metrics")
     ]
-    return (replay(found.tables.study, job) for job in jobs)
+    return (replay(found.tables.study, job, files) for job in jobs)
 
 
 def _words_of(one: Replay, found: Trace) -> tuple[str, bool]:
     rule = one.record.rule
+    if one.refused:
+        return (
+            f"{rule} WAS NOT REPEATED: results/{one.record.path} is no record of a job: {one.why_not}",
+            False,
+        )
     if one.why_not:
         return f"{rule} was not repeated: {one.why_not}", True
-    code = f" (by other code than then: {_some(one.code)})" if one.code else ""
+    where = f" (not walled off here: {', '.join(one.lacking)})" if one.lacking else ""
     differing = [path for path, same in one.same.items() if not same]
     if not differing:
-        return f"{rule} repeated on its recorded inputs: all {len(one.same)} files are the same{code}.", True
+        return f"{rule} repeated on its recorded inputs: all {len(one.same)} files are the same{where}.", True
     place = found.place
     again = _cell(one.made.get(place.path, b""), place)
     number = f"; {place.column} is then {again}" if place.path in differing else ""
-    return f"{rule} repeated: NOT THE SAME: {_some(differing)}{number}{code}", False
+    return f"{rule} repeated: NOT THE SAME: {_some(differing)}{number}{where}", False
 
 
 def _cell(content: bytes, place: Place) -> str:

@@ -9,6 +9,7 @@ comparing, which module by the run record.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import re
@@ -25,7 +26,7 @@ from snakemake import api, cli
 
 from headct.audit.lineage import FEW
 from headct.audit.records import Record, load
-from headct.code import file_of, module_digest
+from headct.code import PACKAGE, file_of, module_digest
 
 SHOWN = 6
 """How many are named before the rest is counted."""
@@ -87,10 +88,20 @@ def planned(words: Sequence[str]) -> tuple[list[Planned], int]:
         patch.object(api.DAGApi, "execute_workflow", instead_of_running),
         redirect_stdout(sys.stderr),  # what Snakemake says is not the answer
     ):
-        parser, arguments = cli.parse_args(["--dry-run", "--quiet", "all", *words])
+        parser, arguments = cli.parse_args(["--dry-run", "--quiet", "all", *_ours(words), *words])
         if not cli.args_to_api(arguments, parser) or not found:
             raise SystemExit(1)
     return found[0]
+
+
+def _ours(words: Sequence[str]) -> list[str]:
+    """This project's Snakefile, and no profile: Snakemake would run those that it finds where one stands."""
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    known.add_argument("--snakefile", "-s")
+    known.add_argument("--workflow-profile")
+    given, _ = known.parse_known_args(words)
+    snakefile = [] if given.snakefile else ["--snakefile", str(PACKAGE.parents[2] / "Snakefile")]
+    return snakefile if given.workflow_profile else [*snakefile, "--workflow-profile", "none"]
 
 
 # -- one job -----------------------------------------------------------------------------------------
