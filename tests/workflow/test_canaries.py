@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -31,6 +32,7 @@ from pydicom.dataset import Dataset
 from test_ingest import write_sheet
 
 from headct import ingest
+from headct.audit import seal
 from headct.audit.contents import layers
 from headct.phantom.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
 
@@ -50,9 +52,15 @@ def patterns(*texts: str) -> set[bytes]:
     return {form.lower() for form in encoded | escaped}
 
 
-def own(demo: Path) -> tuple[Path, Path]:
-    """What holds the markers by right: the trial, and the copy of the code that writes it."""
-    return demo / "trial", demo / "results/audit/workflow"
+def own(demo: Path) -> tuple[Path, ...]:
+    """What holds the markers by right: the trial, and the copied code that is this code, which writes it."""
+    copy = demo / "results/audit/workflow"
+    same = (
+        copy / path
+        for path in seal.software(snake.REPOSITORY)
+        if (copy / path).read_bytes() == (snake.REPOSITORY / path).read_bytes()
+    )
+    return demo / "trial", *same
 
 
 def finds(folder: Path, sought: set[bytes], skip: tuple[Path, ...] = ()) -> list[str]:
@@ -202,6 +210,33 @@ def test_no_date_time_or_number_of_a_patient_is_in_any_text_of_the_demo(demo: Pa
                 found += len(whole.findall(content))
     assert texts > 100
     assert found == 0
+
+
+def test_nothing_that_lies_beside_the_configuration_is_sealed(clone: Path) -> None:
+    """The sheet where the README says that it is written, and what else people keep there."""
+    shutil.copyfile(clone / "demo/trial/scans.tsv", clone / "config/scans.tsv")
+    with open(clone / "config/scans.tsv", "a") as sheet:
+        sheet.write(f"{CANARY}\n")
+    dicom = next(path for path in (clone / "demo/trial/dicom").rglob("*") if path.is_file())
+    shutil.copyfile(dicom, clone / "config" / dicom.name)
+    shutil.copyfile(dicom, clone / "resources" / "IM1.dcm")
+    for name in (".env", "patients.csv", f"{CANARY}.txt"):
+        (clone / "config" / name).write_text(f"PASSWORD={CANARY}\n")
+    (clone / "resources/published/patients.tsv").write_text(CANARY)
+    (clone / "workflow/patients.py").symlink_to(clone / "config/patients.csv")
+    words = ("--repository", ".", "--settings", "config/demo.yaml", "--plan", "config/analysis_plan.yaml")
+    command = [sys.executable, "-m", "headct.audit", "seal", "demo/results", *words]
+    environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    assert finds(clone / "demo/results", patterns(*MARKERS), skip=own(clone / "demo")) == []
+    sealed = {path.name for path in (clone / "demo/results").rglob("*")}
+    assert not sealed & {"scans.tsv", ".env", "patients.csv", "patients.tsv", "patients.py", "IM1.dcm"}
+    table = (clone / "demo/results" / seal.NOT_COPIED).read_text()
+    assert {"config\t*.env\t1", "config\t*.csv\t1", "resources\t*.dcm\t1"} <= set(table.splitlines())
+    ignored = subprocess.run(["git", "check-ignore", "config/scans.tsv"], cwd=snake.REPOSITORY)
+    assert ignored.returncode == 0
 
 
 # -- ingest of hard folders --------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def source_digest(source: str) -> str:
 def file_of(module: str) -> Path | None:
     """The source of a module of the package; None for any other name."""
     first, *names = module.split(".")
-    if first != PACKAGE.name or not all(name.isidentifier() for name in names):
+    if first != "headct" or not all(name.isidentifier() for name in names):
         return None
     base = PACKAGE.joinpath(*names)
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):

@@ -1,0 +1,137 @@
+"""What is sealed of the workflow: the software and the configuration that was used, and nothing beside it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from headct.artefacts import read_tsv
+from headct.audit import privacy, seal, verify
+from headct.code import PACKAGE
+from headct.problems import BadInput
+
+REPOSITORY = PACKAGE.parents[2]
+NAME = "Zwetschge^Ottilie"
+BESIDE = {
+    "config/scans.tsv": "scan_id\tage\ns1\t97\n",
+    "config/.env": "PASSWORD=geheim",
+    "config/patients.csv": f"{NAME};22.07.1931",
+    "config/Zwetschge Ottilie": "",
+    "config/Zwetschge.Ottilie": "",
+    "config/letters/1931-07-22.docx": "",
+    "config/other_study.yaml": "study: {}",
+    "resources/patients.csv": NAME,
+    "resources/published/patients.tsv": NAME,
+    "resources/reporting/patients.yaml": NAME,
+    "slurm/ottilie.sh": "echo",
+    "workflow/notes.txt": NAME,
+    "workflow/scripts/headct/patients.json": NAME,
+}
+"""What a study leaves beside the workflow, and must never be copied."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A copy of the software with a study's own files beside it."""
+    copy = tmp_path / "clone"
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in seal.FOLDERS:
+        shutil.copytree(REPOSITORY / name, copy / name, ignore=ignore)
+    shutil.copyfile(REPOSITORY / "Snakefile", copy / "Snakefile")
+    for path, text in BESIDE.items():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_text(text)
+    (copy / "workflow" / "linked.py").symlink_to(copy / "config" / "patients.csv")
+    (copy / "workflow" / "rules" / "linked").symlink_to(copy / "config")
+    dicom = pydicom.Dataset()
+    dicom.PatientName = NAME
+    dicom.file_meta = pydicom.dataset.FileMetaDataset()
+    dicom.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dicom.save_as(copy / "config" / "Zwetschge_Ottilie.dcm", enforce_file_format=False)
+    return copy
+
+
+def copied(repository: Path, *settings: Path) -> tuple[Path, set[str]]:
+    """The results folder with the copy of the workflow, and the paths of the copied files."""
+    results = repository.parent / "results"
+    used = settings or (repository / "config" / "demo.yaml",)
+    seal.copy_workflow(repository, results, [*used, repository / "config" / "analysis_plan.yaml"])
+    copy = results / seal.WORKFLOW
+    return results, {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+
+
+def test_only_the_software_and_what_was_used_is_copied(repository: Path) -> None:
+    _, paths = copied(repository)
+    assert paths == {*seal.software(REPOSITORY), "config/demo.yaml", "config/analysis_plan.yaml"}
+
+
+def test_what_is_not_copied_is_counted_by_kind_and_never_named(repository: Path) -> None:
+    results, _ = copied(repository)
+    table = read_tsv(results / seal.NOT_COPIED)
+    counts = {(row.folder, row.kind): row.files for row in table.itertuples()}
+    for of in (("config", "*.tsv"), ("config", "*.env"), ("config", "*.csv"), ("config", "*.dcm")):
+        assert counts[of] == 1
+    assert counts["config", "other"] == 2
+    assert counts["config", "*.docx"] == 1
+    assert counts["resources", "*.csv"] == counts["resources", "*.tsv"] == 1
+    assert counts["workflow", "other"] == 2  # the links
+    assert not any(text in (results / seal.NOT_COPIED).read_text().casefold() for text in ("ottilie", "1931"))
+
+
+def test_the_software_has_no_other_resources() -> None:
+    listed = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "ls-files", "resources"], capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("this is no git repository")
+    assert sorted(listed.stdout.split()) == sorted(seal.RESOURCES)
+
+
+def test_configuration_from_elsewhere_is_copied_and_none_takes_anothers_place(repository: Path) -> None:
+    elsewhere = repository.parent / "study" / "study.yaml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("study: {name: x}\n")
+    _, paths = copied(repository, elsewhere)
+    assert "config/study.yaml" in paths
+    other = repository.parent / "study" / "demo.yaml"
+    other.write_text("study: {name: y}\n")
+    with pytest.raises(BadInput, match="give them different names"):
+        copied(repository, repository / "config" / "demo.yaml", other)
+
+
+# -- the search of the copy --------------------------------------------------------------------------
+
+HIDDEN: dict[str, Callable[[Path], None]] = {
+    "workflow/patients.yaml": lambda path: path.write_text("patient: Meier^Hans"),
+    "workflow/rules/notes.smk": lambda path: path.write_text("# born 22.07.1931"),
+    "workflow/scripts/headct/losses.py": lambda path: path.write_text(
+        path.read_text() + "# 1.3.12.2.1107.5.1.4.12345.30000012345678901234"
+    ),
+    "config/demo.yaml": lambda path: path.write_text(path.read_text() + "# PatientBirthDate: later"),
+}
+
+
+def test_the_copy_is_searched_for_what_identifies(repository: Path) -> None:
+    results, _ = copied(repository)
+    assert list(privacy.patterns(verify.Folder(results))) == []
+    for path, hide in HIDDEN.items():
+        hide(repository / path)
+    results, _ = copied(repository)
+    found = {finding.path for finding in privacy.patterns(verify.Folder(results))}
+    assert found == {f"{seal.WORKFLOW}/{path}" for path in HIDDEN}
+
+
+def test_the_copy_is_searched_for_values_of_the_headers_and_excuses_none(repository: Path) -> None:
+    header = pydicom.Dataset()
+    header.PatientName = NAME
+    (repository / "workflow" / "patients.yaml").write_text("ottilie: 1")
+    results, _ = copied(repository)
+    (results / "x.log").write_text("see Ottilie")
+    check = privacy.values([header])
+    found = {finding.path for finding in check(verify.Folder(results))}
+    assert found == {"x.log", f"{seal.WORKFLOW}/workflow/patients.yaml"}
