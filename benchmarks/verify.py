@@ -122,7 +122,7 @@ def build(results: Path) -> None:
         evidence.PLAN: hashlib.sha256(plan.read_bytes()).hexdigest(),
     }
     write_json({"sha256": evidence.digest(files), "files": files}, results / evidence.EVIDENCE)
-    seal.copy_workflow(REPOSITORY, results / seal.WORKFLOW, [])
+    seal.copy_workflow(REPOSITORY, results, [])
     began = time.perf_counter()
     manifest.write(results, seal.entries(results))
     print(f"sealed in {time.perf_counter() - began:.1f} s", file=sys.stderr)

@@ -52,6 +52,24 @@ def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None
     assert len(np.unique(theirs)) > 1, "all background would prove nothing"
 
 
+@pytest.mark.parametrize(
+    "name", ["planted.Network", "os.system", "torch.hub.load", "torch.nn.modules.module.Any", "torch.nn.Gone"]
+)
+def test_plans_of_foreign_weights_name_layers_and_call_nothing_else(
+    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nNetwork = dict\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    configuration = model.fixed["configuration"]
+    for key in ("network_class_name", "conv_op"):
+        fixed = deepcopy(model.fixed)
+        architecture = fixed["plans"]["configurations"][configuration]["architecture"]
+        (architecture if key in architecture else architecture["arch_kwargs"])[key] = name
+        with pytest.raises(ValueError, match="no layer of a network"):
+            inference.network_of(fixed)
+    assert not (tmp_path / "executed").exists()
+
+
 def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path) -> None:
     torch.save({"weights": model.weights, "fixed": model.fixed}, tmp_path / "final.pth")
     image = grid(miniature.scan(101)[0], (2.0, 3.0, 7.0))

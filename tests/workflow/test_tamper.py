@@ -44,6 +44,7 @@ KINDS = (
     r"audit/runs/.*",
     r"audit/test_set_ledger\.tsv",
     r"audit/evidence\.json",
+    r"audit/not_copied\.tsv",
     r"audit/workflow/config/.*",
     r"audit/workflow/workflow/scripts/.*\.py",
     r"audit/workflow/workflow/(rules|schemas|envs)/.*",
@@ -147,7 +148,7 @@ def test_read_only_it_passes_and_stays_as_it_is(results: Path, tmp_path: Path) -
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     done = subprocess.run(
-        [sys.executable, "-m", "headct.audit", "verify", copy],
+        [sys.executable, "-P", "-m", "headct.audit", "verify", copy],
         env={"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts"), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,

@@ -29,11 +29,11 @@ FOLDERS = ("config", "resources", "slurm", "workflow")
 """Folders of the workflow in which a study may have left files of its own."""
 
 SOFTWARE = {
-    "workflow/scripts/headct": ".py",
-    "workflow/rules": ".smk",
-    "workflow/schemas": ".yaml",
+    "workflow/scripts/headct": (".py",),
+    "workflow/rules": (".smk",),
+    "workflow/schemas": (".yaml",),
     "workflow/envs": (".yaml", ".lock"),
-    "workflow/report": ".rst",
+    "workflow/report": (".rst",),
 }
 """Where the files of the software are, and how their names end."""
 
@@ -121,13 +121,13 @@ def copy_workflow(repository: Path, results: Path, used: Iterable[Path]) -> None
     ]
     for path in [*copied, "Snakefile"]:
         _copy(repository / path, to / path)
-    own = {path.resolve(): _place(path.resolve(), repository.resolve()) for path in used}
+    own = {path: _place(path.absolute(), repository.absolute()) for path in used}
     twice = [place for place, n in Counter(own.values()).items() if n > 1]
     if twice:
         message = "two files of this name were used; give them different names, for the copy in the results"
         raise BadInput([Problem(place, message) for place in twice])
-    for path, place in own.items():
-        _copy(path, to / place)
+    for file, place in own.items():
+        _copy(file, to / place)
     left = Counter((path.split("/")[0], _kind(path)) for path in there.keys() - {*copied, *own.values()})
     rows = [("folder", "kind", "files"), *((*key, str(n)) for key, n in sorted(left.items()))]
     with write_atomically(results / NOT_COPIED) as temporary:
@@ -171,9 +171,8 @@ def _copy(source: Path, to: Path) -> None:
 
 def _place(path: Path, repository: Path) -> str:
     """Where the copy of a file that was used goes: as in the repository, or in config/ from elsewhere."""
-    return (
-        path.relative_to(repository).as_posix() if path.is_relative_to(repository) else f"config/{path.name}"
-    )
+    inside = os.path.relpath(path, repository)  # by the names that were given, whatever is a link
+    return f"config/{path.name}" if inside.startswith("..") else Path(inside).as_posix()
 
 
 def _kind(path: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import pydoc
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ from headct.inference.predictor import Predictor, with_fallback
 logger = logging.getLogger("headct.inference")
 
 BY_SHAPE = "resample_data_or_seg_to_shape"
+LAYER = re.compile(r"(torch\.nn|dynamic_network_architectures)(\.[a-z_0-9]+)*\.[A-Z][A-Za-z0-9]*")
+"""Full names of classes of which nnU-Net builds a network."""
+
 LINEAR = {"is_seg": False, "order": 1, "order_z": 0}
 """nnU-Net's default way of resampling probabilities, the one that is done here."""
 
@@ -142,9 +147,21 @@ class NnunetPredictor(Predictor):
 
 
 def network_of(fixed: dict[str, Any]) -> nn.Module:
-    """nnU-Net's network as planned, untrained, without the outputs of deep supervision."""
+    """nnU-Net's network as planned, untrained, without the outputs of deep supervision.
+
+    Raises:
+        ValueError: the plans name something that is no layer: nnU-Net would import and call whatever it is.
+    """
     plans = PlansManager(fixed["plans"])
     configuration = plans.get_configuration(fixed["configuration"])
+    layers = [
+        configuration.network_arch_init_kwargs[name]
+        for name in configuration.network_arch_init_kwargs_req_import
+    ]
+    for name in filter(None, [configuration.network_arch_class_name, *layers]):
+        layer = pydoc.locate(name) if LAYER.fullmatch(name) else None
+        if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+            raise ValueError("the plans that are stored with the weights name what is no layer of a network")
     network: nn.Module = get_network_from_plans(
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,
