@@ -42,6 +42,16 @@ def write_sheet(path: Path, scans: int) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def plan_about(folder: Path, model: str, against: str) -> Path:
+    """The shipped analysis plan, its endpoints about two models."""
+    plan = yaml.safe_load((snake.REPOSITORY / "config" / "analysis_plan.yaml").read_text(encoding="utf-8"))
+    for endpoint in (plan["primary"], *plan["key_secondary"]):
+        endpoint |= {"model": model, "against": [against]}
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump(plan), encoding="utf-8")
+    return path
+
+
 def sheet_of(config: str) -> str:
     path = snake.REPOSITORY / "config" / config
     return yaml.safe_load(path.read_text(encoding="utf-8"))["sheet"]
@@ -92,19 +102,24 @@ def test_a_model_beyond_the_replication_is_measured_but_not_compared(tmp_path: P
     (tmp_path / "trial").mkdir()
     write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
     config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    deeplab = config["models"]["deeplabv3plus"]
     beyond = {"title": "Beyond", "planner": "nnUNetPlannerResEncL", "replication": False}
     config["models"] = {
         "beyond": config["models"]["nnunet-3d-dicece"] | beyond,
         "unet": config["models"]["unet"],
     }
     config["figures"] = {"agreement_model": "unet", "cases": {"select_by": "unet", "show": ["unet"]}}
+    config["models"]["deeplabv3plus"] = deeplab
+    config["analysis_plan"] = str(plan_about(tmp_path, "unet", "deeplabv3plus"))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     targets = ("results/statistics/dunn.tsv", "results/figures/dice_box_violin.pdf")
     result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "config.yaml", "-np", *targets)
-    assert snake.planned(result)["train"] == 2
+    assert snake.planned(result)["train"] == 3
     assert "results/metrics/beyond.tsv" in result.stdout
-    assert "--models unet --out" in result.stdout
-    assert """--models '{"unet": "U-Net", "beyond": "Beyond"}'""" in result.stdout
+    assert "--models unet deeplabv3plus --out" in result.stdout
+    assert (
+        """--models '{"unet": "U-Net", "deeplabv3plus": "DeepLabv3+", "beyond": "Beyond"}'""" in result.stdout
+    )
     settings = next(line for line in result.stdout.splitlines() if "--model beyond" in line)
     assert "nnUNetPlannerResEncL" in settings
     assert "replication" not in settings, "no part of what defines a training run"
@@ -191,3 +206,31 @@ def test_a_fault_names_the_source_that_it_is_in(tmp_path: Path) -> None:
     ):
         assert said.returncode == 1
         assert source in said.stdout
+
+
+def test_a_plan_about_other_models_is_told_before_any_job(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    del config["models"]["blast-ct"]
+    changed = tmp_path / "config.yaml"
+    changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    done = snake.run("--directory", tmp_path, "--configfile", changed, "-n", "results/cohort/cohort.tsv")
+    assert done.returncode == 0, "what a run can go on without is a warning"
+    assert "Warning: " in done.stdout
+    assert "endpoint 'PHE volume bias': blast-ct is no model of this run" in done.stdout
+    config["analysis_plan"] = str(plan_about(tmp_path, "unet", "nnunet-3d-focl"))
+    changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    done = snake.run("--directory", tmp_path, "--configfile", changed, "-n", "results/cohort/cohort.tsv")
+    assert done.returncode == 1
+    assert "value nnunet-3d-focl: is no model of this run; did you mean 'nnunet-3d-focal'?" in done.stdout
+
+
+def test_several_scans_of_a_participant_are_told_before_any_job(tmp_path: Path) -> None:
+    sheet = tmp_path / "trial" / "scans.tsv"
+    sheet.parent.mkdir()
+    write_sheet(sheet, scans=3)
+    sheet.write_text(sheet.read_text(encoding="utf-8").replace("p1", "p0"), encoding="utf-8")
+    done = snake.run("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n")
+    assert done.returncode == 0
+    assert "Warning: trial/scans.tsv: 1 participant has several baseline scans" in done.stdout

@@ -17,7 +17,7 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
 os.environ["PYTHONSAFEPATH"] = "1"  # no job imports what lies in the study's folder
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
-from headct import config_files, configuration, failures, shards, sheet, study
+from headct import config_files, configuration, failures, preflight, shards, sheet, study
 from headct.audit import record, seal
 from headct.code import code_digest
 from headct.problems import BadInput
@@ -190,7 +190,11 @@ SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )
 PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
-checked(plan.load, Path(PLAN))
+ANALYSIS_PLAN = checked(plan.load, Path(PLAN))
+if not workflow.remote_exec:
+    checked(preflight.check, config, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN)
+    for words in preflight.warnings(config, SCANS, ANALYSIS_PLAN, PLAN):
+        print(f"Warning: {words}", file=sys.stderr)
 PUBLISHED = sorted(
     os.path.relpath(path)
     for path in (Path(workflow.basedir) / "resources" / "published").glob("*.tsv")

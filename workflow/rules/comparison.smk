@@ -36,6 +36,7 @@ rule planned_comparison:
     input:
         rules.paired_analysis.output,
         evidence="results/audit/evidence.json",
+        split="results/cohort/split.tsv",
     output:
         tsv="results/tables/planned_comparison.tsv",
         tex="results/tables/planned_comparison.tex",
@@ -55,6 +56,6 @@ rule planned_comparison:
     shell:
         recorded(
             "python -m headct.tables planned_comparison --statistics results/statistics"
-            " --evidence {input.evidence}"
+            " --evidence {input.evidence} --split {input.split}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )

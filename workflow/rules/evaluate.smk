@@ -170,6 +170,7 @@ rule table1:
     input:
         rules.statistics.output,
         evidence="results/audit/evidence.json",
+        split="results/cohort/split.tsv",
     output:
         tsv="results/tables/table1.tsv",
         tex="results/tables/table1.tex",
@@ -185,7 +186,7 @@ rule table1:
     shell:
         recorded(
             "python -m headct.tables table1 --statistics results/statistics"
-            " --evidence {input.evidence} --titles {params.titles:q}"
+            " --evidence {input.evidence} --split {input.split} --titles {params.titles:q}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
 
@@ -195,6 +196,7 @@ rule table2:
     input:
         rules.statistics.output,
         evidence="results/audit/evidence.json",
+        split="results/cohort/split.tsv",
     output:
         tsv="results/tables/table2.tsv",
         tex="results/tables/table2.tex",
@@ -209,7 +211,7 @@ rule table2:
     shell:
         recorded(
             "python -m headct.tables table2 --statistics results/statistics"
-            " --evidence {input.evidence}"
+            " --evidence {input.evidence} --split {input.split}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
 
@@ -245,6 +247,7 @@ rule table_e2:
     input:
         rules.statistics.output,
         evidence="results/audit/evidence.json",
+        split="results/cohort/split.tsv",
     output:
         tsv="results/tables/table_e2.tsv",
         tex="results/tables/table_e2.tex",
@@ -260,7 +263,7 @@ rule table_e2:
     shell:
         recorded(
             "python -m headct.tables table_e2 --statistics results/statistics"
-            " --evidence {input.evidence} --titles {params.titles:q}"
+            " --evidence {input.evidence} --split {input.split} --titles {params.titles:q}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
 
@@ -271,6 +274,7 @@ rule published_vs_reproduced:
         statistics=rules.statistics.output,
         published=PUBLISHED,
         evidence="results/audit/evidence.json",
+        split="results/cohort/split.tsv",
     output:
         tsv="results/tables/published_vs_reproduced.tsv",
         tex="results/tables/published_vs_reproduced.tex",
@@ -289,7 +293,7 @@ rule published_vs_reproduced:
     shell:
         recorded(
             "python -m headct.tables published_vs_reproduced --statistics results/statistics"
-            " --evidence {input.evidence}"
+            " --evidence {input.evidence} --split {input.split}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
 

@@ -197,7 +197,7 @@ def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:
     Raises:
         BadInput: every fault of the file.
     """
-    table = _read_given(path)
+    table = read_given(path)
     file = str(path)
     problems = _faulty_cells(table, file, set(cohort["scan_id"]), folds)
     table = table.merge(cohort[["scan_id", "participant_id", "status"]], on="scan_id")
@@ -220,7 +220,7 @@ def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:
     return table.drop(columns=["scan_id", "row", "status"])
 
 
-def _read_given(path: Path) -> pd.DataFrame:
+def read_given(path: Path) -> pd.DataFrame:
     """All cells as text, with their row number in the column ``row``."""
     if not path.is_file():
         raise BadInput([Problem(str(path), "there is no such file", key="split.file")])

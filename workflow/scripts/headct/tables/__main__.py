@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,7 @@ def arguments() -> argparse.ArgumentParser:
     for one in statistics:
         one.add_argument("--statistics", required=True, type=Path, help="folder of headct.statistics")
         one.add_argument("--evidence", type=Path, help="of headct.audit.evidence; its digest is printed")
+        one.add_argument("--split", type=Path, help="split.tsv; a note tells of repeated participants in it")
     statistics[-1].add_argument(
         "--published", type=Path, default=published.FOLDER, help="folder of the published numbers"
     )
@@ -65,8 +67,11 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    evidence = getattr(args, "evidence", None)
-    write(args.make(args), args.out, args.title_note, read_json(evidence)["sha256"] if evidence else "")
+    evidence, split = getattr(args, "evidence", None), getattr(args, "split", None)
+    table = args.make(args)
+    notes = [*table.notes, *page.repeated_participants(read_tsv(split))] if split else table.notes
+    digest = read_json(evidence)["sha256"] if evidence else ""
+    write(replace(table, notes=notes), args.out, args.title_note, digest)
     logger.info("%s", args.out.with_suffix(".html"))
 
 

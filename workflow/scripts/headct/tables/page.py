@@ -125,6 +125,18 @@ def _kind(cell: Cell) -> str:
     return f' class="{cell.kind}"{hint}' if cell.kind else ""
 
 
+def repeated_participants(split: pd.DataFrame) -> list[str]:
+    """A note if participants have several test scans, which the statistics take for independent ones."""
+    scans = split.loc[split["set"] == "test", "participant_id"]
+    n_scans, n_people = len(scans), scans.nunique()
+    if n_scans == n_people:
+        return []
+    return [
+        f"Warning: the {n_scans} test scans are of {n_people} participants, and scans of one participant"
+        " count here as independent. P values are too small and intervals too narrow."
+    ]
+
+
 def number(value: float, decimals: int = 2) -> str:
     """Fixed decimals with a true minus sign, never a negative zero; a dash where there is none."""
     if value is None or math.isnan(value):

@@ -1,0 +1,151 @@
+"""What can be known before any job starts: settings that their job could only refuse, and doubts to tell.
+
+A job finds the same faults, but hours later and in its own log. Nothing here imports a framework.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from headct import sheet
+from headct.networks import settings_problems
+from headct.problems import BadInput, Problem
+from headct.statistics.plan import PRIMARY, Plan
+
+BLASTCT_SCALE = 5
+"""Downsampling of DeepMedic's coarsest path, along each axis."""
+
+
+def check(config: Mapping[str, Any], name_of: Callable[[str], str], plan: Plan, plan_file: str) -> None:
+    """Refuse what no job could do; ``name_of`` names the configuration file of a key.
+
+    Raises:
+        BadInput: an unknown planner, a patch that does not fit its network, a split without test scan, a
+            primary endpoint of models that are not compared.
+    """
+    problems = [
+        *(replace(problem, file=name_of(problem.key)) for problem in _model_problems(config)),
+        *_split_problems(config["split"]["file"]),
+        *(
+            problem
+            for status, problem in _not_compared(plan, config["models"], plan_file)
+            if status == PRIMARY
+        ),
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def warnings(config: Mapping[str, Any], rows: list[dict[str, Any]], plan: Plan, plan_file: str) -> list[str]:
+    """What a run may go on with, but its user should know, one sentence each."""
+    said = [
+        f"{plan_file}, {problem.key}: {problem.value} {problem.message}. The results will list it as a"
+        " deviation."
+        for status, problem in _not_compared(plan, config["models"], plan_file)
+        if status != PRIMARY
+    ]
+    scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
+    repeated = sum(n > 1 for n in scans_of.values())
+    if repeated:
+        who = "1 participant has" if repeated == 1 else f"{repeated} participants have"
+        said.append(
+            f"{config['sheet']}: {who} several baseline scans. In the test set they would count as"
+            " independent: P values would be too small and intervals too narrow. The tables say so where it"
+            " happens."
+        )
+    return said
+
+
+def _not_compared(plan: Plan, models: Mapping[str, Any], file: str) -> Iterator[tuple[str, Problem]]:
+    """With the status of the endpoint, each model of the plan that is not among the compared ones."""
+    compared = [key for key, model in models.items() if model.get("replication", True)]
+    for status, endpoint in plan.endpoints():
+        for model in (endpoint.model, *endpoint.against):
+            if model in compared:
+                continue
+            close = difflib.get_close_matches(model, compared, n=1)
+            if model in models:
+                message = "is not compared in this run: it has 'replication: false'"
+            else:
+                message = "is no model of this run" + (f"; did you mean '{close[0]}'?" if close else "")
+            yield status, Problem(file, message, key=f"endpoint '{endpoint.name}'", value=model)
+
+
+def _model_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Faults of the settings of each model: its framework's, then its own."""
+    for key, model in config["models"].items():
+        framework = model["framework"]
+        if framework == "ensemble":
+            continue
+
+        def at(name: str, key: str = key, model: Any = model, framework: str = framework) -> str:
+            return f"models.{key}.{name}" if name in model else f"{framework}.{name}"
+
+        settings = {**config[framework], **model}
+        if framework == "nnunet":
+            yield from _nnunet_problems(settings, at)
+        elif framework == "blastct":
+            yield from _blastct_problems(settings, at)
+        else:
+            for problem in settings_problems(settings):
+                yield replace(problem, key=at(problem.key), message=f"model {key}: {problem.message}")
+
+
+def _nnunet_problems(settings: Mapping[str, Any], at: Callable[[str], str]) -> Iterator[Problem]:
+    known = planners()
+    if known and settings["planner"] not in known:
+        close = difflib.get_close_matches(settings["planner"], known, n=1)
+        advice = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}"
+        yield Problem(
+            "", f"nnU-Net has no planner of this name; {advice}", "", at("planner"), settings["planner"]
+        )
+    for configuration, n_axes in (("2d", 2), ("3d_fullres", 3)):
+        patch = settings["plan_changes"].get(configuration, {}).get("patch_size")
+        if patch is not None and len(patch) != n_axes:
+            key = f"{at('plan_changes')}.{configuration}.patch_size"
+            yield Problem("", f"must have {n_axes} numbers", "", key, str(patch))
+
+
+def _blastct_problems(settings: Mapping[str, Any], at: Callable[[str], str]) -> Iterator[Problem]:
+    layers, patch = len(settings["feature_maps"]), settings["patch_size_voxels"]
+    least = (2 * layers + 1) * BLASTCT_SCALE
+    if any(side % BLASTCT_SCALE or side < least for side in patch):
+        message = f"with {layers} layers each side must be a multiple of {BLASTCT_SCALE} and at least {least}"
+        yield Problem("", message, "", at("patch_size_voxels"), str(patch))
+
+
+@cache
+def planners() -> tuple[str, ...]:
+    """Names of nnU-Net's planners, read from its source; none where it is not installed."""
+    found = importlib.util.find_spec("nnunetv2")
+    if found is None or not found.submodule_search_locations:
+        return ()
+    folder = Path(found.submodule_search_locations[0]) / "experiment_planning"
+    sources = (path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
+    classes = [name for source in sources for name in re.findall(r"^class (\w+)\(", source, re.M)]
+    return tuple(name for name in classes if "Planner" in name)
+
+
+def _split_problems(file: str | None) -> list[Problem]:
+    """Faults of a split drawn elsewhere that need no cohort."""
+    if file is None:
+        return []
+    from headct import split  # imports pandas, which no other start of Snakemake should pay for
+
+    try:
+        table = split.read_given(Path(file))
+    except BadInput as error:
+        return error.problems
+    return [
+        Problem(file, f"no scan has the set '{name}'", key="set")
+        for name in split.SETS
+        if name not in set(table["set"])
+    ]
