@@ -12,7 +12,18 @@ COMMANDS = {
     *("underline", "multicolumn", "cmidrule", "toprule", "midrule", "bottomrule", "endhead", "endfoot"),
     *("raggedright", "arraybackslash", "linewidth", "ldots", "pm", "times", "cdot", "surd", "Sigma", "leq"),
     *("setlength", "tabcolsep", "nopagebreak", "makebox", "shortstack"),
-    *("geq", "textbackslash", "textasciitilde", "textasciicircum"),
+    *(
+        "geq",
+        "textbackslash",
+        "textasciitilde",
+        "textasciicircum",
+        "approx",
+        "neq",
+        "rightarrow",
+        "infty",
+        "ll",
+    ),
+    *("gg", "mu", "alpha", "kappa", "Omega", "r", "v", "c", "H", "u"),
 }
 """What LaTeX with booktabs, longtable and array knows, of what we write."""
 
@@ -41,6 +52,8 @@ def assert_latex_compiles(text: str) -> None:
         spec, _, rows = table.removeprefix("[l]").partition("\n")
         assert COLUMN.sub("", spec[1:-1]) == "", "an unknown kind of column"
         n = len(COLUMN.findall(spec[1:-1]))
+        begins = re.findall(r"(?:\\\\|\\(?:top|mid|bottom)rule)\s*([\[*(])", rows)
+        assert not begins, "a row begins with what the line before it takes for its argument"
         rows = re.sub(r"\\shortstack\[.\]\{[^{}]*\}", "", rows)
         for row in rows.split("\\\\\n")[:-1]:
             spans = [int(span) for span in re.findall(r"\\multicolumn\{(\d+)\}", row)]

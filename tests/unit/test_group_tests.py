@@ -123,6 +123,7 @@ def test_equal_adjusted_p_as_scikit_posthocs(ozone: dict[str, np.ndarray]) -> No
         ({"a": np.array([1.0, 2.0])}, "needs 2 groups"),
         ({"a": np.ones(3), "b": np.ones(4)}, "all values are equal"),
         ({"a": np.ones(1), "b": np.zeros(1)}, "cannot differ"),
+        ({name: np.array([float(i)]) for i, name in enumerate("abc")}, "each group has one value"),
         ({"a": np.ones(3), "b": np.array([])}, "needs 2 groups"),
     ],
 )

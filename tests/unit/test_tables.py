@@ -117,6 +117,21 @@ def test_latex_of_a_table() -> None:
     assert text.count(r"\midrule") == 2
 
 
+def test_latex_of_titles_that_begin_with_what_a_row_takes_for_its_argument() -> None:
+    titles = ["[a] b", "*c", "(d)", 'κ-Net "α"', "Őr «Ω»", "a--b", "„e“ ‘f’"]
+    columns = [("", "Model"), *((("", title)) for title in titles)]
+    rows = [[page.Cell(title)] * len(columns) for title in titles]
+    text = latex(
+        page.Table("[T]", pd.DataFrame(), [page.Panel(columns, rows, "[A]", frozenset({0, 2}))], ["*n"])
+    )
+    assert_latex_compiles(text)
+    assert "\n{}[a] b & " in text
+    assert escape('κ-Net "α"') == r"$\kappa$-Net ''$\alpha$''"
+    assert escape("Őr «Ω»") == r"\H{O}r $\ll$$\Omega$$\gg$"
+    assert escape("a---b") == "a-{}-{}-b"
+    assert escape("中") == "中", "kept for engines that know it"
+
+
 def test_latex_of_a_wide_table_fits_a_line() -> None:
     """Groups of columns stay together and those before them repeat; running text is broken."""
     groups = [("", "Model"), ("", "Set"), *((label, f"Number {i}") for label in LABELS for i in range(3))]
@@ -143,6 +158,8 @@ def test_latex_of_a_wide_table_fits_a_line() -> None:
         r"≈ \\",
         r"\begin{x}",
         r"\foo \\",
+        "fine \\\\\n[a] \\\\",
+        "fine \\\\\n*a \\\\",
     ],
 )
 def test_reader_of_latex_finds_faults(broken: str) -> None:
@@ -213,7 +230,7 @@ def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> 
 def test_table_1_of_a_single_model() -> None:
     only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), DICE_MARGIN)
     table = table_1(only, {})
-    assert "Kruskal-Wallis test undefined" in "\n".join(table.notes)
+    assert "Kruskal-Wallis and Dunn's tests undefined" in "\n".join(table.notes)
     assert (table.numbers["mark_mean"] == "").all()
 
 

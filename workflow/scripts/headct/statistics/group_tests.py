@@ -213,6 +213,8 @@ def _why_undefined(filled: Groups) -> str:
         raise ValueError("values are not all finite")
     if len(pooled) < 3:
         return f"ranks of {len(pooled)} values cannot differ"
+    if len(pooled) == len(filled):
+        return "each group has one value, so its ranks tell nothing"
     if np.ptp(pooled) == 0:
         return "all values are equal"
     return ""

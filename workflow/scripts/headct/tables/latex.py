@@ -7,11 +7,56 @@ commands, so that any engine takes it. Set for lines of 160 mm (A4 with margins 
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import wrap
 
 from headct.tables.page import EVIDENCE, Cell, Panel, Table
+
+
+def _greek() -> dict[str, str]:
+    """Greek letters as commands; those that look like Latin ones have none and are these."""
+    names = (
+        *(
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+        ),
+        *("nu", "xi", "o", "pi", "rho", "varsigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+    )
+    with_capital = {
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+    }
+    latin = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))
+    small = {chr(ord("α") + i): f"$\\{name}$" for i, name in enumerate(names)}
+    capital = {
+        letter.upper(): f"$\\{name.capitalize()}$"
+        for letter, name in zip(small, names, strict=True)
+        if name.capitalize() in with_capital
+    }
+    return small | capital | latin
+
 
 SIGNS = str.maketrans(
     {
@@ -32,12 +77,37 @@ SIGNS = str.maketrans(
         "≥": r"$\geq$",
         "²": "$^2$",
         "–": "--",
+        "—": "---",
         "“": "``",
         "”": "''",
+        '"': "''",
+        "„": ",{},",
+        "‘": "`",
         "’": "'",
+        "«": r"$\ll$",
+        "»": r"$\gg$",
+        "‹": "$<$",
+        "›": "$>$",
         "…": r"\ldots{}",
+        "→": r"$\rightarrow$",
+        "≈": r"$\approx$",
+        "≠": r"$\neq$",
+        "∞": r"$\infty$",
+        "µ": r"$\mu$",
+        **_greek(),
     }
 )
+
+ACCENTS = {
+    **{"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u"},
+    **{"\u0307": ".", "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c"},
+}
+"""Commands of the accents that letters beyond Latin-1 are put together with."""
+
+LAST_OF_LATIN_1 = 0xFF
+
+READ_AS_ARGUMENT = ("[", "*", "(")
+"""What a row, line or rule before it would take for an argument of its own, if a text begins with it."""
 
 LINE = 100
 """Digits that a line of 160 mm takes at \\footnotesize, with some room to spare."""
@@ -66,8 +136,23 @@ def latex(table: Table, title_note: str = "", evidence: str = "") -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX prints it."""
-    return text.translate(SIGNS)
+    """Text as LaTeX prints it; what it has no command for stays, for engines that read Unicode."""
+    text = re.sub("-(?=-)", "-\0", text)  # else two hyphens were a dash
+    whole = "".join(_letter(sign) for sign in text).replace("\0", "{}")
+    return "{}" + whole if text.startswith(READ_AS_ARGUMENT) else whole
+
+
+def _letter(sign: str) -> str:
+    """One character: a command, itself, or a letter with its accent."""
+    written = sign.translate(SIGNS)
+    if written != sign or ord(sign) <= LAST_OF_LATIN_1:
+        return written
+    letter, *accents = unicodedata.normalize("NFD", sign)
+    if accents and letter.isascii() and all(accent in ACCENTS for accent in accents):
+        for accent in accents:
+            letter = rf"\{ACCENTS[accent]}{{{letter}}}"
+        return letter
+    return sign
 
 
 def _longtable(panel: Panel) -> str:

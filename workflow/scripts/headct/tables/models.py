@@ -134,7 +134,7 @@ def _test_notes(statistics: Statistics) -> list[str]:
     dunn = statistics["dunn"]
     for row in statistics["kruskal_wallis"].to_dict("records"):
         if np.isnan(row["p"]):
-            notes.append(f"{row['label']}: Kruskal-Wallis test undefined, {row['note']}.")
+            notes.append(f"{row['label']}: Kruskal-Wallis and Dunn's tests undefined, {row['note']}.")
             continue
         pairs = dunn[(dunn["label"] == row["label"]) & dunn["p_adjusted"].notna()]
         different = int((pairs["p_adjusted"] < ALPHA).sum())
