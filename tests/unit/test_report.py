@@ -83,7 +83,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("test_annotation", "Raters of the training set: r1 (n = 2); of the test set: r2 (n = 1)."),
         ("rater_agreement", "by the same rater, n = 7: ICH mean Dice 0.900, ICC of volumes 0.98"),
         ("set_sizes", "training set has 2 scans of 2 participants, the test set 1 scan of 1 participant."),
-        ("disjoint", "by participant (0 in both), not by site (0 of 2 sites are in both)"),
+        ("disjoint", "by participant (0 in both), and by site, too (none in both)"),
         ("balance", "largest standardised mean difference is 0.34 (sex men)"),
         ("prevalence", "IVH in 1/2 (50%) of the training and 1/1 (100%) of the test scans"),
         ("lesion_sizes", "PHE 12.3 (5.0–20.0) mL"),
@@ -100,7 +100,10 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("measures", "surface Dice at 1 mm (ICH), 1 mm (PHE) and 1 mm (IVH)"),
         ("positivity", "above 0 mL and 0.1 mL"),
         ("sensitivity", "sites drawn, IVH Dice difference 0.040 (95% CI, −0.020 to 0.100)"),
-        ("subgroups", "1 of 2 cells"),
+        ("subgroups", "site and gantry tilt; 1 of 2 cells"),
+        ("reference", "one mask per scan, with the classes intracerebral haemorrhage (ICH), perihaematomal"),
+        ("external_test", "No test scan is of a site with training scans"),
+        ("plan", "Nothing deviates from it."),
         ("plan", "The analysis plan of 2026-11-23 (SHA-256 ffff"),
         ("intervals", "10000 resamples, seed 2022"),
         ("published", "cannot tell (n = 2), holds (n = 1)"),
@@ -134,6 +137,104 @@ def test_without_second_readings_this_is_said(results: Path) -> None:
     path = results / "statistics/rater_agreement.tsv"
     write_tsv(read_tsv(path).iloc[:0], path)
     assert "no second readings" in text_of("rater_agreement", results)
+
+
+def changed(results: Path, name: str, **values: object) -> None:
+    """A table of the statistics with other values in whole columns."""
+    path = results / f"statistics/{name}.tsv"
+    write_tsv(read_tsv(path).assign(**values), path)
+
+
+def emptied(results: Path, name: str) -> None:
+    path = results / f"statistics/{name}.tsv"
+    write_tsv(read_tsv(path).iloc[:0], path)
+
+
+def reconfigured(results: Path, **blocks: object) -> None:
+    write_json(read_json(results / "config.json") | blocks, results / "config.json")
+
+
+def test_an_endpoint_that_could_not_be_evaluated_is_not_told_as_if_it_had_been(results: Path) -> None:
+    none = float("nan")
+    changed(results, "endpoints", difference=none, lower=none, upper=none, note="not part of this run: unet")
+    emptied(results, "sensitivity")
+    emptied(results, "subgroups")
+    for name in ("statistics", "primary_endpoint"):
+        text = text_of(name, results)
+        assert "could not be evaluated: IVH Dice: not part of this run: unet." in text
+        assert "minus" not in text
+    assert text_of("sensitivity", results).startswith("There are no sensitivity analyses")
+    assert text_of("subgroups", results).startswith(
+        "Subgroups fixed in the plan: site and gantry tilt; none could be analysed."
+    )
+
+
+def test_deviations_from_the_plan_and_a_plan_without_subgroups(results: Path) -> None:
+    path = results / "statistics/plan.tsv"
+    rows = read_tsv(path)
+    deviation = pd.DataFrame(
+        [{"kind": "deviation", "item": "endpoint PHE", "value": "focal is not part of this run"}]
+    )
+    write_tsv(pd.concat([rows[rows["item"] != "subgroups"], deviation]), path)
+    assert "Deviations from it: endpoint PHE: focal is not part of this run." in text_of("plan", results)
+    assert text_of("subgroups", results) == "The analysis plan fixes no subgroups."
+
+
+def test_a_class_that_no_mask_has_was_not_delineated(results: Path) -> None:
+    path = results / "statistics/cohort_tests.tsv"
+    rows = read_tsv(path)
+    rows.loc[rows["characteristic"] == "IVH", ["train_count", "test_count"]] = 0
+    write_tsv(rows, path)
+    assert text_of("reference", results).endswith(
+        "(ICH) and perihaematomal oedema (PHE). No mask of an analysed scan has intraventricular haemorrhage."
+    )
+
+
+def test_sites_in_both_sets_are_told(results: Path) -> None:
+    cohort = read_tsv(results / "cohort/cohort.tsv")
+    write_tsv(cohort.assign(site="A"), results / "cohort/cohort.tsv")
+    assert (
+        text_of("external_test", results)
+        == "Of the test scans 1/1 (100%) are of sites with training scans, too."
+    )
+    assert "not by site (1 of 1 in both)" in text_of("disjoint", results)
+    assert "sites that were trained on" in text_of("known_limits", results)
+
+
+def test_a_split_from_a_file_was_not_drawn(results: Path) -> None:
+    config = read_json(results / "config.json")
+    reconfigured(results, split=config["split"] | {"file": "given.tsv"})
+    assert "were taken from a list made elsewhere, by participant" in text_of("partition", results)
+
+
+def test_one_model_was_compared_with_none(results: Path) -> None:
+    config = read_json(results / "config.json")
+    reconfigured(results, models={"unet": config["models"]["unet"]})
+    summary = read_tsv(results / "statistics/dice_summary.tsv")
+    write_tsv(summary[summary["model"] == "unet"], results / "statistics/dice_summary.tsv")
+    assert text_of("models", results).startswith(
+        "One model was evaluated, and compared with no other: U-Net ("
+    )
+    assert text_of("statistics", results).startswith("No models were compared with each other")
+
+
+def test_no_statement_ends_in_an_empty_list(results: Path) -> None:
+    for name in (
+        "endpoints",
+        "sensitivity",
+        "subgroups",
+        "detection",
+        "cohort_tests",
+        "rater_agreement",
+        "claims",
+    ):
+        emptied(results, name)
+    config = read_json(results / "config.json")
+    reconfigured(results, ingest=config["ingest"] | {"series_preference": []})
+    whole = facts.read(results)
+    for name, statement in STATEMENTS.items():
+        text = statement(whole).text
+        assert not re.search(r": ?[.;]|\(\)| ,|: none|\bnone\.$", text), (name, text)
 
 
 def test_only_a_simulated_trial_is_called_simulated(results: Path) -> None:

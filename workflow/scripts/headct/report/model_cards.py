@@ -49,9 +49,7 @@ def html(model: str, facts: Facts) -> str:
         _stated("model_output", facts),
         page.heading("Intended use"),
         page.paragraph(intended),
-        page.paragraph(
-            "Input: one non-contrast head CT like those of the training set. Anything else was not tested."
-        ),
+        page.paragraph("Input: one head CT like those of the training set. Anything else was not tested."),
         page.heading("Training data"),
         *(
             _stated(name, facts)

@@ -18,7 +18,7 @@ from headct.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.report.facts import Facts
 from headct.statistics.agreement import ALL_SCANS
 from headct.statistics.cohort_tests import MEDIAN_IQR, SHARE
-from headct.statistics.plan import PRIMARY
+from headct.statistics.plan import DEVIATION, PRIMARY
 from headct.tables.page import DASH, count, number, share, spread
 
 DICE_DECIMALS = 3
@@ -47,6 +47,9 @@ LOSSES = {
     "focal_tversky": "focal Tversky",
 }
 """nnU-Net's losses in words, where their key is none."""
+
+OLDEST_YEARS = 120
+"""A cap of ages at which nothing is capped, for the sheet takes no higher one."""
 
 CODE = "audit/workflow/"
 LEDGER = "audit/test_set_ledger.tsv"
@@ -90,6 +93,12 @@ def listed(words: Iterable[str]) -> str:
 def counted(n: int, noun: str) -> str:
     """``1 scan``, ``2 scans``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def telling(lead: str, parts: Iterable[str], none: str) -> str:
+    """``lead: a; b.``, or what is said where there is nothing to list."""
+    said = "; ".join(parts)
+    return f"{lead}: {said}." if said else none
 
 
 def estimate(row: Row, name: str, decimals: int = DICE_DECIMALS, percent: bool = False) -> str:
@@ -173,10 +182,12 @@ def input_criteria(facts: Facts) -> str:
 @borne_out_by("config.json", "cohort/cohort.tsv")
 def series_choice(facts: Facts) -> str:
     """Which series of a folder."""
-    order = listed(CRITERIA[name] for name in facts.config["ingest"]["series_preference"])
+    order = [CRITERIA[name] for name in facts.config["ingest"]["series_preference"]]
+    if not order:
+        return "A scan with several series that could be used was an error. No other subset was chosen."
     return (
-        f"Where a scan had several series, one was chosen by, in turn: {order}. What that left open was an"
-        " error, not a guess. No other subset was chosen."
+        f"Where a scan had several series, one was chosen by, in turn: {listed(order)}. What that left open"
+        " was an error, not a guess. No other subset was chosen."
     )
 
 
@@ -196,10 +207,10 @@ def acquisition(facts: Facts) -> str:
 
 @borne_out_by("cohort/cohort.tsv")
 def conversion(facts: Facts) -> str:
-    """From DICOM to volumes."""
+    """From the scanner's images to volumes."""
     return (
-        "DICOM series were converted to Hounsfield units on their own acquisition grid, without resampling,"
-        " and masks were matched to it slice by slice. Volumes are voxel counts times pixel area times the"
+        "Scans were converted to Hounsfield units on their own acquisition grid, without resampling, and"
+        " masks were matched to it slice by slice. Volumes are voxel counts times pixel area times the"
         " distance that each slice stands for, which takes gantry tilt and uneven gaps into account."
     )
 
@@ -208,25 +219,36 @@ def conversion(facts: Facts) -> str:
 def preprocessing(facts: Facts) -> str:
     """What each pipeline did to the volumes."""
     lines = [
-        f"{facts.title(model)}: spacing {joined(runs, 'spacing_mm', 'spacing_mm_xyz')} mm"
-        + (f", window {window} HU" if (window := joined(runs, "hu_window", separator=" to ")) else "")
+        f"{facts.title(model)}: {', '.join(known)}"
         for model, runs in facts.training.items()
+        if (known := _prepared_by(runs))
     ]
     clipped = any(settings["framework"] == "nnunet" for settings in facts.models.values())
-    return f"Each model saw the volumes as its own pipeline prepares them ({'; '.join(lines)})." + (
+    details = f" ({'; '.join(lines)})" if lines else ""
+    return f"Each model saw the volumes as its own pipeline prepares them{details}." + (
         " nnU-Net clips to percentiles of the intensities in lesions of the training scans."
         if clipped
         else ""
     )
 
 
+def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Spacing and intensity window of a model, as far as its records have them."""
+    spacing, window = (
+        joined(runs, "spacing_mm", "spacing_mm_xyz"),
+        joined(runs, "hu_window", separator=" to "),
+    )
+    return [*([f"spacing {spacing} mm"] if spacing else []), *([f"window {window} HU"] if window else [])]
+
+
 @borne_out_by("cohort/cohort.tsv")
 def deidentification(facts: Facts) -> str:
     """Identifiers."""
     cap = facts.config["cohort"]["age_cap_years"]
+    ages = "" if cap >= OLDEST_YEARS else f", ages above {cap} years are shown as {cap}"
     return (
-        "Of the DICOM headers only an allow-list of technical facts was kept; results carry the identifiers"
-        f" of the sample sheet alone, ages above {cap} years are shown as {cap}. The pixels were not altered"
+        "Of the images' headers only an allow-list of technical facts was kept; results carry the identifiers"
+        f" of the sample sheet alone{ages}. The pixels were not altered"
         " (no removal of faces)."
     )
 
@@ -250,11 +272,20 @@ def missing_data(facts: Facts) -> str:
 # -- the reference -----------------------------------------------------------------------------------
 
 
-@borne_out_by("cohort/cohort.tsv")
+@borne_out_by("cohort/cohort.tsv", "statistics/cohort_tests.tsv")
 def reference(facts: Facts) -> str:
-    """What was drawn."""
-    names = listed(f"{NAMES[label]} ({label})" for label in LABELS)
-    return f"The reference is one mask per scan, in which a rater delineated {names}."
+    """The classes of the masks, and which of them no mask has."""
+    rows = _characteristics(facts, SHARE)
+    found = {
+        label: rows[label]["train_count"] + rows[label]["test_count"] for label in LABELS if label in rows
+    }
+    drawn = [f"{NAMES[label]} ({label})" for label in LABELS if found.get(label, 0)]
+    absent = [NAMES[label] for label in LABELS if label in found and not found[label]]
+    classes = (
+        f", with the classes {listed(drawn)}" if len(drawn) > 1 else f", of {listed(drawn)}" if drawn else ""
+    )
+    lacking = f" No mask of an analysed scan has {listed(absent)}." if absent else ""
+    return f"The reference is one mask per scan{classes}.{lacking}"
 
 
 @borne_out_by("cohort/cohort.tsv")
@@ -266,7 +297,7 @@ def raters(facts: Facts) -> str:
 @borne_out_by("cohort/split.tsv", "cohort/cohort.tsv")
 def test_annotation(facts: Facts) -> str:
     """The test set's masks."""
-    rows = facts.included.merge(facts.split[["scan_id", "set"]], on="scan_id")
+    rows = _scans_with_sets(facts)
     by_set = {name: tallied(rows.loc[rows["set"] == name, "rater"].fillna("not stated")) for name in SETS}
     return f"Raters of the training set: {by_set['train']}; of the test set: {by_set['test']}."
 
@@ -303,6 +334,7 @@ def same_scan(facts: Facts) -> str:
 def partition(facts: Facts) -> str:
     """How the sets were drawn."""
     drawn = listed(facts.split["drawn_by"].dropna().unique())
+    how = "taken from a list made elsewhere" if facts.config["split"]["file"] else "drawn"
     used = facts.config["training"]["folds"]
     folds = (
         "all training scans were used at once"
@@ -310,7 +342,8 @@ def partition(facts: Facts) -> str:
         else f"trained folds: {listed(map(str, used))}"
     )
     return (
-        f"Training and test set were drawn by participant ({drawn}); {folds}, and no set was kept for tuning."
+        f"Training and test set were {how}, by participant ({drawn}); {folds}, and no set was kept for"
+        " tuning."
     )
 
 
@@ -329,13 +362,20 @@ def set_sizes(facts: Facts) -> str:
 def disjoint(facts: Facts) -> str:
     """Participants in both sets, counted."""
     both = int((facts.split.groupby("participant_id")["set"].nunique() > 1).sum())
-    sites = (
-        facts.included.merge(facts.split[["scan_id", "set"]], on="scan_id").groupby("site")["set"].nunique()
-    )
-    return (
-        f"The sets are disjoint by participant ({both} in both), not by site"
-        f" ({int((sites > 1).sum())} of {len(sites)} sites are in both)."
-    )
+    shared, n_sites = len(_shared_sites(facts)), facts.included["site"].nunique()
+    by_site = f"not by site ({shared} of {n_sites} in both)" if shared else "and by site, too (none in both)"
+    by_participant = "disjoint" if not both else "not disjoint"
+    return f"The sets are {by_participant} by participant ({both} in both), {by_site}."
+
+
+def _shared_sites(facts: Facts) -> set[str]:
+    """Sites with scans in both sets."""
+    sites = _scans_with_sets(facts).groupby("site")["set"].nunique()
+    return set(sites.index[sites > 1])
+
+
+def _scans_with_sets(facts: Facts) -> pd.DataFrame:
+    return facts.included.merge(facts.split[["scan_id", "set"]], on="scan_id")
 
 
 @borne_out_by("tables/table2.html", "cohort/balance.tsv")
@@ -361,7 +401,7 @@ def prevalence(facts: Facts) -> str:
         for label in LABELS
         if (row := rows.get(label))
     ]
-    return f"Lesions: {'; '.join(parts)}."
+    return telling("Lesions", parts, "How often each lesion occurs could not be counted.")
 
 
 @borne_out_by("tables/table2.html", "statistics/cohort_tests.tsv")
@@ -373,7 +413,8 @@ def lesion_sizes(facts: Facts) -> str:
         for label in LABELS
         if (row := rows.get(f"{label}_volume_ml"))
     ]
-    return f"Median volumes in the test scans that have the lesion, with quartiles: {'; '.join(parts)}."
+    lead = "Median volumes in the test scans that have the lesion, with quartiles"
+    return telling(lead, parts, "No volumes of lesions are known.")
 
 
 def _characteristics(facts: Facts, statistic: str) -> dict[str, Row]:
@@ -407,7 +448,12 @@ def description(facts: Facts, model: str) -> str:
     network = joined(runs, "network", "architecture")
     loss = joined(runs, "loss")
     parameters = joined(runs, "parameters", "n_parameters")
-    return f"{network}, {parameters} parameters, loss: {LOSSES.get(loss, loss)}"
+    known = [
+        network,
+        f"{parameters} parameters" if parameters else "",
+        loss and f"loss: {LOSSES.get(loss, loss)}",
+    ]
+    return ", ".join(filter(None, known))
 
 
 def training_of(facts: Facts, model: str) -> str:
@@ -429,7 +475,9 @@ def training_of(facts: Facts, model: str) -> str:
 def models(facts: Facts) -> str:
     """Each model in a clause."""
     described = [f"{facts.title(model)} ({description(facts, model)})" for model in facts.models]
-    return f"{counted(len(described), 'model')} were compared: {'; '.join(described)}."
+    if len(described) == 1:
+        return f"One model was evaluated, and compared with no other: {described[0]}."
+    return f"{len(described)} models were compared: {'; '.join(described)}."
 
 
 @borne_out_by("tables/table_e1.html")
@@ -455,8 +503,9 @@ def software(facts: Facts) -> str:
 @borne_out_by("tables/table_e1.html")
 def initialisation(facts: Facts) -> str:
     """Initial weights."""
-    seeds = listed(map(str, facts.config["training"]["seeds"]))
-    return f"Weights were drawn at random by each framework, from seed {seeds}; none were pre-trained."
+    seeds = facts.config["training"]["seeds"]
+    named = f"seed{'s' if len(seeds) > 1 else ''} {listed(map(str, seeds))}"
+    return f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
 
 
 @borne_out_by("tables/table_e1.html", "figures/training_curves/")
@@ -473,6 +522,8 @@ def class_imbalance(facts: Facts) -> str:
     for model, runs in facts.training.items():
         settings = runs[0]["settings"]
         shares += [f"{facts.title(model)} {settings[name]:g}" for name in names if name in settings]
+    if not shares:
+        return "Predictions were not recalibrated."
     return (
         "Lesions are a small part of a scan, so a set share of the patches was drawn around them"
         f" ({', '.join(shares)}). Predictions were not recalibrated."
@@ -559,9 +610,10 @@ def measures(facts: Facts) -> str:
 @borne_out_by("config.json", "statistics/detection.tsv")
 def positivity(facts: Facts) -> str:
     """Thresholds of presence."""
-    thresholds = listed(
-        f"{value:g} mL" for value in sorted(facts.statistics["detection"]["threshold_ml"].unique())
-    )
+    values = sorted(facts.statistics["detection"]["threshold_ml"].unique())
+    if not values:
+        return "Detection was not analysed."
+    thresholds = listed(f"{value:g} mL" for value in values)
     return (
         f"A lesion counts as present, in reference and prediction alike, above {thresholds}, as the analysis"
         " plan fixes it; the lowest is the one of the tables."
@@ -572,10 +624,14 @@ def positivity(facts: Facts) -> str:
 def plan(facts: Facts) -> str:
     """The analysis plan."""
     items = plan_items(facts)
+    rows = facts.statistics["plan"]
+    deviations = [
+        f"{row['item']}: {row['value']}" for row in rows[rows["kind"] == DEVIATION].to_dict("records")
+    ]
     return (
         f"The analysis plan of {items['date']} (SHA-256 {items['sha256']}) fixed endpoints, margins,"
-        " subgroups and seeds; deviations from it are listed in the results."
-    )
+        " subgroups and seeds. "
+    ) + telling("Deviations from it", deviations, "Nothing deviates from it.")
 
 
 def plan_items(facts: Facts) -> Row:
@@ -587,19 +643,40 @@ def plan_items(facts: Facts) -> Row:
 @borne_out_by("tables/planned_comparison.html", "tables/table1.html", "figures/dunn_heatmap.pdf")
 def statistics(facts: Facts) -> str:
     """Tests."""
-    primary = listed(_contrast(facts, row) for row in _endpoints(facts, PRIMARY))
+    sets = "the sets by chi-squared and t tests; P < .05 was taken as significant."
+    compared = [key for key, model in facts.models.items() if model.get("replication", True)]
+    if len(compared) < 2:
+        return f"No models were compared with each other; {sets}"
     return (
         "As in the study that is reproduced, Dice was compared by Kruskal-Wallis and Dunn's test with"
-        " false-discovery-rate correction, and the sets by chi-squared and t tests; P < .05 was taken as"
-        " significant. Beside that, the planned comparison is scan by scan: sign flips, McNemar's test,"
+        f" false-discovery-rate correction, and {sets}"
+        " Beside that, the planned comparison is scan by scan: sign flips, McNemar's test,"
         " Wilcoxon's signed ranks, with Holm's correction for the key secondary endpoints and Benjamini and"
-        f" Hochberg's for all pairs. The primary endpoint is decided by its 95% interval: {primary}."
+        " Hochberg's for all pairs. "
+    ) + telling(
+        "The primary endpoint is decided by its 95% interval",
+        [_contrast(facts, row) for row in _evaluated(facts, PRIMARY)],
+        _primary_not_evaluated(facts),
     )
 
 
-def _endpoints(facts: Facts, status: str) -> Sequence[Row]:
+def _evaluated(facts: Facts, status: str) -> Sequence[Row]:
+    """Endpoints of the plan that have a result."""
     rows = facts.statistics["endpoints"]
-    return rows[rows["status"] == status].to_dict("records")
+    return rows[(rows["status"] == status) & rows["difference"].notna()].to_dict("records")
+
+
+def _primary_not_evaluated(facts: Facts) -> str:
+    rows = facts.statistics["endpoints"]
+    why = [
+        f"{row['endpoint']}: {row['note']}"
+        for row in rows[(rows["status"] == PRIMARY) & rows["difference"].isna()].to_dict("records")
+    ]
+    return telling(
+        "The primary endpoint of the plan could not be evaluated",
+        why,
+        "The plan's primary endpoint is missing.",
+    )
 
 
 def _contrast(facts: Facts, row: Row) -> str:
@@ -621,26 +698,35 @@ def intervals(facts: Facts) -> str:
 def sensitivity(facts: Facts) -> str:
     """Sensitivity analyses of the endpoints."""
     rows = facts.statistics["sensitivity"]
+    if rows.empty:
+        return "There are no sensitivity analyses, for no endpoint of the plan could be evaluated."
     primary = [
         f"{row['analysis']}, {row['endpoint']} difference {estimate(row, 'difference')}"
         for row in rows[rows["status"] == PRIMARY].to_dict("records")
     ]
     kinds = listed(rows["analysis"].unique())
-    return f"Sensitivity analyses of every endpoint: {kinds}. Of the primary one: {'; '.join(primary)}."
+    return f"Sensitivity analyses of every endpoint: {kinds}. " + telling(
+        "Of the primary one", primary, "The primary one could not be evaluated."
+    )
 
 
 @borne_out_by("statistics/subgroups.tsv")
 def subgroups(facts: Facts) -> str:
     """Subgroups of the plan; which were too small."""
+    names = [name for name in str(plan_items(facts).get("subgroups", "")).split("; ") if name]
+    if not names:
+        return "The analysis plan fixes no subgroups."
     rows = facts.statistics["subgroups"]
     cells = rows.drop_duplicates(["subgroup", "level", "label"])
     small = int(cells["note"].fillna("").str.contains("suppressed").sum())
-    names = list(rows["subgroup"].unique())
+    shown = (
+        f"{small} of {len(cells)} cells (level and lesion) had too few scans to be shown"
+        if len(cells)
+        else "none could be analysed"
+    )
     absent = [name for name in ("age", "sex", "ethnicity") if name not in names]
-    return (
-        f"Subgroups fixed in the plan: {listed(names)}; {small} of {len(cells)} cells (level and lesion) had"
-        " too few"
-        " scans to be shown." + (f" Not among them: {listed(absent)}." if absent else "")
+    return f"Subgroups fixed in the plan: {listed(names)}; {shown}." + (
+        f" Not among them: {listed(absent)}." if absent else ""
     )
 
 
@@ -656,7 +742,15 @@ def internal_test(facts: Facts) -> str:
 @borne_out_by("cohort/cohort.tsv")
 def external_test(facts: Facts) -> str:
     """External data."""
-    return "No external data were tested in this run: the test set is of the same source as the training set."
+    rows = _scans_with_sets(facts)
+    tested = rows[rows["set"] == "test"]
+    known = int(tested["site"].isin(_shared_sites(facts)).sum())
+    if not known:
+        return (
+            "No test scan is of a site with training scans; whether the test is an external one is for the"
+            " authors to say."
+        )
+    return f"Of the test scans {share(known, len(tested))} are of sites with training scans, too."
 
 
 @borne_out_by("cohort/flow.tsv", "predictions/")
@@ -697,11 +791,9 @@ def primary_endpoint(facts: Facts) -> str:
     """The primary endpoint's difference and verdict."""
     parts = [
         f"{_contrast(facts, row)}: {estimate(row, 'difference')}; verdict: {row['verdict']}"
-        for row in _endpoints(facts, PRIMARY)
+        for row in _evaluated(facts, PRIMARY)
     ]
-    return (
-        f"Primary endpoint. {'. '.join(parts)}." if parts else "The primary endpoint could not be evaluated."
-    )
+    return f"Primary endpoint. {'. '.join(parts)}." if parts else _primary_not_evaluated(facts)
 
 
 def detection_rows(facts: Facts, model: str) -> Sequence[Row]:
@@ -719,9 +811,7 @@ def detection(facts: Facts) -> str:
         f" {estimate(row, 'specificity', percent=True)}"
         for row in detection_rows(facts, facts.main_model)
     ]
-    return (
-        f"Detection by scan, {facts.title(facts.main_model)}: {'; '.join(parts)}. Other models: in the table."
-    )
+    return _of_main_model("Detection by scan", parts, facts)
 
 
 @borne_out_by("statistics/detection.tsv")
@@ -732,7 +822,13 @@ def cross_table(facts: Facts) -> str:
         f" {row['tn']} true negative"
         for row in detection_rows(facts, facts.main_model)
     ]
-    return f"By scan, {facts.title(facts.main_model)}: {'; '.join(parts)}. Other models: in the table."
+    return _of_main_model("By scan", parts, facts)
+
+
+def _of_main_model(lead: str, parts: Sequence[str], facts: Facts) -> str:
+    if not parts:
+        return "Detection was not analysed."
+    return f"{lead}, {facts.title(facts.main_model)}: {'; '.join(parts)}. Other models: in the table."
 
 
 @borne_out_by("figures/worst_cases.pdf", "statistics/volume_overlap.tsv", "metrics/")
@@ -744,11 +840,13 @@ def failures(facts: Facts) -> str:
         for row in detection_rows(facts, facts.main_model)
     ]
     worst = facts.title(facts.config["figures"]["cases"]["select_by"])
-    return (
+    wrong = (
         f"Scans in which {facts.title(facts.main_model)} was wrong about presence: {'; '.join(parts)}"
-        f" ({DASH}: no such scan). The worst cases of {worst} are shown; every scan's measures are in the"
-        " metrics tables."
+        f" ({DASH}: no such scan). "
+        if parts
+        else ""
     )
+    return f"{wrong}The worst cases of {worst} are shown; every scan's measures are in the metrics tables."
 
 
 @borne_out_by("tables/published_vs_reproduced.html", "statistics/claims.tsv")
@@ -760,6 +858,8 @@ def published(facts: Facts) -> str:
         if facts.simulated
         else ""
     )
+    if verdicts.empty:
+        return "No claim of the published study could be held against this run."
     return f"Claims of the published study held against this run: {tallied(verdicts)}. {kind}".strip()
 
 
@@ -767,7 +867,11 @@ def published(facts: Facts) -> str:
 def known_limits(facts: Facts) -> str:
     """Limits that follow from the design of the run."""
     seeds = facts.config["training"]["seeds"]
-    limits = ["one split of one source of data, no external test", "one reference mask per scan"]
+    limits = ["one split of the data", "one reference mask per scan"]
+    if _shared_sites(facts):
+        limits.insert(1, "test scans of sites that were trained on")
+    if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
+        limits.append("test scans of one participant count as independent, so intervals are too narrow")
     if len(seeds) == 1:
         limits.append("one training per model, so that differences between trainings are not known")
     if facts.simulated:

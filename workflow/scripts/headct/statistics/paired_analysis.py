@@ -27,13 +27,13 @@ from headct.statistics.estimates import estimates_table
 from headct.statistics.limits import limits_table
 from headct.statistics.measured import Measured, measured, scope, second_readings, with_training_mean
 from headct.statistics.paired import friedman_table, paired_table, ranks_table
-from headct.statistics.plan import EXPLORATORY, Plan
+from headct.statistics.plan import DEVIATION, EXPLORATORY, Plan
 from headct.statistics.scores import EXTRA, FAMILY
 from headct.statistics.subgroups import facts, is_known, size_cut_points, subgroups_table
 
 logger = logging.getLogger("headct.statistics.paired_analysis")
 
-DEVIATION, REPORTED = "deviation", "reported"
+REPORTED = "reported"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -115,6 +115,7 @@ def plan_table(plan: Plan, data: Measured, known: pd.DataFrame) -> pd.DataFrame:
         *(("plan", key, getattr(plan, key)) for key in ("file", "sha256", "date", "seed")),
         *(("plan", key, getattr(plan, key)) for key in ("resamples", "permutations")),
         ("plan", "primary", f"{plan.primary.name}, {plan.primary.model} − {plan.primary.against[0]}"),
+        ("plan", "subgroups", "; ".join(one.name for one in plan.subgroups)),
         ("plan", "statements are about", scope(data.n_seeds)),
     ]
     for _, endpoint in plan.endpoints():

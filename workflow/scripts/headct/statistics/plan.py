@@ -23,6 +23,9 @@ SHIPPED = Path(__file__).parents[4] / "config" / "analysis_plan.yaml"
 PRIMARY, KEY_SECONDARY, PLANNED, EXPLORATORY = "primary", "key secondary", "planned", "exploratory"
 """Status of a result: the one that answers, those corrected together, others of the plan, none of it."""
 
+DEVIATION = "deviation"
+"""Kind of the rows of ``plan.tsv`` that say what of the plan could not be done."""
+
 WITHOUT_LESION = "without lesion"
 """Beside the choices of scans of :mod:`headct.statistics.agreement`."""
 
