@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import SimpleITK as sitk
 from case_stacks import tilted
 from library import (
     COLUMNS,
+    FIRST_ORIGIN,
     GAP_MM,
     PIXEL_MM,
     ROWS,
@@ -131,18 +133,164 @@ def mask_with_two_truths(root: Path) -> Expected:
     return refuses(name, "mask")
 
 
-@case("a sheared s-form, as tilt-aware converters write (github.com/SimpleITK/SimpleITK/issues/1433)")
-def mask_with_sheared_axes(root: Path) -> Expected:
+def sheared(root: Path, origin: Sequence[float], gap_mm: float = GAP_MM) -> str:
+    """A mask whose s-form stacks the slices as the table did, and that has no q-form."""
     scan(root)
     affine = np.eye(4)
     affine[:3, :3] = np.diag([-PIXEL_MM, -PIXEL_MM, 1]) @ np.array(
-        [[1, 0, 0], [0, COLUMN[1], 0], [0, COLUMN[2] * PIXEL_MM, GAP_MM]]
+        [[1, 0, 0], [0, COLUMN[1], 0], [0, COLUMN[2] * PIXEL_MM, gap_mm]]
     )
+    affine[:3, 3] = np.array([-1, -1, 1]) * origin
     image = nibabel.Nifti1Image(drawn().transpose(2, 1, 0), affine)
     image.set_sform(affine, 1)
     image.set_qform(None, 0)
     nibabel.save(image, root / "mask.nii.gz")
-    return refuses("mask.nii.gz", "sheared")
+    return "mask.nii.gz"
+
+
+@case("a sheared s-form, as tilt-aware converters write (github.com/SimpleITK/SimpleITK/issues/1433)")
+def mask_with_sheared_axes(root: Path) -> Expected:
+    return fits(sheared(root, FIRST_ORIGIN))
+
+
+@case("a sheared s-form that places the slices elsewhere")
+def mask_with_sheared_axes_elsewhere(root: Path) -> Expected:
+    return refuses(sheared(root, (0, 0, 0)), "mm from that of any slice.*sheared")
+
+
+@case("a sheared s-form with the gap of another protocol")
+def mask_with_sheared_axes_of_another_gap(root: Path) -> Expected:
+    return refuses(sheared(root, FIRST_ORIGIN, 5.0), r"z spacing of 5\.000 mm.*sheared")
+
+
+@case("cropped in plane, and by slices, to what was drawn: 3D Slicer saves segmentations so")
+def mask_cropped_in_plane(root: Path) -> Expected:
+    whole = itk_header(scan(root), drawn())
+    return fits(
+        save(root, whole[9:20, 8:22, 4:15], suffix=".nrrd"),
+        "mask_covers_part_of_plane",
+        "mask_covers_part_of_slices",
+    )
+
+
+@case("cropped in plane alone, in NIfTI")
+def mask_cropped_in_plane_alone(root: Path) -> Expected:
+    whole = itk_header(scan(root), drawn())
+    return fits(save(root, whole[0:30, 5:25, :]), "mask_covers_part_of_plane")
+
+
+@case("cropped in plane and half a pixel aside: on no voxel of the scan")
+def mask_cropped_between_voxels(root: Path) -> Expected:
+    part = itk_header(scan(root), drawn())[9:20, 8:22, :]
+    shift(part, 0, PIXEL_MM / 2)
+    return refuses(save(root, part), r"2\.50 mm from")
+
+
+@case("cropped, by its header beyond the edge of the scan")
+def mask_cropped_beyond_the_edge(root: Path) -> Expected:
+    part = itk_header(scan(root), drawn())[9:20, 8:22, :]
+    shift(part, 0, 30 * PIXEL_MM)
+    return refuses(save(root, part), "mm from")
+
+
+def scaled(root: Path, kind: type[np.integer], labels: NDArray[Any]) -> str:
+    """Whole labels, saved by nibabel as floating-point numbers under a header of integers."""
+    name = save(root, itk_header(scan(root), labels))
+    image = nibabel.load(root / name)
+    header = image.header.copy()
+    header.set_data_dtype(kind)
+    saved = nibabel.Nifti1Image(np.array(image.dataobj, dtype=np.float64), image.affine, header)
+    (root / name).unlink()
+    nibabel.save(saved, root / name)
+    return name
+
+
+family(
+    "mask of scaled integers",
+    "{member}: 1 comes back as 0.996 or 1.000015 (github.com/nipy/nibabel/issues/1069)",
+    [("uint8", np.uint8), ("int16", np.int16)],
+    lambda root, member: fits(scaled(root, member[1], np.minimum(drawn(), 2)), labels=np.minimum(drawn(), 2)),
+)
+
+
+@case("fractions under a header that scales integers")
+def mask_of_scaled_fractions(root: Path) -> Expected:
+    return refuses(scaled(root, np.uint8, drawn() * 0.75), "resampling")
+
+
+@case("called .nii.gz, and not compressed (github.com/nipy/nibabel/issues/898)")
+def mask_not_compressed(root: Path) -> Expected:
+    name = save(root, itk_header(scan(root), drawn()))
+    (root / name).write_bytes(gzip.decompress((root / name).read_bytes()))
+    return fits(name)
+
+
+@case("called .nii, and compressed")
+def mask_compressed(root: Path) -> Expected:
+    name = save(root, itk_header(scan(root), drawn()), suffix=".nii")
+    (root / name).write_bytes(gzip.compress((root / name).read_bytes()))
+    return fits(name)
+
+
+@case("an uncompressed file cut off: ITK reads zeros for what is missing, and says nothing")
+def mask_truncated_uncompressed(root: Path) -> Expected:
+    name = save(root, itk_header(scan(root), drawn()), suffix=".nii")
+    content = (root / name).read_bytes()
+    (root / name).write_bytes(content[: len(content) * 2 // 3])
+    return refuses(name, "can't be read.*truncated")
+
+
+@case("a MetaImage cut off")
+def mask_truncated_metaimage(root: Path) -> Expected:
+    name = save(root, itk_header(scan(root), drawn()), suffix=".mha")
+    content = (root / name).read_bytes()
+    (root / name).write_bytes(content[: len(content) * 2 // 3])
+    return refuses(name, "can't be read")
+
+
+NO_IMAGE: list[tuple[str, bytes, str]] = [
+    (
+        "a pointer of Git LFS",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+        "git lfs pull",
+    ),
+    ("nothing", b"", "an empty file"),
+    ("a page of a download that failed", b"<!DOCTYPE html><html></html>", "a web page"),
+    ("text", b"no gzip, no header", "by its first bytes"),
+]
+
+
+def something_else(root: Path, content: bytes, suffix: str = ".nii.gz") -> str:
+    scan(root)
+    (root / f"mask{suffix}").write_bytes(content)
+    return f"mask{suffix}"
+
+
+family(
+    "mask file that holds",
+    "{member}",
+    NO_IMAGE,
+    lambda root, member: refuses(something_else(root, member[1]), f"can't be read: .*{member[2]}"),
+)
+
+
+@case("a pointer of Git LFS, called .nrrd")
+def mask_pointer_called_nrrd(root: Path) -> Expected:
+    return refuses(something_else(root, NO_IMAGE[0][1], ".nrrd"), "git lfs pull")
+
+
+@case("a link to a file that is not there, as of git-annex")
+def mask_broken_link(root: Path) -> Expected:
+    scan(root)
+    (root / "mask.nii.gz").symlink_to("/nowhere/key-of-annex.nii.gz")
+    return refuses("mask.nii.gz", "a broken link")
+
+
+@case("an NRRD header whose voxels lie in another file, which may change unseen")
+def mask_in_two_files(root: Path) -> Expected:
+    sitk.WriteImage(itk_header(scan(root), drawn()), str(root / "mask.nhdr"))
+    (root / "mask.nhdr").rename(root / "mask.nrrd")
+    return refuses("mask.nrrd", "in another file")
 
 
 @case("drawn on an un-sheared image: upright axes (github.com/rordenlab/dcm2niix/issues/324)")
@@ -317,7 +465,7 @@ def mask_in_colour(root: Path) -> Expected:
 @case("two time points")
 def mask_of_two_time_points(root: Path) -> Expected:
     mask = itk_header(scan(root), drawn())
-    return refuses(save(root, sitk.JoinSeries([mask, mask])), "not one 3-D label map")
+    return refuses(save(root, sitk.JoinSeries([mask, mask])), "not one volume")
 
 
 @case("a file cut off")

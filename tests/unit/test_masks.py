@@ -114,6 +114,42 @@ def test_part_of_an_uneven_series_keeps_its_own_slices(tmp_path: Path) -> None:
     assert not result[:8].any()
 
 
+UNEVEN = table_origins(SLICES)
+UNEVEN[:, 2] = np.concatenate([np.arange(7) * 4, 24 + np.arange(1, 6) * 7])
+
+
+@pytest.mark.parametrize("degrees", [0.0, TILT])
+@pytest.mark.parametrize("gap_mm", [4.0, 7.0])
+def test_the_first_or_last_gap_of_an_uneven_series_may_stand_for_all(
+    tmp_path: Path, gap_mm: float, degrees: float
+) -> None:
+    """As dcm2niix has it, whichever end it starts from."""
+    grid = geometry.from_slices(tilted(degrees), (0.5, 0.5), ROWS, COLUMNS, UNEVEN)
+    for spacing in (gap_mm, gap_mm * np.cos(np.radians(degrees))):
+        drawn = image(labels(), grid, spacing_z=spacing)
+        np.testing.assert_array_equal(placed(tmp_path / "m.nii.gz", drawn, grid), labels())
+    with pytest.raises(masks.Mismatch, match=r"z spacing of 5\.000 mm"):
+        placed(tmp_path / "m.nii.gz", image(labels(), grid, spacing_z=5.0), grid)
+
+
+@pytest.mark.parametrize("grid", [TILTED, LEVEL])
+@pytest.mark.parametrize("depth", [SLICES, 4, 1])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+def test_a_mask_cropped_in_plane_is_placed_by_its_origin(
+    tmp_path: Path, grid: geometry.Geometry, depth: int, suffix: str
+) -> None:
+    part = image(labels(), grid)[2:15, 1:13, 0:depth]
+    expected = np.zeros_like(labels())
+    expected[:depth, 1:13, 2:15] = labels()[:depth, 1:13, 2:15]
+    np.testing.assert_array_equal(placed(tmp_path / f"m{suffix}", part, grid), expected)
+
+
+def test_a_smaller_matrix_at_the_place_of_the_whole_is_refused(tmp_path: Path) -> None:
+    """A header copied to an image of every second pixel, say."""
+    with pytest.raises(masks.Mismatch, match="8 x 7, the scan has 16 x 14, and both start at the same voxel"):
+        placed(tmp_path / "m.nii.gz", image(labels()[:, ::2, ::2].copy(), LEVEL), LEVEL)
+
+
 REFUSED = {
     "matrix": (image(labels()[:, :, :-1], LEVEL), LEVEL, "matrix: 15 x 14, the scan has 16 x 14"),
     "slices": (image(labels(SLICES + 1), LEVEL), LEVEL, "13 slices, the scan has 12"),

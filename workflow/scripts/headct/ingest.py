@@ -311,6 +311,7 @@ def _place_masks(
             continue
         placed[key] = labels
         doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
+        doubts |= {"mask_covers_part_of_plane"} if mask.size_xyz[:2] != grid.size_xyz[:2] else set()
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
         doubts |= set() if bleed_is_dense(labels, image) else {"bleed_not_dense"}
     record.flags = sorted({*record.flags, *doubts})

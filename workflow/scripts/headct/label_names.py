@@ -8,7 +8,7 @@ no class's ("Segment_1", "lesion") say nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -31,31 +31,30 @@ def classes_in(name: str) -> set[str]:
     return {label for label, known in WORDS.items() if words & known}
 
 
-def in_file(path: Path, image: sitk.Image) -> list[tuple[int, str]]:
-    """Values and their names, as the file of a mask has them; empty where it has none."""
+def of_segments(image: sitk.Image) -> list[tuple[int, str]]:
+    """Values and names of the segments in an NRRD header."""
     segments: dict[str, dict[str, str]] = {}
     for key in image.GetMetaDataKeys():
         if match := SEGMENT.fullmatch(key):
             segments.setdefault(match[1], {})[match[2]] = image.GetMetaData(key)
-    named = [(s.get("LabelValue", ""), s.get("Name", "")) for s in segments.values()]
-    named += LABEL.findall(_extensions_of_nifti(path, image))
-    return [(int(value), name.strip()) for value, name in named if value.isdigit()]
+    return _numbered((s.get("LabelValue", ""), s.get("Name", "")) for s in segments.values())
+
+
+def of_nifti(path: Path, end: int) -> list[tuple[int, str]]:
+    """Values and names of a label table between header and voxels, which start at byte ``end``."""
+    with open(path, "rb") as stream:
+        is_gzip = stream.read(2) == b"\x1f\x8b"
+    with igzip.open(path, "rb") if is_gzip else open(path, "rb") as content:
+        return _numbered(LABEL.findall(content.read(end).decode("utf-8", "replace")))
+
+
+def _numbered(named: Iterable[tuple[str, str]]) -> list[tuple[int, str]]:
+    return [(int(value), name.strip()) for value, name in named if value.isdecimal()]
 
 
 def has_segments(image: sitk.Image) -> bool:
     """Whether 3D Slicer, or a program like it, has written names of segments."""
     return any(SEGMENT.fullmatch(key) for key in image.GetMetaDataKeys())
-
-
-def _extensions_of_nifti(path: Path, image: sitk.Image) -> str:
-    """What stands between header and voxels of a NIfTI file, as text."""
-    if not image.HasMetaDataKey("vox_offset"):
-        return ""
-    end = int(float(image.GetMetaData("vox_offset")))
-    with open(path, "rb") as stream:
-        is_gzip = stream.read(2) == b"\x1f\x8b"
-    with igzip.open(path, "rb") if is_gzip else open(path, "rb") as content:
-        return content.read(end)[348:].decode("utf-8", "replace")
 
 
 def contradictions(
@@ -64,7 +63,7 @@ def contradictions(
     """Sentences on values that the file gives to another class than the ``labels`` setting does.
 
     Args:
-        named: as :func:`in_file` finds them.
+        named: values of the file and their names.
         values: value of each class, by the setting.
         present: values that some voxel has; what no voxel has does no harm.
     """

@@ -1,27 +1,35 @@
 """Raters' masks: read, put on the scan's axes, matched to its grid, values mapped, re-stamped.
 
-Masks are drawn in ITK-SNAP, whose z spacing is the distance between slice origins; converters that
-know of tilt write the perpendicular gap. Either is accepted, the voxels are what counts. A mask
-drawn on another grid, such as an un-sheared image, is refused with the measured mismatch.
+Masks are drawn in ITK-SNAP, whose z spacing is the distance between slice origins; converters that know of
+tilt write the perpendicular gap, or shear the grid; dcm2niix takes the first gap of an uneven series for all.
+Each is accepted, the voxels are what counts. A mask that was cropped, by slices or in plane, is placed by its
+origin. A mask drawn on another grid, such as an un-sheared image, is refused with the measured mismatch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from headct import label_names
-from headct.geometry import Geometry, angle_deg
+from headct import label_names, nifti
+from headct.geometry import Geometry, Vector, angle_deg
 from headct.labels import LABELS
+from headct.nifti_geometry import placement
 from headct.problems import BadInput, Problem
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+SUFFIXES = (*NIFTI_SUFFIXES, ".nrrd", ".mha")
+DETACHED = re.compile(rb"(?im)^(data ?file:|ElementDataFile *= *+(?!LOCAL))")
+"""Of NRRD and MetaImage: the voxels are in another file."""
+
 ORIGIN_TOLERANCE_MM = 0.1
 """Headers store float32 or a few decimals; a shifted mask is off by a pixel (0.4 mm) or a slice."""
 
@@ -32,6 +40,13 @@ AXES_TOLERANCE_DEG = 0.5
 LISTED_VALUES = 30
 """Unknown label values that a message lists; an interpolated mask has thousands."""
 
+ROUNDING = 1e-3
+"""How far stored floating-point values may be from the whole numbers that they mean."""
+
+NOT_ONE_MAP = "not one 3-D label map"
+LARGEST_SCALED_ERROR = 0.05
+"""The same where a header scales integers in steps that are wider."""
+
 
 class Mismatch(Exception):
     """The mask does not lie on the scan's grid; the message has the measured difference."""
@@ -39,12 +54,15 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True)
 class Mask:
-    """A mask as its file has it, with axes in LPS order: labels of shape (z, y, x) and its grid."""
+    """A mask as its file has it, with axes in LPS order.
+
+    Attributes:
+        labels: shape (z, y, x).
+        affine: 4 x 4, index (x, y, z, 1) to LPS in mm; its third axis may be sheared.
+    """
 
     labels: NDArray[np.uint8]
-    spacing: NDArray[np.float64]
-    origin: NDArray[np.float64]
-    directions: NDArray[np.float64]
+    affine: Vector
 
     @property
     def size_xyz(self) -> tuple[int, int, int]:
@@ -52,62 +70,134 @@ class Mask:
         slices, rows, columns = self.labels.shape
         return columns, rows, slices
 
+    @property
+    def pixel_mm(self) -> Vector:
+        """Size (dx, dy) of a pixel."""
+        size: Vector = np.linalg.norm(self.affine[:3, :2], axis=0)
+        return size
+
+    @property
+    def step(self) -> Vector:
+        """From a slice's first voxel to that of the next, in mm."""
+        step: Vector = self.affine[:3, 2]
+        return step
+
+    @property
+    def origin(self) -> Vector:
+        """Centre of the first voxel."""
+        origin: Vector = self.affine[:3, 3]
+        return origin
+
+    @property
+    def directions(self) -> Vector:
+        """3 x 3: directions of x and y, and the normal of the slices."""
+        x, y = (self.affine[:3, :2] / self.pixel_mm).T
+        return np.stack([x, y, np.cross(x, y)], axis=1)
+
+    @property
+    def is_sheared(self) -> bool:
+        """Whether its slices are not stacked along their normal."""
+        return angle_deg(self.step, self.directions[:, 2]) > AXES_TOLERANCE_DEG
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What a file holds: values (z, y, x) in LPS order, the grid's affine, and names of values."""
+
+    values: NDArray[Any]
+    affine: Vector
+    named: list[tuple[int, str]]
+
 
 def read(path: Path, values: Mapping[str, int], key: str) -> Mask:
     """Read a mask and map its values to those of ``headct.labels.LABELS``.
 
     Args:
-        path: NIfTI, NRRD or MetaImage file.
+        path: NIfTI, NRRD or MetaImage, in one file.
         values: value of each class in this file; 0 is background.
         key: the sample sheet's column, for messages.
 
     Raises:
         BadInput: the file is missing or unreadable, not a 3-D map of whole numbers, holds values
-            that ``values`` does not name (all are listed), or is empty.
+            that ``values`` does not name (all are listed) or names of its own that contradict them, or is
+            empty.
     """
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         raise BadInput([Problem(str(path), "there is no such mask file", key=key)])
     if not path.name.lower().endswith(SUFFIXES):
-        message = f"a mask must be one of {', '.join(SUFFIXES)}"
+        message = f"a mask must be one of {', '.join(SUFFIXES)}, that is one file"
         raise BadInput([Problem(str(path), message, key=key)])
+    try:
+        is_nifti = path.name.lower().endswith(NIFTI_SUFFIXES)
+        stored = _read_nifti(path) if is_nifti else _read_by_itk(path)
+    except nifti.Unreadable as error:
+        raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
+    refuse_other_names(stored.named, stored.values, values, str(path), key)
+    return Mask(map_values(stored.values, values, str(path), key), stored.affine)
+
+
+def _read_nifti(path: Path) -> _Stored:
+    """NIfTI by its bytes, whatever its name says of compression. NaN is where nothing was drawn."""
+    volume = nifti.read(path)
+    placed = placement(volume.header, volume.values.shape)
+    try:
+        slope, _ = volume.header.get_slope_inter()
+    except HeaderDataError as error:
+        raise nifti.Unreadable(f"the header is damaged: {error}") from error
+    drawn = whole_numbers(np.nan_to_num(volume.values), slope or 0.0)
+    named = label_names.of_nifti(path, int(volume.header["vox_offset"]))
+    return _Stored(placed.to_lps(drawn), placed.lps_affine, named)
+
+
+def _read_by_itk(path: Path) -> _Stored:
+    """NRRD and MetaImage."""
+    if DETACHED.search(nifti.first_bytes(path)):
+        raise nifti.Unreadable("its voxels lie in another file: save it as one")
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        message = "the mask can't be read"
-        if "orthonormal" in str(error):
-            message += ": its axes are sheared; save it in ITK-SNAP on the original DICOM series"
-        raise BadInput([Problem(str(path), message, key=key)]) from error
+        sheared = ": its axes are sheared; save it in ITK-SNAP on the original DICOM series"
+        raise nifti.Unreadable(f"damaged{sheared if 'orthonormal' in str(error) else ''}") from error
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[..., 0]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        message = "the mask is not one 3-D label map"
-        if label_names.has_segments(image):
-            message += ": its segments overlap, and lie in several layers; export them as one label map"
-        raise BadInput([Problem(str(path), message, key=key)])
-    refuse_other_names(path, image, values, key)
+        overlap = ": its segments overlap, and lie in several layers; export them as one label map"
+        raise nifti.Unreadable(f"it is {NOT_ONE_MAP}{overlap if label_names.has_segments(image) else ''}")
+    named = label_names.of_segments(image)
     image = sitk.DICOMOrient(image, "LPS")
-    labels = map_values(sitk.GetArrayViewFromImage(image), values, str(path), key)
-    return Mask(
-        labels,
-        np.array(image.GetSpacing()),
-        np.array(image.GetOrigin()),
-        np.array(image.GetDirection()).reshape(3, 3),
-    )
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return _Stored(whole_numbers(sitk.GetArrayFromImage(image)), affine, named)
 
 
-def refuse_other_names(path: Path, image: sitk.Image, values: Mapping[str, int], key: str) -> None:
+def whole_numbers(stored: NDArray[Any], step: float = 0.0) -> NDArray[Any]:
+    """Values that all mean whole numbers as these; others as they are.
+
+    Tools that save whole labels as floating-point numbers under an integer header scale them: 1 comes
+    back as 0.996 or 1.000015, half a step off at most.
+
+    Args:
+        step: by which a header scales stored integers, 0 for none.
+    """
+    rounded = np.rint(stored)
+    tolerance = max(ROUNDING, min(1.01 * abs(step) / 2, LARGEST_SCALED_ERROR))
+    with np.errstate(invalid="ignore"):
+        return rounded if (np.abs(stored - rounded) <= tolerance).all() else stored
+
+
+def refuse_other_names(
+    named: list[tuple[int, str]], stored: NDArray[Any], values: Mapping[str, int], file: str, key: str
+) -> None:
     """Hold the names that the file gives to its values against those of the ``labels`` setting.
 
     Raises:
         BadInput: one that has voxels is another class's.
     """
-    named = label_names.in_file(path, image)
-    if named:
-        present = {int(value) for value in np.unique(sitk.GetArrayViewFromImage(image))}
-        said = label_names.contradictions(named, values, present)
-        if said:
-            message = f"{'; '.join(said)}: mend the setting, or the values in the mask"
-            raise BadInput([Problem(str(path), message, key=key)])
+    said = label_names.contradictions(named, values, np.unique(stored).tolist()) if named else []
+    if said:
+        message = f"{'; '.join(said)}: mend the setting, or the values in the mask"
+        raise BadInput([Problem(file, message, key=key)])
 
 
 def map_values(stored: NDArray[Any], values: Mapping[str, int], file: str, key: str) -> NDArray[np.uint8]:
@@ -139,16 +229,17 @@ def map_values(stored: NDArray[Any], values: Mapping[str, int], file: str, key: 
 def on_grid(mask: Mask, grid: Geometry) -> NDArray[np.uint8]:
     """The mask's labels on the scan's grid, shape (slices, rows, columns); no resampling.
 
-    Slices that the mask does not cover are background.
+    What the mask does not cover is background.
 
     Raises:
         Mismatch: another matrix, pixel size, orientation, z spacing or place.
     """
     _check_plane(mask, grid)
-    first = _first_slice(mask, grid)
+    column, row, first = _first_voxel(mask, grid)
     columns, rows, slices = grid.size_xyz
     labels = np.zeros((slices, rows, columns), dtype=np.uint8)
-    labels[first : first + len(mask.labels)] = mask.labels
+    depth, height, width = mask.labels.shape
+    labels[first : first + depth, row : row + height, column : column + width] = mask.labels
     return labels
 
 
@@ -159,71 +250,103 @@ def _check_plane(mask: Mask, grid: Geometry) -> None:
             f"; the scan is tilted by {grid.tilt_deg:.1f} degrees and the mask seems drawn on a "
             "resampled (un-sheared) image: draw it on the original series"
         )
-    (columns, rows, slices), mask_size = grid.size_xyz, mask.size_xyz
-    if mask_size[:2] != (columns, rows):
-        raise Mismatch(
-            f"wrong matrix: {mask_size[0]} x {mask_size[1]}, the scan has {columns} x {rows}" + resampled
-        )
-    if mask_size[2] > slices:
-        raise Mismatch(f"wrong matrix: {mask_size[2]} slices, the scan has {slices}" + resampled)
+    (columns, rows, slices), (width, height, depth) = grid.size_xyz, mask.size_xyz
+    if width > columns or height > rows:
+        raise Mismatch(f"wrong matrix: {width} x {height}, the scan has {columns} x {rows}" + resampled)
+    if depth > slices:
+        raise Mismatch(f"wrong matrix: {depth} slices, the scan has {slices}" + resampled)
     angle = max(angle_deg(mask.directions[:, i], grid.directions[:, i]) for i in range(3))
     if angle > AXES_TOLERANCE_DEG:
         raise Mismatch(f"its axes are turned by {angle:.1f} degrees against the scan's" + resampled)
-    if not np.allclose(mask.spacing[:2], grid.spacing_xy_mm, rtol=SPACING_TOLERANCE / 10):
-        ours, theirs = (" x ".join(f"{v:.4f}" for v in s) for s in (grid.spacing_xy_mm, mask.spacing[:2]))
+    if not np.allclose(mask.pixel_mm, grid.spacing_xy_mm, rtol=SPACING_TOLERANCE / 10):
+        ours, theirs = (" x ".join(f"{v:.4f}" for v in s) for s in (grid.spacing_xy_mm, mask.pixel_mm))
         raise Mismatch(f"pixels of {theirs} mm, the scan has {ours} mm")
 
 
-def _first_slice(mask: Mask, grid: Geometry) -> int:
-    """Index of the scan's slice on which the mask's first slice lies.
+def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:
+    """Column, row and slice of the scan's voxel on which the mask's first voxel lies.
 
-    A mask's header is either that of the whole scan as ITK wrote it, possibly cropped (slice k at
-    origin + k * spacing * normal, from the slice at which ITK starts: the last one where the stored
+    A mask's header is either that of the whole scan, as some tool wrote it, possibly cropped (slice k at
+    origin + k * step, from the slice at which the tool starts: for ITK the last one where the stored
     normal points down), or that of a part of the series (its first slice's true origin).
     """
-    slices, normal = len(mask.labels), grid.directions[:, 2]
-    last_start = grid.size_xyz[2] - slices
-    starts, mismatches = set(), []
-    for spacing in (grid.header_spacing_z_mm, grid.spacing_mm_xyz[2]):
-        steps = np.outer(np.arange(grid.size_xyz[2]) * spacing, normal)
-        for lattice in (grid.origins[0] + steps, grid.origins[-1] + steps - steps[-1]):
-            distance = np.linalg.norm(lattice[: last_start + 1] - mask.origin, axis=1)
-            nearest = int(np.argmin(distance))
-            mismatches.append(float(distance[nearest]))
-            if distance[nearest] <= ORIGIN_TOLERANCE_MM and _is_spacing(mask, spacing):
-                starts.add(nearest)
-    distance = np.linalg.norm(grid.origins[: last_start + 1] - mask.origin, axis=1)
-    nearest = int(np.argmin(distance))
-    mismatches.append(float(distance[nearest]))
-    if distance[nearest] <= ORIGIN_TOLERANCE_MM and any(
-        _is_spacing(mask, spacing) for spacing in _spacings_of_part(grid, nearest, slices)
-    ):
-        starts.add(nearest)
-    if len(starts) == 1:
-        return starts.pop()
-    if starts:
-        raise Mismatch(f"its first slice could be slice {min(starts) + 1} or {max(starts) + 1}")
-    if min(mismatches) > ORIGIN_TOLERANCE_MM:
+    slices, depth = grid.size_xyz[2], len(mask.labels)
+    found, distances = set(), []
+    for origins, steps in _lattices(grid, depth):
+        places, apart = _nearest_voxels(mask, grid, origins[: slices - depth + 1])
+        nearest = int(np.argmin(apart))
+        distances.append(float(apart[nearest]))
+        fits = depth == 1 or any(_is_step(mask, step) for step in steps(nearest))
+        if apart[nearest] <= ORIGIN_TOLERANCE_MM and fits:
+            found.add((*places[nearest], nearest))
+    if len(found) == 1:
+        column, row, first = (int(index) for index in found.pop())
+        if (column, row) == (0, 0) and mask.size_xyz[:2] != grid.size_xyz[:2]:
+            sizes = (" x ".join(map(str, size[:2])) for size in (mask.size_xyz, grid.size_xyz))
+            raise Mismatch(
+                "wrong matrix: {}, the scan has {}, and both start at the same voxel".format(*sizes)
+            )
+        return column, row, first
+    if found:
+        firsts = sorted({first for *_, first in found})
+        raise Mismatch(f"its first slice could be slice {firsts[0] + 1} or {firsts[-1] + 1}")
+    sheared = "; its axes are sheared" if mask.is_sheared else ""
+    if min(distances) > ORIGIN_TOLERANCE_MM:
         raise Mismatch(
-            f"its origin is {min(mismatches):.2f} mm from that of any slice of the scan "
-            "(another scan, a shifted mask, or a header without position)"
+            f"its origin is {min(distances):.2f} mm from that of any slice of the scan "
+            f"(another scan, a shifted mask, or a header without position){sheared}"
         )
     expected = f"{grid.header_spacing_z_mm:.3f} mm (ITK) or {grid.spacing_mm_xyz[2]:.3f} mm"
-    raise Mismatch(f"z spacing of {mask.spacing[2]:.3f} mm, expected {expected}")
+    spacing = float(np.linalg.norm(mask.step))
+    raise Mismatch(f"z spacing of {spacing:.3f} mm, expected {expected}{sheared}")
 
 
-def _is_spacing(mask: Mask, spacing: float) -> bool:
-    """Whether the mask has this z spacing; the header of a single slice can't tell."""
-    return len(mask.labels) == 1 or abs(mask.spacing[2] - spacing) <= SPACING_TOLERANCE * spacing
+Lattice = tuple[Vector, Callable[[int], list[Vector]]]
+"""Where each slice starts, shape (slices, 3), and the steps of a mask whose first slice is a given one."""
 
 
-def _spacings_of_part(grid: Geometry, first: int, slices: int) -> list[float]:
-    if slices == 1:
-        return [grid.spacing_mm_xyz[2]]
-    last, gaps = first + slices - 1, slices - 1
-    positions = grid.positions_mm
-    between_origins = float(np.linalg.norm(grid.origins[last] - grid.origins[first]))
-    return [between_origins / gaps, float(positions[last] - positions[first]) / gaps]
+def _lattices(grid: Geometry, depth: int) -> Iterator[Lattice]:
+    """All headers that tools give to this scan, for masks of ``depth`` slices."""
+    slices = grid.size_xyz[2]
+    for step in _steps(grid, 0, slices, of_one_slice=depth == 1):
+        along = np.outer(np.arange(slices), step)
+        yield grid.origins[0] + along, lambda _, step=step: [step]  # type: ignore[misc]
+        yield grid.origins[-1] + along - along[-1], lambda _, step=step: [step]  # type: ignore[misc]
+    yield grid.origins, lambda first: _steps(grid, first, depth) if depth > 1 else []
+
+
+def _steps(grid: Geometry, first: int, count: int, of_one_slice: bool = False) -> list[Vector]:
+    """From slice to slice, as tools write it for a stack: by all of it, or by its first or its last gap.
+
+    Each along the normal with the distance of origins (ITK) or the perpendicular gap, or as it is
+    (sheared). The header of a single slice can't tell which: for it there are ITK's and the perpendicular.
+    """
+    last, normal = first + count - 1, grid.directions[:, 2]
+    ends = [(first, last)] if of_one_slice else [(first, last), (first, first + 1), (last - 1, last)]
+    steps = []
+    for start, end in ends:
+        true = (grid.origins[end] - grid.origins[start]) / (end - start)
+        steps += [np.linalg.norm(true) * normal, (true @ normal) * normal]
+        steps += [] if of_one_slice else [true]
+    return steps
+
+
+def _nearest_voxels(mask: Mask, grid: Geometry, origins: Vector) -> tuple[NDArray[np.intp], Vector]:
+    """For each slice, column and row of the voxel nearest to the mask's origin, and its distance in mm.
+
+    Only voxels at which a mask of this matrix can start are looked at: the first, where it is not cropped.
+    """
+    offsets = mask.origin - origins
+    axes = grid.directions[:, :2] * grid.spacing_xy_mm
+    room = np.subtract(grid.size_xyz[:2], mask.size_xyz[:2])
+    places = np.clip(np.rint(offsets @ axes / np.square(grid.spacing_xy_mm)), 0, room).astype(np.intp)
+    return places, np.linalg.norm(offsets - places @ axes.T, axis=1)
+
+
+def _is_step(mask: Mask, step: Vector) -> bool:
+    length = float(np.linalg.norm(step))
+    is_long_enough = abs(float(np.linalg.norm(mask.step)) - length) <= SPACING_TOLERANCE * length
+    return is_long_enough and angle_deg(mask.step, step) <= AXES_TOLERANCE_DEG
 
 
 def to_image(array: NDArray[Any], grid: Geometry) -> sitk.Image:

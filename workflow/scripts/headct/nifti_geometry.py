@@ -69,19 +69,20 @@ class Placement:
         return io_orientation(self.affine)
 
     @cached_property
-    def _lps_affine(self) -> Matrix:
+    def lps_affine(self) -> Matrix:
+        """4 x 4, index (x, y, z, 1) in the array of :meth:`to_lps` to LPS in mm."""
         turned: Matrix = self.affine @ inv_ornt_aff(self._orientation, self.shape)
         return turned
 
     @property
     def pixel_mm(self) -> Matrix:
         """Size (dx, dy) of a pixel of an axial slice."""
-        return np.linalg.norm(self._lps_affine[:3, :2], axis=0)
+        return np.linalg.norm(self.lps_affine[:3, :2], axis=0)
 
     @property
     def gap_mm(self) -> float:
         """Distance between neighbouring axial slices, perpendicular to them."""
-        return perpendicular_gap(self._lps_affine)
+        return perpendicular_gap(self.lps_affine)
 
     def to_lps(self, values: NDArray[Any]) -> NDArray[Any]:
         """A stored array (x, y, z) as (z, y, x) in LPS order: turned and flipped, not resampled."""
@@ -98,12 +99,12 @@ class Placement:
         Slices of a sheared grid keep their pixels and their gap; that they are shifted against each other
         is not in the image.
         """
-        x, y = (self._lps_affine[:3, axis] / self.pixel_mm[axis] for axis in (0, 1))
+        x, y = (self.lps_affine[:3, axis] / self.pixel_mm[axis] for axis in (0, 1))
         normal = np.cross(x, y) / np.linalg.norm(np.cross(x, y))
         image = sitk.GetImageFromArray(np.ascontiguousarray(values))
         # Sizes of float32 are read back as they were meant: 3.5, not 3.4999999, where shapes are rounded to.
         image.SetSpacing([round(float(size), 6) for size in (*self.pixel_mm, self.gap_mm)])
-        image.SetOrigin(self._lps_affine[:3, 3].tolist())
+        image.SetOrigin(self.lps_affine[:3, 3].tolist())
         image.SetDirection(np.stack([x, np.cross(normal, x), normal], axis=1).ravel().tolist())
         return image
 
@@ -127,9 +128,9 @@ def placement(header: Header, shape: tuple[int, int, int]) -> Placement:
             "convert the scan again, or set the transform and its code"
         )
     found = Placement(LPS @ affine, shape, flags)
-    if tilt_deg(found._lps_affine) > STRAIGHT_DEG:
+    if tilt_deg(found.lps_affine) > STRAIGHT_DEG:
         found = replace(found, flags=("tilted", *flags))
-    angle = angle_deg(*found._lps_affine[:3, :2].T)
+    angle = angle_deg(*found.lps_affine[:3, :2].T)
     if abs(angle - 90) > RIGHT_ANGLE_DEG:
         raise Unreadable(f"rows and columns of its slices are at {angle:.1f} degrees, not at right angles")
     return found
