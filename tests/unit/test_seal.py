@@ -13,7 +13,6 @@ import pytest
 from headct.artefacts import read_tsv
 from headct.audit import privacy, seal, verify
 from headct.code import PACKAGE
-from headct.problems import BadInput
 
 REPOSITORY = PACKAGE.parents[2]
 NAME = "Zwetschge^Ottilie"
@@ -100,8 +99,9 @@ def test_configuration_from_elsewhere_is_copied_and_none_takes_anothers_place(re
     assert "config/study.yaml" in paths
     other = repository.parent / "study" / "demo.yaml"
     other.write_text("study: {name: y}\n")
-    with pytest.raises(BadInput, match="give them different names"):
-        copied(repository, repository / "config" / "demo.yaml", other)
+    results, paths = copied(repository, repository / "config" / "demo.yaml", other)
+    assert (results / seal.WORKFLOW / "config" / "2" / "demo.yaml").read_text() == "study: {name: y}\n"
+    assert "config/demo.yaml" in paths
 
 
 # -- the search of the copy --------------------------------------------------------------------------

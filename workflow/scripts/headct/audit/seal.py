@@ -107,28 +107,23 @@ def copy_workflow(repository: Path, results: Path, used: Iterable[Path]) -> None
 
     Nothing else is copied, whatever lies beside it (a sample sheet, credentials, images): it is counted in
     :data:`NOT_COPIED`. Links are not followed, but for the files that were used.
-
-    Raises:
-        BadInput: two of the files that were used would get the same name.
     """
     to = results / WORKFLOW
     shutil.rmtree(to, ignore_errors=True)
     there = _files(repository)
     copied = [
         path
-        for path, file in there.items()
-        if (path in RESOURCES or _is_of_workflow(path)) and file.is_file() and not file.is_symlink()
+        for path, place in there.items()
+        if (path in RESOURCES or _is_of_workflow(path)) and place.is_file() and not place.is_symlink()
     ]
     for path in [*copied, "Snakefile"]:
         _copy(repository / path, to / path)
-    own = {path: _place(path.absolute(), repository.absolute()) for path in used}
-    twice = [place for place, n in Counter(own.values()).items() if n > 1]
-    if twice:
-        message = "two files of this name were used; give them different names, for the copy in the results"
-        raise BadInput([Problem(place, message) for place in twice])
-    for file, place in own.items():
-        _copy(file, to / place)
-    left = Counter((path.split("/")[0], _kind(path)) for path in there.keys() - {*copied, *own.values()})
+    own: list[str] = []
+    for file in used:
+        name = _place(file.absolute(), repository.absolute())
+        own.append(name if name not in own else f"config/{len(own) + 1}/{file.name}")
+        _copy(file, to / own[-1])
+    left = Counter((path.split("/")[0], _kind(path)) for path in there.keys() - {*copied, *own})
     rows = [("folder", "kind", "files"), *((*key, str(n)) for key, n in sorted(left.items()))]
     with write_atomically(results / NOT_COPIED) as temporary:
         temporary.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
