@@ -246,6 +246,13 @@ def test_missing_files_end_the_run_only_where_they_are_many(tmp_path: Path) -> N
         assert (row, key, Path(value).name) == words
 
 
+def test_a_broken_link_is_told_from_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {"mask": "annexed.nii.gz"})
+    (tmp_path / "annexed.nii.gz").symlink_to("/nowhere/key")
+    with pytest.raises(BadInput, match="a broken link: what it points to is not there"):
+        sheet.check_files(sheet.load(path), path, max_excluded=0.5)
+
+
 def test_row_numbers_are_those_of_the_sheet_past_a_blank_line(tmp_path: Path) -> None:
     path = make_sheet(tmp_path, {}, {"age": "x"})
     header, first, second = path.read_text(encoding="utf-8").splitlines()
@@ -420,21 +427,15 @@ def test_a_participant_grows_older_until_the_follow_up(tmp_path: Path) -> None:
     assert sheet.load(make_sheet(tmp_path, {"participant_id": "p"}, later, add=["timepoint"]))
 
 
-def test_a_mask_is_one_reading_of_one_scan(tmp_path: Path) -> None:
-    filled_down = {"mask": "s0.nii.gz", "mask_inter": "./s0.nii.gz"}
-    path = make_sheet(tmp_path, filled_down, {"mask": "s0.nii.gz"}, add=["mask_inter"])
+def test_one_file_is_not_two_readings(tmp_path: Path) -> None:
+    changes = [{"mask_inter": "./s0.nii.gz"}, {"mask_inter": "a.nrrd", "mask_intra": "a.nrrd"}, {}]
     with pytest.raises(BadInput) as caught:
-        sheet.load(path)
+        sheet.load(make_sheet(tmp_path, *changes, add=["mask_intra", "mask_inter"]))
     told = [(problem.row, problem.key, problem.message) for problem in caught.value.problems]
     assert told == [
         ("2", "mask_inter", "the same file as mask: a second reading is a drawing of its own"),
-        ("3", "mask", "the same file as mask in row 2: a mask belongs to one scan"),
+        ("3", "mask_inter", "the same file as mask_intra: a second reading is a drawing of its own"),
     ]
-
-
-def test_one_folder_under_two_ids_is_left_to_its_pixels(tmp_path: Path) -> None:
-    again = {"dicom": "dicom/s0", "mask": "s0.nii.gz", "participant_id": "p0"}
-    assert sheet.load(make_sheet(tmp_path, {}, again))
 
 
 @pytest.fixture

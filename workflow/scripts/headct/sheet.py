@@ -72,7 +72,7 @@ def load(path: Path) -> list[dict[str, Any]]:
         *_case_twins(rows, file),
         *_unlike_themselves(rows, file),
         *_foreign_paths(rows, path),
-        *_shared_masks(rows, path),
+        *_same_readings(rows, path),
     ]
     if not rows:
         problems.append(Problem(file, "the sheet has a header but no scan"))
@@ -128,7 +128,9 @@ def _missing_files(row: dict[str, Any], file: str) -> list[Problem]:
     return [
         Problem(
             file,
-            f"there is no such {'folder' if name == 'dicom' else 'file'}",
+            "a broken link: what it points to is not there"
+            if Path(row[name] or "").is_symlink()
+            else f"there is no such {'folder' if name == 'dicom' else 'file'}",
             str(row["row"]),
             name,
             row[name],
@@ -322,22 +324,18 @@ def _foreign_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
     ]
 
 
-def _shared_masks(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
-    """A file that is given as two readings of one scan, or as the mask of two."""
+def _same_readings(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
+    """A file that is given as two readings of one scan, as when a column is filled down."""
     problems = []
-    first: dict[str, tuple[dict[str, Any], str]] = {}
     for row in rows:
+        first: dict[str, str] = {}
         for column in MASK_COLUMNS:
             if row[column] is None:
                 continue
-            earlier, its_column = first.setdefault(os.path.normpath(path.parent / row[column]), (row, column))
-            if earlier is row and its_column != column:
-                message = f"the same file as {its_column}: a second reading is a drawing of its own"
-            elif earlier["dicom"] != row["dicom"]:
-                message = f"the same file as {its_column} in row {earlier['row']}: a mask belongs to one scan"
-            else:
-                continue  # the same folder under two ids is told once its pixels are known
-            problems.append(Problem(str(path), message, str(row["row"]), column, row[column]))
+            earlier = first.setdefault(os.path.normpath(row[column]), column)
+            if earlier != column:
+                message = f"the same file as {earlier}: a second reading is a drawing of its own"
+                problems.append(Problem(str(path), message, str(row["row"]), column, row[column]))
     return problems
 
 
