@@ -74,7 +74,7 @@ def wait_until_held(study: Study, model: str, iteration: int) -> None:
         cluster.start_waiting_jobs()
         return study.iteration(model) >= iteration and study.trains(model)
 
-    wait_for(is_held, f"iteration {iteration} of {model}\n{study.output()[-1000:]}")
+    wait_for(is_held, f"iteration {iteration} of {model}", timeout_s=900)
 
 
 def record(folder: Path, model: str) -> dict:
