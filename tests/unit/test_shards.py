@@ -306,6 +306,6 @@ def test_a_job_that_is_killed_keeps_what_it_finished(tmp_path: Path) -> None:
 
 
 def test_settings_are_refused_before_any_scan(study: Study) -> None:
-    with pytest.raises(BadInput, match="key ingest, value minimum"):
+    with pytest.raises(BadInput, match=r"key minimum: unknown key; .*known: minimum_slices"):
         study.run("--settings", '{"minimum": 3}')
     assert not study.data.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from argparse import Namespace
 from pathlib import Path
@@ -345,7 +346,9 @@ def test_a_given_split_without_test_scans(tmp_path: Path) -> None:
 def run(folder: Path, cohort: pd.DataFrame, **settings: Any) -> pd.DataFrame:
     write_tsv(cohort, folder / "cohort.tsv")
     out = folder / "split.tsv"
-    split_step.main(Namespace(cohort=folder / "cohort.tsv", settings=SETTINGS | settings, out=out))
+    split_step.main(
+        Namespace(cohort=folder / "cohort.tsv", settings=json.dumps(SETTINGS | settings), out=out)
+    )
     return read_tsv(out)
 
 

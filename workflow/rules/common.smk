@@ -54,7 +54,8 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
-WATCHING = ["headct.audit.record", "headct.audit.ledger"]  # modules that change no result
+# Modules that change no result; of the configuration, what it says is in the parameters.
+WATCHING = ["headct.audit.record", "headct.audit.ledger", "headct.configuration"]
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",

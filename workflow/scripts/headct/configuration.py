@@ -102,6 +102,26 @@ def settings_block(text: str, block: str, option: str = "--settings") -> dict[st
     return filled
 
 
+def model_settings(text: str, option: str = "--settings") -> dict[str, Any]:
+    """The settings of one model, or those of them that a step needs, that a command is given as JSON.
+
+    Raises:
+        BadInput: no JSON object, no known framework, or every key of it that is unknown, of the wrong type or
+            out of range.
+    """
+    given, root = json_object(text, option), config_schema()
+    kinds = [definition for definition in root["$defs"].values() if "x-overrides" in definition]
+    by_framework = {definition["properties"]["framework"]["const"]: definition for definition in kinds}
+    framework = given.get("framework")
+    if framework not in by_framework:
+        message = f"must be one of {', '.join(by_framework)}"
+        raise BadInput([Problem(option, message, key="framework", value=str(framework))])
+    schema = {**by_framework[framework], "required": [], "$defs": root["$defs"]}
+    if problems := schema_problems(given, schema, option):
+        raise BadInput(problems)
+    return given
+
+
 def settings_by_model(
     text: str, trained: Iterable[Mapping[str, Any]], option: str = "--settings"
 ) -> SettingsByModel:

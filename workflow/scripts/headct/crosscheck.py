@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import logging
 import subprocess
 import tempfile
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 
 from headct import command, geometry, sheet
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
+from headct.configuration import settings_block
 from headct.dicom import HU_RANGE
 from headct.ingest import IMAGE, RECORD
 
@@ -272,7 +272,7 @@ def crosscheck(rows: Iterable[Mapping[str, Any]], data: Path, scratch: Path) -> 
 
 def main(arguments: argparse.Namespace) -> None:
     """Draw the sample, compare each scan of it, write the table."""
-    settings = json.loads(arguments.settings)
+    settings = settings_block(arguments.settings, "crosscheck")
     cohort = read_tsv(arguments.cohort)
     included = cohort.loc[cohort["status"] == "included", "scan_id"]
     drawn = set(draw(included, settings["scans"], settings["seed"]))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from headct import command, identifiers, masks, nifti, patients, shards, sheet
 from headct.artefacts import sha256_of, write_json
 from headct.code import code_digest
+from headct.configuration import json_object, settings_block
 from headct.dicom import (
     HU_RANGE,
     Folder,
@@ -409,7 +409,7 @@ def label_values_from(text: str) -> dict[str, int]:
         BadInput: classes other than those of the project, or values that are not distinct whole
             numbers from 1 on.
     """
-    values: dict[str, int] = json.loads(text)
+    values: dict[str, int] = json_object(text, "--labels")
     distinct = len(set(values.values())) == len(values)
     whole = all(isinstance(value, int) and value >= 1 for value in values.values())
     if set(values) != set(LABELS) or not distinct or not whole:
@@ -438,7 +438,7 @@ class ScansFailed(Exception):
 
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
-    settings, labels = json.loads(arguments.settings), label_values_from(arguments.labels)
+    settings, labels = settings_block(arguments.settings, "ingest"), label_values_from(arguments.labels)
     settings.pop("trust_sheet", None)
     rules = rules_from(settings)
     code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)

@@ -7,7 +7,6 @@ former ``split.tsv`` keeps them while the settings are the same; a change of set
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 from pathlib import Path
@@ -18,6 +17,7 @@ import pandas as pd
 
 from headct import command
 from headct.artefacts import read_tsv, write_tsv
+from headct.configuration import settings_block
 from headct.problems import BadInput, Problem
 
 logger = logging.getLogger("headct.split")  # __name__ is "__main__" here
@@ -28,7 +28,7 @@ SETS = ("train", "test")
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.split", description=__doc__)
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
-    parser.add_argument("--settings", required=True, type=json.loads, help="JSON: the config's 'split'")
+    parser.add_argument("--settings", required=True, help="JSON: the config's 'split'")
     parser.add_argument(
         "--out", required=True, type=Path, help="split.tsv to write; what it holds already is kept"
     )
@@ -38,10 +38,11 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     cohort = read_tsv(args.cohort)
     included = cohort[cohort["status"] == "included"]
+    settings = settings_block(args.settings, "split")
     former = read_tsv(args.out) if args.out.is_file() else None
-    path = args.settings["file"]
-    given = None if path is None else given_split(Path(path), cohort, args.settings["folds"])
-    split = split_scans(included, args.settings, former, given, str(args.cohort))
+    path = settings["file"]
+    given = None if path is None else given_split(Path(path), cohort, settings["folds"])
+    split = split_scans(included, settings, former, given, str(args.cohort))
     if former is not None:
         log_changes(former, split)
     write_tsv(split, args.out)

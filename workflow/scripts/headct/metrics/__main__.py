@@ -7,7 +7,6 @@ reason in ``failure``.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from headct import command, sets
 from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
+from headct.configuration import settings_block
 from headct.labels import LABELS
 from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, grid, lesions, overlap, predictions, surface
 from headct.metrics.overlap import Measures
@@ -123,7 +123,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    settings = read_settings(json.loads(args.settings), args.surface_tolerance)
+    settings = read_settings(settings_block(args.settings, "metrics"), args.surface_tolerance)
     if args.second_readings:
         guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
     else:

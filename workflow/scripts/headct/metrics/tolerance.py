@@ -15,13 +15,13 @@ organ; the median over scans keeps one odd reading from setting the tolerance of
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headct import command
 from headct.artefacts import read_tsv, write_tsv
+from headct.configuration import settings_block
 from headct.metrics import __main__ as metrics
 from headct.references import ANOTHER_RATER, SECOND_READING
 
@@ -44,7 +44,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    settings = metrics.read_settings(json.loads(args.settings))
+    settings = metrics.read_settings(settings_block(args.settings, "metrics"))
     scans = [str(scan) for scan in read_tsv(args.split)["scan_id"]]
     readings = metrics.second_readings(SECOND_READING, scans, args.data)
     table = tolerance_table(

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import importlib
 import io
-import json
 import logging
 import platform
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from filelock import FileLock
 from headct import command
 from headct.artefacts import read_json, read_tsv, write_atomically, write_json
 from headct.cluster.requeue import requeue_if_warned
+from headct.configuration import model_settings
 from headct.problems import BadInput, Problem, Stopped
 from headct.training import workfolder
 from headct.training.job import TrainedModel, TrainingJob, training_scans
@@ -35,7 +35,7 @@ SESSIONS = "sessions.json"
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.training", description=__doc__)
     parser.add_argument("--model", required=True, help="key of the model in the config")
-    parser.add_argument("--settings", required=True, type=json.loads, help="JSON: all its settings")
+    parser.add_argument("--settings", required=True, help="JSON: all its settings")
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--seed", required=True, type=int)
@@ -52,6 +52,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
+    args.settings = model_settings(args.settings)
     framework = args.settings["framework"]
     job = training_job(args)
     adapter = f"headct.training.{framework}"

@@ -17,6 +17,7 @@ from typing import Any
 
 from headct import command
 from headct.artefacts import read_tsv, write_json
+from headct.configuration import model_settings
 from headct.training.job import training_scans
 
 logger = logging.getLogger("headct.preparation")
@@ -55,9 +56,7 @@ def representation(settings: Mapping[str, Any]) -> str:
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headct.training.preparation", description=__doc__)
-    parser.add_argument(
-        "--settings", required=True, type=json.loads, help="JSON: the framework, and what else decides it"
-    )
+    parser.add_argument("--settings", required=True, help="JSON: the framework, and what else decides it")
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--threads", required=True, type=int, help="processes to use")
@@ -67,7 +66,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    settings = args.settings
+    settings = model_settings(args.settings)
     split = read_tsv(args.split, fold=str)
     scans = training_scans(split[split["set"] == "train"], args.data)
     adapter = importlib.import_module(f"headct.training.{settings['framework']}")
