@@ -398,3 +398,9 @@ def slice_of_zeros(root: Path) -> Expected:
 
     write(root, change=on([9], blank))
     return excluded("truncated or damaged pixels", "instance 10")
+
+
+@case("65535 rows and columns claimed, of which the file has a few hundred")
+def more_pixels_than_memory(root: Path) -> Expected:
+    write(root, change=setting(Rows=65535, Columns=65535))
+    return excluded("truncated or damaged pixels")

@@ -17,8 +17,9 @@ import pytest
 import SimpleITK as sitk
 from real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
-from headct import crosscheck, ingest, series
+from headct import crosscheck, ingest, nifti, nifti_geometry, series
 from headct.artefacts import read_json
+from headct.dicom import read_folder
 
 pytestmark = needed
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
@@ -118,3 +119,27 @@ def test_crosscheck_says_so(ours: Path, tmp_path: Path, name: str, z_spacing_mm:
     assert row.z_spacing_dcm2niix_mm == pytest.approx(z_spacing_mm, abs=1e-6)
     assert row.head_dcm2niix_ml / row.head_tags_ml - 1 == pytest.approx(off, abs=1e-3)
     assert "smaller than it is" in row.finding or off == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "voxel_mm3", "by_sform_mm3"),
+    [("philips_tilted", 0.5518, 0.5232), ("ge_head_uneven", 0.9541, 0.9048), ("philips_5mm", 1.0178, 1.0178)],
+)
+def test_the_slice_axis_that_dcm2niix_shortens_under_tilt_is_restored(
+    tmp_path: Path, name: str, voxel_mm3: float, by_sform_mm3: float
+) -> None:
+    options = ["-g", "i", "-b", "n", "-z", "y", "-f", "ct", "-o", str(tmp_path)]
+    subprocess.run([dcm2niix.bin, *options, str(REAL_CT / name)], check=True, capture_output=True)
+    volume = nifti.read(tmp_path / "ct.nii.gz")
+    found = nifti_geometry.placement(volume.header, volume.values.shape)
+    assert abs(np.linalg.det(found.affine)) == pytest.approx(voxel_mm3, abs=5e-5)
+    assert abs(np.linalg.det(volume.header.get_sform())) == pytest.approx(by_sform_mm3, abs=5e-5)
+    if name == "ge_head_uneven":  # no affine transform tells where its slices are
+        return
+    instances = series.group(read_folder(REAL_CT / name, name).instances)
+    grid = series.choose(instances, series.SeriesRules(), name).geometry
+    image = found.image(found.to_lps(volume.values))
+    np.testing.assert_allclose(image.GetSpacing(), grid.spacing_mm_xyz, rtol=1e-5)
+    np.testing.assert_allclose(image.GetOrigin(), grid.origins[0], atol=1e-3)
+    for index, origin in enumerate(grid.origins):
+        np.testing.assert_allclose((found.lps_affine @ (0, 0, index, 1))[:3], origin, atol=1e-3)

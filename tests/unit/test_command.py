@@ -14,6 +14,8 @@ from headct.problems import BadInput, Problem
 def main(args):
     print("chatter of a framework")
     logging.getLogger("headct.step").info("epoch 1/2")
+    if args.fails == "name":
+        raise BadInput([Problem("caf\\udce9.nii", "is wrong")])
     if args.fails == "input":
         raise BadInput([Problem("scans.tsv", "is wrong", row="3")])
     if args.fails == "code":
@@ -51,6 +53,14 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert status == 1
     assert "scans.tsv, row 3: is wrong" in console
     assert "Traceback" not in console + log
+
+
+def test_a_file_name_that_is_no_text_does_not_hide_the_error(tmp_path: Path) -> None:
+    status, console, log = run(tmp_path, "--fails", "name")
+    assert status == 1
+    for told in (console, log):
+        assert "caf\\udce9.nii: is wrong" in told
+        assert "UnicodeEncodeError" not in told
 
 
 def test_a_fault_in_the_code_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:

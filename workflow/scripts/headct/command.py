@@ -97,7 +97,7 @@ def _configure_logging(console: int) -> None:
     logger.setLevel(logging.INFO)
     if diverted:
         root.addHandler(to_log)
-    to_console = logging.StreamHandler(os.fdopen(console, "w", buffering=1))
+    to_console = logging.StreamHandler(os.fdopen(console, "w", buffering=1, errors="backslashreplace"))
     to_console.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(to_console)
     if not diverted:
