@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from library import (
     LOWEST_HU,
+    Change,
     Expected,
     as_signed,
     both,
@@ -404,3 +405,34 @@ def slice_of_zeros(root: Path) -> Expected:
 def more_pixels_than_memory(root: Path) -> Expected:
     write(root, change=setting(Rows=65535, Columns=65535))
     return excluded("truncated or damaged pixels")
+
+
+def pictures(centre: float, width: float) -> NDArray[np.int16]:
+    """``head()`` as it is shown in a window of HU: grey levels from 0 to 255."""
+    return np.clip((head() - centre + width / 2) / width * 255, 0, 255).round().astype(np.int16)
+
+
+def in_eight_bits(_: int, dataset: Dataset) -> None:
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = stored(dataset).astype("u1").tobytes()
+
+
+family(
+    "windowed",
+    "pictures for display instead of HU: {member}",
+    [
+        ("8 bits, brain window", pictures(40, 80), 0, in_eight_bits),
+        ("8 bits, wide window", pictures(300, 2600), 0, in_eight_bits),
+        ("8 bits, intercept left", pictures(40, 80) - 1024, -1024, in_eight_bits),
+        ("16 bits, brain window", pictures(40, 80), 0, None),
+        ("16 bits, HU cut off at a window's ends", np.clip(head(), -20, 180), -1024, None),
+    ],
+    lambda root, member: build_windowed(root, *member[1:]),
+)
+
+
+def build_windowed(
+    root: Path, hounsfield: NDArray[np.int16], intercept: float, change: Change | None
+) -> Expected:
+    write(root, hounsfield, intercept=intercept, change=change)
+    return excluded("pixel values are not HU", "windowed for display")

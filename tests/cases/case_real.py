@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from library import Expected, case, clipped, error, excluded
+from library import Expected, case, clipped, error, excluded, family
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
@@ -114,3 +114,42 @@ def real_two_scanners(root: Path) -> Expected:
     link(root, real("ge_head_uneven"), "a")
     link(root, real("philips_5mm"), "b")
     return error("2 series are equally good")
+
+
+def with_kernels(root: Path, name: str, lower: int, kernels: tuple[str, str]) -> None:
+    """Copies of a real series, its ``lower`` first slices and the others with a kernel each."""
+    for index, path in enumerate(link(root, real(name))):
+        dataset = pydicom.dcmread(path)
+        dataset.ConvolutionKernel = kernels[index >= lower]
+        path.unlink()
+        dataset.save_as(path)
+
+
+family(
+    "real parts",
+    "the lowest slices of a real head have another kernel than those above: {member}",
+    [
+        ("GE, 8 of the 14 thin ones", "ge_head_uneven", 8, ("DETAIL", "SOFT"), ("tilted", "uneven_gaps")),
+        ("GE, all 14 thin ones", "ge_head_uneven", 14, ("DETAIL", "SOFT"), ("tilted", "uneven_gaps")),
+        ("Philips, 20 of 28", "philips_5mm", 20, ("H31s", "H40s"), ()),
+    ],
+    lambda root, member: build_parts(root, *member[1:]),
+)
+
+
+def build_parts(
+    root: Path, name: str, lower: int, kernels: tuple[str, str], flags: tuple[str, ...]
+) -> Expected:
+    with_kernels(root, name, lower, kernels)
+    return converted(real(name), "joined_series", *flags)
+
+
+@case("Philips, the upper slices under another Patient ID")
+def real_upper_of_another_patient(root: Path) -> Expected:
+    files = real("philips_5mm")
+    for path in link(root, files)[20:]:
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID = "CANARY-OTHER"
+        path.unlink()
+        dataset.save_as(path)
+    return error("differ in Patient ID")

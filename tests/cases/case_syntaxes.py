@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import imagecodecs
 import jpeg_lossless
 import numpy as np
 import pydicom
+import pytest
 from library import (
     Change,
     Expected,
@@ -18,6 +20,7 @@ from library import (
     error,
     excluded,
     family,
+    head,
     hounsfield_of,
     included,
     on,
@@ -40,6 +43,7 @@ from pydicom.uid import (
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    MediaStorageDirectoryStorage,
     RLELossless,
 )
 
@@ -426,3 +430,193 @@ def nothing_of_dicom(root: Path) -> Expected:
     (root / "dicom" / "notes.txt").write_text("see the other folder")
     (root / "dicom" / "scan.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(300))
     return error("no DICOM image")
+
+
+def without(paths: list[Path], *keywords: str) -> None:
+    """Take attributes out of the data sets; the file meta information keeps its own."""
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        for keyword in keywords:
+            delattr(dataset, keyword)
+        dataset.save_as(path)
+
+
+RSNA = [
+    "SOPInstanceUID",
+    "Modality",
+    "PatientID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "PixelData",
+]
+
+
+@case("headers as in RSNA's data of 2019: few attributes, no SOP Class UID, ids that are no UIDs")
+def rsna_headers(root: Path) -> Expected:
+    def shorten(index: int, dataset: Dataset) -> None:
+        for element in list(dataset):
+            if element.keyword not in RSNA:
+                del dataset[element.tag]
+        dataset.PatientID, dataset.StudyInstanceUID = "ID_b81a287f", "ID_dd37ba3adb"
+        dataset.SeriesInstanceUID, dataset.SOPInstanceUID = "ID_15dcd6057a", f"ID_{index:09x}"
+
+    write(root, change=shorten)
+    return included(None, "instance_numbers_not_consecutive")
+
+
+family(
+    "absent",
+    "an anonymiser took {member} out of all files: they are whole all the same",
+    [
+        ("SOP Class UID", "SOPClassUID"),
+        ("Series Instance UID", "SeriesInstanceUID"),
+        ("Study Instance UID", "StudyInstanceUID"),
+        ("all UIDs", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"),
+    ],
+    lambda root, member: build_without(root, member[1:]),
+)
+
+
+def build_without(root: Path, keywords: tuple[str, ...]) -> Expected:
+    without(write(root), *keywords)
+    return included()
+
+
+@case("files without preamble and SOP Class UID")
+def bare_without_class(root: Path) -> Expected:
+    paths = write(root)
+    without(paths, "SOPClassUID")
+    for path in paths:
+        bare(path)
+    return included()
+
+
+@case("SOP Class UID taken out of some files only")
+def class_in_some_files(root: Path) -> Expected:
+    without(write(root)[::3], "SOPClassUID")
+    return included()
+
+
+@case("markers of programs and leavings of systems, all empty, some called almost like a slice")
+def empty_markers(root: Path) -> Expected:
+    first = write(root)[0]
+    folder = root / "dicom"
+    for name in ("_SUCCESS", ".complete", ".DS_Store", "DONE", "lock.txt", f"._{first.name}", "@tmp1.dcm"):
+        (folder / name).touch()
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir" / f"{first.name}@SynoEAStream").touch()
+    (folder / "@eaDir" / first.name).touch()
+    return included()
+
+
+@case("empty markers beside slices whose names have no suffix")
+def empty_markers_without_suffix(root: Path) -> Expected:
+    for index, path in enumerate(write(root)):
+        path.rename(path.with_name(f"IM{index:05d}"))
+    for name in ("_SUCCESS", "DONE", "VERSION2"):
+        (root / "dicom" / name).touch()
+    return included()
+
+
+family(
+    "lost slice",
+    "an empty file that is called like the slices, whose names are {member}",
+    [
+        ("numbered", "IM{:05d}"),
+        ("UIDs", "1.2.840.113619.2.55.3.{}.7"),
+        ("digests", "a9f{:05x}"),
+        ("dcm", "{}.DCM"),
+    ],
+    lambda root, member: build_lost(root, member[1]),
+)
+
+
+def build_lost(root: Path, name: str) -> Expected:
+    for index, path in enumerate(write(root)):
+        path.rename(path.with_name(name.format(index)))
+    (root / "dicom" / name.format(99)).touch()
+    return excluded("truncated or damaged file", r"file \d+ of 19 by name")
+
+
+@case("nothing but empty files, as a transfer leaves them")
+def all_files_empty(root: Path) -> Expected:
+    for path in write(root):
+        path.write_bytes(b"")
+    return excluded("truncated or damaged file", "and 13 more")
+
+
+family(
+    "instead of images",
+    "a folder that holds {member} only: said in its own words",
+    [
+        ("an archive", "study.zip", "an archive .*unpack"),
+        ("the index of a disc", "DICOMDIR", "DICOMDIR.* whole disc"),
+        ("NIfTI", "ct.nii.gz", "NIfTI .*original DICOM"),
+    ],
+    lambda root, member: build_instead(root, *member[1:]),
+)
+
+
+def build_instead(root: Path, name: str, words: str) -> Expected:
+    (root / "dicom").mkdir()
+    path = root / "dicom" / name
+    if name == "DICOMDIR":
+        index = Dataset()
+        index.file_meta = pydicom.dataset.FileMetaDataset()
+        index.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+        index.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        index.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        index.DirectoryRecordSequence = []
+        index.save_as(path, enforce_file_format=True)
+    else:
+        path.write_bytes(b"PK\3\4" + bytes(300))
+    return error(f"no DICOM image.*{words}")
+
+
+@case("a link to a subfolder elsewhere, and links that lead in circles or out of the scan's folder")
+def linked_folders(root: Path) -> Expected:
+    write(root, into="../store/of/scan")
+    write(root, head() + 3, into="../another patient", series=5, change=setting(PatientID="CANARY-OTHER"))
+    folder = root / "dicom"
+    (folder / "series").symlink_to(root / "store" / "of", target_is_directory=True)
+    (folder / "again").symlink_to(root / "store" / "of", target_is_directory=True)
+    (root / "store" / "of" / "circle").symlink_to(folder, target_is_directory=True)
+    (folder / "out").symlink_to("..", target_is_directory=True)
+    return included()
+
+
+@case("a link that leads to itself")
+def link_to_itself(root: Path) -> Expected:
+    write(root)
+    (root / "dicom" / "loop").symlink_to("loop")
+    return error("unreadable file")
+
+
+@case("a pipe between the slices, which would wait for ever to be read")
+def pipe(root: Path) -> Expected:
+    write(root)
+    os.mkfifo(root / "dicom" / "pipe.dcm")
+    return error("unreadable file", "no regular file")
+
+
+@case("a subfolder that may not be opened (not to be shown to root, who may)")
+def closed_subfolder(root: Path) -> Expected:
+    if os.geteuid() == 0:
+        pytest.skip("root may open every folder")
+    write(root, into="bone", change=setting(ConvolutionKernel="H60s"))
+    write(root, head() + 1, into="soft", series=2)
+    (root / "dicom" / "soft").chmod(0)
+    return error("unreadable folder", "permissions")

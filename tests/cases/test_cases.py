@@ -17,7 +17,7 @@ from headct import ingest
 from headct.artefacts import read_json
 from headct.labels import LABELS
 
-for module in ("syntaxes", "pixels", "selection", "stacks", "multiframe", "masks", "real"):
+for module in ("syntaxes", "pixels", "selection", "parts", "stacks", "multiframe", "masks", "real"):
     importlib.import_module(f"case_{module}")
 
 IMAGES = {"mask": "labels.nii.gz", "mask_intra": "labels_intra.nii.gz", "mask_inter": "labels_inter.nii.gz"}

@@ -13,6 +13,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 PIXEL_MM = 4.0
+STUDY_UID, FRAME_UID = "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2"
+"""Study and frame of reference of whatever is written, unless a change says otherwise."""
 
 
 def tilted(degrees: float) -> tuple[float, ...]:
@@ -55,11 +57,12 @@ def write_series(
     hounsfield = head() if hounsfield is None else hounsfield
     origins = table_origins(len(hounsfield)) if origins is None else origins
     folder.mkdir(parents=True, exist_ok=True)
-    series_uid, study_uid = generate_uid(), generate_uid()
+    series_uid = generate_uid()
     paths = []
     for index, (image, origin) in enumerate(zip(hounsfield, origins, strict=True)):
         dataset = _header(orientation, spacing, slope, intercept, origin)
-        dataset.SeriesInstanceUID, dataset.StudyInstanceUID = series_uid, study_uid
+        dataset.SeriesInstanceUID, dataset.StudyInstanceUID = series_uid, STUDY_UID
+        dataset.FrameOfReferenceUID = FRAME_UID
         dataset.SeriesNumber, dataset.InstanceNumber = series, index + 1
         dataset.Rows, dataset.Columns = image.shape
         stored = np.rint((image - intercept) / slope).astype("<u2")

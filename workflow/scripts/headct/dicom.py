@@ -38,7 +38,8 @@ from pydicom.uid import (
 )
 
 from headct import identifiers
-from headct.problems import BadInput, Problem
+from headct.folders import contents
+from headct.problems import BadInput, Problem, first_few
 
 # pydicom quotes offending values, that is patients' names, in its warnings: they must reach no log.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -82,7 +83,13 @@ ACQUISITION_FACTS = {
 NEEDED = [
     "SOPClassUID",
     "SOPInstanceUID",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "StudyDate",
+    "StudyTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
     "SeriesNumber",
     "AcquisitionNumber",
     "InstanceNumber",
@@ -115,6 +122,12 @@ END_OF_CODESTREAM = b"\xff\xd9"
 FRAME_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 FRAME_KEYWORDS = {"FrameType": "ImageType", "FrameAcquisitionNumber": "AcquisitionNumber"}
 """What an enhanced CT image calls attributes that a single-frame one has under another name."""
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".iso")
+NIFTI = (".nii", ".nii.gz")
+
+MARKS_NO_SLICE = re.compile(r"[._@~#$]|__MACOSX$")
+"""How names of what systems and programs leave behind begin: .DS_Store, ._x, @eaDir, _SUCCESS, #recycle."""
 
 PLAIN_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+/()-]{0,31}")
 
@@ -208,68 +221,149 @@ class Folder:
 
 
 def read_folder(folder: Path, scan_id: str) -> Folder:
-    """Read the headers of all files below ``folder``, whatever their names.
+    """Read the headers of all files below ``folder``, whatever their names; links are followed.
 
     Raises:
-        BadInput: no such folder, nothing of DICOM in it, or a file that can't be opened.
-        Ineligible: a DICOM file is truncated or damaged before its pixels.
+        BadInput: no such folder, nothing of DICOM in it, or a file or subfolder that can't be opened.
+        Ineligible: a DICOM file is truncated or damaged before its pixels, or empty.
     """
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise BadInput([Problem(scan_id, "no DICOM folder: there is none at the sheet's path", key="dicom")])
+    found = contents(folder)
     instances: list[Instance] = []
-    others, damaged, problems = 0, [], []
-    paths = sorted(entry for entry in folder.rglob("*") if not entry.is_dir())
-    for rank, path in enumerate(paths, start=1):
-        position = f"file {rank} of {len(paths)} by name"
+    slices: list[Path] = []
+    others: list[Path] = []
+    empty: list[Path] = []
+    damaged: list[Path] = []
+    unreadable = [Path(path) for path in found.unreadable_files]
+    for path in sorted(map(Path, found.files)):
+        if found.files[str(path)].st_size == 0:
+            empty.append(path)
+            continue
         try:
             header = _read_header(path)
         except OSError as error:
-            if isinstance(error, EOFError) or error.errno is None:
-                damaged.append(position)
-            else:
-                message = "unreadable file: it can't be opened (no permission, or a broken link)"
-                problems.append(Problem(scan_id, message, key="dicom", value=position))
-            continue
+            (damaged if isinstance(error, EOFError) or error.errno is None else unreadable).append(path)
         except READ_ERRORS:
-            damaged.append(position)
-            continue
-        if header is None:
-            others += 1
+            damaged.append(path)
         else:
-            instances += _slices_of(path, header)
+            if header is None:
+                others.append(path)
+            else:
+                slices.append(path)
+                instances += _slices_of(path, header)
+    shapes = {_shape(path.name) for path in slices}
+    for path in empty:
+        (damaged if _seems_a_lost_slice(path.relative_to(folder), shapes) else others).append(path)
+    paths = sorted([*map(Path, found.files), *map(Path, found.unreadable_files)])
+    _check_readable(scan_id, unreadable, paths, len(found.unreadable_folders))
+    if damaged:
+        raise Ineligible(f"truncated or damaged file: {_positions(damaged, paths)}")
+    if not instances:
+        message = _without_images(others) if others else "empty folder: no file"
+        raise BadInput([Problem(scan_id, message, key="dicom")])
+    return Folder(instances, len(others))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it lies in a folder that can't be opened
+        return False
+
+
+def _positions(paths: Iterable[Path], all_paths: list[Path]) -> str:
+    """What messages call files that can't be read: their places by name, never the names."""
+    ranks = {path: rank for rank, path in enumerate(all_paths, start=1)}
+    return first_few([f"file {ranks[path]} of {len(all_paths)} by name" for path in sorted(paths)])
+
+
+def _check_readable(scan_id: str, files: list[Path], all_paths: list[Path], folders: int) -> None:
+    """Raise what can't be read in a folder: whatever is hidden there could be the better series."""
+    problems = []
+    if files:
+        message = (
+            "unreadable file: it can't be opened (no permission, a broken link, or no regular file). "
+            "Mend it or take it out of the folder"
+        )
+        problems.append(Problem(scan_id, message, key="dicom", value=_positions(files, all_paths)))
+    if folders:
+        what = "a folder" if folders == 1 else f"{folders} folders"
+        message = f"unreadable folder: {what} below can't be opened. Mend the permissions"
+        problems.append(Problem(scan_id, message, key="dicom"))
     if problems:
         raise BadInput(problems)
-    if damaged:
-        raise Ineligible(f"truncated or damaged file: {', '.join(damaged[:5])}{', …' * (len(damaged) > 5)}")
-    if not instances:
-        message = "no DICOM image: none of its files is one" if others else "empty folder: no file"
-        raise BadInput([Problem(scan_id, message, key="dicom")])
-    return Folder(instances, others)
+
+
+def _seems_a_lost_slice(path: Path, shapes: set[str]) -> bool:
+    """Whether an empty file, by its name and ``path`` below the scan's folder, stands for a lost slice.
+
+    Markers such as ``_SUCCESS`` and the leavings of systems are no slices. Where the folder holds slices,
+    a lost one is called alike.
+    """
+    if any(MARKS_NO_SLICE.match(part) for part in path.parts):
+        return False
+    return not shapes or _shape(path.name) in shapes
+
+
+def _shape(name: str) -> str:
+    """What the names of a series' files have in common: the suffix, else the name without its numbers."""
+    suffix = Path(name).suffix.lower()
+    if suffix[1:].isalpha():
+        return suffix
+    if re.fullmatch(r"[0-9A-Fa-f.-]+", name):  # a UID, or a digest
+        return "#"
+    return re.sub(r"[0-9]+", "#", name).lower()
+
+
+def _without_images(others: list[Path]) -> str:
+    """What a folder without a DICOM image holds instead, in words that say what to do."""
+    archives = sum(path.name.lower().endswith(ARCHIVES) for path in others)
+    volumes = sum(path.name.lower().endswith(NIFTI) for path in others)
+    if volumes:
+        return f"no DICOM image: the folder holds NIfTI ({volumes} files); hand in the original DICOM files"
+    if archives:
+        which = "an archive" if archives == 1 else f"{archives} archives"
+        return f"no DICOM image: the folder holds {which} (zip or the like), which is not opened; unpack it"
+    if any(path.name.upper() == "DICOMDIR" for path in others):
+        return (
+            "no DICOM image: the folder holds a DICOMDIR, which is the index of a disc, and none of the "
+            "files that it lists; copy the whole disc"
+        )
+    return f"no DICOM image: none of its files is one ({len(others)} in all)"
 
 
 def _read_header(path: Path) -> Dataset | None:
     """The needed attributes of one file; None where it is no DICOM object of a patient's study.
 
+    Where the data set lacks the SOP Class UID, that of the file meta information stands in.
+
     Raises:
-        EOFError: an empty file, or a DICOM file that ends within its header.
+        EOFError: a DICOM file that ends within its header.
     """
     tags = [*NEEDED, *ACQUISITION_FACTS.values(), *identifiers.IDENTIFYING_KEYWORDS, *FRAME_GROUPS]
-    if path.stat().st_size == 0 and not path.name.startswith("."):
-        raise EOFError("an empty file, such as a transfer leaves behind")
+    bare = False
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
-        is_directory = header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
     except InvalidDicomError:
         # A bare data set without preamble is still DICOM if the attributes of one are in it.
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
         except Exception:  # forced on arbitrary bytes, the parser can raise anything
             return None
-        is_directory = True  # or anything else: only whole ones are taken for DICOM
-    if "SOPClassUID" in header and "SeriesInstanceUID" in header:
-        return header
-    if is_directory:
+        bare = True
+    sop_class = header.file_meta.get("MediaStorageSOPClassUID")
+    if sop_class == MediaStorageDirectoryStorage:
         return None
+    if sop_class and "SOPClassUID" not in header:
+        header.SOPClassUID = sop_class
+    # Tags ascend: where Rows (0028,0010) is there, what lacks before it was never written.
+    if "SeriesInstanceUID" in header and ("SOPClassUID" in header or "Rows" in header):
+        return header
+    if bare:
+        return None
+    if "Rows" in header:
+        return header
     raise EOFError("a DICOM file without series: it ends within its header")
 
 

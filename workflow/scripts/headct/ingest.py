@@ -61,6 +61,13 @@ AIR_SHARE = 0.01
 ENOUGH_AIR = 0.05
 """Share of air in the neighbouring slices above which its absence in a slice is suspicious."""
 
+DISPLAY_BITS = 8
+"""With so few bits, a CT holds a window for display, not its HU."""
+
+GREY_LEVELS = 255
+WINDOW_FLOOR_SHARE = 0.2
+"""Share of voxels at the lowest of at most 256 values above which they were windowed for display."""
+
 BRAIN_HU = (0, 80)
 BRAIN_SHARE = 0.02
 SAMPLE_STEP = 4
@@ -226,7 +233,10 @@ def convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.in
     raised = set(flags(chosen, rules))
     raised |= {"acquisition_facts_withheld"} if withheld else set()
     raised |= {"values_above_range"} if above > ABOVE_RANGE_SHARE * image.size else set()
-    raised |= (doubts := doubts_about_hu(image))
+    doubts = doubts_about_hu(image)
+    if min(instance.whole("BitsStored") or 16 for instance in chosen.instances) <= DISPLAY_BITS:
+        doubts.add("windowed_for_display")
+    raised |= doubts
     record.flags = sorted(raised)
     names = [instance.name for instance in chosen.instances]
     if (blank := blank_slice(image)) is not None:
@@ -234,7 +244,7 @@ def convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.in
     if (odd := slice_without_air(image)) is not None:
         raise Ineligible(f"pixel values are not HU: unlike its neighbours, {names[odd]} has no air")
     suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu", "values_above_range"}
-    if doubts and (suspects or "no_tissue_like_brain" in doubts):
+    if doubts and (suspects or doubts & {"no_tissue_like_brain", "windowed_for_display"}):
         raise Ineligible(f"pixel values are not HU: {', '.join(sorted(doubts | suspects)).replace('_', ' ')}")
     return image
 
@@ -250,7 +260,11 @@ def is_air(hounsfield: NDArray[np.int16]) -> NDArray[np.bool_]:
 
 
 def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
-    """Which witnesses of a right rescale are missing: air near -1000 HU, and tissue like brain."""
+    """Which witnesses of HU are missing: air near -1000 HU, tissue like brain, a range beyond a window's.
+
+    A picture windowed for display has at most 256 values, of which all air has the lowest; where the field
+    of view lies within the head, nothing is that even.
+    """
     sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
     air = sample[is_air(sample)]
     doubts = set()
@@ -258,6 +272,10 @@ def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
         doubts.add("no_air_in_view")
     elif abs(float(np.median(air)) - AIR_HU) > AIR_TOLERANCE_HU:
         doubts.add("air_not_near_minus_1000_hu")
+    lowest, highest = int(sample.min()), int(sample.max())
+    even = np.mean(sample == lowest) > WINDOW_FLOOR_SHARE
+    if even and lowest > AIR_HU / 2 and highest - lowest <= GREY_LEVELS:
+        doubts.add("windowed_for_display")
     brain = np.count_nonzero((sample >= BRAIN_HU[0]) & (sample <= BRAIN_HU[1]))
     if doubts and brain < BRAIN_SHARE * sample.size:
         doubts.add("no_tissue_like_brain")

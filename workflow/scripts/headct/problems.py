@@ -43,6 +43,16 @@ class Stopped(Exception):
     """The work was ended from outside, in good order; the message says how to go on."""
 
 
+LISTED = 5
+"""How many things of a kind a message names."""
+
+
+def first_few(texts: Sequence[str], between: str = ", ") -> str:
+    """The first :data:`LISTED` texts, and how many more there are: a message stays one that can be read."""
+    more = len(texts) - LISTED
+    return between.join(texts[:LISTED]) + (f"{between}and {more} more" if more > 0 else "")
+
+
 def as_table(problems: Sequence[Problem]) -> str:
     """Render problems as an aligned text table, leaving out columns in which nothing is said.
 

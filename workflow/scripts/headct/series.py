@@ -1,9 +1,10 @@
 """The series of a scan: grouping of instances, eligibility, and the documented choice of one.
 
 A folder may hold a scout view, a dose report, bone and soft-tissue reconstructions, a repeated
-scan. What can't be segmented at all is rejected with its reason; among the rest, the criteria in
-``ingest.series_preference`` decide one after the other; what they leave undecided is reported, not
-guessed.
+scan. What can't be segmented at all is rejected with its reason; series that are parts of one stack
+are joined; among the rest, the criteria in ``ingest.series_preference`` decide one after the other;
+what they leave undecided is reported, not guessed. Never is a part taken for the whole, and nothing
+decides between patients, studies or days.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,9 @@ from headct.dicom import (
     read_slice,
     to_int16,
 )
-from headct.problems import BadInput, Problem
+from headct.parts import SAME_POSITION_MM, Places, are_neighbours, are_parts, follow_each_other
+from headct.problems import BadInput, Problem, first_few
 
-SAME_POSITION_MM = 0.01
 SAME_ORIENTATION = 1e-3
 EVEN_GAPS = 0.01
 """Relative spread of the gaps up to which a series counts as evenly spaced."""
@@ -46,6 +47,14 @@ FACE_GAP_MM = 3.0
 
 REFORMAT_DEG = 45.0
 """Slices turned further against the others are another view, not part of the stack."""
+
+ENDS_ALIKE_SLICES = 2
+"""So many slices may one reconstruction of a scan reach beyond another by how its ends were set."""
+
+SOURCES = {"PatientID": "Patient ID", "StudyInstanceUID": "Study Instance UID"}
+DAYS = {"StudyDate": "Study Date", "AcquisitionDate": "Acquisition Date"}
+ONE_SOURCE = {**SOURCES, "FrameOfReferenceUID": "Frame of Reference UID"}
+"""Attributes in which all parts of a stack agree, and what messages call them; no value is told."""
 
 STRAIGHT_MM = 1.0
 """How far a slice may lie beside the line through the first and the last one."""
@@ -68,6 +77,9 @@ class Series:
     repeated: bool = False
     """Whether the scanner's series holds further acquisitions of the same stretch."""
 
+    parts: list[Series] = field(default_factory=list)
+    """The series that were joined to this one, from inferior to superior; none where it is one series."""
+
     @property
     def first(self) -> Instance:
         """The instance that speaks for the attributes which all instances share."""
@@ -76,6 +88,7 @@ class Series:
     def describe(self) -> dict[str, Any]:
         """What ``scan.json`` and messages say of a series."""
         thickness = {instance.numeric("SliceThickness") for instance in self.instances}
+        parts = {"parts": [part.describe() for part in self.parts]} if self.parts else {}
         return {
             "series_number": self.first.whole("SeriesNumber"),
             "acquisition_number": self.first.whole("AcquisitionNumber"),
@@ -84,6 +97,7 @@ class Series:
             "rows": self.first.whole("Rows"),
             "slice_thickness_mm": sorted(value for value in thickness if value is not None),
             "kernel": plain_fact(self.first, "ConvolutionKernel"),
+            **parts,
         }
 
     @cached_property
@@ -110,12 +124,24 @@ class Series:
         normal = geometry.unit_directions(self.orientation)[2]
         return geometry.perpendicular_positions(self.origins, normal)
 
+    def places(self, normal: NDArray[np.float64]) -> Places:
+        """Where the slices lie along a normal, which may be another series'; each place once."""
+        positions = geometry.perpendicular_positions(self.origins, normal)
+        order = np.argsort(positions, kind="stable")
+        order = order[np.diff(positions[order], prepend=-np.inf) > SAME_POSITION_MM]
+        thickness = [self.instances[index].numeric("SliceThickness") or np.nan for index in order]
+        return Places(positions[order], np.array(thickness))
+
+    def values(self, keyword: str) -> set[str]:
+        """All values of an attribute, as text, empty where absent."""
+        return {instance.text(keyword) for instance in self.instances}
+
 
 def group(instances: Iterable[Instance]) -> list[Series]:
     """Group instances into series and drop the duplicates; in order of series number.
 
     Within a series, instances of another matrix, orientation (beyond rounding), pixel spacing,
-    kernel, object class or patient are another volume. Where two different slices share a position,
+    kernel, object class, study or patient are another volume. Where two different slices share a position,
     or whole acquisitions cover the same stretch, the acquisition number (or temporal position) tells
     repeated scans apart; it is not used otherwise, since some scanners count one acquisition per slice.
     """
@@ -123,6 +149,7 @@ def group(instances: Iterable[Instance]) -> list[Series]:
     for instance in instances:
         key = (
             instance.text("PatientID"),  # compared, and never told
+            instance.text("StudyInstanceUID"),
             instance.text("SeriesInstanceUID"),
             instance.text("SOPClassUID"),
             instance.text("Rows"),
@@ -296,6 +323,7 @@ def choose(
         Ineligible: none is eligible; the reason is that of the series with the most instances.
         BadInput: several are equally good by the rules.
     """
+    candidates = join_parts(candidates, rules)
     reasons = {id(series): unfit(series, rules) for series in candidates}
     fit = [series for series in candidates if not reasons[id(series)]]
     rejected = [
@@ -304,9 +332,11 @@ def choose(
     if not fit:
         largest = max(candidates, key=lambda series: len(series.instances))
         reason = reasons[id(largest)]
-        if reason.startswith("too few slices"):
+        if reason.startswith(TOO_FEW):
+            refuse_parts_of_others(largest, candidates, rules, scan_id)
             reason = stray_slices(largest, candidates) or reason
         raise Ineligible(reason)
+    refuse_several_sources(fit, scan_id)
     criteria: dict[str, Criterion] = {
         **CRITERIA,
         "fits_mask": lambda series, rules: fits_mask(_stacked(series)[1]),
@@ -322,18 +352,22 @@ def choose(
     rejected += [{**series.describe(), "reason": "copy of the chosen series"} for series in copies]
     fit = [series for series in fit if series not in copies]
     series = fit[0]
+    refuse_parts_of_others(series, candidates, rules, scan_id)
     stray = stray_slices(series, candidates)
     if stray:
         raise Ineligible(stray)
     if len(fit) > 1:
-        listed = "; ".join(_in_words(series) for series in fit)
         message = (
-            f"{len(fit)} series are equally good by ingest.series_preference: {listed}. Add a "
+            f"{len(fit)} series are equally good by ingest.series_preference: {_listed(fit)}. Add a "
             f"criterion ({', '.join(CRITERION_NAMES)}) or leave only one in the folder"
         )
         raise BadInput([Problem(scan_id, message, key="dicom")])
     fewer = not_as_announced(series, candidates)
-    missing = missing_section(series, rules) or (fewer if rules.require_announced_images else "")
+    missing = (
+        missing_section(series, rules)
+        or left_out(series, candidates, rules)
+        or (fewer if rules.require_announced_images else "")
+    )
     if missing:
         raise Ineligible(missing)
     instances, grid = _stacked(series)
@@ -341,6 +375,203 @@ def choose(
     if crooked:
         raise Ineligible(crooked)
     return Chosen(series, instances, grid, rejected, bool(fewer))
+
+
+def refuse_several_sources(fit: list[Series], scan_id: str) -> None:
+    """Raise eligible series of several patients, studies or days: no criterion decides between them.
+
+    A copy of another study's series, as after two de-identifications, competes with none.
+
+    Raises:
+        BadInput: names the attribute, and lists the series by date.
+    """
+    by_date = sorted(fit, key=_date_of)
+    several = [
+        series
+        for index, series in enumerate(by_date)
+        if not any(_is_sent_again(series, earlier) for earlier in by_date[:index])
+    ]
+    for keyword, name in (SOURCES | DAYS).items():
+        if any(_differ(one, other, keyword) for one, other in combinations(several, 2)):
+            message = (
+                f"{len(several)} series are equally good: they differ in {name}, and no criterion decides "
+                f"between patients, studies or days. In order of date: {_listed(several)}. Leave only those "
+                "of one in the folder"
+            )
+            raise BadInput([Problem(scan_id, message, key="dicom")])
+
+
+def _is_sent_again(series: Series, earlier: Series) -> bool:
+    """Whether a series holds the pixels of one of the same patient, under another study or day."""
+    elsewhere = any(_differ(series, earlier, keyword) for keyword in ("StudyInstanceUID", *DAYS))
+    return elsewhere and not _differ(series, earlier, "PatientID") and _same_volume(series, earlier)
+
+
+def _differ(first: Series, second: Series, keyword: str) -> bool:
+    """Whether two series have no value of an attribute in common; a day that is absent differs from none."""
+    values = [series.values(keyword) - ({""} if keyword in DAYS else set()) for series in (first, second)]
+    return all(values) and not values[0] & values[1]
+
+
+def _date_of(series: Series) -> tuple[list[str], tuple[float, float, str]]:
+    """What orders series by time; compared, and never told."""
+    dates = [series.first.text(day) for day in DAYS]
+    times = [series.first.text(f"{day.removesuffix('Date')}Time") for day in DAYS]
+    return [next(filter(None, dates), ""), next(filter(None, times), "")], _order_of_series(series)
+
+
+def join_parts(candidates: list[Series], rules: SeriesRules) -> list[Series]:
+    """Join the series that are parts of one straight stack; the others stay as they are.
+
+    Parts agree in patient, study, frame of reference and grid, and each lies at places of its own. Those of
+    one series number are joined before those of one kernel, and these before the others, so that
+    base and vertex find each other where both were reconstructed twice. A single slice is never joined:
+    nothing but its place would tell that it belongs there.
+    """
+    for agreeing in (["SeriesInstanceUID"], ["ConvolutionKernel"], []):
+        groups: dict[tuple[Any, ...], list[list[Series]]] = defaultdict(list)
+        left = []
+        for series in candidates:
+            if no_slices(series, rules) or len(series.instances) < 2 or repeated_positions(series):
+                left.append(series)
+                continue
+            key = (*(series.first.text(name) for name in (*ONE_SOURCE, *agreeing)), *_size(series))
+            _put_beside(groups[key], series)
+        for members in (members for several in groups.values() for members in several):
+            whole = _joined(members, rules)
+            left += members if whole is None else [whole]
+        candidates = sorted(left, key=_order_of_series)
+    return candidates
+
+
+def _put_beside(groups: list[list[Series]], series: Series) -> None:
+    """Add a series to the group of its orientation."""
+    for members in groups:
+        if _same_orientation(members[0].first, series.first):
+            members.append(series)
+            return
+    groups.append([series])
+
+
+def _size(series: Series) -> tuple[Any, ...]:
+    first = series.first
+    return (first.text("Rows"), first.text("Columns"), *np.round(first.pixel_spacing or (), 4))
+
+
+def _joined(members: list[Series], rules: SeriesRules) -> Series | None:
+    """The one stack that all of them make together, None where they don't."""
+    if len(members) == 1:
+        return None
+    normal = geometry.unit_directions(members[0].orientation)[2]
+    upwards = normal if normal[2] >= 0 else -normal
+    members = sorted(members, key=lambda series: float((series.origins @ upwards).min()))
+    ratio = rules.maximum_gap_ratio
+    if not all(
+        are_parts(one.places(normal), other.places(normal), ratio) for one, other in pairwise(members)
+    ):
+        return None
+    whole = _without_duplicates([instance for series in members for instance in series.instances])
+    kept = {id(instance) for instance in whole.instances}
+    left = [Series([instance for instance in series.instances if id(instance) in kept]) for series in members]
+    if not follow_each_other([part.places(normal) for part in left if part.instances], ratio):
+        return None
+    whole.dropped += [instance for series in members for instance in series.dropped]
+    whole.repeated = any(series.repeated for series in members)
+    whole.parts = [part for series in members for part in (series.parts or [series])]
+    return None if not_straight(*_stacked(whole)) else whole
+
+
+def refuse_parts_of_others(
+    series: Series, candidates: list[Series], rules: SeriesRules, scan_id: str
+) -> None:
+    """Raise slices that would complete the stack, were they not of another patient, study or frame.
+
+    Raises:
+        BadInput: names the attribute.
+    """
+    for part in _other_parts(series, candidates, rules):
+        names = [
+            name for keyword, name in ONE_SOURCE.items() if not part.values(keyword) & series.values(keyword)
+        ]
+        if names and _on_one_grid(part, series):
+            message = (
+                f"slices of one stack differ in {' and '.join(names)}, and are not joined: "
+                f"{_listed([series, part])}. Leave only what belongs to this scan in the folder"
+            )
+            raise BadInput([Problem(scan_id, message, key="dicom")])
+
+
+def _other_parts(series: Series, candidates: list[Series], rules: SeriesRules) -> list[Series]:
+    """Slices at places of their own that belong to the same stack, as far as places tell."""
+    normal = geometry.unit_directions(series.orientation)[2]
+    own = series.places(normal)
+    found = []
+    for part in candidates:
+        if part is series or no_slices(part, rules):
+            continue
+        turned_deg = geometry.angle_deg(geometry.unit_directions(part.orientation)[2], normal)
+        if turned_deg <= REFORMAT_DEG and are_parts(own, part.places(normal), rules.maximum_gap_ratio):
+            found.append(part)
+    return found
+
+
+def left_out(series: Series, candidates: list[Series], rules: SeriesRules) -> str:
+    """Whether the study holds more of the stack than the series; empty if not.
+
+    It does where slices at places of their own could not be joined, and where another reconstruction of
+    the same slices goes on beyond its ends.
+    """
+    for part in _other_parts(series, candidates, rules):
+        why = _why_not_joined(series, part, rules) if _of_one_source(series, part) else ""
+        if why:
+            return (
+                f"slices missing: those of {_in_words(part)} lie at places of their own, but can't be "
+                f"joined to those of {_in_words(series)}: {why}"
+            )
+    for part in candidates:
+        beyond = 0 if part is series or no_slices(part, rules) else _beyond(series, part)
+        if beyond > ENDS_ALIKE_SLICES:
+            return f"slices missing: {_in_words(part)} has the same slices and {beyond} more beyond the ends"
+    return ""
+
+
+def _why_not_joined(series: Series, part: Series, rules: SeriesRules) -> str:
+    """Why slices that belong to the stack are not joined to it; empty where they don't belong to it.
+
+    Slices of another matrix, pixel size or orientation are of another scan (of the neck, say), unless they
+    begin where the series ends.
+    """
+    normal = geometry.unit_directions(series.orientation)[2]
+    own, others = series.places(normal), part.places(normal)
+    single = len(others.positions_mm) == 1
+    if not _on_one_grid(series, part):
+        near = not single and are_neighbours(own, others, rules.maximum_gap_ratio)
+        return "they differ in image size, pixel size or orientation" if near else ""
+    if single:
+        return "a single slice"
+    if not follow_each_other([own, others], rules.maximum_gap_ratio):
+        return "they overlap or alternate"
+    return "they do not lie in line, or further series cover the same stretch"
+
+
+def _of_one_source(first: Series, second: Series) -> bool:
+    """Whether two series are of one patient, study and frame of reference."""
+    return not any(_differ(first, second, keyword) for keyword in ONE_SOURCE)
+
+
+def _on_one_grid(first: Series, second: Series) -> bool:
+    return _size(first) == _size(second) and _same_orientation(first.first, second.first)
+
+
+def _beyond(series: Series, other: Series) -> int:
+    """Slices of another reconstruction beyond a series' ends, 0 where it does not have the same slices."""
+    if not _of_one_source(series, other) or not _on_one_grid(series, other):
+        return 0
+    normal = geometry.unit_directions(series.orientation)[2]
+    own, others = series.places(normal).positions_mm, other.places(normal).positions_mm
+    if (np.abs(others[:, None] - own).min(axis=0) > SAME_POSITION_MM).any():
+        return 0
+    return int(np.count_nonzero((others < own[0] - SAME_POSITION_MM) | (others > own[-1] + SAME_POSITION_MM)))
 
 
 def _stacked(series: Series) -> tuple[list[Instance], geometry.Geometry]:
@@ -423,8 +654,26 @@ def _without_position(instance: Instance) -> str:
     return f"no image position or orientation: {instance.name}"
 
 
+TOO_FEW = "too few slices"
+
+
 def unfit(series: Series, rules: SeriesRules) -> str:
     """Why a series can't be the one to segment; empty where it can."""
+    reason = no_slices(series, rules)
+    if reason:
+        return reason
+    number = len(series.instances)
+    if number < max(2, rules.minimum_slices):
+        single = "a single slice, " if number == 1 else ""
+        return f"{TOO_FEW}: {single}{number} of at least {rules.minimum_slices}"
+    twice = next((place for place in _places(series) if len(place) > 1), None)
+    if twice:
+        return f"different slices at the same position: {twice[0].name} and {twice[1].name}"
+    return ""
+
+
+def no_slices(series: Series, rules: SeriesRules) -> str:
+    """Why the instances of a series are no slices of an axial CT; empty where they are."""
     first = series.first
     modality = first.text("Modality")
     if modality != "CT":
@@ -447,27 +696,17 @@ def unfit(series: Series, rules: SeriesRules) -> str:
     angle = min(angle, 180 - angle)
     if angle > rules.maximum_angle_to_axial_deg:
         return f"not axial: slices at {angle:.0f} degrees to the axial plane"
-    if len(series.instances) < max(2, rules.minimum_slices):
-        return f"too few slices: {len(series.instances)} of at least {rules.minimum_slices}"
-    twice = next((place for place in _places(series) if len(place) > 1), None)
-    if twice:
-        return f"different slices at the same position: {twice[0].name} and {twice[1].name}"
     return ""
 
 
 def missing_section(series: Series, rules: SeriesRules) -> str:
     """What is missing between the slices of an otherwise fit series; empty where nothing is.
 
-    A gap counts in multiples of the usual one. Where every slice tells its thickness, that is the
-    usual ratio of gap to thickness: sections of 5 mm at the base and 10 mm above are complete, and
-    a lost one of the thinner is found among them.
+    A gap counts in multiples of the one to be expected (:meth:`headct.parts.Places.gaps`): a lost one of
+    the thinner sections is found among the thicker.
     """
-    order = np.argsort(series.positions_mm)
-    gaps = np.diff(series.positions_mm[order])
-    thickness = np.array([series.instances[index].numeric("SliceThickness") or np.nan for index in order])
-    local = (thickness[:-1] + thickness[1:]) / 2
-    told = bool(np.isfinite(local).all() and (local > 0).all())
-    expected = local * np.median(gaps / local) if told else np.full(len(gaps), np.median(gaps))
+    order = np.argsort(series.positions_mm, kind="stable")
+    gaps, expected = series.places(geometry.unit_directions(series.orientation)[2]).gaps()
     below = int(np.argmax(gaps / expected))
     ratio = gaps[below] / expected[below]
     if ratio < rules.maximum_gap_ratio:
@@ -498,20 +737,19 @@ def flags(chosen: Chosen, rules: SeriesRules) -> list[str]:
     """Quality flags of a chosen series that its headers tell: names, sorted."""
     instances, grid = chosen.instances, chosen.geometry
     gaps = np.diff(grid.positions_mm)
-    steps = np.diff(sorted(i.number for i in instances if i.number is not None))
     found = {
         "tilted": grid.tilt_deg > STRAIGHT_DEG,
         "uneven_gaps": bool(gaps.max() > gaps.min() * (1 + EVEN_GAPS)),
         "duplicates_dropped": bool(chosen.series.dropped),
         "other_series_in_folder": bool(chosen.rejected),
         "moved_in_plane": grid.moves.any,
-        "instance_numbers_not_consecutive": instances[0].frame is None
-        and (bool((steps != 1).any()) or len(steps) + 1 < len(instances)),
+        "instance_numbers_not_consecutive": instances[0].frame is None and not _numbered_in_turn(instances),
         "no_rescale": not all(has_rescale(i) for i in instances),
         "monochrome1": any(i.text("PhotometricInterpretation") == "MONOCHROME1" for i in instances),
         "lossy_compression": any(i.text("LossyImageCompression") == "01" for i in instances),
         "multi_frame": any(i.frame is not None for i in instances),
         "repeated_acquisition": chosen.series.repeated,
+        "joined_series": len({_filed_under(i) for i in instances}) > 1,
         "fewer_slices_than_announced": chosen.fewer_than_announced,
         "little_coverage": float(grid.weights_mm.sum()) < rules.minimum_coverage_mm,
         "face_may_be_recognisable": grid.spacing_mm_xyz[2] <= FACE_GAP_MM,
@@ -527,8 +765,33 @@ def _padding_like_tissue(instance: Instance) -> bool:
     return padding is not None and padding[1] > LOWEST_TISSUE_HU and padding[0] <= HU_RANGE[1]
 
 
+def _numbered_in_turn(instances: list[Instance]) -> bool:
+    """Whether the instance numbers of each series are whole and without a hole, whatever their order."""
+    numbers: dict[str, list[int | None]] = defaultdict(list)
+    for instance in instances:
+        numbers[instance.text("SeriesInstanceUID")].append(instance.number)
+    return all(
+        None not in several and set(np.diff(sorted(n for n in several if n is not None))) <= {1}
+        for several in numbers.values()
+    )
+
+
+def _filed_under(instance: Instance) -> tuple[str, str, str]:
+    """What a scanner tells one series from another by."""
+    return instance.text("SeriesInstanceUID"), instance.text("SeriesNumber"), instance.kernel
+
+
+def _listed(several: list[Series]) -> str:
+    return first_few([_in_words(series) for series in several], "; ")
+
+
 def _in_words(series: Series) -> str:
     facts = {name: value for name, value in series.describe().items() if value not in (None, [])}
+    thickness = facts.get("slice_thickness_mm", [])
+    if len(thickness) > 2:
+        facts["slice_thickness_mm"] = f"{thickness[0]:g} to {thickness[-1]:g}"
+    if "parts" in facts:
+        facts["parts"] = len(series.parts)
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
 
 
@@ -537,7 +800,7 @@ def _thickness(series: Series) -> float:
 
 
 def _soft_tissue(series: Series, rules: SeriesRules) -> float:
-    kernels = series.first.kernel.split("\\")
+    kernels = {kernel for text in series.values("ConvolutionKernel") for kernel in text.split("\\")}
     return not any(re.search(pattern, k) for pattern in rules.sharp_kernels for k in kernels)
 
 
@@ -545,7 +808,9 @@ Criterion = Callable[[Series, SeriesRules], float]
 CRITERIA: dict[str, Criterion] = {
     "soft_tissue_kernel": _soft_tissue,
     "complete": lambda series, rules: not missing_section(series, rules),
-    "original": lambda series, rules: series.first.text("ImageType").upper().startswith("ORIGINAL"),
+    "original": lambda series, rules: all(
+        text.upper().startswith("ORIGINAL") for text in series.values("ImageType")
+    ),
     "thicker_slices": lambda series, rules: round(_thickness(series), 2),
     "thinner_slices": lambda series, rules: -round(_thickness(series), 2),
     "more_slices": lambda series, rules: len(series.instances),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.artefacts import read_json, sha256_of, write_atomically
+from headct.folders import contents
 from headct.sheet import MASK_COLUMNS
 
 RECORD = "scan.json"
@@ -64,17 +65,11 @@ def digests_of(masks: Mapping[str, str | Path]) -> dict[str, str]:
 
 
 def source_files(folder: str | Path) -> dict[str, os.stat_result]:
-    """All files below a folder with their size and time; nothing where there is no such folder."""
-    found, folders = {}, [os.fspath(folder)]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    with contextlib.suppress(OSError):  # a broken link
-                        found[entry.path] = entry.stat()
-    return found
+    """All files below a folder with their size and time; nothing where there is no such folder.
+
+    What can't be read is not listed: once it can be, the listing differs.
+    """
+    return contents(folder).files
 
 
 def listing_of(folder: str | Path, files: Mapping[str, os.stat_result]) -> str:
@@ -101,8 +96,16 @@ def holds(path: Path, dicom: str | Path) -> bool:
     if not all((path.parent / volume).is_file() for volume in volumes):
         return False
     digests = {instance["sha256"] for instance in instances}
-    newer = (file for file, entry in files.items() if entry.st_mtime_ns > converted)
-    return all(sha256_of(file) in digests for file in newer)
+    in_error = record.get("status") == "error"  # a new permission, say, changes but the time of the entry
+    newer = (
+        file
+        for file, entry in files.items()
+        if (entry.st_ctime_ns if in_error else entry.st_mtime_ns) > converted
+    )
+    try:
+        return all(sha256_of(file) in digests for file in newer)
+    except OSError:  # a file that can't be read any more
+        return False
 
 
 def is_current(path: Path, row: Mapping[str, Any], defined_by: str) -> bool:

@@ -1,0 +1,364 @@
+"""One head filed under several series, and several patients, studies or days in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from library import (
+    GAP_MM,
+    PIXEL_MM,
+    SLICES,
+    Change,
+    Expected,
+    at_heights,
+    both,
+    case,
+    drawn,
+    error,
+    excluded,
+    family,
+    head,
+    included,
+    itk_header,
+    level_origins,
+    on,
+    save,
+    setting,
+    write,
+)
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+UPPER = range(11, SLICES)
+
+
+def own_series(number: int = 3) -> Change:
+    """A series of its own within the study."""
+    return setting(SeriesInstanceUID=generate_uid(), SeriesNumber=number)
+
+
+def write_part(root: Path, heights: Sequence[float], into: str, number: int, *changes: Change) -> None:
+    """Those slices of one large head that lie at these heights (whole 5 mm), as a series of their own."""
+    whole = head(30)
+    some = whole[[round(height / 5) for height in heights]]
+    write(root, some, origins=at_heights(heights), into=into, series=number, change=both(*changes))
+
+
+def fives(first: int, last: int, step: int = 5) -> list[int]:
+    """Heights in mm, the last one excluded."""
+    return list(range(first, last, step))
+
+
+def whole_of(slices: int = 30, *flags: str) -> Expected:
+    return included(head(30)[:slices], *flags, origins=at_heights(fives(0, 5 * slices)))
+
+
+family(
+    "upper slices",
+    "the upper slices have {member} of their own, within one study and frame of reference: one head",
+    [
+        ("a kernel", setting(ConvolutionKernel="H40s")),
+        ("a sharp kernel", setting(ConvolutionKernel="H60s")),
+        ("no kernel", setting(ConvolutionKernel=None)),
+        ("a Series Instance UID", setting(SeriesInstanceUID=generate_uid())),
+        ("a Series Number", setting(SeriesNumber=9)),
+        ("a series and a kernel", both(own_series(), setting(ConvolutionKernel="H40s"))),
+        ("a series and a type", both(own_series(), setting(ImageType=["DERIVED", "PRIMARY", "AXIAL"]))),
+    ],
+    lambda root, member: build_upper(root, member[1]),
+)
+
+
+def build_upper(root: Path, change: Change, slices: Iterable[int] = UPPER) -> Expected:
+    write(root, change=on(slices, change))
+    return included(None, "joined_series", numbers=list(range(1, SLICES + 1)))
+
+
+@case("two halves of nine slices, each too small to be a head")
+def halves_below_the_minimum(root: Path) -> Expected:
+    return build_upper(root, own_series(), range(9, SLICES))
+
+
+@case("a mask on all slices of a head whose upper half has another kernel")
+def joined_with_mask(root: Path) -> Expected:
+    write(root)
+    mask = save(root, itk_header(root, drawn()))
+    for path in (root / "dicom").iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.ConvolutionKernel = "H31s" if dataset.InstanceNumber < 10 else "H40s"
+        dataset.save_as(path)
+    return included(None, "joined_series", labels=drawn(), masks=(mask,))
+
+
+def build_of_others(root: Path, member: tuple[str, Change]) -> Expected:
+    name, change = member
+    write(root, change=on(UPPER, change))
+    return error(f"differ in {name}")
+
+
+family(
+    "not joined",
+    "the upper slices have another {member}: they are never joined, and never left out",
+    [
+        ("Patient ID", setting(PatientID="CANARY-OTHER")),
+        ("Study Instance UID", setting(StudyInstanceUID=generate_uid())),
+        ("Frame of Reference UID", both(own_series(), setting(FrameOfReferenceUID=generate_uid()))),
+    ],
+    build_of_others,
+)
+
+
+@case("each slice of another study, as an anonymiser leaves it that makes each UID anew")
+def study_uid_per_slice(root: Path) -> Expected:
+    write(root, change=lambda i, d: setattr(d, "StudyInstanceUID", generate_uid()))
+    return error("differ in Study Instance UID")
+
+
+@case("three parts in three series with three kernels")
+def three_parts(root: Path) -> Expected:
+    for number, (first, last) in enumerate([(0, 40), (40, 90), (90, 150)], start=2):
+        kernel = setting(ConvolutionKernel=f"H{20 + number}s")
+        write_part(root, fives(first, last), str(number), number, kernel)
+    return whole_of(30, "joined_series")
+
+
+@case("a section of the head in a series of its own, such as slices scanned again after a movement")
+def section_in_another_series(root: Path) -> Expected:
+    write_part(root, [*fives(0, 60), *fives(80, 150)], "a", 2)
+    write_part(root, fives(60, 80), "b", 3, setting(ConvolutionKernel="H40s"))
+    return whole_of(30, "joined_series")
+
+
+@case("base and vertex as two series, each reconstructed for soft tissue and for bone")
+def two_parts_twice(root: Path) -> Expected:
+    for number, (first, last) in ((2, (0, 70)), (3, (70, 150))):
+        write_part(root, fives(first, last), f"soft{number}", number)
+        bone = setting(ConvolutionKernel="H60s")
+        write_part(root, fives(first, last), f"bone{number}", number + 10, bone)
+    return whole_of(30, "joined_series", "other_series_in_folder")
+
+
+@case("soft tissue in two kernels in one series, bone in two kernels in another")
+def two_kernels_twice(root: Path) -> Expected:
+    for into, number, kernels in (("soft", 2, ("H31s", "H40s")), ("bone", 3, ("H60s", "H70s"))):
+
+        def change(index: int, dataset: Dataset, kernels: tuple[str, str] = kernels) -> None:
+            dataset.ConvolutionKernel = kernels[index >= 15]
+
+        write_part(root, fives(0, 150), into, number, change)
+    return whole_of(30, "joined_series", "other_series_in_folder")
+
+
+@case(
+    "4 mm at the base and 7 mm above in series of their own, a step of 1 mm between them, as on GE scanners"
+)
+def thin_base_in_its_own_series(root: Path) -> Expected:
+    lower, upper = list(np.arange(0, 56, 4.0)), list(53.08 + 7 * np.arange(14))
+    origins, whole = at_heights([*lower, *upper]), head(28)
+    base = setting(SliceThickness=4, ConvolutionKernel="DETAIL")
+    write(root, whole[:14], origins=origins[:14], into="a", series=2, change=base)
+    write(root, whole[14:], origins=origins[14:], into="b", series=3, change=setting(SliceThickness=7))
+    return included(whole, "joined_series", "uneven_gaps", origins=origins)
+
+
+@case("parts under tilt")
+def tilted_parts(root: Path) -> Expected:
+    column = (0.0, round(float(np.cos(np.radians(18))), 9), round(float(-np.sin(np.radians(18))), 9))
+    orientation = (1.0, 0.0, 0.0, *column)
+    write(root, orientation=orientation, change=on(UPPER, own_series()))
+    return included(None, "joined_series", "tilted", directions=((1, 0, 0), column))
+
+
+@case("the seam's slice sent with both parts, with the same pixels")
+def seam_sent_twice(root: Path) -> Expected:
+    write_part(root, fives(0, 80), "a", 2)
+    write_part(root, fives(75, 150), "b", 3)
+    return whole_of(30, "duplicates_dropped", "joined_series")
+
+
+@case("parts that overlap by three slices with other kernels: which is right there?")
+def overlapping_kernels(root: Path) -> Expected:
+    write_part(root, fives(0, 85), "a", 2)
+    write(
+        root,
+        head(30)[14:] + 3,
+        origins=at_heights(fives(70, 150)),
+        into="b",
+        series=3,
+        change=setting(ConvolutionKernel="H60s"),
+    )
+    return excluded("slices missing", "overlap or alternate")
+
+
+@case("every second slice with another kernel: half of the slices are no head")
+def alternating_kernels(root: Path) -> Expected:
+    write_part(root, fives(0, 150), "a", 2, on(range(1, 30, 2), setting(ConvolutionKernel="H60s")))
+    return excluded("slices missing", "overlap or alternate")
+
+
+@case("the upper part as another series with other pixel sizes")
+def other_zoom_above(root: Path) -> Expected:
+    write_part(root, fives(0, 80), "a", 2)
+    zoom = setting(PixelSpacing=[PIXEL_MM * 0.9, PIXEL_MM * 0.9], ConvolutionKernel="H60s")
+    write_part(root, fives(80, 150), "b", 3, zoom)
+    return excluded("slices missing", "pixel size")
+
+
+@case("a part moved sideways by 20 mm in a series of its own")
+def part_moved_sideways(root: Path) -> Expected:
+    write_part(root, fives(0, 75), "a", 2)
+    origins = at_heights(fives(75, 150)) + np.array([20.0, 0, 0])
+    write(root, head(30)[15:], origins=origins, into="b", series=3, change=setting(ConvolutionKernel="B60"))
+    return excluded("slices missing", "in line")
+
+
+@case("parts in two series with two slices lost between them")
+def lost_between_parts(root: Path) -> Expected:
+    write_part(root, fives(0, 75), "a", 2)
+    write_part(root, fives(85, 150), "b", 3, setting(ConvolutionKernel="H40s"))
+    return excluded("missing section", r"15\.00 mm between instance 15 and instance 1\b")
+
+
+@case("the last slice in a series of its own: it belongs there, or is a test shot; nobody can tell")
+def last_slice_in_another_series(root: Path) -> Expected:
+    write(root, change=on([SLICES - 1], own_series()))
+    return excluded("slices missing", "a single slice")
+
+
+@case("soft tissue of the lower half only, bone of the whole head at the same places")
+def soft_tissue_cut_short(root: Path) -> Expected:
+    write_part(root, fives(0, 75), "soft", 2)
+    write_part(root, fives(0, 150), "bone", 3, setting(ConvolutionKernel="H60s"))
+    return excluded("slices missing", "15 more beyond the ends")
+
+
+@case("bone reconstructed for a slice more at either end")
+def bone_a_little_longer(root: Path) -> Expected:
+    write_part(root, fives(5, 145), "soft", 2)
+    write_part(root, fives(0, 150), "bone", 3, setting(ConvolutionKernel="H60s"))
+    return included(head(30)[1:-1], "other_series_in_folder", origins=at_heights(fives(5, 145)))
+
+
+@case("a neck of other pixel size whose range overlaps the head's, as after an injury")
+def neck_beside_head(root: Path) -> Expected:
+    write(root, into="head", series=2)
+    neck = setting(PixelSpacing=[3.0, 3.0], SliceThickness=2, ConvolutionKernel="H60s")
+    write(root, head(60), origins=at_heights(np.arange(-110, 10, 2.0)), into="neck", series=3, change=neck)
+    return included(None, "other_series_in_folder")
+
+
+@case("pictures of one place in the neck, by which the contrast agent is awaited")
+def bolus_tracking(root: Path) -> Expected:
+    write(root, into="head", series=2)
+    for number in range(3, 9):
+        tracking = both(setting(SliceThickness=10), lambda i, d: setattr(d, "SeriesInstanceUID", "1.2.3"))
+        write(
+            root,
+            head(1) + number,
+            origins=at_heights([-60]),
+            into=str(number),
+            series=3,
+            change=tracking,
+        )
+    return included(None, "other_series_in_folder")
+
+
+@case("a body scan on the same grid, 300 mm below the head")
+def another_part_of_the_body(root: Path) -> Expected:
+    write(root, into="head", series=2)
+    sharp = setting(ConvolutionKernel="H60s")
+    write(root, origins=at_heights(np.arange(SLICES) * GAP_MM - 450), into="body", series=3, change=sharp)
+    return included(None, "other_series_in_folder")
+
+
+FIRST_STUDY = setting(StudyInstanceUID=generate_uid(), StudyDate="20200310", StudyTime="101500")
+SECOND_STUDY = setting(StudyInstanceUID=generate_uid(), StudyDate="20200311", StudyTime="080000")
+
+
+@case(
+    "the baseline sent again as DERIVED, the follow-up of the next day as ORIGINAL, and a mask that fits both"
+)
+def baseline_and_follow_up(root: Path) -> Expected:
+    derived = setting(ImageType=["DERIVED", "PRIMARY", "AXIAL"])
+    write(root, head() + 2, into="follow-up", series=2, change=SECOND_STUDY)
+    write(root, into="baseline", series=5, change=both(FIRST_STUDY, derived))
+    mask = save(root, itk_header(root, drawn(), "baseline"))
+    order = "order of date: series number 5, .*; series number 2, "
+    return error("differ in Study Instance UID", order, masks=(mask,))
+
+
+@case("soft tissue of one study, bone of another")
+def kernels_of_two_studies(root: Path) -> Expected:
+    write(root, into="a", series=2, change=FIRST_STUDY)
+    write(root, head() + 2, into="b", series=3, change=both(SECOND_STUDY, setting(ConvolutionKernel="H60s")))
+    return error("differ in Study Instance UID")
+
+
+@case("soft tissue of one patient, bone of another, under one Study Instance UID")
+def kernels_of_two_patients(root: Path) -> Expected:
+    write(root, into="a", series=2)
+    other = setting(PatientID="CANARY-OTHER", ConvolutionKernel="H60s")
+    write(root, head() + 2, into="b", series=3, change=other)
+    return error("differ in Patient ID")
+
+
+def build_two_days(root: Path, keyword: str) -> Expected:
+    for number, day in ((2, "20200311"), (3, "20200310")):
+        bone = setting(ConvolutionKernel="H60s") if number == 3 else setting()
+        change = both(setting(**{keyword: day}), bone)
+        write(root, head() + number, into=str(number), series=number, change=change)
+    return error("order of date: series number 3, .*; series number 2, ")
+
+
+family(
+    "two days",
+    "two scans of one Study Instance UID, told apart by {member} only",
+    ["StudyDate", "AcquisitionDate"],
+    build_two_days,
+)
+
+
+@case("scout, test slices and report of another study beside the scan: they compete with nothing")
+def leavings_of_another_study(root: Path) -> Expected:
+    scout = setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write(root, head(2), into="scout", series=1, change=both(SECOND_STUDY, scout))
+    write(root, head(4), origins=level_origins()[5:9], into="test", series=4, change=SECOND_STUDY)
+    write(root, into="scan", series=2, change=FIRST_STUDY)
+    return included(None, "other_series_in_folder")
+
+
+@case("a study sent twice, with the same pixels under other UIDs")
+def study_sent_again(root: Path) -> Expected:
+    for into, study in (("first", FIRST_STUDY), ("again", SECOND_STUDY)):
+        write(root, into=into, series=2, change=study)
+        bone = both(study, setting(ConvolutionKernel="H60s"))
+        write(root, head() + 4, into=f"{into}-bone", series=3, change=bone)
+    return included(None, "other_series_in_folder")
+
+
+@case("a scan over midnight")
+def over_midnight(root: Path) -> Expected:
+    def date(index: int, dataset: Dataset) -> None:
+        dataset.AcquisitionDate = "20200310" if index < 9 else "20200311"
+
+    write(root, into="a", series=2, change=date)
+    write(root, head() + 4, into="b", series=3, change=both(date, setting(ConvolutionKernel="H60s")))
+    return included(None, "other_series_in_folder")
+
+
+def build_perfusion(root: Path, times: int) -> Expected:
+    """Many pictures of the same places, as perfusion makes them."""
+    same: dict[str, Any] = {"SeriesInstanceUID": generate_uid()}
+    for time in range(times):
+        numbered = setting(**same, AcquisitionNumber=time)
+        write(root, head(12)[:, ::4, ::4] + time, into=str(time), series=2, change=numbered)
+    return error("^dicom 30 series are equally good.{1,1500}$", "and 25 more")
+
+
+@case("perfusion alone: the message names a few of its many volumes")
+def perfusion(root: Path) -> Expected:
+    return build_perfusion(root, 30)
