@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ct_series import write_series
+from ct_series import head, write_series
 from hypothesis import given
 from hypothesis import strategies as st
 from test_ingest import drawn, write_mask
@@ -119,6 +119,26 @@ def test_what_is_as_it_was_is_not_converted_again(study: Study) -> None:
     assert study.revision() == 0
     assert study.run() == [], "nor where the manifest is lost"
     assert study.run("--shards", "1", "--shard", "0") == [], "nor in another division"
+
+
+def test_a_scan_in_error_is_tried_again_once_a_permission_is_mended(study: Study) -> None:
+    """Neither name, size nor time of a file tell that it may be read now; the time of its entry does."""
+    write_series(study.folder / "dicom/s1", head() + 1, series=2)
+    assert study.run() == [*SCANS]
+    assert read_json(study.data / "s1/scan.json")["status"] == "error"
+    assert study.run() == []
+    for scan in ("s1", "s2"):
+        next((study.folder / "dicom" / scan).iterdir()).chmod(0o600)
+    assert study.revision() == 1
+    assert study.run() == ["s1"]
+
+
+def test_files_in_a_linked_subfolder_are_part_of_the_scan(study: Study) -> None:
+    (study.folder / "store").mkdir()
+    (study.folder / "dicom/s1/more").symlink_to(study.folder / "store", target_is_directory=True)
+    assert study.run() == [*SCANS]
+    (study.folder / "store/notes.txt").write_text("new")
+    assert study.run() == ["s1"]
 
 
 def touch(study: Study) -> None:

@@ -31,6 +31,7 @@ from headct.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.configuration import settings_block
 from headct.dicom import HU_RANGE
 from headct.ingest import IMAGE, RECORD
+from headct.shards import source_files
 
 logger = logging.getLogger("headct.crosscheck")  # __name__ is "__main__" here
 
@@ -125,7 +126,7 @@ def _shape(image: sitk.Image, of: str) -> dict[str, Any]:
 def _files_of(instances: Sequence[Mapping[str, Any]], dicom: Path) -> dict[str, Path]:
     """The files of the converted instances by their SHA-256, whatever their names."""
     wanted = {instance["sha256"] for instance in instances}
-    found = {sha256_of(path): path for path in sorted(dicom.rglob("*")) if path.is_file()}
+    found = {sha256_of(path): Path(path) for path in sorted(source_files(dicom))}
     if not wanted <= found.keys():
         absent = len(wanted - found.keys())
         raise NotComparable(f"{absent} of the {len(wanted)} converted DICOM files are changed or gone")
