@@ -208,6 +208,22 @@ def other_zoom_above(root: Path) -> Expected:
     return excluded("slices missing", "pixel size")
 
 
+@case("the upper part as another series with other pixel sizes, a slice of it where the lower part has one")
+def other_zoom_above_overlapping(root: Path) -> Expected:
+    write_part(root, fives(0, 85), "a", 2)
+    zoom = setting(PixelSpacing=[PIXEL_MM * 0.9, PIXEL_MM * 0.9], ConvolutionKernel="H60s")
+    write_part(root, fives(80, 150), "b", 3, zoom)
+    return excluded("slices missing", "pixel size")
+
+
+@case("the upper part as another series that is stored as seen from above, its normal turned round")
+def upper_part_seen_from_above(root: Path) -> Expected:
+    write_part(root, fives(0, 80), "a", 2)
+    seen = setting(ImageOrientationPatient=[1, 0, 0, 0, -1, 0], ConvolutionKernel="H60s")
+    write_part(root, fives(80, 150), "b", 3, seen)
+    return excluded("slices missing", "orientation")
+
+
 @case("a part moved sideways by 20 mm in a series of its own")
 def part_moved_sideways(root: Path) -> Expected:
     write_part(root, fives(0, 75), "a", 2)

@@ -56,7 +56,8 @@ def test_parts_that_overlap_or_alternate_do_not_follow_each_other() -> None:
 def test_neighbours_leave_no_room_for_a_lost_slice() -> None:
     assert are_neighbours(places(WHOLE[:12]), places(WHOLE[12:]), RATIO)
     assert not are_neighbours(places(WHOLE[:12]), places(WHOLE[13:]), RATIO)
-    assert not are_neighbours(places(WHOLE[:12]), places(WHOLE[11:]), RATIO)
+    assert are_neighbours(places(WHOLE[:12]), places(WHOLE[10:]), RATIO)
+    assert not are_neighbours(places(WHOLE[:12]), places(WHOLE[9:]), RATIO)
 
 
 @given(

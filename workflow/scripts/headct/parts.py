@@ -75,10 +75,11 @@ def are_parts(first: Places, second: Places, maximum_gap_ratio: float) -> bool:
 
 
 def are_neighbours(first: Places, second: Places, maximum_gap_ratio: float) -> bool:
-    """Whether one begins where the other ends, with no room for a lost slice between them."""
-    apart = first.positions_mm[-1] < second.positions_mm[0] or second.positions_mm[-1] < first.positions_mm[0]
+    """Whether one begins where the other ends: by a slice before it, or with no room for a lost one."""
+    lower, upper = sorted((first, second), key=lambda places: float(places.positions_mm[0]))
+    step = upper.positions_mm[0] - lower.positions_mm[-1]
     usual = max(_usual_gap_mm(first), _usual_gap_mm(second))
-    return bool(apart and distance_mm(first, second) < maximum_gap_ratio * usual)
+    return bool(-usual - SAME_POSITION_MM <= step < maximum_gap_ratio * usual)
 
 
 def distance_mm(first: Places, second: Places) -> float:

@@ -134,7 +134,13 @@ class Series:
 
     def values(self, keyword: str) -> set[str]:
         """All values of an attribute, as text, empty where absent."""
-        return {instance.text(keyword) for instance in self.instances}
+        if keyword not in self._values:  # perfusion has thousands of instances, and is compared often
+            self._values[keyword] = {instance.text(keyword) for instance in self.instances}
+        return self._values[keyword]
+
+    @cached_property
+    def _values(self) -> dict[str, set[str]]:
+        return {}
 
 
 def group(instances: Iterable[Instance]) -> list[Series]:
@@ -509,8 +515,7 @@ def _other_parts(series: Series, candidates: list[Series], rules: SeriesRules) -
     for part in candidates:
         if part is series or no_slices(part, rules):
             continue
-        turned_deg = geometry.angle_deg(geometry.unit_directions(part.orientation)[2], normal)
-        if turned_deg <= REFORMAT_DEG and are_parts(own, part.places(normal), rules.maximum_gap_ratio):
+        if not _turned(part, normal) and are_parts(own, part.places(normal), rules.maximum_gap_ratio):
             found.append(part)
     return found
 
@@ -625,10 +630,9 @@ def stray_slices(series: Series, candidates: list[Series]) -> str:
         if part.first.origin is None or part.first.orientation is None:
             return _without_position(part.first)
         try:
-            turned_deg = geometry.angle_deg(geometry.unit_directions(part.orientation)[2], normal)
+            if _turned(part, normal):
+                continue
         except ValueError:
-            continue
-        if turned_deg > REFORMAT_DEG:
             continue
         places = geometry.perpendicular_positions(part.origins, normal)
         distances = np.abs(places[:, None] - series.positions_mm)
@@ -642,6 +646,12 @@ def stray_slices(series: Series, candidates: list[Series]) -> str:
         if own and (len(kernels) > 1 or not _same_orientation(part.first, series.first)):
             return f"slices missing: {part.first.name} differs from the others in orientation or kernel"
     return ""
+
+
+def _turned(series: Series, normal: NDArray[np.float64]) -> bool:
+    """Whether slices are another view, from whichever side they are seen; ValueError as for directions."""
+    angle_deg = geometry.angle_deg(geometry.unit_directions(series.orientation)[2], normal)
+    return min(angle_deg, 180 - angle_deg) > REFORMAT_DEG
 
 
 def _pixel_size(series: Series) -> str:
