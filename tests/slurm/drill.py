@@ -40,6 +40,9 @@ ANY_TIME = [
     faults.node_lost,
 ]
 
+AHEAD = 20
+"""Iterations that a training may be ahead of a fault; there it waits for the next one."""
+
 ENOUGH = 20
 """Faults of a whole drill, at least."""
 
@@ -125,19 +128,23 @@ def inject(drill: Drill, study: Study, seed: int, moments: random.Random, fault:
     if not running:
         return
     model = moments.choice(running)
-    wait_for(
-        lambda: (training_goes_on(study, model, 0) and study.trains(model)) or study.is_trained(model),
-        f"training of {model}",
-        900,
-    )
-    time.sleep(moments.uniform(0, 6))
-    if not study.trains(model):
-        return
+    held = study.iteration(model) + moments.randint(1, 10)
+    study.holds.at(model, held)
+
+    def is_waiting() -> bool:
+        training_goes_on(study, model, 0)
+        return study.holds.is_waiting(model, held)
+
+    wait_for(is_waiting, f"training of {model}", 900)
+    study.holds.at(model, held + AHEAD)
+    time.sleep(moments.uniform(0, 1))
     before, sessions = study.iteration(model), study.sessions(model)
     drill.say(f"seed {seed}: {fault.__name__}, {model} with a checkpoint at iteration {before}")
     start = time.monotonic()
     fault(study, model)
     ended = fault not in faults.SURVIVED
+
+    study.holds.at(model, before + AHEAD)
 
     def recovered() -> bool:
         goes_on = training_goes_on(study, model, before)
@@ -159,12 +166,15 @@ def random_faults(drill: Drill, seed: int) -> None:
     """A round: every fault of ANY_TIME once, in random order, at random moments; then Snakemake is killed."""
     moments = random.Random(seed)
     study = drill.study(f"seed-{seed}")
+    for model in miniature.MODELS:
+        study.holds.at(model, 1)
     study.start(*miniature.models())
     for fault in [
         *moments.sample(ANY_TIME, len(ANY_TIME)),
         faults.snakemake_killed,
     ]:  # which waits for the jobs
         inject(drill, study, seed, moments, fault)
+    study.holds.release()
     to_the_end(study)
     drill.check(study, f"seed {seed}")
 
@@ -207,6 +217,7 @@ def disk_full_in_training(drill: Drill, seed: int) -> None:
         def full(study: Study, model: str) -> None:
             """A full disk when a checkpoint is due."""
             filler = fill(disk)
+            study.holds.release()  # to its next checkpoint
             wait_for(lambda: not study.trains(model), "end of the training", 200)
             time.sleep(moments.uniform(0, 15))
             filler.unlink()
@@ -214,6 +225,7 @@ def disk_full_in_training(drill: Drill, seed: int) -> None:
         full.__name__ = "disk_full_at_checkpoint"
         study.start(*miniature.models())
         inject(drill, study, seed, moments, full)
+        study.holds.release()
         to_the_end(study)
         drill.check(study, f"full disk, seed {seed}")
         drill.expect("no room for a checkpoint" in study.logs(), "a full disk is named in the log")
@@ -259,7 +271,12 @@ def over_time(drill: Drill, seed: int) -> None:
     study = drill.study(f"time-{seed}")
     limits = ("train:runtime=2", "train:slurm_partition=gpu", "train:slurm_extra='--signal=TERM@40'")
     drill.say(f"seed {seed}: over_time")
+    for model in miniature.MODELS:
+        study.holds.at(model, 1)  # until the limit has come once, however fast the machine is
     study.start(*miniature.models(), "--set-resources", *limits)
+    for model in miniature.MODELS:
+        wait_for(lambda model=model: "ended" in dict(*study.sessions(model)[:1]), "a time limit", 600)
+    study.holds.release()
     drill.expect(study.finish(1500) == 0, "trainings longer than their time limit end")
     drill.expect(len(study.jobs()) == len(miniature.MODELS), f"each is one job: {study.jobs()}")
     for model in miniature.MODELS:

@@ -72,7 +72,7 @@ def wait_until_held(study: Study, model: str, iteration: int) -> None:
 
     def is_held() -> bool:
         cluster.start_waiting_jobs()
-        return study.iteration(model) >= iteration and study.trains(model)
+        return study.holds.is_waiting(model, iteration)
 
     wait_for(is_held, f"iteration {iteration} of {model}", timeout_s=900)
 

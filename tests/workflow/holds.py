@@ -16,7 +16,8 @@ class Holds:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("wanted", "waiting"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -27,11 +28,17 @@ class Holds:
         """Have a model wait after this iteration, which must leave a checkpoint; till then it goes on."""
         new = self.folder / f".{model}"
         new.write_text(str(iteration))
-        new.replace(self.folder / model)
+        new.replace(self.folder / "wanted" / model)
+
+    def is_waiting(self, model: str, iteration: int) -> bool:
+        """Whether a training of a model is at work and waits, after this iteration or a later one."""
+        waiting = self.folder / "waiting" / model
+        words = waiting.read_text().split() if waiting.exists() else []
+        return len(words) == 2 and Path(f"/proc/{words[0]}").exists() and int(words[1]) >= iteration
 
     def release(self) -> None:
         """Let all trainings go on to their end."""
-        for hold in self.folder.iterdir():
+        for hold in (self.folder / "wanted").iterdir():
             hold.unlink()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import snake
-from holds import Holds, newest_checkpoint, wait_for
+from holds import Holds, wait_for
 
 ONE_OF_EACH = ("nnunet-3d-focal", "nnunet-2d", "unet", "blast-ct")
 
@@ -61,15 +61,12 @@ def to_the_end(words: list[str], holds: Holds) -> None:
     assert start(words, holds).wait(900) == 0
 
 
-def started_until(
-    iteration: int, model: str, words: list[str], holds: Holds, folder: Path
-) -> subprocess.Popen[bytes]:
-    """A training that waits after an iteration, once it is there."""
+def started_until(iteration: int, model: str, words: list[str], holds: Holds) -> subprocess.Popen[bytes]:
+    """A training that waits after an iteration, once it does."""
     holds.at(model, iteration)
     process = start(words, holds)
     what = f"iteration {iteration} of {model}"
-    work = folder / "work/training"
-    wait_for(lambda: newest_checkpoint(work) >= iteration or process.poll() is not None, what, 900)
+    wait_for(lambda: holds.is_waiting(model, iteration) or process.poll() is not None, what, 900)
     return process
 
 
@@ -95,7 +92,7 @@ def test_a_killed_training_ends_in_the_same_weights(
 ) -> None:
     expected, iterations = undisturbed(demo, model)
     words = command(demo, model, tmp_path)
-    kill(started_until(iterations // 2, model, words, holds, tmp_path))
+    kill(started_until(iterations // 2, model, words, holds))
     to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
     assert (
@@ -111,7 +108,7 @@ def test_five_kills_at_random_moments(demo: Path, tmp_path: Path, holds: Holds, 
     moments = random.Random(model)
     words = command(demo, model, tmp_path)
     for iteration, following in pairwise([*sorted(moments.sample(range(iterations - 1), 5)), iterations - 1]):
-        process = started_until(iteration, model, words, holds, tmp_path)
+        process = started_until(iteration, model, words, holds)
         holds.at(model, following)
         time.sleep(moments.uniform(0, 1))
         kill(process)
@@ -125,7 +122,7 @@ def test_a_kill_between_the_last_checkpoint_and_publishing(
 ) -> None:
     expected, iterations = undisturbed(demo, model)
     words = command(demo, model, tmp_path)
-    kill(started_until(iterations, model, words, holds, tmp_path))
+    kill(started_until(iterations, model, words, holds))
     to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
     log = (tmp_path / "log").read_text()

@@ -13,7 +13,8 @@ FOLDER = os.environ.get("HEADCT_TEST_HOLDS", "")
 if FOLDER and "headct.training" in sys.orig_argv:
     from headct.training import checkpoints, stopping
 
-    HOLD = Path(FOLDER) / sys.orig_argv[sys.orig_argv.index("--model") + 1]
+    MODEL = sys.orig_argv[sys.orig_argv.index("--model") + 1]
+    HOLD, WAITING = (Path(FOLDER) / folder / MODEL for folder in ("wanted", "waiting"))
     requests = []
     save = checkpoints.save
 
@@ -33,8 +34,11 @@ if FOLDER and "headct.training" in sys.orig_argv:
     def save_and_wait(folder, state, step):
         """Save the checkpoint, and wait for as long as the training is held and no signal asks it to stop."""
         save(folder, state, step)
-        while is_held(step) and not any(request.signal_name for request in requests):
-            time.sleep(0.02)
+        if is_held(step):
+            WAITING.write_text(f"{os.getpid()} {step}")
+            while is_held(step) and not any(request.signal_name for request in requests):
+                time.sleep(0.02)
+            WAITING.unlink()
 
     stopping.StopRequest = KnownRequest
     checkpoints.save = save_and_wait
