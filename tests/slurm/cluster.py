@@ -56,18 +56,25 @@ def running() -> Iterator[None]:
     Raises:
         CannotStart: not all its nodes came up.
     """
-    environment = os.environ | {"PATH": SEARCHED}
     with FileLock("/run/lock/headct-tests-slurm.lock"):
         try:
-            # Not through a pipe: the daemons would hold it open.
-            with tempfile.TemporaryFile("w+") as said:
-                up = subprocess.run([HERE / "up.sh"], env=environment, stdout=said, stderr=said)
-                said.seek(0)
-                if up.returncode:
-                    raise CannotStart("Slurm did not start: " + " / ".join(said.read().splitlines()))
+            start()
             yield
         finally:
-            subprocess.run([HERE / "down.sh"], check=True, env=environment)
+            subprocess.run([HERE / "down.sh"], check=True, env=os.environ | {"PATH": SEARCHED})
+
+
+def start() -> None:
+    """Run ``up.sh``.
+
+    Raises:
+        CannotStart: with what it said.
+    """
+    with tempfile.TemporaryFile("w+") as said:  # no pipe, which the daemons would hold open
+        up = subprocess.run([HERE / "up.sh"], env=os.environ | {"PATH": SEARCHED}, stdout=said, stderr=said)
+        said.seek(0)
+        if up.returncode:
+            raise CannotStart("Slurm did not start: " + " / ".join(said.read().splitlines()))
 
 
 def slurm(*words: str | int) -> str:
