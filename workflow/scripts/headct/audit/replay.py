@@ -45,6 +45,9 @@ VOXELS = ".nii.gz"
 LISTS = (".json", ".tsv")
 """Suffixes of the files, listed by an input, that a step reads as well."""
 
+FURTHEST_UP = 30
+"""Folders above the study's in which a sample sheet or a clone of the workflow may be."""
+
 LONGEST_S = 1800
 """A step that takes longer is given up."""
 
@@ -105,6 +108,8 @@ def replay(study: Study, record: Record, files: Sequence[Path] = ()) -> Replay:
             return Replay(record, same, made, lacking=lacking)
     except NotRepeated as reason:
         return Replay(record, why_not=str(reason), refused=isinstance(reason, Refused))
+    except OSError as error:  # no room for the copies; a name that is too long
+        return Replay(record, why_not=f"files can't be copied or compared ({error.strerror})")
 
 
 def _check(record: Record) -> None:
@@ -115,7 +120,8 @@ def _check(record: Record) -> None:
         if not (is_plain(path) and path.startswith("results/")):
             raise Refused(f"it names an output that is not below results/: {path}")
     for path in record.inputs:
-        if not is_plain(path.removeprefix("../" * path.count("../"))):
+        up = path.count("../")
+        if up > FURTHEST_UP or not is_plain(path.removeprefix("../" * up)):
             raise Refused(f"it names an input by a path that no job has: {path}")
         if not path.startswith("results/") and PurePosixPath(path).suffix not in DESCRIPTIVE:
             raise Refused(f"it names an input that no job reads: {path}")

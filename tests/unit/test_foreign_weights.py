@@ -1,0 +1,43 @@
+"""Weights that somebody else made are read as numbers and names; nothing that is pickled in them runs."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from headct.artefacts import sha256_of
+from headct.training import checkpoints
+
+
+class Hostile:
+    """What writes a file as soon as it is unpickled without care."""
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("framework", ["nnunet", "blastct", "monai"])
+def test_weights_run_nothing(tmp_path: Path, framework: str) -> None:
+    mark = tmp_path / "executed"
+    torch.save({"weights": {}, "fixed": Hostile(mark)}, tmp_path / "final.pth")
+    with pytest.raises(pickle.UnpicklingError):
+        importlib.import_module(f"headct.inference.{framework}").load(tmp_path, "cpu", {})
+    assert not mark.exists()
+    torch.load(tmp_path / "final.pth", weights_only=False)
+    assert mark.exists(), "the test would prove nothing"
+
+
+def test_checkpoints_run_nothing(tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    torch.save({"network": Hostile(mark)}, tmp_path / "x")
+    (tmp_path / "x").rename(tmp_path / f"checkpoint-5-{sha256_of(tmp_path / 'x')}.pth")
+    with pytest.raises(pickle.UnpicklingError):
+        checkpoints.load_latest(tmp_path)
+    assert not mark.exists()
