@@ -11,6 +11,7 @@ from typing import Any
 
 import snake
 import yaml
+from test_dry_runs import plan_about
 
 MODELS = ("unet", "blast-ct")
 GPUS = {"train": 1, "predict": 2}  # asked for and checked; the networks themselves stay on the CPU
@@ -47,6 +48,7 @@ def write(folder: Path, changes: dict[str, dict[str, Any]] | None = None) -> Pat
     for block, change in (changes or {}).items():
         config[block] |= change
     folder.mkdir(parents=True, exist_ok=True)
+    config["analysis_plan"] = str(plan_about(folder, *MODELS))
     path = folder / "miniature.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     return path

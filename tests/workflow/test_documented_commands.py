@@ -24,7 +24,11 @@ FRESH = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": os.environ.get("HOME", 
 @pytest.fixture
 def repository(clone: Path, demo: Path) -> Path:
     """A copy of the repository with its environment, the finished demo, and a sheet of the study's own."""
-    (clone / ".venv").symlink_to(snake.REPOSITORY / ".venv")
+    (clone / ".venv").mkdir()
+    for part in (snake.REPOSITORY / ".venv").iterdir():
+        (clone / ".venv" / part.name).symlink_to(part)
+    (clone / ".venv/.ready").unlink()
+    (clone / ".venv/.ready").touch()  # else `make` would install the copy into the environment of this one
     heading, *rows = (demo / "trial/scans.tsv").read_text(encoding="utf-8").splitlines()
     paths = [i for i, column in enumerate(heading.split("\t")) if column.startswith(("dicom", "mask"))]
     lines = [heading]
