@@ -224,6 +224,26 @@ def upper_part_seen_from_above(root: Path) -> Expected:
     return excluded("slices missing", "orientation")
 
 
+@case(
+    "the vertex in a series of its own, with another tilt: its slices lie next to the others at their centres"
+)
+def other_tilt_above(root: Path) -> Expected:
+    write_part(root, fives(0, 80), "a", 2)
+    cosine, sine = float(np.cos(np.radians(15))), float(np.sin(np.radians(15)))
+    orientation = [1, 0, 0, 0, round(cosine, 9), round(-sine, 9)]
+    raised = at_heights(fives(80, 150)) + np.array([0, 0, 15.5 * PIXEL_MM * sine])
+    sharp = setting(ConvolutionKernel="H60s")
+    upper = head(30)[16:]
+    write(root, upper, origins=raised, orientation=orientation, into="b", series=3, change=sharp)
+    return excluded("slices missing", "orientation")
+
+
+@case("a slice amid the others with a kernel of its own: not missing, but not to be joined")
+def one_kernel_amid(root: Path) -> Expected:
+    write(root, change=on([9], setting(ConvolutionKernel="H60s")))
+    return excluded("slices missing", "a single slice")
+
+
 @case("a part moved sideways by 20 mm in a series of its own")
 def part_moved_sideways(root: Path) -> Expected:
     write_part(root, fives(0, 75), "a", 2)

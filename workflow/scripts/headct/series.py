@@ -125,8 +125,12 @@ class Series:
         return geometry.perpendicular_positions(self.origins, normal)
 
     def places(self, normal: NDArray[np.float64]) -> Places:
-        """Where the slices lie along a normal, which may be another series'; each place once."""
-        positions = geometry.perpendicular_positions(self.origins, normal)
+        """Where the slices' centres lie along a normal, which may be another series'; each place once."""
+        row, column, _ = geometry.unit_directions(self.orientation)
+        between_rows, between_columns = self.first.pixel_spacing or (0.0, 0.0)
+        along = row * between_columns * ((self.first.whole("Columns") or 1) - 1)
+        down = column * between_rows * ((self.first.whole("Rows") or 1) - 1)
+        positions = geometry.perpendicular_positions(self.origins + (along + down) / 2, normal)
         order = np.argsort(positions, kind="stable")
         order = order[np.diff(positions[order], prepend=-np.inf) > SAME_POSITION_MM]
         thickness = [self.instances[index].numeric("SliceThickness") or np.nan for index in order]
@@ -370,8 +374,8 @@ def choose(
         raise BadInput([Problem(scan_id, message, key="dicom")])
     fewer = not_as_announced(series, candidates)
     missing = (
-        missing_section(series, rules)
-        or left_out(series, candidates, rules)
+        left_out(series, candidates, rules)
+        or missing_section(series, rules)
         or (fewer if rules.require_announced_images else "")
     )
     if missing:
