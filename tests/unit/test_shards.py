@@ -329,3 +329,8 @@ def test_settings_are_refused_before_any_scan(study: Study) -> None:
     with pytest.raises(BadInput, match=r"key minimum: unknown key; .*known: minimum_slices"):
         study.run("--settings", '{"minimum": 3}')
     assert not study.data.exists()
+
+
+def test_a_pipe_where_a_mask_should_be_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mask.nii.gz")
+    assert shards.digests_of({"mask": tmp_path / "mask.nii.gz"}) == {}

@@ -60,7 +60,8 @@ def digests_of(masks: Mapping[str, str | Path]) -> dict[str, str]:
     digests = {}
     for column, path in masks.items():
         with contextlib.suppress(OSError):
-            digests[column] = sha256_of(path)
+            if Path(path).is_file():  # to open a pipe would wait for ever
+                digests[column] = sha256_of(path)
     return digests
 
 
