@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import itertools
 import json
@@ -25,7 +26,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct import ingest, networks
+from headct import ingest, networks, nifti
 from headct.artefacts import read_json, read_tsv, write_json
 from headct.inference import __main__ as trial
 from headct.inference import monai as monai_inference
@@ -188,6 +189,26 @@ def test_unreadable_scans_cost_no_other(models: list[Path], tmp_path: Path) -> N
     assert "too few slices" in reasons["short"]
     assert sorted(p.name for p in (tmp_path / "out").glob("*.gz")) == ["good-0.nii.gz", "good-1.nii.gz"]
     assert rows["good-0"]["volumes_from"] == "header spacing"
+
+
+def test_no_volume_is_kept_once_its_label_map_is_written(models: list[Path], tmp_path: Path) -> None:
+    """Else a run of a thousand scans ends for lack of memory."""
+    ct_series.write_series(tmp_path / "series", head(shape=(12, 16, 18)))
+    sources = [tmp_path / "series", write_nifti(tmp_path / "a.nii.gz"), write_nifti(tmp_path / "b.nii.gz")]
+    scans: list[Any] = [
+        new_scans.NewScan(new_scans.name_of(source), source, 1, tmp_path / "out", SeriesRules(), False)
+        for source in sources
+    ]
+    scans.append(trial.TrialScan("b", tmp_path / "b.nii.gz", tmp_path / "out" / "trial.nii.gz"))
+    gc.collect()
+    before = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.Volume))]
+    outcomes: list[str] = []
+    ensemble = pipeline.load([models[:1]], "cpu", {})
+    pipeline.predict(ensemble, scans, "cpu", 1, "test", lambda outcome: outcomes.append(outcome.reason))
+    assert outcomes == [""] * 4
+    gc.collect()
+    alive = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.Volume))]
+    assert len(alive) == len(before)
 
 
 def test_nothing_predicted_is_an_error(models: list[Path], tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ class TrialScan:
     def write(self, labels: np.ndarray) -> dict[str, Any]:
         """Write the label map on the grid of the CT."""
         write_labels(labels, self.image, self.out)
+        del self.image  # a run of a thousand scans has no room for all
         return {"sha256": sha256_of(self.out)}
 
 

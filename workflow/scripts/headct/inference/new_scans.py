@@ -140,7 +140,8 @@ class NewScan:
             )
         self.flags, self.volumes_from = list(placed.flags), HEADER_SPACING
         self._pixel_mm, self._weights_mm = placed.pixel_mm, np.full(len(hu), placed.gap_mm)
-        self._write = lambda labels: nifti.write_on_grid_of(volume.header, placed.from_lps(labels), self.path)
+        header = volume.header  # without the values, which need not be kept until the map is written
+        self._write = lambda labels: nifti.write_on_grid_of(header, placed.from_lps(labels), self.path)
         return placed.image(hu)
 
     def _refused(self, message: str) -> BadInput:
@@ -149,6 +150,7 @@ class NewScan:
     def write(self, labels: np.ndarray) -> dict[str, Any]:
         """Write the label map on the grid that was handed over; volumes in mL."""
         self._write(labels)
+        del self._write  # with the volume that it holds: a run of a thousand scans has no room for all
         return {
             "path": self.path.name,
             "sha256": sha256_of(self.path),
