@@ -147,7 +147,7 @@ def _letter(sign: str) -> str:
     written = sign.translate(SIGNS)
     if written != sign or ord(sign) <= LAST_OF_LATIN_1:
         return written
-    letter, *accents = unicodedata.normalize("NFD", sign)
+    letter, *accents = list(unicodedata.normalize("NFD", sign))
     if accents and letter.isascii() and all(accent in ACCENTS for accent in accents):
         for accent in accents:
             letter = rf"\{ACCENTS[accent]}{{{letter}}}"
