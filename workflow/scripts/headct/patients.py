@@ -110,13 +110,15 @@ def header_of_converted(
 
 
 def under_several_participants(
-    patients: Sequence[Patient], participants: Sequence[str], sites: Sequence[str]
+    patients: Sequence[Patient], participants: Sequence[str], sites: Sequence[str], trust_sheet: bool
 ) -> dict[int, dict[int, str]]:
     """Scans whose headers name a patient who stands under another participant as well.
 
-    The same Patient ID counts, unless it is another site's and the birth dates differ (hospitals number
-    alike); the same name with the same birth date counts. What most participants of a site share, such as
-    an export's one pseudonym, names nobody.
+    The same Patient ID counts, and the same name with the same birth date. What most participants of a site
+    share, such as an export's one pseudonym, names nobody.
+
+    Args:
+        trust_sheet: a Patient ID of two sites, with birth dates that differ, is two hospitals' number.
 
     Returns:
         Position of each such scan: position of each other one, and what they share, in words.
@@ -137,7 +139,7 @@ def under_several_participants(
                     continue
                 dates = patients[one].birth_dates, patients[other].birth_dates
                 elsewhere = sites[one] != sites[other] and all(dates) and not dates[0] & dates[1]
-                if attribute == "born" or not elsewhere:
+                if not (trust_sheet and elsewhere):
                     found[one][other] = found[other][one] = words
     return dict(found)
 
