@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
         for row in rows
     ]
     records = with_same_pixels_resolved(rows, records, str(args.sheet))
-    records = with_same_patients_resolved(rows, records, str(args.sheet), args.trust_sheet)
+    records = with_same_patients_resolved(rows, records, str(args.sheet))
     if not args.trust_sheet:
         records = with_other_sex_in_error(rows, records, str(args.sheet))
     cohort = pd.DataFrame(
@@ -131,7 +131,7 @@ def _whose_pixels(
 
 
 def with_same_patients_resolved(
-    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str, trust_sheet: bool
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
 ) -> list[dict[str, Any]]:
     """The records, included scans in error whose DICOM headers name a patient of another participant, too.
 
@@ -155,17 +155,13 @@ def with_same_patients_resolved(
         list(patient_of.values()),
         [rows[index]["participant_id"] for index in indices],
         [rows[index]["site"] for index in indices],
-        trust_sheet,
     )
     for position, others in shared.items():
         index = indices[position]
         words = " and ".join(sorted(set(others.values())))
         named = _named(rows, [indices[other] for other in sorted(others)])
         reason = f"same patient as another participant: the DICOM headers share {words} with {named}"
-        advice = (
-            "give both rows one participant_id, or mend their folders (numbers that two hospitals gave to "
-            "two patients, of different birth dates, pass with ingest.trust_sheet)"
-        )
+        advice = "give both rows one participant_id, or mend their folders"
         resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice)
     told = sum(patient != patients.Patient() for patient in patient_of.values())
     logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))

@@ -18,7 +18,7 @@ import pydicom
 
 from headct import identifiers
 from headct.artefacts import sha256_of
-from headct.dicom import READ_ERRORS
+from headct.dicom import Instance
 from headct.shards import source_files
 
 SEX = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
@@ -68,22 +68,18 @@ class Patient:
     Attributes:
         numbers: Patient ID and other Patient IDs, without what points at nobody.
         born: names, each with a birth date; both are needed.
-        birth_dates: as they stand in the headers, without placeholders.
     """
 
     numbers: frozenset[str] = frozenset()
     born: frozenset[str] = frozenset()
-    birth_dates: frozenset[str] = frozenset()
 
 
 def patient_in(values: Mapping[str, str]) -> Patient:
     """The patient in the values of headers (:func:`headct.identifiers.in_headers`)."""
-    dates = frozenset(identifiers.birth_dates(values))
-    names = identifiers.full_names(values)
+    names, dates = identifiers.full_names(values), identifiers.birth_dates(values)
     return Patient(
         numbers=frozenset(identifiers.patient_numbers(values)),
         born=frozenset(f"{name} {date}" for name in names for date in dates),
-        birth_dates=dates,
     )
 
 
@@ -101,24 +97,20 @@ def header_of_converted(
     for path in sorted(source_files(folder)):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
-            number = None if header.get("SeriesNumber") is None else int(header.SeriesNumber)
-        except READ_ERRORS:  # a file beside the images, or a number that is none
+        except Exception:  # forced on a file beside the images, the parser can raise anything
             continue
-        if number == series_number and sha256_of(path) in digests:
+        if Instance(Path(path), header).whole("SeriesNumber") == series_number and sha256_of(path) in digests:
             return identifiers.in_headers([header])
     return None
 
 
 def under_several_participants(
-    patients: Sequence[Patient], participants: Sequence[str], sites: Sequence[str], trust_sheet: bool
+    patients: Sequence[Patient], participants: Sequence[str], sites: Sequence[str]
 ) -> dict[int, dict[int, str]]:
     """Scans whose headers name a patient who stands under another participant as well.
 
     The same Patient ID counts, and the same name with the same birth date. What most participants of a site
     share, such as an export's one pseudonym, names nobody.
-
-    Args:
-        trust_sheet: a Patient ID of two sites, with birth dates that differ, is two hospitals' number.
 
     Returns:
         Position of each such scan: position of each other one, and what they share, in words.
@@ -135,11 +127,7 @@ def under_several_participants(
             if any(len(few) > FEW and len(few) > size_of_site[site] / 2 for site, few in named.items()):
                 continue
             for one, other in combinations(scans, 2):
-                if participants[one] == participants[other]:
-                    continue
-                dates = patients[one].birth_dates, patients[other].birth_dates
-                elsewhere = sites[one] != sites[other] and all(dates) and not dates[0] & dates[1]
-                if not (trust_sheet and elsewhere):
+                if participants[one] != participants[other]:
                     found[one][other] = found[other][one] = words
     return dict(found)
 
