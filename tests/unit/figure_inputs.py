@@ -165,7 +165,7 @@ def replicated(models: Iterable[str]) -> pd.DataFrame:
     return table.assign(**ends, **verdicts)
 
 
-def assert_fit_to_print(pdf: bytes, width_mm: float = style.WIDTH_MM) -> None:
+def assert_fit_to_print(pdf: bytes, width_mm: float = style.PAGE_MM) -> None:
     """TrueType fonts, embedded; no Type 3; as wide as asked for; no date."""
     assert b"/FontFile2" in pdf
     assert b"/Type3" not in pdf

@@ -33,7 +33,7 @@ def assert_latex_compiles(text: str) -> None:
     body = "\n".join(line for line in text.split("\n") if not line.startswith("%"))
     assert not set(re.findall(r"(?<!\\)\\([A-Za-z]+)", body)) - COMMANDS, "an unknown command"
     assert all(ord(character) < 256 for character in text), "a sign that not every engine has"
-    bare = re.sub(r"\\[&%$#_{}]", "", body)
+    bare = re.sub(r"\\[\\&%$#_{}]", "", body)
     assert all(line.count("$") % 2 == 0 for line in bare.split("\n")), "a formula does not end"
     assert not re.search(r"[%#_~^]", re.sub(r"\$[^$\n]*\$", "", bare)), "a special character is bare"
     depth = 0

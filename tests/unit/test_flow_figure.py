@@ -41,6 +41,14 @@ def shown_texts(figure: Figure) -> list[mpl.text.Text]:
     return [text for text in figure.findobj(mpl.text.Text) if text.get_text()]
 
 
+@pytest.mark.parametrize(("n_excluded", "explained"), [(0, False), (1, True)])
+def test_brackets_are_explained_where_there_are_any(n_excluded: int, explained: bool) -> None:
+    figure, _ = flow.draw_flow(*tables(n_excluded, 0, 20), "study")
+    said = " ".join(text.get_text() for text in shown_texts(figure))
+    assert ("In brackets" in said) == explained
+    assert ("(3)" in said) == explained
+
+
 def test_steps_are_counts_of_the_two_tables() -> None:
     counts, split = tables(2, 1, 40)
     split["participant_id"] = ["P0", "P1", *["P2"] * (len(split) - 2)]

@@ -116,7 +116,7 @@ def test_one_patient_under_two_participants_is_an_error_of_both(
     assert "s3 (row 4)" in table.loc["s1", "reason"]
     assert table.loc["s1", "reason"].startswith("same patient as another participant: ")
     assert "one participant_id" in caplog.text
-    for secret in (*SECRETS, "4471902", "mueller", "müller"):
+    for secret in (*SECRETS, "4471902", "1951", "mueller", "müller"):
         assert secret.lower() not in (trial.outputs() + caplog.text).lower()
 
 
@@ -149,6 +149,17 @@ def test_two_scans_of_one_participant_are_one_patient(trial: Trial) -> None:
     trial.add({"PatientID": "H4471902"}, participant_id="p")
     trial.add({"PatientID": "H4471902"}, participant_id="p")
     assert set(trial.cohort()["status"]) == {"included"}
+
+
+def test_hospitals_that_number_alike_are_told_apart_by_birth_dates() -> None:
+    here, there = (
+        patients.patient_in({"PatientID": "4711", "PatientBirthDate": d}) for d in ("19510307", "19620411")
+    )
+    people = [here, there]
+    assert patients.under_several_participants(people, ["p1", "p2"], ["A", "B"]) == {}
+    assert set(patients.under_several_participants(people, ["p1", "p2"], ["A", "A"])) == {0, 1}
+    nameless = patients.patient_in({"PatientID": "4711"})
+    assert set(patients.under_several_participants([here, nameless], ["p1", "p2"], ["A", "B"])) == {0, 1}
 
 
 def test_a_pseudonym_of_one_site_names_nobody() -> None:

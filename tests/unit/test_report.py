@@ -87,7 +87,10 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("balance", "largest standardised mean difference is 0.34 (sex men)"),
         ("prevalence", "IVH in 1/2 (50%) of the training and 1/1 (100%) of the test scans"),
         ("lesion_sizes", "PHE 12.3 (5.0–20.0) mL"),
-        ("models", "4 models were compared: U-Net (basicunet, 360,444 parameters, loss: Dice + cross"),
+        (
+            "models",
+            "4 models were compared: U-Net (BasicUNet of MONAI, 360,444 parameters, loss: Dice + cross",
+        ),
         ("ensembles", "2D + 3D: the mean of the probabilities of 2D and 3D/DiceCE."),
         ("preprocessing", "U-Net: spacing 4 × 4 × 6.5 mm, window −15 to 100 HU"),
         ("training", "2D: 3 epochs (225 iterations of 2 patches of 32 × 32 × 16 voxels) on 2 scans, Adam"),

@@ -278,10 +278,28 @@ def test_table_e1_reads_records_and_lists_members() -> None:
     assert shown.loc["Network"].to_list() == ["PlainConvUNet", "DeepMedic", ""]
     assert shown.loc["Parameters"].to_list() == ["1,234,567", "5", ""]
     assert shown.loc["Patch, voxels", "a"] == "8 × 32 × 32"
-    assert shown.loc["Intensity window, HU", "b"] == "-15, 75"
+    assert shown.loc["Intensity window, HU", "b"] == "−15 to 75"
     assert shown.loc["Milestones", "b"] == "1, 2"
     assert shown.loc["Members", "ab"] == "mean of the probabilities of Model <A>, Model B"
     assert shown.loc["Threads"].to_list() == ["1", "2", ""]
+
+
+def test_table_e1_has_words_where_records_have_keys() -> None:
+    details = {
+        "network": "deeplabv3plus",
+        "loss": "dice_ce",
+        "loss_constants": {"ce.ignore_index": -100, "dc.batch_dice": True, "weight_ce": 1.0},
+        "configuration": "3d_fullres",
+    }
+    shown = table_e1([record("a", framework="nnunet", record=details)], ["a"], {}, {}).numbers.set_index(
+        "item"
+    )
+    assert shown.loc["Framework", "a"] == "nnU-Net"
+    assert shown.loc["Network", "a"] == "DeepLabv3+"
+    assert shown.loc["Loss", "a"] == "Dice + cross-entropy"
+    assert shown.loc["Configuration", "a"] == "3D, full resolution"
+    constants = "cross-entropy: ignore index = −100, Dice: batch dice = yes, weight ce = 1"
+    assert shown.loc["Loss constants", "a"] == constants
 
 
 def test_table_e1_joins_seeds_and_holds_no_times() -> None:

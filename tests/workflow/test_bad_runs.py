@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 import snake
@@ -174,52 +173,6 @@ def test_the_same_images_under_two_participants_are_found(small: Path) -> None:
     assert "same pixels as a scan of another participant: scan-0002 (row 3)" in done.stdout
     status = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")["status"]
     assert status.index[status == "error"].tolist() == ["scan-0001", "scan-0002"]
-
-
-def change_headers(folder: Path, **values: str) -> None:
-    for path in folder.iterdir():
-        dataset = pydicom.dcmread(path)
-        for keyword, value in values.items():
-            setattr(dataset, keyword, value)
-        dataset.save_as(path)
-
-
-def test_one_patient_under_two_participants_and_another_sex_are_found_and_not_shown(small: Path) -> None:
-    sheet = small / "trial/scans.tsv"
-    sexes = {row["scan_id"]: row["sex"] for row in read_tsv(sheet).to_dict("records")}
-    for number in (1, 2):
-        change_headers(small / f"trial/dicom/scan-000{number}", PatientID="H44-719028")
-    change_headers(small / "trial/dicom/scan-0003", PatientSex="FM"["FM".index(sexes["scan-0003"]) - 1])
-    config = tolerant(small, 0.5)
-    done = run(small, "results/cohort/cohort.tsv", config=config)
-    assert done.returncode == 0, done.stdout
-    assert "the DICOM headers share Patient ID with scan-0002 (row 3)" in done.stdout
-    assert "the DICOM headers contradict the sheet's sex" in done.stdout
-    table = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")
-    assert table.index[table["status"] == "error"].tolist() == ["scan-0001", "scan-0002", "scan-0003"]
-    converted = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
-    trusting = changed_config(
-        small, lambda config: config.update(cohort={"max_excluded": 0.5}, ingest={"trust_sheet": True})
-    )
-    assert run(small, "results/cohort/cohort.tsv", config=trusting).returncode == 0
-    table = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")
-    assert table.index[table["status"] == "error"].tolist() == ["scan-0001", "scan-0002"]
-    assert "sex_differs_from_header" in table.loc["scan-0003", "flags"]
-    assert {path: path.stat().st_mtime_ns for path in converted} == converted, "none is converted again"
-    written = [path for path in small.rglob("*") if path.is_file() and small / "trial" not in path.parents]
-    assert len(written) > 20
-    for path in written:
-        assert b"719028" not in path.read_bytes()
-
-
-def test_a_class_that_no_mask_has_ends_before_any_training(small: Path) -> None:
-    for path in (small / "trial/masks").iterdir():
-        change_mask(path, lambda labels: np.where(labels == 3, 0, labels))
-    done = run(small, "results/metrics/unet.tsv")
-    assert done.returncode == 1
-    assert "key labels.IVH: no voxel of IVH in the masks of all 7 included scans" in done.stdout
-    assert not (small / "results/cohort/split.tsv").exists()
-    assert not (small / "work").exists()
 
 
 def test_results_of_another_study_are_left_alone(small: Path) -> None:

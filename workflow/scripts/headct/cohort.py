@@ -50,7 +50,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--age-cap-years", required=True, type=float, help="ages above are written as this age"
     )
-    parser.add_argument("--trust-sheet", action="store_true", help="the config's ingest.trust_sheet")
+    parser.add_argument(
+        "--trust-sheet", action="store_true", help="let scans pass whose headers contradict the sheet's sex"
+    )
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv to write")
     parser.add_argument("--flow", required=True, type=Path, help="flow.tsv to write")
     return parser

@@ -255,14 +255,12 @@ def _check_plane(mask: Mask, grid: Geometry) -> None:
         raise Mismatch(f"wrong matrix: {width} x {height}, the scan has {columns} x {rows}" + resampled)
     if depth > slices:
         raise Mismatch(f"wrong matrix: {depth} slices, the scan has {slices}" + resampled)
-    is_smaller = (width, height) != (columns, rows)
-    smaller = f"wrong matrix: {width} x {height}, the scan has {columns} x {rows}; " if is_smaller else ""
     angle = max(angle_deg(mask.directions[:, i], grid.directions[:, i]) for i in range(3))
     if angle > AXES_TOLERANCE_DEG:
-        raise Mismatch(f"{smaller}its axes are turned by {angle:.1f} degrees against the scan's" + resampled)
+        raise Mismatch(f"its axes are turned by {angle:.1f} degrees against the scan's" + resampled)
     if not np.allclose(mask.pixel_mm, grid.spacing_xy_mm, rtol=SPACING_TOLERANCE / 10):
         ours, theirs = (" x ".join(f"{v:.4f}" for v in s) for s in (grid.spacing_xy_mm, mask.pixel_mm))
-        raise Mismatch(f"{smaller}pixels of {theirs} mm, the scan has {ours} mm")
+        raise Mismatch(f"pixels of {theirs} mm, the scan has {ours} mm")
 
 
 def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:

@@ -214,19 +214,20 @@ def _checked(
     has_short_column = tilt_deg(sform) > STRAIGHT_DEG and abs(lengths[2] - spacing[2]) < abs(
         gaps[2] - spacing[2]
     )
-    from_in_plane, from_nearest = (_apart(known, qform, shape) for known in (in_plane, nearest))
-    if min(from_in_plane, from_nearest) <= tolerance:
-        if not (has_short_column and from_in_plane < from_nearest):
+    if _apart(in_plane, qform, shape) <= tolerance:
+        if not has_short_column:
             return sform, ()
         restored = sform.copy()
         restored[:3, 2] *= spacing[2] / gaps[2]
         return restored, ("slice_axis_restored",)
+    if _apart(nearest, qform, shape) <= tolerance:
+        return sform, ()
     if header["sform_code"] == header["qform_code"] or (
         io_orientation(sform).tolist() != io_orientation(qform).tolist()
     ):
         raise Unreadable(
             f"sform and qform contradict each other: they place the same voxel up to "
-            f"{from_nearest:.1f} mm apart (sform {sform[:3].round(3).tolist()}, qform "
+            f"{_apart(nearest, qform, shape):.1f} mm apart (sform {sform[:3].round(3).tolist()}, qform "
             f"{qform[:3].round(3).tolist()})"
         )
     if has_short_column:

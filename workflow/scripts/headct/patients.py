@@ -18,7 +18,7 @@ import pydicom
 
 from headct import identifiers
 from headct.artefacts import sha256_of
-from headct.dicom import Instance
+from headct.dicom import READ_ERRORS
 from headct.shards import source_files
 
 SEX = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
@@ -68,18 +68,22 @@ class Patient:
     Attributes:
         numbers: Patient ID and other Patient IDs, without what points at nobody.
         born: names, each with a birth date; both are needed.
+        birth_dates: as they stand in the headers, without placeholders.
     """
 
     numbers: frozenset[str] = frozenset()
     born: frozenset[str] = frozenset()
+    birth_dates: frozenset[str] = frozenset()
 
 
 def patient_in(values: Mapping[str, str]) -> Patient:
     """The patient in the values of headers (:func:`headct.identifiers.in_headers`)."""
-    names, dates = identifiers.full_names(values), identifiers.birth_dates(values)
+    dates = frozenset(identifiers.birth_dates(values))
+    names = identifiers.full_names(values)
     return Patient(
         numbers=frozenset(identifiers.patient_numbers(values)),
         born=frozenset(f"{name} {date}" for name in names for date in dates),
+        birth_dates=dates,
     )
 
 
@@ -97,9 +101,10 @@ def header_of_converted(
     for path in sorted(source_files(folder)):
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
-        except Exception:  # forced on a file beside the images, the parser can raise anything
+            number = None if header.get("SeriesNumber") is None else int(header.SeriesNumber)
+        except READ_ERRORS:  # a file beside the images, or a number that is none
             continue
-        if Instance(Path(path), header).whole("SeriesNumber") == series_number and sha256_of(path) in digests:
+        if number == series_number and sha256_of(path) in digests:
             return identifiers.in_headers([header])
     return None
 
@@ -109,8 +114,9 @@ def under_several_participants(
 ) -> dict[int, dict[int, str]]:
     """Scans whose headers name a patient who stands under another participant as well.
 
-    The same Patient ID counts, and the same name with the same birth date. What most participants of a site
-    share, such as an export's one pseudonym, names nobody.
+    The same Patient ID counts, unless it is another site's and the birth dates differ (hospitals number
+    alike); the same name with the same birth date counts. What most participants of a site share, such as
+    an export's one pseudonym, names nobody.
 
     Returns:
         Position of each such scan: position of each other one, and what they share, in words.
@@ -127,7 +133,11 @@ def under_several_participants(
             if any(len(few) > FEW and len(few) > size_of_site[site] / 2 for site, few in named.items()):
                 continue
             for one, other in combinations(scans, 2):
-                if participants[one] != participants[other]:
+                if participants[one] == participants[other]:
+                    continue
+                dates = patients[one].birth_dates, patients[other].birth_dates
+                elsewhere = sites[one] != sites[other] and all(dates) and not dates[0] & dates[1]
+                if attribute == "born" or not elsewhere:
                     found[one][other] = found[other][one] = words
     return dict(found)
 

@@ -133,7 +133,7 @@ def arguments() -> argparse.ArgumentParser:
     common.add_argument("--out", type=Path, required=True, help="the PDF; the TSV goes beside it")
     printed = argparse.ArgumentParser(add_help=False, parents=[common])
     printed.add_argument(
-        "--width-mm", type=float, default=style.WIDTH_MM, help="width in print: 85, one column, or 170, two"
+        "--width-mm", type=float, default=style.PAGE_MM, help="width of the page: 85, one column, or 170, two"
     )
     for name, words in (
         ("bland_altman", "volume difference against mean volume, one model"),
@@ -218,6 +218,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Draw the figure asked for and write it."""
+    if "width_mm" in args:
+        args.width_mm -= 2 * style.MARGIN_MM
     with mpl.rc_context(style.PRINT):
         style.save(args.draw(args), args.out, f"{args.out.stem} ({args.study_title})")
 

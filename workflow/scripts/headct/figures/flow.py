@@ -192,7 +192,8 @@ def draw_flow(
     boxes = place(shown, width_mm)
     # The lowest boxes' lower edge would be cut in half at the edge of the axes.
     height_mm = max(box.bottom_mm for box in boxes.values()) + 1
-    notes = ["In brackets: participants, who may have scans in several places."]
+    has_brackets = (shown["reason"] != "").any()
+    notes = ["In brackets: participants, who may have scans in several places."] if has_brackets else []
     sheet = style.sheet("Flow of scans", study_title, height_mm, [], notes, width_mm)
     axes = style.Page(sheet.body, height_mm, width_mm).axes(0, 0, width_mm, height_mm)
     axes.set(xlim=(-0.2, width_mm + 0.2), ylim=(height_mm - 0.2, -0.2))

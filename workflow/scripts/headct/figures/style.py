@@ -1,7 +1,8 @@
 """One look for all figures: print sizes, colours, the frame around the panels, how a figure is saved.
 
-Sizes are in millimetres at print size, as journals give them: 85 mm is one column, 170 mm are two. A figure
-is laid out anew for each width, so that its text has the same size in print.
+Sizes are in millimetres at print size. Pages are as wide as journals' columns: 85 mm is one, 170 mm are two,
+with a white margin around what is drawn. A figure is laid out anew for each width, so that its text has the
+same size in print.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from headct.artefacts import write_atomically, write_tsv
 
 MM_PER_INCH = 25.4
 POINTS_PER_MM = 72 / MM_PER_INCH
-COLUMN_MM, WIDTH_MM = 85.0, 170.0
+MARGIN_MM = 1.5
+"""White around a figure, so that nothing touches the edge of its page."""
+
+COLUMN_PAGE_MM, PAGE_MM = 85.0, 170.0
+COLUMN_MM, WIDTH_MM = COLUMN_PAGE_MM - 2 * MARGIN_MM, PAGE_MM - 2 * MARGIN_MM
+"""What is left of the pages' widths to draw in."""
 TALLEST_MM = 235.0
 """What fits on a page of print, caption aside."""
 TALLEST_BODY_MM = TALLEST_MM - 30.0
@@ -272,6 +278,12 @@ def significant(value: float) -> str:
     return number(value, 2 if size < 9.995 else 1 if size < 99.95 else 0)
 
 
+def _with_margin(figure: Figure) -> Bbox:
+    width, height = figure.get_size_inches()
+    margin = MARGIN_MM / MM_PER_INCH
+    return Bbox.from_extents(-margin, -margin, width + margin, height + margin)
+
+
 def save(pages: Iterable[tuple[Figure, pd.DataFrame]], out: Path, title: str) -> None:
     """Write ``out`` (PDF) and, beside it, what its pages show (TSV); equal input gives equal bytes.
 
@@ -286,6 +298,6 @@ def save(pages: Iterable[tuple[Figure, pd.DataFrame]], out: Path, title: str) ->
         metadata = {"Title": title, "CreationDate": None, "Producer": None, "Creator": "headct"}
         with PdfPages(temporary, metadata=metadata) as pdf:
             for figure, drawn in pages:
-                pdf.savefig(figure)
+                pdf.savefig(figure, bbox_inches=_with_margin(figure))
                 tables.append(drawn)
     write_tsv(pd.concat(tables), out.with_suffix(".tsv"))

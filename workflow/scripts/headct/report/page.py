@@ -11,7 +11,7 @@ from headct.tables.page import STYLE
 REPORT_STYLE = """
 p, dl { max-width: 62em; }
 td, th[scope=row] { white-space: normal; text-align: left; }
-td.prose { max-width: 44em; }
+td.prose { min-width: 12em; max-width: 44em; overflow-wrap: anywhere; }
 td.links { max-width: 18em; font-size: .92em; overflow-wrap: anywhere; }
 tr + tr > * { border-top: 1px solid #ddd; }
 .missing { color: #a00; }

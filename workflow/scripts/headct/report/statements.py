@@ -20,6 +20,7 @@ from headct.statistics.agreement import ALL_SCANS
 from headct.statistics.cohort_tests import MEDIAN_IQR, SHARE
 from headct.statistics.plan import DEVIATION, PRIMARY
 from headct.tables.page import DASH, count, number, share, spread
+from headct.tables.words import in_words
 
 DICE_DECIMALS = 3
 NAMES = {
@@ -39,14 +40,6 @@ CRITERIA = {
     "fits_mask": "fit to the mask",
 }
 """Values of ``ingest.series_preference`` in words."""
-
-LOSSES = {
-    "dice_ce": "Dice + cross-entropy",
-    "dice_topk": "Dice + cross-entropy of the worst voxels",
-    "tversky": "Tversky",
-    "focal_tversky": "focal Tversky",
-}
-"""nnU-Net's losses in words, where their key is none."""
 
 OLDEST_YEARS = 120
 """A cap of ages at which nothing is capped, for the sheet takes no higher one."""
@@ -445,13 +438,13 @@ def description(facts: Facts, model: str) -> str:
     if model not in facts.training:
         return f"the mean of the probabilities of {listed(map(facts.title, facts.members(model)))}"
     runs = facts.training[model]
-    network = joined(runs, "network", "architecture")
+    network = in_words(joined(runs, "network", "architecture"))
     loss = joined(runs, "loss")
     parameters = joined(runs, "parameters", "n_parameters")
     known = [
         network,
         f"{parameters} parameters" if parameters else "",
-        loss and f"loss: {LOSSES.get(loss, loss)}",
+        loss and f"loss: {in_words(loss)}",
     ]
     return ", ".join(filter(None, known))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ def published_vs_reproduced(
     """
     numbers = replication(published, statistics)
     panels = [
-        _claims_panel(statistics["claims"]),
+        _claims_panel(statistics["claims"], names),
         _dice_panel(numbers[numbers["table"] == "Table 1"], names),
         _agreement_panel(numbers[numbers["table"] == "Agreement"], names),
         _cohort_panel(numbers[numbers["table"] == "Table 2"]),
@@ -77,13 +78,22 @@ def published_vs_reproduced(
     return Table("Published and reproduced numbers", numbers, panels, notes)
 
 
-def _claims_panel(claims: pd.DataFrame) -> Panel:
+def _claims_panel(claims: pd.DataFrame, names: Mapping[str, str]) -> Panel:
     rows = [
-        [Cell(row["statement"]), *(Cell(row[name], "text") for name in ("source", "verdict", "evidence"))]
+        [
+            Cell(row["statement"]),
+            *(Cell(_named(row[name], names), "text") for name in ("source", "verdict", "evidence")),
+        ]
         for row in claims.to_dict("records")
     ]
-    names = ("Claim of the paper", "Where", "Verdict here", "Evidence")
-    return Panel([("", name) for name in names], rows, "Claims")
+    columns = ("Claim of the paper", "Where", "Verdict here", "Evidence")
+    return Panel([("", name) for name in columns], rows, "Claims")
+
+
+def _named(text: str, names: Mapping[str, str]) -> str:
+    """Text with the published names of models in place of their keys."""
+    keys = "|".join(re.escape(key) for key in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])(?:{keys})(?![\w-])", lambda found: names[found[0]], text)
 
 
 def _prior_panel(prior: pd.DataFrame, present: pd.DataFrame) -> Panel:

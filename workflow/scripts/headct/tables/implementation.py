@@ -13,6 +13,7 @@ import pandas as pd
 
 from headct.tables.models import title_of
 from headct.tables.page import DASH, Cell, Panel, Table, number
+from headct.tables.words import constant_in_words, in_words
 
 Record = Mapping[str, Any]
 """One ``train.json``."""
@@ -150,7 +151,7 @@ def _gpu_hours(records: Sequence[Record]) -> str:
 
 def _facts_of_run(record: Record) -> dict[str, str]:
     details = dict(record["record"])
-    facts = {"Framework": str(record["framework"])}
+    facts = {"Framework": in_words(record["framework"])}
     for name, keys in FIRST_ROWS:
         for key in keys:
             if key in details:
@@ -158,7 +159,7 @@ def _facts_of_run(record: Record) -> dict[str, str]:
                 facts[name] = _text(details.pop(key), _separator(key)) + order
     facts |= {_heading(key): _text(value, _separator(key)) for key, value in details.items()}
     facts |= {"Training scans": _text(record.get("n_training_scans"))}
-    facts |= {"Device": str(record["device"]), "Threads": str(record["threads"])}
+    facts |= {"Device": in_words(record["device"]), "Threads": str(record["threads"])}
     return facts | {f"Version of {name}": str(text) for name, text in record["versions"].items()}
 
 
@@ -168,7 +169,9 @@ def _heading(key: str) -> str:
 
 
 def _separator(key: str) -> str:
-    """What stands between the numbers of a list: sizes are multiplied, other lists enumerated."""
+    """What stands between the numbers of a list: sizes are multiplied, windows have ends."""
+    if "window" in key:
+        return " to "
     return " × " if "size" in key or "spacing" in key else ", "
 
 
@@ -179,14 +182,17 @@ def _text(value: Any, separator: str = ", ") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {_text(value[name])}" for name in sorted(value)) or DASH
+        return (
+            ", ".join(f"{constant_in_words(name)} = {_text(value[name])}" for name in sorted(value)) or DASH
+        )
     if isinstance(value, (list, tuple)):
         return separator.join(_text(part) for part in value) or DASH
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}".replace("-", "−")
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.6g}"
-    return str(value)
+        shown = f"{value:,.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.6g}"
+        return f"−{shown[1:]}" if value < 0 else shown
+    return in_words(str(value))
 
 
 def _joined(texts: Sequence[str]) -> str:

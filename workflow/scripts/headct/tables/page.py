@@ -28,14 +28,20 @@ thead tr:last-child th { border-bottom: 1px solid #111; white-space: normal; max
 thead th.group { text-align: center; padding-bottom: 0; }
 th.group span { display: block; border-bottom: 1px solid #999; }
 th[scope=row], th.left { text-align: left; }
-th[scope=row] { color: #111; position: sticky; left: 0; background: #fff; }
-td.text { text-align: left; white-space: normal; max-width: 28em; }
+th[scope=row] { color: #111; position: sticky; left: 0; background: #fff; white-space: normal;
+  max-width: 16em; }
+td.text { text-align: left; white-space: normal; min-width: 5em; max-width: 28em; overflow-wrap: anywhere; }
 tr.apart th, tr.apart td { border-top: 1px solid #999; }
 td.best { font-weight: bold; }
 td.worst { font-style: italic; text-decoration: underline; }
 ul { padding-left: 1.2em; max-width: 70em; color: #333; font-size: .92em; }
 .panel { overflow-x: auto; }
 footer { font-size: .8em; color: #666; margin-top: 1.6em; overflow-wrap: anywhere; }
+@media (max-width: 600px) {
+  body { font-size: 12px; margin: .8em; }
+  th, td { padding: .2em .35em; }
+  th[scope=row] { max-width: 7em; }
+}
 """
 
 EVIDENCE = "Evidence digest (SHA-256 of split, metrics and analysis plan):"
