@@ -14,6 +14,7 @@ from test_split import scans
 from headct import configuration
 from headct.artefacts import write_tsv
 from headct.problems import BadInput
+from headct.training.preparation import decided_by
 
 REPOSITORY = Path(__file__).parents[2]
 LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
@@ -65,7 +66,8 @@ def test_what_the_workflow_hands_over_is_accepted(name: str) -> None:
         of_inference = configuration.inference_defaults(model["framework"])
         merged: dict[str, Any] = {**config[model["framework"]], **model}
         settings = {key: value for key, value in merged.items() if key not in of_inference}
-        assert configuration.model_settings(json.dumps(settings)) == settings
+        for given in (settings, decided_by(settings)):
+            assert configuration.model_settings(json.dumps(given)) == given
 
 
 def test_an_unknown_framework_and_values_out_of_range_are_told() -> None:
