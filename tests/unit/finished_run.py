@@ -52,7 +52,7 @@ def job(
         _text(study / path, f"{path}, made by {name}\n")
     log = f"results/logs/{name}.log"
     _text(study / log, f"{rule}\n")
-    record = dict.fromkeys(records.CONTENT) | {
+    record = dict.fromkeys(records.KINDS) | {
         "rule": rule,
         "wildcards": wildcards or {},
         "command": ["python", "-m", f"headct.{rule}", "--settings", json.dumps({"seed": 1})],

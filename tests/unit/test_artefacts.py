@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -11,8 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, strategies
 
-from headct.artefacts import ABANDONED_S, UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
+from headct.artefacts import (
+    ABANDONED_S,
+    UNFINISHED,
+    as_it_was,
+    as_text,
+    read_tsv,
+    write_atomically,
+    write_json,
+    write_tsv,
+)
 from headct.code import PACKAGE
 
 
@@ -23,6 +34,33 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
     assert again["scan_id"].tolist() == ["007", "NA"]
     assert again["path"].isna().tolist() == [False, True]
     assert again["dice"][0] == pytest.approx(0.3, abs=1e-10)
+
+
+RUN = ("=1+1", "=cmd|' /C calc'!A0", "+49 30", "-15, 100", "@SUM(A1)", "-", "'=1", "\t=1", " @a", "''+a")
+LEFT = ("-1.5", "+2", "1e-5", "'quoted'", "a=b", "", "'", "−1.5", "–", "a-b")
+
+
+def test_no_cell_is_run_by_a_spreadsheet_and_all_come_back(tmp_path: Path) -> None:
+    """Numbers stay numbers, also those that stand as text beside other text."""
+    texts = [*RUN, *LEFT]
+    table = pd.DataFrame(
+        {"=title": texts, "dice": np.linspace(-1, 1, len(texts)), "mixed": [-1.5, *texts[1:]]}
+    )
+    write_tsv(table, tmp_path / "t.tsv")
+    with open(tmp_path / "t.tsv", encoding="utf-8", newline="") as stream:
+        head, *rows = csv.reader(stream, delimiter="\t")
+    assert head == ["'=title", "dice", "mixed"]
+    assert [row[0] for row in rows] == [*(f"'{text}" for text in RUN), *LEFT]
+    assert [row[2] for row in rows] == ["-1.5", *(row[0] for row in rows[1:])]
+    again = read_tsv(tmp_path / "t.tsv", **{"'=title": str}).fillna("")
+    assert list(again.columns) == ["=title", "dice", "mixed"]
+    assert again["=title"].tolist() == texts
+    assert again["dice"].tolist() == pytest.approx(table["dice"].tolist(), abs=1e-9)
+
+
+@given(strategies.lists(strategies.text(alphabet="'=+-@ \ta1.\n", max_size=6), min_size=1))
+def test_any_text_comes_back(texts: list[str]) -> None:
+    assert [as_it_was(as_text(text)) for text in texts] == texts
 
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_of_two_jobs_that_made_one_file_the_last_counts(study: Path) -> None:
 @pytest.mark.parametrize("gone", ["results/metrics/unet.tsv", "results/logs/split.log"])
 def test_what_is_gone_is_named(study: Path, gone: str) -> None:
     (study / gone).unlink()
-    with pytest.raises(BadInput, match=rf"{gone}.*not here"):
+    with pytest.raises(BadInput, match=rf"{gone}.*is gone"):
         crate.write(study / "results")
 
 

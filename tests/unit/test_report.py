@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from html import unescape
 from pathlib import Path
 
 import finished_run
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import reported_run
 from html_page import Page
+from markdown_it import MarkdownIt
 
 from headct import configuration
 from headct.artefacts import read_json, read_tsv, write_json, write_tsv
@@ -238,6 +240,32 @@ def test_no_statement_ends_in_an_empty_list(results: Path) -> None:
     for name, statement in STATEMENTS.items():
         text = statement(whole).text
         assert not re.search(r": ?[.;]|\(\)| ,|: none|\bnone\.$", text), (name, text)
+
+
+SAID = (
+    "<script>alert(1)</script>",
+    "![x](http://a.example/b.png)",
+    "a **b** `c` _d_ ~~e~~ $f$ 3 & 4 &lt; 5",
+    "1. a",
+    "# a",
+    "- a",
+    "> a",
+    "a\\nb\n\n# c",
+)
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_text_of_the_configuration_is_no_markup_of_the_methods(said: str) -> None:
+    """As a renderer that lets HTML through shows it: one paragraph, with just these characters."""
+    html = MarkdownIt("commonmark").enable("strikethrough").render(methods.plain(said))
+    assert unescape(html.removeprefix("<p>").removesuffix("</p>\n")) == " ".join(said.split())
+
+
+def test_methods_show_titles_as_they_are(results: Path) -> None:
+    config = read_json(results / "config.json")
+    write_json(config | {"study": {"name": "a*b*", "note": "<b>\x1b[2J"}}, results / "config.json")
+    text = methods.markdown(facts.read(results))
+    assert text.startswith("# Methods of a\\*b\\*\n\n**&lt;b&gt;\\\\x1b\\[2J.**")
 
 
 def test_only_a_simulated_trial_is_called_simulated(results: Path) -> None:

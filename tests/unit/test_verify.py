@@ -45,10 +45,11 @@ def found(results: Path, *checks: verify.Check, root: str = "") -> dict[str, str
     return {finding.path: finding.what for finding in findings}
 
 
-def reseal(results: Path) -> None:
+def reseal(results: Path, listed: dict[str, Entry] | None = None) -> None:
     """As one who hides a change would: every file is listed with the digest that it has now."""
+    before = listed or manifest.read(results)
     entries = [
-        Entry(path, size, sha256_of(results / path), manifest.read(results)[path].made_by)
+        Entry(path, size, sha256_of(results / path), before[path].made_by if path in before else "")
         for path, size in manifest.files_in(results).items()
     ]
     manifest.write(results, entries)
@@ -93,7 +94,7 @@ def test_every_file_is_listed_with_what_made_it(study: Path) -> None:
 def test_it_can_be_checked_with_sha256sum(study: Path) -> None:
     awk = """awk -F'\\t' 'NR > 1 {print $3 "  " $1}' audit/manifest.tsv | sha256sum --check --quiet"""
     listed = "awk -F'\\t' 'NR > 1 {print $1}' audit/manifest.tsv | sort"
-    there = "find -L . -type f | cut -c3- | grep -vxE 'audit/(manifest.tsv|root.sha256(.sig)?)' | sort"
+    there = "find . ! -type d | cut -c3- | grep -vxE 'audit/(manifest.tsv|root.sha256(.sig)?)' | sort"
     compared = f"diff <({listed}) <({there})"
     for check in (awk, "cd audit && sha256sum --check --quiet root.sha256", compared):
         done = subprocess.run(
@@ -135,7 +136,7 @@ def swap(results: Path) -> None:
 
 CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "altered": (lambda r: flip(r / "tables/table1.tsv"), "tables/table1.tsv", "of the same size"),
-    "shorter": (lambda r: os.truncate(r / "metrics/unet.tsv", 5), "metrics/unet.tsv", "5 now"),
+    "shorter": (lambda r: os.truncate(r / "metrics/unet.tsv", 5), "metrics/unet.tsv", "it has 5 bytes"),
     "missing": (lambda r: (r / "cohort/split.tsv").unlink(), "cohort/split.tsv", "is missing"),
     "added": (lambda r: (r / "tables/new.tsv").touch(), "tables/new.tsv", "was added"),
     "copied": (
@@ -144,7 +145,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "it has the content of metrics/unet.tsv",
     ),
     "swapped": (swap, "cohort/split.tsv", "it has the content of metrics/unet.tsv"),
-    "linked to nothing": (lambda r: (r / "x").symlink_to("nowhere"), "x", "was added"),
+    "linked to nothing": (lambda r: (r / "x").symlink_to("nowhere"), "x", "is a link"),
     "unfinished": (
         lambda r: (r / f"metrics/.a.tsv.{UNFINISHED}x.tsv").touch(),
         f"metrics/.a.tsv.{UNFINISHED}x.tsv",
@@ -152,10 +153,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "log": (lambda r: flip(r / "logs/split.log"), "logs/split.log", "was altered"),
     "record": (lambda r: flip(r / "audit/runs/split.json"), "audit/runs/split.json", "was altered"),
-    "list": (lambda r: flip(r / "audit/manifest.tsv"), "audit/root.sha256", "the list's digest is"),
+    "list": (lambda r: flip(r / "audit/manifest.tsv"), "audit/root.sha256", "the digest of the list"),
     "no list": (lambda r: (r / "audit/manifest.tsv").unlink(), "audit/manifest.tsv", "never sealed"),
     "empty list": (lambda r: (r / "audit/manifest.tsv").write_text(""), "audit/manifest.tsv", "no list"),
-    "no root": (lambda r: (r / "audit/root.sha256").unlink(), "audit/root.sha256", "states nothing"),
+    "no root": (lambda r: (r / "audit/root.sha256").unlink(), "audit/root.sha256", "is missing"),
     "ledger": (
         lambda r: (r / "audit/test_set_ledger.tsv").unlink(),
         "audit/test_set_ledger.tsv",

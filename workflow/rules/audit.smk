@@ -36,6 +36,7 @@ rule audit:
         rules.balance.output,
         rules.reports.input,
         rules.evidence.output,
+        WEIGHTS,
     output:
         "results/audit/manifest.tsv",
         "results/audit/root.sha256",
@@ -51,4 +52,4 @@ rule audit:
         code=code("audit.seal"),
     shell:
         "python -m headct.audit seal results --repository={params.repository:q}"
-        " --settings {params.settings:q} --plan={params.plan:q} --number {params.number} --log {log}"
+        " --settings {params.settings:q} --plan={params.plan:q} --number {params.number} --asked {input:q} --log {log}"

@@ -187,6 +187,7 @@ TRAINING_RECORDS = [
     for folders in trained_folders(model, seed)
     for folder in folders
 ]
+WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
 SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )

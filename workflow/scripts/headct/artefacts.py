@@ -8,14 +8,20 @@ import glob
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay for importing pandas
     import pandas as pd
+
+FORMULA = re.compile(r"[\s']*[=+\-@]")
+"""How text begins that a spreadsheet takes for a formula, and runs; or would, but for the mark before it."""
+MARK = "'"
+"""What is written before such a text: spreadsheets take the rest for text, and :func:`read_tsv` drops it."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors of a full disk, or of a used up quota."""
@@ -101,18 +107,57 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_tsv(frame: pd.DataFrame, path: Path | str, float_format: str = "%.10g") -> None:
-    """Write a table: tab-separated, one header line, missing values empty, no index."""
+    """Write a table: tab-separated, one header line, missing values empty, no index.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it (:func:`as_text`).
+    """
     with write_atomically(path) as temporary:
-        frame.to_csv(
+        _with_texts(frame, as_text).to_csv(
             temporary, sep="\t", index=False, na_rep="", lineterminator="\n", float_format=float_format
         )
+
+
+def as_text(value: Any) -> Any:
+    """A cell as it is written: text that begins as a formula gets an apostrophe, unless it is a number."""
+    if not isinstance(value, str) or not FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return MARK + value
+    return value
+
+
+def as_it_was(value: Any) -> Any:
+    """A cell as it was before :func:`as_text`."""
+    marked = isinstance(value, str) and value.startswith(MARK) and FORMULA.match(value)
+    return value[len(MARK) :] if marked else value
+
+
+def _with_texts(frame: pd.DataFrame, changed: Callable[[Any], Any]) -> pd.DataFrame:
+    """A table with its texts, and the names of its columns, changed; columns of numbers are not touched."""
+    import pandas as pd
+
+    frame = frame.rename(columns=changed)
+    for place, dtype in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(dtype):
+            column = frame.iloc[:, place]
+            texts = [changed(value) for value in column]
+            if any(new is not old for new, old in zip(texts, column, strict=True)):
+                frame.isetitem(place, pd.Series(texts, frame.index, column.dtype).array)
+    return frame
+
+
+def without_marks(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table as it was before :func:`write_tsv`, which marks texts."""
+    return _with_texts(frame, as_it_was)
 
 
 def read_tsv(path: Path | str, /, **dtype: Any) -> pd.DataFrame:
     """Read a table written by :func:`write_tsv`; identifiers stay text, only empty cells are missing."""
     import pandas as pd
 
-    return pd.read_csv(
+    frame = pd.read_csv(
         path,
         sep="\t",
         dtype={**dict.fromkeys(IDENTIFIERS, str), **dtype},
@@ -120,3 +165,4 @@ def read_tsv(path: Path | str, /, **dtype: Any) -> pd.DataFrame:
         na_values=[""],
         float_precision="round_trip",
     )
+    return without_marks(frame)

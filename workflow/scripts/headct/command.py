@@ -13,6 +13,7 @@ from pathlib import Path
 
 from headct.audit import record
 from headct.problems import BadInput, Stopped
+from headct.terminal import visible_lines
 
 logger = logging.getLogger("headct")
 
@@ -88,9 +89,16 @@ def _divert_output(log: Path | None) -> int:
     return console
 
 
+class _Visible(logging.Formatter):
+    """Messages and tracebacks quote names and values of others, which can't steer the terminal here."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible_lines(super().format(record))
+
+
 def _configure_logging(console: int) -> None:
     to_log = logging.StreamHandler(sys.stderr)
-    to_log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_log.setFormatter(_Visible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     diverted = not os.path.sameopenfile(console, sys.stderr.fileno())
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
@@ -98,7 +106,7 @@ def _configure_logging(console: int) -> None:
     if diverted:
         root.addHandler(to_log)
     to_console = logging.StreamHandler(os.fdopen(console, "w", buffering=1, errors="backslashreplace"))
-    to_console.setFormatter(logging.Formatter("%(message)s"))
+    to_console.setFormatter(_Visible("%(message)s"))
     logger.addHandler(to_console)
     if not diverted:
         logging.getLogger("traceback").addHandler(to_log)

@@ -21,6 +21,7 @@ import jsonschema
 
 from headct import command, config_files, references, yaml_files
 from headct.problems import BadInput, Problem
+from headct.terminal import say
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
@@ -389,7 +390,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     if args.document:
-        print(document(load_schema()), end="")
+        say(document(load_schema()), end="")
     else:
         sources = config_files.read(args.check, {})
         complete(sources.merged(), sources.name_of)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headct.terminal import visible_lines
+
 LAST_LINES = 10
 WIDTH = 300
 """Characters of a line that are shown; a traceback may quote a long command."""
@@ -47,7 +49,7 @@ def endings(job: Failed, snakemake_log: str) -> list[str]:
         path = Path(log)
         if path.is_file():
             last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-            lines += [f"  {log} ends:", *(f"    | {line[:WIDTH]}" for line in last)]
+            lines += [f"  {log} ends:", *(f"    | {visible_lines(line[:WIDTH])}" for line in last)]
         else:
             lines.append(f"  {log} was not written")
     return lines or ["  it has no log"]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from headct.columns import aligned
+from headct.terminal import visible, visible_lines
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ def as_table(problems: Sequence[Problem]) -> str:
     rows = [[str(getattr(problem, name)) for name in shown] for problem in problems]
     if len(rows) == 1:
         where = ", ".join(
-            f"{name} {value}" if name != "file" else value
+            f"{name} {visible(value)}" if name != "file" else visible(value)
             for name, value in zip(shown[:-1], rows[0][:-1], strict=True)
             if value
         )
-        return f"{where}: {rows[0][-1]}" if where else rows[0][-1]
+        message = visible_lines(rows[0][-1])
+        return f"{where}: {message}" if where else message
     return "\n".join([f"{len(rows)} problems:", *aligned([shown, *rows])])

@@ -17,6 +17,7 @@ from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.statistics.scores import FAMILY
 from headct.statistics.summary import MEAN
+from headct.terminal import say
 
 WIDTH = 100
 TITLE_WIDTH = 24
@@ -41,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
         *failures(args.results),
         *places(args.results),
     ]
-    print("\n".join(lines))
+    say("\n".join(lines))
 
 
 def headline(study: dict[str, str]) -> list[str]:

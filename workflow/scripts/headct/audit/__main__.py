@@ -6,12 +6,16 @@ import argparse
 import logging
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from headct import command
-from headct.audit import asked, privacy, report, seal, verify
+from headct.artefacts import write_atomically
+from headct.audit import asked, former, privacy, report, seal, untrusted, verify
 from headct.audit.inside import no_code_from
+from headct.audit.records import is_sha256
 from headct.problems import BadInput, Problem
+from headct.terminal import say
 
 logger = logging.getLogger("headct.audit")
 
@@ -21,6 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     tasks = parser.add_subparsers(required=True, metavar="TASK")
     _add_seal(tasks.add_parser("seal", help="copy the workflow, list every file with its digest"))
     _add_verify(tasks.add_parser("verify", help="check a results folder, from the folder alone"))
+    _add_former(tasks.add_parser("former", help="list, or delete, what the study no longer asks for"))
     asked.add_trace(tasks)
     asked.add_why(tasks)
     return parser
@@ -32,14 +37,17 @@ def _add_seal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", required=True, type=Path, nargs="+", help="configuration files")
     parser.add_argument("--plan", required=True, type=Path, help="analysis plan")
     parser.add_argument("--number", type=int, default=0, help="how often it was sealed again")
+    parser.add_argument("--asked", nargs="*", default=[], help="the files that the run was to make")
     parser.set_defaults(task=_seal)
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path)
-    parser.add_argument("--root", default="", help="root digest that was printed, published or signed")
+    parser.add_argument("--root", type=_digest, help="root digest that was printed, published or signed")
     parser.add_argument("--workflow", type=Path, metavar="PATH", help="checkout to compare the code with")
-    parser.add_argument("--dicom", type=Path, nargs="+", default=[], help="DICOM folders of the trial")
+    parser.add_argument(
+        "--dicom", type=Path, nargs="+", action="extend", default=[], help="DICOM folders of the trial"
+    )
     parser.add_argument("--sheet", type=Path, help="sample sheet that names them")
     parser.add_argument(
         "--report",
@@ -55,27 +63,58 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _seal(args: argparse.Namespace) -> None:
-    root = seal.seal(args.results, args.repository, args.settings, args.plan, args.number)
+    root = seal.seal(args.results, args.repository, args.settings, args.plan, args.number, args.asked)
     logger.info("audit  root digest %s", root)
+
+
+def _add_former(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--delete", action="store_true", help="delete them; the next run seals anew")
+    parser.set_defaults(task=_former)
+
+
+def _former(args: argparse.Namespace) -> None:
+    found = former.files(args.results)
+    say("\n".join(found) if found else "There are no former results.")
+    if found and args.delete:
+        former.delete(args.results)
+        logger.info("%d files deleted; run the workflow once more, which seals the folder", len(found))
+
+
+def _digest(text: str) -> str:
+    digest = text.strip().lower()
+    if not is_sha256(digest):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no digest: the 64 hexadecimal digits that were printed, published or signed"
+        )
+    return digest
 
 
 def _verify(args: argparse.Namespace) -> None:
     if not args.results.is_dir():
         raise BadInput([Problem(str(args.results), "there is no such folder")])
     no_code_from(args.results)
+    if args.workflow and not (args.workflow / "Snakefile").is_file():
+        message = "no checkout: there is no Snakefile in it"
+        raise BadInput([Problem(str(args.workflow), message, key="--workflow")])
+    if args.report:
+        untrusted.refuse_in_results(args.report, "--report")
     began = time.monotonic()
-    folder = verify.Folder(args.results, args.root, told=_progress())
     checks: list[verify.Check] = [*verify.INTEGRITY, privacy.patterns]
     if args.workflow:
         checks.append(verify.against_checkout(args.workflow))
-    folders = args.dicom + (privacy.dicom_folders(args.sheet) if args.sheet else [])
+    folders = {f"folder {number} of --dicom": folder for number, folder in enumerate(args.dicom, start=1)}
+    folders |= privacy.dicom_folders(args.sheet) if args.sheet else {}
+    unread: Counter[str] = Counter()
     if folders:
-        checks.append(privacy.values(privacy.headers_in(folders)))
+        checks.append(privacy.values(privacy.headers_in(folders, unread)))
+    folder = verify.Folder(args.results, args.root or "", told=_progress())
     findings = verify.verify(folder, checks)
-    summary = verify.summary(folder, findings, bool(folders), began)
-    print(report.text(summary))
+    summary = verify.summary(folder, findings, bool(folders), began, unread)
+    say(report.text(summary))
     if args.report:
-        args.report.write_text(report.html(summary), encoding="utf-8")
+        with write_atomically(args.report) as temporary:
+            temporary.write_text(report.html(summary), encoding="utf-8")
     if findings:
         raise SystemExit(1)
 

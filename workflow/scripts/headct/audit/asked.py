@@ -8,6 +8,7 @@ from typing import Any
 
 from headct.audit.inside import no_code_from
 from headct.problems import BadInput, Problem
+from headct.terminal import say
 
 
 def add_trace(tasks: Any) -> None:
@@ -58,7 +59,7 @@ def _trace(args: argparse.Namespace) -> None:
     else:
         path = study.recorded_path(args.file)
         words = trace.words_of_file(study, path, args.full)
-    print(words)
+    say(words)
     if args.draw:
         drawing.draw(lineage(study, path), args.draw)
     if not right:
@@ -80,7 +81,7 @@ def add_why(tasks: Any) -> None:
 def _why(args: argparse.Namespace) -> None:
     from headct.audit import why  # imports all of Snakemake, which the other tasks need not have
 
-    print(why.in_words(*why.planned(args.words)))
+    say(why.in_words(*why.planned(args.words)))
 
 
 def results_of(named: str) -> Path:

@@ -26,8 +26,9 @@ from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
 from headct.artefacts import read_json, sha256_of, write_json
-from headct.audit import ledger, manifest, records
+from headct.audit import former, ledger, manifest, records
 from headct.audit.records import Record
+from headct.manifests import files_listed
 from headct.problems import BadInput, Problem
 
 METADATA = manifest.CRATE
@@ -86,7 +87,7 @@ Entities = Mapping[str, Entity]
 """Entities of the crate by path, which is relative to the study's folder and begins with ``results/``."""
 
 
-def write(results: Path) -> None:
+def write(results: Path, asked: Sequence[str] = ()) -> None:
     """Write ``ro-crate-metadata.json`` into a results folder, from its run records.
 
     The job that writes the crate is not in it, and neither are files that no record names.
@@ -95,7 +96,7 @@ def write(results: Path) -> None:
         BadInput: there are no records, or one of them names an output or a log that is not there.
     """
     own = f"results/{METADATA}"
-    jobs = [job for job in records.load(results) if own not in job.outputs]
+    jobs = [job for job in former.behind(records.load(results), asked) if own not in job.outputs]
     if not jobs:
         raise BadInput(
             [Problem(str(results / "audit/runs"), "no run record is here: no run can be described")]
@@ -165,11 +166,8 @@ def _version(job: Record) -> dict[str, str]:
 def _add_files(crate: ROCrate, results: Path, jobs: Sequence[Record]) -> dict[str, Entity]:
     """All outputs with the digests recorded; and the records, logs, configuration and code behind them."""
     made = {path: digest for job in jobs for path, digest in job.outputs.items()}
-    named = [*made, *(job.log for job in jobs)]
-    missing = [path for path in named if not (results.parent / path).is_file()]
-    if missing:
-        advice = "a run record names this file and it is not here; make it again, or take the record away"
-        raise BadInput([Problem(path, advice) for path in sorted(missing)])
+    if missing := [problem for job in jobs for problem in _missing(results, job)]:
+        raise BadInput(missing)
     copied = (
         path.relative_to(results).as_posix() for path in (results / WORKFLOW).rglob("*") if path.is_file()
     )
@@ -187,6 +185,30 @@ def _add_files(crate: ROCrate, results: Path, jobs: Sequence[Record]) -> dict[st
         )
         for path, digest in sorted(digests.items())
     }
+
+
+def _missing(results: Path, job: Record) -> list[Problem]:
+    """What a job made and is gone, with what brings it back."""
+    gone = [path for path in (*job.outputs, job.log) if not (results.parent / path).is_file()]
+    listed = {
+        file.relative_to(results.parent).as_posix(): path
+        for path in (job.outputs if gone else ())
+        for file in files_listed(results.parent / path)
+    }
+    return [
+        Problem(
+            path,
+            f"was made by {job.rule}, and is gone. Put it back from a copy"
+            + (f" (its SHA-256 is {job.outputs[path]})" if path in job.outputs else "")
+            + ", or have it made again: "
+            + (
+                f"delete {listed[path]}, which lists it, and start the run again"
+                if path in listed
+                else f"run once with --forcerun {job.rule}"
+            ),
+        )
+        for path in gone
+    ]
 
 
 def _properties(file: Path, path: str, digest: str) -> dict[str, str]:

@@ -10,9 +10,12 @@ import argparse
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from headct import command
 from headct.artefacts import sha256_of, write_json
+from headct.audit import records
+from headct.audit.untrusted import Unusable
 
 EVIDENCE = "audit/evidence.json"
 """Below the results folder."""
@@ -33,6 +36,22 @@ def main(args: argparse.Namespace) -> None:
     files = {"cohort/split.tsv": sha256_of(args.split), PLAN: sha256_of(args.plan)}
     files |= {f"metrics/{path.name}": sha256_of(path) for path in args.metrics}
     write_json({"sha256": digest(files), "files": files}, args.out)
+
+
+def parsed(content: object) -> dict[str, Any]:
+    """The digest (``sha256``) and what it was made of (``files``), from its JSON.
+
+    Raises:
+        Unusable: it is none.
+    """
+    if (
+        not isinstance(content, dict)
+        or not records.is_sha256(content.get("sha256"))
+        or not isinstance(content.get("files"), dict)
+        or not all(map(records.is_sha256, content["files"].values()))
+    ):
+        raise Unusable("is no evidence digest")
+    return content
 
 
 def digest(files: Mapping[str, str]) -> str:

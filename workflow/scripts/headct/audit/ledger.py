@@ -7,15 +7,17 @@ Deleting results and scoring again adds lines and takes none away, as long as th
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import hashlib
-import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from headct.audit import untrusted
+from headct.audit.untrusted import Unusable
 
 LEDGER = "audit/test_set_ledger.tsv"
 """Below the results folder."""
@@ -68,31 +70,39 @@ def read(ledger: Path) -> list[Opening]:
     """All openings; none where there is no ledger.
 
     Raises:
-        ValueError: the file is no such table.
+        Unusable: the file can't be read, or is no such table.
     """
-    if not ledger.is_file():
+    return parsed(untrusted.text_of(ledger)) if ledger.is_file() else []
+
+
+def parsed(text: str) -> list[Opening]:
+    """All openings from the text of a ledger; none in an empty one. Raises as :func:`read`."""
+    if not text:
         return []
-    text = ledger.read_text(encoding="utf-8")
-    if text.partition("\n")[0] != HEADER:
-        raise ValueError("is not a ledger: its first line names other columns")
-    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t", restkey="more", restval=""))
-    if any("more" in row for row in rows):
-        raise ValueError("a line has too many columns")
-    return [Opening(number=int(row.pop("number")), **row) for row in rows]
+    head, *lines = text.removesuffix("\n").split("\n")
+    if head != HEADER:
+        raise Unusable("is not a ledger: its first line names other columns")
+    openings = []
+    for line_number, line in enumerate(lines, start=1):
+        number, *cells = line.split("\t")
+        if len(cells) != HEADER.count("\t") or not re.fullmatch(r"\d{1,9}", number):
+            raise Unusable(f"is not a ledger: line {line_number} is none of an opening")
+        openings.append(Opening(int(number), *cells))
+    return openings
 
 
-def faults(ledger: Path, scored: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def faults(text: str, scored: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What shows that lines were changed, added or taken away.
 
     Args:
-        ledger: the file.
+        text: the ledger; "" where there is none.
         scored: number and sha256 of its line by the record of each job that scored.
     """
     try:
-        openings = read(ledger)
-    except ValueError as error:
+        openings = parsed(text)
+    except Unusable as error:
         return [str(error)]
-    lines = ledger.read_text(encoding="utf-8").splitlines() if openings else [HEADER]
+    lines = text.split("\n")[: len(openings) + 1] if openings else [HEADER]
     found = []
     for index, opening in enumerate(openings, start=1):
         if opening.number != index:

@@ -7,14 +7,15 @@ SHA-256, and the record of the job that made it. ``audit/root.sha256`` holds the
 
 from __future__ import annotations
 
-import csv
-import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from headct.artefacts import sha256_of, write_atomically
-from headct.audit.records import Record
+from headct.audit import untrusted
+from headct.audit.records import Record, is_sha256
+from headct.audit.untrusted import Unusable
 
 MANIFEST = "audit/manifest.tsv"
 ROOT = "audit/root.sha256"
@@ -24,6 +25,7 @@ OUTSIDE = frozenset({MANIFEST, ROOT, SIGNATURE})
 """The only files that the list can't have: itself, its digest, and the signature of that."""
 
 COLUMNS = ("path", "size", "sha256", "made_by")
+LINE = re.compile(r"(?P<path>[^\t]+)\t(?P<size>[0-9]{1,18})\t(?P<sha256>[0-9a-f]{64})\t(?P<made_by>[^\t]*)")
 SHA256_LENGTH = 64
 
 
@@ -38,18 +40,8 @@ class Entry:
 
 
 def files_in(results: Path) -> dict[str, int]:
-    """Size in bytes of every file of a results folder by its path below it; those of the list left out.
-
-    Links are followed; one that leads nowhere counts as a file of size -1.
-    """
-    found = {}
-    for parent, _, names in os.walk(results, followlinks=True):
-        for name in names:
-            file = os.path.join(parent, name)  # noqa: PTH118
-            path = os.path.relpath(file, results)
-            if path not in OUTSIDE:
-                found[path] = os.stat(file).st_size if os.path.exists(file) else -1  # noqa: PTH110, PTH116
-    return dict(sorted(found.items()))
+    """Size in bytes of the regular files of a results folder, by path below it; without :data:`OUTSIDE`."""
+    return {path: size for path, size in untrusted.look(results).sizes.items() if path not in OUTSIDE}
 
 
 def makers(records: Iterable[Record]) -> dict[str, Record]:
@@ -80,15 +72,25 @@ def read(results: Path) -> dict[str, Entry]:
     """The list by path.
 
     Raises:
-        ValueError: it is no such list.
-        OSError: it is not there.
+        Unusable: it is not there, can't be read, or is no such list.
     """
-    with open(results / MANIFEST, encoding="utf-8", newline="") as stream:
-        rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE, restkey="more")
-        if tuple(rows.fieldnames or ()) != COLUMNS:
-            raise ValueError("is no list of files: its first line names other columns")
-        entries = [Entry(row["path"], int(row["size"]), row["sha256"], row["made_by"] or "") for row in rows]
-    return {entry.path: entry for entry in entries}
+    return parsed(untrusted.text_of(results / MANIFEST))
+
+
+def parsed(text: str) -> dict[str, Entry]:
+    """The list from its text; raises Unusable where it is none."""
+    head, *lines = text.removesuffix("\n").split("\n")
+    if head != "\t".join(COLUMNS):
+        raise Unusable("is no list of files: its first line names other columns")
+    entries: dict[str, Entry] = {}
+    for number, line in enumerate(lines, start=2):
+        entry = LINE.fullmatch(line)
+        if not entry:
+            raise Unusable(f"is no list of files: line {number} is not path, size, SHA-256 and record")
+        if entry["path"] in entries:
+            raise Unusable(f"is no list of files: line {number} names a file for the second time")
+        entries[entry["path"]] = Entry(entry["path"], int(entry["size"]), entry["sha256"], entry["made_by"])
+    return entries
 
 
 def line_of(root: str) -> str:
@@ -97,8 +99,10 @@ def line_of(root: str) -> str:
 
 
 def root_of(results: Path) -> str:
-    """The root that the folder states; all of the file where it is no such line, "" where there is none."""
-    path = results / ROOT
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    """The root that the folder states; "" where it states none."""
+    try:
+        text = untrusted.text_of(results / ROOT)
+    except Unusable:
+        return ""
     root = text[:SHA256_LENGTH]
-    return root if text == line_of(root) else text
+    return root if is_sha256(root) and text == line_of(root) else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from headct.artefacts import read_json, read_tsv
+from headct.artefacts import read_json, read_tsv, without_marks
 from headct.audit.lineage import Study
 from headct.audit.records import Record
 from headct.labels import LABELS
@@ -94,8 +94,9 @@ class Tables:
         self.measured = lru_cache(maxsize=None)(self._measured)
 
     def _text(self, path: str) -> pd.DataFrame:
-        """Every cell as it stands in the file."""
-        return pd.read_csv(self.study.file(path), sep="\t", dtype=str, keep_default_na=False)
+        """Every cell as it stands in the file, without marks before formulas."""
+        table = pd.read_csv(self.study.file(path), sep="\t", dtype=str, keep_default_na=False)
+        return without_marks(table)
 
     def _numbers(self, path: str) -> pd.DataFrame:
         """The table with its numbers as numbers."""

@@ -10,8 +10,11 @@ the names of attributes and the dates of publications, is no finding there.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -20,10 +23,12 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from headct import identifiers, sheet
-from headct.audit import seal
+from headct.audit import seal, untrusted
 from headct.audit.contents import readable
-from headct.audit.verify import Check, Finding, Folder
+from headct.audit.untrusted import Unusable
+from headct.audit.verify import Check, Finding, Folder, guarded
 from headct.code import PACKAGE
+from headct.problems import BadInput, Problem
 
 COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"
 
@@ -31,7 +36,7 @@ UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}(?![\w.])")
 UID_LENGTHS = range(20, 65)
 STANDARD_UIDS = "1.2.840.10008."
 """Those that DICOM itself defines: classes and transfer syntaxes, the same in all hospitals."""
-PERSON_NAME = re.compile(r"[^\W\d_]{2,}\^[^\W\d_]{2,}")
+PERSON_NAME = re.compile(r"(?<=[^\W\d_]{2})\^[^\W\d_]{2}")
 ATTRIBUTE = re.compile(rf"\b(?:{'|'.join(identifiers.IDENTIFYING_KEYWORDS)})\b")
 DATE = re.compile(
     r"(?<![\w.-])(?:(?P<y>(?:19|20)\d\d)(?P<s>[-/])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?)"
@@ -49,13 +54,16 @@ def patterns(folder: Folder) -> Iterator[Finding]:
     days = {day.isoformat() for day in dates_of_run(folder)}
     for path in folder.sizes:
         ours = _of_this_software() if path.startswith(COPY) and not path.startswith(CONFIGURATION) else set()
-        found = {
-            what
-            for layer in _layers(folder, path)
-            for what, value in _recognised(layer)
-            if value not in days | ours
-        }
-        yield from (Finding(path, what) for what in found)
+        yield from guarded(path, _recognised_in, folder, path, days | ours)
+
+
+def _recognised_in(folder: Folder, path: str, known: set[str]) -> Iterator[Finding]:
+    found = set()
+    for layer in readable(folder.results / path):
+        for what, value in _recognised(layer):
+            if value not in known and what not in found:
+                found.add(what)
+                yield Finding(path, what)
 
 
 @cache
@@ -80,7 +88,7 @@ def dates_of_run(folder: Folder) -> set[date]:
         days = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
     for path in folder.sizes:
         if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
-            days |= set(_dates((folder.results / path).read_text(encoding="utf-8", errors="replace")))
+            days |= set(_dates(untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")))
     return days
 
 
@@ -91,36 +99,86 @@ def values(headers: Iterable[pydicom.Dataset]) -> Check:
     def check(folder: Folder) -> Iterator[Finding]:
         common = {word for layer in _own_layers() for word in _words(layer)}
         for path in folder.sizes:
-            for layer in (path.encode(), *_layers(folder, path)):
-                if found := _words(layer) & (sought - common):
-                    yield Finding(path, f"holds {len(found)} values of identifying attributes of the DICOM")
-                    break
+            yield from guarded(path, _values_in, folder, path, sought - common)
 
     return check
 
 
-def headers_in(folders: Iterable[Path]) -> Iterator[pydicom.Dataset]:
-    """The header of one DICOM file per folder: the first that is one."""
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            try:
-                if path.is_file():
-                    yield pydicom.dcmread(path, stop_before_pixels=True)
-                    break
-            except (InvalidDicomError, OSError, ValueError):
-                continue
-
-
-def dicom_folders(table: Path) -> list[Path]:
-    """The DICOM folders that a sample sheet names."""
-    return [Path(row["dicom"]) for row in sheet.load(table)]
-
-
-def _layers(folder: Folder, path: str) -> Iterator[bytes]:
+def _values_in(folder: Folder, path: str, sought: set[str]) -> Iterator[Finding]:
+    found = _words(os.fsencode(path)) & sought
     try:
-        yield from readable(folder.results / path)
-    except (OSError, ValueError, RuntimeError):  # damaged, which other checks tell
-        return
+        for layer in readable(folder.results / path):
+            found |= _words(layer) & sought
+    except Unusable as error:
+        yield Finding(path, str(error))
+    if found:
+        yield Finding(path, f"holds {len(found)} values of identifying attributes of the DICOM")
+
+
+def headers_in(folders: Mapping[str, Path], unread: Counter[str]) -> Iterator[pydicom.Dataset]:
+    """The identifying attributes of every DICOM file in some folders: each may be another patient's.
+
+    Args:
+        folders: by what a message calls them, which is not their path: paths can name patients.
+        unread: counts by the same name what could not be read, a file or a folder.
+
+    Raises:
+        BadInput: folders that are not there or hold no DICOM file, once all have been read.
+    """
+    problems = []
+    for name, folder in folders.items():
+        found = 0
+        for header in _headers_below(folder):
+            if header is None:
+                unread[name] += 1
+            else:
+                found += 1
+                yield header
+        if not found:
+            problems.append(Problem(name, "holds no DICOM file" if folder.exists() else "is not there"))
+    if problems:
+        raise BadInput(problems)
+
+
+def _headers_below(folder: Path) -> Iterator[pydicom.Dataset | None]:
+    """The header of each DICOM file, in folders that links lead to as well; None for what can't be read."""
+    lost: list[OSError] = []
+    seen = set()
+    walked = os.walk(folder, followlinks=True, onerror=lost.append)
+    for parent, folders, names in [("", [], [str(folder)])] if folder.is_file() else walked:
+        here = Path(parent).stat()
+        if (here.st_dev, here.st_ino) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        for name in sorted(names):
+            try:
+                header = _header(Path(parent, name))
+            except Exception:  # damaged DICOM can raise anything
+                yield None
+            else:
+                yield from [] if header is None else [header]
+    yield from [None] * len(lost)
+
+
+def _header(file: Path) -> pydicom.Dataset | None:
+    """The identifying attributes of a DICOM file; None for a file that is none."""
+    if not file.is_file():
+        raise OSError("is no file, or a link that leads nowhere")
+    tags = [*identifiers.IDENTIFYING_KEYWORDS, "StudyInstanceUID"]
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
+    except InvalidDicomError:  # no preamble: still DICOM if a study is named in it
+        with suppress(Exception):
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags, force=True)
+            return header if "StudyInstanceUID" in header else None
+        return None
+
+
+def dicom_folders(table: Path) -> dict[str, Path]:
+    """The DICOM folders that a sample sheet names, by row; follow-up scans need not have one."""
+    rows = sheet.load(table)
+    return {f"row {row['row']} of the sheet": Path(row["dicom"]) for row in rows if row["dicom"]}
 
 
 def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from html import escape
 
 from headct.audit.verify import Finding, Summary
+from headct.terminal import visible
 
 SHOWN = 40
 """Findings that a report lists; one page is enough to see what happened."""
+
+NAMED = 5
+"""Files that are named in a line."""
+FORMER = " (of models, seeds or scans that the study no longer asks for; the command 'former' deletes them)"
 
 STYLE = """
 body { font: 13px/1.45 Helvetica, Arial, sans-serif; color: #111; margin: 2.2em auto; max-width: 60em; }
@@ -39,7 +44,6 @@ def verdict(summary: Summary) -> str:
 
 def facts(summary: Summary) -> list[tuple[str, str]]:
     """What was looked at, name and value."""
-    no_record = ", ".join(summary.unrecorded[:5]) + (", …" if len(summary.unrecorded) > 5 else "")
     rate = summary.bytes / max(summary.seconds, 1e-9) / 1e6
     return [
         ("Root digest", summary.root or "none"),
@@ -50,8 +54,14 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ),
         ("Jobs on record", str(summary.records)),
         ("Test set", summary.openings),
-        ("Made by no job", f"{len(summary.unrecorded)} files: {no_record}" if no_record else "none"),
+        ("Made by no job", _some(summary.unrecorded)),
+        ("Former results", _some(summary.former) + (FORMER if summary.former else "")),
     ]
+
+
+def _some(paths: Sequence[str]) -> str:
+    shown = ", ".join([*map(visible, paths[:NAMED]), *(["…"] if paths[NAMED:] else [])])
+    return f"{len(paths)} files: {shown}" if paths else "none"
 
 
 def text(summary: Summary) -> str:
@@ -59,7 +69,8 @@ def text(summary: Summary) -> str:
     lines = [verdict(summary), ""]
     lines += [f"{name:16} {value}" for name, value in facts(summary)]
     if summary.findings:
-        lines += ["", *(f"  {finding.path}: {finding.what}" for finding in _shown(summary.findings))]
+        shown = [(visible(finding.path), visible(finding.what)) for finding in _shown(summary.findings)]
+        lines += ["", *(f"  {path}: {what}" for path, what in shown)]
         lines += _left_out(summary.findings)
     lines += ["", "Not checked:", *(f"  {what}" for what in summary.not_checked)]
     return "\n".join(lines)
@@ -72,7 +83,7 @@ def html(summary: Summary) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>\n" for name, value in facts(summary)
     )
     found = "".join(
-        f"<tr><td><code>{escape(finding.path)}</code></td><td>{escape(finding.what)}</td></tr>\n"
+        f"<tr><td><code>{escape(visible(finding.path))}</code></td><td>{escape(visible(finding.what))}</td></tr>\n"
         for finding in _shown(summary.findings)
     )
     findings = (

@@ -11,13 +11,14 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from headct.artefacts import UNFINISHED, read_json, sha256_of, write_atomically, write_json
-from headct.audit import ledger, manifest, records
+from headct.artefacts import FORMULA, UNFINISHED, read_json, sha256_of, write_atomically, write_json
+from headct.audit import ledger, manifest, records, untrusted
 from headct.audit.manifest import Entry
 from headct.problems import BadInput, Problem
+from headct.terminal import visible
 
 logger = logging.getLogger("headct.audit")
 
@@ -72,7 +73,14 @@ STARTED = frozenset({"study.json", "config.json", "audit/start.json"})
 STATE = "audit/seal.json"
 
 
-def seal(results: Path, repository: Path, settings: Iterable[Path], plan: Path, number: int) -> str:
+def seal(
+    results: Path,
+    repository: Path,
+    settings: Iterable[Path],
+    plan: Path,
+    number: int,
+    asked: Sequence[str] = (),
+) -> str:
     """Seal a results folder.
 
     Args:
@@ -81,25 +89,43 @@ def seal(results: Path, repository: Path, settings: Iterable[Path], plan: Path, 
         settings: the configuration files that were used.
         plan: the analysis plan that was used.
         number: how often the folder was sealed again because a job had run since.
+        asked: the files that the run was to make, as in the records; all others but those behind them are
+            former results (:mod:`headct.audit.former`). Where it is not told, there are none.
 
     Returns:
         The root digest.
 
     Raises:
-        BadInput: a record can't be read, or a file has a name that no list can hold.
+        BadInput: a record can't be read, or there is anything that no list can hold.
     """
-    from headct.audit import crate  # the Snakefile imports this module, and need not wait for the crate's
+    from headct.audit import crate, former  # the Snakefile imports this module, and need not wait for those
 
     for left in results.rglob(f".*.{UNFINISHED}*"):  # of jobs that were killed; none runs beside this one
         left.unlink()
         logger.info("seal  removed %s: a job was killed while it wrote it", left.relative_to(results))
+    if problems := unlistable(results):
+        raise BadInput(problems)
     copy_workflow(repository, results, [*settings, plan])
-    write_json({"number": number}, results / STATE)
-    crate.write(results)
     try:
+        remained = former.without_record(results, records.load(results))
+        write_json({"number": number, "asked": sorted(asked), "former": remained}, results / STATE)
+        crate.write(results, asked)
         return manifest.write(results, entries(results))
     except ValueError as error:
         raise BadInput([Problem(str(results), str(error))]) from error
+
+
+def unlistable(results: Path) -> list[Problem]:
+    """What no list of files can hold: links and the like, names that tools take for something else."""
+    found = untrusted.look(results)
+    advice = "only files can be sealed: put the file itself in its place, or take it away"
+    others = [Problem(str(results / path), f"{what}; {advice}") for path, what in found.others.items()]
+    message = "the list can't hold this name (characters that don't show, a backslash, a formula): rename it"
+    return others + [
+        Problem(str(results / path), message)
+        for path in found.sizes
+        if visible(path) != path or "\\" in path or FORMULA.match(path)
+    ]
 
 
 def copy_workflow(repository: Path, results: Path, used: Iterable[Path]) -> None:
@@ -180,24 +206,26 @@ def entries(results: Path) -> list[Entry]:
     """One entry per file of the folder, sorted; hashed here is what no record has the digest of.
 
     Raises:
-        ValueError: a record can't be read, or a path holds a character that the list can't.
+        ValueError: a record can't be read.
     """
+    from headct.audit import former
+
     found = records.load(results)
     made = manifest.makers(found)
-    made_by = {record.path: record.path for record in found}
+    made_by = dict.fromkeys(former.state(results)["former"], former.MADE_BY)
+    made_by |= {record.path: record.path for record in found}
     made_by |= {manifest.below_results(record.log): record.path for record in found}
     listed = []
     for path, size in manifest.files_in(results).items():
-        if any(character in path for character in "\t\n\r\\"):
-            raise ValueError(f"a file name holds a tab, line break or backslash: {path!r}")
         if record := made.get(path):
             listed.append(Entry(path, size, record.outputs[f"results/{path}"], record.path))
         else:
-            listed.append(Entry(path, size, sha256_of(results / path), made_by.get(path) or _by(path)))
+            listed.append(Entry(path, size, sha256_of(results / path), made_by.get(path) or by_itself(path)))
     return listed
 
 
-def _by(path: str) -> str:
+def by_itself(path: str) -> str:
+    """What makes a file that is no job's, as the list has it; "" where nothing tells."""
     if path in STARTED:
         return RUN
     if path == ledger.LEDGER:

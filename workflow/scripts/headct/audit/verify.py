@@ -1,6 +1,7 @@
 """Check a results folder from the folder alone: is everything still as it was when it was made?
 
-Nothing is written, nothing outside the folder is read, file times don't count. What agrees with a root
+Nothing is written, nothing outside the folder is read (links are not followed), file times don't count.
+What can't be checked, whatever is wrong with it, is a finding, too. What agrees with a root
 digest that was printed or signed elsewhere is untouched since the seal; without such a digest, a folder
 that was sealed anew after a change is found only where its records contradict one another.
 """
@@ -11,20 +12,24 @@ import json
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import unquote
 
-from headct.artefacts import UNFINISHED, read_json, sha256_of
-from headct.audit import evidence, ledger, manifest, records, seal
+from headct.artefacts import UNFINISHED, sha256_of
+from headct.audit import evidence, former, ledger, manifest, records, seal, untrusted
 from headct.audit.manifest import Entry, below_results
 from headct.audit.records import Record
+from headct.audit.untrusted import Unusable
 from headct.code import source_digest
 
-RUNS = "audit/runs/"
+RUNS = records.FOLDER
+CONFIG = "config.json"
 SETTINGS_OF = {
     "split": "split",
     "metrics": "metrics",
@@ -50,6 +55,9 @@ class Finding:
 class Folder:
     """A results folder as it is now.
 
+    ``digests`` are of the files of which any that is listed has the size; another one can't have the
+    content of any, and its digest is "": so none is read that is larger than all that were sealed.
+
     Args:
         results: the folder.
         root: the root digest that it must have, from a paper or a signature; "" if none is known.
@@ -65,35 +73,57 @@ class Folder:
         told: Told = lambda done, total: None,
     ) -> None:
         self.results, self.root = results, root
-        self.sizes = manifest.files_in(results)
-        self.faults: list[Finding] = []
+        found = untrusted.look(results)
+        self.there = found.sizes
+        self.sizes = {path: size for path, size in found.sizes.items() if path not in manifest.OUTSIDE}
+        self.faults = [Finding(path, what) for path, what in found.others.items()]
         self.listed = self._listed()
         self.digests = dict(zip(self.sizes, self._digests(hashed, told), strict=True))
         self.records = list(self._records())
 
+    def text_of(self, path: str) -> str:
+        """A text file of the folder.
+
+        Raises:
+            Unusable: it is not there, or can't be read as text.
+        """
+        if path not in self.there:
+            raise Unusable("is missing")
+        return untrusted.text_of(self.results / path)
+
+    def json_of(self, path: str) -> Any:
+        """As :meth:`text_of`, of JSON."""
+        if path not in self.there:
+            raise Unusable("is missing")
+        return untrusted.json_of(self.results / path)
+
     def _listed(self) -> dict[str, Entry]:
         try:
-            return manifest.read(self.results)
-        except OSError:
-            what = "is missing: this folder was never sealed, or the list was taken away"
-        except (ValueError, TypeError) as error:
-            what = f"can't be read as a list of files ({error})"
-        self.faults.append(Finding(manifest.MANIFEST, what))
-        return {}
+            return manifest.parsed(self.text_of(manifest.MANIFEST))
+        except Unusable as error:
+            missing = manifest.MANIFEST not in self.there
+            more = ": this folder was never sealed, or the list was taken away" if missing else ""
+            self.faults.append(Finding(manifest.MANIFEST, f"{error}{more}"))
+            return {}
 
     def _digests(self, hashed: Callable[[Path], str], told: Told) -> Iterator[str]:
         """In the order of the files; hashlib lets other threads run while it works."""
 
+        sizes = {entry.size for entry in self.listed.values()}
+
         def one(path: str) -> str:
+            if self.listed and self.sizes[path] not in sizes:
+                return ""
             try:
                 return hashed(self.results / path)
-            except OSError:
-                return "can't be read"
+            except OSError as error:
+                self.faults.append(Finding(path, f"can't be read: {error.strerror}"))
+                return ""
 
-        done, total = 0, sum(size for size in self.sizes.values() if size > 0)
+        done, total = 0, sum(self.sizes.values())
         with ThreadPoolExecutor() as pool:
             for path, digest in zip(self.sizes, pool.map(one, self.sizes), strict=True):
-                done += max(self.sizes[path], 0)
+                done += self.sizes[path]
                 told(done, total)
                 yield digest
 
@@ -101,9 +131,9 @@ class Folder:
         for path in self.sizes:
             if path.startswith(RUNS):
                 try:
-                    yield records.read(self.results / path, self.results)
-                except (OSError, ValueError) as error:
-                    self.faults.append(Finding(path, str(error).removeprefix(f"{path}: ")))
+                    yield records.parsed(path, self.json_of(path))
+                except Unusable as error:
+                    self.faults.append(Finding(path, str(error)))
 
     @cached_property
     def makers(self) -> dict[str, Record]:
@@ -112,8 +142,28 @@ class Folder:
 
     @cached_property
     def current(self) -> list[Record]:
-        """Records of the jobs that made at least one of the files last; the others were superseded."""
-        return list({record.path: record for record in self.makers.values()}.values())
+        """Records of the jobs that made at least one of the files last, and that results rest on.
+
+        The others were superseded, or made former results, whose inputs may have been made anew since.
+        """
+        rested_on = {record.path for record in former.behind(self.records, self.asked)}
+        last = {record.path: record for record in self.makers.values()}
+        return [record for path, record in last.items() if path in rested_on]
+
+    @cached_property
+    def asked(self) -> list[str]:
+        """What the run was to make, as the seal has it; nothing where it does not say."""
+        try:
+            asked = self.json_of(seal.STATE)["asked"]
+        except (Unusable, LookupError, TypeError):
+            return []
+        return asked if isinstance(asked, list) and all(isinstance(path, str) for path in asked) else []
+
+    @cached_property
+    def former(self) -> list[str]:
+        """Former results: files that nothing rests on that was asked for."""
+        without_record = {path for path, entry in self.listed.items() if entry.made_by == former.MADE_BY}
+        return sorted((former.of_jobs(self.records, self.asked) | without_record) & self.sizes.keys())
 
     @cached_property
     def where(self) -> dict[str, list[str]]:
@@ -123,34 +173,52 @@ class Folder:
             found[entry.sha256].append(entry.path)
         return found
 
-    def json_of(self, path: str) -> object:
-        """A JSON file of the folder; None where it is missing or damaged (which other checks tell)."""
-        try:
-            return read_json(self.results / path)
-        except (OSError, ValueError):
-            return None
-
 
 Check = Callable[[Folder], Iterable[Finding]]
 
 
 def verify(folder: Folder, checks: Sequence[Check]) -> list[Finding]:
     """All findings, by path; several checks can find one change."""
-    found = {*folder.faults, *(finding for check in checks for finding in check(folder))}
-    return sorted(found)
+    found = {finding for check in checks for finding in guarded(".", check, folder)}
+    return sorted(found | set(folder.faults))
+
+
+def guarded(path: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
+    """What a check of a file finds. That it could not be done is a finding, too: never a good result."""
+    try:
+        yield from check(*arguments)
+    except Unusable as error:
+        yield Finding(path, str(error))
+    except (RecursionError, MemoryError) as error:
+        yield Finding(path, f"could not be checked: it is nested too deeply, or too large ({_name(error)})")
+    except Exception as error:  # whatever a file can be made to contain: the checks that follow are done
+        yield Finding(path, f"could not be checked: {_name(error)}")
+
+
+def _name(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def about(path: str) -> Callable[[Check], Check]:
+    """A check of one file, which is named where the check can't be done."""
+
+    def of_file(check: Check) -> Check:
+        return wraps(check)(lambda folder: guarded(path, check, folder))
+
+    return of_file
 
 
 # -- the list and the files --------------------------------------------------------------------------
 
 
+@about(manifest.ROOT)
 def root(folder: Folder) -> Iterator[Finding]:
     """The list against its digest, here and elsewhere."""
-    path = folder.results / manifest.MANIFEST
-    if not path.is_file():
+    if manifest.MANIFEST not in folder.there:
         return
-    now, stated = sha256_of(path), manifest.root_of(folder.results)
-    if stated != now:
-        yield Finding(manifest.ROOT, f"states {stated[:70] or 'nothing'}, and the list's digest is {now}")
+    now = sha256_of(folder.results / manifest.MANIFEST)
+    if folder.text_of(manifest.ROOT) != manifest.line_of(now):
+        yield Finding(manifest.ROOT, f"does not state the digest of the list, which is {now}")
     if folder.root and folder.root != now:
         yield Finding(manifest.MANIFEST, f"is not the list with the root {folder.root}: its digest is {now}")
 
@@ -160,17 +228,15 @@ def files(folder: Folder) -> Iterator[Finding]:
     if not folder.listed:
         return
     for path in folder.listed.keys() - folder.sizes.keys():
-        yield Finding(path, "is missing")
+        yield Finding(path, "is missing, or is no file any more")
     for path in folder.sizes.keys() - folder.listed.keys():
         yield Finding(path, _added(folder, path))
     for path, entry in folder.listed.items():
         if path not in folder.sizes:
             continue
         now, size = folder.digests[path], folder.sizes[path]
-        if now != entry.sha256:
+        if now != entry.sha256 or size != entry.size:
             yield Finding(path, _altered(folder, entry, now))
-        elif size != entry.size:
-            yield Finding(path, f"has {size} bytes, and the list says {entry.size}")
 
 
 def _added(folder: Folder, path: str) -> str:
@@ -186,8 +252,9 @@ def _altered(folder: Folder, entry: Entry, now: str) -> str:
     if elsewhere:
         return f"was replaced: it has the content of {elsewhere[0]}"
     size = folder.sizes[entry.path]
-    change = f"{entry.size} bytes then, {size} now" if size != entry.size else "of the same size"
-    return f"was altered ({change}); SHA-256 was {entry.sha256[:12]}…, is {now[:12]}…"
+    if size != entry.size:
+        return f"was altered: it has {size} bytes, and the list says {entry.size}"
+    return f"was altered (of the same size); SHA-256 was {entry.sha256[:12]}…, is {now[:12] or 'unknown'}…"
 
 
 # -- the records -------------------------------------------------------------------------------------
@@ -270,38 +337,43 @@ def code(folder: Folder) -> Iterator[Finding]:
         path = next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if name in folder.sizes), "")
         if not path:
             yield Finding(f"{stem}.py", f"is missing from the copy of the code, and {by[0]} ran it")
-        elif _code_digest(folder, path) != digest:
+        elif _code_digest(folder.results / path) != digest:
             others = f" and {len(by) - 1} others" if len(by) > 1 else ""
             yield Finding(path, f"is not the code that {by[0]}{others} ran")
 
 
-def _code_digest(folder: Folder, path: str) -> str:
+def _code_digest(file: Path) -> str:
+    """Digest of a module, blind to comments; "" for what is none."""
     try:
-        return source_digest((folder.results / path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):
+        return source_digest(untrusted.text_of(file))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return ""
 
 
+@about(CONFIG)
 def settings(folder: Folder) -> Iterator[Finding]:
     """The configuration against the settings on the command lines that were recorded."""
-    config = folder.json_of("config.json")
+    config = folder.json_of(CONFIG)
+    if not isinstance(config, dict):
+        raise Unusable("is no configuration")
     for record in folder.current:
         block = SETTINGS_OF.get(record.rule)
-        if block and "--settings" in record.command and isinstance(config, dict):
-            used = record.command[record.command.index("--settings") + 1]
-            if json.dumps(config.get(block), sort_keys=True) != used:
-                yield Finding("config.json", f"has other {block} settings than {record.path} ran with")
+        if block and "--settings" in record.command:
+            used = record.command[record.command.index("--settings") + 1 :][:1]
+            if [json.dumps(config.get(block), sort_keys=True)] != used:
+                yield Finding(CONFIG, f"has other {block} settings than {record.path} ran with")
 
 
+@about(manifest.CRATE)
 def crate(folder: Folder) -> Iterator[Finding]:
     """The files and digests that the RO-Crate names, if there is one."""
     if manifest.CRATE not in folder.sizes:
         return
     content = folder.json_of(manifest.CRATE)
-    if not isinstance(content, dict) or not isinstance(content.get("@graph"), list):
-        yield Finding(manifest.CRATE, "is no RO-Crate")
-        return
-    for entity in content["@graph"]:
+    entities = content.get("@graph") if isinstance(content, dict) else None
+    if not isinstance(entities, list) or not all(isinstance(entity, dict) for entity in entities):
+        raise Unusable("is no RO-Crate")
+    for entity in entities:
         path = unquote(str(entity.get("@id", "")))
         if path in folder.sizes and entity.get("sha256", folder.digests[path]) != folder.digests[path]:
             yield Finding(manifest.CRATE, f"has another digest of {path} than the file")
@@ -309,11 +381,10 @@ def crate(folder: Folder) -> Iterator[Finding]:
             yield Finding(manifest.CRATE, f"names {path}, which is not there")
 
 
+@about(evidence.EVIDENCE)
 def evidence_digest(folder: Folder) -> Iterator[Finding]:
     """The evidence digest computed anew, and as the pages of the tables print it."""
-    stated = folder.json_of(evidence.EVIDENCE)
-    if not isinstance(stated, dict):
-        return
+    stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))
     copies = {digest for path, digest in folder.digests.items() if path.startswith(seal.WORKFLOW)}
     for path, digest in stated["files"].items():
         there = digest in copies if path == evidence.PLAN else folder.digests.get(path) == digest
@@ -323,16 +394,21 @@ def evidence_digest(folder: Folder) -> Iterator[Finding]:
         yield Finding(evidence.EVIDENCE, "is not the digest of the files that it names")
     for path in folder.sizes:
         if path.startswith("tables/") and path.endswith((".html", ".tex")):
-            text = (folder.results / path).read_text(encoding="utf-8", errors="replace")
-            printed = re.findall(r"[Ee]vidence digest\D{0,40}?([0-9a-f]{64})", text)
-            if any(each != stated["sha256"] for each in printed):
-                yield Finding(path, "prints another evidence digest than that of the results")
+            yield from guarded(path, _printed_digest, folder, path, stated["sha256"])
 
 
+def _printed_digest(folder: Folder, path: str, stated: str) -> Iterator[Finding]:
+    printed = re.findall(r"[Ee]vidence digest\D{0,40}?([0-9a-f]{64})", folder.text_of(path))
+    if any(each != stated for each in printed):
+        yield Finding(path, "prints another evidence digest than that of the results")
+
+
+@about(ledger.LEDGER)
 def test_set_ledger(folder: Folder) -> Iterator[Finding]:
     """The ledger of the test set: its chain of lines, and each job that scored."""
     scored = {record.path: record.opening for record in folder.records if record.opening}
-    for what in ledger.faults(folder.results / ledger.LEDGER, scored):
+    text = folder.text_of(ledger.LEDGER) if ledger.LEDGER in folder.there else ""
+    for what in ledger.faults(text, scored):
         yield Finding(ledger.LEDGER, what)
     for record in folder.records:
         if record.rule in ledger.SCORING and not record.opening:
@@ -358,17 +434,11 @@ def against_checkout(workflow: Path) -> Check:
             if not other.is_file():
                 yield Finding(path, f"is not in {workflow}")
             elif sha256_of(other) != digest:
-                same = path.endswith(".py") and _code_digest(folder, path) == _digest_of_code(other)
+                code = _code_digest(folder.results / path) if path.endswith(".py") else ""
+                same = code and code == _code_digest(other)
                 yield Finding(path, f"differs from {other}" + (" in comments only" if same else ""))
 
     return check
-
-
-def _digest_of_code(path: Path) -> str | None:
-    try:
-        return source_digest(path.read_text(encoding="utf-8"))
-    except (ValueError, SyntaxError):
-        return None
 
 
 def unrecorded(folder: Folder) -> list[str]:
@@ -388,6 +458,7 @@ class Summary:
     seconds: float
     openings: str
     unrecorded: Sequence[str]
+    former: Sequence[str]
     findings: Sequence[Finding]
     not_checked: Sequence[str]
 
@@ -400,22 +471,45 @@ NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom
 PIXELS = "What the pixels show: faces, burnt-in letters."
 
 
-def summary(folder: Folder, findings: Sequence[Finding], with_dicom: bool, began: float) -> Summary:
-    """Everything that a report prints; ``began`` is of ``time.monotonic``."""
-    stated = folder.json_of(evidence.EVIDENCE)
+def summary(
+    folder: Folder,
+    findings: Sequence[Finding],
+    with_dicom: bool,
+    began: float,
+    unread: Mapping[str, int] = MappingProxyType({}),
+) -> Summary:
+    """Everything that a report prints.
+
+    Args:
+        folder: what was looked at.
+        findings: and what was found.
+        with_dicom: whether the trial's own headers were sought.
+        began: ``time.monotonic()`` when it began.
+        unread: how much of the trial's DICOM could not be read, by what a message calls its folder.
+    """
     try:
-        openings = ledger.told(ledger.read(folder.results / ledger.LEDGER))
-    except ValueError:
-        openings = "The ledger of the test set can't be read."
+        stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))["sha256"]
+    except Unusable:
+        stated = ""
+    try:
+        openings = ledger.told(ledger.parsed(folder.text_of(ledger.LEDGER)))
+    except Unusable as error:
+        openings = f"The ledger of the test set {error}."
     return Summary(
         root=manifest.root_of(folder.results),
-        evidence=str(stated.get("sha256", "")) if isinstance(stated, dict) else "",
+        evidence=stated,
         files=len(folder.sizes),
-        bytes=sum(size for size in folder.sizes.values() if size > 0),
+        bytes=sum(folder.sizes.values()),
         records=len(folder.records),
         seconds=time.monotonic() - began,
         openings=openings,
         unrecorded=unrecorded(folder),
+        former=folder.former,
         findings=findings,
-        not_checked=[*([] if folder.root else [NO_ROOT]), *([] if with_dicom else [NO_DICOM]), PIXELS],
+        not_checked=[
+            *([] if folder.root else [NO_ROOT]),
+            *([] if with_dicom else [NO_DICOM]),
+            *(f"{count} files or folders in {name}, which can't be read." for name, count in unread.items()),
+            PIXELS,
+        ],
     )

@@ -28,6 +28,7 @@ from headct.artefacts import read_json
 from headct.code import PACKAGE
 from headct.columns import aligned
 from headct.problems import BadInput, Problem
+from headct.terminal import say
 from headct.training.preparation import representation
 
 REPOSITORY = PACKAGE.parents[2]
@@ -224,7 +225,7 @@ def main(args: argparse.Namespace) -> None:
         disk_table(config, scans, args.directory, rates),
         [f"Sources of all rates: {os.path.relpath(RATES)}"],
     ]
-    print("\n\n".join("\n".join(block) for block in blocks))
+    say("\n\n".join("\n".join(block) for block in blocks))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from headct.artefacts import read_json
 from headct.cluster.queue import NoAnswer, QueuedJob, jobs_of
 from headct.columns import aligned
 from headct.problems import BadInput, Problem, Stopped
+from headct.terminal import say
 
 logger = logging.getLogger("headct.status")
 
@@ -158,7 +159,7 @@ def main(args: argparse.Namespace) -> None:
         logger.warning("Slurm does not answer (%s); this is what the files tell", error)
         queue = None
     rows = standings(args.study, queue)
-    print("\n".join(table(rows)))
+    say("\n".join(table(rows)))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
+
 from headct.report.facts import Facts
 from headct.report.statements import STATEMENTS
+from headct.terminal import visible
 
 PARAGRAPHS = {
     "Scans": ("simulated", "flow", "sources", "input_criteria", "series_choice", "acquisition", "conversion"),
@@ -23,13 +27,21 @@ PARAGRAPHS = {
 def markdown(facts: Facts) -> str:
     """The whole section."""
     study = facts.config["study"]
-    lines = [f"# Methods of {study['name']}", ""]
+    lines = [f"# Methods of {plain(study['name'])}", ""]
     if study["note"]:
-        lines += [f"**{study['note']}.**", ""]
+        lines += [f"**{plain(study['note'])}.**", ""]
     for heading, names in PARAGRAPHS.items():
-        lines += [f"## {heading}", "", " ".join(STATEMENTS[name](facts).text for name in names), ""]
+        paragraph = " ".join(STATEMENTS[name](facts).text for name in names)
+        lines += [f"## {heading}", "", plain(paragraph), ""]
     lines += [
         "Not known to the workflow, and to be added: ethics and consent, dates and places, who the raters"
         " were and how they drew, and the sample size's reason.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Text as a paragraph of Markdown that shows it as it is: neither markup nor HTML, a link or a list."""
+    one_line = visible(" ".join(text.split()))
+    escaped = re.sub(r"([\\`*\[\]~$]|(?<!\w)_|_(?!\w))", r"\\\1", escape(one_line, quote=False))
+    return re.sub(r"^(\d*)([-+#=.)])", r"\1\\\2", escaped)

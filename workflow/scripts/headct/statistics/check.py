@@ -25,6 +25,7 @@ from headct.artefacts import read_tsv
 from headct.problems import BadInput, Problem
 from headct.statistics.resampling import QUARTILES
 from headct.statistics.summary import MEAN
+from headct.terminal import say
 
 logger = logging.getLogger("headct.statistics.check")
 
@@ -75,7 +76,7 @@ def main(args: argparse.Namespace) -> None:
     rows = read(args.table)
     with_lesion = dict(args.with_lesion) if args.with_lesion else published.n_with_lesion()
     faults, bounds = check(rows, args.scans or published.N_TEST, with_lesion)
-    print(report(args.table, rows, faults, bounds))
+    say(report(args.table, rows, faults, bounds))
     if faults:
         raise BadInput([Problem(str(args.table), message, name) for name, message in faults])
 
