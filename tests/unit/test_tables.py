@@ -169,6 +169,15 @@ def test_reader_of_latex_finds_faults(broken: str) -> None:
         assert_latex_compiles(whole % broken)
 
 
+def test_several_test_scans_of_a_participant_are_told_under_every_table() -> None:
+    split = pd.DataFrame(
+        {"participant_id": ["p1", "p1", "p2", "p3", "p3"], "set": [*["test"] * 3, *["train"] * 2]}
+    )
+    (note,) = page.repeated_participants(split)
+    assert "the 3 test scans are of 2 participants" in note
+    assert page.repeated_participants(split.iloc[1:]) == [], "training scans are not tested"
+
+
 # Table 1
 
 

@@ -58,7 +58,9 @@ rule model_cards:
                 f"results/report/models/{model}.html",
                 caption=caption("model_card"),
                 category="Reporting",
-                labels={"model card": model},  # not its title: braces in a label would be wildcards
+                labels={
+                    "model card": model
+                },  # not its title: braces in a label would be wildcards
             )
             for model in MODELS
         ],
