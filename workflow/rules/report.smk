@@ -58,9 +58,7 @@ rule model_cards:
                 f"results/report/models/{model}.html",
                 caption=caption("model_card"),
                 category="Reporting",
-                labels={
-                    "model card": model
-                },  # not its title: braces in a label would be wildcards
+                labels={"model card": model},  # a title's braces would be wildcards
             )
             for model in MODELS
         ],
