@@ -31,7 +31,7 @@ import SimpleITK as sitk
 
 from headct.artefacts import write_json
 from headct.audit import evidence, ledger, manifest, privacy, seal, verify
-from headct.audit.records import CONTENT
+from headct.audit.records import KINDS
 from headct.code import PACKAGE, code_digests
 
 REPOSITORY = PACKAGE.parents[2]
@@ -64,7 +64,7 @@ class Tree:
 
     def record(self, rule: str, log: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
         self.write(f"logs/{log}.log", f"2026-11-23 10:00:00 INFO {rule}: done\n".encode() * 40)
-        record: dict[str, Any] = dict.fromkeys(CONTENT) | {
+        record: dict[str, Any] = dict.fromkeys(KINDS) | {
             "rule": rule,
             "wildcards": {},
             "command": ["python", "-m", f"headct.{rule}"],
@@ -73,6 +73,11 @@ class Tree:
             "log": f"results/logs/{log}.log",
             "started": "2026-11-23T10:00:00+00:00",
             "ended": "2026-11-23T10:00:09+00:00",
+            "seconds": 9.0,
+            "peak_memory_mb": 400,
+            "host": {"name": "node-1", "gpus": []},
+            "seeds": {},
+            "python": "3.11.7",
             "packages": {f"package-{index}": "1.0.0" for index in range(40)},
             "workflow": {"modules": self.modules, "code": ""},
             **more,
