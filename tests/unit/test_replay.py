@@ -166,7 +166,7 @@ ATTACKS: dict[str, tuple[Change, str]] = {
     "another module": (_step("headct.statistics_evil"), "is not a matter of seconds"),
     "a module elsewhere": (_step("antigravity"), "is not a matter of seconds"),
     "a step that trains": (_step("headct.training"), "is not a matter of seconds"),
-    "no module": (lambda record, results: record.update(command=["python", "-m"]), "not a matter of seconds"),
+    "no module": (lambda record, results: record.update(command=["python", "-m"]), "command can't have"),
     "another program": (lambda record, results: record.update(command=["sh", "-c", STEP]), "not a matter"),
     "other code": (_module(STEP, "0" * 64), f"not the code that ran: {STEP}"),
     "a module that is not here": (_module("headct.gone", "0" * 64), "not the code that ran: headct.gone"),
@@ -185,8 +185,8 @@ ATTACKS: dict[str, tuple[Change, str]] = {
     "an input in a linked folder": (_folder_linked, "is a link"),
     "an input that is a pipe": (_input_is_a_pipe, "is no regular file"),
     "a list that leads out": (_list_leads_out, "lists a file that is not below results/"),
-    "an absolute output": (_outputs("VICTIM"), "an output that is not below results/"),
-    "an output that leads up": (_outputs("results/../../victim.tsv"), "an output that is not below results/"),
+    "an absolute output": (_outputs("VICTIM"), "outputs can't have such a value"),
+    "an output that leads up": (_outputs("results/../../victim.tsv"), "outputs can't have such a value"),
     "out is absolute": (_command("--metrics", METRICS, "--out", "VICTIM"), "--out leads out of the study"),
 }
 
@@ -197,10 +197,12 @@ def test_a_record_that_is_no_job_is_not_obeyed(study: Path, attack: str) -> None
     victim.write_text(VICTIM)
     before = set(study.parents[1].rglob("*"))
     change, words = ATTACKS[attack]
-    again = repeated(study, change)
-    assert words in again.why_not
+    try:
+        said = repeated(study, change).why_not
+    except BadInput as error:  # no record at all: refused when it is read
+        said = str(error)
+    assert words in said
     assert victim.read_text() == VICTIM
-    assert again.made == {}
     after = set(study.parents[1].rglob("*")) - before
     assert not after - set(study.rglob("*"))
 
