@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from test_ingest import drawn, write_mask
 
 from headct import ingest, shards, sheet
-from headct.artefacts import read_json, sha256_of
+from headct.artefacts import read_json, sha256_of, write_json
 from headct.problems import BadInput
 
 LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
@@ -127,8 +127,14 @@ def test_a_scan_in_error_is_tried_again_once_a_permission_is_mended(study: Study
     assert study.run() == [*SCANS]
     assert read_json(study.data / "s1/scan.json")["status"] == "error"
     assert study.run() == []
-    for scan in ("s1", "s2"):
-        next((study.folder / "dicom" / scan).iterdir()).chmod(0o600)
+    record = read_json(study.data / "s1/scan.json")
+    unread = next(iter((study.folder / "dicom/s1").iterdir()))
+    record["other_files"].remove(sha256_of(unread))  # root can read everything, and has hashed it
+    write_json(record, study.data / "s1/scan.json")
+    shards.write_manifest(study.manifest, study.data, SCANS, 0)
+    assert study.revision() == 0
+    unread.chmod(0o600)
+    next((study.folder / "dicom/s2").iterdir()).chmod(0o600)
     assert study.revision() == 1
     assert study.run() == ["s1"]
 
@@ -215,6 +221,26 @@ def test_new_times_are_no_change(study: Study) -> None:
     touch(study)
     assert study.revision() == 0
     assert study.run() == []
+
+
+def test_new_times_of_files_that_are_not_converted_are_no_change(study: Study) -> None:
+    """As after `cp -r`: a second series beside the chosen one, and a scan that is excluded."""
+    for path in write_series(study.folder / "dicom/s1", head()[:3], series=2):
+        path.rename(path.with_name(f"scout-{path.name}"))
+    shutil.rmtree(study.folder / "dicom/s2")
+    write_series(study.folder / "dicom/s2", head()[:4])
+    study.run()
+    records = {scan: read_json(study.data / scan / "scan.json") for scan in SCANS}
+    assert (records["s1"]["status"], records["s2"]["status"]) == ("included", "excluded")
+    assert (len(records["s1"]["other_files"]), len(records["s2"]["other_files"])) == (3, 4)
+    for scan in SCANS:
+        for path in (study.folder / "dicom" / scan).iterdir():
+            os.utime(path, (2e9, 2e9))
+    assert study.revision() == 0
+    assert study.run() == []
+    scout = next((study.folder / "dicom/s1").glob("scout-*"))
+    scout.write_bytes(scout.read_bytes()[:-2] + b"xy")
+    assert study.revision() == 1
 
 
 def test_a_record_that_was_edited_is_noticed(study: Study) -> None:

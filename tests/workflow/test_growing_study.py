@@ -77,6 +77,9 @@ def test_a_failed_draw_leaves_the_former_split(tmp_path: Path, drawn: dict[str, 
     assert status == 1
     assert "included scan without a row" in said
     assert (tmp_path / SPLIT).read_bytes() == before
+    for _ in range(2):
+        status, said, _ = draw(tmp_path, file="given.tsv")
+        assert status == 1, "what failed is not taken for done, however often"
     status, said, again = draw(tmp_path)
     assert (status, again) == (0, drawn), said
 

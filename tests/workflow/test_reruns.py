@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 import snake
+
+from headct.artefacts import sha256_of
+from headct.audit import ledger
 
 STEPS = (
     "training/nnunet.py",
@@ -34,6 +39,42 @@ def set_in_demo(clone: Path, before: str, after: str) -> None:
 def test_a_clone_with_new_file_times_has_nothing_to_do(clone: Path) -> None:
     assert plan(clone) == {}
     assert plan(clone, "results/figures/bland_altman.pdf") == {}
+
+
+def expensive(results: Path) -> dict[str, str]:
+    """SHA-256 of all that costs hours in a real study, and of the ledger of the test set, by path."""
+    found = [*results.glob("models/**/*"), *results.glob("predictions/**/*"), *results.glob("metrics/**/*")]
+    found += [results / ledger.LEDGER, *results.glob("audit/runs/train/**/*")]
+    return {str(path.relative_to(results)): sha256_of(path) for path in found if path.is_file()}
+
+
+def test_a_copy_without_snakemakes_memory_trains_predicts_and_scores_nothing(clone: Path) -> None:
+    """By rsync, cp -r or from an archive: no .snakemake, no scratch, and file times in any order."""
+    shutil.rmtree(clone / "demo/.snakemake")
+    results, order = clone / "demo/results", random.Random(12)
+    for path in results.rglob("*"):
+        os.utime(path, (when := order.randint(1_500_000_000, 1_700_000_000), when))
+    before = expensive(results)
+    assert len(before) > 150
+    jobs = plan(clone)
+    assert jobs.keys() >= {"train", "predict", "metrics", "second_readings"}, (
+        "by file times, all of it would run"
+    )
+    done = snake.run(*snake.DEMO, "--cores", "2", repository=clone)
+    assert done.returncode == 0, done.stdout
+    assert expensive(results) == before
+    assert "epoch" not in done.stdout
+    assert plan(clone) == {}, "from now on Snakemake remembers"
+
+
+def test_a_copy_without_snakemakes_memory_does_not_hide_a_changed_setting(clone: Path) -> None:
+    shutil.rmtree(clone / "demo/.snakemake")
+    set_in_demo(clone, "initial_learning_rate: 0.01", "initial_learning_rate: 0.02")
+    refused = snake.run(*snake.DEMO, "-n", repository=clone)
+    assert refused.returncode == 1
+    assert "nnunet" in refused.stdout
+    assert "--forceall" in refused.stdout
+    assert plan(clone, "--forceall")["train"] == 9
 
 
 def test_touched_sources_change_nothing(clone: Path) -> None:

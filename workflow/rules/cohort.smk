@@ -39,12 +39,14 @@ rule split:
     conda:
         "../envs/headct.yaml"
     params:
+        last_failure=last_failure("results/logs/split.log"),
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:
         recorded(
             "python -m headct.split --cohort {input.cohort} --settings {params.settings:q}"
-            " --out {output}"
+            " --out {output}",
+            once=True,
         )
 
 

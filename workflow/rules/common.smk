@@ -91,6 +91,8 @@ if not workflow.remote_exec:
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config, sheet.participants(SCANS)
     )
+    if not (workflow.dag_settings and workflow.dag_settings.forceall):
+        obstacles += study.forgotten(config)
     if obstacles:
         sys.exit(str(BadInput(obstacles)))
 
@@ -108,11 +110,22 @@ def code(*steps):
     return code_digest((f"headct.{step}" for step in steps), without=WATCHING)
 
 
-def recorded(command):
-    """The command of a job with where it logs, and what its run record says it was (headct.command)."""
+def recorded(command, once=False):
+    """The command of a job with where it logs, and what its run record says it was (headct.command).
+
+    With ``once`` it is not done again where that record says that just this was done. Its outputs are
+    marked update(), so that Snakemake leaves them where they are until the job puts others there, and
+    its rule has ``last_failure`` among its parameters.
+    """
     said = "--log {log} --inputs {input:q} --outputs {output:q} --wildcards '{wildcards}'"
+    said += " --once {params.last_failure}" * once
     # The rule stands in braces of its own, for snakemake --lint knows no {rule}, which is what says it.
     return f"{command} {said} --rule '{{{{{{rule}}}}}}'"
+
+
+def last_failure(log):
+    """When the job with this log last failed, as a parameter of a rule that is done once."""
+    return lambda wildcards: record.last_failure(Path(log.format(**wildcards)))
 
 
 def framework_of(model):

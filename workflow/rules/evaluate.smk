@@ -8,18 +8,20 @@ rule surface_tolerance:
         scans=SCAN_RECORDS,  # their geometry, slice weights and digests of readings are read
         split="results/cohort/split.tsv",
     output:
-        "results/statistics/surface_tolerance.tsv",
+        update("results/statistics/surface_tolerance.tsv"),
     log:
         "results/logs/surface_tolerance.log",
     conda:
         "../envs/headct.yaml"
     params:
+        last_failure=last_failure("results/logs/surface_tolerance.log"),
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.tolerance"),
     shell:
         recorded(
             "python -m headct.metrics.tolerance --split {input.split} --data results/data"
-            " --settings {params.settings:q} --out {output}"
+            " --settings {params.settings:q} --out {output}",
+            once=True,
         )
 
 
@@ -33,12 +35,13 @@ rule metrics:
             [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)
         ),
     output:
-        "results/metrics/{model}.tsv",
+        update("results/metrics/{model}.tsv"),
     log:
         "results/logs/metrics/{model}.log",
     conda:
         "../envs/headct.yaml"
     params:
+        last_failure=last_failure("results/logs/metrics/{model}.log"),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
@@ -51,7 +54,8 @@ rule metrics:
         recorded(
             "python -m headct.metrics --model {wildcards.model} {params.predictions}"
             " --split {input.split} --data results/data --settings {params.settings:q}"
-            " {params.tolerance} --out {output}"
+            " {params.tolerance} --out {output}",
+            once=True,
         )
 
 
@@ -64,10 +68,11 @@ use rule metrics as metrics_out_of_fold with:
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS
         ],
     output:
-        "results/metrics/out-of-fold/{model}.tsv",
+        update("results/metrics/out-of-fold/{model}.tsv"),
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
+        last_failure=last_failure("results/logs/metrics/out-of-fold/{model}.log"),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
@@ -105,12 +110,13 @@ rule second_readings:
         split="results/cohort/split.tsv",
         tolerance=TOLERANCE,
     output:
-        "results/metrics/second-reading.tsv",
+        update("results/metrics/second-reading.tsv"),
     log:
         "results/logs/metrics/second-reading.log",
     conda:
         "../envs/headct.yaml"
     params:
+        last_failure=last_failure("results/logs/metrics/second-reading.log"),
         tolerance=tolerance_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),
@@ -118,7 +124,8 @@ rule second_readings:
         recorded(
             "python -m headct.metrics --model second-reading --second-readings"
             " --split {input.split} --data results/data --settings {params.settings:q}"
-            " {params.tolerance} --out {output}"
+            " {params.tolerance} --out {output}",
+            once=True,
         )
 
 

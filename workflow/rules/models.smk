@@ -8,7 +8,7 @@ rule prepare:
     input:
         split="results/cohort/split.tsv",
     output:
-        "results/models/preparation/{representation}.json",
+        update("results/models/preparation/{representation}.json"),
     log:
         "results/logs/prepare/{representation}.log",
     conda:
@@ -18,6 +18,7 @@ rule prepare:
         mem_mb=memory_mb("prepare"),
         runtime=asked_for("prepare", "runtime_min"),
     params:
+        last_failure=last_failure("results/logs/prepare/{representation}.log"),
         settings=lambda wildcards: json.dumps(
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
@@ -30,7 +31,8 @@ rule prepare:
         recorded(
             "python -m headct.training.preparation --settings {params.settings:q}"
             " --split {input.split} --data results/data --threads {threads} --work={params.work:q}"
-            " --out {output}"
+            " --out {output}",
+            once=True,
         )
 
 
@@ -42,8 +44,8 @@ rule train:
             f"results/models/preparation/{representation_of(wildcards.model)}.json"
         ),
     output:
-        weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
-        record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
+        weights=update("results/models/{model}/seed-{seed}/fold-{fold}/final.pth"),
+        record=update("results/models/{model}/seed-{seed}/fold-{fold}/train.json"),
     log:
         "results/logs/train/{model}/seed-{seed}/fold-{fold}.log",
     conda:
@@ -56,6 +58,7 @@ rule train:
         # TERM to the training itself, 3 minutes before its time is over: it saves and requeues its job.
         slurm_extra="--signal=TERM@180",
     params:
+        last_failure=last_failure("results/logs/train/{model}/seed-{seed}/fold-{fold}.log"),
         settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
@@ -72,7 +75,8 @@ rule train:
             " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"
-            " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
+            " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}",
+            once=True,
         )
 
 
@@ -86,7 +90,7 @@ rule predict:
             for folder in folders
         ],
     output:
-        "results/predictions/{model}/seed-{seed}.tsv",
+        update("results/predictions/{model}/seed-{seed}.tsv"),
     log:
         "results/logs/predict/{model}/seed-{seed}.log",
     conda:
@@ -97,6 +101,7 @@ rule predict:
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
+        last_failure=last_failure("results/logs/predict/{model}/seed-{seed}.log"),
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed)
         ),
@@ -114,7 +119,8 @@ rule predict:
         recorded(
             "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
             " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-            " --work={params.work:q} --revision {params.revision} --manifest {output}"
+            " --work={params.work:q} --revision {params.revision} --manifest {output}",
+            once=True,
         )
 
 
@@ -127,10 +133,11 @@ use rule predict as predict_out_of_fold with:
             for folder in folders
         ],
     output:
-        "results/predictions/{model}/out-of-fold/seed-{seed}.tsv",
+        update("results/predictions/{model}/out-of-fold/seed-{seed}.tsv"),
     log:
         "results/logs/predict/{model}/out-of-fold/seed-{seed}.log",
     params:
+        last_failure=last_failure("results/logs/predict/{model}/out-of-fold/seed-{seed}.log"),
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
         )

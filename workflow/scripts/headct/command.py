@@ -27,7 +27,8 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
 
     With ``--log`` everything that the process and its libraries print goes to that file; the
     console shows only what the project itself has to say, so that progress stays readable. With
-    ``--rule``, as a job of the workflow, it leaves a record of itself (:mod:`headct.audit.record`).
+    ``--rule``, as a job of the workflow, it leaves a record of itself (:mod:`headct.audit.record`); with
+    ``--once``, too, it does nothing where the former record says that just this was done.
     """
     option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     option.add_argument("--log", type=Path, help="file for everything that the step prints")
@@ -35,14 +36,18 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     option.add_argument("--wildcards", default="")
     option.add_argument("--inputs", nargs="*", type=Path, default=[])
     option.add_argument("--outputs", nargs="*", type=Path, default=[])
+    option.add_argument("--once", type=int, metavar="LAST_FAILURE")
     job, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
     parser.epilog = "--log FILE: everything that the step prints goes there, too"
     console = _divert_output(job.log)
     _configure_logging(console)
     arguments = _parsed(parser, words)
     try:
-        with record.kept(job, arguments, words):
-            main(arguments)
+        with record.kept(job, arguments, words) as to_do:
+            if to_do:
+                main(arguments)
+            else:
+                logger.info("%s: done before, and all of it is as it was", " ".join(map(str, job.outputs)))
     except BadInput as error:
         logger.error("%s", error)
         status = 1

@@ -137,6 +137,9 @@ class Record:
     acquisition: dict[str, Any] = field(default_factory=dict)
     series: dict[str, Any] = field(default_factory=dict)
     instances: list[dict[str, Any]] = field(default_factory=list)
+    other_files: list[str] = field(default_factory=list)
+    """SHA-256 of the files in the DICOM folder that were not converted, sorted."""
+
     source: str = ""
     pixels_sha256: str = ""
     volumes_ml: dict[str, float] = field(default_factory=dict)
@@ -154,10 +157,12 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
     record = Record(scan.scan_id, definition)
-    record.source = shards.listing_of(scan.folder, shards.source_files(scan.folder))
+    files = shards.source_files(scan.folder)
+    record.source = shards.listing_of(scan.folder, files)
     record.mask_sha256 = shards.digests_of(scan.masks)
     image: NDArray[np.int16] | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
+    converted: set[str] = set()
     refused: list[Problem] = []
     drawn = _read_masks(scan, record)
     try:
@@ -166,6 +171,7 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
         if not refused:
             chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
             image = convert(chosen, rules, record)
+            converted = {str(instance.path) for instance in chosen.instances}
             record.flags = sorted({*record.flags, *differences_from_sheet(scan, chosen)})
             labels = _place_masks(scan, drawn, chosen.geometry, image, record)
     except BadInput as error:
@@ -179,6 +185,8 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
     if record.status == "included" and image is not None:
         record.pixels_sha256 = digest_of(image)
         _write(image, labels, chosen.geometry, out, record)
+    others = shards.digests_of({file: file for file in files.keys() - converted})
+    record.other_files = sorted(set(others.values()))
     write_json(asdict(record), out / RECORD)
     return record
 

@@ -55,13 +55,13 @@ def masks_of(row: Mapping[str, Any]) -> dict[str, str]:
     return {column: row[column] for column in MASK_COLUMNS if row[column]}
 
 
-def digests_of(masks: Mapping[str, str | Path]) -> dict[str, str]:
-    """SHA-256 of each mask that can be read."""
+def digests_of(files: Mapping[str, str | Path]) -> dict[str, str]:
+    """SHA-256 of each file that can be read, by its key."""
     digests = {}
-    for column, path in masks.items():
+    for key, path in files.items():
         with contextlib.suppress(OSError):
             if Path(path).is_file():  # to open a pipe would wait for ever
-                digests[column] = sha256_of(path)
+                digests[key] = sha256_of(path)
     return digests
 
 
@@ -88,7 +88,8 @@ def holds(path: Path, dicom: str | Path) -> bool:
     """
     try:
         record, converted = read_json(path), path.stat().st_mtime_ns
-        source, volumes, instances = record["source"], record["sha256"], record["instances"]
+        source, volumes, digests = record["source"], record["sha256"], set(record["other_files"])
+        digests |= {instance["sha256"] for instance in record["instances"]}
     except (OSError, ValueError, KeyError):  # not there, damaged, or of another version
         return False
     files = source_files(dicom)
@@ -96,7 +97,6 @@ def holds(path: Path, dicom: str | Path) -> bool:
         return False
     if not all((path.parent / volume).is_file() for volume in volumes):
         return False
-    digests = {instance["sha256"] for instance in instances}
     in_error = record.get("status") == "error"  # a new permission, say, changes but the time of the entry
     newer = (
         file

@@ -54,6 +54,28 @@ def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[
     return problems
 
 
+def forgotten(config: dict[str, Any]) -> list[Problem]:
+    """What has changed since the last run where Snakemake, without its memory, would not notice it.
+
+    Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
+    file times alone, and would leave results of other settings as they are.
+    """
+    memory, last = Path(".snakemake/metadata"), RECORD.with_name("config.json")
+    if not last.is_file() or (memory.is_dir() and any(memory.iterdir())):
+        return []
+    before = read_json(last)
+    changed = [
+        key
+        for key in sorted(before.keys() | config.keys())
+        if key != "resources" and before.get(key) != config.get(key)
+    ]
+    advice = (
+        "results here were made with another value, and this copy lacks .snakemake, by which Snakemake would "
+        "notice. Run once with --forceall: what costs hours is kept where it is what is asked for now"
+    )
+    return [Problem(str(last), advice, key=key) for key in changed]
+
+
 def unwritable(work: str) -> list[Problem]:
     """Output folders that can't be made or written, found before hours are spent on their contents."""
     folders = [Path(work), *(Path("results") / stage for stage in STAGES)]

@@ -2,7 +2,8 @@
 
 It is written by the job itself, in its own process, when its work is done. A job that fails leaves
 none: what it began is deleted, and its log tells why. One that is run again first takes the former
-record away, so that no record ever stands for outputs that are half replaced.
+record away, so that no record ever stands for outputs that are half replaced. A job with ``--once`` does not
+do again what its former record says was done (:mod:`headct.audit.done`).
 
 What is the same for all jobs of a run (commit, packages, digests of the code) is found once, at the
 run's start, and handed on in a file, which nodes of a cluster see as well.
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.artefacts import known_sha256, read_json, sha256_of, write_json
-from headct.audit import ledger
+from headct.audit import done, ledger
 from headct.code import PACKAGE, code_digests, digest_of, file_of, module_digest
 from headct.manifests import files_listed
 
@@ -117,8 +118,7 @@ class Job:
 
     @property
     def record(self) -> Path:
-        """Where the job's record is: as its log, in another folder."""
-        return RECORDS / self.log.relative_to(LOGS).with_suffix(".json")
+        return record_of(self.log)
 
     def input_digests(self) -> dict[str, str]:
         """SHA-256 of the inputs by path, without the trial's own volumes."""
@@ -138,24 +138,50 @@ class Job:
         return {_relative(path): digest for path, digest in sorted((own | listed).items())}
 
 
+def last_failure(log: Path) -> int:
+    """When the last try of a job with ``--once`` failed (nanoseconds since 1970), by its log.
+
+    0 if none did; once a try has succeeded, what its record says. Snakemake puts former outputs marked
+    update() back after a failure, and takes them for made: as a parameter of the rule, this number brings
+    the job back.
+    """
+    path = record_of(log)
+    if path.is_file():
+        return int(read_json(path).get("last_failure") or 0)
+    return log.stat().st_mtime_ns if log.is_file() else 0
+
+
+def record_of(log: Path) -> Path:
+    """Where a job's record is: as its log, in another folder."""
+    return RECORDS / log.relative_to(LOGS).with_suffix(".json")
+
+
 @contextmanager
-def kept(options: argparse.Namespace, arguments: argparse.Namespace, words: Sequence[str]) -> Iterator[None]:
+def kept(options: argparse.Namespace, arguments: argparse.Namespace, words: Sequence[str]) -> Iterator[bool]:
     """Leave a record once the block ends well; without ``--rule``, as when run by hand, none.
 
+    Yields whether there is anything to do: not where ``--once`` is given and it was done before.
+
     Args:
-        options: what Snakemake says of the job: rule, wildcards, inputs, outputs, log.
+        options: what Snakemake says of the job: rule, wildcards, inputs, outputs, log, and ``once``.
         arguments: the step's own arguments, parsed.
         words: the same as they were given.
     """
     if options.rule is None:
-        yield
+        yield True
         return
     wildcards = dict(pair.split("=", 1) for pair in options.wildcards.split(",") if pair)
     job = Job(options.rule, wildcards, options.inputs, options.outputs, options.log)
-    job.record.unlink(missing_ok=True)
     inputs = job.input_digests()
-    yield
-    record = _record(job, inputs, arguments, words)
+    if options.once is not None:
+        at_start = _at_start()
+        outputs = map(_relative, job.outputs)
+        if done.is_done(job.record, _command(words), inputs, outputs, lambda name: _code(name, at_start)):
+            yield False
+            return
+    job.record.unlink(missing_ok=True)
+    yield True
+    record = _record(job, inputs, arguments, words) | {"last_failure": options.once}
     record["opening"] = _open_test_set(job, record) if job.rule in ledger.SCORING else None
     write_json(record, job.record)
 
@@ -169,7 +195,7 @@ def _record(
     return {
         "rule": job.rule,
         "wildcards": dict(job.wildcards),
-        "command": ["python", "-m", _step(), *_without_paths_of_trial(words)],
+        "command": _command(words),
         "inputs": inputs,
         "outputs": job.output_digests(),
         "log": _relative(job.log),
@@ -206,6 +232,11 @@ def _open_test_set(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
         metrics=" ".join(record["outputs"].values()),
     )
     return {"number": number, "sha256": line}
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    """The command of a job as it is recorded."""
+    return ["python", "-m", _step(), *_without_paths_of_trial(words)]
 
 
 def _relative(path: Path) -> str:
@@ -268,12 +299,19 @@ def _code_ran(at_start: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     spec = sys.modules["__main__"].__spec__
     imported = {*sys.modules, *([spec.name] if spec else [])}
     ours = sorted(name for name in imported if name.split(".")[0] == "headct" and _counts(name))
-    return {
-        name: at_start[name]["code"]
-        if name in at_start and at_start[name]["source"] == _source(name)
-        else module_digest(name)
-        for name in ours
-    }
+    return {name: _code(name, at_start) for name in ours}
+
+
+def _code(module: str, at_start: Mapping[str, Mapping[str, str]]) -> str:
+    """Digest of a module's code; ModuleNotFoundError where the package has no such module."""
+    known = at_start.get(module)
+    return known["code"] if known and known["source"] == _source(module) else module_digest(module)
+
+
+def _at_start() -> dict[str, dict[str, str]]:
+    """What the run's start knew of the code, by module; nothing where a step is run by hand."""
+    modules: dict[str, dict[str, str]] = read_json(START)["modules"] if START.is_file() else {}
+    return modules
 
 
 def _counts(module: str) -> bool:

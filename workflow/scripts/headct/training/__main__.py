@@ -56,8 +56,12 @@ def main(args: argparse.Namespace) -> None:
     framework = args.settings["framework"]
     job = training_job(args)
     adapter = f"headct.training.{framework}"
+    identity = workfolder.identity(job, adapter, versions(framework))
+    if workfolder.is_what_is_asked_for(args.out, identity):
+        logger.info("%s: %s is what is asked for, and is taken as it is", job.model, args.out)
+        return
     runs = args.work / "training" / args.model / f"seed-{job.seed}-fold-{job.fold}"
-    folder = workfolder.find_or_make(runs, workfolder.identity(job, adapter, versions(framework)))
+    folder = workfolder.find_or_make(runs, identity)
     with FileLock(folder / "lock"):  # a run that was orphaned by a kill may still be at it
         if workfolder.is_finished(folder):
             logger.info("%s: already trained in %s; published again", job.model, folder)
@@ -68,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
             except Stopped:
                 requeue_if_warned()
                 raise
-        workfolder.publish(folder, args.out, args.revision)
+        workfolder.publish(folder, args.out, workfolder.definition(identity), args.revision)
 
 
 def training_job(args: argparse.Namespace) -> TrainingJob:

@@ -34,6 +34,9 @@ MODULES_OF_NO_WEIGHT = (
 SETTINGS_OF_NO_WEIGHT = ("workers", "checkpoint_interval_epochs", "checkpoint_interval_minutes")
 """Settings of all frameworks that leave every weight as it is."""
 
+HOW_IT_WAS_MADE = ("threads", "versions")
+"""Parts of an identity that weights depend on and nobody asks for: other ones are no reason to train anew."""
+
 KEY = "key.json"
 SHOWN_CHANGES = 8
 DIGEST_LENGTH = 64
@@ -55,6 +58,17 @@ def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[s
         "deterministic": job.deterministic if job.device == "cuda" else None,
         "code": code_digests([adapter], without=MODULES_OF_NO_WEIGHT),
     }
+
+
+def definition(defined_by: dict[str, Any]) -> str:
+    """SHA-256 of what an identity asks for; ``train.json`` has that of its model."""
+    asked_for = {part: value for part, value in defined_by.items() if part not in HOW_IT_WAS_MADE}
+    return hashlib.sha256(json.dumps(asked_for, sort_keys=True).encode()).hexdigest()
+
+
+def is_what_is_asked_for(out: Path, defined_by: dict[str, Any]) -> bool:
+    """Whether the model asked for is where it is to be published, with weights of the recorded digest."""
+    return is_finished(out) and read_json(out / PUBLISHED[1]).get("definition") == definition(defined_by)
 
 
 def find_or_make(runs: Path, defined_by: dict[str, Any]) -> Path:
@@ -119,9 +133,10 @@ def is_finished(folder: Path) -> bool:
     return record.exists() and weights.exists() and read_json(record)["sha256"] == sha256_of(weights)
 
 
-def publish(folder: Path, out: Path, revision: int) -> None:
-    """Copy the trained model from its work folder to ``out``, the record last."""
+def publish(folder: Path, out: Path, definition: str, revision: int) -> None:
+    """Copy the trained model from its work folder to ``out``; the record, with its definition, last."""
     weights, record = PUBLISHED
     with write_atomically(out / weights) as temporary:
         shutil.copyfile(folder / weights, temporary)
-    write_json(read_json(folder / record) | {"revision": revision}, out / record)
+    published = read_json(folder / record) | {"definition": definition, "revision": revision}
+    write_json(published, out / record)

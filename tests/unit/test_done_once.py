@@ -1,0 +1,101 @@
+"""A job that costs hours is not done again where its record says that just this was done; else it is."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headct.audit import ledger, record
+
+OUTPUT = Path("results/metrics/unet.tsv")
+INPUT = Path("results/cohort/split.tsv")
+RECORD = Path("results/audit/runs/metrics/unet.json")
+LOG = Path("results/logs/metrics/unet.log")
+WORDS = ("--model", "unet", "--threads", "2", "--work=work")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory with what the job is made from."""
+    monkeypatch.chdir(tmp_path)
+    for path in (INPUT, OUTPUT):
+        path.parent.mkdir(parents=True)
+    INPUT.write_text("scan_id\tset\ns1\ttest\n")
+
+
+def score(*words: str, last_failure: int = 0, fails: bool = False) -> bool:
+    """Run the job that scores, as Snakemake would; whether it did anything."""
+    options = Namespace(
+        rule="metrics", wildcards="model=unet", inputs=[INPUT], outputs=[OUTPUT], log=LOG, once=last_failure
+    )
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    LOG.write_text("said\n")
+    with record.kept(options, Namespace(), words or WORDS) as to_do:
+        if fails:
+            raise ZeroDivisionError
+        if to_do:
+            OUTPUT.write_text("scan_id\tdice\ns1\t0.81\n")
+    return to_do
+
+
+def test_what_was_done_is_not_done_again_and_opens_the_test_set_once(study: None) -> None:
+    assert score()
+    before = RECORD.read_bytes()
+    assert not score()
+    assert RECORD.read_bytes() == before
+    assert len(ledger.read(Path("results") / ledger.LEDGER)) == 1
+
+
+def test_another_machine_with_other_threads_and_scratch_is_no_reason(study: None) -> None:
+    assert score()
+    assert not score("--model", "unet", "--threads=8", "--work", "/scratch")
+
+
+def other_code() -> None:
+    content = json.loads(RECORD.read_text())
+    module = next(iter(content["workflow"]["modules"]))
+    content["workflow"]["modules"][module] = "0" * 64
+    RECORD.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: INPUT.write_text("scan_id\tset\ns2\ttest\n"),
+        lambda: OUTPUT.write_text("scan_id\tdice\ns1\t0.99\n"),
+        OUTPUT.unlink,
+        RECORD.unlink,
+        lambda: RECORD.write_text("{"),
+        lambda: RECORD.write_text("[1]"),
+        lambda: RECORD.write_text('{"outputs": 3}'),
+        other_code,
+    ],
+    ids=["input", "output", "output lost", "no record", "no JSON", "no object", "wrong types", "code"],
+)
+def test_whatever_is_not_as_recorded_is_done_again(study: None, change: Callable[[], object]) -> None:
+    assert score()
+    change()
+    assert score()
+    assert not score()
+
+
+def test_other_settings_are_another_job(study: None) -> None:
+    assert score()
+    assert score("--model", "unet", "--settings", "{}")
+
+
+def test_a_failure_is_told_to_snakemake_until_a_try_succeeds(study: None) -> None:
+    """Without it Snakemake, which puts the former output back, takes a failed job for a finished one."""
+    assert record.last_failure(LOG) == 0
+    assert score()
+    assert record.last_failure(LOG) == 0
+    with pytest.raises(ZeroDivisionError):
+        score("--model", "unet", "--settings", "{}", fails=True)
+    failed = record.last_failure(LOG)
+    assert failed > 0
+    assert score(last_failure=failed)
+    assert record.last_failure(LOG) == failed, "the same from now on, so that the job is not run again"
