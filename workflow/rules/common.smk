@@ -14,7 +14,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).parent)):
     os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
-os.environ["PYTHONSAFEPATH"] = "1"  # no job imports what lies in the study's folder
+os.environ.update(PYTHONSAFEPATH="1")  # no job imports what lies in the study's folder
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct import config_files, configuration, failures, preflight, shards, sheet, study
