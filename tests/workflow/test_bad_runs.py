@@ -195,7 +195,8 @@ def test_a_gpu_that_is_not_there_is_an_error_and_no_fallback(demo: Path, small: 
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    shutil.copytree(demo / "results", small / "results")
+    for name in ("results", ".snakemake/metadata"):
+        shutil.copytree(demo / name, small / name)
     (small / "results/cohort/split.tsv").unlink()  # of the few scans here, too few were drawn to train on
     done = run(
         small,

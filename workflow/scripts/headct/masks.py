@@ -260,6 +260,9 @@ def _check_plane(mask: Mask, grid: Geometry) -> None:
         raise Mismatch(f"its axes are turned by {angle:.1f} degrees against the scan's" + resampled)
     if not np.allclose(mask.pixel_mm, grid.spacing_xy_mm, rtol=SPACING_TOLERANCE / 10):
         ours, theirs = (" x ".join(f"{v:.4f}" for v in s) for s in (grid.spacing_xy_mm, mask.pixel_mm))
+        if (width, height) != (columns, rows):
+            sizes = f"{width} x {height} pixels of {theirs} mm, the scan has {columns} x {rows} of {ours} mm"
+            raise Mismatch(f"wrong matrix: {sizes}")
         raise Mismatch(f"pixels of {theirs} mm, the scan has {ours} mm")
 
 
