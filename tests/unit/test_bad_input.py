@@ -207,6 +207,15 @@ def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -
         ({"age": "7_0"}, ["age", "7_0"]),
         ({"mask": "m.mhd"}, ["mask", "m.mhd", "NIfTI, NRRD or MHA"]),
         ({"timepoint": "day 1"}, ["timepoint", "day 1", "baseline, follow-up or empty"]),
+        ({"site": '"A\nB"'}, ["key site", r"A\nB", "does not show or breaks the line"]),
+        ({"site": '"A\tB"'}, ["key site", r"A\tB", "does not show"]),
+        ({"rater": "\x1b[31mr"}, ["key rater", r"\x1b[31mr", "does not show"]),
+        ({"site": "A\u202eB"}, ["key site", r"A\u202eB", "does not show"]),
+        ({"scan_id": "s\u200b1"}, ["key scan_id", r"s\u200b1", "does not show"]),
+        ({"dicom": '"dicom/\ns0"'}, ["key dicom", r"dicom/\ns0", "does not show"]),
+        ({"dicom": "d" * 5000}, ["row 2", "key dicom", "dddd…", "can't be used: File name too long"]),
+        ({"mask": "d/" * 3000 + "m.nii"}, ["key mask", "can't be used: File name too long"]),
+        ({"mask": "d\\" * 3000 + "m.nii"}, ["key mask", "can't be used: File name too long"]),
     ],
 )
 def test_a_bad_cell_is_named(tmp_path: Path, change: dict[str, str], said: list[str]) -> None:
@@ -422,6 +431,27 @@ def test_one_participant_has_one_sex_and_one_age(tmp_path: Path) -> None:
     assert "in row 2" in caught.value.problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("ages", "rows"),
+    [(["62", "60", "64"], ["4"]), (["64", "62", "60"], ["2"]), (["62", "60", "", "61.5"], [])],
+)
+def test_ages_of_a_participant_are_held_against_the_lowest(
+    tmp_path: Path, ages: list[str], rows: list[str]
+) -> None:
+    path = make_sheet(tmp_path, *({"participant_id": "p", "age": age} for age in ages))
+    if not rows:
+        assert sheet.load(path)
+        return
+    with pytest.raises(BadInput) as caught:
+        sheet.load(path)
+    assert [problem.row for problem in caught.value.problems] == rows
+
+
+def test_letters_of_any_script_and_wide_blanks_are_text(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {"site": "Łódź\u00a0東京\u3000A", "dicom": "dicom/مستشفى"})
+    assert sheet.load(path)[0]["site"] == "Łódź\u00a0東京\u3000A"
+
+
 def test_a_participant_grows_older_until_the_follow_up(tmp_path: Path) -> None:
     later = {"participant_id": "p", "timepoint": "follow-up", "age": "74"}
     assert sheet.load(make_sheet(tmp_path, {"participant_id": "p"}, later, add=["timepoint"]))
@@ -512,6 +542,12 @@ def test_no_pattern_lets_a_line_end_through(path: Path) -> None:
         (("models", "unet", "title"), " "),
         (("models", "unet", "title"), "DeepLabv3+"),
         (("models", "unet", "title"), "Predicts nothing"),
+        (("models", "unet", "title"), "U\tNet"),
+        (("models", "unet", "title"), "U\u202eteN"),
+        (("models", "unet", "title"), "U\x1b[31mNet"),
+        (("models", "unet", "title"), "U\u200bNet"),
+        (("study", "note"), "a\u202eb"),
+        (("reporting", "title"), "a\x07b"),
     ],
 )
 def test_text_that_the_workflow_could_not_use_is_refused(demo: dict[str, Any], place, value: str) -> None:

@@ -225,6 +225,16 @@ SAME_NAMES: list[dict[str, int]] = [
     {"ICH and IVH": 1},
     {"IVH": 7},
     {"left_ich_2": 1, "unknown": 9},
+    {"Hemorrhage": 1, "Perihemorrhagic edema": 2, "Intra-ventricular hemorrhage": 3},
+    {"IntracerebralHemorrhage": 1, "Peri-haematomal oedema": 2, "Ventricular blood": 3},
+    {"sICH": 1, "PHEvolume": 2, "IVHVolume": 3},
+    {"Hämatom": 1, "Ödem": 2, "Ventricles": 3},
+    {"ICH (no IVH)": 1, "Edema around hematoma": 2, "IVH, not ICH": 3},
+    {"Hematoma without ventricular extension": 1, "Periventricular edema": 2},
+    {"Hemorrhage, IVH excluded": 1, "region with hemorrhage and edema": 2},
+    {"ICH no. 2": 1, "microhemorrhage": 2, "Which one": 3},
+    {"Intracerebral hemorrhage + ventricular extension": 1},
+    {"Periventricular hemorrhage": 1},
 ]
 
 
@@ -238,6 +248,18 @@ OTHER_NAMES: list[tuple[dict[str, int], str]] = [
     ({"IVH": 1, "PHE": 2, "ICH": 3}, r"calls 1 'IVH', the labels setting calls it ICH; .*calls 3 'ICH'"),
     ({"oedema": 1}, "calls 1 'oedema'"),
     ({"Intraventricular hemorrhage": 2}, "calls it PHE"),
+    ({"Intra-ventricular hemorrhage": 1}, "calls it ICH"),
+    ({"IntraVentricularHemorrhage": 1}, "calls it ICH"),
+    ({"Ventricular blood": 1}, "calls it ICH"),
+    ({"IVHvolume": 1}, "calls it ICH"),
+    ({"IVH, not ICH": 1}, "calls it ICH"),
+    ({"Perihemorrhagic edema": 1}, "calls it ICH"),
+    ({"Peri-haematomal": 1}, "calls it ICH"),
+    ({"Oedeme": 1}, "calls it ICH"),
+    ({"Hemorrhage": 2}, "calls it PHE"),
+    ({"left haematoma": 2}, "calls it PHE"),
+    ({"IntracerebralHemorrhage": 2}, "calls it PHE"),
+    ({"Hemorrhage": 3}, "calls it IVH"),
 ]
 
 

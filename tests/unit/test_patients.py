@@ -170,6 +170,53 @@ def test_a_pseudonym_of_one_site_names_nobody() -> None:
     assert found == {3: {5: "Patient ID"}, 5: {3: "Patient ID"}}
 
 
+ANN = {"PatientID": "H77", "PatientName": "ROE^ANN", "PatientBirthDate": "19500101"}
+
+
+def several(*headers: dict[str, str]) -> set[int]:
+    """Which of these scans, each of a participant of its own at one site, share a patient."""
+    people = [patients.patient_in(values) for values in headers]
+    names = [f"p{number}" for number in range(len(people))]
+    return set(patients.under_several_participants(people, names, ["A"] * len(people)))
+
+
+@pytest.mark.parametrize("keywords", [["PatientID"], ["PatientName", "PatientBirthDate"], list(ANN)], ids=str)
+@pytest.mark.parametrize("others", [2, 3, 30])
+def test_one_patient_under_most_participants_of_a_site_is_no_pseudonym(
+    keywords: list[str], others: int
+) -> None:
+    same = {keyword: ANN[keyword] for keyword in keywords}
+    rest = [
+        {"PatientID": f"H{n}", "PatientName": f"DOE{n}^JOHN", "PatientBirthDate": f"19{n + 40}0101"}
+        for n in range(others)
+    ]
+    assert several(*[same] * (others + 1), *rest) == set(range(others + 1))
+
+
+def test_a_pseudonym_may_lack_in_a_few_headers_of_a_site() -> None:
+    assert several(*[{"PatientID": "MYTRIAL7"}] * 18, {"PatientID": "H1"}, {}) == set()
+    assert len(several(*[{"PatientID": "MYTRIAL7"}] * 17, {"PatientID": "H1"}, {}, {})) == 17
+    assert several(*[ANN] * 19, {}) == set()
+    assert len(several(*[ANN] * 19, OTHER)) == 19, "a name beside which there is another one"
+
+
+@pytest.mark.parametrize(
+    "name", ["Roe^Ann^Mary", "ROE ANN", "Roe^Ann Mary", "Roe, Ann Mary", "ROE,ANN", "Ann^Roe", "Roe^Ann^^Dr"]
+)
+def test_one_name_in_several_writings_is_one_patient(name: str) -> None:
+    born = {"PatientBirthDate": "19500101"}
+    written = [born | {"PatientName": text} for text in ("ROE^ANN", name)]
+    assert several(*written) == {0, 1}
+    third = born | {"PatientName": "roe^ann^m."}
+    assert several(*written, third) == {0, 1, 2}, "a pseudonym is written alike everywhere"
+
+
+@pytest.mark.parametrize("name", ["Roe^Beth Ann", "Roe^Ann-Kathrin", "Roe-Hill^Ann", "Roe"])
+def test_who_shares_a_part_of_a_name_is_another_one(name: str) -> None:
+    born = {"PatientBirthDate": "19500101"}
+    assert several(born | {"PatientName": "ROE^ANN"}, born | {"PatientName": name}) == set()
+
+
 def test_the_header_is_that_of_the_converted_series(trial: Trial) -> None:
     """A scout of another patient lies in the folder, first by name."""
     trial.add({"PatientID": "H4471902"})

@@ -21,7 +21,7 @@ import jsonschema
 
 from headct import command, config_files, references, yaml_files
 from headct.problems import BadInput, Problem
-from headct.terminal import say
+from headct.terminal import say, visible_lines
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
@@ -66,7 +66,8 @@ def complete(config: Mapping[str, Any], file: str | Callable[[str], str]) -> dic
     """
     schema = config_schema()
     filled: dict[str, Any] = fill_defaults(copy.deepcopy(dict(config)), schema, schema)
-    problems = schema_problems(filled, schema, "") or reference_problems(filled, "")
+    problems = [*schema_problems(filled, schema, ""), *hidden_characters(filled)]
+    problems = problems or reference_problems(filled, "")
     if problems:
         name_of = file if callable(file) else lambda key: file
         raise BadInput([replace(problem, file=name_of(problem.key)) for problem in problems])
@@ -276,6 +277,19 @@ def _type_in_words(kinds: str | list[str]) -> str:
     return " or ".join(
         words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds)
     )
+
+
+def hidden_characters(value: Any, key: str = "") -> list[Problem]:
+    """Text with control characters or marks that turn the direction of writing; line breaks stay."""
+    if isinstance(value, str) and visible_lines(value) != value:
+        message = "has a character that does not show, here written as an escape: take it out"
+        return [Problem("", message, key=key, value=value)]
+    within: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        within = value.items()
+    elif isinstance(value, list):
+        within = enumerate(value)
+    return [fault for name, part in within for fault in hidden_characters(part, f"{key}.{name}".lstrip("."))]
 
 
 def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:

@@ -237,14 +237,19 @@ def patient_numbers(values: Mapping[str, str]) -> set[str]:
 
 
 def full_names(values: Mapping[str, str]) -> set[str]:
-    """Family and given name of the patient, in one order, in each way that umlauts are spelt."""
+    """Family and given names of the patient, in one order, in each way that umlauts are spelt.
+
+    Of several given names the first alone counts, too: some headers have no more than that.
+    """
     names = set()
     for part in values.get("PatientName", "").split("\\"):
         for letters in (SPELT_OUT, WITHOUT_MARKS):
             writings = [text for text in _folded(_mended(part), letters).split("=") if text.strip("^ ")]
-            components = " ".join(writings[:1]).split("^")[:2]
-            words = [word for word in _parts(" ".join(components)) if not _points_at_nobody(word)]
-            names |= {" ".join(sorted(words))} if words else set()
+            family, _, given = " ".join(writings[:1]).partition("^" if "^" in part else ",")
+            given = given.partition("^")[0].strip()
+            for name in (f"{family} {given}", f"{family} {given.partition(' ')[0]}"):
+                words = [word for word in _parts(name) if not _points_at_nobody(word)]
+                names |= {" ".join(sorted(words))} if words else set()
     return names
 
 

@@ -8,18 +8,30 @@ no class's ("Segment_1", "lesion") say nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import SimpleITK as sitk
 from isal import igzip
 
+from headct.identifiers import SPELT_OUT
+
 WORDS = {
-    "ICH": {"ich", "iph", "intracerebral", "intraparenchymal", "parenchymal"},
-    "PHE": {"phe", "edema", "oedema", "perihematomal", "perihaematomal"},
-    "IVH": {"ivh", "intraventricular"},
+    "ICH": r"ich|iph|(intra)?parenchymal|intracerebral",
+    "PHE": r"phe|o?edem[a-z]*|peri(haemorr|hemorr|haemat|hemat)[a-z]*",
+    "IVH": r"ivh|(intra)?ventric[a-z]*",
 }
 """Words in a name, by the class that they mean."""
+
+BLEEDING = r"ha?em(orr|atom)[a-z]*"
+"""Words that mean ICH, unless a ventricle is named beside them."""
+
+END_OF_WORD = re.compile(r"(ICH|IPH|IVH|PHE)(?=[a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Within IVHvolume, IntracerebralHemorrhage and IVHVolume."""
+
+NOT_MEANT = re.compile(r"\b(not|non|no(?!\.)|without|w/o|except|excluding)\b[^,;()]*")
+BETWEEN_PARTS = re.compile(r"[^a-z\s-]|\b(?:and|with|plus)\b")
 
 SEGMENT = re.compile(r"(Segment\d+)_(Name|LabelValue)")
 LABEL = re.compile(r'<Label\s[^>]*Key="(\d+)"[^>]*>(?:<!\[CDATA\[)?([^<\]]*)')
@@ -27,8 +39,20 @@ LABEL = re.compile(r'<Label\s[^>]*Key="(\d+)"[^>]*>(?:<!\[CDATA\[)?([^<\]]*)')
 
 def classes_in(name: str) -> set[str]:
     """The classes that a name speaks of: none, one, or several ("ICH and IVH")."""
-    words = set(re.findall(r"[a-z]+", name.casefold()))
-    return {label for label, known in WORDS.items() if words & known}
+    words = unicodedata.normalize("NFC", END_OF_WORD.sub(r"\g<0> ", name)).casefold().translate(SPELT_OUT)
+    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    meant = NOT_MEANT.sub(" ", re.sub(r"[_\d]+", " ", plain))
+    if "excluded" in meant:  # it may say so of any word before
+        return set()
+    joined = re.sub(r"\b(intra|peri)[\s-]+", r"\1", meant)
+    return {label for part in BETWEEN_PARTS.split(joined) for label in _classes_in_part(part)}
+
+
+def _classes_in_part(text: str) -> set[str]:
+    words = re.findall(r"[a-z]+", text)
+    found = {label for label, known in WORDS.items() if any(re.fullmatch(known, word) for word in words)}
+    bleeds = any(re.fullmatch(BLEEDING, word) for word in words)
+    return found | ({"ICH"} if bleeds and "ventric" not in text and "IVH" not in found else set())
 
 
 def of_segments(image: sitk.Image) -> list[tuple[int, str]]:

@@ -34,7 +34,8 @@ OTHER_SEX, OTHER_AGE = "sex_differs_from_header", "age_differs_from_header"
 """Flags; the cohort step makes an error of the first, unless ``ingest.trust_sheet``."""
 
 FEW = 2
-"""What stands in the headers of more participants than this, and of most of their site, names nobody."""
+NEARLY_ALL = 0.9
+"""What stands in the headers of more than a few participants, and nearly all of a site, names nobody."""
 
 
 def flags(values: Mapping[str, str], sex: str | None, age_years: float | None) -> set[str]:
@@ -69,11 +70,13 @@ class Patient:
         numbers: Patient ID and other Patient IDs, without what points at nobody.
         born: names, each with a birth date; both are needed.
         birth_dates: as they stand in the headers, without placeholders.
+        written: the names, letter by letter, where there are any with a birth date.
     """
 
     numbers: frozenset[str] = frozenset()
     born: frozenset[str] = frozenset()
     birth_dates: frozenset[str] = frozenset()
+    written: str = ""
 
 
 def patient_in(values: Mapping[str, str]) -> Patient:
@@ -84,6 +87,7 @@ def patient_in(values: Mapping[str, str]) -> Patient:
         numbers=frozenset(identifiers.patient_numbers(values)),
         born=frozenset(f"{name} {date}" for name in names for date in dates),
         birth_dates=dates,
+        written=values.get("PatientName", "") if names and dates else "",
     )
 
 
@@ -115,14 +119,17 @@ def under_several_participants(
     """Scans whose headers name a patient who stands under another participant as well.
 
     The same Patient ID counts, unless it is another site's and the birth dates differ (hospitals number
-    alike); the same name with the same birth date counts. What most participants of a site share, such as
-    an export's one pseudonym, names nobody.
+    alike); the same name with the same birth date counts. What nearly all participants of a site share, such
+    as an export's one pseudonym, names nobody; a name only if it is written alike in all of its headers.
 
     Returns:
         Position of each such scan: position of each other one, and what they share, in words.
     """
     found: dict[int, dict[int, str]] = defaultdict(dict)
     size_of_site = {site: len(named) for site, named in _participants_by_site(participants, sites).items()}
+    names_of_site: dict[str, set[str]] = defaultdict(set)
+    for patient, site in zip(patients, sites, strict=True):
+        names_of_site[site] |= {patient.written} - {""}
     for attribute, words in (("born", "name and birth date"), ("numbers", "Patient ID")):
         sharing: dict[str, list[int]] = defaultdict(list)
         for scan, patient in enumerate(patients):
@@ -130,7 +137,12 @@ def under_several_participants(
                 sharing[value].append(scan)
         for scans in sharing.values():
             named = _participants_by_site([participants[s] for s in scans], [sites[s] for s in scans])
-            if any(len(few) > FEW and len(few) > size_of_site[site] / 2 for site, few in named.items()):
+            if any(
+                len(few) > FEW
+                and len(few) >= NEARLY_ALL * size_of_site[site]
+                and (attribute == "numbers" or len(names_of_site[site]) == 1)
+                for site, few in named.items()
+            ):
                 continue
             for one, other in combinations(scans, 2):
                 if participants[one] == participants[other]:

@@ -7,12 +7,14 @@ import io
 import os
 import re
 import unicodedata
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headct.configuration import load_schema, schema_problems
 from headct.problems import BadInput, Problem
+from headct.terminal import visible
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "scans.schema.yaml"
 MASK_COLUMNS = ("mask", "mask_intra", "mask_inter")
@@ -24,6 +26,9 @@ NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
 NOT_BASELINE = "not a baseline scan"
 MAXIMUM_AGE_DIFFERENCE_YEARS = 2
 """Between baseline scans of one participant."""
+
+LONGEST_PATH_SHOWN = 100
+"""Characters of a path in the table of faults."""
 
 FOLDERS_BESIDE_SCANS = ("shards",)
 """Names in ``results/data``, where each scan has a folder of its name."""
@@ -60,10 +65,12 @@ def load(path: Path) -> list[dict[str, Any]]:
         problems += _stray_cells(cells, columns, file, number)
         named = {name: cell for name, cell in zip(columns, cells, strict=False) if name}
         row = _typed(named, schema["properties"])
+        hidden = _hidden_characters(row, file, number)
+        problems += hidden
         problems += [
             _of_an_empty_cell(problem) if row[problem.key] is None else problem
             for problem in schema_problems(row, schema, file, row=str(number))
-            if problem.key in columns
+            if problem.key in columns and problem.key not in {fault.key for fault in hidden}
         ]
         rows.append(row | {"row": number})
     problems += [
@@ -71,7 +78,7 @@ def load(path: Path) -> list[dict[str, Any]]:
         *_taken_names(rows, file),
         *_case_twins(rows, file),
         *_unlike_themselves(rows, file),
-        *_foreign_paths(rows, path),
+        *_unusable_paths(rows, path),
         *_same_readings(rows, path),
     ]
     if not rows:
@@ -235,6 +242,16 @@ def _typed(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def _hidden_characters(row: dict[str, Any], file: str, number: int) -> list[Problem]:
+    """Cells with line breaks, control characters or marks that turn the direction of writing."""
+    message = "has a character that does not show or breaks the line, here written as an escape: take it out"
+    return [
+        Problem(file, message, str(number), name, cell)
+        for name, cell in row.items()
+        if isinstance(cell, str) and visible(cell) != cell
+    ]
+
+
 def _of_an_empty_cell(problem: Problem) -> Problem:
     """What the schema says of None, as it is to be said of an empty cell."""
     description = problem.message.partition(". ")[2]
@@ -289,39 +306,48 @@ def _case_twins(rows: list[dict[str, Any]], file: str) -> list[Problem]:
 def _unlike_themselves(rows: list[dict[str, Any]], file: str) -> list[Problem]:
     """Participants of two sexes, or of baseline ages that can't be those of one person."""
     problems = []
-    ages = baseline(rows)
-    for column, among in (("sex", rows), ("age", ages)):
-        first: dict[str, dict[str, Any]] = {}
+    for column, among, kind in (("sex", rows, str), ("age", baseline(rows), float)):
+        of_participant: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in among:
-            value, participant = row[column], row["participant_id"]
-            if value is None or participant is None or (column == "age" and not isinstance(value, float)):
-                continue
-            earlier = first.setdefault(participant, row)
-            same = value == earlier[column]
-            if column == "age":
-                same = abs(value - earlier[column]) <= MAXIMUM_AGE_DIFFERENCE_YEARS
-            if not same:
-                message = (
-                    f"the same participant has another {column} in row {earlier['row']}: is it one person?"
-                )
-                problems.append(Problem(file, message, str(row["row"]), column, f"{value}"))
+            if row["participant_id"] is not None and isinstance(row[column], kind):
+                of_participant[row["participant_id"]].append(row)
+        for own in of_participant.values():
+            held_against = min(own, key=lambda row: row["age"]) if column == "age" else own[0]
+            for row in own:
+                if not _may_be_one_person(held_against[column], row[column]):
+                    message = (
+                        f"the same participant has another {column} in row {held_against['row']}: "
+                        "is it one person?"
+                    )
+                    problems.append(Problem(file, message, str(row["row"]), column, f"{row[column]}"))
     return problems
 
 
-def _foreign_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
-    """Paths as Windows writes them; a name that holds a backslash is let through where it exists."""
-    return [
-        Problem(
-            str(path),
-            "names in a path are separated by / here, not by \\",
-            str(row["row"]),
-            column,
-            row[column],
-        )
-        for row in rows
-        for column in PATHS
-        if "\\" in (row[column] or "") and not (path.parent / row[column]).exists()
-    ]
+def _may_be_one_person(one: str | float, other: str | float) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(other - one) <= MAXIMUM_AGE_DIFFERENCE_YEARS
+    return one == other
+
+
+def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
+    """Paths that the system refuses, or as Windows writes them; whether the others exist is not told.
+
+    A name that holds a backslash is let through where it exists.
+    """
+    problems = []
+    for row in rows:
+        for column in PATHS:
+            cell = row[column] or ""
+            message = ""
+            try:
+                if not (path.parent / cell).exists() and "\\" in cell:
+                    message = "names in a path are separated by / here, not by \\"
+            except OSError as error:  # too long, or in a folder that may not be read
+                message = f"this path can't be used: {error.strerror}"
+            if message:
+                shown = cell if len(cell) <= LONGEST_PATH_SHOWN else f"{cell[:LONGEST_PATH_SHOWN]}…"
+                problems.append(Problem(str(path), message, str(row["row"]), column, shown))
+    return problems
 
 
 def _same_readings(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
