@@ -398,3 +398,112 @@ def build_perfusion(root: Path, times: int) -> Expected:
 @case("perfusion alone: the message names a few of its many volumes")
 def perfusion(root: Path) -> Expected:
     return build_perfusion(root, 30)
+
+
+OTHER_SIZE = setting(PixelSpacing=[PIXEL_MM * 1.002, PIXEL_MM * 1.002])
+
+family(
+    "not joined in two ways",
+    "the upper slices are a series of other pixel size and of another {member}: never left out",
+    [
+        ("Patient ID", both(OTHER_SIZE, setting(PatientID="CANARY-OTHER"))),
+        ("Study Instance UID", both(OTHER_SIZE, setting(StudyInstanceUID=generate_uid()))),
+        ("Frame of Reference UID", both(OTHER_SIZE, setting(FrameOfReferenceUID=generate_uid()))),
+    ],
+    lambda root, member: build_of_others(root, (member[0], both(own_series(), member[1]))),
+)
+
+
+def build_unlike(root: Path, member: tuple[str, Change, str]) -> Expected:
+    _, change, says = member
+    write(root, change=on(UPPER, both(own_series(), change)))
+    return excluded("slices missing", says)
+
+
+family(
+    "not slices by their headers",
+    "the upper slices are a series of their own with {member}: half a head is not taken for the whole",
+    [
+        ("no pixel size", setting(PixelSpacing=None), "no pixel spacing"),
+        ("no position", setting(ImagePositionPatient=None), "places are unknown: no image position"),
+        (
+            "no position and another type",
+            setting(ImagePositionPatient=None, ImageType=["DERIVED", "SECONDARY"]),
+            "no image position",
+        ),
+        ("no orientation", setting(ImageOrientationPatient=None), "no image position or orientation"),
+        (
+            "an invalid orientation",
+            setting(ImageOrientationPatient=[1, 1, 0, 0, 1, 0]),
+            "invalid image orientation",
+        ),
+        ("no modality", setting(Modality=None), "not CT: modality unknown"),
+        ("another modality", setting(Modality="OT"), "not CT: modality OT"),
+        ("the type of a scout", setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "scout view"),
+        ("another modality and no pixel size", setting(Modality="OT", PixelSpacing=None), "modality OT"),
+    ],
+    build_unlike,
+)
+
+
+@case("soft tissue of the lower slices, bone of the upper ones, ten in common: neither is the head")
+def overlapping_reconstructions(root: Path) -> Expected:
+    write_part(root, fives(0, 100), "soft", 2)
+    write_part(root, fives(50, 140), "bone", 3, setting(ConvolutionKernel="H60s"))
+    return excluded("slices missing", "the same slices and 8 more beyond the ends")
+
+
+@case("a mask that fits the longer of two overlapping series, which the other goes beyond")
+def overlapping_series_decided_by_mask(root: Path) -> Expected:
+    write_part(root, fives(0, 120), "lower", 2)
+    write(root, head(30)[14:28] + 3, origins=at_heights(fives(70, 140)), into="upper", series=3)
+    mask = save(root, itk_header(root, drawn(24), "lower"))
+    return excluded("slices missing", "4 more beyond the ends", masks=(mask,))
+
+
+@case("lower slices of soft tissue, and overlapping upper ones of bone in another frame of reference")
+def overlapping_frames(root: Path) -> Expected:
+    write_part(root, fives(0, 100), "soft", 2)
+    other = both(setting(ConvolutionKernel="H60s"), setting(FrameOfReferenceUID=generate_uid()))
+    write_part(root, fives(50, 140), "bone", 3, other)
+    return error("differ in Frame of Reference UID")
+
+
+@case("lower slices of soft tissue, and overlapping upper ones of bone that are filed as another modality")
+def overlapping_modalities(root: Path) -> Expected:
+    write_part(root, fives(0, 100), "soft", 2)
+    write_part(root, fives(50, 140), "bone", 3, setting(ConvolutionKernel="H60s", Modality="OT"))
+    return excluded("slices missing", "modality OT")
+
+
+@case("5 mm of soft tissue and 1 mm of bone: the thin slices begin and end nearer to the edge")
+def thin_bone_to_the_edge(root: Path) -> Expected:
+    write_part(root, fives(5, 145), "soft", 2)
+    bone = setting(ConvolutionKernel="H60s", SliceThickness=1)
+    heights = np.arange(3.0, 143.0)
+    write(root, np.repeat(head(28), 5, axis=0), origins=at_heights(heights), into="b", series=3, change=bone)
+    return included(head(30)[1:-1], "other_series_in_folder", origins=at_heights(fives(5, 145)))
+
+
+@case(
+    "scouts beyond the ends of the scan, seen from the side and from the front, and a report of three pages"
+)
+def scouts_and_report(root: Path) -> Expected:
+    write(root)
+    scout = setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SliceThickness=None)
+    for number, orientation in ((90, (1, 0, 0, 0, 0, -1)), (91, (0, 1, 0, 0, 0, -1))):
+        beyond = at_heights(fives(90, 105))
+        write(
+            root,
+            head(3),
+            origins=beyond,
+            orientation=orientation,
+            into=str(number),
+            series=number,
+            change=scout,
+        )
+    page = setting(
+        ImagePositionPatient=None, ImageOrientationPatient=None, ImageType=["DERIVED", "SECONDARY"]
+    )
+    write(root, head(3), into="report", series=99, change=page)
+    return included(None, "other_series_in_folder")

@@ -20,6 +20,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from headct import geometry
 from headct.dicom import (
@@ -50,6 +56,9 @@ REFORMAT_DEG = 45.0
 
 ENDS_ALIKE_SLICES = 2
 """So many slices may one reconstruction of a scan reach beyond another by how its ends were set."""
+
+LARGEST_REPORT = 3
+"""So many pictures may a report have that are stored as CT images of the scan's size, without places."""
 
 SOURCES = {"PatientID": "Patient ID", "StudyInstanceUID": "Study Instance UID"}
 DAYS = {"StudyDate": "Study Date", "AcquisitionDate": "Acquisition Date"}
@@ -503,7 +512,7 @@ def refuse_parts_of_others(
         names = [
             name for keyword, name in ONE_SOURCE.items() if not part.values(keyword) & series.values(keyword)
         ]
-        if names and _on_one_grid(part, series):
+        if names and _why_not_joined(series, part, rules):
             message = (
                 f"slices of one stack differ in {' and '.join(names)}, and are not joined: "
                 f"{_listed([series, part])}. Leave only what belongs to this scan in the folder"
@@ -512,14 +521,17 @@ def refuse_parts_of_others(
 
 
 def _other_parts(series: Series, candidates: list[Series], rules: SeriesRules) -> list[Series]:
-    """Slices at places of their own that belong to the same stack, as far as places tell."""
+    """Images at places of their own that belong to the same stack, as far as places tell.
+
+    Whatever else their headers say: half a head filed as a scout or as another modality is half a head.
+    """
     normal = geometry.unit_directions(series.orientation)[2]
     own = series.places(normal)
     found = []
     for part in candidates:
-        if part is series or no_slices(part, rules):
+        if part is series or _of_another_scanner(part) or not _has_places(part) or _turned(part, normal):
             continue
-        if not _turned(part, normal) and are_parts(own, part.places(normal), rules.maximum_gap_ratio):
+        if are_parts(own, part.places(normal), rules.maximum_gap_ratio) or _goes_on(series, part):
             found.append(part)
     return found
 
@@ -527,8 +539,8 @@ def _other_parts(series: Series, candidates: list[Series], rules: SeriesRules) -
 def left_out(series: Series, candidates: list[Series], rules: SeriesRules) -> str:
     """Whether the study holds more of the stack than the series; empty if not.
 
-    It does where slices at places of their own could not be joined, and where another reconstruction of
-    the same slices goes on beyond its ends.
+    It does where slices at places of their own could not be joined, where another reconstruction of the
+    same slices goes on beyond its ends, and where images like its slices do not tell their places.
     """
     for part in _other_parts(series, candidates, rules):
         why = _why_not_joined(series, part, rules) if _of_one_source(series, part) else ""
@@ -538,10 +550,42 @@ def left_out(series: Series, candidates: list[Series], rules: SeriesRules) -> st
                 f"joined to those of {_in_words(series)}: {why}"
             )
     for part in candidates:
-        beyond = 0 if part is series or no_slices(part, rules) else _beyond(series, part)
-        if beyond > ENDS_ALIKE_SLICES:
-            return f"slices missing: {_in_words(part)} has the same slices and {beyond} more beyond the ends"
+        if part is not series and not _has_places(part) and _looks_alike(series, part):
+            return (
+                f"slices missing: {_in_words(part)} may belong to those of {_in_words(series)}, but its "
+                f"places are unknown: {no_slices(part, rules)}"
+            )
     return ""
+
+
+def _of_another_scanner(series: Series) -> bool:
+    """Whether images are of another modality in both their modality and their object class, as PET is."""
+    ct_alike = (
+        CTImageStorage,
+        EnhancedCTImageStorage,
+        LegacyConvertedEnhancedCTImageStorage,
+        SecondaryCaptureImageStorage,
+    )
+    return series.first.text("Modality") != "CT" and series.first.text("SOPClassUID") not in ct_alike
+
+
+def _has_places(series: Series) -> bool:
+    """Whether position and orientation of all images are told, and valid."""
+    try:
+        return bool(np.isfinite(series.positions_mm).all())
+    except ValueError:
+        return False
+
+
+def _looks_alike(series: Series, part: Series) -> bool:
+    """Whether images without places could be slices of a series: a dose report or a scout could not."""
+    first, second = series.first, part.first
+    alike = all(first.text(name) == second.text(name) for name in ("SOPClassUID", "Rows", "Columns"))
+    many = len(part.instances) > LARGEST_REPORT
+    of_one_kind = first.text("ImageType") == second.text("ImageType") or (
+        many and _size(series) == _size(part)
+    )
+    return alike and of_one_kind and "LOCALIZER" not in second.text("ImageType").upper()
 
 
 def _why_not_joined(series: Series, part: Series, rules: SeriesRules) -> str:
@@ -556,8 +600,13 @@ def _why_not_joined(series: Series, part: Series, rules: SeriesRules) -> str:
     if not _on_one_grid(series, part):
         near = not single and are_neighbours(own, others, rules.maximum_gap_ratio)
         return "they differ in image size, pixel size or orientation" if near else ""
+    unlike = no_slices(part, rules)
+    if unlike:
+        return unlike
     if single:
         return "a single slice"
+    if not are_parts(own, others, rules.maximum_gap_ratio):
+        return f"it has the same slices and {_beyond(series, part):.0f} more beyond the ends"
     if not follow_each_other([own, others], rules.maximum_gap_ratio):
         return "they overlap or alternate"
     return "they do not lie in line, or further series cover the same stretch"
@@ -569,18 +618,37 @@ def _of_one_source(first: Series, second: Series) -> bool:
 
 
 def _on_one_grid(first: Series, second: Series) -> bool:
-    return _size(first) == _size(second) and _same_orientation(first.first, second.first)
+    """Whether matrix, orientation and pixel size are equal; a pixel size that is absent differs from none."""
+    sizes = [
+        _size(series)[: None if first.first.pixel_spacing and second.first.pixel_spacing else 2]
+        for series in (first, second)
+    ]
+    return sizes[0] == sizes[1] and _same_orientation(first.first, second.first)
 
 
-def _beyond(series: Series, other: Series) -> int:
-    """Slices of another reconstruction beyond a series' ends, 0 where it does not have the same slices."""
-    if not _of_one_source(series, other) or not _on_one_grid(series, other):
+def _goes_on(series: Series, other: Series) -> bool:
+    """Whether another reconstruction goes on beyond a series' ends, by more than how these were set."""
+    return _beyond(series, other) > ENDS_ALIKE_SLICES
+
+
+def _beyond(series: Series, other: Series) -> float:
+    """How far another reconstruction reaches beyond a series' ends, in slices of the series.
+
+    It is 0 where the two do not have the same slices in the stretch that both cover: then the other is
+    another scan, such as an angiography. Thinner slices count for less: they begin nearer to the edge.
+    """
+    if not _on_one_grid(series, other):
         return 0
     normal = geometry.unit_directions(series.orientation)[2]
     own, others = series.places(normal).positions_mm, other.places(normal).positions_mm
-    if (np.abs(others[:, None] - own).min(axis=0) > SAME_POSITION_MM).any():
+    lowest, highest = others[0] - SAME_POSITION_MM, others[-1] + SAME_POSITION_MM
+    shared = own[(own >= lowest) & (own <= highest)]
+    if len(shared) == 0 or (np.abs(others[:, None] - shared).min(axis=0) > SAME_POSITION_MM).any():
         return 0
-    return int(np.count_nonzero((others < own[0] - SAME_POSITION_MM) | (others > own[-1] + SAME_POSITION_MM)))
+    beyond = np.count_nonzero((others < own[0] - SAME_POSITION_MM) | (others > own[-1] + SAME_POSITION_MM))
+    if min(len(own), len(others)) < 2:
+        return float(beyond)
+    return float(beyond * min(1, np.median(np.diff(others)) / np.median(np.diff(own))))
 
 
 def _stacked(series: Series) -> tuple[list[Instance], geometry.Geometry]:
