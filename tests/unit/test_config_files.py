@@ -80,3 +80,10 @@ def test_configurations_can_be_checked_by_hand(tmp_path: Path) -> None:
     assert (
         done.stderr.strip() == f"{twice}, key device: stands twice, in line 1 and in line 2; keep one of them"
     )
+
+
+def test_a_key_that_is_a_number_is_told_with_its_file(tmp_path: Path) -> None:
+    for name, text in (("top", "1: a\n"), ("within", "nnunet: {1: a, epochs: 1}\n")):
+        path = write(tmp_path, f"{name}.yaml", text)
+        with pytest.raises(BadInput, match=f"{name}.yaml, key .*1: a key must be text"):
+            config_files.read([REPOSITORY / "config/demo.yaml", path], {})

@@ -368,6 +368,33 @@ def test_transforms_that_contradict_each_other_are_refused(models: list[Path], t
     assert {path.name for path in (tmp_path / "out").glob("*.gz")} == {"fine.nii.gz"}
 
 
+def test_a_size_that_no_head_has_is_refused_and_costs_no_other(models: list[Path], tmp_path: Path) -> None:
+    """All transforms agree on it: defaults, a unit that is not meant, a gap of metres."""
+
+    def scaled(*factors: float) -> Callable[[nibabel.Nifti1Image], nibabel.Nifti1Image]:
+        def change(image: nibabel.Nifti1Image) -> nibabel.Nifti1Image:
+            found = nibabel.Nifti1Image(image.dataobj, image.affine @ np.diag([*factors, 1]))
+            found.set_qform(found.affine, 1)
+            return found
+
+        return change
+
+    scans = [
+        nifti_with(tmp_path / "gap.nii.gz", scaled(1, 1, 1000)),
+        nifti_with(tmp_path / "ones.nii.gz", scaled(1 / 4, 1 / 3.5, 1 / 6)),
+        nifti_with(tmp_path / "metre.nii.gz", lambda image: image.header.set_xyzt_units("meter")),
+        nifti_with(tmp_path / "micron.nii.gz", lambda image: image.header.set_xyzt_units("micron")),
+        write_nifti(tmp_path / "fine.nii.gz"),
+    ]
+    predict(tmp_path / "out", models[:1], *scans)
+    reasons = {name: row["reason"] for name, row in table(tmp_path / "out").items()}
+    assert reasons.pop("fine") == ""
+    assert "voxels of 4 x 3.5 x 6000 mm" in reasons["gap"]
+    assert "the scan 18 x 20 x 12 mm" in reasons["ones"]
+    assert "voxels of 4000 x 3500 x 6000 mm" in reasons["metre"]
+    assert "voxels of 0.004 x 0.0035 x 0.006 mm" in reasons["micron"]
+
+
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 def test_the_label_map_carries_the_transforms_of_its_scan(
     models: list[Path], tmp_path: Path, kind: Any
@@ -378,6 +405,7 @@ def test_the_label_map_carries_the_transforms_of_its_scan(
     image = kind(np.flip(head().transpose(), 0), sheared @ np.diag([-1, 1, 1, 1]))
     image.header.set_xyzt_units("mm", "sec")
     image.set_sform(image.affine, 2)
+    image.set_qform(image.affine, 1)
     nibabel.save(image, tmp_path / "ct.nii.gz")
     predict(tmp_path / "out", models[:1], tmp_path / "ct.nii.gz")
     row = table(tmp_path / "out")["ct"]
@@ -417,6 +445,12 @@ def test_what_dcm2niix_makes_of_a_series_has_the_volumes_of_the_series(
     stored = np.asanyarray(nibabel.load(tmp_path / "out" / "converted.nii.gz").dataobj)
     assert (stored > 0).any()
     np.testing.assert_array_equal(np.flip(stored.transpose(), 1), labels[0], "dcm2niix turns rows over")
+    if tilt_deg:  # saved again with its affine alone, it no longer says which volume is right
+        written = nibabel.load(tmp_path / "converted.nii.gz")
+        again = nibabel.Nifti1Image(np.asanyarray(written.dataobj), written.affine)
+        nibabel.save(again, tmp_path / "again.nii.gz")
+        predict(tmp_path / "again", models[:1], tmp_path / "again.nii.gz", tmp_path / "series")
+        assert "without a qform nothing says which is right" in table(tmp_path / "again")["again"]["reason"]
 
 
 def test_what_is_no_scan_is_told_in_its_own_words_and_costs_no_other(

@@ -14,7 +14,14 @@ from nibabel.eulerangles import euler2mat
 from nibabel.orientations import inv_ornt_aff
 
 from headct.nifti import Unreadable
-from headct.nifti_geometry import LPS, Placement, perpendicular_gap, placement, tilt_deg
+from headct.nifti_geometry import (
+    LPS,
+    Placement,
+    check_scan,
+    perpendicular_gap,
+    placement,
+    tilt_deg,
+)
 
 SHAPE = (9, 8, 7)
 SPACING = np.array([0.48, 0.46, 5.0])
@@ -236,3 +243,80 @@ def test_a_shortened_column_that_nothing_proves_is_refused_with_both_volumes() -
     message = refusal(header(SPACING, short, in_plane, codes=(2, 1)))
     assert f"{volume_mm3(short):.4f}" in message
     assert f"{volume_mm3(true):.4f}" in message
+
+
+HEAD = (256, 240, 28)
+
+
+def stored(turn: Any) -> tuple[int, int, int]:
+    """The shape of the head's array with its axes turned."""
+    x, y, z = (HEAD[axis] for axis in np.argsort(turn[:, 0]))
+    return x, y, z
+
+
+def placement_of_scan(of: nibabel.Nifti1Header, shape: tuple[int, int, int]) -> Placement:
+    found = placement(of, shape)
+    check_scan(found, of)
+    return found
+
+
+def refusal_of_scan(of: nibabel.Nifti1Header, shape: tuple[int, int, int] = HEAD) -> str:
+    with pytest.raises(Unreadable) as caught:
+        placement_of_scan(of, shape)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("turn", TURNS[::5], ids=str)
+@pytest.mark.parametrize(
+    ("spacing", "units", "words"),
+    [
+        ((0.9, 0.8, 5000), "mm", ("voxels of 0.9 x 0.8 x 5000 mm", "0.1 to 25 mm")),
+        ((0.9, 0.8, 0.005), "mm", ("voxels of 0.9 x 0.8 x 0.005 mm", "0.1 to 25 mm")),
+        ((1, 1, 1), "mm", ("the scan 256 x 240 x 28 mm", "50 to 700 mm high")),
+        ((0.2, 0.2, 5), "mm", ("the scan 51.2 x 48 x 140 mm", "60 to 700 mm wide")),
+        ((4, 4, 5), "mm", ("the scan 1024 x 960 x 140 mm", "60 to 700 mm wide")),
+        ((0.9, 0.8, 25), "mm", ()),
+        ((0.9, 0.8, 25.4), "mm", ("voxels of 0.9 x 0.8 x 25.4 mm",)),
+        ((0.9, 0.8, 5), "micron", ("voxels of 0.0009 x 0.0008 x 0.005 mm", "unit of length")),
+        ((0.9, 0.8, 5), "meter", ("voxels of 900 x 800 x 5000 mm", "unit of length")),
+        ((0.0009, 0.0008, 0.005), "meter", ()),
+        ((900, 800, 5000), "micron", ()),
+    ],
+)
+def test_a_size_that_no_head_has_is_refused_though_the_header_agrees_with_itself(
+    spacing: Any, units: str, words: tuple[str, ...], turn: Any
+) -> None:
+    """However the axes are stored; the values are those of axial slices."""
+    shape = stored(turn)
+    matrix = np.diag([*spacing, 1.0]) @ inv_ornt_aff(turn, HEAD)
+    of = header(np.linalg.norm(matrix[:3, :3], axis=0), matrix, units=units)
+    of.set_data_shape(shape)
+    if words:
+        message = refusal_of_scan(of, shape)
+        assert [word for word in words if word not in message] == [], message
+    else:
+        mm = {"mm": 1, "meter": 1000, "micron": 0.001}[units]
+        np.testing.assert_allclose(
+            placement_of_scan(of, shape).extent_mm, np.array(HEAD) * spacing * mm, rtol=1e-5
+        )
+
+
+@settings(max_examples=100, deadline=None)
+@given(tilt=st.floats(5, 30), z=angles, turn=st.sampled_from(TURNS), short=st.booleans())
+def test_a_sheared_sform_alone_is_refused_with_both_volumes(
+    tilt: float, z: float, turn: Any, short: bool
+) -> None:
+    """dcm2niix's file saved again without its qform looks like an honest one, whatever the order of axes."""
+    shape = stored(turn)
+    true = tilted(tilt, euler2mat(z, 0, 0))[0]
+    if short:
+        true[:3, 2] *= np.cos(np.radians(tilt))
+    true = true @ inv_ornt_aff(turn, HEAD)
+    sizes = np.linalg.norm(true[:3, :3], axis=0)
+    message = refusal_of_scan(header(sizes, true), shape)
+    assert f"{volume_mm3(true):.4f} mm³ by the determinant" in message
+    assert f"{np.prod(sizes):.4f} mm³ by pixdim" in message
+    with_qform = placement_of_scan(header(sizes, true, true), shape)
+    assert "tilted" in with_qform.flags, "nibabel's qform says which is right"
+    sizes[int(turn[2, 0])] = volume_mm3(true) / (SPACING[0] * SPACING[1])
+    assert "tilted" in placement_of_scan(header(sizes, true), shape).flags, "pixdim has the gap"

@@ -55,6 +55,12 @@ def test_keys_within_lists_are_looked_at_and_aliases_once(tmp_path: Path) -> Non
         (b"a:\n  b: 1\n\tc: 1\n", "line 3 is indented with a tab"),
         (b"a: [1\nb: 2\n", "not valid YAML, line 2"),
         (b"a: 1\n---\na: 2\n", "single document"),
+        (b"a:\n  1: b\n", "key a.1: a key must be text, and in line 2 YAML reads one of the kind 'int'"),
+        (b"no: b\n", "key no: a key must be text, and in line 1 YAML reads one of the kind 'bool'"),
+        (b"2020-01-01: b\n", "of the kind 'timestamp'"),
+        (b"a: " + b"[" * 60 + b"]" * 60, "line 1 is nested more than 50 levels deep"),
+        (b"a: " + b"[" * 200_000 + b"]" * 200_000, "more than 50 levels deep"),
+        (b"b: 1\na: " + b"{a: " * 60 + b"}" * 60, "line 2 is nested more than 50 levels deep"),
     ],
 )
 def test_other_encodings_and_tabs_are_told_in_one_line(tmp_path: Path, content: bytes, words: str) -> None:

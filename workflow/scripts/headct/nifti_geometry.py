@@ -43,6 +43,15 @@ STRAIGHT_DEG = 0.1
 RIGHT_ANGLE_DEG = 0.5
 """How far the rows and columns of a slice may be from right angles."""
 
+VOXEL_MM = (0.1, 25.0)
+"""Sides of a voxel of CT, whose detectors resolve no less, and whose slices are no thicker."""
+
+FIELD_MM = (60.0, 700.0)
+"""Width and depth of a scan: the head of a preterm infant, and the widest field that scanners reconstruct."""
+
+HEIGHT_MM = (50.0, 700.0)
+"""Along the slices' normal: a slab of less holds no head, and CT of head and neck is far shorter than 700."""
+
 ROUNDING = 1e-5
 """Of what float32 holds, relative."""
 
@@ -83,6 +92,18 @@ class Placement:
     def gap_mm(self) -> float:
         """Distance between neighbouring axial slices, perpendicular to them."""
         return perpendicular_gap(self.lps_affine)
+
+    @property
+    def lps_shape(self) -> NDArray[np.int64]:
+        """Columns, rows and axial slices."""
+        sizes = np.empty(3, np.int64)
+        sizes[self._orientation[:, 0].astype(int)] = self.shape
+        return sizes
+
+    @property
+    def extent_mm(self) -> Matrix:
+        """Width, depth, and height along the normal of the axial slices, from edge to edge."""
+        return self.lps_shape * np.array([*self.pixel_mm, self.gap_mm])
 
     def to_lps(self, values: NDArray[Any]) -> NDArray[Any]:
         """A stored array (x, y, z) as (z, y, x) in LPS order: turned and flipped, not resampled."""
@@ -136,6 +157,18 @@ def placement(header: Header, shape: tuple[int, int, int]) -> Placement:
     return found
 
 
+def check_scan(found: Placement, header: Header) -> None:
+    """What a head CT by itself must meet, too: no series of DICOM vouches for the size of its voxels.
+
+    Raises:
+        Unreadable: with the values, voxels or a scan of a size that no head CT has, or two volumes of a voxel
+            of which nothing says which is right.
+    """
+    _refuse_size_of_no_head(found)
+    if header["qform_code"] == 0:
+        _refuse_ambiguous_shear(found, _spacing(header))
+
+
 def perpendicular_gap(affine: Matrix) -> float:
     """Distance between neighbouring planes of the first two axes."""
     normal = np.cross(affine[:3, 0], affine[:3, 1])
@@ -147,6 +180,38 @@ def tilt_deg(affine: Matrix) -> float:
     normal = np.cross(affine[:3, 0], affine[:3, 1])
     angle = angle_deg(normal, affine[:3, 2])
     return min(angle, 180 - angle)
+
+
+def _refuse_size_of_no_head(found: Placement) -> None:
+    voxel_mm, extent_mm = np.array([*found.pixel_mm, found.gap_mm]), found.extent_mm
+    lowest_mm, highest_mm = np.array([FIELD_MM, FIELD_MM, HEIGHT_MM]).T
+    if not ((voxel_mm >= VOXEL_MM[0]) & (voxel_mm <= VOXEL_MM[1])).all():
+        fault = f"sides of a voxel are {VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm"
+    elif not ((extent_mm >= lowest_mm) & (extent_mm <= highest_mm)).all():
+        fault = (
+            f"a scan is {FIELD_MM[0]:g} to {FIELD_MM[1]:g} mm wide and deep and {HEIGHT_MM[0]:g} to "
+            f"{HEIGHT_MM[1]:g} mm high"
+        )
+    else:
+        return
+    raise Unreadable(
+        f"no head CT is of the size in its header: voxels of {_times(voxel_mm)} mm, the scan "
+        f"{_times(extent_mm)} mm; {fault}. Its spacing or its unit of length is wrong: convert the scan again"
+    )
+
+
+def _refuse_ambiguous_shear(found: Placement, spacing: Matrix) -> None:
+    """A sheared sform alone, whose columns are as long as pixdim says.
+
+    Its third column may be the way of the table, or the gap perpendicular to the slices (dcm2niix).
+    """
+    by_sform, by_pixdim = abs(np.linalg.det(found.affine[:3, :3])), np.prod(spacing)
+    if by_pixdim > by_sform * (1 + SPACING_TOLERANCE):
+        raise Unreadable(
+            f"a voxel has {by_sform:.4f} mm³ by the determinant of its sheared sform and {by_pixdim:.4f} mm³ "
+            "by pixdim, and without a qform nothing says which is right (of a tilted gantry dcm2niix writes "
+            "a sform that is too small): convert the scan again, or save it with its qform"
+        )
 
 
 def _spacing(header: Header) -> Matrix:
@@ -214,20 +279,19 @@ def _checked(
     has_short_column = tilt_deg(sform) > STRAIGHT_DEG and abs(lengths[2] - spacing[2]) < abs(
         gaps[2] - spacing[2]
     )
-    if _apart(in_plane, qform, shape) <= tolerance:
-        if not has_short_column:
+    in_plane_mm, nearest_mm = _apart(in_plane, qform, shape), _apart(nearest, qform, shape)
+    if min(in_plane_mm, nearest_mm) <= tolerance:
+        if not has_short_column or nearest_mm < in_plane_mm:  # under a small tilt, both may be near
             return sform, ()
         restored = sform.copy()
         restored[:3, 2] *= spacing[2] / gaps[2]
         return restored, ("slice_axis_restored",)
-    if _apart(nearest, qform, shape) <= tolerance:
-        return sform, ()
     if header["sform_code"] == header["qform_code"] or (
         io_orientation(sform).tolist() != io_orientation(qform).tolist()
     ):
         raise Unreadable(
             f"sform and qform contradict each other: they place the same voxel up to "
-            f"{_apart(nearest, qform, shape):.1f} mm apart (sform {sform[:3].round(3).tolist()}, qform "
+            f"{nearest_mm:.1f} mm apart (sform {sform[:3].round(3).tolist()}, qform "
             f"{qform[:3].round(3).tolist()})"
         )
     if has_short_column:

@@ -1,7 +1,8 @@
 """YAML as people write it by hand: configurations, the analysis plan, schemas, checklists.
 
 What PyYAML takes without a word is refused here: a key that stands twice in a mapping, of which it
-keeps the last. Faults name the file, and the lines.
+keeps the last, and a key that it takes for a number, a date or a truth value. Faults name the file, and
+the lines.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from headct.problems import BadInput, Problem
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The schemas are read at the start of every job: in C a tenth of the time, where PyYAML has it."""
 
+KEYS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+"""Kinds of key: text, and the merge of another mapping."""
+
+DEEPEST = 50
+"""Levels of nesting; what people write by hand has ten, and more exhausts what handles it level by level."""
+
 TAB_FIRST = re.compile(r" *\t")
 
 
@@ -26,13 +33,15 @@ def read(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        BadInput: the file is not plain UTF-8, no valid YAML, or has a key twice in one mapping.
+        BadInput: the file is not plain UTF-8, no valid YAML, nested too deeply, or has a key that is no text
+            or stands twice in one mapping.
     """
     file, text = str(path), _text(path)
     loader = LOADER(text)
     try:
+        _refuse_deep(text, file)
         root = loader.get_single_node()
-        problems = list(_repeated_keys(root, file, "", set()))
+        problems = list(_faults(root, file, "", set()))
         if problems:
             raise BadInput(problems)
         return None if root is None else loader.construct_document(root)
@@ -40,6 +49,17 @@ def read(path: Path) -> Any:
         raise BadInput([Problem(file, _not_valid(error, text))]) from error
     finally:
         loader.dispose()
+
+
+def _refuse_deep(text: str, file: str) -> None:
+    """Before anything goes down level by level: libyaml would end the process where its stack ends."""
+    depth = 0
+    for event in yaml.parse(text, LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            assert event.start_mark is not None  # none is for events that are made, not read
+            message = f"line {event.start_mark.line + 1} is nested more than {DEEPEST} levels deep"
+            raise BadInput([Problem(file, message)])
 
 
 def _text(path: Path) -> str:
@@ -56,14 +76,14 @@ def _text(path: Path) -> str:
         raise BadInput([Problem(str(path), message)]) from error
 
 
-def _repeated_keys(node: yaml.Node | None, file: str, at: str, seen: set[int]) -> Iterator[Problem]:
-    """Keys that stand twice in one mapping; ``at`` is the key of the node, ``seen`` the nodes looked at."""
+def _faults(node: yaml.Node | None, file: str, at: str, seen: set[int]) -> Iterator[Problem]:
+    """Keys that stand twice or are no text; ``at`` is the key of the node, ``seen`` the nodes looked at."""
     if node is None or id(node) in seen:  # an alias leads to a node that was looked at
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for place, part in enumerate(node.value):
-            yield from _repeated_keys(part, file, f"{at}{place}.", seen)
+            yield from _faults(part, file, f"{at}{place}.", seen)
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
@@ -72,8 +92,12 @@ def _repeated_keys(node: yaml.Node | None, file: str, at: str, seen: set[int]) -
                 if key.value in lines:
                     message = f"stands twice, in line {lines[key.value]} and in line {line}; keep one of them"
                     yield Problem(file, message, key=f"{at}{key.value}")
+                if key.tag not in KEYS:
+                    kind = key.tag.rpartition(":")[2]
+                    message = f"a key must be text, and in line {line} YAML reads one of the kind '{kind}'"
+                    yield Problem(file, f"{message}; quote it", key=f"{at}{key.value}")
                 lines.setdefault(key.value, line)
-                yield from _repeated_keys(value, file, f"{at}{key.value}.", seen)
+                yield from _faults(value, file, f"{at}{key.value}.", seen)
 
 
 def _not_valid(error: yaml.YAMLError, text: str) -> str:

@@ -9,7 +9,8 @@ which. They know nothing of how a number is computed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from headct.artefacts import read_json, read_tsv, without_marks
 from headct.audit.lineage import Study
 from headct.audit.records import Record
 from headct.labels import LABELS
+from headct.problems import BadInput, Problem
 from headct.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
 
 Row = Mapping[str, str]
@@ -33,6 +35,10 @@ OUT_OF_FOLD = "out_of_fold"
 """Name of the table of held-out training scans, whose metrics have a folder of their own."""
 
 CASES = ("best_cases", "worst_cases")
+
+TEXTS_OF_METRICS = ("model", "scan_id", "label", "failure")
+NUMBERS_OF_METRICS = ("seed", "dice", "reference_ml", "predicted_ml")
+"""Columns of ``results/metrics`` that rows are chosen by, or that every answer shows."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +101,18 @@ class Tables:
 
     def _text(self, path: str) -> pd.DataFrame:
         """Every cell as it stands in the file, without marks before formulas."""
-        table = pd.read_csv(self.study.file(path), sep="\t", dtype=str, keep_default_na=False)
-        return without_marks(table)
+        with _told(path):
+            table = pd.read_csv(self.study.file(path), sep="\t", dtype=str, keep_default_na=False)
+            return without_marks(table)
 
     def _numbers(self, path: str) -> pd.DataFrame:
         """The table with its numbers as numbers."""
-        return read_tsv(self.study.file(path), model=str, failure=str)
+        with _told(path):
+            return read_tsv(self.study.file(path), model=str, failure=str)
 
     def _cells(self, path: str) -> Sequence[Row]:
-        return [{str(key): text for key, text in row.items()} for row in self.text(path).to_dict("records")]
+        records = self.text(path).to_dict("records")
+        return [_Cells(path, {str(key): text for key, text in row.items()}) for row in records]
 
     def row(self, place: Place) -> Row:
         """The whole row of a cell."""
@@ -129,6 +138,7 @@ class Tables:
     def _measured(self, path: str, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
         """Rows of metrics: of a model, or its first seed; of a lesion, or all; of some scans, or one."""
         frame = self.numbers(path)
+        _refuse_other_columns(path, frame)
         frame = frame[frame["model"] == model]
         how = [model]
         if first_seed and frame["seed"].notna().any():
@@ -153,6 +163,39 @@ class Tables:
         """The cohort's scans that are in the split, with their set."""
         split = self.numbers("results/cohort/split.tsv")[["scan_id", "set"]]
         return self.numbers("results/cohort/cohort.tsv").merge(split, on="scan_id")
+
+
+class _Cells(dict[str, str]):
+    """A row; the file may come from anybody, and need not have the columns that its name promises."""
+
+    def __init__(self, path: str, cells: Row):
+        super().__init__(cells)
+        self.path = path
+
+    def __missing__(self, column: str) -> str:
+        raise BadInput([Problem(self.path, "the table has no such column", key=column)])
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What pandas can't read is one clear error that names the file."""
+    try:
+        yield
+    except ValueError as error:  # a quote that never ends, rows of other lengths, no UTF-8, nothing
+        message = f"can't be read as a table: {' '.join(str(error).split())}"
+        raise BadInput([Problem(path, message)]) from error
+
+
+def _refuse_other_columns(path: str, frame: pd.DataFrame) -> None:
+    absent = [key for key in (*TEXTS_OF_METRICS, *NUMBERS_OF_METRICS) if key not in frame]
+    problems = [Problem(path, "the table has no such column", key=key) for key in absent]
+    problems += [
+        Problem(path, "the column must be numbers", key=key)
+        for key in NUMBERS_OF_METRICS
+        if key in frame and not pd.api.types.is_numeric_dtype(frame[key])
+    ]
+    if problems:
+        raise BadInput(problems)
 
 
 # -- copies ------------------------------------------------------------------------------------------

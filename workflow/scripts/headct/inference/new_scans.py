@@ -121,6 +121,10 @@ class NewScan:
             if min(values.shape) == 1:
                 raise nifti.Unreadable("a single slice: its thickness, and so any volume, stands nowhere")
             placed = nifti_geometry.placement(volume.header, values.shape)
+            if (n := int(placed.lps_shape[2])) < self.rules.minimum_slices:
+                needed = self.rules.minimum_slices
+                raise nifti.Unreadable(f"too few slices: {n}, at least {needed} are needed")
+            nifti_geometry.check_scan(placed, volume.header)
         except nifti.Unreadable as error:
             raise self._refused(str(error)) from None
         if lacking := int(np.count_nonzero(~np.isfinite(values))):
@@ -129,8 +133,6 @@ class NewScan:
                 "-1000 HU"
             )
         hu = np.ascontiguousarray(placed.to_lps(to_int16(values)))
-        if len(hu) < self.rules.minimum_slices:
-            raise self._refused(f"too few slices: {len(hu)}, at least {self.rules.minimum_slices} are needed")
         doubts = sorted(ingest.doubts_about_hu(hu))
         if doubts:  # as for DICOM without rescale attributes: nothing else says that these are HU
             raise self._refused(
