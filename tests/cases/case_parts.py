@@ -507,3 +507,36 @@ def scouts_and_report(root: Path) -> Expected:
     )
     write(root, head(3), into="report", series=99, change=page)
     return included(None, "other_series_in_folder")
+
+
+def build_days_without_acquisition_date(root: Path, keyword: str) -> Expected:
+    """Both lack Acquisition Date; the older one is DERIVED, so that a criterion would decide."""
+    for number, day in ((2, "20200311"), (3, "20200310")):
+        told = {"AcquisitionDate": None, keyword: f"{day}101500" if keyword.endswith("Time") else day}
+        kind = setting(ImageType=["DERIVED" if number == 3 else "ORIGINAL", "PRIMARY", "AXIAL"])
+        write(root, head() + number, into=str(number), series=number, change=both(setting(**told), kind))
+    return error("no criterion decides between patients, studies or days")
+
+
+family(
+    "two days without Acquisition Date",
+    "two scans of one Study Instance UID and Study Date, told apart by {member} only",
+    ["AcquisitionDateTime", "ContentDate"],
+    build_days_without_acquisition_date,
+)
+
+
+@case("bone reconstructed on the day after the scan: one day of acquisition")
+def reconstructed_later(root: Path) -> Expected:
+    acquired = setting(AcquisitionDate="20200310", ContentDate="20200310")
+    later = setting(AcquisitionDate="20200310", ContentDate="20200311", ConvolutionKernel="H60s")
+    write(root, into="soft", series=2, change=acquired)
+    write(root, head() + 4, into="bone", series=3, change=later)
+    return included(None, "other_series_in_folder")
+
+
+@case("nine slices of the baseline, and the whole follow-up of another study: which one did the rater see?")
+def baseline_cut_short(root: Path) -> Expected:
+    write(root, head(9), into="baseline", series=2, change=FIRST_STUDY)
+    write(root, head() + 3, into="follow-up", series=3, change=SECOND_STUDY)
+    return error("differ in Study Instance UID")

@@ -90,6 +90,8 @@ NEEDED = [
     "StudyTime",
     "AcquisitionDate",
     "AcquisitionTime",
+    "AcquisitionDateTime",
+    "ContentDate",
     "SeriesNumber",
     "AcquisitionNumber",
     "InstanceNumber",

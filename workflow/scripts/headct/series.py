@@ -61,7 +61,7 @@ LARGEST_REPORT = 3
 """So many pictures may a report have that are stored as CT images of the scan's size, without places."""
 
 SOURCES = {"PatientID": "Patient ID", "StudyInstanceUID": "Study Instance UID"}
-DAYS = {"StudyDate": "Study Date", "AcquisitionDate": "Acquisition Date"}
+DAYS = {"StudyDate": "Study Date", "AcquisitionDate": "Acquisition Date", "ContentDate": "Content Date"}
 ONE_SOURCE = {**SOURCES, "FrameOfReferenceUID": "Frame of Reference UID"}
 """Attributes in which all parts of a stack agree, and what messages call them; no value is told."""
 
@@ -150,6 +150,12 @@ class Series:
         if keyword not in self._values:  # perfusion has thousands of instances, and is compared often
             self._values[keyword] = {instance.text(keyword) for instance in self.instances}
         return self._values[keyword]
+
+    @cached_property
+    def acquisition_days(self) -> set[str]:
+        """The days of Acquisition Date, or of Acquisition DateTime where that is absent."""
+        days = {i.text("AcquisitionDate") or i.text("AcquisitionDateTime")[:8] for i in self.instances}
+        return days - {""}
 
     @cached_property
     def _values(self) -> dict[str, set[str]]:
@@ -355,7 +361,12 @@ def choose(
             refuse_parts_of_others(largest, candidates, rules, scan_id)
             reason = stray_slices(largest, candidates) or reason
         raise Ineligible(reason)
-    refuse_several_sources(fit, scan_id)
+    cut_short = [
+        series
+        for series in candidates
+        if reasons[id(series)].startswith(TOO_FEW) and len(series.instances) * 2 >= rules.minimum_slices
+    ]
+    refuse_several_sources(fit + cut_short, scan_id)
     criteria: dict[str, Criterion] = {
         **CRITERIA,
         "fits_mask": lambda series, rules: fits_mask(_stacked(series)[1]),
@@ -397,9 +408,10 @@ def choose(
 
 
 def refuse_several_sources(fit: list[Series], scan_id: str) -> None:
-    """Raise eligible series of several patients, studies or days: no criterion decides between them.
+    """Raise series of several patients, studies or days: no criterion decides between them.
 
-    A copy of another study's series, as after two de-identifications, competes with none.
+    Eligible ones, and those cut short that are too many slices for a test shot. A copy of another
+    study's series, as after two de-identifications, competes with none.
 
     Raises:
         BadInput: names the attribute, and lists the series by date.
@@ -427,15 +439,27 @@ def _is_sent_again(series: Series, earlier: Series) -> bool:
 
 
 def _differ(first: Series, second: Series, keyword: str) -> bool:
-    """Whether two series have no value of an attribute in common; a day that is absent differs from none."""
-    values = [series.values(keyword) - ({""} if keyword in DAYS else set()) for series in (first, second)]
+    """Whether two series have no value of an attribute in common; a day that is absent differs from none.
+
+    The content of a later reconstruction is of a later day: it counts only where an acquisition tells none.
+    """
+    if keyword == "ContentDate" and all(series.acquisition_days for series in (first, second)):
+        return False
+    values = [
+        series.acquisition_days
+        if keyword == "AcquisitionDate"
+        else series.values(keyword) - ({""} if keyword in DAYS else set())
+        for series in (first, second)
+    ]
     return all(values) and not values[0] & values[1]
 
 
 def _date_of(series: Series) -> tuple[list[str], tuple[float, float, str]]:
     """What orders series by time; compared, and never told."""
-    dates = [series.first.text(day) for day in DAYS]
-    times = [series.first.text(f"{day.removesuffix('Date')}Time") for day in DAYS]
+    first = series.first
+    acquired = first.text("AcquisitionDateTime")
+    dates = [first.text("StudyDate"), min(series.acquisition_days, default=""), first.text("ContentDate")]
+    times = [first.text("StudyTime"), first.text("AcquisitionTime"), acquired[8:]]
     return [next(filter(None, dates), ""), next(filter(None, times), "")], _order_of_series(series)
 
 
