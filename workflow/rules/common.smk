@@ -91,7 +91,9 @@ if not workflow.remote_exec:
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config, sheet.participants(SCANS)
     )
-    if not (workflow.dag_settings and workflow.dag_settings.forceall):
+    if not {"--forceall", "-F"} & set(
+        sys.argv
+    ):  # Snakemake tells a Snakefile no such setting while it reads it
         obstacles += study.forgotten(config)
     if obstacles:
         sys.exit(str(BadInput(obstacles)))
