@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,11 @@ def test_one_patient_under_two_participants_is_an_error_of_both(
     assert "s3 (row 4)" in table.loc["s1", "reason"]
     assert table.loc["s1", "reason"].startswith("same patient as another participant: ")
     assert "one participant_id" in caplog.text
+    told = re.sub(
+        r"\b[0-9a-f]{64}\b", "", (trial.outputs() + caplog.text).lower()
+    )  # digests hold any four digits
     for secret in (*SECRETS, "4471902", "1951", "mueller", "müller"):
-        assert secret.lower() not in (trial.outputs() + caplog.text).lower()
+        assert secret.lower() not in told
 
 
 DIFFERENT_PATIENTS = {

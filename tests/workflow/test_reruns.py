@@ -160,5 +160,5 @@ def test_an_ingest_edit_that_leaves_the_bytes_equal_trains_nothing(clone: Path, 
     assert plan(clone, target)["ingest"] > 1
     done = snake.run(*snake.DEMO, "--cores", "2", target, repository=clone)
     assert done.returncode == 0, done.stdout
-    assert "unet: already trained" in done.stdout
+    assert "train.json: done before" in done.stdout
     assert json.loads(record.read_text()) == before
