@@ -223,7 +223,7 @@ def test_nothing_that_lies_beside_the_configuration_is_sealed(clone: Path) -> No
     for name in (".env", "patients.csv", f"{CANARY}.txt"):
         (clone / "config" / name).write_text(f"PASSWORD={CANARY}\n")
     (clone / "resources/published/patients.tsv").write_text(CANARY)
-    (clone / "workflow/patients.py").symlink_to(clone / "config/patients.csv")
+    (clone / "workflow/link_to_sheet.py").symlink_to(clone / "config/patients.csv")
     words = ("--repository", ".", "--settings", "config/demo.yaml", "--plan", "config/analysis_plan.yaml")
     command = [sys.executable, "-m", "headct.audit", "seal", "demo/results", *words]
     environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
@@ -232,7 +232,7 @@ def test_nothing_that_lies_beside_the_configuration_is_sealed(clone: Path) -> No
     assert CANARY not in done.stdout + done.stderr
     assert finds(clone / "demo/results", patterns(*MARKERS), skip=own(clone / "demo")) == []
     sealed = {path.name for path in (clone / "demo/results").rglob("*")}
-    assert not sealed & {"scans.tsv", ".env", "patients.csv", "patients.tsv", "patients.py", "IM1.dcm"}
+    assert not sealed & {"scans.tsv", ".env", "patients.csv", "patients.tsv", "link_to_sheet.py", "IM1.dcm"}
     table = (clone / "demo/results" / seal.NOT_COPIED).read_text()
     assert {"config\t*.env\t1", "config\t*.csv\t1", "resources\t*.dcm\t1"} <= set(table.splitlines())
     ignored = subprocess.run(["git", "check-ignore", "config/scans.tsv"], cwd=snake.REPOSITORY)
