@@ -71,7 +71,7 @@ def test_a_forced_draw_changes_nothing(tmp_path: Path, drawn: dict[str, tuple]) 
 
 
 def test_a_failed_draw_leaves_the_former_split(tmp_path: Path, drawn: dict[str, tuple]) -> None:
-    (tmp_path / "given.tsv").write_text("scan_id\tset\ns0\ttest\n")
+    (tmp_path / "given.tsv").write_text("scan_id\tset\ns0\ttest\ns1\ttrain\n")
     before = (tmp_path / SPLIT).read_bytes()
     status, said, _ = draw(tmp_path, file="given.tsv")
     assert status == 1
