@@ -71,6 +71,7 @@ onerror:
         for job in workflow.scheduler.failed
     ]
     if failed:
+        failures.remember(output for job in workflow.scheduler.failed for output in job.output)
         said = "".join(Path(file).read_text(encoding="utf-8") for file in log)
         print(failures.report(failed, said), file=sys.stderr)
 

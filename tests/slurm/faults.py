@@ -24,7 +24,7 @@ PID_FILES = Path("/run/slurm-tests")
 def cancelled(study: Study, model: str) -> None:
     """`scancel` of the job."""
     job = study.job_of(model)
-    slurm("scancel", job)
+    _scancel(job)
     wait_for(lambda: job not in study.live_jobs(), "the end of a cancelled job", 60)
 
 
@@ -39,14 +39,14 @@ def training_killed(study: Study, model: str) -> None:
 
 def step_killed(study: Study, model: str) -> None:
     """`kill -9` of all processes of the job step."""
-    slurm("scancel", "--signal=KILL", f"{study.job_of(model)}.0")
+    _scancel("--signal=KILL", f"{study.job_of(model)}.0")
     _wait_for_the_end_of(study, model)
 
 
 def warned(study: Study, model: str) -> None:
     """The signal that announces the end of the job's time (`sbatch --signal`), at another time."""
     before = study.restarts(model)
-    slurm("scancel", "--signal=TERM", study.job_of(model))
+    _scancel("--signal=TERM", study.job_of(model))
     wait_for(lambda: study.restarts(model) > before, "the requeue of a warned training", 60)
 
 
@@ -95,6 +95,18 @@ def snakemake_killed(study: Study, model: str) -> None:
     study.resume()
     if live:
         wait_for(lambda: "jobs of the former run" in study.output(), "make resume to wait for live jobs", 60)
+
+
+def _scancel(*words: str) -> None:
+    """`scancel`, again for as long as Slurm answers "can not be altered now, try again later"."""
+
+    def is_taken() -> bool:
+        done = subprocess.run(["scancel", *words], text=True, capture_output=True)
+        if done.returncode and "try again later" not in done.stderr:
+            raise RuntimeError(f"scancel {' '.join(words)}: {done.stderr}")
+        return done.returncode == 0
+
+    wait_for(is_taken, "Slurm to take a signal", 60)
 
 
 def _wait_for_the_end_of(study: Study, model: str) -> None:

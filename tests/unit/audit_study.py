@@ -24,7 +24,7 @@ def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] 
         inputs=[Path(path) for path in inputs],
         outputs=[Path(path) for path in outputs],
         log=Path(f"results/logs/{rule}.log"),
-        once=None,
+        once=False,
     )
     options.log.parent.mkdir(parents=True, exist_ok=True)
     options.log.write_text(f"{rule} is done\n")

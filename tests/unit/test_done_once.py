@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headct import failures
 from headct.audit import ledger, record
 
 OUTPUT = Path("results/metrics/unet.tsv")
@@ -27,16 +28,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     INPUT.write_text("scan_id\tset\ns1\ttest\n")
 
 
-def score(*words: str, last_failure: int = 0, fails: bool = False) -> bool:
+def score(*words: str) -> bool:
     """Run the job that scores, as Snakemake would; whether it did anything."""
     options = Namespace(
-        rule="metrics", wildcards="model=unet", inputs=[INPUT], outputs=[OUTPUT], log=LOG, once=last_failure
+        rule="metrics", wildcards="model=unet", inputs=[INPUT], outputs=[OUTPUT], log=LOG, once=True
     )
     LOG.parent.mkdir(parents=True, exist_ok=True)
     LOG.write_text("said\n")
     with record.kept(options, Namespace(), words or WORDS) as to_do:
-        if fails:
-            raise ZeroDivisionError
         if to_do:
             OUTPUT.write_text("scan_id\tdice\ns1\t0.81\n")
     return to_do
@@ -88,14 +87,13 @@ def test_other_settings_are_another_job(study: None) -> None:
     assert score("--model", "unet", "--settings", "{}")
 
 
-def test_a_failure_is_told_to_snakemake_until_a_try_succeeds(study: None) -> None:
+def test_failures_are_remembered_by_output_and_a_damaged_memory_is_none(study: None) -> None:
     """Without it Snakemake, which puts the former output back, takes a failed job for a finished one."""
-    assert record.last_failure(LOG) == 0
-    assert score()
-    assert record.last_failure(LOG) == 0
-    with pytest.raises(ZeroDivisionError):
-        score("--model", "unet", "--settings", "{}", fails=True)
-    failed = record.last_failure(LOG)
-    assert failed > 0
-    assert score(last_failure=failed)
-    assert record.last_failure(LOG) == failed, "the same from now on, so that the job is not run again"
+    assert failures.remembered() == {}
+    failures.remember(["a.tsv"])
+    first = failures.remembered()["a.tsv"]
+    failures.remember(["b.tsv"])
+    assert failures.remembered()["a.tsv"] == first, "the same from now on, so that the job is not run again"
+    for damaged in ("{", "[1]", ""):
+        failures.MEMORY.write_text(damaged)
+        assert failures.remembered() == {}

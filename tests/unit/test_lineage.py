@@ -41,7 +41,6 @@ def write_record(
             "scheduler": None,
             "resumed": None,
             "opening": None,
-            "last_failure": None,
         },
         "workflow": {
             "version": "1",

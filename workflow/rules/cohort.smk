@@ -39,7 +39,7 @@ rule split:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("results/logs/split.log"),
+        last_failure=last_failure,
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:

@@ -54,6 +54,7 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
+FAILURES = failures.remembered()
 # Modules that change no result; of the configuration, what it says is in the parameters.
 WATCHING = ["headct.audit.record", "headct.audit.ledger", "headct.configuration"]
 STATISTICS = [
@@ -120,14 +121,14 @@ def recorded(command, once=False):
     its rule has ``last_failure`` among its parameters.
     """
     said = "--log {log} --inputs {input:q} --outputs {output:q} --wildcards '{wildcards}'"
-    said += " --once {params.last_failure}" * once
+    said += " --once" * once
     # The rule stands in braces of its own, for snakemake --lint knows no {rule}, which is what says it.
     return f"{command} {said} --rule '{{{{{{rule}}}}}}'"
 
 
-def last_failure(log):
-    """When the job with this log last failed, as a parameter of a rule that is done once."""
-    return lambda wildcards: record.last_failure(Path(log.format(**wildcards)))
+def last_failure(wildcards, output):
+    """When the job with this output last failed, as a parameter of a rule that is done once."""
+    return FAILURES.get(output[0], 0)
 
 
 def framework_of(model):

@@ -14,7 +14,7 @@ rule surface_tolerance:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("results/logs/surface_tolerance.log"),
+        last_failure=last_failure,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.tolerance"),
     shell:
@@ -41,7 +41,7 @@ rule metrics:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("results/logs/metrics/{model}.log"),
+        last_failure=last_failure,
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
@@ -72,7 +72,7 @@ use rule metrics as metrics_out_of_fold with:
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
-        last_failure=last_failure("results/logs/metrics/out-of-fold/{model}.log"),
+        last_failure=last_failure,
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
@@ -116,7 +116,7 @@ rule second_readings:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("results/logs/metrics/second-reading.log"),
+        last_failure=last_failure,
         tolerance=tolerance_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),

@@ -36,7 +36,7 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     option.add_argument("--wildcards", default="")
     option.add_argument("--inputs", nargs="*", type=Path, default=[])
     option.add_argument("--outputs", nargs="*", type=Path, default=[])
-    option.add_argument("--once", type=int, metavar="LAST_FAILURE")
+    option.add_argument("--once", action="store_true")
     job, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
     parser.epilog = "--log FILE: everything that the step prints goes there, too"
     console = _divert_output(job.log)

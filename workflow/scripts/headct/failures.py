@@ -1,17 +1,41 @@
-"""What failed in a run, told once at its end: the job, where its log is, and how that ends."""
+"""What failed in a run: told once at its end, with the log of each job, and remembered for the next run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headct.artefacts import read_json, write_json
 from headct.terminal import visible_lines
 
 LAST_LINES = 10
 WIDTH = 300
 """Characters of a line that are shown; a traceback may quote a long command."""
+MEMORY = Path(".snakemake/failures.json")
+"""Beside what Snakemake itself remembers, and lost with it: then every job is looked at again anyway."""
+
+
+def remember(outputs: Iterable[str]) -> None:
+    """Note that the jobs which were to make these outputs have failed, at the end of a run.
+
+    Snakemake puts former outputs marked update() back after a failure, and takes them for made. As a
+    parameter of the rule, the time of its last failure brings such a job back. Only a run's end
+    changes it: within a run it is the same for Snakemake itself and for its jobs on the nodes of a cluster.
+    """
+    now = time.time_ns()
+    write_json(remembered() | {str(output): now for output in outputs}, MEMORY)
+
+
+def remembered() -> dict[str, int]:
+    """By output, when the job that makes it last failed (nanoseconds since 1970)."""
+    try:
+        known = read_json(MEMORY)
+    except (OSError, ValueError):  # no job has failed yet, or the file is damaged
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 @dataclass(frozen=True, order=True)

@@ -138,19 +138,6 @@ class Job:
         return {_relative(path): digest for path, digest in sorted((own | listed).items())}
 
 
-def last_failure(log: Path) -> int:
-    """When the last try of a job with ``--once`` failed (nanoseconds since 1970), by its log.
-
-    0 if none did; once a try has succeeded, what its record says. Snakemake puts former outputs marked
-    update() back after a failure, and takes them for made: as a parameter of the rule, this number brings
-    the job back.
-    """
-    path = record_of(log)
-    if path.is_file():
-        return int(read_json(path).get("last_failure") or 0)
-    return log.stat().st_mtime_ns if log.is_file() else 0
-
-
 def record_of(log: Path) -> Path:
     """Where a job's record is: as its log, in another folder."""
     return RECORDS / log.relative_to(LOGS).with_suffix(".json")
@@ -173,23 +160,27 @@ def kept(options: argparse.Namespace, arguments: argparse.Namespace, words: Sequ
     wildcards = dict(pair.split("=", 1) for pair in options.wildcards.split(",") if pair)
     job = Job(options.rule, wildcards, options.inputs, options.outputs, options.log)
     inputs = job.input_digests()
-    if options.once is not None:
-        at_start = _at_start()
+    start = read_json(START) if START.is_file() else {}
+    if options.once:
+        at_start = start.get("modules", {})  # none where a step is run by hand
         outputs = map(_relative, job.outputs)
         if done.is_done(job.record, _command(words), inputs, outputs, lambda name: _code(name, at_start)):
             yield False
             return
     job.record.unlink(missing_ok=True)
     yield True
-    record = _record(job, inputs, arguments, words) | {"last_failure": options.once}
-    record["opening"] = _open_test_set(job, record) if job.rule in ledger.SCORING else None
+    record = _record(job, inputs, arguments, words, start)
+    record["opening"] = _open_test_set(job, record, start) if job.rule in ledger.SCORING else None
     write_json(record, job.record)
 
 
 def _record(
-    job: Job, inputs: dict[str, str], arguments: argparse.Namespace, words: Sequence[str]
+    job: Job,
+    inputs: dict[str, str],
+    arguments: argparse.Namespace,
+    words: Sequence[str],
+    start: Mapping[str, Any],
 ) -> dict[str, Any]:
-    start = read_json(START) if START.is_file() else {}
     began, ended = _process_start(), datetime.now(UTC)
     modules = _code_ran(start.get("modules", {}))
     return {
@@ -217,7 +208,7 @@ def _record(
     }
 
 
-def _open_test_set(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
+def _open_test_set(job: Job, record: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, Any]:
     """Number and SHA-256 of the line that says in the ledger that this job scored the test set."""
     digests = record["inputs"]
     manifests = [path for path in digests if path.startswith("results/predictions/")]
@@ -228,7 +219,7 @@ def _open_test_set(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
         model=job.wildcards.get("model", job.rule),
         predictions=" ".join(digests[path] for path in sorted(manifests)),
         split=digests["results/cohort/split.tsv"],
-        plan=str(read_json(START)["analysis_plan"]) if START.is_file() else "",
+        plan=start.get("analysis_plan", ""),
         metrics=" ".join(record["outputs"].values()),
     )
     return {"number": number, "sha256": line}
@@ -306,12 +297,6 @@ def _code(module: str, at_start: Mapping[str, Mapping[str, str]]) -> str:
     """Digest of a module's code; ModuleNotFoundError where the package has no such module."""
     known = at_start.get(module)
     return known["code"] if known and known["source"] == _source(module) else module_digest(module)
-
-
-def _at_start() -> dict[str, dict[str, str]]:
-    """What the run's start knew of the code, by module; nothing where a step is run by hand."""
-    modules: dict[str, dict[str, str]] = read_json(START)["modules"] if START.is_file() else {}
-    return modules
 
 
 def _counts(module: str) -> bool:

@@ -23,9 +23,8 @@ class Record:
     """One job's record of itself, as ``headct.audit.record`` wrote it.
 
     Paths are POSIX and relative to the study's folder, in which results/ is. ``path`` is the record's
-    own, relative to results/. ``opening`` is the number and the
-    SHA-256 of its line in the ledger of the test set, if it scored. ``last_failure`` is for jobs that are
-    done once: when the last try that failed ended (nanoseconds since 1970; 0 if none did).
+    own, relative to results/. ``opening`` is the number and the SHA-256 of its line in the ledger of the
+    test set, if it scored.
     """
 
     path: str
@@ -47,7 +46,6 @@ class Record:
     scheduler: dict[str, Any] | None
     resumed: int | None
     opening: dict[str, Any] | None
-    last_failure: int | None
 
 
 def load(results: Path) -> list[Record]:
@@ -178,7 +176,6 @@ KINDS: dict[str, Callable[[object], bool]] = {
     "scheduler": _or_none(_mapping),
     "resumed": _or_none(_number),
     "opening": _or_none(_opening),
-    "last_failure": _or_none(_number),
 }
 """What the value of each key must be."""
 assert set(KINDS) == {field.name for field in fields(Record)} - {"path"}
