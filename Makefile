@@ -19,7 +19,9 @@ export XDG_CACHE_HOME ?= $(shell \
 LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
-UNIT_LOG := $(VENV)/unit-tests.log
+# One process per core; files with the longest tests come first, so that no process works on alone at the end.
+SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder --durations=10
+TESTS ?= tests/slurm tests/workflow tests/real tests/unit tests/cases
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
 # A study on a cluster: its configuration and folder, and how Snakemake is started for it.
@@ -42,10 +44,7 @@ demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 environment: $(READY)  ## the locked packages in .venv, and nothing else
 
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
-	@# Side by side, since most tests use one core: those without the demo say their piece when both are done.
-	python -m pytest tests/unit tests/cases tests/real --durations=10 >$(UNIT_LOG) 2>&1 & unit=$$!; \
-	python -m pytest tests/workflow tests/slurm --durations=10; workflow=$$?; \
-	wait $$unit; unit=$$?; cat $(UNIT_LOG); exit $$((workflow | unit))
+	python -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -55,3 +57,15 @@ def planned(result: subprocess.CompletedProcess) -> dict[str, int]:
 
 DEMO = ("--directory", "demo", "--configfile", "config/demo.yaml")
 """Arguments of a run of the demo from a repository's top folder."""
+
+
+def in_demo(*arguments: str | Path) -> subprocess.CompletedProcess:
+    """Snakemake in the demo's own folder, which it locks: other processes of the tests wait."""
+    with demo_lock():
+        return run(*DEMO, *arguments)
+
+
+def demo_lock() -> FileLock:
+    """Who holds it is the only one of the tests' processes that runs Snakemake in the demo's folder."""
+    (REPOSITORY / "demo").mkdir(exist_ok=True)
+    return FileLock(REPOSITORY / "demo/.tests")

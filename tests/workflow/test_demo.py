@@ -17,7 +17,7 @@ MODELS = CONFIG["models"]
 
 
 def test_again_there_is_nothing_to_do(demo: Path) -> None:
-    assert snake.planned(snake.run(*snake.DEMO, "-n")) == {}
+    assert snake.planned(snake.in_demo("-n")) == {}
 
 
 def test_the_split_is_the_one_that_was_asked_for(demo: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_trivial_row_scores_by_absence_alone(demo: Path) -> None:
 @pytest.fixture(scope="module")
 def asked_for(demo: Path) -> list[Path]:
     """Every file that the workflow makes, by its own list."""
-    said = snake.run(*snake.DEMO, "--summary")
+    said = snake.in_demo("--summary")
     assert said.returncode == 0, said.stdout
     files = [line.split("\t")[0] for line in said.stdout.splitlines()]
     return [demo / file for file in files if file.startswith("results/")]
@@ -100,6 +100,6 @@ def test_each_table_comes_as_tsv_and_page(asked_for: list[Path]) -> None:
 
 
 def test_the_report_is_made(demo: Path, tmp_path: Path) -> None:
-    done = snake.run(*snake.DEMO, "--report", tmp_path / "report.html")
+    done = snake.in_demo("--report", tmp_path / "report.html")
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "report.html").stat().st_size > 100_000

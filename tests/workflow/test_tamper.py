@@ -230,7 +230,7 @@ def test_what_is_hidden_by_sealing_anew_contradicts_the_records(results: Path, d
 
 def test_a_run_that_has_nothing_to_do_leaves_the_seal_as_it_is(demo: Path) -> None:
     root = manifest.root_of(demo / "results")
-    done = snake.run(*snake.DEMO, "--cores", "1")
+    done = snake.in_demo("--cores", "1")
     assert "Nothing to be done" in done.stdout, done.stdout
     assert manifest.root_of(demo / "results") == root
     assert json.loads((demo / "results/audit/seal.json").read_text())["number"] >= 0
