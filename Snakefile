@@ -71,7 +71,7 @@ onerror:
         for job in workflow.scheduler.failed
     ]
     if failed:
-        failures.remember(output for job in workflow.scheduler.failed for output in job.output)
+        failures.remember(failed)
         said = "".join(Path(file).read_text(encoding="utf-8") for file in log)
         print(failures.report(failed, said), file=sys.stderr)
 

@@ -87,13 +87,14 @@ def test_other_settings_are_another_job(study: None) -> None:
     assert score("--model", "unet", "--settings", "{}")
 
 
-def test_failures_are_remembered_by_output_and_a_damaged_memory_is_none(study: None) -> None:
+def test_failures_are_remembered_and_a_damaged_memory_is_none(study: None) -> None:
     """Without it Snakemake, which puts the former output back, takes a failed job for a finished one."""
     assert failures.remembered() == {}
-    failures.remember(["a.tsv"])
-    first = failures.remembered()["a.tsv"]
-    failures.remember(["b.tsv"])
-    assert failures.remembered()["a.tsv"] == first, "the same from now on, so that the job is not run again"
+    failures.remember([failures.Failed("split", (), (), 1)])
+    first = failures.remembered()["split"]
+    failures.remember([failures.Failed("metrics", (("model", "unet"),), (), 2)])
+    assert failures.remembered().keys() == {"split", "metrics model=unet"}
+    assert failures.remembered()["split"] == first, "the same from now on, so that the job is not run again"
     for damaged in ("{", "[1]", ""):
         failures.MEMORY.write_text(damaged)
         assert failures.remembered() == {}

@@ -39,7 +39,7 @@ rule split:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("split"),
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:

@@ -126,9 +126,9 @@ def recorded(command, once=False):
     return f"{command} {said} --rule '{{{{{{rule}}}}}}'"
 
 
-def last_failure(wildcards, output):
-    """When the job with this output last failed, as a parameter of a rule that is done once."""
-    return FAILURES.get(output[0], 0)
+def last_failure(rule):
+    """When a job of this rule last failed, as a parameter of a rule that is done once."""
+    return lambda wildcards: FAILURES.get(failures.name_of(rule, wildcards), 0)
 
 
 def framework_of(model):

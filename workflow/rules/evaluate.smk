@@ -14,7 +14,7 @@ rule surface_tolerance:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("surface_tolerance"),
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.tolerance"),
     shell:
@@ -41,7 +41,7 @@ rule metrics:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("metrics"),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
@@ -72,7 +72,7 @@ use rule metrics as metrics_out_of_fold with:
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("metrics_out_of_fold"),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
@@ -116,7 +116,7 @@ rule second_readings:
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("second_readings"),
         tolerance=tolerance_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),

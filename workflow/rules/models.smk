@@ -18,7 +18,7 @@ rule prepare:
         mem_mb=memory_mb("prepare"),
         runtime=asked_for("prepare", "runtime_min"),
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("prepare"),
         settings=lambda wildcards: json.dumps(
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
@@ -58,7 +58,7 @@ rule train:
         # TERM to the training itself, 3 minutes before its time is over: it saves and requeues its job.
         slurm_extra="--signal=TERM@180",
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("train"),
         settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
@@ -101,7 +101,7 @@ rule predict:
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("predict"),
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed)
         ),
@@ -137,7 +137,7 @@ use rule predict as predict_out_of_fold with:
     log:
         "results/logs/predict/{model}/out-of-fold/seed-{seed}.log",
     params:
-        last_failure=last_failure,
+        last_failure=last_failure("predict_out_of_fold"),
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,26 +16,6 @@ WIDTH = 300
 """Characters of a line that are shown; a traceback may quote a long command."""
 MEMORY = Path(".snakemake/failures.json")
 """Beside what Snakemake itself remembers, and lost with it: then every job is looked at again anyway."""
-
-
-def remember(outputs: Iterable[str]) -> None:
-    """Note that the jobs which were to make these outputs have failed, at the end of a run.
-
-    Snakemake puts former outputs marked update() back after a failure, and takes them for made. As a
-    parameter of the rule, the time of its last failure brings such a job back. Only a run's end
-    changes it: within a run it is the same for Snakemake itself and for its jobs on the nodes of a cluster.
-    """
-    now = time.time_ns()
-    write_json(remembered() | {str(output): now for output in outputs}, MEMORY)
-
-
-def remembered() -> dict[str, int]:
-    """By output, when the job that makes it last failed (nanoseconds since 1970)."""
-    try:
-        known = read_json(MEMORY)
-    except (OSError, ValueError):  # no job has failed yet, or the file is damaged
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 @dataclass(frozen=True, order=True)
@@ -52,18 +32,42 @@ class Failed:
         return cls(rule, tuple(wildcards.items()), tuple(map(str, logs)), number)
 
 
+def remember(jobs: Sequence[Failed]) -> None:
+    """Note at the end of a run that these jobs have failed.
+
+    Snakemake puts former outputs marked update() back after a failure, and takes them for made. As a
+    parameter of the rule, the time of its last failure brings such a job back. Only a run's end
+    changes it: within a run it is the same for Snakemake itself and for its jobs on the nodes of a cluster.
+    """
+    now = time.time_ns()
+    write_json(remembered() | {name_of(job.rule, dict(job.wildcards)): now for job in jobs}, MEMORY)
+
+
+def remembered() -> dict[str, int]:
+    """By the name of a job, when it last failed (nanoseconds since 1970)."""
+    try:
+        known = read_json(MEMORY)
+    except (OSError, ValueError):  # no job has failed yet, or the file is damaged
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
 def report(jobs: Sequence[Failed], snakemake_log: str) -> str:
     """A block per job, with the ends of its own log and of the scheduler's, if Snakemake names one."""
     count = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} failed"
-    blocks = [block for job in sorted(jobs) for block in (heading(job), *endings(job, snakemake_log), "")]
+    blocks = [
+        block
+        for job in sorted(jobs)
+        for block in (f"Failed: {name_of(job.rule, dict(job.wildcards))}", *endings(job, snakemake_log), "")
+    ]
     return "\n".join(
         [f"{count}; what did not depend on {'them' if len(jobs) > 1 else 'it'} was kept.", "", *blocks]
     )
 
 
-def heading(job: Failed) -> str:
-    """The rule and its wildcards."""
-    return " ".join([f"Failed: {job.rule}", *(f"{name}={value}" for name, value in job.wildcards)])
+def name_of(rule: str, wildcards: Mapping[str, str]) -> str:
+    """The rule of a job and its wildcards."""
+    return " ".join([rule, *(f"{name}={value}" for name, value in wildcards.items())])
 
 
 def endings(job: Failed, snakemake_log: str) -> list[str]:
