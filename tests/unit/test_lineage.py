@@ -130,6 +130,31 @@ def test_what_was_read_and_what_was_made_must_be_the_same(published: Study, tmp_
     assert "BROKEN" in trace.words_of_file(Study(moved), FIGURE)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "can't be read: No such file"),
+        ("{", "is no JSON"),
+        ("[]", "does not list the DICOM instances"),
+        ('{"instances": [1]}', "does not list the DICOM instances"),
+        ('{"instances": [{"number": 1}]}', "does not list the DICOM instances"),
+    ],
+)
+def test_a_scan_whose_instances_are_unknown_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+    results = tmp_path / "results"
+    path = "results/data/s1/scan.json"
+    write_record(results, "ingest/1", "ingest", ["trial/scans.tsv"], [path])
+    if content is not None:
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(content)
+    found = lineage(Study(results), path)
+    assert found.instances == {}
+    assert said in found.unread[path]
+    assert f"UNKNOWN, which DICOM instances these scans were made from:\n  {path}: " in trace.words_of_file(
+        Study(results), path
+    )
+
+
 def test_an_unknown_file_is_one_error_that_says_what_is_near(published: Study, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no job of this study made this file; near: .*bland_altman\.pdf"):
         published.recorded_path("bland_altman.png")

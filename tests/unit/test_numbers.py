@@ -44,6 +44,69 @@ def test_columns_that_are_absent_are_named(tables: Tables) -> None:
     assert {problem.key for problem in caught.value.problems} == absent
 
 
+COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
+
+
+@pytest.mark.parametrize("path", [TABLE, METRICS, SPLIT])
+def test_a_table_that_is_gone_is_named(tables: Tables, path: str) -> None:
+    Path(path).unlink()
+    for read in (tables.text, tables.numbers):
+        with pytest.raises(BadInput, match=f"{path}: can't be read: No such file"):
+            read(path)
+    Path(TABLE).unlink(missing_ok=True)
+    with pytest.raises(BadInput, match=f"{TABLE}: can't be read"):
+        trace.find(tables, [TABLE, "line 1", "dice"])
+
+
+@pytest.mark.parametrize(("path", "absent"), [(COHORT, "status"), (SPLIT, "set")])
+def test_cohort_and_split_of_other_columns_are_named(tables: Tables, path: str, absent: str) -> None:
+    Path(COHORT).write_text(
+        "scan_id\tparticipant_id\tstatus\treason\tsex\tage\tonset_to_ct_h\tICH_ml\tPHE_ml\tIVH_ml\n"
+    )
+    Path(path).write_text(Path(path).read_text().replace(absent, "other"))
+    with pytest.raises(BadInput, match=f"{path}, key {absent}: the table has no such column"):
+        _ = tables.sets
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "can't be read: No such file"),
+        ("{", "is no JSON"),
+        ("[" * 200_000, "is no JSON that can be read"),
+        ("[]", "is no record of a training"),
+        ("{}", "is no record of a training: it lacks history, seconds"),
+    ],
+)
+def test_a_record_of_training_that_is_none_is_named(tables: Tables, content: str | None, said: str) -> None:
+    path = "results/models/unet/train.json"
+    if content is not None:
+        Path(path).parent.mkdir(parents=True)
+        Path(path).write_text(content)
+    with pytest.raises(BadInput, match=said) as caught:
+        tables.training(path)
+    assert {problem.file for problem in caught.value.problems} == {path}
+
+
+def test_what_a_computation_stumbles_on_is_one_fault_that_names_the_changed_file(tables: Tables) -> None:
+    place = Place(TABLE, 0, "dice")
+    tables.text(METRICS)
+    with pytest.raises(BadInput) as caught, tables.told(place):
+        raise IndexError
+    assert str(caught.value).startswith(f"{TABLE}, row line 1, key dice: can't be followed")
+    Path(METRICS).write_text("scan_id\tdice\ns1\tmuch\n")
+    with pytest.raises(BadInput) as caught, tables.told(place):
+        raise IndexError
+    assert str(caught.value).startswith(f"{METRICS}: is not as its job made it")
+
+
+def test_a_row_or_a_job_that_is_not_there_is_named(tables: Tables) -> None:
+    with pytest.raises(BadInput, match=f"{TABLE}, row line 8: the table has no such row"):
+        tables.row(Place(TABLE, 7, "dice"))
+    with pytest.raises(BadInput, match=r"results/x\.tsv: is missing among the outputs of all records"):
+        tables.study.maker("results/x.tsv")
+
+
 def test_columns_of_another_kind_are_named(tables: Tables) -> None:
     names = ("model", "scan_id", "label", "failure", "seed", "dice", "reference_ml", "predicted_ml")
     row = ("unet", "s1", "ICH", "", "1", "0.8", "much", "2")

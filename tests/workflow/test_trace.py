@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,12 @@ def test_every_number_names_its_rows_and_those_rows_give_it(tables: Tables) -> N
     assert again > 0.4 * total, (again, total)  # the others are resampled, fitted or adjusted: see below
 
 
+def test_whatever_a_cell_holds_it_can_be_asked_for(tables: Tables) -> None:
+    first = {(place.path, place.column): place for place in cells(tables, "tables", "figures", "statistics")}
+    for place in first.values():
+        assert trace.words_of_number(trace.trace(tables, place))[1], place
+
+
 def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study, demo: Path) -> None:
     jobs = [record for record in study.records if repeatable(record)]
     jobs = [record for record in jobs if record.command[2] != "headct.metrics"]
@@ -184,6 +192,77 @@ def test_a_forged_number_is_found(study: Study, tmp_path: Path) -> None:
     done = audit(*words, folder=tmp_path)
     assert done.returncode == 1
     assert "NOT THE SAME" in done.stdout
+
+
+def _of_other_columns(table: str) -> str:
+    header, _, rows = table.partition("\n")
+    return "\t".join(f"x_{name}" for name in header.split("\t")) + f"\n{rows}"
+
+
+def _of_words(table: str) -> str:
+    """No number left, in a table with its own columns."""
+    return re.sub(r"(?m)(?<=[\t\n])-?\d[^\t\n]*", "much", table)
+
+
+def _turned(table: str) -> str:
+    header, *rows = table.splitlines(keepends=True)
+    return "".join([header, *reversed(rows)])
+
+
+CHANGES: dict[str, Callable[[str], str | None]] = {
+    "deleted": lambda table: None,
+    "emptied": lambda table: "",
+    "header only": lambda table: table.partition("\n")[0] + "\n",
+    "cut off": lambda table: table[: len(table) // 2],
+    "other columns": _of_other_columns,
+    "words for numbers": _of_words,
+    "rows in another order": _turned,
+    "an empty list": lambda table: "[]",
+    "an empty object": lambda table: "{}",
+}
+"""What becomes of a file that a number is followed through."""
+
+
+def answered(study: Study, place: Place) -> tuple[Tables, BadInput | None]:
+    """The tables that the way of a number led through, and the fault that ended it."""
+    tables = Tables(study)
+    try:
+        trace.answer(tables, [place.path, f"line {place.line + 1}", place.column])
+    except BadInput as fault:
+        return tables, fault
+    return tables, None
+
+
+def silent_about(study: Study, rng: random.Random, tries: int) -> list[tuple[Place, str, str, str]]:
+    """Changes at random that end in a fault which does not name the changed file."""
+    tables = Tables(study)
+    first = {(place.path, place.column): place for place in cells(tables, "tables", "figures", "statistics")}
+    silent = []
+    for _ in range(tries):
+        place = rng.choice(list(first.values()))
+        opened, fault = answered(study, place)
+        assert fault is None, fault
+        path, change = rng.choice(sorted(opened.opened)), rng.choice(list(CHANGES))
+        file = study.file(path)
+        before = file.read_text()
+        file.unlink()
+        if (now := CHANGES[change](before)) is not None:
+            file.write_text(now)
+        try:
+            _, fault = answered(study, place)
+        finally:
+            file.unlink(missing_ok=True)
+            file.write_text(before)
+        if fault and not any(problem.file.endswith(path) for problem in fault.problems):
+            silent.append((place, path, change, str(fault)))
+    return silent
+
+
+def test_a_lost_or_changed_file_on_the_way_of_a_number_is_named(study: Study, tmp_path: Path) -> None:
+    """Nothing but an answer, or one fault that names the file."""
+    heavy = shutil.ignore_patterns("*.nii.gz", "*.pth", "*.pdf", "*.png")
+    shutil.copytree(study.results, tmp_path / "results", copy_function=os.link, ignore=heavy)
+    assert not silent_about(Study(tmp_path / "results"), random.Random(1), 200)
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,9 @@ def _trace(args: argparse.Namespace) -> None:
         raise BadInput([Problem(str(args.draw), "lies in the results, which stay as they are", key="--draw")])
     right = True
     if args.number:
-        tables = Tables(study)
-        found = trace.trace(tables, trace.find(tables, args.number))
-        path = found.place.path
         files = [args.sheet] if args.sheet else []
-        words, right = trace.words_of_number(found, args.repeat, args.full, files)
+        place, words, right = trace.answer(Tables(study), args.number, args.repeat, args.full, files)
+        path = place.path
     else:
         path = study.recorded_path(args.file)
         words = trace.words_of_file(study, path, args.full)

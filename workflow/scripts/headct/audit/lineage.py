@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from headct.artefacts import read_json
-from headct.audit import records, seal
+from headct.audit import records, seal, untrusted
 from headct.audit.inside import located
 from headct.audit.records import Record
+from headct.audit.untrusted import Unusable
 from headct.problems import BadInput, Problem
 
 FEW = 3
@@ -47,6 +47,19 @@ class Study:
     def makers(self) -> Mapping[str, Record]:
         """The job that made each file, by the file's path in the records."""
         return {path: record for record in self.records for path in record.outputs}
+
+    def maker(self, path: str) -> Record:
+        """The job that made a file.
+
+        Raises:
+            BadInput: no record says so.
+        """
+        if path not in self.makers:
+            message = (
+                "is missing among the outputs of all records in audit/runs: no job made it, or its is gone"
+            )
+            raise BadInput([Problem(path, message)])
+        return self.makers[path]
 
     def file(self, path: str) -> Path:
         """Where a file of the records is now: in the results folder, wherever that is, and nowhere else.
@@ -143,7 +156,8 @@ class Lineage:
 
     ``stages`` lead from the file back; ``sources`` are files that no job made, with the digest that was
     read; ``broken`` tells of inputs whose digest is not the one with which they were made;
-    ``instances`` are sha256 of DICOM instances by scan.
+    ``instances`` are sha256 of DICOM instances by scan; ``unread`` says by path why the scan.json that
+    names them could not be read.
     """
 
     artefact: str
@@ -152,13 +166,14 @@ class Lineage:
     sources: Mapping[str, str]
     broken: tuple[str, ...]
     instances: Mapping[str, Sequence[str]]
+    unread: Mapping[str, str]
 
 
 def jobs_behind(study: Study, artefact: str) -> list[Record]:
     """The jobs behind a file, each after all that read its files (the one that made the file first)."""
     depth: dict[str, int] = {}
     by_log = {record.log: record for record in study.records}
-    frontier = {study.makers[artefact].log}
+    frontier = {study.maker(artefact).log}
     step = 0
     while frontier and step <= len(study.records):
         depth |= dict.fromkeys(frontier, step)
@@ -194,18 +209,29 @@ def lineage(study: Study, artefact: str) -> Lineage:
         for path, digest in job.inputs.items()
         if path in study.makers and study.makers[path].outputs[path] != digest
     ]
-    scans = sorted(path for job in jobs for path in job.outputs if path.endswith("/scan.json"))
+    instances, unread = _instances(
+        study, sorted(path for job in jobs for path in job.outputs if path.endswith("/scan.json"))
+    )
     return Lineage(
         artefact=artefact,
-        digest=study.makers[artefact].outputs[artefact],
+        digest=study.maker(artefact).outputs[artefact],
         stages=tuple(stages),
         sources={path: digest for path, digest in sorted(read.items()) if path not in study.makers},
         broken=tuple(broken),
-        instances={path.split("/")[-2]: _instances(study.file(path)) for path in scans},
+        instances=instances,
+        unread=unread,
     )
 
 
-def _instances(scan: Path) -> list[str]:
-    if not scan.is_file():
-        return []
-    return [instance["sha256"] for instance in read_json(scan)["instances"]]
+def _instances(study: Study, scans: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """SHA-256 of the DICOM instances by scan; and why a scan.json could not be read, by its path."""
+    found, unread = {}, {}
+    for path in scans:
+        try:
+            instances = untrusted.json_of(study.file(path))["instances"]
+            found[path.split("/")[-2]] = [str(instance["sha256"]) for instance in instances]
+        except (Unusable, BadInput) as error:
+            unread[path] = str(error)
+        except (LookupError, TypeError):
+            unread[path] = "does not list the DICOM instances of a scan"
+    return found, unread

@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from headct.artefacts import read_json, read_tsv, without_marks
+from headct.artefacts import read_tsv, sha256_of, without_marks
+from headct.audit import untrusted
 from headct.audit.lineage import Study
 from headct.audit.records import Record
+from headct.audit.untrusted import Unusable
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem
 from headct.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
@@ -31,6 +34,9 @@ ALL, PRESENT, ABSENT = "all", "with lesion", "without lesion"
 
 IN_WORDS = {ALL: "all scans", PRESENT: "scans with the lesion", ABSENT: "scans without the lesion"}
 
+KEYS_OF_TRAINING = ("history", "seconds", "record", "epochs", "threads", "resumed", "seed")
+"""What is read of a ``train.json``."""
+
 OUT_OF_FOLD = "out_of_fold"
 """Name of the table of held-out training scans, whose metrics have a folder of their own."""
 
@@ -39,6 +45,17 @@ CASES = ("best_cases", "worst_cases")
 TEXTS_OF_METRICS = ("model", "scan_id", "label", "failure")
 NUMBERS_OF_METRICS = ("seed", "dice", "reference_ml", "predicted_ml")
 """Columns of ``results/metrics`` that rows are chosen by, or that every answer shows."""
+
+COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
+NEEDED: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    COHORT: (
+        ("scan_id", "participant_id", "status", "reason", "sex"),
+        ("age", "onset_to_ct_h", *(f"{label}_ml" for label in LABELS)),
+    ),
+    SPLIT: (("scan_id", "set"), ()),
+    "results/metrics": (TEXTS_OF_METRICS, NUMBERS_OF_METRICS),
+}
+"""Columns of text and of numbers without which no number can be followed, by file or by folder."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +106,11 @@ class Rows:
 
 
 class Tables:
-    """The tables of a study, read once."""
+    """The tables of a study, read once; ``opened`` are the files that were read, or sought, up to now."""
 
     def __init__(self, study: Study):
         self.study = study
+        self.opened: set[str] = set()
         self.text = lru_cache(maxsize=None)(self._text)
         self.numbers = lru_cache(maxsize=None)(self._numbers)
         self.cells = lru_cache(maxsize=None)(self._cells)
@@ -102,13 +120,67 @@ class Tables:
     def _text(self, path: str) -> pd.DataFrame:
         """Every cell as it stands in the file, without marks before formulas."""
         with _told(path):
-            table = pd.read_csv(self.study.file(path), sep="\t", dtype=str, keep_default_na=False)
+            table = pd.read_csv(self._opened(path), sep="\t", dtype=str, keep_default_na=False)
             return without_marks(table)
 
     def _numbers(self, path: str) -> pd.DataFrame:
         """The table with its numbers as numbers."""
         with _told(path):
-            return read_tsv(self.study.file(path), model=str, failure=str)
+            table = read_tsv(self._opened(path), model=str, failure=str)
+        for of, (texts, numbers) in NEEDED.items():
+            if path == of or path.startswith(f"{of}/"):
+                _refuse_other_columns(path, table, texts, numbers)
+        return table
+
+    def _opened(self, path: str) -> Path:
+        """Where a file of the study is that is about to be read."""
+        self.opened.add(path)
+        return self.study.file(path)
+
+    def page(self, path: str) -> str:
+        """The text of a page; nothing if there is none."""
+        there = self.study.file(path).is_file()
+        return self._opened(path).read_text(encoding="utf-8", errors="replace") if there else ""
+
+    def training(self, path: str) -> Mapping[str, Any]:
+        """A ``train.json``."""
+        try:
+            record = untrusted.json_of(self._opened(path))
+        except Unusable as error:
+            raise BadInput([Problem(path, str(error))]) from error
+        absent = [key for key in KEYS_OF_TRAINING if not isinstance(record, dict) or key not in record]
+        if absent:
+            raise BadInput([Problem(path, f"is no record of a training: it lacks {', '.join(absent)}")])
+        return record
+
+    @contextmanager
+    def told(self, place: Place) -> Iterator[None]:
+        """What goes wrong on the way of a number through files of anybody is one error that names them.
+
+        A table may hold anything in any cell, and each may be what a computation stumbles on. Those are to
+        blame that are no longer as their jobs recorded them.
+
+        Raises:
+            BadInput: it names these, or the number's own file where all are as recorded.
+        """
+        try:
+            yield
+        except BadInput:
+            raise
+        except Exception as error:
+            kind = type(error).__name__
+            changed = "is not as its job made it, and a number can't be followed through it"
+            problems = [
+                Problem(path, f"{changed} ({kind})") for path in sorted(self.opened) if self._differs(path)
+            ]
+            message = f"can't be followed through the rows and records behind it ({kind})"
+            here = Problem(place.path, message, row=f"line {place.line + 1}", key=place.column)
+            raise BadInput(problems or [here]) from error
+
+    def _differs(self, path: str) -> bool:
+        file = self.study.file(path)
+        made = self.study.makers[path].outputs[path] if path in self.study.makers else None
+        return made is not None and (not file.is_file() or sha256_of(file) != made)
 
     def _cells(self, path: str) -> Sequence[Row]:
         records = self.text(path).to_dict("records")
@@ -116,7 +188,10 @@ class Tables:
 
     def row(self, place: Place) -> Row:
         """The whole row of a cell."""
-        return self.cells(place.path)[place.line]
+        cells = self.cells(place.path)
+        if place.line >= len(cells):
+            raise BadInput([Problem(place.path, "the table has no such row", row=f"line {place.line + 1}")])
+        return cells[place.line]
 
     def value(self, place: Place) -> str:
         """The cell, as it stands in the file."""
@@ -138,7 +213,6 @@ class Tables:
     def _measured(self, path: str, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
         """Rows of metrics: of a model, or its first seed; of a lesion, or all; of some scans, or one."""
         frame = self.numbers(path)
-        _refuse_other_columns(path, frame)
         frame = frame[frame["model"] == model]
         how = [model]
         if first_seed and frame["seed"].notna().any():
@@ -161,8 +235,7 @@ class Tables:
     @cached_property
     def sets(self) -> pd.DataFrame:
         """The cohort's scans that are in the split, with their set."""
-        split = self.numbers("results/cohort/split.tsv")[["scan_id", "set"]]
-        return self.numbers("results/cohort/cohort.tsv").merge(split, on="scan_id")
+        return self.numbers(COHORT).merge(self.numbers(SPLIT)[["scan_id", "set"]], on="scan_id")
 
 
 class _Cells(dict[str, str]):
@@ -181,18 +254,22 @@ def _told(path: str) -> Iterator[None]:
     """What pandas can't read is one clear error that names the file."""
     try:
         yield
+    except OSError as error:
+        raise BadInput([Problem(path, f"can't be read: {error.strerror}")]) from error
     except ValueError as error:  # a quote that never ends, rows of other lengths, no UTF-8, nothing
         message = f"can't be read as a table: {' '.join(str(error).split())}"
         raise BadInput([Problem(path, message)]) from error
 
 
-def _refuse_other_columns(path: str, frame: pd.DataFrame) -> None:
-    absent = [key for key in (*TEXTS_OF_METRICS, *NUMBERS_OF_METRICS) if key not in frame]
+def _refuse_other_columns(
+    path: str, frame: pd.DataFrame, texts: Sequence[str], numbers: Sequence[str]
+) -> None:
+    absent = [key for key in (*texts, *numbers) if key not in frame]
     problems = [Problem(path, "the table has no such column", key=key) for key in absent]
     problems += [
         Problem(path, "the column must be numbers", key=key)
-        for key in NUMBERS_OF_METRICS
-        if key in frame and not pd.api.types.is_numeric_dtype(frame[key])
+        for key in numbers
+        if key in frame and len(frame) and not pd.api.types.is_numeric_dtype(frame[key])
     ]
     if problems:
         raise BadInput(problems)
@@ -241,7 +318,7 @@ def _table2(tables: Tables, place: Place, row: Row) -> Place | None:
 def _published(tables: Tables, place: Place, row: Row) -> Place | None:
     """What this run has in the place of a published number, its n or its standard error."""
     suffix = {"n_reproduced": "n", "se_reproduced": f"{row['quantity']}_se"}
-    if place.column in ("published", "n_published", "note"):
+    if place.column in ("table", "item", "label", "quantity", "published", "n_published", "note"):
         return None
     column = suffix.get(place.column, row["quantity"])
     if row["table"] == "Table 1":
@@ -340,9 +417,9 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
     if place.name in OF_TRAINING:
         return _training_rows(tables, place, row)
     if place.name == "ingest_qc":
-        cohort = tables.numbers("results/cohort/cohort.tsv")
+        cohort = tables.numbers(COHORT)
         frame = cohort[cohort["scan_id"] == row["scan_id"]]
-        return [Rows("results/cohort/cohort.tsv", f"scan {row['scan_id']}", frame)]
+        return [Rows(COHORT, f"scan {row['scan_id']}", frame)]
     if place.name == "published_vs_reproduced":
         return _printed(tables, place)
     if place.name == "plan":
@@ -367,7 +444,7 @@ def family(record: Record) -> list[str]:
 
 def _models(tables: Tables, place: Place, row: Row) -> list[str]:
     named = [row[key] for key in ("model", "model_a", "model_b", "against") if row.get(key)]
-    record = tables.study.makers[place.path]
+    record = tables.study.maker(place.path)
     if place.name == "surface_tolerance":
         return [ANOTHER_RATER]
     if place.name in CASES and place.column in ("rank", "mean_dice"):
@@ -381,7 +458,7 @@ def _of_model(tables: Tables, place: Place, row: Row, model: str) -> Rows | None
     """The rows of one model; None where it was not measured."""
     if model == TRAINING_MEAN:
         training = tables.sets[tables.sets["set"] == "train"]
-        return Rows("results/cohort/cohort.tsv", "scans of the training set", training)
+        return Rows(COHORT, "scans of the training set", training)
     stem = SECOND_READING if model.startswith(SECOND_READING) else model
     path = f"results/metrics/{'out-of-fold/' if place.name == OUT_OF_FOLD else ''}{stem}.tsv"
     if path not in tables.study.makers:
@@ -407,10 +484,8 @@ def _scans(place: Place, row: Row) -> str:
 
 
 def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
-    path = "results/cohort/cohort.tsv"
     if place.name == "flow":
-        cohort = tables.numbers(path)
-        return [Rows(path, "every scan of the sheet", cohort)]
+        return [Rows(COHORT, "every scan of the sheet", tables.numbers(COHORT))]
     name = place.column.partition("_")[0]
     name = name if name in ("train", "test") else row.get("set", "both")
     scans = tables.sets if name not in ("train", "test") else tables.sets[tables.sets["set"] == name]
@@ -418,11 +493,11 @@ def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
     lesion = row.get("characteristic", "").removesuffix("_volume_ml")
     if lesion in LABELS and lesion != row["characteristic"]:
         scans, how = scans[scans[f"{lesion}_ml"] > 0], f"{how} with {lesion}"
-    return [Rows(path, how, scans)]
+    return [Rows(COHORT, how, scans)]
 
 
 def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
-    record = tables.study.makers[place.path]
+    record = tables.study.maker(place.path)
     models = [place.column if place.name == "table_e1" else row["model"]]
     if "--ensembles" in record.command:  # an ensemble was not trained; its members were
         members = json.loads(record.command[record.command.index("--ensembles") + 1])
@@ -434,7 +509,7 @@ def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
             continue
         if "seed" in row and parts[3:5] != [f"seed-{row['seed']}", f"fold-{row['fold']}"]:
             continue
-        history = read_json(tables.study.file(path))["history"]
+        history = tables.training(path)["history"]
         how = "the whole record"
         if "epoch" in row:
             history = [epoch for epoch in history if str(epoch["epoch"]) == row["epoch"]]
@@ -445,7 +520,7 @@ def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
 
 def _printed(tables: Tables, place: Place) -> list[Rows]:
     """The files of the published numbers: what is no result of this run."""
-    record = tables.study.makers[place.path]
+    record = tables.study.maker(place.path)
     return [
         Rows(path, "numbers as printed", tables.numbers(path))
         for path in record.inputs

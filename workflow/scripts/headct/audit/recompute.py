@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headct.artefacts import read_json
 from headct.audit.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
 from headct.labels import LABELS
 
@@ -377,7 +376,7 @@ def _training(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
         name = row["quantity"].replace("pseudo_dice_", "pseudo_dice.")
         found = rows[0].frame.get(name)
         return float(found.iloc[0]) if place.column == "value" and found is not None else None
-    record = read_json(tables.study.file(rows[0].path))
+    record = tables.training(rows[0].path)
     values = {
         "seconds": record["seconds"],
         "hours": record["seconds"] / 3600,
@@ -446,7 +445,7 @@ def _case(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
         return float(rows[0].scans[place.column].iloc[0])
     if place.column != "mean_dice":
         return None
-    command = list(tables.study.makers[place.path].command)
+    command = list(tables.study.maker(place.path).command)
     measure = command[command.index("--rank-by") + 1]
     return float(frame["dice"].mean()) if measure == "dice" else None
 

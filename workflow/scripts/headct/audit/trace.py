@@ -103,6 +103,11 @@ def _foot(found: Lineage) -> Iterator[str]:
             f"<- {len(found.instances)} scans, {n} DICOM instances, each with its sha256 in"
             " results/data/<scan>/scan.json (instances)"
         )
+    if found.unread:
+        yield "UNKNOWN, which DICOM instances these scans were made from:"
+        yield from (f"  {path}: {why}" for path, why in list(found.unread.items())[:LISTED])
+        if len(found.unread) > LISTED:
+            yield f"  and {len(found.unread) - LISTED} more"
     if found.sources:
         yield "files that no job made, with the sha256 that was read:"
         shown = list(found.sources.items())
@@ -227,6 +232,31 @@ def name_of(row: Row) -> str:
 # -- a number ----------------------------------------------------------------------------------------
 
 
+def answer(
+    tables: Tables,
+    request: Sequence[str],
+    repeat: bool = False,
+    full: bool = False,
+    files: Sequence[Path] = (),
+) -> tuple[Place, str, bool]:
+    """The cell that a request means, where it comes from in words, and whether all that was checked agrees.
+
+    Args:
+        tables: of the study.
+        request: as :func:`find` takes it.
+        repeat: whether the jobs behind the number are run again, back to the metrics.
+        full: whether each row is printed.
+        files: inputs that are not in the folder (the sample sheet).
+
+    Raises:
+        BadInput: as :func:`find`; or the number can't be followed, with the files that are the reason.
+    """
+    place = find(tables, request)
+    with tables.told(place):
+        words, right = words_of_number(trace(tables, place), repeat, full, files)
+    return place, words, right
+
+
 @dataclass(frozen=True)
 class Trace:
     """Where a number stands, what it was copied from (nearest first), and the rows behind it."""
@@ -239,7 +269,7 @@ class Trace:
     @property
     def record(self) -> Record:
         """The job that wrote it."""
-        return self.tables.study.makers[self.place.path]
+        return self.tables.study.maker(self.place.path)
 
     @cached_property
     def recomputed(self) -> float | str | None:
@@ -287,7 +317,7 @@ def words_of_number(
         lines += [
             f"copied or derived from {source.column} = {tables.value(source) or '(empty)'}",
             f"  in {source.path}, line {source.line + 1}: {name_of(tables.row(source))}",
-            f"  written by {_job(study.makers[source.path])}",
+            f"  written by {_job(study.maker(source.path))}",
         ]
     if not found.rows:
         lines.append("made of no measurement: a setting, a title, a date or a printed number")
@@ -310,15 +340,15 @@ def words_of_number(
 
 def printed(tables: Tables, place: Place) -> str:
     """A number as the page beside its table prints it, in the row of its model; nothing if it does not."""
-    page = tables.study.file(PurePosixPath(place.path).with_suffix(".html").as_posix())
     title, text = tables.row(place).get("title", ""), tables.value(place)
     try:
         value = float(text)
     except ValueError:
         return ""
-    if not title or not page.is_file():
+    if not title:
         return ""
-    rows = re.findall(r"<tr.*?</tr>", page.read_text(encoding="utf-8"), re.DOTALL)
+    page = tables.page(PurePosixPath(place.path).with_suffix(".html").as_posix())
+    rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
     of_model = " ".join(row for row in rows if f">{escape(title)}</th>" in row)
     shown = set(re.findall(r"−?\d+(?:\.\d+)?", re.sub(r"<[^>]*>", " ", of_model)))
     return next((form for form in (number(value, n) for n in (3, 2, 1, 0)) if form in shown), "")
@@ -349,8 +379,8 @@ def _behind(study: Study, rows: Rows) -> Iterator[str]:
     jobs = jobs_behind(study, rows.path)
     for job in jobs:
         if job.rule.startswith("predict"):
-            manifest = next(path for path in job.outputs if path.endswith(".tsv"))
-            yield f"label maps listed with sha256 in {manifest}, by {_job(job)}"
+            manifests = [path for path in job.outputs if path.endswith(".tsv")]
+            yield f"label maps listed with sha256 in {', '.join(manifests)}, by {_job(job)}"
         if job.rule == "train":
             weights = [(p, d) for p, d in job.outputs.items() if p.endswith(".pth")]
             yield from (f"weights {path}, sha256 {digest}, by {_job(job)}" for path, digest in weights)
