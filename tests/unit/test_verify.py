@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import audit_study
+import nibabel
+import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from headct.artefacts import UNFINISHED, sha256_of, write_json
 from headct.audit import crate, manifest, privacy, report, seal, verify
@@ -325,6 +332,94 @@ def test_the_values_of_the_trials_own_headers_are_found(study: Path) -> None:
     findings = found(study, privacy.values([header]))
     assert set(findings) == {f"logs/{index}.log" for index in range(3)}
     assert not any("ttilie" in what or "77123" in what for what in findings.values())
+
+
+IDENTIFYING = b"\nZwetschge^Ottilie, A-77123, born 22.07.1931\n"
+
+
+def volume(after: bytes = b"", name: str = "") -> bytes:
+    """A scan as it is written here, of noise; something may follow its voxels, or name the packed file."""
+    voxels = np.random.default_rng(1).integers(-1000, 3000, (32, 32, 9)).astype(np.int16)
+    stream = io.BytesIO()
+    with gzip.GzipFile(name, "wb", fileobj=stream, mtime=0) as packed:
+        packed.write(nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes() + after)
+    return stream.getvalue()
+
+
+def zipped(name: str, between: bytes = b"", method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
+    """An archive as PyTorch or NumPy write it, of numbers; something may lie between its entries."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.comment = comment
+        archive.writestr("final/data.pkl", b"weights of nobody" * 20)
+        archive.writestr(f"final/{name}", np.random.default_rng(1).bytes(5000))
+        archive.fp.seek(0, io.SEEK_END)
+        archive.fp.write(between)
+        archive.start_dir = archive.fp.tell()
+        archive.writestr("final/data/1", np.random.default_rng(2).bytes(5000))
+    return stream.getvalue()
+
+
+def png(chunk: bytes = b"") -> bytes:
+    """A picture of noise."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 30), dtype=np.uint8)).save(stream, "PNG")
+    end = stream.getvalue().rfind(b"IEND") - 4
+    part = len(chunk).to_bytes(4, "big") + b"tEXt" + chunk + bytes(4) if chunk else b""
+    return stream.getvalue()[:end] + part + stream.getvalue()[end:]
+
+
+def pdf() -> bytes:
+    return b"%PDF-1.4\nstream\n" + zlib.compress(np.random.default_rng(1).bytes(5000)) + b"\nendstream\n%%EOF"
+
+
+IN_NO_PLACE = {
+    "ct.nii.gz": volume(),
+    "final.pth": zipped("data/0"),
+    "x.npz": zipped("x.npy"),
+    "x.png": png(),
+    "x.pdf": pdf(),
+    "x.gz": gzip.compress(b"nobody"),
+}
+IN_SOME_PLACE = {
+    **{f"appended to {name}": (name, content + IDENTIFYING) for name, content in IN_NO_PLACE.items()},
+    "after the voxels": ("ct.nii.gz", volume(after=IDENTIFYING)),
+    "in a further member": ("ct.nii.gz", volume() + gzip.compress(IDENTIFYING)),
+    "packed, after zeros": ("ct.nii.gz", volume() + bytes(9) + IDENTIFYING),
+    "name of the packed volume": ("ct.nii.gz", volume(name=IDENTIFYING.decode().strip())),
+    "name of a packed file": (
+        "x.gz",
+        volume(name=IDENTIFYING.decode().strip()),
+    ),
+    "before an archive": ("final.pth", IDENTIFYING + zipped("data/0")),
+    "between tensors": ("final.pth", zipped("data/0", between=IDENTIFYING)),
+    "comment of an archive": ("final.pth", zipped("data/0", comment=IDENTIFYING)),
+    "comment of arrays": ("x.npz", zipped("x.npy", comment=IDENTIFYING)),
+    "text of a picture": ("x.png", png(b"Comment\0" + IDENTIFYING)),
+}
+
+
+@pytest.mark.parametrize("where", IN_SOME_PLACE)
+def test_identifiers_beside_voxels_tensors_and_packed_parts_are_found(study: Path, where: str) -> None:
+    name, content = IN_SOME_PLACE[where]
+    (study / "logs" / name).write_bytes(content)
+    header = pydicom.Dataset()
+    header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
+    assert set(found(study, privacy.values([header]))) == {f"logs/{name}"}
+    if where not in (
+        "between tensors",
+        "before an archive",
+        "packed, after zeros",
+    ):  # among bytes that are no text
+        assert set(found(study, privacy.patterns)) == {f"logs/{name}"}
+
+
+@pytest.mark.parametrize("name", IN_NO_PLACE)
+def test_voxels_tensors_and_packed_parts_by_themselves_are_no_finding(study: Path, name: str) -> None:
+    (study / "logs" / name).write_bytes(IN_NO_PLACE[name])
+    header = pydicom.Dataset()
+    header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
+    assert found(study, privacy.patterns, privacy.values([header])) == {}
 
 
 # -- the command -------------------------------------------------------------------------------------

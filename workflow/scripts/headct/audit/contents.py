@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import itertools
+import math
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from headct.audit import untrusted
 from headct.audit.untrusted import Unusable
@@ -21,18 +25,28 @@ DIGEST = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 """SHA-1 or SHA-256 in hexadecimal digits, of which records are full: no text in base64."""
 
 NIFTI_HEADER_BYTES = 348
-VOX_OFFSET = slice(108, 112)
-"""Where a NIfTI-1 header has the offset of the voxels, a float32; before it are header and extensions."""
-SHORT_START, LONGEST_EXTENSIONS = 1 << 12, 1 << 20
-"""Bytes that hold header and extensions of nearly all files, and of all that are read."""
+DIMENSIONS, BITS_PER_VOXEL, VOX_OFFSET = slice(40, 56), slice(72, 74), slice(108, 112)
+"""Where a NIfTI-1 header has the size of the grid (8 int16), bits per voxel, and the offset of the voxels
+(float32); before it are header and extensions."""
+START = 1 << 20
+"""Bytes that hold header and extensions of all files that are read."""
+LARGEST_GRID_MB = 8 << 10
+"""Beyond what a scan can be, and what can be decompressed within a minute."""
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 """How such files begin."""
+ZIP_ENDS = b"PK\x05\x06"
+"""How the last part of a zip archive begins, which has 22 bytes and a comment."""
 TENSOR = re.compile(r"/data/\d+$")
 """The names of a network's numbers in a .pth, which is a zip archive."""
 USUAL_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How NumPy and PyTorch pack."""
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, struct.error)
+
+
+class Damaged(Unusable):
+    """A packed file that can't be unpacked to its end."""
+
 
 EXPANDED_MB = 64
 """How much may come out of a file beyond twice its own size."""
@@ -46,33 +60,93 @@ CHUNK = 1 << 12
 
 def readable(path: Path) -> Iterator[bytes]:
     """As :func:`layers`, without what holds no text and is large: voxels of NIfTI, tensors of weights."""
-    if path.name.endswith(".nii.gz") and _is_gzip(path):
-        yield _before_voxels(path)
+    if path.name.endswith(".nii.gz") and _begins(path, GZIP):
+        yield from _around_voxels(path)
     elif path.suffix == ".pth" and zipfile.is_zipfile(path):
         room = _Room(0)
-        for inner in _unzipped(path, room, without=TENSOR):
+        for inner in itertools.chain(_unzipped(path, room, without=TENSOR), _around_tensors(path, room)):
             yield from _layers(inner, room, 1)
     else:
         yield from layers(untrusted.bytes_of(path))
 
 
-def _is_gzip(path: Path) -> bool:
+def _begins(path: Path, signature: bytes) -> bool:
     with open(path, "rb") as stream:
-        return stream.read(len(GZIP)) == GZIP
+        return stream.read(len(signature)) == signature
 
 
-def _before_voxels(path: Path) -> bytes:
-    """Header and extensions of a NIfTI file; what can be read of them where it is damaged."""
-    decompressor = zlib.decompressobj(31)
-    try:
-        with open(path, "rb") as stream:
-            start = decompressor.decompress(stream.read(LONGEST_EXTENSIONS), SHORT_START)
-            offset = int(struct.unpack("<f", start[VOX_OFFSET])[0]) if len(start) > NIFTI_HEADER_BYTES else 0
-            if SHORT_START < offset < LONGEST_EXTENSIONS:
-                start += decompressor.decompress(decompressor.unconsumed_tail, offset - SHORT_START)
-    except (zlib.error, ValueError, OverflowError):
-        return b""
-    return start[: max(offset, NIFTI_HEADER_BYTES)]
+def _around_voxels(path: Path) -> Iterator[bytes]:
+    """What a ``.nii.gz`` holds beside its voxels: before and after them, and around the compressed stream.
+
+    Raises:
+        Unusable: not all of it can be looked at: the stream is damaged, or there is too much.
+    """
+    room = _Room(0)
+    with open(path, "rb") as stream:
+        yield _said_in_header(stream.read(START))
+        stream.seek(0)
+        pieces = _inflated_pieces(stream)
+        start = bytearray()
+        while len(start) < START and (piece := next(pieces, b"")):
+            start += piece
+        voxels = _voxels(start)
+        yield bytes(start[: voxels.start])
+        after, position = start[voxels.stop :], len(start)
+        for piece in pieces:
+            beyond = piece[max(voxels.stop - position, 0) :]
+            room.take(len(beyond))
+            after += beyond
+            position += len(piece)
+        appended = stream.read(room.left + 1)
+    room.take(len(appended))
+    for rest in (bytes(after), appended):
+        yield from _layers(rest, room, 1)
+
+
+def _voxels(start: bytes | bytearray) -> range:
+    """Where the voxels of a NIfTI-1 file lie, by its start; nowhere if it is none.
+
+    Raises:
+        Unusable: that can't be true.
+    """
+    if len(start) < NIFTI_HEADER_BYTES or start[:4] != struct.pack("<i", NIFTI_HEADER_BYTES):
+        return range(0)
+    n_axes, *sizes = struct.unpack("<8h", start[DIMENSIONS])
+    (bits,) = struct.unpack("<h", start[BITS_PER_VOXEL])
+    (offset,) = struct.unpack("<f", start[VOX_OFFSET])
+    n_bytes = math.prod(max(size, 1) for size in sizes[: max(n_axes, 0)]) * max(bits, 0) // 8
+    if not NIFTI_HEADER_BYTES <= offset <= START or n_bytes > LARGEST_GRID_MB << 20:
+        raise Unusable("is a volume whose header can't be true, and was not searched")
+    return range(int(offset), int(offset) + n_bytes)
+
+
+def _inflated_pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """The content of a gzip file piece by piece; then the stream stands behind its last member."""
+    pending = stream.read(START)
+    while pending.startswith(GZIP):
+        decompressor = zlib.decompressobj(31)
+        while not decompressor.eof:
+            if not pending:
+                raise Damaged("is a .gz file that is cut off, and was not searched to its end")
+            try:
+                piece = decompressor.decompress(pending, START)
+            except zlib.error as error:
+                raise Damaged("is a .gz file that is damaged, and was not searched to its end") from error
+            yield piece
+            pending = decompressor.unconsumed_tail or (b"" if decompressor.eof else stream.read(START))
+        pending = decompressor.unused_data or stream.read(START)
+    stream.seek(-len(pending), io.SEEK_CUR)
+
+
+def _said_in_header(data: bytes) -> bytes:
+    """The further fields, the name and the comment that the header of a gzip file may have (RFC 1952)."""
+    flags, end = data[3], 10
+    if flags & 4:
+        end += 2 + int.from_bytes(data[10:12], "little")
+    for flag in (8, 16):
+        if flags & flag:
+            end = data.find(b"\0", end) + 1 or len(data)
+    return data[10:end].replace(b"\0", b"\n")
 
 
 def layers(data: bytes) -> Iterator[bytes]:
@@ -109,19 +183,36 @@ def _layers(data: bytes, room: _Room, depth: int) -> Iterator[bytes]:
 
 def _packed(data: bytes, room: _Room) -> Iterator[bytes]:
     if data.startswith(GZIP):
-        yield _inflated(data, 31, room)
+        yield _said_in_header(data)
+        members, content = io.BytesIO(data), bytearray()
+        room.take(LEAST)
+        with suppress(
+            Damaged
+        ):  # of a damaged or half-written file what can be had; bytes may look like one, too
+            for piece in _inflated_pieces(members):
+                room.take(len(piece))
+                content += piece
+        yield bytes(content)
+        yield members.read()
     elif data.startswith(ZIP):
         yield from _unzipped(io.BytesIO(data), room)
+        yield _after(data, ZIP_ENDS, 22)
     elif data.startswith(b"%PDF"):
         yield _pdf_text(data)
         for start in re.finditer(rb"(?<!end)stream\r?\n", data):
-            stream = _inflated(memoryview(data)[start.end() :], 15, room)
+            stream = _inflated(memoryview(data)[start.end() :], room)
             yield stream
             yield _pdf_text(stream)
+        yield _after(data, b"%%EOF", 5)
     elif data.startswith(b"\x89PNG"):
         for chunk in re.finditer(rb"(?:zTXt|iTXt|iCCP)[^\0]{1,79}\0", data):
             for skipped in range(1, 5):  # compression flags and languages stand before the text
-                yield _inflated(memoryview(data)[chunk.end() + skipped :], 15, room)
+                yield _inflated(memoryview(data)[chunk.end() + skipped :], room)
+        for chunk in re.finditer(rb"(?s)(.{4})(?:tEXt|iTXt)", data):
+            text = data[chunk.end() : chunk.end() + int.from_bytes(chunk[1], "big")]
+            room.take(LEAST + len(text))
+            yield text.replace(b"\0", b"\n")
+        yield _after(data, b"IEND", 8)
     elif b"\0" not in data:
         for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
             if DIGEST.fullmatch(run):
@@ -131,6 +222,39 @@ def _packed(data: bytes, room: _Room) -> Iterator[bytes]:
                 yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
             except binascii.Error:
                 continue
+
+
+def _after(data: bytes, mark: bytes, length: int) -> bytes:
+    """What follows the last part of a file, which begins by a mark and has so many bytes."""
+    at = data.rfind(mark)
+    return data[at + length :] if at >= 0 else b""
+
+
+def _around_tensors(path: Path, room: _Room) -> Iterator[bytes]:
+    """What a .pth file holds beside the content of its tensors, and, on its own, what was appended."""
+    around = bytearray(1)  # no archive by its first bytes, for its tensors are not here
+    try:
+        with zipfile.ZipFile(path) as archive, open(path, "rb") as stream:
+            position = 0
+            for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+                if TENSOR.search(entry.filename):
+                    stream.seek(entry.header_offset + 26)  # where the header has the lengths of its end
+                    start = entry.header_offset + 30 + sum(struct.unpack("<2H", stream.read(4)))
+                    around += _between(stream, position, start, room)
+                    position = start + entry.compress_size
+            around += _between(stream, position, path.stat().st_size, room)
+    except Unusable:
+        raise
+    except ZIP_ERRORS as error:
+        raise Unusable("holds a zip archive that is damaged, and was not searched to its end") from error
+    yield bytes(around)
+    yield _after(bytes(around), ZIP_ENDS, 22)
+
+
+def _between(stream: BinaryIO, start: int, end: int, room: _Room) -> bytes:
+    room.take(max(end - start, 0))
+    stream.seek(start)
+    return stream.read(max(end - start, 0))
 
 
 def _unzipped(
@@ -156,12 +280,12 @@ def _unzipped(
         raise Unusable("holds a zip archive that is damaged, and was not searched to its end") from error
 
 
-def _inflated(data: bytes | memoryview, window_bits: int, room: _Room) -> bytes:
-    """Whatever can be decompressed, of a damaged or half-written file too."""
+def _inflated(data: memoryview, room: _Room) -> bytes:
+    """Whatever can be decompressed, of a damaged or half-written stream too."""
     room.take(LEAST)
     found, position, pending = bytearray(), 0, b""
-    decompressor = zlib.decompressobj(window_bits)
-    while (pending or position < len(data)) and len(found) <= room.left:
+    decompressor = zlib.decompressobj()
+    while (pending or position < len(data)) and len(found) <= room.left and not decompressor.eof:
         if not pending:
             pending = bytes(data[position : position + CHUNK])
             position += CHUNK
@@ -170,10 +294,6 @@ def _inflated(data: bytes | memoryview, window_bits: int, room: _Room) -> bytes:
         except zlib.error:
             break
         pending = decompressor.unconsumed_tail
-        if decompressor.eof:
-            if window_bits != 31:
-                break
-            pending, decompressor = decompressor.unused_data, zlib.decompressobj(window_bits)
     room.take(len(found))
     return bytes(found)
 
