@@ -30,10 +30,12 @@ from library import (
     setting,
     write,
 )
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 UPPER = range(11, SLICES)
+OTHER_ZOOM = setting(PixelSpacing=[PIXEL_MM * 0.9, PIXEL_MM * 0.9], ConvolutionKernel="H60s")
 
 
 def own_series(number: int = 3) -> Change:
@@ -200,20 +202,19 @@ def alternating_kernels(root: Path) -> Expected:
     return excluded("slices missing", "overlap or alternate")
 
 
-@case("the upper part as another series with other pixel sizes")
-def other_zoom_above(root: Path) -> Expected:
-    write_part(root, fives(0, 80), "a", 2)
-    zoom = setting(PixelSpacing=[PIXEL_MM * 0.9, PIXEL_MM * 0.9], ConvolutionKernel="H60s")
-    write_part(root, fives(80, 150), "b", 3, zoom)
+def build_other_zoom_above(root: Path, member: tuple[str, int]) -> Expected:
+    """The lower part ends before the height that the member has, in mm; the upper one begins at 80 mm."""
+    write_part(root, fives(0, member[1]), "a", 2)
+    write_part(root, fives(80, 150), "b", 3, OTHER_ZOOM)
     return excluded("slices missing", "pixel size")
 
 
-@case("the upper part as another series with other pixel sizes, a slice of it where the lower part has one")
-def other_zoom_above_overlapping(root: Path) -> Expected:
-    write_part(root, fives(0, 85), "a", 2)
-    zoom = setting(PixelSpacing=[PIXEL_MM * 0.9, PIXEL_MM * 0.9], ConvolutionKernel="H60s")
-    write_part(root, fives(80, 150), "b", 3, zoom)
-    return excluded("slices missing", "pixel size")
+family(
+    "other zoom above",
+    "the upper part as another series with other pixel sizes, {member}",
+    [("beginning where the lower part ends", 80), ("its first slice where the lower part has its last", 85)],
+    build_other_zoom_above,
+)
 
 
 @case("the upper part as another series that is stored as seen from above, its normal turned round")
@@ -414,6 +415,12 @@ family(
 )
 
 
+def as_picture(_: int, dataset: Dataset) -> None:
+    """Secondary capture without a place, as archives re-wrap."""
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    del dataset.ImagePositionPatient
+
+
 def build_unlike(root: Path, member: tuple[str, Change, str]) -> Expected:
     _, change, says = member
     write(root, change=on(UPPER, both(own_series(), change)))
@@ -430,6 +437,12 @@ family(
             "no position and another type",
             setting(ImagePositionPatient=None, ImageType=["DERIVED", "SECONDARY"]),
             "no image position",
+        ),
+        ("another object class and no position", as_picture, "places are unknown"),
+        (
+            "another object class, another type and no position",
+            both(as_picture, setting(ImageType=["DERIVED", "SECONDARY"])),
+            "places are unknown",
         ),
         ("no orientation", setting(ImageOrientationPatient=None), "no image position or orientation"),
         (
@@ -512,24 +525,30 @@ def scouts_and_report(root: Path) -> Expected:
 def build_days_without_acquisition_date(root: Path, keyword: str) -> Expected:
     """Both lack Acquisition Date; the older one is DERIVED, so that a criterion would decide."""
     for number, day in ((2, "20200311"), (3, "20200310")):
-        told = {"AcquisitionDate": None, keyword: f"{day}101500" if keyword.endswith("Time") else day}
+        told = {
+            "StudyDate": "20200310",
+            "AcquisitionDate": None,
+            keyword: f"{day}101500" if keyword.endswith("Time") else day,
+        }
         kind = setting(ImageType=["DERIVED" if number == 3 else "ORIGINAL", "PRIMARY", "AXIAL"])
         write(root, head() + number, into=str(number), series=number, change=both(setting(**told), kind))
-    return error("no criterion decides between patients, studies or days")
+    return error("no criterion decides between patients, studies", "series number 3, .*; series number 2, ")
 
 
 family(
     "two days without Acquisition Date",
     "two scans of one Study Instance UID and Study Date, told apart by {member} only",
-    ["AcquisitionDateTime", "ContentDate"],
+    ["AcquisitionDateTime", "ContentDate", "SeriesDate"],
     build_days_without_acquisition_date,
 )
 
 
 @case("bone reconstructed on the day after the scan: one day of acquisition")
 def reconstructed_later(root: Path) -> Expected:
-    acquired = setting(AcquisitionDate="20200310", ContentDate="20200310")
-    later = setting(AcquisitionDate="20200310", ContentDate="20200311", ConvolutionKernel="H60s")
+    acquired = setting(AcquisitionDate="20200310", SeriesDate="20200310", ContentDate="20200310")
+    later = setting(
+        AcquisitionDate="20200310", SeriesDate="20200311", ContentDate="20200311", ConvolutionKernel="H60s"
+    )
     write(root, into="soft", series=2, change=acquired)
     write(root, head() + 4, into="bone", series=3, change=later)
     return included(None, "other_series_in_folder")
@@ -540,3 +559,159 @@ def baseline_cut_short(root: Path) -> Expected:
     write(root, head(9), into="baseline", series=2, change=FIRST_STUDY)
     write(root, head() + 3, into="follow-up", series=3, change=SECOND_STUDY)
     return error("differ in Study Instance UID")
+
+
+def with_air_above(slices: int, tissue: int) -> NDArray[np.int16]:
+    """A head of so many slices, of which only the lowest hold tissue."""
+    image = head(slices)
+    image[tissue:] = -1000
+    return image
+
+
+def build_upper_part_left(root: Path, member: tuple[str, Sequence[float], Change]) -> Expected:
+    """Soft tissue up to 95 mm is chosen; another series of the same scan holds the vertex."""
+    _, heights, change = member
+    write_part(root, fives(0, 100), "soft", 2)
+    upper = both(setting(ConvolutionKernel="H60s"), change)
+    write(root, head(len(heights)) + 3, origins=at_heights(heights), into="bone", series=3, change=upper)
+    return excluded("slices missing", r"the head goes on above .* \d+ mm above")
+
+
+family(
+    "vertex in another series only",
+    "soft tissue without the vertex, which only {member} holds: half a head is not taken for the whole",
+    [
+        ("an overlapping series between its slices", np.arange(42.5, 142, 5), setting()),
+        ("an overlapping series of other pixel size", fives(50, 150), OTHER_ZOOM),
+        ("a series of other pixel size beyond a gap", fives(110, 150), OTHER_ZOOM),
+        ("a series of other pixel size beyond a wide gap", fives(220, 290), OTHER_ZOOM),
+        ("a thin series of the whole head", np.arange(0.0, 145, 2), setting(SliceThickness=2)),
+        (
+            "a series under another tilt beyond a gap",
+            fives(110, 150),
+            setting(ImageOrientationPatient=[1, 0, 0, 0, 0.965925826, -0.258819045]),
+        ),
+    ],
+    build_upper_part_left,
+)
+
+
+@case(
+    "soft tissue of 80 mm, and the base in a series of other pixel size beyond a gap: a neck, or half a head?"
+)
+def base_of_other_zoom_beyond_a_gap(root: Path) -> Expected:
+    write_part(root, fives(70, 150), "soft", 2)
+    write_part(root, fives(0, 50), "bone", 3, OTHER_ZOOM)
+    return excluded("slices missing", r"may go on below .* 80 mm, .*minimum_coverage_mm")
+
+
+@case("soft tissue of 90 mm, and bone of the base that overlaps it between its slices")
+def base_between_the_slices(root: Path) -> Expected:
+    write_part(root, fives(60, 150), "soft", 2)
+    bone = setting(ConvolutionKernel="H60s")
+    write(root, head(20), origins=at_heights(np.arange(7.5, 107, 5)), into="b", series=3, change=bone)
+    return excluded("slices missing", "may go on below")
+
+
+@case("a neck in a soft-tissue kernel and the head in a sharp one: the neck is not taken for the head")
+def neck_of_the_better_kernel(root: Path) -> Expected:
+    write(root, into="head", series=2, change=setting(ConvolutionKernel="H60s"))
+    neck = setting(PixelSpacing=[3.0, 3.0], SliceThickness=2)
+    write(root, head(60), origins=at_heights(np.arange(-150, -30, 2.0)), into="neck", series=3, change=neck)
+    return excluded("slices missing", "the head goes on above")
+
+
+@case("an angiography from the neck up into the air above the head, thin and of other pixel size")
+def angiography_into_air(root: Path) -> Expected:
+    write(root, into="head", series=2)
+    vessels = setting(PixelSpacing=[4.5, 4.5], SliceThickness=1, ConvolutionKernel="B60f")
+    heights = np.arange(-150, 160, 2.0)  # the head ends at 119 mm
+    image = with_air_above(len(heights), tissue=137)
+    write(root, image, origins=at_heights(heights), into="cta", series=3, change=vessels)
+    return included(None, "other_series_in_folder")
+
+
+@case("an angiography of the circle of Willis, which ends below the vertex, and slabs of perfusion")
+def angiography_and_perfusion_within_the_head(root: Path) -> Expected:
+    write(root, into="head", series=2)
+    vessels = setting(PixelSpacing=[4.5, 4.5], SliceThickness=1, ConvolutionKernel="B60f")
+    write(root, head(40), origins=at_heights(np.arange(0, 80, 2.0)), into="cta", series=3, change=vessels)
+    for time in range(3):
+        slab = setting(PixelSpacing=[4.5, 4.5], SliceThickness=10, AcquisitionNumber=time)
+        write(
+            root, head(4) + time, origins=at_heights([40, 50, 60, 70]), into=f"p{time}", series=4, change=slab
+        )
+    return included(None, "other_series_in_folder")
+
+
+@case("a tilted head and an untilted angiography that goes a little higher at the middle")
+def tilted_head_and_angiography(root: Path) -> Expected:
+    column = (0.0, round(float(np.cos(np.radians(18))), 9), round(float(-np.sin(np.radians(18))), 9))
+    write(root, orientation=(1.0, 0.0, 0.0, *column), into="head", series=2)
+    vessels = setting(PixelSpacing=[4.5, 4.5], SliceThickness=1, ConvolutionKernel="B60f")
+    heights = np.arange(-150, 140, 2.0)
+    image = with_air_above(len(heights), tissue=125)
+    write(root, image, origins=at_heights(heights), into="cta", series=3, change=vessels)
+    return included(None, "other_series_in_folder", "tilted", directions=((1, 0, 0), column))
+
+
+@case(
+    "a scan before and one after contrast agent, the later one 10 mm lower, and sinuses of another pixel size"
+)
+def contrast_phases_and_sinuses(root: Path) -> Expected:
+    write(root, into="before", series=2)
+    derived = setting(ImageType=["DERIVED", "PRIMARY", "AXIAL"])
+    lower = level_origins() - np.array([0, 0, 10.0])
+    write(root, head() + 3, origins=lower, into="after", series=3, change=derived)
+    sinuses = setting(PixelSpacing=[3.0, 3.0], SliceThickness=1, ConvolutionKernel="H60s")
+    write(root, head(50), origins=at_heights(np.arange(-40, 60, 2.0)), into="sinus", series=4, change=sinuses)
+    return included(None, "other_series_in_folder")
+
+
+def build_two_frames(root: Path, first: Change, second: Change, shift: int = 3) -> None:
+    """Two series over the same stretch, each in a frame of reference of its own."""
+    for number, change in ((2, first), (3, second)):
+        frame = setting(FrameOfReferenceUID=generate_uid())
+        write(
+            root, head() + (number - 2) * shift, into=str(number), series=number, change=both(frame, change)
+        )
+
+
+@case("two scans of one head in one study, the patient laid anew between them: no criterion decides")
+def two_frames_of_reference(root: Path) -> Expected:
+    build_two_frames(root, setting(), setting(ImageType=["DERIVED", "PRIMARY", "AXIAL"]))
+    return error("differ in Frame of Reference UID", "series number 2, .*; series number 3, ")
+
+
+@case("soft tissue and bone, each in a frame of reference of its own, as some de-identification leaves them")
+def kernels_of_two_frames(root: Path) -> Expected:
+    build_two_frames(root, setting(), setting(ConvolutionKernel="H60s"))
+    return included(None, "other_series_in_folder")
+
+
+@case("a series sent again with the same pixels in another frame of reference, as DERIVED")
+def sent_again_in_another_frame(root: Path) -> Expected:
+    build_two_frames(root, setting(), setting(ImageType=["DERIVED", "PRIMARY", "AXIAL"]), shift=0)
+    return included(None, "other_series_in_folder")
+
+
+@case("head and neck, the patient laid anew between them, and a mask on the head: places are not comparable")
+def neck_in_another_frame(root: Path) -> Expected:
+    write(root, into="head", series=2)
+    neck = setting(PixelSpacing=[3.0, 3.0], SliceThickness=2, FrameOfReferenceUID=generate_uid())
+    write(root, head(60), origins=at_heights(np.arange(60, 180, 2.0)), into="neck", series=3, change=neck)
+    mask = save(root, itk_header(root, drawn(), "head"))
+    return included(None, "other_series_in_folder", labels=drawn(), masks=(mask,))
+
+
+@case("pictures of the screen, eight in grey and eight in colour, of the scan's size and without places")
+def pictures_of_the_screen(root: Path) -> Expected:
+    write(root)
+    page = both(as_picture, setting(ImageOrientationPatient=None, ImageType=["DERIVED", "SECONDARY"]))
+
+    def in_colour(_: int, dataset: Dataset) -> None:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
+
+    write(root, head(8), into="grey", series=98, change=both(page, setting(PixelSpacing=None)))
+    write(root, head(8), into="colour", series=99, change=both(page, in_colour))
+    return included(None, "other_series_in_folder")

@@ -87,6 +87,7 @@ NEEDED = [
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "StudyDate",
+    "SeriesDate",
     "StudyTime",
     "AcquisitionDate",
     "AcquisitionTime",

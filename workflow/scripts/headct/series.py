@@ -4,7 +4,7 @@ A folder may hold a scout view, a dose report, bone and soft-tissue reconstructi
 scan. What can't be segmented at all is rejected with its reason; series that are parts of one stack
 are joined; among the rest, the criteria in ``ingest.series_preference`` decide one after the other;
 what they leave undecided is reported, not guessed. Never is a part taken for the whole, and nothing
-decides between patients, studies or days.
+decides between patients, studies, days or positions of the patient.
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ from headct.dicom import (
     read_slice,
     to_int16,
 )
-from headct.parts import SAME_POSITION_MM, Places, are_neighbours, are_parts, follow_each_other
+from headct.parts import (
+    LARGEST_LOSS_MM,
+    MOST,
+    SAME_POSITION_MM,
+    Places,
+    are_neighbours,
+    are_parts,
+    follow_each_other,
+)
 from headct.problems import BadInput, Problem, first_few
 
 SAME_ORIENTATION = 1e-3
@@ -57,11 +65,20 @@ REFORMAT_DEG = 45.0
 ENDS_ALIKE_SLICES = 2
 """So many slices may one reconstruction of a scan reach beyond another by how its ends were set."""
 
+EDGE_MM = 20.0
+"""By so much the ends of two scans of one head may differ, by how their ranges were set."""
+
+TISSUE_HU, LEAST_TISSUE_MM2 = -200, 2000.0
+"""A slice with more of it shows the head; hair, bolsters and the air above hold less."""
+
 LARGEST_REPORT = 3
 """So many pictures may a report have that are stored as CT images of the scan's size, without places."""
 
 SOURCES = {"PatientID": "Patient ID", "StudyInstanceUID": "Study Instance UID"}
-DAYS = {"StudyDate": "Study Date", "AcquisitionDate": "Acquisition Date", "ContentDate": "Content Date"}
+DAYS_OF_RESULTS = {"SeriesDate": "Series Date", "ContentDate": "Content Date"}
+"""A later reconstruction is of a later day: they count only where an acquisition tells none."""
+
+DAYS = {"StudyDate": "Study Date", "AcquisitionDate": "Acquisition Date", **DAYS_OF_RESULTS}
 ONE_SOURCE = {**SOURCES, "FrameOfReferenceUID": "Frame of Reference UID"}
 """Attributes in which all parts of a stack agree, and what messages call them; no value is told."""
 
@@ -133,13 +150,17 @@ class Series:
         normal = geometry.unit_directions(self.orientation)[2]
         return geometry.perpendicular_positions(self.origins, normal)
 
-    def places(self, normal: NDArray[np.float64]) -> Places:
-        """Where the slices' centres lie along a normal, which may be another series'; each place once."""
+    def centres_mm(self, normal: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the slices' centres lie along a normal, in the order of ``instances``."""
         row, column, _ = geometry.unit_directions(self.orientation)
         between_rows, between_columns = self.first.pixel_spacing or (0.0, 0.0)
         along = row * between_columns * ((self.first.whole("Columns") or 1) - 1)
         down = column * between_rows * ((self.first.whole("Rows") or 1) - 1)
-        positions = geometry.perpendicular_positions(self.origins + (along + down) / 2, normal)
+        return geometry.perpendicular_positions(self.origins + (along + down) / 2, normal)
+
+    def places(self, normal: NDArray[np.float64]) -> Places:
+        """Where the slices' centres lie along a normal, which may be another series'; each place once."""
+        positions = self.centres_mm(normal)
         order = np.argsort(positions, kind="stable")
         order = order[np.diff(positions[order], prepend=-np.inf) > SAME_POSITION_MM]
         thickness = [self.instances[index].numeric("SliceThickness") or np.nan for index in order]
@@ -295,7 +316,7 @@ class SeriesRules:
 
     Attributes:
         minimum_slices: fewer slices are no head scan (scouts, test shots, perfusion slabs).
-        minimum_coverage_mm: a shorter scan is flagged.
+        minimum_coverage_mm: a shorter scan is flagged, or ineligible where another series goes on below it.
         maximum_gap_ratio: a gap of this many usual gaps is a missing section.
         require_announced_images: a series with fewer images than Images in Acquisition (0020,1002)
             says is not complete; else it is flagged only.
@@ -408,10 +429,10 @@ def choose(
 
 
 def refuse_several_sources(fit: list[Series], scan_id: str) -> None:
-    """Raise series of several patients, studies or days: no criterion decides between them.
+    """Raise series of several patients, studies, days or positions of the patient.
 
-    Eligible ones, and those cut short that are too many slices for a test shot. A copy of another
-    study's series, as after two de-identifications, competes with none.
+    No criterion decides between them. Eligible ones count, and those cut short that are too many slices for
+    a test shot. A copy of another study's series, as after two de-identifications, competes with none.
 
     Raises:
         BadInput: names the attribute, and lists the series by date.
@@ -422,28 +443,49 @@ def refuse_several_sources(fit: list[Series], scan_id: str) -> None:
         for index, series in enumerate(by_date)
         if not any(_is_sent_again(series, earlier) for earlier in by_date[:index])
     ]
-    for keyword, name in (SOURCES | DAYS).items():
-        if any(_differ(one, other, keyword) for one, other in combinations(several, 2)):
-            message = (
-                f"{len(several)} series are equally good: they differ in {name}, and no criterion decides "
-                f"between patients, studies or days. In order of date: {_listed(several)}. Leave only those "
-                "of one in the folder"
-            )
-            raise BadInput([Problem(scan_id, message, key="dicom")])
+    pairs = list(combinations(several, 2))
+    differing = [
+        name
+        for keyword, name in (SOURCES | DAYS).items()
+        if any(_differ(one, other, keyword) for one, other in pairs)
+    ]
+    if any(_are_repeated_elsewhere(one, other) for one, other in pairs):
+        differing.append(ONE_SOURCE["FrameOfReferenceUID"])
+    if differing:
+        message = (
+            f"{len(several)} series are equally good: they differ in {' and '.join(differing)}, and no "
+            "criterion decides between patients, studies, days or positions of the patient. In order of "
+            f"date: {_listed(several)}. Leave only those of one in the folder"
+        )
+        raise BadInput([Problem(scan_id, message, key="dicom")])
+
+
+def _are_repeated_elsewhere(first: Series, second: Series) -> bool:
+    """Whether two series scan one stretch alike, between which the patient was laid anew.
+
+    That is two scans, also in one study and on one day. Some de-identification writes a frame of
+    reference for each series: then reconstructions of one scan differ in kernel or spacing, and copies in
+    nothing.
+    """
+    if not _differ(first, second, "FrameOfReferenceUID") or not _on_one_grid(first, second):
+        return False
+    if first.first.kernel != second.first.kernel or round(_thickness(first) - _thickness(second), 2):
+        return False
+    positions = [series.positions_mm for series in (first, second)]
+    shared_mm = min(places.max() for places in positions) - max(places.min() for places in positions)
+    return bool(shared_mm > MOST * min(np.ptp(places) for places in positions))
 
 
 def _is_sent_again(series: Series, earlier: Series) -> bool:
-    """Whether a series holds the pixels of one of the same patient, under another study or day."""
-    elsewhere = any(_differ(series, earlier, keyword) for keyword in ("StudyInstanceUID", *DAYS))
+    """Whether a series holds the pixels of one of the same patient, under another study, day or frame."""
+    keywords = ("StudyInstanceUID", "FrameOfReferenceUID", *DAYS)
+    elsewhere = any(_differ(series, earlier, keyword) for keyword in keywords)
     return elsewhere and not _differ(series, earlier, "PatientID") and _same_volume(series, earlier)
 
 
 def _differ(first: Series, second: Series, keyword: str) -> bool:
-    """Whether two series have no value of an attribute in common; a day that is absent differs from none.
-
-    The content of a later reconstruction is of a later day: it counts only where an acquisition tells none.
-    """
-    if keyword == "ContentDate" and all(series.acquisition_days for series in (first, second)):
+    """Whether two series have no value of an attribute in common; a day that is absent differs from none."""
+    if keyword in DAYS_OF_RESULTS and all(series.acquisition_days for series in (first, second)):
         return False
     values = [
         series.acquisition_days
@@ -458,9 +500,10 @@ def _date_of(series: Series) -> tuple[list[str], tuple[float, float, str]]:
     """What orders series by time; compared, and never told."""
     first = series.first
     acquired = first.text("AcquisitionDateTime")
-    dates = [first.text("StudyDate"), min(series.acquisition_days, default=""), first.text("ContentDate")]
+    results = [first.text(keyword) for keyword in DAYS_OF_RESULTS]
+    dates = [first.text("StudyDate"), min(series.acquisition_days, default=""), *results]
     times = [first.text("StudyTime"), first.text("AcquisitionTime"), acquired[8:]]
-    return [next(filter(None, dates), ""), next(filter(None, times), "")], _order_of_series(series)
+    return [*dates, *times], _order_of_series(series)
 
 
 def join_parts(candidates: list[Series], rules: SeriesRules) -> list[Series]:
@@ -564,7 +607,8 @@ def left_out(series: Series, candidates: list[Series], rules: SeriesRules) -> st
     """Whether the study holds more of the stack than the series; empty if not.
 
     It does where slices at places of their own could not be joined, where another reconstruction of the
-    same slices goes on beyond its ends, and where images like its slices do not tell their places.
+    same slices goes on beyond its ends, where any series shows more of the head, and where images like
+    its slices do not tell their places.
     """
     for part in _other_parts(series, candidates, rules):
         why = _why_not_joined(series, part, rules) if _of_one_source(series, part) else ""
@@ -574,12 +618,84 @@ def left_out(series: Series, candidates: list[Series], rules: SeriesRules) -> st
                 f"joined to those of {_in_words(series)}: {why}"
             )
     for part in candidates:
+        if (
+            part is not series
+            and _of_one_source(series, part)
+            and (more := _more_of_head(series, part, rules))
+        ):
+            return f"slices missing: {more}"
+    for part in candidates:
         if part is not series and not _has_places(part) and _looks_alike(series, part):
             return (
                 f"slices missing: {_in_words(part)} may belong to those of {_in_words(series)}, but its "
                 f"places are unknown: {no_slices(part, rules)}"
             )
     return ""
+
+
+def _more_of_head(series: Series, part: Series, rules: SeriesRules) -> str:
+    """What another series shows of the head beyond the chosen one, whatever its grid; empty if nothing.
+
+    Above a head is nothing but air, so tissue there is always a loss. Below it are the neck and the chest:
+    only a series that is too short for a head is taken for its upper part. A scan that was broken off tells
+    nothing: it was repeated, perhaps as the patient had moved.
+    """
+    normal = geometry.unit_directions(series.orientation)[2]
+    if _shows_no_hu(part) or _turned(part, normal) or len(part.places(normal).positions_mm) < 2:
+        return ""
+    if missing_section(part, rules):
+        return ""
+    upwards = normal if normal[2] >= 0 else -normal
+    above_mm = _tissue_beyond_mm(series, part, upwards)
+    if above_mm:
+        return (
+            f"the head goes on above those of {_in_words(series)}: {_in_words(part)} shows tissue "
+            f"{above_mm:.0f} mm above the last of them"
+        )
+    covered_mm = float(geometry.slice_weights(series.places(upwards).positions_mm).sum())
+    below_mm = _tissue_beyond_mm(series, part, -upwards)
+    if covered_mm < rules.minimum_coverage_mm and 0 < below_mm <= LARGEST_LOSS_MM:
+        return (
+            f"the head may go on below those of {_in_words(series)}: these cover {covered_mm:.0f} mm, less "
+            f"than ingest.minimum_coverage_mm ({rules.minimum_coverage_mm:g} mm), and {_in_words(part)} "
+            f"shows tissue {below_mm:.0f} mm below the first of them"
+        )
+    return ""
+
+
+def _tissue_beyond_mm(series: Series, part: Series, direction: NDArray[np.float64]) -> float:
+    """How far beyond a series' end another one shows tissue, in mm along a direction; 0 where it shows none.
+
+    Its nearest slice counts that is further than two reconstructions of one scan differ. Tissue that a slice
+    under another tilt has on this side of the end counts for nothing.
+    """
+    own = series.places(direction).positions_mm
+    margin = max(EDGE_MM, ENDS_ALIKE_SLICES * float(np.median(np.diff(own))))
+    centres = part.centres_mm(direction)
+    beyond = np.flatnonzero(centres > own[-1] + margin + SAME_POSITION_MM)
+    if not len(beyond):
+        return 0
+    nearest = beyond[np.argmin(centres[beyond])]
+    try:
+        hounsfield, _ = read_slice(part.instances[nearest])
+    except Ineligible:  # what can't be seen may be the head
+        return float(centres[nearest] - own[-1])
+    row, column, _ = geometry.unit_directions(part.orientation)
+    between_rows, between_columns = part.first.pixel_spacing or (0.0, 0.0)
+    down, along = np.indices(hounsfield.shape)
+    heights = part.origins[nearest] @ direction + (
+        along * between_columns * (row @ direction) + down * between_rows * (column @ direction)
+    )
+    tissue = np.count_nonzero((hounsfield > TISSUE_HU) & (heights > own[-1] + margin))
+    area_mm2 = tissue * between_rows * between_columns
+    return float(centres[nearest] - own[-1]) if area_mm2 > LEAST_TISSUE_MM2 else 0
+
+
+def _shows_no_hu(series: Series) -> bool:
+    """Whether images are no grey CT with places, in which tissue could be told."""
+    first = series.first
+    grey = first.whole("SamplesPerPixel") in (None, 1)
+    return first.text("Modality") != "CT" or not grey or not first.pixel_spacing or not _has_places(series)
 
 
 def _of_another_scanner(series: Series) -> bool:
@@ -602,14 +718,22 @@ def _has_places(series: Series) -> bool:
 
 
 def _looks_alike(series: Series, part: Series) -> bool:
-    """Whether images without places could be slices of a series: a dose report or a scout could not."""
+    """Whether images without places could be slices of a series: a dose report or a scout could not.
+
+    The object class says nothing, since some archives re-wrap slices as secondary capture.
+    """
     first, second = series.first, part.first
-    alike = all(first.text(name) == second.text(name) for name in ("SOPClassUID", "Rows", "Columns"))
+    if _of_another_scanner(part) or second.whole("SamplesPerPixel") not in (None, 1):
+        return False
+    same = {
+        name: first.text(name) == second.text(name)
+        for name in ("SOPClassUID", "Rows", "Columns", "ImageType")
+    }
+    of_one_type = same["ImageType"] and (same["SOPClassUID"] or first.text("ImageType") != "")
     many = len(part.instances) > LARGEST_REPORT
-    of_one_kind = first.text("ImageType") == second.text("ImageType") or (
-        many and _size(series) == _size(part)
-    )
-    return alike and of_one_kind and "LOCALIZER" not in second.text("ImageType").upper()
+    of_one_kind = of_one_type or (many and _size(series) == _size(part))
+    of_one_size = same["Rows"] and same["Columns"]
+    return of_one_size and of_one_kind and "LOCALIZER" not in second.text("ImageType").upper()
 
 
 def _why_not_joined(series: Series, part: Series, rules: SeriesRules) -> str:
