@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from headct import split as split_step
 from headct.artefacts import read_tsv, write_tsv
 from headct.problems import BadInput
 from headct.split import given_split, largest_remainder, split_scans
+from headct.tables import page
 
 SETTINGS: dict[str, Any] = {
     "file": None,
@@ -369,6 +371,38 @@ def test_a_new_draw_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     moved = int((former["set"] != split["set"]).sum())
     assert moved > 0
     assert f"a new draw, as the settings changed: {moved} of 30 scans changed sides" in caplog.text
+
+
+def run_given(folder: Path, cohort: pd.DataFrame, test: Sequence[int]) -> pd.DataFrame:
+    """The command with a split drawn elsewhere, in which these scans are for the test."""
+    table = pd.DataFrame({"scan_id": cohort["scan_id"], "set": "train"})
+    table.loc[list(test), "set"] = "test"
+    write_tsv(table, folder / "given.tsv")
+    return run(folder, cohort, file=str(folder / "given.tsv"))
+
+
+def test_a_lesion_that_no_training_scan_has_can_not_be_learnt(tmp_path: Path) -> None:
+    cohort = scans(30).assign(IVH_ml=0.0)
+    cohort.loc[[3, 4], "IVH_ml"] = 5.0
+    with pytest.raises(BadInput) as caught:
+        run_given(tmp_path, cohort, test=[3, 4, 5])
+    (problem,) = caught.value.problems
+    assert problem.value == "IVH"
+    assert "no training scan has" in problem.message
+    assert not (tmp_path / "split.tsv").exists()
+
+
+def test_a_lesion_that_no_test_scan_has_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cohort = scans(30).assign(IVH_ml=0.0)
+    cohort.loc[[3, 4], "IVH_ml"] = 5.0
+    split = run_given(tmp_path, cohort, test=[3, 5, 6])
+    assert "no test scan has" not in caplog.text
+    assert page.lesions_not_tested(split, cohort) == []
+    split = run_given(tmp_path, cohort, test=[5, 6, 7])
+    (warning,) = [record.getMessage() for record in caplog.records if "no test scan" in record.getMessage()]
+    assert "IVH" in warning
+    (note,) = page.lesions_not_tested(split, cohort)
+    assert "no test scan has IVH" in note
 
 
 def test_excluded_scans_are_not_drawn(tmp_path: Path) -> None:

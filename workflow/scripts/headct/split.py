@@ -43,6 +43,7 @@ def main(args: argparse.Namespace) -> None:
     path = settings["file"]
     given = None if path is None else given_split(Path(path), cohort, settings["folds"])
     split = split_scans(included, settings, former, given, str(args.cohort))
+    check_lesions(split, included, str(path or args.cohort))
     if former is not None:
         log_changes(former, split)
     write_tsv(split, args.out)
@@ -187,6 +188,35 @@ def check_sizes(in_set: pd.Series, fold: pd.Series, settings: dict[str, Any], fi
         problems.append(Problem(file, message, key="split.test_fraction"))
     if problems:
         raise BadInput(problems)
+
+
+def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
+    """Warn of lesions that no test scan has, and refuse those that no training scan has."""
+    for lesion in lesions_absent(split, scans, "test"):
+        logger.warning(
+            "split  no test scan has %s: how models find it will not be measured, and its Dice will be 1 by"
+            " convention for each that marks none",
+            lesion,
+        )
+    problems = [
+        Problem(
+            file,
+            "no training scan has this lesion, so no model can learn it; divide the scans otherwise"
+            " (split.seed, split.stratify_by or split.file)",
+            key="split",
+            value=lesion,
+        )
+        for lesion in lesions_absent(split, scans, "train")
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def lesions_absent(split: pd.DataFrame, cohort: pd.DataFrame, name: str) -> list[str]:
+    """The lesions, by the cohort's columns ``…_ml``, of which no scan of a set has a voxel."""
+    scans = cohort[cohort["scan_id"].isin(split.loc[split["set"] == name, "scan_id"])]
+    volumes = scans.filter(regex="_ml$")
+    return [column.removesuffix("_ml") for column in map(str, volumes) if not (volumes[column] > 0).any()]
 
 
 def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:

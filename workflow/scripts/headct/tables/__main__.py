@@ -46,6 +46,9 @@ def arguments() -> argparse.ArgumentParser:
         one.add_argument("--statistics", required=True, type=Path, help="folder of headct.statistics")
         one.add_argument("--evidence", type=Path, help="of headct.audit.evidence; its digest is printed")
         one.add_argument("--split", type=Path, help="split.tsv; a note tells of repeated participants in it")
+        one.add_argument(
+            "--cohort", type=Path, help="cohort.tsv; a note tells of lesions that no test scan has"
+        )
     statistics[-1].add_argument(
         "--published", type=Path, default=published.FOLDER, help="folder of the published numbers"
     )
@@ -67,9 +70,12 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    evidence, split = getattr(args, "evidence", None), getattr(args, "split", None)
+    evidence, split, cohort_file = (getattr(args, name, None) for name in ("evidence", "split", "cohort"))
     table = args.make(args)
-    notes = [*table.notes, *page.repeated_participants(read_tsv(split))] if split else table.notes
+    notes = list(table.notes)
+    if split:
+        notes += page.repeated_participants(read_tsv(split))
+        notes += page.lesions_not_tested(read_tsv(split), read_tsv(cohort_file)) if cohort_file else []
     digest = read_json(evidence)["sha256"] if evidence else ""
     write(replace(table, notes=notes), args.out, args.title_note, digest)
     logger.info("%s", args.out.with_suffix(".html"))

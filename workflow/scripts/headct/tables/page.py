@@ -13,6 +13,8 @@ from itertools import groupby
 
 import pandas as pd
 
+from headct.split import lesions_absent
+
 DASH = "–"
 
 STYLE = """
@@ -140,6 +142,17 @@ def repeated_participants(split: pd.DataFrame) -> list[str]:
     return [
         f"Warning: the {n_scans} test scans are of {n_people} participants, and scans of one participant"
         " count here as independent. P values are too small and intervals too narrow."
+    ]
+
+
+def lesions_not_tested(split: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
+    """A note if there are lesions that no test scan has, for which the tables show numbers all the same."""
+    absent = lesions_absent(split, cohort, "test")
+    if not absent:
+        return []
+    return [
+        f"Warning: no test scan has {' or '.join(absent)}. Its Dice is 1 by convention for each model that"
+        " marks none of it, and how models find it was not measured."
     ]
 
 
