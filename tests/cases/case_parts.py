@@ -683,6 +683,13 @@ def two_frames_of_reference(root: Path) -> Expected:
     return error("differ in Frame of Reference UID", "series number 2, .*; series number 3, ")
 
 
+@case("an original and a derived series, which tells no frame of reference")
+def derived_without_frame_of_reference(root: Path) -> Expected:
+    untold = setting(ImageType=["DERIVED", "PRIMARY", "AXIAL"], FrameOfReferenceUID=None)
+    build_two_frames(root, setting(), untold)
+    return included(None, "other_series_in_folder")
+
+
 @case("soft tissue and bone, each in a frame of reference of its own, as some de-identification leaves them")
 def kernels_of_two_frames(root: Path) -> Expected:
     build_two_frames(root, setting(), setting(ConvolutionKernel="H60s"))

@@ -467,7 +467,8 @@ def _are_repeated_elsewhere(first: Series, second: Series) -> bool:
     reference for each series: then reconstructions of one scan differ in kernel or spacing, and copies in
     nothing.
     """
-    if not _differ(first, second, "FrameOfReferenceUID") or not _on_one_grid(first, second):
+    frames = [series.values("FrameOfReferenceUID") - {""} for series in (first, second)]
+    if not all(frames) or frames[0] & frames[1] or not _on_one_grid(first, second):
         return False
     if first.first.kernel != second.first.kernel or round(_thickness(first) - _thickness(second), 2):
         return False
@@ -695,7 +696,7 @@ def _shows_no_hu(series: Series) -> bool:
     """Whether images are no grey CT with places, in which tissue could be told."""
     first = series.first
     grey = first.whole("SamplesPerPixel") in (None, 1)
-    return first.text("Modality") != "CT" or not grey or not first.pixel_spacing or not _has_places(series)
+    return _of_another_scanner(series) or not grey or not first.pixel_spacing or not _has_places(series)
 
 
 def _of_another_scanner(series: Series) -> bool:
