@@ -25,6 +25,13 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/audit.smk"
 
 
+FAILURES = failures.remembered()
+keep_outputs_of_jobs_done_once(
+    workflow.rules,
+    lambda rule, wildcards: FAILURES.get(failures.name_of(rule, wildcards), 0),
+)
+
+
 # Seconds of one core each, less than a job of a cluster costs (docs/cluster.md): these run where Snakemake runs.
 localrules:
     cohort,

@@ -259,7 +259,8 @@ class Watch:
                 except OSError:
                     continue
                 environment = dict(line.split("=", 1) for line in lines if "=" in line)
-                module = words[words.index("-m") + 1]
+                of_step = "--" if "headct.run.job" in words else "-m"
+                module = words[words.index(of_step) + 1]
                 if module.startswith("headct."):
                     node = environment.get("SLURMD_NODENAME", "")
                     self.seen.add((module, node, environment.get("CUDA_VISIBLE_DEVICES", "")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from pathlib import Path
 
 from headct.artefacts import sha256_of, write_json
@@ -18,20 +17,23 @@ CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics"
 
 def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] | None = None) -> None:
     """Run a job of the study in the working directory: it writes the outputs, and its record."""
-    options = Namespace(
+    done = record.Job(
         rule=rule,
-        wildcards="",
+        wildcards={},
         inputs=[Path(path) for path in inputs],
         outputs=[Path(path) for path in outputs],
         log=Path(f"results/logs/{rule}.log"),
+        step="headct.split",
+        words=words or [],
         once=False,
     )
-    options.log.parent.mkdir(parents=True, exist_ok=True)
-    options.log.write_text(f"{rule} is done\n")
-    with record.kept(options, Namespace(), words or []):
-        for path, text in outputs.items():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(text)
+    done.log.parent.mkdir(parents=True, exist_ok=True)
+    done.log.write_text(f"{rule} is done\n")
+    digests = done.input_digests()
+    for path, text in outputs.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+    record.write(done, digests)
 
 
 def run() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,14 +29,23 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def score(*words: str) -> bool:
     """Run the job that scores, as Snakemake would; whether it did anything."""
-    options = Namespace(
-        rule="metrics", wildcards="model=unet", inputs=[INPUT], outputs=[OUTPUT], log=LOG, once=True
+    job = record.Job(
+        rule="metrics",
+        wildcards={"model": "unet"},
+        inputs=[INPUT],
+        outputs=[OUTPUT],
+        log=LOG,
+        step="headct.metrics",
+        words=words or WORDS,
+        once=True,
     )
     LOG.parent.mkdir(parents=True, exist_ok=True)
     LOG.write_text("said\n")
-    with record.kept(options, Namespace(), words or WORDS) as to_do:
-        if to_do:
-            OUTPUT.write_text("scan_id\tdice\ns1\t0.81\n")
+    inputs = job.input_digests()
+    to_do = not record.was_done(job, inputs)
+    if to_do:
+        OUTPUT.write_text("scan_id\tdice\ns1\t0.81\n")
+        record.write(job, inputs)
     return to_do
 
 

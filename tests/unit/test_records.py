@@ -43,9 +43,9 @@ parser.add_argument("--fails", action="store_true")
 command.run(main, parser)
 """
 RECORDED = (
-    *("--log", "results/logs/a/b.log", "--rule", "a", "--wildcards", "model=unet,seed=3"),
+    *("headct.run.job", "--log", "results/logs/a/b.log", "--rule", "a", "--wildcards", "model=unet,seed=3"),
     *("--inputs", "scans.tsv", "results/in.tsv", "trial/Smith_John.nii.gz"),
-    *("--outputs", "results/cohort/out.tsv"),
+    *("--outputs", "results/cohort/out.tsv", "--"),
 )
 
 
@@ -54,10 +54,12 @@ def run(folder: Path, *words: str, recorded: bool = True, **environment: str) ->
     for name in ("scans.tsv", "results/in.tsv", "trial/Smith_John.nii.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
+    (folder / "modules").mkdir(exist_ok=True)
+    (folder / "modules/step.py").write_text(STEP)
     subprocess.run(
-        [sys.executable, "-c", STEP, *words, *(RECORDED if recorded else [])],
+        [sys.executable, "-m", *(RECORDED if recorded else []), "step", *words],
         cwd=folder,
-        env={"PYTHONPATH": str(PACKAGE.parent), **environment},
+        env={"PYTHONPATH": f"{PACKAGE.parent}:{folder / 'modules'}", **environment},
     )
     found = records.load(folder / "results")
     return found[0] if found else None
@@ -112,8 +114,9 @@ def test_the_code_is_that_of_the_modules_imported(study: Path, tmp_path: Path) -
     assert without_start is not None
     modules = found.workflow["modules"]
     assert modules == without_start.workflow["modules"]
-    assert {"headct.split", "headct.command"} < set(modules)
-    assert not any(name.startswith("headct.audit") for name in modules)
+    assert {"headct.split", "headct.artefacts"} < set(modules)
+    of_the_job = ("headct.audit", "headct.run", "headct.command")
+    assert not any(name.startswith(of_the_job) for name in modules)
     expected = code_digests(modules)
     assert modules == {name: expected[name] for name in modules}
     assert without_start.workflow["commit"] is None

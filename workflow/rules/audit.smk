@@ -18,7 +18,7 @@ rule evidence:
         code=code("audit.evidence"),
     shell:
         recorded(
-            "python -m headct.audit.evidence --split {input.split} --metrics {input.metrics}"
+            "headct.audit.evidence --split {input.split} --metrics {input.metrics}"
             " --plan={input.plan:q} --out {output}"
         )
 

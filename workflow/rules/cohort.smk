@@ -21,7 +21,7 @@ rule cohort:
         code=code("cohort"),
     shell:
         recorded(
-            "python -m headct.cohort --sheet={input.sheet:q} --data results/data"
+            "headct.cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
             " {params.trust_sheet} --cohort {output.cohort} --flow {output.flow}"
         )
@@ -33,20 +33,17 @@ rule split:
         cohort="results/cohort/cohort.tsv",
         given=config["split"]["file"] or [],
     output:
-        update("results/cohort/split.tsv"),  # the job reads the former split
+        "results/cohort/split.tsv",  # whose former state the job reads
     log:
         "results/logs/split.log",
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("split"),
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:
         recorded(
-            "python -m headct.split --cohort {input.cohort} --settings {params.settings:q}"
-            " --out {output}",
-            once=True,
+            "headct.split --cohort {input.cohort} --settings {params.settings:q}" " --out {output}"
         )
 
 
@@ -66,6 +63,6 @@ rule balance:
         code=code("balance"),
     shell:
         recorded(
-            "python -m headct.balance --sheet={input.sheet:q} --cohort {input.cohort}"
+            "headct.balance --sheet={input.sheet:q} --cohort {input.cohort}"
             " --split {input.split} --out {output}"
         )

@@ -22,6 +22,7 @@ from headct.audit import record, seal
 from headct.code import code_digest
 from headct.problems import BadInput
 from headct.references import PREDICTS_NOTHING as TRIVIAL
+from headct.run.snakemake import keep_outputs_of_jobs_done_once
 from headct.statistics import plan
 from headct.training.preparation import decided_by, representation
 
@@ -54,9 +55,8 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
-FAILURES = failures.remembered()
 # Modules that change no result; of the configuration, what it says is in the parameters.
-WATCHING = ["headct.audit.record", "headct.audit.ledger", "headct.configuration"]
+WATCHING = ["headct.command", "headct.configuration"]
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",
@@ -113,22 +113,15 @@ def code(*steps):
     return code_digest((f"headct.{step}" for step in steps), without=WATCHING)
 
 
-def recorded(command, once=False):
-    """The command of a job with where it logs, and what its run record says it was (headct.command).
+def recorded(step, once=True):
+    """The command of a job that runs a step and leaves a record of that (headct.run.job).
 
-    With ``once`` it is not done again where that record says that just this was done. Its outputs are
-    marked update(), so that Snakemake leaves them where they are until the job puts others there, and
-    its rule has ``last_failure`` among its parameters.
+    With ``once`` it is not done again where the former record says that just this was done, by its command,
+    inputs and code. What depends on anything else is no such job.
     """
-    said = "--log {log} --inputs {input:q} --outputs {output:q} --wildcards '{wildcards}'"
-    said += " --once" * once
     # The rule stands in braces of its own, for snakemake --lint knows no {rule}, which is what says it.
-    return f"{command} {said} --rule '{{{{{{rule}}}}}}'"
-
-
-def last_failure(rule):
-    """When a job of this rule last failed, as a parameter of a rule that is done once."""
-    return lambda wildcards: FAILURES.get(failures.name_of(rule, wildcards), 0)
+    job = "--rule '{{{rule}}}' --wildcards '{wildcards}' --log {log}" + " --once" * once
+    return f"python -m headct.run.job {job} --inputs {{input:q}} --outputs {{output:q}} -- {step}"
 
 
 def framework_of(model):

@@ -25,7 +25,7 @@ rule paired_analysis:
         code=code("statistics.paired_analysis"),
     shell:
         recorded(
-            "python -m headct.statistics.paired_analysis --plan={input.plan:q} --metrics {input.metrics}"
+            "headct.statistics.paired_analysis --plan={input.plan:q} --metrics {input.metrics}"
             " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
             " --models {params.models} --out results/statistics"
         )
@@ -55,7 +55,7 @@ rule planned_comparison:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables planned_comparison --statistics results/statistics"
+            "headct.tables planned_comparison --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )

@@ -19,6 +19,7 @@ rule crosscheck:
         code=code("crosscheck"),
     shell:
         recorded(
-            "python -m headct.crosscheck --sheet={input.sheet:q} --cohort {input.cohort} --data results/data"
-            " --settings {params.settings:q} --out {output}"
+            "headct.crosscheck --sheet={input.sheet:q} --cohort {input.cohort} --data results/data"
+            " --settings {params.settings:q} --out {output}",
+            once=False,
         )

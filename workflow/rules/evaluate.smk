@@ -8,20 +8,18 @@ rule surface_tolerance:
         scans=SCAN_RECORDS,  # their geometry, slice weights and digests of readings are read
         split="results/cohort/split.tsv",
     output:
-        update("results/statistics/surface_tolerance.tsv"),
+        "results/statistics/surface_tolerance.tsv",
     log:
         "results/logs/surface_tolerance.log",
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("surface_tolerance"),
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.tolerance"),
     shell:
         recorded(
-            "python -m headct.metrics.tolerance --split {input.split} --data results/data"
-            " --settings {params.settings:q} --out {output}",
-            once=True,
+            "headct.metrics.tolerance --split {input.split} --data results/data"
+            " --settings {params.settings:q} --out {output}"
         )
 
 
@@ -35,13 +33,12 @@ rule metrics:
             [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)
         ),
     output:
-        update("results/metrics/{model}.tsv"),
+        "results/metrics/{model}.tsv",
     log:
         "results/logs/metrics/{model}.log",
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("metrics"),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
@@ -52,10 +49,9 @@ rule metrics:
         code=code("metrics.__main__"),
     shell:
         recorded(
-            "python -m headct.metrics --model {wildcards.model} {params.predictions}"
+            "headct.metrics --model {wildcards.model} {params.predictions}"
             " --split {input.split} --data results/data --settings {params.settings:q}"
-            " {params.tolerance} --out {output}",
-            once=True,
+            " {params.tolerance} --out {output}"
         )
 
 
@@ -68,11 +64,10 @@ use rule metrics as metrics_out_of_fold with:
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS
         ],
     output:
-        update("results/metrics/out-of-fold/{model}.tsv"),
+        "results/metrics/out-of-fold/{model}.tsv",
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
-        last_failure=last_failure("metrics_out_of_fold"),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
@@ -98,7 +93,7 @@ rule out_of_fold:
         code=code("statistics.out_of_fold"),
     shell:
         recorded(
-            "python -m headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
+            "headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
             " --plan={input.plan:q} --models {params.models} --out {output}"
         )
 
@@ -110,22 +105,20 @@ rule second_readings:
         split="results/cohort/split.tsv",
         tolerance=TOLERANCE,
     output:
-        update("results/metrics/second-reading.tsv"),
+        "results/metrics/second-reading.tsv",
     log:
         "results/logs/metrics/second-reading.log",
     conda:
         "../envs/headct.yaml"
     params:
-        last_failure=last_failure("second_readings"),
         tolerance=tolerance_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("metrics.__main__"),
     shell:
         recorded(
-            "python -m headct.metrics --model second-reading --second-readings"
+            "headct.metrics --model second-reading --second-readings"
             " --split {input.split} --data results/data --settings {params.settings:q}"
-            " {params.tolerance} --out {output}",
-            once=True,
+            " {params.tolerance} --out {output}"
         )
 
 
@@ -150,7 +143,7 @@ rule statistics:
         code=code("statistics.__main__"),
     shell:
         recorded(
-            "python -m headct.statistics --metrics {input.metrics} --sheet={input.sheet:q}"
+            "headct.statistics --metrics {input.metrics} --sheet={input.sheet:q}"
             " --cohort {input.cohort} --split {input.split} --data results/data --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
@@ -169,7 +162,7 @@ rule rater_agreement:
     params:
         code=code("statistics.raters"),
     shell:
-        recorded("python -m headct.statistics.raters --metrics {input} --out {output}")
+        recorded("headct.statistics.raters --metrics {input} --out {output}")
 
 
 rule table1:
@@ -192,7 +185,7 @@ rule table1:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables table1 --statistics results/statistics"
+            "headct.tables table1 --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --titles {params.titles:q}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -217,7 +210,7 @@ rule table2:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables table2 --statistics results/statistics"
+            "headct.tables table2 --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -243,7 +236,7 @@ rule table_e1:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables table_e1 --train-records {input} --models {params.models}"
+            "headct.tables table_e1 --train-records {input} --models {params.models}"
             " --titles {params.titles:q} --ensembles {params.ensembles:q}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -269,7 +262,7 @@ rule table_e2:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables table_e2 --statistics results/statistics"
+            "headct.tables table_e2 --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --titles {params.titles:q}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -299,7 +292,7 @@ rule published_vs_reproduced:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables published_vs_reproduced --statistics results/statistics"
+            "headct.tables published_vs_reproduced --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -328,7 +321,7 @@ rule training_times:
         code=code("tables.__main__"),
     shell:
         recorded(
-            "python -m headct.tables training_times --train-records {input} --models {params.models}"
+            "headct.tables training_times --train-records {input} --models {params.models}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
 

@@ -28,7 +28,7 @@ rule bland_altman:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures {params.figure} --metrics {input} --model-title={params.model:q}"
+            "headct.figures {params.figure} --metrics {input} --model-title={params.model:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -68,7 +68,7 @@ rule dice_box_violin:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures {params.figure} --metrics {input} --models {params.models:q}"
+            "headct.figures {params.figure} --metrics {input} --models {params.models:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -127,7 +127,7 @@ rule dunn_heatmap:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
+            "headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -156,7 +156,7 @@ rule paired_differences:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
+            "headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
             " --equivalence {input.equivalence} --models {params.models:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
@@ -185,7 +185,7 @@ rule published_vs_reproduced_figure:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures published_vs_reproduced --numbers {input.numbers}"
+            "headct.figures published_vs_reproduced --numbers {input.numbers}"
             " --title-note={params.note:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
@@ -212,7 +212,7 @@ rule rater_agreement_figure:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures rater_agreement --metrics {input}"
+            "headct.figures rater_agreement --metrics {input}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -246,7 +246,7 @@ rule training_curves:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures training_curves --train-records {input}"
+            "headct.figures training_curves --train-records {input}"
             " --model-title={params.model:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
@@ -280,7 +280,7 @@ rule best_cases:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures {params.figure} --metrics {input.metrics}"
+            "headct.figures {params.figure} --metrics {input.metrics}"
             " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
             " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
@@ -321,7 +321,7 @@ rule flow:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures flow --flow {input.flow} --split {input.split}"
+            "headct.figures flow --flow {input.flow} --split {input.split}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -347,7 +347,7 @@ rule ingest_qc:
         code=code("figures.__main__"),
     shell:
         recorded(
-            "python -m headct.figures ingest_qc --cohort {input.cohort} --data results/data"
+            "headct.figures ingest_qc --cohort {input.cohort} --data results/data"
             " --study-title={params.study:q} --out {output.pdf}"
         )
 

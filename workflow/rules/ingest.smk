@@ -38,7 +38,8 @@ rule ingest:
         code=code("ingest"),
     shell:
         recorded(
-            "python -m headct.ingest --sheet={params.sheet:q} --shards {params.shards}"
+            "headct.ingest --sheet={params.sheet:q} --shards {params.shards}"
             " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
-            " --data results/data --revision {params.revision} --manifest {output}"
+            " --data results/data --revision {params.revision} --manifest {output}",
+            once=False,
         )

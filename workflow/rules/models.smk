@@ -8,7 +8,7 @@ rule prepare:
     input:
         split="results/cohort/split.tsv",
     output:
-        update("results/models/preparation/{representation}.json"),
+        "results/models/preparation/{representation}.json",
     log:
         "results/logs/prepare/{representation}.log",
     conda:
@@ -18,7 +18,6 @@ rule prepare:
         mem_mb=memory_mb("prepare"),
         runtime=asked_for("prepare", "runtime_min"),
     params:
-        last_failure=last_failure("prepare"),
         settings=lambda wildcards: json.dumps(
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
@@ -29,10 +28,9 @@ rule prepare:
         ),
     shell:
         recorded(
-            "python -m headct.training.preparation --settings {params.settings:q}"
+            "headct.training.preparation --settings {params.settings:q}"
             " --split {input.split} --data results/data --threads {threads} --work={params.work:q}"
-            " --out {output}",
-            once=True,
+            " --out {output}"
         )
 
 
@@ -44,8 +42,8 @@ rule train:
             f"results/models/preparation/{representation_of(wildcards.model)}.json"
         ),
     output:
-        weights=update("results/models/{model}/seed-{seed}/fold-{fold}/final.pth"),
-        record=update("results/models/{model}/seed-{seed}/fold-{fold}/train.json"),
+        weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
+        record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
     log:
         "results/logs/train/{model}/seed-{seed}/fold-{fold}.log",
     conda:
@@ -58,7 +56,6 @@ rule train:
         # TERM to the training itself, 3 minutes before its time is over: it saves and requeues its job.
         slurm_extra="--signal=TERM@180",
     params:
-        last_failure=last_failure("train"),
         settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
@@ -71,12 +68,11 @@ rule train:
         ),
     shell:
         recorded(
-            "python -m headct.training --model {wildcards.model} --settings {params.settings:q}"
+            "headct.training --model {wildcards.model} --settings {params.settings:q}"
             " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"
-            " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}",
-            once=True,
+            " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         )
 
 
@@ -90,7 +86,7 @@ rule predict:
             for folder in folders
         ],
     output:
-        update("results/predictions/{model}/seed-{seed}.tsv"),
+        "results/predictions/{model}/seed-{seed}.tsv",
     log:
         "results/logs/predict/{model}/seed-{seed}.log",
     conda:
@@ -101,7 +97,6 @@ rule predict:
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
-        last_failure=last_failure("predict"),
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed)
         ),
@@ -117,10 +112,9 @@ rule predict:
         ),
     shell:
         recorded(
-            "python -m headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
+            "headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
             " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-            " --work={params.work:q} --revision {params.revision} --manifest {output}",
-            once=True,
+            " --work={params.work:q} --revision {params.revision} --manifest {output}"
         )
 
 
@@ -133,11 +127,10 @@ use rule predict as predict_out_of_fold with:
             for folder in folders
         ],
     output:
-        update("results/predictions/{model}/out-of-fold/seed-{seed}.tsv"),
+        "results/predictions/{model}/out-of-fold/seed-{seed}.tsv",
     log:
         "results/logs/predict/{model}/out-of-fold/seed-{seed}.log",
     params:
-        last_failure=last_failure("predict_out_of_fold"),
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
         )

@@ -43,8 +43,9 @@ rule checklists:
         code=code("report.__main__"),
     shell:
         recorded(
-            "python -m headct.report checklists --results results --checklists {input.checklists:q}"
-            " --out {output}"
+            "headct.report checklists --results results --checklists {input.checklists:q}"
+            " --out {output}",
+            once=False,
         )
 
 
@@ -71,7 +72,8 @@ rule model_cards:
         code=code("report.__main__"),
     shell:
         recorded(
-            "python -m headct.report model_cards --results results --out results/report/models"
+            "headct.report model_cards --results results --out results/report/models",
+            once=False,
         )
 
 
@@ -89,7 +91,7 @@ rule methods:
         settings=verbatim(REPORTED),
         code=code("report.__main__"),
     shell:
-        recorded("python -m headct.report methods --results results --out {output}")
+        recorded("headct.report methods --results results --out {output}", once=False)
 
 
 rule reports:

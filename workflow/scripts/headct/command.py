@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from headct.audit import record
 from headct.problems import BadInput, Stopped
 from headct.terminal import visible_lines
 
@@ -19,52 +18,50 @@ logger = logging.getLogger("headct")
 
 STOPPED = 143
 """Exit status of work that ended in good order when it was asked to, as a shell's after SIGTERM."""
+INTERRUPTED = 130
+"""The same, after Ctrl-C."""
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Parse the command line, run ``main``, and exit: 0 when all is done, 1 with one clear error,
-    143 if it was asked to stop.
+    """Parse the command line, run ``main``, and exit with the status that :func:`status_of` tells.
 
     With ``--log`` everything that the process and its libraries print goes to that file; the
-    console shows only what the project itself has to say, so that progress stays readable. With
-    ``--rule``, as a job of the workflow, it leaves a record of itself (:mod:`headct.audit.record`); with
-    ``--once``, too, it does nothing where the former record says that just this was done.
+    console shows only what the project itself has to say, so that progress stays readable.
     """
     option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     option.add_argument("--log", type=Path, help="file for everything that the step prints")
-    option.add_argument("--rule", type=lambda text: text.strip("{}"))
-    option.add_argument("--wildcards", default="")
-    option.add_argument("--inputs", nargs="*", type=Path, default=[])
-    option.add_argument("--outputs", nargs="*", type=Path, default=[])
-    option.add_argument("--once", action="store_true")
-    job, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
+    own, words = option.parse_known_args()  # taken out first, so that it may follow a subcommand too
     parser.epilog = "--log FILE: everything that the step prints goes there, too"
-    console = _divert_output(job.log)
-    _configure_logging(console)
+    open_log(own.log)
     arguments = _parsed(parser, words)
+    status = status_of(main, arguments)
+    logging.shutdown()
+    sys.exit(status)
+
+
+def open_log(log: Path | None) -> None:
+    """Have all that is printed from now on go to a file; messages of the project go to the console, too."""
+    _configure_logging(_divert_output(log))
+
+
+def status_of(work: Callable[..., None], *arguments: object) -> int:
+    """Do some work; 0 when done, 1 after an error, which is told, 143 if it was asked to stop, 130 after Ctrl-C."""
     try:
-        with record.kept(job, arguments, words) as to_do:
-            if to_do:
-                main(arguments)
-            else:
-                logger.info("%s: done before, and all of it is as it was", " ".join(map(str, job.outputs)))
+        work(*arguments)
     except BadInput as error:
         logger.error("%s", error)
-        status = 1
     except Stopped as stop:
         logger.error("%s", stop)
-        status = STOPPED
+        return STOPPED
     except KeyboardInterrupt:
         logger.error("interrupted")
-        status = 130
+        return INTERRUPTED
     except Exception as error:
         logging.getLogger("traceback").exception("uncaught")
         logger.error("%s: %s", type(error).__name__, error)
-        status = 1
     else:
-        status = 0
-    logging.shutdown()
-    sys.exit(status)
+        return 0
+    return 1
 
 
 def _parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:

@@ -1,9 +1,8 @@
 """The record that a job leaves of itself: what ran, from what, into what, when, where and with what.
 
-It is written by the job itself, in its own process, when its work is done. A job that fails leaves
-none: what it began is deleted, and its log tells why. One that is run again first takes the former
-record away, so that no record ever stands for outputs that are half replaced. A job with ``--once`` does not
-do again what its former record says was done (:mod:`headct.audit.done`).
+It is written in the process that did the work (:mod:`headct.run.job`), when that is done. A job that fails
+leaves none: what it began is deleted, and its log tells why. One that is run again first takes the former
+record away, so that no record ever stands for outputs that are half replaced.
 
 What is the same for all jobs of a run (commit, packages, digests of the code) is found once, at the
 run's start, and handed on in a file, which nodes of a cluster see as well.
@@ -21,8 +20,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,17 +106,32 @@ def _commit(repository: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Job:
-    """What Snakemake says of a job on its command line (``recorded`` in workflow/rules/common.smk)."""
+    """What Snakemake says of a job (``recorded`` in workflow/rules/common.smk).
+
+    Attributes:
+        step: the module that does its work.
+        words: the arguments of the step.
+        once: whether it is not done again where the former record says that just this was done.
+    """
 
     rule: str
     wildcards: Mapping[str, str]
     inputs: Sequence[Path]
     outputs: Sequence[Path]
     log: Path
+    step: str
+    words: Sequence[str]
+    once: bool
 
     @property
     def record(self) -> Path:
-        return record_of(self.log)
+        """Where its record is: as its log, in another folder."""
+        return RECORDS / self.log.relative_to(LOGS).with_suffix(".json")
+
+    @property
+    def command(self) -> list[str]:
+        """The step's command, as it is recorded."""
+        return ["python", "-m", self.step, *_without_paths_of_trial(self.words)]
 
     def input_digests(self) -> dict[str, str]:
         """SHA-256 of the inputs by path, without the trial's own volumes."""
@@ -138,56 +151,40 @@ class Job:
         return {_relative(path): digest for path, digest in sorted((own | listed).items())}
 
 
-def record_of(log: Path) -> Path:
-    """Where a job's record is: as its log, in another folder."""
-    return RECORDS / log.relative_to(LOGS).with_suffix(".json")
+def was_done(job: Job, inputs: Mapping[str, str]) -> bool:
+    """Whether the former record says that just this was done (:mod:`headct.audit.done`)."""
+    at_start = _start().get("modules", {})
+    outputs = map(_relative, job.outputs)
+    return done.is_done(job.record, job.command, inputs, outputs, lambda name: _code(name, at_start))
 
 
-@contextmanager
-def kept(options: argparse.Namespace, arguments: argparse.Namespace, words: Sequence[str]) -> Iterator[bool]:
-    """Leave a record once the block ends well; without ``--rule``, as when run by hand, none.
-
-    Yields whether there is anything to do: not where ``--once`` is given and it was done before.
+def write(job: Job, inputs: Mapping[str, str]) -> None:
+    """Write the record of a job that has ended well, in the process that did it.
 
     Args:
-        options: what Snakemake says of the job: rule, wildcards, inputs, outputs, log, and ``once``.
-        arguments: the step's own arguments, parsed.
-        words: the same as they were given.
+        job: what it was.
+        inputs: SHA-256 of its inputs by path, from before it ran.
     """
-    if options.rule is None:
-        yield True
-        return
-    wildcards = dict(pair.split("=", 1) for pair in options.wildcards.split(",") if pair)
-    job = Job(options.rule, wildcards, options.inputs, options.outputs, options.log)
-    inputs = job.input_digests()
-    start = read_json(START) if START.is_file() else {}
-    if options.once:
-        at_start = start.get("modules", {})  # none where a step is run by hand
-        outputs = map(_relative, job.outputs)
-        if done.is_done(job.record, _command(words), inputs, outputs, lambda name: _code(name, at_start)):
-            yield False
-            return
-    job.record.unlink(missing_ok=True)
-    yield True
-    record = _record(job, inputs, arguments, words, start)
+    start = _start()
+    record = _record(job, inputs, start)
     record["opening"] = _open_test_set(job, record, start) if job.rule in ledger.SCORING else None
     write_json(record, job.record)
 
 
-def _record(
-    job: Job,
-    inputs: dict[str, str],
-    arguments: argparse.Namespace,
-    words: Sequence[str],
-    start: Mapping[str, Any],
-) -> dict[str, Any]:
+def _start() -> dict[str, Any]:
+    """What all jobs of the run share; nothing where a job is run by hand."""
+    start: dict[str, Any] = read_json(START) if START.is_file() else {}
+    return start
+
+
+def _record(job: Job, inputs: Mapping[str, str], start: Mapping[str, Any]) -> dict[str, Any]:
     began, ended = _process_start(), datetime.now(UTC)
-    modules = _code_ran(start.get("modules", {}))
+    modules = _code_ran(job.step, start.get("modules", {}))
     return {
         "rule": job.rule,
         "wildcards": dict(job.wildcards),
-        "command": _command(words),
-        "inputs": inputs,
+        "command": job.command,
+        "inputs": dict(inputs),
         "outputs": job.output_digests(),
         "log": _relative(job.log),
         "started": began.isoformat(timespec="seconds"),
@@ -195,7 +192,7 @@ def _record(
         "seconds": round((ended - began).total_seconds(), 2),
         "peak_memory_mb": _peak_memory_mb(),
         "host": _host(),
-        "seeds": _seeds(arguments),
+        "seeds": _seeds(job.words),
         "python": platform.python_version(),
         "packages": _packages_imported(start.get("distributions")),
         "workflow": {
@@ -225,18 +222,8 @@ def _open_test_set(job: Job, record: Mapping[str, Any], start: Mapping[str, Any]
     return {"number": number, "sha256": line}
 
 
-def _command(words: Sequence[str]) -> list[str]:
-    """The command of a job as it is recorded."""
-    return ["python", "-m", _step(), *_without_paths_of_trial(words)]
-
-
 def _relative(path: Path) -> str:
     return Path(os.path.relpath(path)).as_posix()
-
-
-def _step() -> str:
-    spec = sys.modules["__main__"].__spec__
-    return spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).name
 
 
 def _without_paths_of_trial(words: Iterable[str]) -> list[str]:
@@ -250,16 +237,14 @@ def _without_paths_of_trial(words: Iterable[str]) -> list[str]:
     return shown
 
 
-def _seeds(arguments: argparse.Namespace) -> dict[str, Any]:
+def _seeds(words: Sequence[str]) -> dict[str, Any]:
     """What random numbers were drawn from: ``--seed``, and seeds in the settings."""
-    seeds = {}
-    for name, value in vars(arguments).items():
-        settings = json.loads(value) if name == "settings" and isinstance(value, str) else value
-        if name == "seed":
-            seeds[name] = value
-        elif name == "settings" and isinstance(settings, dict):
-            seeds |= {key: entry for key, entry in settings.items() if "seed" in key}
-    return seeds
+    option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    option.add_argument("--seed", type=int)
+    option.add_argument("--settings", type=json.loads, default={})
+    given, _ = option.parse_known_args(words)
+    seeds = {} if given.seed is None else {"seed": given.seed}
+    return seeds | {key: entry for key, entry in given.settings.items() if "seed" in key}
 
 
 def _resumed(outputs: Sequence[Path]) -> int | None:
@@ -281,15 +266,14 @@ def _scheduler(environment: Mapping[str, str]) -> dict[str, Any] | None:
 # -- the code and the packages that ran --------------------------------------------------------------
 
 
-def _code_ran(at_start: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Digest of each module of the project that was imported, blind to comments.
+def _code_ran(step: str, at_start: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Digest of each module of the project that was imported for a step, blind to comments.
 
     Those known from the run's start are taken from there while the source is still the same: parsing
     all modules in each of thousands of jobs would cost more than many of the jobs.
     """
-    spec = sys.modules["__main__"].__spec__
-    imported = {*sys.modules, *([spec.name] if spec else [])}
-    ours = sorted(name for name in imported if name.split(".")[0] == "headct" and _counts(name))
+    main = f"{step}.__main__" if file_of(f"{step}.__main__") else step
+    ours = sorted(name for name in {*sys.modules, main} if name.split(".")[0] == "headct" and _counts(name))
     return {name: _code(name, at_start) for name in ours}
 
 
@@ -300,8 +284,8 @@ def _code(module: str, at_start: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _counts(module: str) -> bool:
-    """Whether a module can change a result: those of the audit watch, and change none."""
-    return module.split(".")[1:2] != ["audit"] and file_of(module) is not None
+    """Whether a module can change a result: those that run a step and record it can't."""
+    return module.split(".")[1:2] not in (["audit"], ["command"], ["run"]) and file_of(module) is not None
 
 
 def _packages_imported(distributions: Mapping[str, Mapping[str, str]] | None) -> dict[str, str]:
