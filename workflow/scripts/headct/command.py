@@ -45,7 +45,7 @@ def open_log(log: Path | None) -> None:
 
 
 def status_of(work: Callable[..., None], *arguments: object) -> int:
-    """Do some work; 0 when done, 1 after an error, which is told, 143 if it was asked to stop, 130 after Ctrl-C."""
+    """Do some work; 0 when done, 1 after an error, which is told, 143 if asked to stop, 130 after Ctrl-C."""
     try:
         work(*arguments)
     except BadInput as error:
