@@ -477,6 +477,39 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 CONFIG = {"study": {"name": "a"}, "labels": {"ICH": 1, "PHE": 2, "IVH": 3}}
 
 
+@pytest.mark.parametrize(
+    ("record", "content", "listed"),
+    [
+        ("results/models/unet/seed-1/fold-0/train.json", '{{"sha256": "{digest}"}}', "final.pth"),
+        (
+            "results/predictions/unet/seed-1.tsv",
+            "path\tsha256\nseed-1/s1.nii.gz\t{digest}\n",
+            "seed-1/s1.nii.gz",
+        ),
+        ("results/data/s1/scan.json", '{{"sha256": {{"ct.nii.gz": "{digest}"}}}}', "ct.nii.gz"),
+    ],
+)
+def test_files_that_a_copy_without_snakemakes_memory_lacks_are_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str, content: str, listed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert study.lost([record]) == [], "not made yet"
+    file = Path(record).parent / listed
+    file.parent.mkdir(parents=True)
+    Path(record).write_text(content.format(digest="0" * 64))
+    (problem,) = study.lost([record])
+    assert problem.file == record
+    assert f"1 files that are not here ({file})" in problem.message
+    assert "--forceall" in problem.message
+    file.touch()
+    assert study.lost([record]) == []
+    file.unlink()
+    Path(".snakemake/metadata").mkdir(parents=True)
+    assert study.lost([record]), "an empty memory is none"
+    Path(".snakemake/metadata/x").touch()
+    assert study.lost([record]) == [], "Snakemake notices, and makes it again"
+
+
 def test_results_of_another_study_are_refused(here: Path) -> None:
     study.write_record(CONFIG, {"s0": "p0"})
     assert study.other_study(CONFIG, {"s0": "p0", "s1": "p1"}) == [], "added rows are welcome"

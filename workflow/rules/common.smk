@@ -87,18 +87,6 @@ COMPARISON = [
     "limits",
 ]
 
-if not workflow.remote_exec:
-    checked(sheet.check_files, SCANS, Path(SHEET), config["cohort"]["max_excluded"])
-    obstacles = study.unwritable(config["work_dir"]) + study.other_study(
-        config, sheet.participants(SCANS)
-    )
-    if not {"--forceall", "-F"} & set(
-        sys.argv
-    ):  # Snakemake tells a Snakefile no such setting while it reads it
-        obstacles += study.forgotten(config)
-    if obstacles:
-        sys.exit(str(BadInput(obstacles)))
-
 
 wildcard_constraints:
     shard="|".join(SHARDS),
@@ -172,6 +160,11 @@ def manifests_of(model):
     return [f"results/predictions/{model}/seed-{seed}.tsv" for seed in SEEDS]
 
 
+def held_out_manifests_of(model):
+    """As ``manifests_of``, of training scans, each predicted by the fold that held it out."""
+    return [f"results/predictions/{model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS]
+
+
 def members_arguments(folders):
     """Trained-model folders by member, as the options of inference."""
     return " ".join(f"--member {' '.join(of_member)}" for of_member in folders)
@@ -197,6 +190,23 @@ TRAINING_RECORDS = [
     for folder in folders
 ]
 WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
+LISTING = [  # what lists files that are no outputs of their own
+    *SCAN_RECORDS,
+    *TRAINING_RECORDS,
+    *(manifest for model in MODELS for manifest in manifests_of(model)),
+    *(manifest for model in MODELS if HELD_OUT for manifest in held_out_manifests_of(model)),
+]
+if not workflow.remote_exec:
+    checked(sheet.check_files, SCANS, Path(SHEET), config["cohort"]["max_excluded"])
+    obstacles = study.unwritable(config["work_dir"]) + study.other_study(
+        config, sheet.participants(SCANS)
+    )
+    if not {"--forceall", "-F"} & set(
+        sys.argv
+    ):  # Snakemake tells a Snakefile no such setting while it reads it
+        obstacles += study.forgotten(config) + study.lost(LISTING)
+    if obstacles:
+        sys.exit(str(BadInput(obstacles)))
 SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )

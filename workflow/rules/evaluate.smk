@@ -60,9 +60,7 @@ use rule metrics as metrics_out_of_fold with:
         scans=SCAN_RECORDS,  # their slice weights are read
         split="results/cohort/split.tsv",
         tolerance=TOLERANCE,
-        manifests=lambda wildcards: [
-            f"results/predictions/{wildcards.model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS
-        ],
+        manifests=lambda wildcards: held_out_manifests_of(wildcards.model),
     output:
         "results/metrics/out-of-fold/{model}.tsv",
     log:

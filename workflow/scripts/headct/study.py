@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from headct.artefacts import read_json, read_tsv, write_json
 from headct.manifests import files_listed
-from headct.problems import Problem
+from headct.problems import Problem, first_few
 
 RECORD = Path("results/study.json")
 STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
@@ -60,8 +61,8 @@ def forgotten(config: dict[str, Any]) -> list[Problem]:
     Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
     file times alone, and would leave results of other settings as they are.
     """
-    memory, last = Path(".snakemake/metadata"), RECORD.with_name("config.json")
-    if not last.is_file() or (memory.is_dir() and any(memory.iterdir())):
+    last = RECORD.with_name("config.json")
+    if not last.is_file() or _remembers():
         return []
     before = read_json(last)
     changed = [
@@ -74,6 +75,37 @@ def forgotten(config: dict[str, Any]) -> list[Problem]:
         "notice. Run once with --forceall: what costs hours is kept where it is what is asked for now"
     )
     return [Problem(str(last), advice, key=key) for key in changed]
+
+
+def lost(records: Iterable[str]) -> list[Problem]:
+    """Volumes, weights and label maps that are gone where Snakemake, without its memory, would not notice it.
+
+    They are no declared outputs, but listed by one that is; :func:`revision` makes them again, as a parameter
+    that is compared with the one in ``.snakemake``.
+
+    Args:
+        records: paths of the outputs that list files.
+    """
+    if _remembers():
+        return []
+    advice = (
+        "and this copy lacks .snakemake, by which Snakemake would notice. Copy them, too, or run once with "
+        "--forceall: what costs hours and is there is kept, and the rest is made again"
+    )
+    absent = {
+        record: [str(file) for file in files_listed(Path(record)) if not file.is_file()] for record in records
+    }
+    return [
+        Problem(record, f"lists {len(files)} files that are not here ({first_few(files)}), {advice}")
+        for record, files in absent.items()
+        if files
+    ]
+
+
+def _remembers() -> bool:
+    """Whether Snakemake knows here by which settings anything was made."""
+    memory = Path(".snakemake/metadata")
+    return memory.is_dir() and any(memory.iterdir())
 
 
 def unwritable(work: str) -> list[Problem]:
