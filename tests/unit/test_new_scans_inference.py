@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ from hypothesis import strategies as st
 from headct import ingest, networks, nifti
 from headct.artefacts import read_json, read_tsv, write_json
 from headct.inference import __main__ as trial
+from headct.inference import at_work, new_scans, pipeline
 from headct.inference import monai as monai_inference
-from headct.inference import new_scans, pipeline
 from headct.inference.predictor import Predictor, with_fallback
 from headct.labels import LABELS
 from headct.problems import BadInput
@@ -189,6 +190,90 @@ def test_unreadable_scans_cost_no_other(models: list[Path], tmp_path: Path) -> N
     assert "too few slices" in reasons["short"]
     assert sorted(p.name for p in (tmp_path / "out").glob("*.gz")) == ["good-0.nii.gz", "good-1.nii.gz"]
     assert rows["good-0"]["volumes_from"] == "header spacing"
+
+
+def predict_in_a_process(
+    *words: Any, killed_by: Sequence[str], signal_: signal.Signals = signal.SIGKILL
+) -> int:
+    """As :func:`predict`, in a child that one of some scans kills while it is read; its exit status."""
+    child = os.fork()
+    if child == 0:
+        read = new_scans.NewScan._read_nifti
+
+        def deadly(scan: new_scans.NewScan) -> sitk.Image:
+            if scan.name in killed_by:
+                os.kill(os.getpid(), signal_)
+            return read(scan)
+
+        new_scans.NewScan._read_nifti = deadly  # type: ignore[method-assign]
+        try:
+            predict(*words)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_scan_that_kills_the_process_costs_no_other_and_is_passed_over(
+    models: list[Path], tmp_path: Path
+) -> None:
+    """Two are at work when it does, since the next one is read ahead: each is then tried on its own."""
+    scans = [write_nifti(tmp_path / f"{name}.nii.gz", seed=k) for k, name in enumerate("abc")]
+    out, note = tmp_path / "out", tmp_path / "out" / at_work.NOTE
+    assert predict_in_a_process(out, models[:1], *scans, killed_by="b") == -signal.SIGKILL
+    assert "b.nii" not in note.read_text()
+    assert predict_in_a_process(out, models[:1], *scans, killed_by="b") == -signal.SIGKILL
+    assert list(table(out)) == ["c", "a"]
+    for status in (1, 1):  # nothing left that could be predicted
+        assert predict_in_a_process(out, models[:1], *scans, killed_by="b") == status
+        assert "passed over" in table(out)["b"]["reason"]
+    write_nifti(scans[1], seed=9)
+    predict(out, models[:1], *scans)
+    assert table(out)["b"]["reason"] == "", "another file of the same name is tried"
+    note.unlink()
+    predict(out, models[:1], *scans)
+    assert not note.exists()
+
+
+def test_of_several_scans_at_work_each_is_tried_alone_after_the_others(tmp_path: Path) -> None:
+    first = at_work.AtWork(tmp_path)
+    first.begin("a")
+    first.begin("b")
+    second = at_work.AtWork(tmp_path)  # after a kill
+    assert (second.passed_over, second.doubtful) == (set(), {"a", "b"})
+    with second.kept():
+        for scan in ("c", "a"):
+            second.begin(scan)
+            second.end(scan)
+        second.begin("b")
+        third = at_work.AtWork(tmp_path)  # after another kill
+        assert third.passed_over == {"b"}
+
+
+def test_scans_in_doubt_are_predicted_last_and_one_by_one(models: list[Path], tmp_path: Path) -> None:
+    scans = [write_nifti(tmp_path / f"{name}.nii.gz", seed=k) for k, name in enumerate("abc")]
+    (tmp_path / "out").mkdir()
+    doubtful = [new_scans.digest_of(scan) for scan in scans[:2]]
+    write_json({"at_work": doubtful, "passed_over": []}, tmp_path / "out" / at_work.NOTE)
+    predict(tmp_path / "out", models[:1], *scans, threads=4)
+    assert list(table(tmp_path / "out")) == ["c", "a", "b"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("a.nii.gz", "b.nii.gz", "c.nii.gz", "predictions.tsv")
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"at_work": 1}', '{"at_work": ["a"]}'])
+def test_a_damaged_note_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / at_work.NOTE).write_text(content)
+    noted = at_work.AtWork(tmp_path)
+    assert (noted.passed_over, noted.doubtful) == (set(), set())
+
+
+def test_a_run_that_is_asked_to_end_blames_no_scan(models: list[Path], tmp_path: Path) -> None:
+    scan = write_nifti(tmp_path / "a.nii.gz")
+    status = predict_in_a_process(tmp_path / "out", models[:1], scan, killed_by="a", signal_=signal.SIGTERM)
+    assert status == 1
+    assert not (tmp_path / "out" / at_work.NOTE).exists()
 
 
 def test_no_volume_is_kept_once_its_label_map_is_written(models: list[Path], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from headct.configuration import SettingsByModel, settings_block, settings_by_mo
 from headct.dicom import Ineligible, read_folder, to_int16
 from headct.geometry import volume_ml
 from headct.inference.__main__ import add_common_arguments, write_labels
+from headct.inference.at_work import NOTE, AtWork
 from headct.inference.kept import Records, averaged, trained_records
 from headct.labels import LABELS
 from headct.problems import BadInput, Problem, gathered
@@ -63,6 +65,7 @@ class NewScan:
         name: what its outputs are called.
         number: its place in the list of scans, from 1.
         is_numbered: whether the name is but that place.
+        at_work: where it is noted while something is done with it.
         volumes_from: where the slices' thickness comes from.
     """
 
@@ -73,8 +76,17 @@ class NewScan:
     rules: SeriesRules
     patient_id_is_pseudonym: bool
     is_numbered: bool = False
+    at_work: AtWork | None = None
     flags: list[str] = field(default_factory=list)
     volumes_from: str = ""
+
+    @cached_property
+    def sha256(self) -> str:
+        """As :func:`digest_of`; "" where there is no file to read."""
+        try:
+            return digest_of(self.source) if self.source.is_dir() or self.source.is_file() else ""
+        except OSError:
+            return ""
 
     @property
     def path(self) -> Path:
@@ -89,6 +101,15 @@ class NewScan:
         """
         if not self.is_numbered and (unfit := unfit_as_a_name(name_of(self.source))):
             raise self._refused(f"{unfit}: rename it, or name the outputs by '--names numbers'")
+        if self.at_work:
+            if self.sha256 in self.at_work.passed_over:
+                if self.source.is_dir() and not self.is_numbered:
+                    self.name = unnamed(self.number)  # whether its own names the patient can't be known
+                raise self._refused(
+                    "passed over: an earlier run was killed, or crashed, while it worked on this scan alone;"
+                    f" to try again, delete {NOTE} beside the table"
+                )
+            self.at_work.begin(self.sha256)
         return self._read_dicom() if self.source.is_dir() else self._read_nifti()
 
     def _read_dicom(self) -> sitk.Image:
@@ -156,7 +177,7 @@ class NewScan:
         return {
             "path": self.path.name,
             "sha256": sha256_of(self.path),
-            "source_sha256": digest_of(self.source),
+            "source_sha256": self.sha256,
             **{
                 f"{name}_ml": volume_ml(labels == value, self._pixel_mm, self._weights_mm)
                 for name, value in LABELS.items()
@@ -422,8 +443,11 @@ def main(args: argparse.Namespace) -> None:
     networks = networks_of(records, settings)
     rows = finished(found, args.out, networks)
     listed = {row["scan_id"] for row in rows}
+    at_work = AtWork(args.out)
     scans = [
-        NewScan(name, source, number, args.out, rules, of_ingest["patient_id_is_pseudonym"], by_number)
+        NewScan(
+            name, source, number, args.out, rules, of_ingest["patient_id_is_pseudonym"], by_number, at_work
+        )
         for number, (name, source) in enumerate(found.items(), start=1)
         if name not in listed
     ]
@@ -436,9 +460,17 @@ def main(args: argparse.Namespace) -> None:
         row = {"scan_id": outcome.scan.name, "seconds": outcome.seconds, "reason": outcome.reason}
         rows.append({**row, **outcome.columns, "networks": networks})
         write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), args.out / TABLE)  # now: a kill loses one scan
+        assert isinstance(outcome.scan, NewScan)
+        at_work.end(outcome.scan.sha256)
         reasons.extend([outcome.reason] if outcome.reason else [])
 
-    pipeline.predict(ensemble, scans, args.device, args.threads, "new scans", done, memory_ends_run=False)
+    doubtful = [scan for scan in scans if scan.sha256 in at_work.doubtful] if at_work.doubtful else []
+    together = [scan for scan in scans if scan not in doubtful]
+    with at_work.kept():
+        for group_of in (together, *([scan] for scan in doubtful)):
+            pipeline.predict(
+                ensemble, group_of, args.device, args.threads, "new scans", done, memory_ends_run=False
+            )
     if reasons:
         logger.warning("%d of %d scans were not predicted: %s", len(reasons), len(scans), args.out / TABLE)
     if scans and len(reasons) == len(scans):
