@@ -392,6 +392,15 @@ def test_a_lesion_that_no_training_scan_has_can_not_be_learnt(tmp_path: Path) ->
     assert not (tmp_path / "split.tsv").exists()
 
 
+def test_a_lesion_of_one_fold_alone_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cohort = scans(30).assign(IVH_ml=0.0)
+    cohort.loc[[3, 4], "IVH_ml"] = 5.0
+    split = run_given(tmp_path, cohort, test=[3]).set_index("scan_id")
+    fold = int(split.loc["s00004", "fold"])
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert f"only those of fold {fold} have IVH" in warning
+
+
 def test_a_lesion_that_no_test_scan_has_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cohort = scans(30).assign(IVH_ml=0.0)
     cohort.loc[[3, 4], "IVH_ml"] = 5.0

@@ -191,31 +191,34 @@ def check_sizes(in_set: pd.Series, fold: pd.Series, settings: dict[str, Any], fi
 
 
 def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
-    """Warn of lesions that no test scan has, and refuse those that no training scan has."""
-    for lesion in lesions_absent(split, scans, "test"):
+    """Warn of lesions that no test scan or one fold alone has, and refuse those that no training scan has."""
+    train, tested = (split[split["set"] == name] for name in SETS)
+    never_learnt = lesions_absent(train, scans)
+    for lesion in lesions_absent(tested, scans):
         logger.warning(
             "split  no test scan has %s: how models find it will not be measured, and its Dice will be 1 by"
             " convention for each that marks none",
             lesion,
         )
-    problems = [
-        Problem(
-            file,
-            "no training scan has this lesion, so no model can learn it; divide the scans otherwise"
-            " (split.seed, split.stratify_by or split.file)",
-            key="split",
-            value=lesion,
-        )
-        for lesion in lesions_absent(split, scans, "train")
-    ]
-    if problems:
-        raise BadInput(problems)
+    for fold in sorted(train["fold"].unique()):
+        for lesion in lesions_absent(train[train["fold"] != fold], scans):
+            if lesion not in never_learnt:
+                logger.warning(
+                    "split  of the training scans only those of fold %s have %s: what is trained without this"
+                    " fold can't learn it",
+                    *(fold, lesion),
+                )
+    message = (
+        "no training scan has this lesion, so no model can learn it; divide the scans otherwise"
+        " (split.seed, split.stratify_by or split.file)"
+    )
+    if never_learnt:
+        raise BadInput([Problem(file, message, key="split", value=lesion) for lesion in never_learnt])
 
 
-def lesions_absent(split: pd.DataFrame, cohort: pd.DataFrame, name: str) -> list[str]:
-    """The lesions, by the cohort's columns ``…_ml``, of which no scan of a set has a voxel."""
-    scans = cohort[cohort["scan_id"].isin(split.loc[split["set"] == name, "scan_id"])]
-    volumes = scans.filter(regex="_ml$")
+def lesions_absent(some: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
+    """The lesions, by the cohort's columns ``…_ml``, of which none of some scans has a voxel."""
+    volumes = cohort[cohort["scan_id"].isin(some["scan_id"])].filter(regex="_ml$")
     return [column.removesuffix("_ml") for column in map(str, volumes) if not (volumes[column] > 0).any()]
 
 

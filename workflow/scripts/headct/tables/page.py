@@ -147,7 +147,7 @@ def repeated_participants(split: pd.DataFrame) -> list[str]:
 
 def lesions_not_tested(split: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
     """A note if there are lesions that no test scan has, for which the tables show numbers all the same."""
-    absent = lesions_absent(split, cohort, "test")
+    absent = lesions_absent(split[split["set"] == "test"], cohort)
     if not absent:
         return []
     return [
