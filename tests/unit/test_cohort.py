@@ -66,6 +66,7 @@ def run(
         max_excluded=max_excluded,
         age_cap_years=90.0,
         trust_sheet=False,
+        different_patients=[],
         cohort=folder / "cohort.tsv",
         flow=folder / "flow.tsv",
     )

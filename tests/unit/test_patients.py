@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Trial:
         ingest.main(ingest.arguments().parse_args([str(word) for word in words]))
         return [read_json(self.folder / "data" / row["scan_id"] / "scan.json") for row in self.rows]
 
-    def cohort(self, trust_sheet: bool = False) -> Any:
+    def cohort(self, trust_sheet: bool = False, different_patients: Sequence[str] = ()) -> Any:
         self.ingest()
         names = {name: self.folder / f"{name}.tsv" for name in ("cohort", "flow")}
         cohort.main(
@@ -69,6 +70,7 @@ class Trial:
                 max_excluded=0.9,
                 age_cap_years=90.0,
                 trust_sheet=trust_sheet,
+                different_patients=different_patients,
                 **names,
             )
         )
@@ -122,6 +124,28 @@ def test_one_patient_under_two_participants_is_an_error_of_both(
     )  # digests hold any four digits
     for secret in (*SECRETS, "4471902", "1951", "mueller", "müller"):
         assert secret.lower() not in told
+
+
+def test_participants_known_to_be_different_people_are_flagged(
+    trial: Trial, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Twins of one initial, and a third scan that shares an id with the first of them."""
+    twin = {"PatientName": "Okonkwo^A", "PatientBirthDate": "19510307"}
+    trial.add(twin | {"PatientID": "H4471902"})
+    trial.add(twin | {"PatientID": "H9"})
+    trial.add({})
+    assert trial.cohort()["status"].tolist() == ["error", "error", "included"]
+    assert "ingest.different_patients" in caplog.text
+    converted = (trial.folder / "data/s1/scan.json").stat().st_mtime_ns
+    table = trial.cohort(different_patients=["p1", "p2"])
+    assert set(table["status"]) == {"included"}
+    assert table["flags"].str.contains(patients.SHARED_PATIENT).tolist() == [True, True, False]
+    trial.ingest(different_patients=["p1", "p2"])
+    assert (trial.folder / "data/s1/scan.json").stat().st_mtime_ns == converted, "not converted again"
+    trial.add({"PatientID": "H4471902"})
+    table = trial.cohort(different_patients=["p1", "p2"])
+    assert table["status"].tolist() == ["error", "included", "included", "error"]
+    assert table.loc["s1", "reason"].endswith("share Patient ID with s4 (row 5)")
 
 
 DIFFERENT_PATIENTS = {
@@ -200,8 +224,16 @@ def test_one_patient_under_most_participants_of_a_site_is_no_pseudonym(
 def test_a_pseudonym_may_lack_in_a_few_headers_of_a_site() -> None:
     assert several(*[{"PatientID": "MYTRIAL7"}] * 18, {"PatientID": "H1"}, {}) == set()
     assert len(several(*[{"PatientID": "MYTRIAL7"}] * 17, {"PatientID": "H1"}, {}, {})) == 17
-    assert several(*[ANN] * 19, {}) == set()
-    assert len(several(*[ANN] * 19, OTHER)) == 19, "a name beside which there is another one"
+    trial = {"PatientName": "MYTRIAL7", "PatientBirthDate": "19500101"}
+    assert several(*[trial] * 19, {}) == set()
+    assert len(several(*[trial] * 19, OTHER)) == 19, "a name beside which there is another one"
+
+
+@pytest.mark.parametrize("participants", [3, 30])
+@pytest.mark.parametrize("name", ["ROE^ANN", "Roe, Ann", "Roe Ann"])
+def test_a_persons_name_and_birth_date_are_no_pseudonym_of_a_site(name: str, participants: int) -> None:
+    assert len(several(*[ANN | {"PatientName": name}] * participants)) == participants
+    assert several(*[ANN | {"PatientName": "MYTRIAL^7"}] * participants) == set()
 
 
 @pytest.mark.parametrize(

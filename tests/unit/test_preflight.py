@@ -21,16 +21,16 @@ def demo() -> dict[str, Any]:
     return configuration.load(REPOSITORY / "config/demo.yaml")
 
 
-def refused(config: dict[str, Any], of: plan.Plan = PLAN) -> list[Problem]:
+def refused(config: dict[str, Any], of: plan.Plan = PLAN, *rows: dict[str, Any]) -> list[Problem]:
     with pytest.raises(BadInput) as caught:
-        preflight.check(config, lambda key: "study.yaml", of, "plan.yaml")
+        preflight.check(config, lambda key: "study.yaml", of, "plan.yaml", rows)
     return caught.value.problems
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "simulated_full.yaml"])
 def test_shipped_configurations_can_run(name: str) -> None:
     config = configuration.load(REPOSITORY / "config" / name)
-    preflight.check(config, lambda key: name, PLAN, "plan.yaml")
+    preflight.check(config, lambda key: name, PLAN, "plan.yaml", [])
     assert preflight.warnings(config, [], PLAN, "plan.yaml") == []
 
 
@@ -83,7 +83,7 @@ def test_blast_ct_takes_the_patches_that_are_let_through(demo: dict, side: int, 
     demo["models"]["blast-ct"]["patch_size_voxels"] = [side, 35, 35]
     asked = blastct.package_configuration(demo["blastct"] | demo["models"]["blast-ct"])
     if fits:
-        preflight.check(demo, str, PLAN, "plan.yaml")
+        preflight.check(demo, str, PLAN, "plan.yaml", [])
         assert blastct.output_size(get_model(asked), asked) == (5, 5, 5)
     else:
         refused(demo)
@@ -119,6 +119,13 @@ def test_a_primary_endpoint_of_no_model_is_refused_and_others_are_told(demo: dic
     assert problem.file == "plan.yaml"
     assert problem.value == "nnunet-3d-dicecee"
     assert "did you mean 'nnunet-3d-dicece'" in problem.message
+
+
+def test_different_patients_are_participants_of_the_sheet(demo: dict) -> None:
+    demo["ingest"]["different_patients"] = ["p1", "p7"]
+    (problem,) = refused(demo, PLAN, {"participant_id": "p1"})
+    assert (problem.file, problem.key) == ("study.yaml", "ingest.different_patients")
+    assert (problem.value, problem.message) == ("p7", "no participant of the sheet")
 
 
 def test_participants_of_several_scans_are_told(demo: dict) -> None:

@@ -18,12 +18,13 @@ rule cohort:
         max_excluded=config["cohort"]["max_excluded"],
         age_cap=config["cohort"]["age_cap_years"],
         trust_sheet="--trust-sheet" if config["ingest"]["trust_sheet"] else "",
+        different=as_json(config["ingest"]["different_patients"]),
         code=code("cohort"),
     shell:
         recorded(
             "headct.cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-            " {params.trust_sheet} --cohort {output.cohort} --flow {output.flow}"
+            " {params.trust_sheet} --different-patients={params.different:q} --cohort {output.cohort} --flow {output.flow}"
         )
 
 

@@ -213,7 +213,7 @@ SHOWN_MODELS = list(
 PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
 ANALYSIS_PLAN = checked(plan.load, Path(PLAN))
 if not workflow.remote_exec:
-    checked(preflight.check, config, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN)
+    checked(preflight.check, config, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)
     for words in preflight.warnings(config, SCANS, ANALYSIS_PLAN, PLAN):
         print(f"Warning: {words}", file=sys.stderr)
 PUBLISHED = sorted(

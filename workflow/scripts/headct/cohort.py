@@ -7,9 +7,10 @@ anything is trained, when too many scans are lost or an identifier of a patient 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--trust-sheet", action="store_true", help="let scans pass whose headers contradict the sheet's sex"
     )
+    parser.add_argument(
+        "--different-patients",
+        type=json.loads,
+        default=[],
+        metavar="JSON",
+        help="participant_ids known to be of different people though their DICOM headers name one patient",
+    )
     parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv to write")
     parser.add_argument("--flow", required=True, type=Path, help="flow.tsv to write")
     return parser
@@ -66,7 +74,7 @@ def main(args: argparse.Namespace) -> None:
         for row in rows
     ]
     records = with_same_pixels_resolved(rows, records, str(args.sheet))
-    records = with_same_patients_resolved(rows, records, str(args.sheet))
+    records = with_same_patients_resolved(rows, records, str(args.sheet), args.different_patients)
     if not args.trust_sheet:
         records = with_other_sex_in_error(rows, records, str(args.sheet))
     cohort = pd.DataFrame(
@@ -133,11 +141,15 @@ def _whose_pixels(
 
 
 def with_same_patients_resolved(
-    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+    rows: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    file: str,
+    different: Collection[str],
 ) -> list[dict[str, Any]]:
     """The records, included scans in error whose DICOM headers name a patient of another participant, too.
 
-    The headers are read again, since nothing that tells a patient may be kept (:mod:`headct.patients`).
+    Where both participants are among those known to be ``different``, that is a flag. The headers are read
+    again, since nothing that tells a patient may be kept (:mod:`headct.patients`).
     """
     resolved = list(records)
     patient_of: dict[int, patients.Patient] = {}
@@ -160,10 +172,23 @@ def with_same_patients_resolved(
     )
     for position, others in shared.items():
         index = indices[position]
-        words = " and ".join(sorted(set(others.values())))
-        named = _named(rows, [indices[other] for other in sorted(others)])
+        known = rows[index]["participant_id"] in different
+        doubtful = [
+            other
+            for other in sorted(others)
+            if not (known and rows[indices[other]]["participant_id"] in different)
+        ]
+        if not doubtful:
+            flags = sorted({*records[index]["flags"], patients.SHARED_PATIENT})
+            resolved[index] = records[index] | {"flags": flags}
+            continue
+        words = " and ".join(sorted({others[other] for other in doubtful}))
+        named = _named(rows, [indices[other] for other in doubtful])
         reason = f"same patient as another participant: the DICOM headers share {words} with {named}"
-        advice = "give both rows one participant_id, or mend their folders"
+        advice = (
+            "give both rows one participant_id, or mend their folders; where they are known to be different "
+            "people (twins, say), name both participants in ingest.different_patients"
+        )
         resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice)
     told = sum(patient != patients.Patient() for patient in patient_of.values())
     logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))

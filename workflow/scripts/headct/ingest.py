@@ -96,9 +96,11 @@ CONVERTS_NOTHING = (
 """Modules whose edit is no reason to convert a scan again, though it starts the jobs."""
 
 
-OF_IDENTITY = ("patient_id_is_pseudonym", "trust_sheet")
-"""Settings of the ``ingest`` block that say what to believe of whose scan it is, not which series to take;
-the latter is the cohort step's alone, and no reason to convert again."""
+OF_COHORT = ("trust_sheet", "different_patients")
+"""Settings of the ``ingest`` block that are the cohort step's alone, and no reason to convert again."""
+
+OF_IDENTITY = ("patient_id_is_pseudonym", *OF_COHORT)
+"""Settings of that block that say what to believe of whose scan it is, not which series to take."""
 
 
 @dataclass(frozen=True)
@@ -465,7 +467,7 @@ class ScansFailed(Exception):
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
     settings, labels = settings_block(arguments.settings, "ingest"), label_values_from(arguments.labels)
-    settings.pop("trust_sheet", None)
+    settings = {key: value for key, value in settings.items() if key not in OF_COHORT}
     rules = rules_from(settings)
     code = code_digest(["headct.ingest"], without=CONVERTS_NOTHING)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]

@@ -33,6 +33,9 @@ AGE_TOLERANCE_YEARS = 1.0
 OTHER_SEX, OTHER_AGE = "sex_differs_from_header", "age_differs_from_header"
 """Flags; the cohort step makes an error of the first, unless ``ingest.trust_sheet``."""
 
+SHARED_PATIENT = "shares_patient_with_other_participant"
+"""Flag of what is else an error, for participants in ``ingest.different_patients``."""
+
 FEW = 2
 NEARLY_ALL = 0.9
 """What stands in the headers of more than a few participants, and nearly all of a site, names nobody."""
@@ -70,7 +73,8 @@ class Patient:
         numbers: Patient ID and other Patient IDs, without what points at nobody.
         born: names, each with a birth date; both are needed.
         birth_dates: as they stand in the headers, without placeholders.
-        written: the names, letter by letter, where there are any with a birth date.
+        written: the names, letter by letter, where there are any with a birth date; a backslash stands
+            between several.
     """
 
     numbers: frozenset[str] = frozenset()
@@ -120,7 +124,8 @@ def under_several_participants(
 
     The same Patient ID counts, unless it is another site's and the birth dates differ (hospitals number
     alike); the same name with the same birth date counts. What nearly all participants of a site share, such
-    as an export's one pseudonym, names nobody; a name only if it is written alike in all of its headers.
+    as an export's one pseudonym, names nobody; a name only if it is written alike in all of its headers, and
+    is not that of a person: family and given name.
 
     Returns:
         Position of each such scan: position of each other one, and what they share, in words.
@@ -140,7 +145,7 @@ def under_several_participants(
             if any(
                 len(few) > FEW
                 and len(few) >= NEARLY_ALL * size_of_site[site]
-                and (attribute == "numbers" or len(names_of_site[site]) == 1)
+                and (attribute == "numbers" or _is_pseudonym(names_of_site[site]))
                 for site, few in named.items()
             ):
                 continue
@@ -152,6 +157,12 @@ def under_several_participants(
                 if attribute == "born" or not elsewhere:
                     found[one][other] = found[other][one] = words
     return dict(found)
+
+
+def _is_pseudonym(names: Collection[str]) -> bool:
+    """Whether all names of a site are one that no person has: one word, or words with digits."""
+    words = [word for name in names for word in re.split(r"[\^,\s]+", name) if word]
+    return len(names) == 1 and (len(words) < 2 or any(re.search(r"\d", word) for word in words))
 
 
 def _participants_by_site(participants: Sequence[str], sites: Sequence[str]) -> dict[str, set[str]]:

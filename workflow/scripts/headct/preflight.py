@@ -9,7 +9,7 @@ import difflib
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,15 +24,25 @@ BLASTCT_SCALE = 5
 """Downsampling of DeepMedic's coarsest path, along each axis."""
 
 
-def check(config: Mapping[str, Any], name_of: Callable[[str], str], plan: Plan, plan_file: str) -> None:
+def check(
+    config: Mapping[str, Any],
+    name_of: Callable[[str], str],
+    plan: Plan,
+    plan_file: str,
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
     """Refuse what no job could do; ``name_of`` names the configuration file of a key.
 
     Raises:
         BadInput: an unknown planner, a patch that does not fit its network, a split without test scan, a
-            primary endpoint of models that are not compared.
+            primary endpoint of models that are not compared, participants that are not among the sheet's
+            ``rows``.
     """
     problems = [
-        *(replace(problem, file=name_of(problem.key)) for problem in _model_problems(config)),
+        *(
+            replace(problem, file=name_of(problem.key))
+            for problem in (*_model_problems(config), *_participant_problems(config, rows))
+        ),
         *_split_problems(config["split"]["file"]),
         *(
             problem
@@ -97,6 +107,14 @@ def _model_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         else:
             for problem in settings_problems(settings):
                 yield replace(problem, key=at(problem.key), message=f"model {key}: {problem.message}")
+
+
+def _participant_problems(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    known = {row["participant_id"] for row in rows}
+    for participant in config["ingest"]["different_patients"]:
+        if participant not in known:
+            message = "no participant of the sheet"
+            yield Problem("", message, key="ingest.different_patients", value=participant)
 
 
 def _nnunet_problems(settings: Mapping[str, Any], at: Callable[[str], str]) -> Iterator[Problem]:
