@@ -24,7 +24,8 @@ rule cohort:
         recorded(
             "headct.cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-            " {params.trust_sheet} --different-patients={params.different:q} --cohort {output.cohort} --flow {output.flow}"
+            " {params.trust_sheet} --different-patients={params.different:q}"
+            " --cohort {output.cohort} --flow {output.flow}"
         )
 
 

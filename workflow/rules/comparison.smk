@@ -36,6 +36,7 @@ rule planned_comparison:
     input:
         rules.paired_analysis.output,
         evidence="results/audit/evidence.json",
+        cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
         tsv="results/tables/planned_comparison.tsv",
@@ -56,6 +57,6 @@ rule planned_comparison:
     shell:
         recorded(
             "headct.tables planned_comparison --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split}"
+            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )

@@ -168,6 +168,7 @@ rule table1:
     input:
         rules.statistics.output,
         evidence="results/audit/evidence.json",
+        cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
         tsv="results/tables/table1.tsv",
@@ -184,8 +185,8 @@ rule table1:
     shell:
         recorded(
             "headct.tables table1 --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --titles {params.titles:q}"
-            " --title-note={params.note:q} --out {output.tsv}"
+            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
+            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -194,6 +195,7 @@ rule table2:
     input:
         rules.statistics.output,
         evidence="results/audit/evidence.json",
+        cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
         tsv="results/tables/table2.tsv",
@@ -209,7 +211,7 @@ rule table2:
     shell:
         recorded(
             "headct.tables table2 --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split}"
+            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
 
@@ -245,6 +247,7 @@ rule table_e2:
     input:
         rules.statistics.output,
         evidence="results/audit/evidence.json",
+        cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
         tsv="results/tables/table_e2.tsv",
@@ -261,8 +264,8 @@ rule table_e2:
     shell:
         recorded(
             "headct.tables table_e2 --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --titles {params.titles:q}"
-            " --title-note={params.note:q} --out {output.tsv}"
+            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
+            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
 
 
@@ -272,6 +275,7 @@ rule published_vs_reproduced:
         statistics=rules.statistics.output,
         published=PUBLISHED,
         evidence="results/audit/evidence.json",
+        cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
         tsv="results/tables/published_vs_reproduced.tsv",
@@ -291,7 +295,7 @@ rule published_vs_reproduced:
     shell:
         recorded(
             "headct.tables published_vs_reproduced --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split}"
+            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
 
