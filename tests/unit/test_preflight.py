@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headct import configuration, preflight
 from headct.problems import BadInput, Problem
 from headct.statistics import plan
+from headct.training import nnunet_plans
 
 REPOSITORY = Path(__file__).parents[2]
 PLAN = plan.load(plan.SHIPPED)
@@ -35,7 +38,7 @@ def test_shipped_configurations_can_run(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "key", "words"),
+    ("model", "changed", "key", "words"),
     [
         (
             "nnunet-2d",
@@ -56,12 +59,65 @@ def test_shipped_configurations_can_run(name: str) -> None:
     ],
 )
 def test_settings_that_no_training_could_use(
-    demo: dict, model: str, settings: dict, key: str, words: str
+    demo: dict, model: str, changed: dict, key: str, words: str
 ) -> None:
-    demo["models"][model] |= settings
+    demo["models"][model] |= changed
     found = refused(demo)
     assert all(problem.file == "study.yaml" for problem in found)
     assert any(problem.key.endswith(key) and words in problem.message for problem in found), found
+
+
+@pytest.mark.parametrize(
+    ("model", "configuration", "target", "changes", "words"),
+    [
+        ("nnunet-2d", "2d", None, {"patch_size": [40, 44]}, "multiples of [8, 8]"),
+        ("nnunet-2d", "2d", None, {"patch_size": [50, 48], "features_per_stage": [8, 16, 32]}, "of [4, 4]"),
+        ("nnunet-2d", "2d", None, {"patch_size": [8, 8]}, "allows 2 stages"),
+        ("nnunet-2d", "2d", None, {"patch_size": [16, 16], "features_per_stage": [8] * 5}, "allows 3 stages"),
+        ("nnunet-3d-dicece", "3d_fullres", None, {"patch_size": [7, 36, 64]}, "the second and third side"),
+        ("nnunet-3d-dicece", "3d_fullres", [5, 0.5, 0.5], {"patch_size": [13, 64, 64]}, "the sides must be"),
+        ("nnunet-3d-dicece", "3d_fullres", [1, 1, 1], {"patch_size": [14, 32, 36]}, "multiples of [2, 8, 8]"),
+    ],
+)
+def test_a_patch_that_the_network_can_not_halve(
+    demo: dict, model: str, configuration: str, target: list | None, changes: dict, words: str
+) -> None:
+    demo["models"][model] |= {
+        "plan_changes": {configuration: changes},
+        "target_spacing_mm_zyx": target,
+    }
+    (problem,) = refused(demo)
+    assert problem.key == f"models.{model}.plan_changes.{configuration}.patch_size"
+    assert words in problem.message
+
+
+SIDES = st.integers(1, 40) | st.sampled_from([32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 512])
+MM = st.sampled_from([0.35, 0.45, 0.49, 0.6, 0.98])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    patch=st.tuples(SIDES, SIDES, SIDES),
+    gap=st.sampled_from([0.6, 1, 1.25, 2.5, 3, 5, 7.5, 10]),
+    pixel=MM,
+    n_axes=st.sampled_from([2, 3]),
+    n_stages=st.none() | st.integers(3, 9),
+    is_known=st.booleans(),
+)
+def test_a_patch_is_judged_as_its_job_would(
+    patch: tuple, gap: float, pixel: float, n_axes: int, n_stages: int | None, is_known: bool
+) -> None:
+    """With the spacing known just as the job; else what is refused would be refused for any scans."""
+    spacing = [max(gap, pixel), pixel, pixel]
+    features = [8] * n_stages if n_stages else None
+    chosen = {"spacing": spacing[-n_axes:], "architecture": {"arch_kwargs": {}}}
+    of_job = nnunet_plans._change_network(chosen, list(patch[-n_axes:]), features)
+    given_mm = preflight._spacing(spacing if is_known else None)[-n_axes:]
+    found = preflight._unfit_patch(patch[-n_axes:], given_mm, features)
+    if is_known or n_axes == 2:
+        assert bool(found) == bool(of_job), (found, of_job)
+    elif found:
+        assert of_job
 
 
 def test_planners_are_those_that_nnunet_finds() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,10 @@ from headct.statistics.plan import PRIMARY, Plan
 
 BLASTCT_SCALE = 5
 """Downsampling of DeepMedic's coarsest path, along each axis."""
+
+
+NNUNET_MIN_EDGE, NNUNET_MIN_STAGES = 4, 3
+"""As in :mod:`headct.training.nnunet_plans`, which imports the framework."""
 
 
 def check(
@@ -126,10 +131,66 @@ def _nnunet_problems(settings: Mapping[str, Any], at: Callable[[str], str]) -> I
             "", f"nnU-Net has no planner of this name; {advice}", "", at("planner"), settings["planner"]
         )
     for configuration, n_axes in (("2d", 2), ("3d_fullres", 3)):
-        patch = settings["plan_changes"].get(configuration, {}).get("patch_size")
-        if patch is not None and len(patch) != n_axes:
-            key = f"{at('plan_changes')}.{configuration}.patch_size"
+        changes = settings["plan_changes"].get(configuration, {})
+        patch = changes.get("patch_size")
+        if patch is None:  # then it is planned, from the scans
+            continue
+        key = f"{at('plan_changes')}.{configuration}.patch_size"
+        if len(patch) != n_axes:
             yield Problem("", f"must have {n_axes} numbers", "", key, str(patch))
+        elif settings["configuration"] == configuration:
+            spacing = _spacing(settings["target_spacing_mm_zyx"])[-n_axes:]
+            if fault := _unfit_patch(patch, spacing, changes.get("features_per_stage")):
+                yield Problem("", fault, "", key, str(patch))
+
+
+def _spacing(target_mm_zyx: Sequence[float] | None) -> list[float]:
+    """Spacing of the grid that nnU-Net trains on, the coarsest axis first, as nnU-Net turns it.
+
+    If it is not configured it follows from the scans. Then pixels are taken for square, and the gap between
+    slices is not known.
+    """
+    if target_mm_zyx is None:
+        return [math.inf, 1, 1]
+    coarsest = target_mm_zyx.index(max(target_mm_zyx))
+    return [target_mm_zyx[coarsest], *(mm for axis, mm in enumerate(target_mm_zyx) if axis != coarsest)]
+
+
+def _unfit_patch(patch: Sequence[int], spacing: Sequence[float], features: Sequence[int] | None) -> str:
+    """What is wrong with a patch for nnU-Net, as far as it can be known; empty if nothing is.
+
+    Of slices whose gap is not known only the sides in plane are judged.
+    """
+    strides = _strides(patch, spacing, len(features) - 1 if features else sum(patch))
+    is_known = math.inf not in spacing
+    n_stages = len(features) if features else len(strides)
+    if is_known and not NNUNET_MIN_STAGES <= n_stages <= len(strides):
+        return (
+            f"allows {len(strides)} stages; at least {NNUNET_MIN_STAGES} are needed, and one for each of"
+            " features_per_stage"
+        )
+    multiples = [math.prod(axis) for axis in zip(*strides[:n_stages], strict=True)]
+    if any(side % multiple for side, multiple in zip(patch, multiples, strict=True)):
+        which = "the sides" if is_known else "the second and third side"
+        needed = multiples if is_known else multiples[1:]
+        return f"the network halves the patch: {which} must be multiples of {needed}"
+    return ""
+
+
+def _strides(patch: Sequence[int], spacing: Sequence[float], deepest: int) -> list[list[int]]:
+    """Strides of nnU-Net's stages: its ``get_pool_and_conv_props``, which can't be imported in a moment."""
+    sides, gaps, pools = list(patch), list(spacing), [0] * len(patch)
+    strides = [[1] * len(patch)]
+    while True:
+        axes = [axis for axis, side in enumerate(sides) if side >= 2 * NNUNET_MIN_EDGE]
+        finest = min((gaps[axis] for axis in axes), default=math.inf)
+        axes = [axis for axis in axes if gaps[axis] / finest < 2 and pools[axis] < deepest]
+        if not axes or (len(axes) == 1 and sides[axes[0]] < 3 * NNUNET_MIN_EDGE):
+            return strides
+        for axis in axes:
+            sides[axis], gaps[axis] = math.ceil(sides[axis] / 2), gaps[axis] * 2
+            pools[axis] += 1
+        strides.append([2 if axis in axes else 1 for axis in range(len(patch))])
 
 
 def _blastct_problems(settings: Mapping[str, Any], at: Callable[[str], str]) -> Iterator[Problem]:
