@@ -274,6 +274,14 @@ def test_a_lone_quotation_mark_swallows_no_rows(tmp_path: Path) -> None:
     assert "quotation mark" in message
 
 
+@pytest.mark.parametrize("cell", ["x" * 140_000, '"r1' + "\n" * 140_000])
+def test_a_cell_without_end_is_told_as_one(tmp_path: Path, cell: str) -> None:
+    message = sheet_refused(make_sheet(tmp_path, {"rater": cell}, {}))
+    assert "row 2: " in message
+    assert "a cell is longer than 131072 characters" in message
+    assert len(message) < 300
+
+
 def test_ages_of_the_sheet_are_true(tmp_path: Path) -> None:
     path = make_sheet(tmp_path, {"age": "97"}, {"age": ""})
     assert sheet.true_ages(path) == {"s0": 97.0, "s1": None}

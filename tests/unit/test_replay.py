@@ -282,6 +282,16 @@ def test_an_input_that_is_no_list_of_files_is_told(study: Path, content: str) ->
     assert "is no list of files" in repeated(study, spoil).why_not
 
 
+def test_a_list_with_a_cell_without_end_is_told(study: Path) -> None:
+    def spoil(record: dict[str, Any], results: Path) -> None:
+        listing = results / "predictions" / "unet" / "seed-1.tsv"
+        listing.parent.mkdir(parents=True)
+        listing.write_text(f"path\tsha256\n{'x' * 140_000}\t1\n")
+        record["inputs"]["results/predictions/unet/seed-1.tsv"] = sha256_of(listing)
+
+    assert "is no list of files" in repeated(study, spoil).why_not
+
+
 # -- a trace without repeating -----------------------------------------------------------------------
 
 

@@ -54,6 +54,16 @@ def test_keys_within_lists_are_looked_at_and_aliases_once(tmp_path: Path) -> Non
         (b"a:\n\tb: 1\n", "line 2 is indented with a tab"),
         (b"a:\n  b: 1\n\tc: 1\n", "line 3 is indented with a tab"),
         (b"a: [1\nb: 2\n", "not valid YAML, line 2"),
+        (b"a: 1\nb: &x\n  c: *x\n", "what begins in line 3 holds an alias of itself"),
+        (b"a: &x [1, *x]\n", "what begins in line 1 holds an alias of itself"),
+        (b"a: &x\n- b: &y {c: *y}\n", "what begins in line 2 holds an alias of itself"),
+        (
+            b"a0: &a0 [1]\n"
+            + b"".join(
+                b"a%d: &a%d [%s]\n" % (k, k, b", ".join([b"*a%d" % (k - 1)] * 9)) for k in range(1, 40)
+            ),
+            "with aliases written out",
+        ),
         (b"a: 1\n---\na: 2\n", "single document"),
         (b"a:\n  1: b\n", "key a.1: a key must be text, and in line 2 YAML reads one of the kind 'int'"),
         (b"no: b\n", "key no: a key must be text, and in line 1 YAML reads one of the kind 'bool'"),

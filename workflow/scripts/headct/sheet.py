@@ -172,11 +172,21 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise BadInput([Problem(file, f"not UTF-8: {SAVE_AS}", row)]) from error
     # strict: else a lone quotation mark swallows the rows below it, without a word
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    lines, begins = [], 1
     try:
-        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append((reader.line_num, cells))
+            begins = reader.line_num + 1
     except csv.Error as error:
-        message = f"a quotation mark too many or too few: {error}"
-        raise BadInput([Problem(file, message, str(reader.line_num))]) from error
+        if "field limit" in str(error):
+            message = (
+                f"a cell is longer than {csv.field_size_limit()} characters, which no value is: shorten it,"
+                " or end the quotation mark that it begins with"
+            )
+        else:
+            message = f"a quotation mark too many or too few: {error}"
+        raise BadInput([Problem(file, message, str(begins))]) from error
     if not lines:
         raise BadInput([Problem(file, "the sheet is empty")])
     (_, header), *rest = lines

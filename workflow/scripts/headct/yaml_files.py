@@ -26,6 +26,9 @@ KEYS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 DEEPEST = 50
 """Levels of nesting; what people write by hand has ten, and more exhausts what handles it level by level."""
 
+LARGEST = 1_000_000
+"""Values of a file with every alias written out: a few lines of aliases of aliases stand for billions."""
+
 TAB_FIRST = re.compile(r" *\t")
 
 
@@ -33,14 +36,15 @@ def read(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        BadInput: the file is not plain UTF-8, no valid YAML, nested too deeply, or has a key that is no text
-            or stands twice in one mapping.
+        BadInput: the file is not plain UTF-8, no valid YAML, nested too deeply, has an alias of what it
+            stands in, or a key that is no text or stands twice in one mapping.
     """
     file, text = str(path), _text(path)
     loader = LOADER(text)
     try:
         _refuse_deep(text, file)
         root = loader.get_single_node()
+        _refuse_endless(root, file, {})
         problems = list(_faults(root, file, "", set()))
         if problems:
             raise BadInput(problems)
@@ -60,6 +64,32 @@ def _refuse_deep(text: str, file: str) -> None:
             assert event.start_mark is not None  # none is for events that are made, not read
             message = f"line {event.start_mark.line + 1} is nested more than {DEEPEST} levels deep"
             raise BadInput([Problem(file, message)])
+
+
+def _refuse_endless(node: yaml.Node | None, file: str, sizes: dict[int, int]) -> int:
+    """Number of nodes with every alias written out; ``sizes`` are known ones, 0 for those being counted.
+
+    Raises:
+        BadInput: an alias stands within what it stands for, or aliases of aliases would fill the memory.
+    """
+    if node is None:
+        return 0
+    if id(node) not in sizes:
+        sizes[id(node)] = 0
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        flat = [part for pair in parts for part in (pair if isinstance(pair, tuple) else (pair,))]
+        sizes[id(node)] = 1 + sum(_refuse_endless(part, file, sizes) for part in flat)
+        if sizes[id(node)] > LARGEST:
+            message = (
+                f"line {node.start_mark.line + 1} has more than {LARGEST} values, with aliases written out"
+            )
+            raise BadInput([Problem(file, message)])
+    elif sizes[id(node)] == 0:
+        message = (
+            f"what begins in line {node.start_mark.line + 1} holds an alias of itself, and would never end"
+        )
+        raise BadInput([Problem(file, message)])
+    return sizes[id(node)]
 
 
 def _text(path: Path) -> str:

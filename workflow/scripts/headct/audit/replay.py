@@ -9,6 +9,7 @@ is the code that the record names; on copies of the inputs in a fresh folder, be
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -202,7 +203,7 @@ def _listed(record: Record, path: str, copy: Path, start: Path) -> dict[str, str
             for file, digest in listed_by(copy).items()
             if file.name.endswith(kinds)
         }
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, csv.Error) as error:
         raise NotRepeated(f"{path} is no list of files ({type(error).__name__})") from error
     for name in listed:
         if not (is_plain(name) and name.startswith("results/")):
