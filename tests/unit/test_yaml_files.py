@@ -54,7 +54,7 @@ def test_keys_within_lists_are_looked_at_and_aliases_once(tmp_path: Path) -> Non
         (b"a:\n\tb: 1\n", "line 2 is indented with a tab"),
         (b"a:\n  b: 1\n\tc: 1\n", "line 3 is indented with a tab"),
         (b"a: [1\nb: 2\n", "not valid YAML, line 2"),
-        (b"a: 1\nb: &x\n  c: *x\n", "what begins in line 3 holds an alias of itself"),
+        (b"a: 1\nb: &x\n  c: *x\n", "what begins in line 2 holds an alias of itself"),
         (b"a: &x [1, *x]\n", "what begins in line 1 holds an alias of itself"),
         (b"a: &x\n- b: &y {c: *y}\n", "what begins in line 2 holds an alias of itself"),
         (
