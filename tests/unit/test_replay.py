@@ -37,9 +37,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics.write_text(
         "\n".join(["model\tseed\tscan_id\tlabel\tdice\treference_ml\tpredicted_ml\tfailure", *rows]) + "\n"
     )
-    words = ["--metrics", METRICS, "--out", TABLE, "--log", "results/logs/rater_agreement.log"]
-    words += ["--inputs", METRICS, "--outputs", TABLE, "--rule", "rater_agreement"]
-    command = [sys.executable, "-m", STEP, *words]
+    job = ["--rule", "rater_agreement", "--log", "results/logs/rater_agreement.log"]
+    job += ["--inputs", METRICS, "--outputs", TABLE, "--", STEP, "--metrics", METRICS, "--out", TABLE]
+    command = [sys.executable, "-m", "headct.run.job", *job]
     subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(PACKAGE.parent)}, check=True)
     return folder
 
