@@ -25,7 +25,8 @@ rule cohort:
             "headct.cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
             " {params.trust_sheet} --different-patients={params.different:q}"
-            " --cohort {output.cohort} --flow {output.flow}"
+            " --cohort {output.cohort} --flow {output.flow}",
+            once=False,  # it reads the headers of DICOM files
         )
 
 
