@@ -262,7 +262,7 @@ def test_a_lost_or_changed_file_on_the_way_of_a_number_is_named(study: Study, tm
     """Nothing but an answer, or one fault that names the file."""
     heavy = shutil.ignore_patterns("*.nii.gz", "*.pth", "*.pdf", "*.png")
     shutil.copytree(study.results, tmp_path / "results", copy_function=os.link, ignore=heavy)
-    assert not silent_about(Study(tmp_path / "results"), random.Random(1), 200)
+    assert not silent_about(Study(tmp_path / "results"), random.Random(1), 100)
 
 
 @pytest.mark.parametrize(
