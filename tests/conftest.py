@@ -12,6 +12,7 @@ settings.load_profile("headct")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes, tests of one file share one, and with it what they are made from; so do
     all tests of the one cluster.
