@@ -20,7 +20,7 @@ LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
 # One process per core; files with the longest tests come first, so that no process works on alone at the end.
-SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder --durations=10
+SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --durations=10
 TESTS ?= tests/slurm tests/workflow tests/real tests/unit tests/cases
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
