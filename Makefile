@@ -35,11 +35,11 @@ SCANS ?=
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
-	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
+	python -m headct simulate --configfile config/demo.yaml --out demo/trial
 	@# The lock ends with its process, Snakemake's does not: after a kill -9 it is stale, and taken away.
 	flock --nonblock demo/.running sh -c '$(DEMO) --unlock --quiet all && $(DEMO) --cores $(CORES) \
 		--resources mem_mb=$(MEMORY_MB) --keep-going --rerun-incomplete --quiet host rules reason'
-	python -m headct.summary demo/results
+	python -m headct summary demo/results
 
 environment: $(READY)  ## the locked packages in .venv, and nothing else
 
@@ -51,13 +51,13 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
 
 plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=)
-	@python -m headct.cluster.plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS))
+	@python -m headct plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS))
 
 status: some-environment  ## where each training stands: epoch, loss, time left, last checkpoint, node (STUDY=)
-	@python -m headct.cluster.status $(STUDY)
+	@python -m headct status $(STUDY)
 
 resume: some-environment  ## go on after Snakemake was killed: waits for its jobs, unlocks, starts (RUN="--profile slurm …")
-	@python -m headct.cluster.resume -- $(RUN)
+	@python -m headct resume -- $(RUN)
 
 drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table are kept, with their date
 	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
@@ -75,10 +75,11 @@ lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff format --check $(CHECKED)
 	snakefmt --check Snakefile workflow/rules
 	mypy
+	lint-imports --no-cache
 	mkdir -p demo
-	python -m headct.phantom --configfile config/demo.yaml --out demo/trial
+	python -m headct simulate --configfile config/demo.yaml --out demo/trial
 	$(DEMO) --lint
-	python -m headct.configuration --document | diff config/README.md - \
+	python -m headct configuration --document | diff config/README.md - \
 		|| (echo "config/README.md is out of date: run 'make config/README.md'"; false)
 
 format: $(READY)
@@ -86,8 +87,8 @@ format: $(READY)
 	ruff format $(CHECKED)
 	snakefmt Snakefile workflow/rules
 
-config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/configuration.py | $(READY)
-	python -m headct.configuration --document > $@
+config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/settings/configuration.py | $(READY)
+	python -m headct configuration --document > $@
 
 gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftoppm)
 	for pdf in demo/results/figures/*.pdf; do \

@@ -27,8 +27,9 @@ from ingest import ROOT, SCRIPTS, cpu_model, load_average, measure
 
 sys.path.insert(0, str(SCRIPTS))
 
-from headct import configuration, shards, sheet
-from headct.artefacts import write_json
+from headct.cohort import shards
+from headct.contracts.artefacts import write_json
+from headct.settings import configuration, sheet
 
 CONFIG = ROOT / "config/config.yaml"
 SHEET = Path("config/scans.tsv")

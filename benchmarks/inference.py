@@ -85,7 +85,7 @@ def make(size: Size, folder: Path) -> None:
     ours = folder / "ours"
     ours.mkdir()
     torch.save({"weights": weights, "fixed": fixed}, ours / "final.pth")
-    from headct.artefacts import sha256_of, write_json
+    from headct.contracts.artefacts import sha256_of, write_json
 
     record = {"framework": "nnunet", "model": "ours", "sha256": sha256_of(ours / "final.pth")}
     write_json(record, ours / "train.json")
@@ -165,9 +165,9 @@ def simulate(size: Size, path: Path, participant: str) -> Any:
     """Write a simulated CT; return its labels, (z, y, x)."""
     import SimpleITK as sitk
 
-    from headct import configuration
-    from headct.phantom import participant as phantom
-    from headct.phantom.settings import from_config
+    from headct.settings import configuration
+    from headct.simulate import participant as phantom
+    from headct.simulate.settings import from_config
 
     file = ROOT / "config" / "simulated_full.yaml"
     settings = from_config(configuration.load(file), str(file))
@@ -188,7 +188,7 @@ def learn(size: Size, fixed: dict[str, Any], scan: Path, labels: Any) -> dict[st
     import torch
     from torch.nn import functional
 
-    from headct.inference.nnunet import NnunetPredictor, network_of
+    from headct.frameworks.nnunet.inference import NnunetPredictor, network_of
 
     torch.manual_seed(0)
     network = network_of(fixed)
@@ -255,7 +255,7 @@ def read_all(folder: Path) -> list[Any]:
 
 def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
     """Dice of each label over all scans (NaN where neither has it); voxels labelled, and differing."""
-    from headct.labels import LABELS
+    from headct.contracts.labels import LABELS
 
     pairs = list(zip(first, second, strict=True))
     found = {}
@@ -274,8 +274,8 @@ def breakdown(folder: Path, threads: int) -> dict[str, float]:
 
     import torch
 
+    from headct.imaging.fitness import SeriesRules
     from headct.inference import new_scans, pipeline
-    from headct.series import SeriesRules
 
     torch.set_num_threads(threads)
     ensemble = pipeline.load([[folder / "ours"]], "cpu", json.loads((folder / SETTINGS).read_text()))

@@ -32,15 +32,20 @@ REAL = ("ge_head_uneven", "philips_5mm", "philips_tilted")
 MADE, MADE_FROM, MADE_SLICES = "head_40", "ge_head_uneven", 40
 SCANS, CORES = 1732, 2
 LABELS = {"ICH": 1, "PHE": 2, "IVH": 3}
-OURS, OURS_INSIDE, DCM, ITK = "headct.ingest", "headct.ingest, imported", "dcm2niix -z y", "SimpleITK"
+OURS, OURS_INSIDE, DCM, ITK = (
+    "headct.cohort.ingest",
+    "headct.cohort.ingest, imported",
+    "dcm2niix -z y",
+    "SimpleITK",
+)
 
 STEPS = [
-    ("headers of all files", "ingest", "read_folder"),
-    ("grouping into series, choice of one", "ingest", "group"),
-    ("grouping into series, choice of one", "ingest", "choose"),
-    ("pixels to HU, SHA-256 of the files", "ingest", "read_slice"),
-    ("mask", "ingest", "_read_masks"),
-    ("mask on the grid", "ingest", "_place_masks"),
+    ("headers of all files", "conversion", "read_folder"),
+    ("grouping into series, choice of one", "conversion", "group"),
+    ("grouping into series, choice of one", "conversion", "choose"),
+    ("pixels to HU, SHA-256 of the files", "conversion", "read_slice"),
+    ("mask", "conversion", "_read_masks"),
+    ("mask on the grid", "conversion", "_place_masks"),
     ("NIfTI and gzip", "nifti", "write"),
 ]
 """What the breakdown times: a function of ``headct`` as its module knows it. The rest is the rest."""
@@ -102,15 +107,18 @@ def convert_with_simpleitk(dicom: Path, out: Path) -> None:
 def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, float]:
     """One ingest in this process: CPU seconds of the imports, of the work, and of each step if timed."""
     started = time.process_time()
-    from headct import ingest, nifti, series
+    from headct.cohort import conversion
+    from headct.imaging import fitness, nifti
 
     seconds = {"imports": time.process_time() - started}
     if timed:
         for label, module, name in STEPS:
-            home = {"ingest": ingest, "nifti": nifti}[module]
+            home = {"conversion": conversion, "nifti": nifti}[module]
             setattr(home, name, _timed(getattr(home, name), label, seconds))
     started, wall = time.process_time(), time.perf_counter()
-    record = ingest.ingest(ingest.Scan("bench", dicom, {"mask": mask}, LABELS), series.SeriesRules(), out)
+    record = conversion.ingest(
+        conversion.Scan("bench", dicom, {"mask": mask}, LABELS), fitness.SeriesRules(), out
+    )
     assert record.status == "included", record.reason
     return seconds | {"all": time.process_time() - started, "wall": time.perf_counter() - wall}
 
@@ -151,7 +159,7 @@ def commands(dicom: Path, mask: Path, out: Path) -> dict[str, list[str]]:
     columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
     cells = ("bench", "p1", "A", dicom.absolute(), mask.absolute(), 70, "F", 2.5, "r1")
     sheet.write_text("\n".join("\t".join(map(str, line)) for line in (columns, cells)) + "\n")
-    ours = [sys.executable, "-m", "headct.ingest", "--sheet", sheet, "--manifest", out / "shard.tsv"]
+    ours = [sys.executable, "-m", "headct", "ingest", "--sheet", sheet, "--manifest", out / "shard.tsv"]
     return {
         OURS: [str(word) for word in [*ours, "--labels", json.dumps(LABELS), "--data", out]],
         OURS_INSIDE: call("inside", dicom, mask, out),

@@ -33,7 +33,7 @@ warnings.filterwarnings("ignore", message="size_average and reduce")
 import monai.losses  # noqa: E402
 from nnunetv2.training.loss.compound_losses import DC_and_topk_loss  # noqa: E402
 
-from headct import losses  # noqa: E402
+from headct.engine import losses  # noqa: E402
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 SHAPE, SMALL_SHAPE = (2, 4, 64, 192, 192), (2, 4, 16, 64, 64)

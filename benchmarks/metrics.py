@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
 
 import surface_reference
 
-from headct import nifti
-from headct.labels import LABELS
+from headct.contracts.labels import LABELS
+from headct.imaging import nifti
 from headct.metrics import grid, overlap, surface
-from headct.metrics.__main__ import Settings, measure
+from headct.metrics.measure import Settings, measure
 
 SHAPE = (40, 512, 512)
 SPACING = (4.0, 0.45, 0.45)

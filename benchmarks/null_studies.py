@@ -29,16 +29,16 @@ from statsmodels.stats.multitest import multipletests
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from headct.statistics import bootstrap
-from headct.statistics.agreement import concordance as concordance_of
-from headct.statistics.bootstrap import draws_of_clusters, draws_of_scans, evaluate
-from headct.statistics.detection import detection
-from headct.statistics.endpoints import mcnemar_exact
-from headct.statistics.equivalence import EQUIVALENT, verdict, volume_equivalence
-from headct.statistics.group_tests import benjamini_hochberg, kruskal_wallis
-from headct.statistics.paired import friedman, sign_flip, wilcoxon
-from headct.statistics.plan import SHIPPED, load
-from headct.statistics.subgroups import welch, welch_anova
+from headct.settings.plan import SHIPPED, load
+from headct.statistics.comparison.detection import detection
+from headct.statistics.comparison.endpoints import mcnemar_exact
+from headct.statistics.comparison.equivalence import EQUIVALENT, verdict, volume_equivalence
+from headct.statistics.comparison.paired import friedman, sign_flip, wilcoxon
+from headct.statistics.comparison.subgroups import welch, welch_anova
+from headct.statistics.core import bootstrap
+from headct.statistics.core.agreement import concordance as concordance_of
+from headct.statistics.core.bootstrap import draws_of_clusters, draws_of_scans, evaluate
+from headct.statistics.core.group_tests import benjamini_hochberg, kruskal_wallis
 
 PLAN = load(SHIPPED)
 SCANS, WITH_IVH, MODELS = 174, 52, 10

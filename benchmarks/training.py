@@ -5,7 +5,7 @@
 Every model has a process of its own, in which three ways of training take turns, on the same scans,
 patches and batches and with the same network:
 
-- ours: the adapter as ``python -m headct.training`` calls it, from prepared data on the disk;
+- ours: the adapter as ``python -m headct train`` calls it, from prepared data on the disk;
 - peer: nnU-Net's trainer as ``nnUNetv2_train`` runs it, ``blast-ct-train``, or a script after MONAI's
   tutorial;
 - ceiling: our optimiser's steps on a few batches that lie on the device, so that nothing is waited for.
@@ -105,7 +105,7 @@ def main() -> None:
 
 def compare() -> None:
     """All models at one scale."""
-    from headct import configuration
+    from headct.settings import configuration
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -145,9 +145,9 @@ def run_part(config: dict[str, Any], folder: Path, *words: str) -> None:
 
 def write_scans(scale: Scale, folder: Path) -> None:
     """Simulate the scans, as upright volumes with their true labels."""
-    from headct import configuration
-    from headct.phantom.settings import from_config
-    from headct.training.processes import in_processes
+    from headct.engine.processes import in_processes
+    from headct.settings import configuration
+    from headct.simulate.settings import from_config
 
     settings = from_config(configuration.load(ROOT / "config" / scale.config), scale.config)
     tasks = [(settings, f"P{number:04d}", folder) for number in range(1, scale.scans + 1)]
@@ -157,7 +157,7 @@ def write_scans(scale: Scale, folder: Path) -> None:
 def _write_scan(task: tuple[Any, str, Path]) -> None:
     import SimpleITK as sitk
 
-    from headct.phantom.participant import simulate
+    from headct.simulate.participant import simulate
 
     settings, name, folder = task
     site = settings.sites[int(name[1:]) % len(settings.sites)]
@@ -173,13 +173,13 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
     """Prepare the data, let the ways of training take turns, write what was measured."""
     import torch
 
-    from headct.training.determinism import choose_algorithms
+    from headct.engine.determinism import choose_algorithms
 
     job = training_job(scale, folder, key)
     framework = job.settings["framework"]
     torch.set_num_threads(job.threads)
     choose_algorithms(deterministic=False)
-    adapter = importlib.import_module(f"headct.training.{framework}")
+    adapter = importlib.import_module(f"headct.frameworks.{framework}.training")
     started = time.perf_counter()
     adapter.prepare(job.training_scans, job.settings, job.shared_folder, job.threads)
     seconds = time.perf_counter() - started
@@ -211,8 +211,8 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
 
 def training_job(scale: Scale, folder: Path, key: str) -> Any:
     """The model's run as the configuration describes it, but for its length and its checkpoints."""
-    from headct import configuration
-    from headct.training.job import TrainingJob, TrainingScan
+    from headct.engine.training_job import TrainingJob, TrainingScan
+    from headct.settings import configuration
 
     config = configuration.load(ROOT / "config" / scale.config)
     framework = config["models"][key]["framework"]
@@ -339,7 +339,7 @@ class GpuUtilisation:
 
 def train_as_the_workflow(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     """The adapter's training, with the workflow's own loop."""
-    from headct.training.loop import fit
+    from headct.engine.loop import fit
 
     def timed_fit(job: Any, learner: Any, folder: Path) -> Any:
         learner.learn = stopwatch.after(learner.learn, lambda images, *_: images)
@@ -352,8 +352,8 @@ def train_on_data_at_rest(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     """The adapter's network and step on batches that are made beforehand."""
     import torch
 
-    from headct.training.batches import in_order
-    from headct.training.loop import Position
+    from headct.engine.batches import in_order
+    from headct.engine.loop import Position
 
     def steps(job: Any, learner: Any, folder: Path) -> Position:
         batches = list(in_order(learner.training_batches, 0, BATCHES_AT_REST, 0, job.device))
@@ -366,7 +366,7 @@ def train_on_data_at_rest(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
 
 
 def _train(job: Any, folder: Path, fit: Callable[..., Any]) -> None:
-    adapter = f"headct.training.{job.settings['framework']}"
+    adapter = f"headct.frameworks.{job.settings['framework']}.training"
     with patch(f"{adapter}.fit", fit):
         importlib.import_module(adapter).train(job, folder)
 
@@ -378,9 +378,9 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     """
     import torch
 
-    from headct.training.nnunet import TRAINERS, prepare
-    from headct.training.nnunet_data import dataset_json
-    from headct.training.nnunet_plans import plans_of_configuration
+    from headct.frameworks.nnunet.data import dataset_json
+    from headct.frameworks.nnunet.plans import plans_of_configuration
+    from headct.frameworks.nnunet.training import TRAINERS, prepare
 
     settings, configuration = job.settings, job.settings["configuration"]
     planned = prepare(job.training_scans, settings, job.shared_folder, job.threads)["plans"]
@@ -440,8 +440,8 @@ def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
 
 def stock_blast_ct_configuration(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings as ``blast-ct-train`` reads them; what we have no setting for is as blast_ct ships it."""
-    from headct.labels import LABELS
-    from headct.training.blastct import package_configuration
+    from headct.contracts.labels import LABELS
+    from headct.frameworks.blastct.training import package_configuration
 
     config = package_configuration(settings)
     config["data"] |= {
@@ -494,7 +494,7 @@ def train_as_monai(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     )
     from torch.utils.data import RandomSampler
 
-    from headct import networks
+    from headct.frameworks.monai import networks
 
     settings, keys = job.settings, ["image", "label"]
     low, high = settings["hu_window"]
@@ -579,7 +579,7 @@ HEADER = """\
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 NOTES = """\
-Ours: the loop of `python -m headct.training`, from prepared data. Peer: nnU-Net's trainer with the same \
+Ours: the loop of `python -m headct train`, from prepared data. Peer: nnU-Net's trainer with the same \
 loss, as `nnUNetv2_train` runs it; `blast-ct-train`; for deeplabv3plus and unet a script after MONAI's \
 spleen tutorial (CacheDataset). Ceiling: our optimiser's steps on batches that lie on the device. All three \
 have the same scans, patches (z × y × x), batches, network and number of data workers; none writes \

@@ -29,12 +29,13 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct.artefacts import write_json
-from headct.audit import evidence, ledger, manifest, privacy, seal, verify
-from headct.audit.records import KINDS
-from headct.code import PACKAGE, code_digests
+from headct.contracts.artefacts import write_json
+from headct.contracts.code import code_digests
+from headct.contracts.repository import REPOSITORY
+from headct.contracts.run_records import KINDS
+from headct.provenance import ledger, manifest, privacy, seal, verify
+from headct.publish import evidence
 
-REPOSITORY = PACKAGE.parents[2]
 SCANS, TEST_SCANS, MODELS, SCANS_PER_JOB = 1732, 433, 10, 50
 CT_BYTES, LABEL_BYTES, WEIGHT_BYTES = 1 << 18, 20 << 10, 4 << 20
 REPEATS = 2
@@ -48,7 +49,7 @@ class Tree:
         self.results = results
         self.noise = np.random.default_rng(2022).bytes(WEIGHT_BYTES + (1 << 20))
         self.header = _nifti_header()
-        self.modules = code_digests(["headct.training.__main__", "headct.metrics.__main__"])
+        self.modules = code_digests(["headct.frameworks.train", "headct.metrics.measure"])
         self.written: dict[str, str] = {}
 
     def write(self, path: str, content: bytes) -> str:

@@ -13,9 +13,9 @@ import pytest
 import SimpleITK as sitk
 from library import CASES, VALUES, Expected
 
-from headct import ingest
-from headct.artefacts import read_json
-from headct.labels import LABELS
+from headct.cohort import conversion, ingest
+from headct.contracts.artefacts import read_json
+from headct.contracts.labels import LABELS
 
 for module in ("syntaxes", "pixels", "selection", "parts", "stacks", "multiframe", "masks", "real"):
     importlib.import_module(f"case_{module}")
@@ -28,14 +28,14 @@ def test_case(name: str, tmp_path: Path) -> None:
     expected = CASES[name].build(tmp_path)
     out = tmp_path / "out"
     masks = {file.split(".")[0]: tmp_path / file for file in expected.masks}
-    scan = ingest.Scan(
+    scan = conversion.Scan(
         scan_id=expected.scan_id,
         participant_id=expected.participant_id,
         folder=tmp_path / "dicom",
         masks=masks,
         label_values=VALUES,
     )
-    ingest.ingest(scan, ingest.rules_from(expected.rules), out)
+    conversion.ingest(scan, ingest.rules_from(expected.rules), out)
     record = read_json(out / "scan.json")
     check_status(record, expected)
     check_privacy(record, expected)

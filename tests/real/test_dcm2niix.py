@@ -1,7 +1,7 @@
 """Three real CT series as we and dcm2niix convert them: the same HU on the same grid, voxel for voxel.
 
-Where the series come from: test_real_ct.py. Here dcm2niix is called afresh, without ``headct.crosscheck``;
-that its own verdict on the same series is right is the last test.
+Where the series come from: test_real_ct.py. Here dcm2niix is called afresh, without
+``headct.cohort.crosscheck``; that its own verdict on the same series is right is the last test.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pytest
 import SimpleITK as sitk
 from real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
-from headct import crosscheck, ingest, nifti, nifti_geometry, series
-from headct.artefacts import read_json
-from headct.dicom import read_folder
+from headct.cohort import conversion, crosscheck
+from headct.contracts.artefacts import read_json
+from headct.imaging import fitness, nifti, nifti_geometry, scan_selection, series
+from headct.imaging.dicom import read_folder
 
 pytestmark = needed
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
@@ -34,8 +35,8 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
         mask = data / f"{name}.nii.gz"
         sitk.WriteImage(sitk.Cast(reader.Execute() > HEAD_ABOVE_HU, sitk.sitkUInt8), str(mask))
-        scan = ingest.Scan(name, REAL_CT / name, {"mask": mask}, VALUES)
-        ingest.ingest(scan, series.SeriesRules(), data / name)
+        scan = conversion.Scan(name, REAL_CT / name, {"mask": mask}, VALUES)
+        conversion.ingest(scan, fitness.SeriesRules(), data / name)
     return data
 
 
@@ -65,8 +66,8 @@ def test_a_mask_drawn_on_their_image_is_taken_voxel_for_voxel(ours: Path, tmp_pa
     header.set_data_dtype(np.uint8)
     drawn = (np.asanyarray(ct.dataobj) > HEAD_ABOVE_HU).astype(np.uint8)
     nibabel.save(nibabel.Nifti1Image(drawn, ct.affine, header), tmp_path / "mask.nii.gz")
-    scan = ingest.Scan(name, REAL_CT / name, {"mask": tmp_path / "mask.nii.gz"}, VALUES)
-    record = ingest.ingest(scan, series.SeriesRules(), tmp_path / "out")
+    scan = conversion.Scan(name, REAL_CT / name, {"mask": tmp_path / "mask.nii.gz"}, VALUES)
+    record = conversion.ingest(scan, fitness.SeriesRules(), tmp_path / "out")
     assert record.status == "included", record.reason
     labels, expected = (sitk.ReadImage(str(at / "labels.nii.gz")) for at in (tmp_path / "out", ours / name))
     np.testing.assert_array_equal(voxels(labels), voxels(expected))
@@ -137,7 +138,7 @@ def test_the_slice_axis_that_dcm2niix_shortens_under_tilt_is_restored(
     if name == "ge_head_uneven":  # no affine transform tells where its slices are
         return
     instances = series.group(read_folder(REAL_CT / name, name).instances)
-    grid = series.choose(instances, series.SeriesRules(), name).geometry
+    grid = scan_selection.choose(instances, fitness.SeriesRules(), name).geometry
     image = found.image(found.to_lps(volume.values))
     np.testing.assert_allclose(image.GetSpacing(), grid.spacing_mm_xyz, rtol=1e-5)
     np.testing.assert_allclose(image.GetOrigin(), grid.origins[0], atol=1e-3)

@@ -12,8 +12,9 @@ import pytest
 import SimpleITK as sitk
 from real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
-from headct import ingest, series
-from headct.artefacts import read_json
+from headct.cohort import conversion
+from headct.contracts.artefacts import read_json
+from headct.imaging import fitness
 
 pytestmark = needed
 
@@ -31,10 +32,10 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[sitk.
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
         itk = reader.Execute()
         sitk.WriteImage(sitk.Cast(itk > HEAD_ABOVE_HU, sitk.sitkUInt8), str(out / "mask.nii.gz"))
-        scan = ingest.Scan(
+        scan = conversion.Scan(
             name, REAL_CT / name, {"mask": out / "mask.nii.gz"}, {"ICH": 1, "PHE": 2, "IVH": 3}
         )
-        ingest.ingest(scan, series.SeriesRules(), out)
+        conversion.ingest(scan, fitness.SeriesRules(), out)
         results[name] = (sitk.ReadImage(str(out / "ct.nii.gz")), read_json(out / "scan.json"), itk)
     return results
 

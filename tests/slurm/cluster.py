@@ -115,7 +115,7 @@ class Study:
 
     def resume(self) -> subprocess.Popen[bytes]:
         """`make resume` after a kill: waits for the live jobs, takes the stale lock away, goes on."""
-        return self._in_background("headct.cluster.resume", "--seconds", "1", "--", *self._words())
+        return self._in_background("headct", "resume", "--seconds", "1", "--", *self._words())
 
     def _words(self) -> list[str]:
         words = [*self.targets, "--profile", "slurm", *OF_THIS_CLUSTER]
@@ -200,7 +200,7 @@ class Study:
 
     def trains(self, model: str) -> bool:
         """Whether a model is in training at this moment."""
-        return bool(self.processes("headct.training", model))
+        return bool(self.processes("train", model))
 
     def in_training(self) -> list[str]:
         """The models that are in training at this moment."""
@@ -238,7 +238,7 @@ class Watch:
 
     def __init__(self, study: Study):
         self.study = study
-        self.seen: set[tuple[str, str, str]] = set()  # module, node, visible devices
+        self.seen: set[tuple[str, str, str]] = set()  # step, node, visible devices
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -259,8 +259,6 @@ class Watch:
                 except OSError:
                     continue
                 environment = dict(line.split("=", 1) for line in lines if "=" in line)
-                of_step = "--" if "headct.run.job" in words else "-m"
-                module = words[words.index(of_step) + 1]
-                if module.startswith("headct."):
-                    node = environment.get("SLURMD_NODENAME", "")
-                    self.seen.add((module, node, environment.get("CUDA_VISIBLE_DEVICES", "")))
+                if "headct.run.job" in words:
+                    step, node = words[words.index("--") + 1], environment.get("SLURMD_NODENAME", "")
+                    self.seen.add((step, node, environment.get("CUDA_VISIBLE_DEVICES", "")))

@@ -27,7 +27,7 @@ import miniature
 from cluster import Study
 from holds import wait_for
 
-from headct.artefacts import read_tsv
+from headct.contracts.artefacts import read_tsv
 
 ANY_TIME = [
     faults.cancelled,

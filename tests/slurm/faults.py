@@ -30,7 +30,7 @@ def cancelled(study: Study, model: str) -> None:
 
 def training_killed(study: Study, model: str) -> None:
     """`kill -9` of the training itself; its data workers are left alone."""
-    for pid in study.processes("headct.training", model):
+    for pid in study.processes("train", model):
         if "multiprocessing" not in Path(f"/proc/{pid}/cmdline").read_text():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

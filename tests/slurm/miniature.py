@@ -62,7 +62,7 @@ def predictions() -> list[str]:
 def simulate(folder: Path, changes: dict[str, dict[str, Any]] | None = None) -> Path:
     """Write the configuration and the trial that it describes into ``folder``; the former's path."""
     configfile = write(folder, changes)
-    words = ["-m", "headct.phantom", "--configfile", str(configfile), "--out", str(folder / "trial")]
+    words = ["-m", "headct", "simulate", "--configfile", str(configfile), "--out", str(folder / "trial")]
     environment = os.environ | {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
     subprocess.run([sys.executable, *words], check=True, capture_output=True, env=environment)
     return configfile

@@ -13,7 +13,7 @@ import miniature
 import pytest
 import snake
 
-from headct.artefacts import sha256_of
+from headct.contracts.artefacts import sha256_of
 
 COMPARED = (
     *("tables/*", "figures/**/*", "statistics/*", "metrics/*", "cohort/*", "data/*/*"),
@@ -64,15 +64,15 @@ def test_the_bytes_are_those_of_a_local_run(finished: Finished, local: Path) -> 
 
 def test_gpu_jobs_get_the_gpus_they_ask_for_and_others_get_none(finished: Finished) -> None:
     visible: dict[str, set[tuple[str, int]]] = {}
-    for module, node, devices in finished.seen:
-        visible.setdefault(module, set()).add((node, len(devices.split(",")) if devices else 0))
-    assert visible.pop("headct.training") == {("gpu01", miniature.GPUS["train"])}
-    assert visible.pop("headct.inference") == {("gpu01", miniature.GPUS["predict"])}
-    for module in ("headct.training.preparation", "headct.metrics", "headct.statistics"):
-        nodes = {node for node, _ in visible[module]}
-        assert nodes <= {"cpu01", "cpu02"}, module
-    for module, places in visible.items():  # those without a node are steps that ran beside Snakemake
-        assert {place for place in places if place[0]} <= {("cpu01", 0), ("cpu02", 0)}, module
+    for step, node, devices in finished.seen:
+        visible.setdefault(step, set()).add((node, len(devices.split(",")) if devices else 0))
+    assert visible.pop("train") == {("gpu01", miniature.GPUS["train"])}
+    assert visible.pop("predict") == {("gpu01", miniature.GPUS["predict"])}
+    for step in ("prepare", "measure", "statistics"):
+        nodes = {node for node, _ in visible[step]}
+        assert nodes <= {"cpu01", "cpu02"}, step
+    for step, places in visible.items():  # those without a node are steps that ran beside Snakemake
+        assert {place for place in places if place[0]} <= {("cpu01", 0), ("cpu02", 0)}, step
 
 
 def test_steps_of_seconds_are_no_jobs(finished: Finished) -> None:

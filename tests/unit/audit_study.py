@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from headct.artefacts import sha256_of, write_json
-from headct.audit import evidence, record, seal
-from headct.code import PACKAGE
+from headct.contracts.artefacts import sha256_of, write_json
+from headct.contracts.repository import REPOSITORY
+from headct.provenance import record, seal
+from headct.publish import evidence
 
-REPOSITORY = PACKAGE.parents[2]
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 SETTINGS = {"surface_distance_percentile": 95}
 CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics": SETTINGS}
@@ -23,7 +23,7 @@ def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] 
         inputs=[Path(path) for path in inputs],
         outputs=[Path(path) for path in outputs],
         log=Path(f"results/logs/{rule}.log"),
-        step="headct.split",
+        step="split",
         words=words or [],
         once=False,
     )

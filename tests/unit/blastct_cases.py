@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct.artefacts import sha256_of
-from headct.training.job import TrainingJob, TrainingScan
+from headct.contracts.artefacts import sha256_of
+from headct.engine.training_job import TrainingJob, TrainingScan
 
 STUDY: dict[str, Any] = {
     "epochs": 1800,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headct.artefacts import read_tsv
+from headct.contracts.artefacts import read_tsv
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

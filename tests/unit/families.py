@@ -12,7 +12,7 @@ import monai_miniature
 import nnunet_miniature
 import torch
 
-from headct.training.job import TrainedModel, TrainingJob
+from headct.engine.training_job import TrainedModel, TrainingJob
 
 FAMILIES = ("nnunet", "monai", "blastct")
 
@@ -41,7 +41,7 @@ def train(family: str, one: TrainingJob, folder: Path) -> TrainedModel:
     """Train in this process, or go on."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    model: TrainedModel = importlib.import_module(f"headct.training.{family}").train(one, folder)
+    model: TrainedModel = importlib.import_module(f"headct.frameworks.{family}.training").train(one, folder)
     return model
 
 

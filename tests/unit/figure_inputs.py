@@ -19,12 +19,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from headct import published
-from headct.artefacts import read_tsv, write_json, write_tsv
-from headct.figures import __main__ as figures
-from headct.figures import style
-from headct.labels import LABELS
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
 from headct.metrics import COLUMNS
+from headct.publish.figures import draw as figures
+from headct.publish.figures import style
+from headct.settings import published
 
 SHOWN = {"nnunet-3d-dicece": "DiceCE", "nnunet-3d-focal": "Focal"}
 LONG = "A study with a title that goes on for longer than a page is wide, $ and % included; " * 3

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from headct.artefacts import sha256_of, write_json
-from headct.audit import records
+from headct.contracts import run_records
+from headct.contracts.artefacts import sha256_of, write_json
 
 HOST = {"name": "node-1", "cpu": "a CPU", "cores": 8, "memory_mb": 16000, "gpus": [], "driver": None}
 PACKAGES = {"numpy": "2.4.6", "pandas": "3.1.1"}
@@ -21,7 +21,7 @@ def make(study: Path) -> Path:
         results / "config.json",
     )
     write_json({"name": "made-up"}, results / "study.json")
-    for path in ("Snakefile", "workflow/scripts/headct/ingest.py", "config/analysis_plan.yaml"):
+    for path in ("Snakefile", "workflow/scripts/headct/cohort/ingest.py", "config/analysis_plan.yaml"):
         _text(results / "audit/workflow" / path, f"# {path}\n")
     _text(study / "trial/all scans.tsv", "scan_id\n1\n2\n")
     _text(study / "config/analysis_plan.yaml", "# config/analysis_plan.yaml\n")
@@ -52,7 +52,7 @@ def job(
         _text(study / path, f"{path}, made by {name}\n")
     log = f"results/logs/{name}.log"
     _text(study / log, f"{rule}\n")
-    record = dict.fromkeys(records.KINDS) | {
+    record = dict.fromkeys(run_records.KINDS) | {
         "rule": rule,
         "wildcards": wildcards or {},
         "command": ["python", "-m", f"headct.{rule}", "--settings", json.dumps({"seed": 1})],

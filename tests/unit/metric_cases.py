@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from headct import geometry
+from headct.imaging import geometry
 from headct.metrics import grid
-from headct.metrics.__main__ import Settings
+from headct.metrics.measure import Settings
 
 SETTINGS = {
     "presence_minimum_ml": 0.1,

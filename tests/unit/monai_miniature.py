@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from headct.training.job import TrainingJob, TrainingScan
+from headct.engine.training_job import TrainingJob, TrainingScan
 
 SETTINGS: dict[str, Any] = {
     "framework": "monai",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct.training.job import TrainingJob, TrainingScan
+from headct.engine.training_job import TrainingJob, TrainingScan
 
 SPACING_MM_XYZ = (3.5, 3.5, 6.0)
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from simulated_scores import with_role
 
-from headct.labels import LABELS
+from headct.contracts.labels import LABELS
 from headct.metrics import COLUMNS
-from headct.statistics import plan as plan_of
-from headct.statistics.paired_analysis import analysis
-from headct.statistics.subgroups import THICKNESS
+from headct.settings import plan as plan_of
+from headct.statistics.comparison.paired_analysis import analysis
+from headct.statistics.comparison.subgroups import THICKNESS
 
 PLAN = replace(plan_of.load(plan_of.SHIPPED), resamples=1000, permutations=1000)
 MODELS = (PLAN.primary.model, *PLAN.key_secondary[0].against)

@@ -8,10 +8,10 @@ from typing import Any
 import finished_run
 import pandas as pd
 
-from headct import configuration
-from headct.artefacts import write_json, write_tsv
-from headct.labels import LABELS
-from headct.references import SAME_RATER
+from headct.contracts.artefacts import write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.references import SAME_RATER
+from headct.settings import configuration
 
 REPOSITORY = Path(__file__).parents[2]
 MODELS = ("unet", "nnunet-2d", "nnunet-3d-dicece", "nnunet-2d-3d")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from headct.labels import LABELS
+from headct.contracts.labels import LABELS
+from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
-from headct.references import PREDICTS_NOTHING
-from headct.statistics.scores import mean_over_seeds, model_order, role
+from headct.statistics.core.scores import mean_over_seeds, model_order, role
 
 FAMILY = ("a", "b", "c")
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from simulated_scores import simulated, with_role
 
-from headct.artefacts import read_tsv, write_tsv
-from headct.labels import LABELS
-from headct.problems import BadInput
-from headct.references import PREDICTS_NOTHING
-from headct.statistics import raters
-from headct.statistics import scores as scores_of
-from headct.statistics.agreement import agreement_table, bland_altman, concordance
-from headct.statistics.raters import icc, rater_agreement
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.statistics.core import scores as scores_of
+from headct.statistics.core.agreement import agreement_table, bland_altman, concordance
+from headct.statistics.replication import raters
+from headct.statistics.replication.raters import icc, rater_agreement
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 few = settings(max_examples=4)

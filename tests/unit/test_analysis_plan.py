@@ -13,8 +13,8 @@ import yaml
 from planned_cases import MODELS, PLAN, analysed
 from simulated_scores import simulated
 
-from headct.problems import BadInput
-from headct.statistics import plan as plan_of
+from headct.contracts.problems import BadInput
+from headct.settings import plan as plan_of
 
 
 def written(folder: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies
 
-from headct.artefacts import (
+from headct.contracts.artefacts import (
     ABANDONED_S,
     UNFINISHED,
     as_it_was,
@@ -24,7 +24,7 @@ from headct.artefacts import (
     write_json,
     write_tsv,
 )
-from headct.code import PACKAGE
+from headct.contracts.repository import PACKAGE
 
 
 def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_several_may_write_the_same_file(tmp_path: Path) -> None:
 def test_what_a_killed_job_left_is_taken_away_by_a_later_one(tmp_path: Path) -> None:
     write = f"""
 import os, signal
-from headct.artefacts import UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
-from headct.code import PACKAGE
+from headct.contracts.artefacts import UNFINISHED, read_tsv, write_atomically, write_json, write_tsv
+from headct.contracts.repository import PACKAGE
 with write_atomically({str(tmp_path / "x.nii.gz")!r}) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

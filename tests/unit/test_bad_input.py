@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from headct import configuration, references, sheet, study
-from headct.problems import BadInput, Problem, as_table
+from headct.contracts import references
+from headct.contracts.problems import BadInput, Problem, as_table
+from headct.run import study
+from headct.settings import configuration, sheet
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "config" / "demo.yaml"

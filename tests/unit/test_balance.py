@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from test_bad_input import make_sheet
 
-from headct import balance as balance_step
-from headct.artefacts import read_tsv, write_tsv
-from headct.balance import balance
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.statistics.replication import balance as balance_step
+from headct.statistics.replication.balance import balance
 
 
 def scans() -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from headct.training.batches import WorkerDied, in_order
+from headct.engine.batches import WorkerDied, in_order
 
 
 class Squares:

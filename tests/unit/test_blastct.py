@@ -11,10 +11,10 @@ from blast_ct.models.deepmedic import DROPOUT
 from blast_ct.read_config import get_model
 from blastct_cases import SMALL, STUDY, small_job
 
-from headct.labels import N_CLASSES
-from headct.problems import BadInput
-from headct.training import blastct
-from headct.training.job import TrainedModel
+from headct.contracts.labels import N_CLASSES
+from headct.contracts.problems import BadInput
+from headct.engine.training_job import TrainedModel
+from headct.frameworks.blastct import training as blastct
 
 
 def trained(tmp_path: Path, name: str = "run", **changes: Any) -> TrainedModel:

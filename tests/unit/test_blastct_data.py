@@ -14,11 +14,10 @@ from blastct_cases import SMALL, STUDY, small_job, write_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.problems import BadInput
-from headct.training import blastct_data
-from headct.training.batches import in_order
-from headct.training.blastct import package_configuration
-from headct.training.blastct_data import (
+from headct.contracts.problems import BadInput
+from headct.engine.batches import in_order
+from headct.frameworks.blastct import data as blastct_data
+from headct.frameworks.blastct.data import (
     DeformedScan,
     PlanewiseSampler,
     ResampledScan,
@@ -28,6 +27,7 @@ from headct.training.blastct_data import (
     resample,
     resampled_scans,
 )
+from headct.frameworks.blastct.training import package_configuration
 
 WINDOW = (-15, 100)
 

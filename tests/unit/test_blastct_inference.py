@@ -11,10 +11,9 @@ from blastct_cases import SMALL, small_job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.inference import blastct as inference
-from headct.training import blastct as training
-from headct.training.__main__ import save_weights
-from headct.training.blastct_data import resample
+from headct.frameworks.blastct import inference, training
+from headct.frameworks.blastct.data import resample
+from headct.frameworks.train import save_weights
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from headct.statistics import bootstrap
-from headct.statistics.agreement import concordance
-from headct.statistics.bootstrap import draws_of_clusters, draws_of_scans, evaluate, mean
+from headct.statistics.core import bootstrap
+from headct.statistics.core.agreement import concordance
+from headct.statistics.core.bootstrap import draws_of_clusters, draws_of_scans, evaluate, mean
 
 RNG = np.random.default_rng(7)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct import published
-from headct.artefacts import read_tsv, write_tsv
-from headct.problems import BadInput
-from headct.statistics.check import Row, arguments, check, main, read, specificity_bounds
-from headct.statistics.summary import describe
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.problems import BadInput
+from headct.settings import published
+from headct.statistics.core.summaries import describe
+from headct.statistics.replication.check import Row, arguments, check, main, read, specificity_bounds
 
 TABLE = published.FOLDER / "table1_dice.tsv"
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from simulated_scores import DICE_MARGIN, cohort
 
-from headct import published
-from headct.labels import LABELS
-from headct.statistics.agreement import PUBLISHED_VOLUMES
-from headct.statistics.claims import (
+from headct.contracts.labels import LABELS
+from headct.settings import published
+from headct.statistics.core.agreement import PUBLISHED_VOLUMES
+from headct.statistics.core.group_tests import dunn_table
+from headct.statistics.replication.claims import (
     FAILS,
     HOLDS,
     KINDS,
@@ -24,8 +25,7 @@ from headct.statistics.claims import (
     mean_difference_interval,
     overall,
 )
-from headct.statistics.cohort_tests import cohort_tests
-from headct.statistics.group_tests import dunn_table
+from headct.statistics.replication.cohort_tests import cohort_tests
 
 TEN = list(published.model_names())
 CLAIMS = published.claims()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from headct import configuration
-from headct.artefacts import write_json
-from headct.cluster.plan import disk_table, jobs_table, read_rates, trainings_table
+from headct.contracts.artefacts import write_json
+from headct.run.cluster.plan import disk_table, jobs_table, read_rates, trainings_table
+from headct.settings import configuration
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts")}
@@ -82,7 +82,7 @@ def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
 
 
 def plan(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "headct.cluster.plan", "--directory", str(folder), *words]
+    command = [sys.executable, "-m", "headct", "plan", "--directory", str(folder), *words]
     return subprocess.run(command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import headct
-from headct.cluster.resume import running_snakemake, study_folder
+from headct.run.cluster.resume import running_snakemake, study_folder
 
 SNAKEFILE = """
 rule all:
@@ -59,7 +59,7 @@ def silent_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def resume(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "headct.cluster.resume", "--", "--cores", "1", *words]
+    command = [sys.executable, "-m", "headct", "resume", "--", "--cores", "1", *words]
     return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 

@@ -16,13 +16,13 @@ import pytest
 from filelock import FileLock
 
 import headct
-from headct.artefacts import read_json, write_json
-from headct.cluster.queue import NoAnswer, QueuedJob, jobs_of
-from headct.cluster.status import standings, table
-from headct.problems import BadInput
-from headct.training import __main__ as training
-from headct.training import checkpoints
-from headct.training.job import TrainingJob
+from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.problems import BadInput
+from headct.engine import checkpoints
+from headct.engine.training_job import TrainingJob
+from headct.frameworks import train as training
+from headct.run.cluster.queue import NoAnswer, QueuedJob, jobs_of
+from headct.run.cluster.status import standings, table
 
 FRAMEWORK = "monai"
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(headct.__file__).parents[1])}
@@ -45,7 +45,7 @@ def study(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def endless(study: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingJob:
-    monkeypatch.setattr("headct.training.progress.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("headct.engine.progress.SECONDS_BETWEEN_LINES", 0)
     job = families.job(FRAMEWORK, study / "work" / FRAMEWORK)
     return families.changed(job, epochs=10**5, **EVERY_EPOCH)
 
@@ -56,11 +56,11 @@ def folder(study: Path) -> Path:
 
 
 def begin(job: TrainingJob, folder: Path) -> BaseProcess:
-    """Train in another process, as ``headct.training`` does, until a new checkpoint is written."""
+    """Train in another process, as ``headct.engine`` does, until a new checkpoint is written."""
 
     def run() -> None:
         with FileLock(folder / "lock"):
-            training.train(job, f"headct.training.{FRAMEWORK}", folder)
+            training.train(job, f"headct.frameworks.{FRAMEWORK}.training", folder)
 
     folder.mkdir(parents=True, exist_ok=True)
     before = checkpoints.latest_step(folder)
@@ -135,7 +135,7 @@ def test_where_slurm_is_installed_and_does_not_answer_the_files_are_read(
     monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
     with pytest.raises(NoAnswer, match="Unable to contact slurm controller"):
         jobs_of(study)
-    status = [sys.executable, "-m", "headct.cluster.status", str(study)]
+    status = [sys.executable, "-m", "headct", "status", str(study)]
     told = subprocess.run(
         status, env=ENVIRONMENT | {"PATH": os.environ["PATH"]}, capture_output=True, text=True
     )

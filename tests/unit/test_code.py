@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headct import code
+from headct.contracts import code
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from test_bad_input import make_sheet
 
-from headct import cohort
-from headct.artefacts import read_tsv, write_json
-from headct.problems import BadInput
+from headct.cohort import gathering as cohort
+from headct.contracts.artefacts import read_tsv, write_json
+from headct.contracts.problems import BadInput
 
 INCLUDED: dict[str, Any] = {
     "status": "included",

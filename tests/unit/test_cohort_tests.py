@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from simulated_scores import cohort
 
-from headct.problems import BadInput
-from headct.statistics.cohort_tests import (
+from headct.contracts.problems import BadInput
+from headct.statistics.replication.cohort_tests import (
     chi_squared,
     cohort_of_split,
     cohort_tests,

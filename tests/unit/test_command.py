@@ -6,10 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from headct.steps import STEPS
+
 STEP = """
 import argparse, logging, sys
-from headct import command
-from headct.problems import BadInput, Problem
+from types import SimpleNamespace
+from headct import steps
+from headct.run import command
+from headct.contracts.problems import BadInput, Problem
 
 def main(args):
     print("chatter of a framework")
@@ -21,18 +27,21 @@ def main(args):
     if args.fails == "code":
         raise ZeroDivisionError("x / 0")
 
-parser = argparse.ArgumentParser()
-steps = parser.add_subparsers(required=True)
-one = steps.add_parser("one")
-one.add_argument("--fails", default="")
-command.run(main, parser)
+def arguments():
+    parser = argparse.ArgumentParser()
+    one = parser.add_subparsers(required=True).add_parser("one")
+    one.add_argument("--fails", default="")
+    return parser
+
+steps.STEPS["step"] = SimpleNamespace(load=lambda: sys.modules["__main__"])
+command.main()
 """
 
 
 def run(folder: Path, *words: str) -> tuple[int, str, str]:
     log = folder / "deep" / "step.log"
     done = subprocess.run(
-        [sys.executable, "-c", STEP, "one", *words, "--log", str(log)],
+        [sys.executable, "-c", STEP, "step", "one", *words, "--log", str(log)],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "workflow/scripts")},
@@ -76,3 +85,27 @@ def test_a_usage_error_is_told_on_the_console_and_in_the_log(tmp_path: Path) -> 
     assert status == 2
     assert "argument --fails: expected one argument" in console
     assert "argument --fails: expected one argument" in log
+
+
+def headct(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow/scripts")}
+    command = [sys.executable, "-m", "headct", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_the_list_of_steps_and_a_step_that_is_none() -> None:
+    listed = headct("--help")
+    assert listed.returncode == 0
+    assert all(f"  {name} " in listed.stdout for name in STEPS)
+    assert headct().stdout == listed.stdout
+    unknown = headct("tabels")
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("headct: there is no step tabels. Did you mean tables?")
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_each_step_has_options_with_help_and_a_line_of_its_own(name: str) -> None:
+    step = STEPS[name]
+    assert callable(step.load().main)
+    assert step.load().arguments().description
+    assert len(step.does) < 80

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headct import config_files, configuration
-from headct.problems import BadInput
+from headct.contracts.problems import BadInput
+from headct.settings import config_files, configuration
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -66,8 +66,7 @@ def test_configurations_can_be_checked_by_hand(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             sys.executable,
-            "-m",
-            "headct.configuration",
+            *("-m", "headct", "configuration"),
             "--check",
             str(REPOSITORY / "config/demo.yaml"),
             str(twice),

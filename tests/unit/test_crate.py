@@ -11,9 +11,9 @@ import crate_validator
 import finished_run
 import pytest
 
-from headct.artefacts import sha256_of
-from headct.audit import crate
-from headct.problems import BadInput
+from headct.contracts.artefacts import sha256_of
+from headct.contracts.problems import BadInput
+from headct.provenance import crate
 
 Graph = dict[str, dict[str, Any]]
 

@@ -16,9 +16,10 @@ import SimpleITK as sitk
 from ct_series import PIXEL_MM, head, table_origins, tilted, write_series
 from pydicom.dataset import Dataset
 
-from headct import crosscheck, ingest, nifti
-from headct.artefacts import read_json, read_tsv, write_json, write_tsv
-from headct.series import SeriesRules
+from headct.cohort import conversion, crosscheck
+from headct.contracts.artefacts import read_json, read_tsv, write_json, write_tsv
+from headct.imaging import nifti
+from headct.imaging.fitness import SeriesRules
 
 LABELS = {"ICH": 1, "PHE": 2, "IVH": 3}
 CANARIES = ("canary", "/dicom", "Time=")
@@ -27,8 +28,8 @@ CANARIES = ("canary", "/dicom", "Time=")
 def converted(folder: Path, **series: Any) -> Path:
     """A scan "a" with its DICOM in ``folder/dicom``, ingested into ``folder/data/a``."""
     write_series(folder / "dicom", **series)
-    scan = ingest.Scan("a", folder / "dicom", {"mask": mask_of(folder)}, LABELS)
-    record = ingest.ingest(scan, SeriesRules(), folder / "data" / "a")
+    scan = conversion.Scan("a", folder / "dicom", {"mask": mask_of(folder)}, LABELS)
+    record = conversion.ingest(scan, SeriesRules(), folder / "data" / "a")
     assert record.status == "included", record.reason
     return folder
 
@@ -222,7 +223,7 @@ def test_command_line(tmp_path: Path) -> None:
     words += ["--data", tmp_path / "data", "--settings", json.dumps({"scans": 10, "seed": 1})]
     words += ["--out", out, "--log", log]
     ended = subprocess.run(
-        [sys.executable, "-m", "headct.crosscheck", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "headct", "crosscheck", *words], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
     table = read_tsv(out)

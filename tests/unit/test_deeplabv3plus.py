@@ -11,9 +11,15 @@ import torch
 from monai.networks.nets.basic_unet import BasicUNet
 from torch import nn
 
-from headct.networks import settings_problems
-from headct.networks.deeplabv3plus import DeepLabV3Plus
-from headct.networks.xception import VARIANTS, Block, SeparableConvolution, Xception, pad_same
+from headct.frameworks.monai.networks import settings_problems
+from headct.frameworks.monai.networks.deeplabv3plus import DeepLabV3Plus
+from headct.frameworks.monai.networks.xception import (
+    VARIANTS,
+    Block,
+    SeparableConvolution,
+    Xception,
+    pad_same,
+)
 
 SMALL = {"width": 1 / 32, "middle_blocks": 1}
 both_variants = pytest.mark.parametrize("variant", VARIANTS)

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from headct import dicom, series
-from headct.problems import BadInput
+from headct.contracts.problems import BadInput
+from headct.imaging import dicom, fitness, scan_selection, series
 
 
 def chosen(folder: Path, **rules: object) -> series.Chosen:
     """The choice among the series of a folder."""
     found = series.group(dicom.read_folder(folder, "s1").instances)
-    return series.choose(found, series.SeriesRules(**rules), "s1")
+    return scan_selection.choose(found, fitness.SeriesRules(**rules), "s1")
 
 
 def volume(choice: series.Chosen) -> np.ndarray:
@@ -75,7 +75,7 @@ def test_duplicates_are_dropped(tmp_path: Path) -> None:
     (tmp_path / "copy" / "again.dcm").write_bytes(paths[3].read_bytes())
     choice = chosen(tmp_path)
     assert len(choice.instances) == 12
-    assert "duplicates_dropped" in series.flags(choice, series.SeriesRules())
+    assert "duplicates_dropped" in scan_selection.flags(choice, fitness.SeriesRules())
 
 
 def test_repeated_scan_in_one_series_is_split_by_acquisition(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_sharp_kernels_of_the_large_makers(tmp_path: Path, kernel: str, sharp: i
     header = Dataset()
     header.ConvolutionKernel = kernel
     one = series.Series([dicom.Instance(tmp_path, header)])
-    assert series.CRITERIA["soft_tissue_kernel"](one, series.SeriesRules()) == 1 - sharp
+    assert scan_selection.CRITERIA["soft_tissue_kernel"](one, fitness.SeriesRules()) == 1 - sharp
 
 
 def test_two_kernels_in_one_series_are_two_volumes(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_real_uneven_gaps_are_no_missing_section(tmp_path: Path) -> None:
     origins = table_origins()
     origins[:, 2] = np.concatenate([np.arange(7) * 4, 24 + np.arange(1, 6) * 7])
     write_series(tmp_path, origins=origins)
-    assert "uneven_gaps" in series.flags(chosen(tmp_path), series.SeriesRules())
+    assert "uneven_gaps" in scan_selection.flags(chosen(tmp_path), fitness.SeriesRules())
 
 
 def _set(**values: object):
@@ -274,7 +274,7 @@ def test_nonsense_in_numbers_is_absent_not_an_error(tmp_path: Path) -> None:
     choice = chosen(tmp_path)
     assert choice.instances[0].number is None
     assert "kvp_kv" not in dicom.acquisition_facts(choice.instances[0])[0]
-    assert "instance_numbers_not_consecutive" in series.flags(choice, series.SeriesRules())
+    assert "instance_numbers_not_consecutive" in scan_selection.flags(choice, fitness.SeriesRules())
 
 
 def test_acquisition_numbers_that_start_again_are_no_repeated_scan(tmp_path: Path) -> None:

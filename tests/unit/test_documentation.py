@@ -14,8 +14,10 @@ import documented
 import pytest
 import yaml
 
-from headct import configuration
-from headct.training.machine import FRAMEWORK_PACKAGES
+from headct.engine.machine import FRAMEWORK_PACKAGES
+from headct.provenance import walled
+from headct.settings import configuration
+from headct.steps import STEPS
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = {str(page.relative_to(REPOSITORY)): page.read_text(encoding="utf-8") for page in documented.pages()}
@@ -35,21 +37,21 @@ def code_spans() -> Iterator[tuple[str, str]]:
 
 
 def documented_functions() -> Iterator[tuple[str, ast.FunctionDef]]:
-    """The functions that a page shows, each with the package that it is to be defined in."""
+    """The functions that a page shows, each with the module that it is to be defined in."""
     for block in documented.blocks():
         if block.language == "python":
             before = PAGES[block.page].split(block.text.splitlines()[0])[0]
-            folder = re.findall(r"`headct/(\w+)/<framework>\.py`", before)[-1]
+            module = re.findall(r"`headct/frameworks/<framework>/(\w+)\.py`", before)[-1]
             for node in ast.parse(block.text).body:
                 assert isinstance(node, ast.FunctionDef)
-                yield folder, node
+                yield module, node
 
 
 @pytest.mark.parametrize("framework", FRAMEWORK_PACKAGES)
 def test_the_functions_of_a_framework_have_the_signatures_that_are_documented(framework: str) -> None:
     found = 0
-    for package, shown in documented_functions():
-        function = getattr(importlib.import_module(f"headct.{package}.{framework}"), shown.name)
+    for module, shown in documented_functions():
+        function = getattr(importlib.import_module(f"headct.frameworks.{framework}.{module}"), shown.name)
         assert [argument.arg for argument in shown.args.args] == list(inspect.signature(function).parameters)
         found += 1
     assert found == 3
@@ -87,23 +89,21 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").is_file() or path.is_dir()
 
 
-def test_every_option_that_a_page_gives_is_one_of_its_module() -> None:
+def test_every_option_that_a_page_gives_is_one_of_its_step() -> None:
     shown = [(page, span) for page, span in code_spans()]
     shown += [(str(block), block.text) for block in documented.blocks() if block.is_command]
     wrong = []
     for where, text in shown:
-        for command in re.findall(r"python [^#\n]*-m headct(?:[^#\n]|\\\n)*", text):
-            module = re.findall(r"-m (headct[\w.]*)", command)[0]
-            if not is_module(module):
-                wrong.append(f"{where}: {module}")
+        for command in re.findall(r"-m headct [a-z](?:[^#\n`]|\\\n)*", text):
+            step = command.split()[2]
+            if step not in STEPS:
+                wrong.append(f"{where}: {step}")
                 continue
-            path = REPOSITORY / "workflow/scripts" / module.replace(".", "/")
-            files = [*path.rglob("*.py")] if path.is_dir() else [path.with_suffix(".py")]
-            source = "".join(file.read_text(encoding="utf-8") for file in files)
-            own = command.split(f"-m {module}")[1].split(" -- ")[0]
+            options = {word for parser in walled.parsers(step) for word in parser._option_string_actions}
+            own = command.split(" -- ")[0]
             for option in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", own):
-                if f'"{option}"' not in source and option != "--help":
-                    wrong.append(f"{where}: {module} has no {option}")
+                if option not in {*options, "--log"}:
+                    wrong.append(f"{where}: {step} has no {option}")
     assert wrong == []
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headct import failures
-from headct.audit import ledger, record
+from headct.provenance import ledger, record
+from headct.run import failures
 
 OUTPUT = Path("results/metrics/unet.tsv")
 INPUT = Path("results/cohort/split.tsv")
@@ -35,7 +35,7 @@ def score(*words: str) -> bool:
         inputs=[INPUT],
         outputs=[OUTPUT],
         log=LOG,
-        step="headct.metrics",
+        step="measure",
         words=words or WORDS,
         once=True,
     )

@@ -12,14 +12,13 @@ import pytest
 import torch
 import yaml
 
-from headct import configuration
-from headct.inference import nnunet as inference
-from headct.problems import BadInput
-from headct.training import checkpoints
-from headct.training import nnunet as training
-from headct.training.__main__ import save_weights
-from headct.training.nnunet_data import PreparedData, set_environment
-from headct.training.nnunet_plans import plans_of_configuration
+from headct.contracts.problems import BadInput
+from headct.engine import checkpoints
+from headct.frameworks.nnunet import inference, training
+from headct.frameworks.nnunet.data import PreparedData, set_environment
+from headct.frameworks.nnunet.plans import plans_of_configuration
+from headct.frameworks.train import save_weights
+from headct.settings import configuration
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = "nnunet-3d-resenc-l"

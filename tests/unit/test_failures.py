@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from snakemake.logging import DefaultFormatter
 
-from headct import failures
+from headct.run import failures
 
 
 @pytest.fixture

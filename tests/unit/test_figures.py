@@ -36,19 +36,20 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from planned_cases import analysed
 
-from headct import published as published_numbers
-from headct.artefacts import write_json, write_tsv
-from headct.figures import __main__ as figures
-from headct.figures import agreement, published, style
-from headct.figures.slices import runs_to_show
-from headct.labels import LABELS
-from headct.problems import BadInput
-from headct.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
-from headct.statistics import scores
-from headct.statistics.group_tests import dunn_table
-from headct.statistics.scores import mean_over_seeds
+from headct.contracts.artefacts import write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
+from headct.contracts.repository import PACKAGE
+from headct.publish.figures import agreement, published, style
+from headct.publish.figures import draw as figures
+from headct.publish.figures.slices import runs_to_show
+from headct.settings import published as published_numbers
+from headct.statistics.core import scores
+from headct.statistics.core.group_tests import dunn_table
+from headct.statistics.core.scores import mean_over_seeds
 
-SCRIPTS = Path(figures.__file__).parents[2]
+SCRIPTS = PACKAGE.parent
 
 
 def every_figure(tmp_path: Path) -> dict[str, list[str]]:
@@ -111,7 +112,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, names: tuple[str, 
     ]
     program = (
         "import json, sys\n"
-        "from headct.figures import __main__ as figures\n"
+        "from headct.publish.figures import draw as figures\n"
         "for words in json.loads(sys.argv[1]):\n"
         "    figures.main(figures.arguments().parse_args(words))\n"
     )

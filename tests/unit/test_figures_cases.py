@@ -22,10 +22,10 @@ from figure_inputs import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.artefacts import write_json
-from headct.figures import cases
-from headct.figures.slices import head_box_mm, load_slice, shown_slice
-from headct.labels import LABELS
+from headct.contracts.artefacts import write_json
+from headct.contracts.labels import LABELS
+from headct.publish.figures import cases
+from headct.publish.figures.slices import head_box_mm, load_slice, shown_slice
 
 
 def test_ranked_by_mean_over_lesions_without_failures() -> None:

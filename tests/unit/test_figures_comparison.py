@@ -9,11 +9,11 @@ from figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, text
 from planned_cases import analysed
 from simulated_scores import per_scan, simulated, with_role
 
-from headct import published as published_numbers
-from headct.figures import differences, dunn, published, ranks, raters
-from headct.labels import LABELS
-from headct.references import ANOTHER_RATER, SAME_RATER
-from headct.statistics.group_tests import dunn_table
+from headct.contracts.labels import LABELS
+from headct.contracts.references import ANOTHER_RATER, SAME_RATER
+from headct.publish.figures import differences, dunn, published, ranks, raters
+from headct.settings import published as published_numbers
+from headct.statistics.core.group_tests import dunn_table
 
 TEN = published_numbers.model_names()
 

@@ -10,8 +10,8 @@ from figure_inputs import LONG, WIDTHS_MM, assert_readable, metrics, readable, t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.figures import dice, style
-from headct.references import PREDICTS_NOTHING
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.publish.figures import dice, style
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=10, max_size=60))

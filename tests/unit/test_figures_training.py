@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from figure_inputs import assert_readable, readable, texts, training_record
 
-from headct.artefacts import write_json
-from headct.figures import training
-from headct.labels import LABELS
-from headct.problems import BadInput, Stopped
-from headct.training import __main__ as driver
-from headct.training.progress import Progress
+from headct.contracts.artefacts import write_json
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Stopped
+from headct.engine.progress import Progress
+from headct.frameworks import train as driver
+from headct.publish.figures import training
 
 
 def test_curves_of_a_real_run_that_was_stopped_and_went_on(
@@ -35,9 +35,9 @@ def test_curves_of_a_real_run_that_was_stopped_and_went_on(
 
     monkeypatch.setattr(Progress, "tell", stop_after_epoch_3)
     with pytest.raises(Stopped):
-        driver.train(job, "headct.training.monai", folder)
+        driver.train(job, "headct.frameworks.monai.training", folder)
     monkeypatch.undo()
-    driver.train(job, "headct.training.monai", folder)
+    driver.train(job, "headct.frameworks.monai.training", folder)
 
     records = training.read([folder / "train.json"])
     table = training.curves(records)

@@ -12,10 +12,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from headct.artefacts import read_tsv, write_tsv
-from headct.figures import __main__ as figures
-from headct.figures import flow, style
-from headct.problems import BadInput
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.problems import BadInput
+from headct.publish.figures import draw as figures
+from headct.publish.figures import flow, style
 
 LONG = "a reason that goes on and on, $ and % included, with aword" + "thatisfartoolongforanyline" * 6
 REASONS = ["missing section", "not axial", LONG, *(f"reason {i} of many, in words" for i in range(17))]

@@ -11,9 +11,10 @@ import pytest
 from ct_series import write_series
 from pydicom.dataset import Dataset
 
-from headct import dicom, shards
-from headct.folders import contents
-from headct.problems import BadInput
+from headct.cohort import shards
+from headct.contracts.folders import contents
+from headct.contracts.problems import BadInput
+from headct.imaging import dicom
 
 
 def names(folder: Path) -> list[str]:

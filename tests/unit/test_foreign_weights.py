@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from headct.artefacts import sha256_of
-from headct.training import checkpoints
+from headct.contracts.artefacts import sha256_of
+from headct.engine import checkpoints
 
 
 class Hostile:
@@ -28,7 +28,7 @@ def test_weights_run_nothing(tmp_path: Path, framework: str) -> None:
     mark = tmp_path / "executed"
     torch.save({"weights": {}, "fixed": Hostile(mark)}, tmp_path / "final.pth")
     with pytest.raises(pickle.UnpicklingError):
-        importlib.import_module(f"headct.inference.{framework}").load(tmp_path, "cpu", {})
+        importlib.import_module(f"headct.frameworks.{framework}.inference").load(tmp_path, "cpu", {})
     assert not mark.exists()
     torch.load(tmp_path / "final.pth", weights_only=False)
     assert mark.exists(), "the test would prove nothing"

@@ -10,10 +10,10 @@ import audit_study
 import pytest
 from test_verify import command
 
-from headct.artefacts import read_json, write_json
-from headct.audit import crate, former, manifest, privacy, seal, verify
-from headct.audit.__main__ import arguments
-from headct.problems import BadInput
+from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.problems import BadInput
+from headct.provenance import crate, former, manifest, privacy, seal, verify
+from headct.provenance.audit import arguments
 
 CHECKS = (*verify.INTEGRITY, privacy.patterns)
 TABLE = ["results/tables/table1.tsv", "results/audit/evidence.json"]

@@ -17,12 +17,13 @@ from monai.networks.nets.basic_unet import BasicUNet
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
-from headct import networks
-from headct.labels import N_CLASSES
-from headct.training import blastct, nnunet
-from headct.training.batches import in_order
-from headct.training.monai import MonaiLearner
-from headct.training.monai_data import Preprocessing, prepare_all
+from headct.contracts.labels import N_CLASSES
+from headct.engine.batches import in_order
+from headct.frameworks.blastct import training as blastct
+from headct.frameworks.monai import networks
+from headct.frameworks.monai.data import Preprocessing, prepare_all
+from headct.frameworks.monai.training import MonaiLearner
+from headct.frameworks.nnunet import training as nnunet
 
 MODES = pytest.mark.parametrize("mode", ["evaluation", "training"])
 

@@ -8,7 +8,7 @@ from ct_series import AXIAL, table_origins, tilted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct import geometry
+from headct.imaging import geometry
 
 TURNS = [(swap, flip_x, flip_y) for swap in (0, 1) for flip_x in (1, -1) for flip_y in (1, -1)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shlex
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 import pytest
 from test_split import scans
 
-from headct import configuration
-from headct.artefacts import write_tsv
-from headct.problems import BadInput
-from headct.training.preparation import decided_by
+from headct.contracts.artefacts import write_tsv
+from headct.contracts.problems import BadInput
+from headct.frameworks.prepare import decided_by
+from headct.settings import configuration
+from headct.steps import STEPS
 
 REPOSITORY = Path(__file__).parents[2]
 LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
@@ -22,11 +22,11 @@ COMMANDS = {
     "ingest": f"--sheet scans.tsv --labels '{LABELS}' --data data --manifest 0.tsv",
     "split": "--cohort cohort.tsv --out split.tsv",
     "crosscheck": "--sheet scans.tsv --cohort cohort.tsv --data data --out found.tsv",
-    "metrics.__main__": "--model m --predicts-nothing --split split.tsv --data data --out metrics.tsv",
-    "metrics.tolerance": "--split split.tsv --data data --out tolerance.tsv",
-    "training.__main__": "--model m --split split.tsv --data data --seed 1 --fold all --device cpu"
+    "measure": "--model m --predicts-nothing --split split.tsv --data data --out metrics.tsv",
+    "tolerance": "--split split.tsv --data data --out tolerance.tsv",
+    "train": "--model m --split split.tsv --data data --seed 1 --fold all --device cpu"
     " --threads 1 --work work --out model",
-    "training.preparation": "--split split.tsv --data data --threads 1 --work work --out preparation.json",
+    "prepare": "--split split.tsv --data data --threads 1 --work work --out preparation.json",
 }
 """Each command whose ``--settings`` are checked against the schema, with what else it needs."""
 
@@ -47,9 +47,9 @@ def test_settings_that_nothing_reads_are_refused(
     monkeypatch.chdir(tmp_path)
     write_tsv(scans(9).assign(status="included"), tmp_path / "cohort.tsv")
     write_tsv(scans(9).assign(set="train", fold=0), tmp_path / "split.tsv")
-    if not step.startswith("training"):
+    if step not in ("train", "prepare"):
         text = text.replace('"framework": "monai", ', "")
-    module = importlib.import_module(f"headct.{step}")
+    module = STEPS[step].load()
     with pytest.raises(BadInput, match=told):
         module.main(module.arguments().parse_args([*shlex.split(COMMANDS[step]), "--settings", text]))
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_scores import FAMILY, per_scan, simulated
 
-from headct.artefacts import read_tsv
-from headct.references import PREDICTS_NOTHING
-from headct.statistics.group_tests import (
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.statistics.core.group_tests import (
     benjamini_hochberg,
     bh_without_monotonicity,
     differs,
@@ -24,8 +24,8 @@ from headct.statistics.group_tests import (
     kruskal_wallis,
     kruskal_wallis_table,
 )
-from headct.statistics.lesion_size import lesion_size_table
-from headct.statistics.summary import dice_present_summary, dice_summary, volume_overlap
+from headct.statistics.core.summaries import dice_present_summary, dice_summary, volume_overlap
+from headct.statistics.replication.lesion_size import lesion_size_table
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 few = settings(max_examples=4)

@@ -11,7 +11,7 @@ from pathlib import Path
 import audit_study
 import pytest
 
-from headct.code import PACKAGE
+from headct.contracts.repository import PACKAGE, REPOSITORY
 
 PLANTED = (
     *("secrets", "pydicom", "numpy", "yaml", "sitecustomize", "usercustomize", "snakemake", "rocrate"),
@@ -52,7 +52,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ask(folder: Path, python: tuple[str, ...], words: tuple[str, ...], **environment: str) -> str:
     """The audit as a user starts it in that folder; what it says."""
     done = subprocess.run(
-        [sys.executable, *python, "-m", "headct.audit", *words],
+        [sys.executable, *python, "-m", "headct", "audit", *words],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
         capture_output=True,
@@ -102,5 +102,5 @@ def test_code_of_the_folder_stops_the_audit(hostile: Path, tmp_path: Path) -> No
 
 
 def test_the_documentation_has_no_other_command() -> None:
-    pages = [PACKAGE.parents[2] / "README.md", *(PACKAGE.parents[2] / "docs").rglob("*.md")]
-    assert [page.name for page in pages if "python -m headct.audit" in page.read_text(encoding="utf-8")] == []
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
+    assert [page.name for page in pages if "python -m headct audit" in page.read_text(encoding="utf-8")] == []

@@ -14,7 +14,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from headct import dicom, identifiers
+from headct.imaging import dicom, identifiers
 
 
 def found(text: str, **values: str) -> bool:

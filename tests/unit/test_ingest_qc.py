@@ -23,14 +23,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
-from headct.artefacts import read_tsv, write_json, write_tsv
-from headct.figures import __main__ as figures
-from headct.figures import ingest_qc, style
-from headct.figures.cases import outline
-from headct.figures.slices import Slice
-from headct.labels import LABELS
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.repository import PACKAGE
+from headct.publish.figures import draw as figures
+from headct.publish.figures import ingest_qc, style
+from headct.publish.figures.cases import outline
+from headct.publish.figures.slices import Slice
 
-SCRIPTS = Path(figures.__file__).parents[2]
+SCRIPTS = PACKAGE.parent
 FLAGS = "air_not_near_minus_1000_hu,instance_numbers_not_consecutive,mask_reaches_outside_head,tilted"
 
 
@@ -263,7 +264,7 @@ def test_another_process_gives_the_same_bytes(trial: Path) -> None:
     here, there = trial / "here" / "ingest_qc.pdf", trial / "there" / "ingest_qc.pdf"
     figures.main(figures.arguments().parse_args([*words, str(here)]))
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo"}
-    command = [sys.executable, "-m", "headct.figures", *words, str(there)]
+    command = [sys.executable, "-m", "headct", "figures", *words, str(there)]
     subprocess.run(command, check=True, env=environment)
     for suffix in (".pdf", ".tsv"):
         assert here.with_suffix(suffix).read_bytes() == there.with_suffix(suffix).read_bytes()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headct.audit import ledger
+from headct.provenance import ledger
 
 DIGESTS = {"predictions": "1" * 64, "split": "2" * 64, "plan": "3" * 64, "metrics": "4" * 64}
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from headct import ingest
-from headct.artefacts import read_json
+from headct.cohort import conversion, ingest
+from headct.contracts.artefacts import read_json
 
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 SLICES, MATRIX = 52, 64
@@ -171,14 +171,14 @@ def ingested(acquisition: Acquisition, root: Path) -> tuple[dict, float]:
     ball = acquisition.ball
     paths = write_dicom(root / "dicom", acquisition, ball)
     mask = write_mask(root / "mask.nii.gz", paths, ball)
-    scan = ingest.Scan(
+    scan = conversion.Scan(
         scan_id="scan-7",
         participant_id="p-7",
         folder=root / "dicom",
         masks={"mask": root / "mask.nii.gz"},
         label_values=VALUES,
     )
-    ingest.ingest(scan, ingest.rules_from({}), root)
+    conversion.ingest(scan, ingest.rules_from({}), root)
     by_header_ml = float(ball.sum() * np.prod(mask.GetSpacing()) / 1000)
     return read_json(root / "scan.json"), by_header_ml
 

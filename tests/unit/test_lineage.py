@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from headct.audit import drawing, trace, why
-from headct.audit.lineage import Study, lineage
-from headct.problems import BadInput
+from headct.contracts.problems import BadInput
+from headct.provenance import drawing, trace, why
+from headct.provenance.lineage import Study, lineage
 
 N_SCANS = 1732
 MODELS = [f"model-{i}" for i in range(10)]
@@ -207,8 +207,11 @@ def test_code_is_told_from_settings() -> None:
 
 
 def test_modules_that_changed_are_named() -> None:
-    same = {"headct.labels": why.module_digest("headct.labels")}
-    assert why._changed_code(same | {"headct.losses": "0" * 64}, {}) == "code of headct.losses changed"
+    same = {"headct.contracts.labels": why.module_digest("headct.contracts.labels")}
+    assert (
+        why._changed_code(same | {"headct.engine.losses": "0" * 64}, {})
+        == "code of headct.engine.losses changed"
+    )
     assert why._changed_code(same, {"headct.gone": "0" * 64}) == "code of headct.gone changed"
     assert why._changed_code(same, same) == "code of its step changed"
 

@@ -24,8 +24,8 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import Tensor, nn
 
-from headct import losses
-from headct.training.nnunet_trainers import loss_trainers
+from headct.engine import losses
+from headct.frameworks.nnunet.trainers import loss_trainers
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "losses.py"
 SHAPES = {"2-D": (2, 4, 5, 6), "3-D": (2, 4, 3, 4, 5)}

@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 from ct_series import table_origins, tilted
 
-from headct import geometry, masks
-from headct.problems import BadInput
+from headct.contracts.problems import BadInput
+from headct.imaging import geometry, masks
 
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 TILT = 18.5

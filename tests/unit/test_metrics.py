@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from headct.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
-from headct.labels import LABELS
+from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import ANOTHER_RATER
 from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, predictions, tolerance
-from headct.metrics import __main__ as metrics
-from headct.problems import BadInput
-from headct.references import ANOTHER_RATER
+from headct.metrics import measure as metrics
 
 SHAPE = (3, 5, 4)
 GAPS_MM = (4.0, 2.5)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from headct.labels import LABELS
+from headct.contracts.labels import LABELS
 from headct.metrics import grid, overlap
 
 SHAPE = (3, 5, 4)

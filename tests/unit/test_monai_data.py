@@ -15,9 +15,8 @@ from monai.transforms.intensity.array import ScaleIntensityRange
 from monai.transforms.utils import generate_spatial_bounding_box
 from scipy import ndimage
 
-from headct.inference.monai import to_native_grid
-from headct.training.job import TrainingScan
-from headct.training.monai_data import (
+from headct.engine.training_job import TrainingScan
+from headct.frameworks.monai.data import (
     PreparedScan,
     PreprocessedImage,
     Preprocessing,
@@ -27,6 +26,7 @@ from headct.training.monai_data import (
     resample,
     resampled_size,
 )
+from headct.frameworks.monai.inference import to_native_grid
 
 WINDOW = (-15.0, 100.0)
 UNCHANGED = Preprocessing((6.0, 3.5, 3.5), WINDOW)

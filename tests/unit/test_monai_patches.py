@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.transforms.utils import correct_crop_centers
 
-from headct.training.batches import in_order
-from headct.training.monai_data import PreparedScan
-from headct.training.monai_patches import (
+from headct.engine.batches import in_order
+from headct.frameworks.monai.data import PreparedScan
+from headct.frameworks.monai.patches import (
     PatchBatches,
     Sampling,
     augment,

@@ -9,14 +9,12 @@ import torch
 from families import changed, equal
 from monai_miniature import SETTINGS
 
-from headct import networks
-from headct.artefacts import read_json, write_json
-from headct.inference import monai as inference
-from headct.problems import BadInput
-from headct.training import monai as training
-from headct.training.__main__ import save_weights
-from headct.training.job import TrainedModel, TrainingJob, TrainingScan
-from headct.training.pseudo_dice import lesion_counts, pseudo_dice
+from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.problems import BadInput
+from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
+from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.frameworks.monai import inference, networks, training
+from headct.frameworks.train import save_weights
 
 DEEPLAB = {"network": "deeplabv3plus", "width": 1 / 32, "middle_blocks": 1}
 

@@ -27,17 +27,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct import ingest, networks, nifti
-from headct.artefacts import read_json, read_tsv, write_json
-from headct.inference import __main__ as trial
+from headct.cohort import conversion
+from headct.contracts.artefacts import read_json, read_tsv, write_json
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.engine.training_job import TrainedModel
+from headct.frameworks.monai import inference as monai_inference
+from headct.frameworks.monai import networks
+from headct.frameworks.predictor import Predictor, with_fallback
+from headct.frameworks.train import save_weights
+from headct.imaging import nifti
+from headct.imaging.fitness import SeriesRules
 from headct.inference import at_work, new_scans, pipeline
-from headct.inference import monai as monai_inference
-from headct.inference.predictor import Predictor, with_fallback
-from headct.labels import LABELS
-from headct.problems import BadInput
-from headct.series import SeriesRules
-from headct.training.__main__ import save_weights
-from headct.training.job import TrainedModel
+from headct.inference import predict as trial
 
 SETTINGS: dict[str, Any] = {
     "network": "basicunet",
@@ -149,8 +151,8 @@ def test_dicom_is_predicted_as_the_trials_scans_are(models: list[Path], tmp_path
     hu = head(shape=(12, 16, 18))
     ct_series.write_series(tmp_path / "series", hu, origins, ct_series.tilted(18.0))
     predict(tmp_path / "new", models[:1], tmp_path / "series")
-    scan = ingest.Scan("series", tmp_path / "series", {}, {})
-    record = ingest.ingest(scan, SeriesRules(), tmp_path / "data" / "series")
+    scan = conversion.Scan("series", tmp_path / "series", {}, {})
+    record = conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "series")
     assert record.status == "included", record.reason
     predict_trial(tmp_path, models[:1], {"series": "0" * 64})
     new, old = tmp_path / "new" / "series.nii.gz", tmp_path / "trial" / "series.nii.gz"
@@ -599,8 +601,8 @@ def test_a_header_of_65535_rows_costs_no_other_scan(models: list[Path], tmp_path
     rows = table(tmp_path / "out")
     assert "truncated or damaged pixels" in rows["huge"]["reason"]
     assert rows["fine"]["reason"] == ""
-    scan = ingest.Scan("huge", tmp_path / "huge", {}, {})
-    assert ingest.ingest(scan, SeriesRules(), tmp_path / "data" / "huge").status == "excluded"
+    scan = conversion.Scan("huge", tmp_path / "huge", {}, {})
+    assert conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "huge").status == "excluded"
 
 
 def test_names_that_are_no_text_cost_no_other_scan(

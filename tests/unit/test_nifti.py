@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headct import nifti, nifti_geometry
+from headct.imaging import nifti, nifti_geometry
 
 TEXT_FIELDS = {
     "data_type": (4, 14),

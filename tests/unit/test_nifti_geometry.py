@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 from nibabel.eulerangles import euler2mat
 from nibabel.orientations import inv_ornt_aff
 
-from headct.nifti import Unreadable
-from headct.nifti_geometry import (
-    LPS,
-    Placement,
-    check_scan,
-    perpendicular_gap,
-    placement,
-    tilt_deg,
-)
+from headct.imaging.nifti import Unreadable
+from headct.imaging.nifti_geometry import LPS, Placement, check_scan, perpendicular_gap, placement, tilt_deg
 
 SHAPE = (9, 8, 7)
 SPACING = np.array([0.48, 0.46, 5.0])

@@ -12,12 +12,12 @@ from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor impo
 )
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-from headct.artefacts import sha256_of
-from headct.problems import BadInput
-from headct.training import nnunet_data
-from headct.training.job import TrainingScan
-from headct.training.nnunet_data import DATASET, PreparedData, set_environment
-from headct.training.nnunet_plans import plans_of_configuration
+from headct.contracts.artefacts import sha256_of
+from headct.contracts.problems import BadInput
+from headct.engine.training_job import TrainingScan
+from headct.frameworks.nnunet import data as nnunet_data
+from headct.frameworks.nnunet.data import DATASET, PreparedData, set_environment
+from headct.frameworks.nnunet.plans import plans_of_configuration
 
 Scans = tuple[TrainingScan, ...]
 

@@ -13,10 +13,9 @@ import SimpleITK as sitk
 import torch
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
 
-from headct.inference import nnunet as inference
-from headct.inference.channels_last import for_single_tiles
-from headct.training import nnunet as training
-from headct.training.job import TrainedModel
+from headct.engine.training_job import TrainedModel
+from headct.frameworks.nnunet import inference, training
+from headct.frameworks.nnunet.channels_last import for_single_tiles
 
 SHAPE = (8, 64, 64)  # two patches of 32 across, three if they overlap by half
 

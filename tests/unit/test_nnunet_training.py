@@ -13,9 +13,9 @@ import pytest
 import torch
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-from headct.training import nnunet
-from headct.training.job import TrainedModel, TrainingJob, TrainingScan
-from headct.training.nnunet_batches import VALIDATION, NumberedLoader
+from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.frameworks.nnunet import training as nnunet
+from headct.frameworks.nnunet.batches import VALIDATION, NumberedLoader
 
 Scans = tuple[TrainingScan, ...]
 

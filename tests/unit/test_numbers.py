@@ -7,10 +7,10 @@ from pathlib import Path
 import audit_study
 import pytest
 
-from headct.audit import trace
-from headct.audit.lineage import Study
-from headct.audit.numbers import ALL, Place, Tables
-from headct.problems import BadInput
+from headct.contracts.problems import BadInput
+from headct.provenance import trace
+from headct.provenance.lineage import Study
+from headct.provenance.numbers import ALL, Place, Tables
 
 TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
 

@@ -15,17 +15,17 @@ import SimpleITK as sitk
 import torch
 from simulated_scores import simulated, with_role
 
-from headct.artefacts import read_tsv, sha256_of, write_json, write_tsv
-from headct.inference import __main__ as inference
+from headct.contracts.artefacts import read_tsv, sha256_of, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.engine.training_job import TrainingJob, TrainingScan
+from headct.frameworks.monai import training
+from headct.frameworks.train import save_weights
 from headct.inference import pipeline
-from headct.labels import LABELS
-from headct.metrics import __main__ as metrics
-from headct.problems import BadInput
-from headct.statistics import out_of_fold
-from headct.statistics import plan as plan_of
-from headct.training import monai as training
-from headct.training.__main__ import save_weights
-from headct.training.job import TrainingJob, TrainingScan
+from headct.inference import predict as inference
+from headct.metrics import measure as metrics
+from headct.settings import plan as plan_of
+from headct.statistics.comparison import out_of_fold
 
 FOLDS = {"0": ["s0", "s1"], "1": ["s2", "s3"]}
 TEST = "s4"

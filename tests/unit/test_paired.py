@@ -10,10 +10,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from headct.statistics.bootstrap import degrees_of_freedom
-from headct.statistics.detection import detection
-from headct.statistics.endpoints import mcnemar_exact
-from headct.statistics.equivalence import (
+from headct.statistics.comparison.detection import detection
+from headct.statistics.comparison.endpoints import mcnemar_exact
+from headct.statistics.comparison.equivalence import (
     DIFFERENT,
     EQUIVALENT,
     UNCLEAR,
@@ -21,9 +20,17 @@ from headct.statistics.equivalence import (
     verdict,
     volume_equivalence,
 )
-from headct.statistics.limits import CUBE_ROOT, REGRESSION, varying_limits
-from headct.statistics.paired import critical_difference, effects, friedman, mean_ranks, sign_flip, wilcoxon
-from headct.statistics.subgroups import levels, welch, welch_anova
+from headct.statistics.comparison.limits import CUBE_ROOT, REGRESSION, varying_limits
+from headct.statistics.comparison.paired import (
+    critical_difference,
+    effects,
+    friedman,
+    mean_ranks,
+    sign_flip,
+    wilcoxon,
+)
+from headct.statistics.comparison.subgroups import levels, welch, welch_anova
+from headct.statistics.core.bootstrap import degrees_of_freedom
 
 RNG = np.random.default_rng(11)
 

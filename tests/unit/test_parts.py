@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.parts import Places, are_neighbours, are_parts, follow_each_other
+from headct.imaging.parts import Places, are_neighbours, are_parts, follow_each_other
 
 RATIO = 1.9
 

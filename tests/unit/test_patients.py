@@ -15,8 +15,9 @@ import pytest
 from ct_series import head, write_series
 from test_ingest import drawn, write_mask
 
-from headct import cohort, ingest, patients
-from headct.artefacts import read_json, read_tsv
+from headct.cohort import gathering as cohort
+from headct.cohort import ingest, patients
+from headct.contracts.artefacts import read_json, read_tsv
 
 LABELS = {"ICH": 1, "PHE": 2, "IVH": 3}
 COLUMNS = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.labels import LABELS
-from headct.phantom import lesions, raters, volumes
-from headct.phantom.acquisition import Geometry, Samples, plan
-from headct.phantom.fields import SmoothField, bspline_basis
-from headct.phantom.head import MassEffect, Points, push_back
-from headct.phantom.participant import Participant, simulate
-from headct.phantom.randomness import stream
-from headct.phantom.settings import Rater, Settings, Site, from_config
-from headct.problems import BadInput
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.simulate import lesions, raters, volumes
+from headct.simulate.acquisition import Geometry, Samples, plan
+from headct.simulate.fields import SmoothField, bspline_basis
+from headct.simulate.head import MassEffect, Points, push_back
+from headct.simulate.participant import Participant, simulate
+from headct.simulate.randomness import stream
+from headct.simulate.settings import Rater, Settings, Site, from_config
 
 SITES = [
     {

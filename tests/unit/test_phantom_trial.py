@@ -14,10 +14,10 @@ import pytest
 import SimpleITK as sitk
 from test_phantom import CONFIG
 
-from headct.artefacts import read_tsv, sha256_of
-from headct.phantom.settings import Settings, from_config
-from headct.phantom.trial import enrolled, write_participant, write_trial
-from headct.problems import BadInput
+from headct.contracts.artefacts import read_tsv, sha256_of
+from headct.contracts.problems import BadInput
+from headct.simulate.settings import Settings, from_config
+from headct.simulate.trial import enrolled, write_participant, write_trial
 
 
 def _small() -> Settings:

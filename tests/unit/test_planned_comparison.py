@@ -13,25 +13,25 @@ from latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from planned_cases import MODELS, PLAN, analysed, cohort, rows
 from simulated_scores import simulated, with_role
 
-from headct.artefacts import read_tsv, write_json, write_tsv
-from headct.labels import LABELS
-from headct.problems import BadInput
-from headct.references import PREDICTS_NOTHING, TRAINING_MEAN
-from headct.statistics import plan as plan_of
-from headct.statistics.endpoints import endpoints_table
-from headct.statistics.equivalence import (
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING, TRAINING_MEAN
+from headct.publish.tables import page
+from headct.publish.tables.latex import latex
+from headct.publish.tables.planned import planned_comparison
+from headct.settings import plan as plan_of
+from headct.statistics.comparison.endpoints import endpoints_table
+from headct.statistics.comparison.equivalence import (
     ANOTHER_RATER,
     EQUIVALENT,
     SAME_RATER,
     dice_margins,
     equivalence_table,
 )
-from headct.statistics.measured import measured, scope, second_readings
-from headct.statistics.paired import paired_table
-from headct.statistics.paired_analysis import arguments, main
-from headct.tables import page
-from headct.tables.latex import latex
-from headct.tables.planned import planned_comparison
+from headct.statistics.comparison.paired import paired_table
+from headct.statistics.comparison.paired_analysis import arguments, main
+from headct.statistics.comparison.score_arrays import measured, scope, second_readings
 
 FOCAL, DICECE, TWO_D, U_NET, BLAST, TWIN = (
     *("nnunet-3d-focal", "nnunet-3d-dicece", "nnunet-2d", "unet", "blast-ct", "nnunet-2d-3d"),

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct import configuration, preflight
-from headct.problems import BadInput, Problem
-from headct.statistics import plan
-from headct.training import nnunet_plans
+from headct.contracts.problems import BadInput, Problem
+from headct.frameworks.nnunet import plans as nnunet_plans
+from headct.run import preflight
+from headct.settings import configuration, plan
 
 REPOSITORY = Path(__file__).parents[2]
 PLAN = plan.load(plan.SHIPPED)
@@ -134,7 +134,7 @@ def test_planners_are_those_that_nnunet_finds() -> None:
 def test_blast_ct_takes_the_patches_that_are_let_through(demo: dict, side: int, fits: bool) -> None:
     from blast_ct.read_config import get_model
 
-    from headct.training import blastct
+    from headct.frameworks.blastct import training as blastct
 
     demo["models"]["blast-ct"]["patch_size_voxels"] = [side, 35, 35]
     asked = blastct.package_configuration(demo["blastct"] | demo["models"]["blast-ct"])

@@ -12,17 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from headct.artefacts import known_sha256, sha256_of, write_json
-from headct.audit import record, records
-from headct.code import PACKAGE, code_digests
-from headct.manifests import files_listed
+from headct.contracts import run_records
+from headct.contracts.artefacts import known_sha256, sha256_of, write_json
+from headct.contracts.code import code_digests
+from headct.contracts.manifests import files_listed
+from headct.contracts.repository import PACKAGE, REPOSITORY
+from headct.provenance import record
 
-PLAN = PACKAGE.parents[2] / "config/analysis_plan.yaml"
+PLAN = REPOSITORY / "config/analysis_plan.yaml"
 STEP = """
 import argparse, json, os, subprocess, sys
 from pathlib import Path
+from types import SimpleNamespace
 import yaml
-from headct import command, split
+from headct import steps
+from headct.cohort import split
+from headct.run import command, job
 
 def main(args):
     written = Path("results/cohort/out.tsv")
@@ -33,35 +38,37 @@ def main(args):
     if args.fails:
         raise ZeroDivisionError("x / 0")
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--dicom")
-parser.add_argument("--mask-inter")
-parser.add_argument("--seed", type=int)
-parser.add_argument("--settings", default="{}")
-parser.add_argument("--memory-mb", type=int, default=0)
-parser.add_argument("--fails", action="store_true")
-command.run(main, parser)
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dicom")
+    parser.add_argument("--mask-inter")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--settings", default="{}")
+    parser.add_argument("--memory-mb", type=int, default=0)
+    parser.add_argument("--fails", action="store_true")
+    return parser
+
+steps.STEPS["step"] = SimpleNamespace(load=lambda: sys.modules["__main__"])
+sys.exit(job.run(job.parsed(sys.argv[1:]))) if "--" in sys.argv else command.main()
 """
 RECORDED = (
-    *("headct.run.job", "--log", "results/logs/a/b.log", "--rule", "a", "--wildcards", "model=unet,seed=3"),
+    *("--log", "results/logs/a/b.log", "--rule", "a", "--wildcards", "model=unet,seed=3"),
     *("--inputs", "scans.tsv", "results/in.tsv", "trial/Smith_John.nii.gz"),
     *("--outputs", "results/cohort/out.tsv", "--"),
 )
 
 
-def run(folder: Path, *words: str, recorded: bool = True, **environment: str) -> records.Record | None:
+def run(folder: Path, *words: str, recorded: bool = True, **environment: str) -> run_records.Record | None:
     """The record of a step that ran in ``folder``; None if it left none."""
     for name in ("scans.tsv", "results/in.tsv", "trial/Smith_John.nii.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-    (folder / "modules").mkdir(exist_ok=True)
-    (folder / "modules/step.py").write_text(STEP)
     subprocess.run(
-        [sys.executable, "-m", *(RECORDED if recorded else []), "step", *words],
+        [sys.executable, "-c", STEP, *(RECORDED if recorded else []), "step", *words],
         cwd=folder,
-        env={"PYTHONPATH": f"{PACKAGE.parent}:{folder / 'modules'}", **environment},
+        env={"PYTHONPATH": str(PACKAGE.parent), **environment},
     )
-    found = records.load(folder / "results")
+    found = run_records.load(folder / "results")
     return found[0] if found else None
 
 
@@ -71,7 +78,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     before = Path.cwd()
     os.chdir(folder)
-    record.write_start(PACKAGE.parents[2], PLAN)
+    record.write_start(REPOSITORY, PLAN)
     os.chdir(before)
     return folder
 
@@ -114,8 +121,8 @@ def test_the_code_is_that_of_the_modules_imported(study: Path, tmp_path: Path) -
     assert without_start is not None
     modules = found.workflow["modules"]
     assert modules == without_start.workflow["modules"]
-    assert {"headct.split", "headct.artefacts"} < set(modules)
-    of_the_job = ("headct.audit", "headct.run", "headct.command")
+    assert {"headct.cohort.split", "headct.contracts.artefacts"} < set(modules)
+    of_the_job = ("headct.provenance", "headct.run", "headct.steps")
     assert not any(name.startswith(of_the_job) for name in modules)
     expected = code_digests(modules)
     assert modules == {name: expected[name] for name in modules}
@@ -124,11 +131,14 @@ def test_the_code_is_that_of_the_modules_imported(study: Path, tmp_path: Path) -
 
 def test_a_stale_start_is_not_believed(study: Path, tmp_path: Path) -> None:
     start = json.loads((study / record.START).read_text())
-    start["modules"]["headct.split"] = {"source": "other", "code": "other"}
+    start["modules"]["headct.cohort.split"] = {"source": "other", "code": "other"}
     write_json(start, tmp_path / record.START)
     found = run(tmp_path)
     assert found is not None
-    assert found.workflow["modules"]["headct.split"] == code_digests(["headct.split"])["headct.split"]
+    assert (
+        found.workflow["modules"]["headct.cohort.split"]
+        == code_digests(["headct.cohort.split"])["headct.cohort.split"]
+    )
 
 
 def test_peak_memory_is_measured(study: Path) -> None:
@@ -157,10 +167,10 @@ def test_by_hand_no_record_is_left(tmp_path: Path) -> None:
 def test_a_record_that_is_none_is_named(tmp_path: Path) -> None:
     write_json({"rule": "a"}, tmp_path / "audit/runs/a.json")
     with pytest.raises(ValueError, match=r"audit/runs/a\.json: is no record"):
-        records.load(tmp_path)
+        run_records.load(tmp_path)
     (tmp_path / "audit/runs/a.json").write_text("{")
     with pytest.raises(ValueError, match=r"audit/runs/a\.json: is no JSON"):
-        records.load(tmp_path)
+        run_records.load(tmp_path)
 
 
 def _git(folder: Path, *words: str) -> None:

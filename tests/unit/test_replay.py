@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from headct.artefacts import read_json, sha256_of, write_json
-from headct.audit import walled
-from headct.audit.lineage import Study
-from headct.audit.replay import STEPS, Replay, replay
-from headct.code import PACKAGE
-from headct.problems import BadInput
+from headct.contracts.artefacts import read_json, sha256_of, write_json
+from headct.contracts.problems import BadInput
+from headct.contracts.repository import PACKAGE
+from headct.provenance import walled
+from headct.provenance.lineage import Study
+from headct.provenance.replay import REPEATED, Replay, replay
 
-STEP = "headct.statistics.raters"
+STEP = "raters"
+MODULE = "headct.statistics.replication.raters"
 METRICS, TABLE = "results/metrics/second-reading.tsv", "results/statistics/rater_agreement.tsv"
 RECORD = "audit/runs/rater_agreement.json"
 Change = Callable[[dict[str, Any], Path], None]
@@ -29,7 +30,7 @@ Change = Callable[[dict[str, Any], Path], None]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of one real job: ``python -m headct.statistics.raters``; it must not be written to."""
+    """A study of one real job: ``headct raters``; it must not be written to."""
     folder = tmp_path_factory.mktemp("finished")
     metrics = folder / METRICS
     metrics.parent.mkdir(parents=True)
@@ -61,9 +62,9 @@ def repeated(results: Path, change: Change | None = None, *files: Path) -> Repla
 
 
 def trace(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`python -I -m headct.audit trace …`, for a version that may not be the installed one."""
+    """`python -I -m headct audit trace …`, for a version that may not be the installed one."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "headct.audit", "trace", "--results", results, *words],
+        [sys.executable, "-P", "-m", "headct", "audit", "trace", "--results", results, *words],
         env={"PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
         text=True,
@@ -97,7 +98,7 @@ VICTIM = "a file of the auditor's\n"
 def _command(*words: str) -> Change:
     def change(record: dict[str, Any], results: Path) -> None:
         victim = str(results.parents[1] / "victim.tsv")
-        record["command"][3:] = [word.replace("VICTIM", victim) for word in words]
+        record["command"][2:] = [word.replace("VICTIM", victim) for word in words]
 
     return change
 
@@ -146,7 +147,7 @@ def _list_leads_out(record: dict[str, Any], results: Path) -> None:
 
 def _step(name: str) -> Change:
     def change(record: dict[str, Any], results: Path) -> None:
-        record["command"][2] = name
+        record["command"][1] = name
 
     return change
 
@@ -163,12 +164,16 @@ def _no_modules(record: dict[str, Any], results: Path) -> None:
 
 
 ATTACKS: dict[str, tuple[Change, str]] = {
-    "another module": (_step("headct.statistics_evil"), "is not a matter of seconds"),
-    "a module elsewhere": (_step("antigravity"), "is not a matter of seconds"),
-    "a step that trains": (_step("headct.training"), "is not a matter of seconds"),
-    "no module": (lambda record, results: record.update(command=["python", "-m"]), "command can't have"),
+    "another step": (_step("statistics_evil"), "is not a matter of seconds"),
+    "a module": (_step("antigravity"), "is not a matter of seconds"),
+    "a step that trains": (_step("train"), "is not a matter of seconds"),
+    "no step": (lambda record, results: record.update(command=["headct"]), "command can't have"),
     "another program": (lambda record, results: record.update(command=["sh", "-c", STEP]), "not a matter"),
-    "other code": (_module(STEP, "0" * 64), f"not the code that ran: {STEP}"),
+    "an older release": (
+        lambda record, results: record.update(command=["python", "-m", MODULE, *record["command"][2:]]),
+        "made by an older release",
+    ),
+    "other code": (_module(MODULE, "0" * 64), f"not the code that ran: {MODULE}"),
     "a module that is not here": (_module("headct.gone", "0" * 64), "not the code that ran: headct.gone"),
     "a module that is a path": (_module("headct./etc/passwd", "0" * 64), "not the code that ran"),
     "no code at all": (_no_modules, "does not say which code"),
@@ -239,7 +244,7 @@ def test_options_are_those_of_the_step_and_stay_in_the_study(
     assert right.out == tmp_path / "out" / TABLE
 
 
-@pytest.mark.parametrize("step", sorted(STEPS))
+@pytest.mark.parametrize("step", sorted(REPEATED))
 def test_each_step_that_is_repeated_has_an_option_out_and_is_there(step: str) -> None:
     options = {word for each in walled.parsers(step) for word in each._option_string_actions}
     assert "--out" in options
@@ -319,7 +324,7 @@ def test_a_picture_is_not_drawn_over_the_results(study: Path) -> None:
 BEHIND = """
 import json, socket, sys
 from pathlib import Path
-from headct.audit import walled
+from headct.provenance import walled
 scratch, home, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 lacking, done = walled.walls(scratch), []
 for name, act in (

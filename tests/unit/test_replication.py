@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
-from headct import published
-from headct.artefacts import read_tsv
-from headct.labels import LABELS
-from headct.statistics.__main__ import statistics
-from headct.statistics.agreement import PUBLISHED_VOLUMES, VOLUMES
-from headct.statistics.replication import family_words, replication
-from headct.tables.comparison import VOLUMES_IN_WORDS, published_vs_reproduced
-from headct.tables.page import Table
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.labels import LABELS
+from headct.publish.tables.comparison import VOLUMES_IN_WORDS, published_vs_reproduced
+from headct.publish.tables.page import Table
+from headct.settings import published
+from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
+from headct.statistics.replication.intervals import family_words, replication
+from headct.statistics.replication.paper_analysis import statistics
 
 
 @pytest.fixture(scope="module")

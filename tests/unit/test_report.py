@@ -14,12 +14,12 @@ import reported_run
 from html_page import Page
 from markdown_it import MarkdownIt
 
-from headct import configuration
-from headct.artefacts import read_json, read_tsv, write_json, write_tsv
-from headct.problems import BadInput
-from headct.report import checklists, facts, methods, model_cards
-from headct.report.__main__ import arguments, main
-from headct.report.statements import STATEMENTS, listed
+from headct.contracts.artefacts import read_json, read_tsv, write_json, write_tsv
+from headct.contracts.problems import BadInput
+from headct.publish.reports import checklists, facts, methods, model_cards
+from headct.publish.reports.statements import STATEMENTS, listed
+from headct.publish.reports.write import arguments, main
+from headct.settings import configuration
 
 ITEMS = sorted((reported_run.REPOSITORY / "resources/reporting").glob("*.yaml"))
 REPORTING = set(configuration.config_schema()["properties"]["reporting"]["properties"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headct.cluster.requeue import requeue_if_warned
+from headct.run.cluster.requeue import requeue_if_warned
 
 TRAINING = "rule_train_wildcards_unet_1_all"
 

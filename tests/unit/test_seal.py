@@ -10,11 +10,10 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from headct.artefacts import read_tsv
-from headct.audit import privacy, seal, verify
-from headct.code import PACKAGE
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.repository import REPOSITORY
+from headct.provenance import privacy, seal, verify
 
-REPOSITORY = PACKAGE.parents[2]
 NAME = "Zwetschge^Ottilie"
 BESIDE = {
     "config/scans.tsv": "scan_id\tage\ns1\t97\n",
@@ -109,7 +108,7 @@ def test_configuration_from_elsewhere_is_copied_and_none_takes_anothers_place(re
 HIDDEN: dict[str, Callable[[Path], None]] = {
     "workflow/patients.yaml": lambda path: path.write_text("patient: Meier^Hans"),
     "workflow/rules/notes.smk": lambda path: path.write_text("# born 22.07.1931"),
-    "workflow/scripts/headct/losses.py": lambda path: path.write_text(
+    "workflow/scripts/headct/engine/losses.py": lambda path: path.write_text(
         path.read_text() + "# 1.3.12.2.1107.5.1.4.12345.30000012345678901234"
     ),
     "config/demo.yaml": lambda path: path.write_text(path.read_text() + "# PatientBirthDate: later"),

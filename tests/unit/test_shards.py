@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_ingest import drawn, write_mask
 
-from headct import ingest, shards, sheet
-from headct.artefacts import read_json, sha256_of, write_json
-from headct.problems import BadInput
+from headct.cohort import conversion, ingest, shards
+from headct.contracts.artefacts import read_json, sha256_of, write_json
+from headct.contracts.problems import BadInput
+from headct.settings import sheet
 
 LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
 COLUMNS = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
@@ -329,7 +330,9 @@ def test_a_job_that_is_killed_keeps_what_it_finished(tmp_path: Path) -> None:
         study.add_scan(scan)
     study.write_sheet(*scans)
 
-    def waits_for_ever_at_the_sixth(scan: ingest.Scan, *rest: Any, really: Any = ingest.ingest) -> Any:
+    def waits_for_ever_at_the_sixth(
+        scan: conversion.Scan, *rest: Any, really: Any = conversion.ingest
+    ) -> Any:
         while scan.scan_id == "s05":
             time.sleep(60)
         return really(scan, *rest)

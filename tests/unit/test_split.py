@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct import split as split_step
-from headct.artefacts import read_tsv, write_tsv
-from headct.problems import BadInput
-from headct.split import given_split, largest_remainder, split_scans
-from headct.tables import page
+from headct.cohort import split as split_step
+from headct.cohort.split import given_split, largest_remainder, split_scans
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.problems import BadInput
+from headct.publish.tables import page
 
 SETTINGS: dict[str, Any] = {
     "file": None,

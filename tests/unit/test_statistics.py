@@ -9,12 +9,12 @@ import pytest
 from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 from test_bad_input import make_sheet
 
-from headct.artefacts import read_tsv, write_json, write_tsv
-from headct.labels import LABELS
-from headct.problems import BadInput
-from headct.references import PREDICTS_NOTHING
-from headct.statistics.__main__ import arguments, main, statistics
-from headct.statistics.plan import SHIPPED
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.settings.plan import SHIPPED
+from headct.statistics.replication.paper_analysis import arguments, main, statistics
 
 
 @pytest.fixture

@@ -10,21 +10,18 @@ import pandas as pd
 import pytest
 from simulated_scores import cohort, per_scan, rows, simulated
 
-from headct import published
-from headct.artefacts import read_tsv
-from headct.labels import LABELS
-from headct.references import PREDICTS_NOTHING
-from headct.statistics.lesion_size import lesion_size_table, spearman
-from headct.statistics.prevalence import imaged_ml, prevalence_table
-from headct.statistics.resampling import (
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.settings import published
+from headct.statistics.core.resampling import (
     means_of_resamples,
     resamples,
     se_of_mean,
     se_of_quartiles,
     se_of_sd,
 )
-from headct.statistics.selection import selection_table
-from headct.statistics.summary import (
+from headct.statistics.core.summaries import (
     MEAN,
     describe,
     dice_present_summary,
@@ -32,6 +29,9 @@ from headct.statistics.summary import (
     seed_spread,
     volume_overlap,
 )
+from headct.statistics.replication.lesion_size import lesion_size_table, spearman
+from headct.statistics.replication.prevalence import imaged_ml, prevalence_table
+from headct.statistics.replication.selection import selection_table
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

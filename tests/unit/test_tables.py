@@ -15,18 +15,19 @@ import pytest
 from latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
-from headct import published, summary
-from headct.artefacts import read_tsv, write_json, write_tsv
-from headct.labels import LABELS
-from headct.problems import BadInput
-from headct.references import PREDICTS_NOTHING
-from headct.statistics.__main__ import statistics
-from headct.tables import page
-from headct.tables.__main__ import arguments, main
-from headct.tables.cohort import table_2
-from headct.tables.implementation import table_e1, training_times
-from headct.tables.latex import escape, latex
-from headct.tables.models import marks, table_1, table_e2
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.publish import summary
+from headct.publish.tables import page
+from headct.publish.tables.cohort import table_2
+from headct.publish.tables.implementation import table_e1, training_times
+from headct.publish.tables.latex import escape, latex
+from headct.publish.tables.models import marks, table_1, table_e2
+from headct.publish.tables.tabulate import arguments, main
+from headct.settings import published
+from headct.statistics.replication.paper_analysis import statistics
 
 TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
 

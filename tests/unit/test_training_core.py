@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.training import checkpoints, randomness, workfolder
-from headct.training.__main__ import save_weights
-from headct.training.determinism import choose_algorithms, nondeterministic_operators
-from headct.training.job import TrainedModel, TrainingJob
+from headct.engine import checkpoints, randomness, workfolder
+from headct.engine.determinism import choose_algorithms, nondeterministic_operators
+from headct.engine.training_job import TrainedModel, TrainingJob
+from headct.frameworks.train import save_weights
 
 
 def state(value: float) -> dict[str, object]:
@@ -104,7 +104,7 @@ def test_a_changed_definition_starts_afresh_and_says_why(tmp_path: Path, caplog)
 def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str, float], same: bool) -> None:
     def identity(settings: dict[str, float]) -> dict[str, object]:
         job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path())
-        return workfolder.identity(job, "headct.training.randomness", {})
+        return workfolder.identity(job, "headct.engine.randomness", {})
 
     settings = {"workers": 0, "checkpoint_interval_minutes": 15, "learning_rate": 0.01}
     assert (identity(settings) == identity(settings | change)) is same
@@ -121,10 +121,18 @@ def test_equal_models_are_equal_bytes_whatever_the_file_is_called(tmp_path: Path
 
 
 def test_changes_between_definitions_are_said_in_words() -> None:
-    before = {"settings": {"epochs": 5, "loss": "focal"}, "code": {"headct.losses": "a" * 64}, "seed": 1}
-    after = {"settings": {"epochs": 6, "loss": "focal"}, "code": {"headct.losses": "b" * 64}, "seed": 2}
+    before = {
+        "settings": {"epochs": 5, "loss": "focal"},
+        "code": {"headct.engine.losses": "a" * 64},
+        "seed": 1,
+    }
+    after = {
+        "settings": {"epochs": 6, "loss": "focal"},
+        "code": {"headct.engine.losses": "b" * 64},
+        "seed": 2,
+    }
     assert workfolder.changes(before, after) == [
-        "code (headct.losses)",
+        "code (headct.engine.losses)",
         "seed 1 → 2",
         "settings (epochs 5 → 6)",
     ]

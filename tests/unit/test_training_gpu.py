@@ -10,11 +10,11 @@ import pytest
 import torch
 from families import FAMILIES, equal, train
 
-from headct.training.batches import in_order
-from headct.training.blastct import BlastLearner
-from headct.training.determinism import choose_algorithms, nondeterministic_operators
-from headct.training.monai import MonaiLearner
-from headct.training.nnunet import NnunetLearner
+from headct.engine.batches import in_order
+from headct.engine.determinism import choose_algorithms, nondeterministic_operators
+from headct.frameworks.blastct.training import BlastLearner
+from headct.frameworks.monai.training import MonaiLearner
+from headct.frameworks.nnunet.training import NnunetLearner
 
 pytestmark = [
     pytest.mark.gpu,

@@ -25,13 +25,13 @@ import torch
 from families import FAMILIES, changed, equal, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from headct.command import STOPPED
-from headct.problems import Stopped
-from headct.training import checkpoints
-from headct.training.__main__ import train as session
-from headct.training.faults import explained
-from headct.training.job import TrainedModel, TrainingJob
-from headct.training.progress import Progress
+from headct.contracts.problems import Stopped
+from headct.engine import checkpoints
+from headct.engine.faults import explained
+from headct.engine.progress import Progress
+from headct.engine.training_job import TrainedModel, TrainingJob
+from headct.frameworks.train import train as session
+from headct.run.command import STOPPED
 
 AT_EVERY_BATCH = {"checkpoint_interval_minutes": 0}
 
@@ -79,7 +79,7 @@ def test_any_number_of_workers_makes_the_same_run(family, job, undisturbed, tmp_
 
 def test_a_finished_run_is_not_trained_again(family, job, undisturbed, data, monkeypatch) -> None:
     undisturbed(family)
-    monkeypatch.setattr("headct.training.loop.in_order", None)
+    monkeypatch.setattr("headct.engine.loop.in_order", None)
     assert equal(train(family, job, data / family / "undisturbed"), undisturbed(family))
 
 
@@ -240,7 +240,9 @@ def test_a_full_disk_is_said_and_what_was_saved_is_kept(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Progress, "tell", fill_up)
         with pytest.raises(OSError, match="no room for a checkpoint") as full:
-            session(job, f"headct.training.{family}", small_disk)  # whose own record finds no room either
+            session(
+                job, f"headct.frameworks.{family}.training", small_disk
+            )  # whose own record finds no room either
     assert full.value.errno == errno.ENOSPC
     assert not list(small_disk.glob(".checkpoint-*"))
     assert checkpoints.load_latest(small_disk) is not None
@@ -259,10 +261,10 @@ def test_memory_errors_become_advice(job) -> None:
 
 
 def test_each_epoch_is_told_in_the_log_and_in_tensorboard(family, job, tmp_path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr("headct.training.progress.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("headct.engine.progress.SECONDS_BETWEEN_LINES", 0)
     with caplog.at_level(logging.INFO, logger="headct"):
         model = train(family, job, tmp_path)
-    lines = [record.message for record in caplog.records if record.name == "headct.training.progress"]
+    lines = [record.message for record in caplog.records if record.name == "headct.engine.progress"]
     assert len(lines) == job.settings["epochs"] == len(model.history)
     assert "epoch 1/" in lines[0]
     assert "pseudo-Dice ICH" in lines[0]

@@ -21,10 +21,10 @@ import pydicom
 import pytest
 from PIL import Image
 
-from headct.artefacts import UNFINISHED, sha256_of, write_json
-from headct.audit import crate, manifest, privacy, report, seal, verify
-from headct.audit.manifest import Entry
-from headct.code import PACKAGE
+from headct.contracts.artefacts import UNFINISHED, sha256_of, write_json
+from headct.contracts.repository import PACKAGE
+from headct.provenance import crate, manifest, privacy, report, seal, verify
+from headct.provenance.manifest import Entry
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def reseal(results: Path, listed: dict[str, Entry] | None = None) -> None:
 
 def command(*words: str | Path) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "headct.audit", *map(str, words)],
+        [sys.executable, "-m", "headct", "audit", *map(str, words)],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(PACKAGE.parent)},
@@ -211,8 +211,8 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "has no record",
     ),
     "code": (
-        lambda r: (r / "audit/workflow/workflow/scripts/headct/code.py").write_text("x = 1\n"),
-        "audit/workflow/workflow/scripts/headct/code.py",
+        lambda r: (r / "audit/workflow/workflow/scripts/headct/contracts/code.py").write_text("x = 1\n"),
+        "audit/workflow/workflow/scripts/headct/contracts/code.py",
         "is not the code that",
     ),
     "settings": (
@@ -280,7 +280,7 @@ def test_an_edited_crate_is_found(study: Path) -> None:
 
 
 def test_comments_in_the_copied_code_are_no_other_code(study: Path) -> None:
-    path = study / "audit/workflow/workflow/scripts/headct/code.py"
+    path = study / "audit/workflow/workflow/scripts/headct/contracts/code.py"
     path.write_text("# a comment\n" + path.read_text())
     reseal(study)
     assert set(found(study)) == {crate.METADATA}  # which has the digest of the file's bytes

@@ -24,17 +24,19 @@ import pydicom
 import pytest
 from test_verify import command, reseal
 
-from headct.artefacts import read_json, write_json
-from headct.audit import crate, evidence, ledger, manifest, privacy, records, seal, untrusted, verify
-from headct.audit.untrusted import Unusable
-from headct.code import PACKAGE
+from headct.contracts import run_records, untrusted
+from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.repository import PACKAGE
+from headct.contracts.untrusted import Unusable
+from headct.provenance import crate, ledger, manifest, privacy, seal, verify
+from headct.publish import evidence
 
 LONGEST_S = 120
 """On a machine that does other things as well; each takes a second or two alone."""
 RECORD = "audit/runs/split.json"
 WEIGHTS = "models/unet/final.pth"
 PDF = "figures/a.pdf"
-MODULE = f"{seal.WORKFLOW}/workflow/scripts/headct/code.py"
+MODULE = f"{seal.WORKFLOW}/workflow/scripts/headct/contracts/code.py"
 
 Make = Callable[[Path], object]
 
@@ -53,15 +55,17 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study of few files, one of every kind; it must not be written to."""
     folder = tmp_path_factory.mktemp("sealed")
     repository = tmp_path_factory.mktemp("repository")
-    for name in ("Snakefile", "workflow/scripts/headct/code.py", "config/demo.yaml"):
+    for name in ("Snakefile", "workflow/scripts/headct/contracts/code.py", "config/demo.yaml"):
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(audit_study.REPOSITORY / name, repository / name)
     before = Path.cwd()
     os.chdir(folder)
     audit_study.run()
-    for path in Path("results", records.FOLDER).rglob("*.json"):
+    for path in Path("results", run_records.FOLDER).rglob("*.json"):
         record = read_json(path)
-        modules = {name: of for name, of in record["workflow"]["modules"].items() if name == "headct.code"}
+        modules = {
+            name: of for name, of in record["workflow"]["modules"].items() if name == "headct.contracts.code"
+        }
         write_json(record | {"workflow": record["workflow"] | {"modules": modules}}, path)
     for path, content in {
         WEIGHTS: weights(),
@@ -306,14 +310,14 @@ def test_it_is_one_in_a_folder_sealed_anew(results: Path, what: str) -> None:
 
 def test_every_wrong_value_of_a_record_is_refused(results: Path) -> None:
     content = read_json(results / RECORD)
-    assert records.parsed(RECORD, content).rule == "split"
-    for key, is_one in records.KINDS.items():
+    assert run_records.parsed(RECORD, content).rule == "split"
+    for key, is_one in run_records.KINDS.items():
         for value in (None, -1, 0.5, "", "x", [], ["x"], [[]], {}, {"a": {}}, {"a": 1}, True):
             if not is_one(value):
                 with pytest.raises(Unusable, match=key):
-                    records.parsed(RECORD, {**content, key: value})
+                    run_records.parsed(RECORD, {**content, key: value})
         with pytest.raises(Unusable, match="other keys"):
-            records.parsed(RECORD, {name: content[name] for name in content if name != key})
+            run_records.parsed(RECORD, {name: content[name] for name in content if name != key})
 
 
 def test_a_device_is_a_finding(results: Path) -> None:
@@ -403,7 +407,7 @@ def without_rights(*words: str | Path) -> subprocess.CompletedProcess:
     """The command as one who may not read everything, which root may."""
     dropped = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     return subprocess.run(
-        [*dropped, sys.executable, "-m", "headct.audit", *map(str, words)],
+        [*dropped, sys.executable, "-m", "headct", "audit", *map(str, words)],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(PACKAGE.parent), "PATH": os.environ["PATH"]},
@@ -443,7 +447,7 @@ def test_names_are_shown_escaped(results: Path, tmp_path: Path) -> None:
 
 def test_the_exit_status_stays_if_nobody_reads_on(results: Path) -> None:
     for path, status in ((results, 0), (results / "cohort", 1)):
-        line = f"{sys.executable} -m headct.audit verify {path} | true; echo ${{PIPESTATUS[0]}}"
+        line = f"{sys.executable} -m headct audit verify {path} | true; echo ${{PIPESTATUS[0]}}"
         done = subprocess.run(
             ["bash", "-c", line], capture_output=True, text=True, env={"PYTHONPATH": str(PACKAGE.parent)}
         )

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from headct import configuration, yaml_files
-from headct.problems import BadInput
-from headct.report import checklists
-from headct.statistics import plan
+from headct.contracts import yaml_files
+from headct.contracts.problems import BadInput
+from headct.publish.reports import checklists
+from headct.settings import configuration, plan
 
 REPOSITORY = Path(__file__).parents[2]
 MADE_BY_HAND = sorted(

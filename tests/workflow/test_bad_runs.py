@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import snake
 import yaml
 
-from headct.artefacts import read_tsv
+from headct.contracts.artefacts import read_tsv
 
 FAULTS = ("unknown label", "wrong matrix", "empty mask", "no mask file", "no DICOM", "mask of another scan")
 
@@ -23,7 +23,7 @@ FAULTS = ("unknown label", "wrong matrix", "empty mask", "no mask file", "no DIC
 def trial() -> Path:
     """The simulated trial of the demo, which needs no results (seconds if it has not been made yet)."""
     folder = snake.REPOSITORY / "demo/trial"
-    simulate = ["-m", "headct.phantom", "--configfile", "config/demo.yaml", "--out", str(folder)]
+    simulate = ["-m", "headct", "simulate", "--configfile", "config/demo.yaml", "--out", str(folder)]
     subprocess.run([sys.executable, *simulate], cwd=snake.REPOSITORY, check=True)
     return folder
 

@@ -1,6 +1,6 @@
 """No identifier gets out: every file that a run leaves behind is searched for planted canaries.
 
-The simulated trial carries a canary in every text attribute (``headct.phantom.dicom_writer``), so the
+The simulated trial carries a canary in every text attribute (``headct.simulate.dicom_writer``), so the
 demo itself is the drill: its results, logs, scratch and Snakemake's own records are searched, in packed
 files too. Hard folders, on which libraries print warnings and errors, go through ingest alone.
 """
@@ -31,10 +31,10 @@ from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
 from test_ingest import write_sheet
 
-from headct import ingest
-from headct.audit import seal
-from headct.audit.contents import layers
-from headct.phantom.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
+from headct.cohort import conversion
+from headct.provenance import seal
+from headct.provenance.contents import layers
+from headct.simulate.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
 
 # -- the search --------------------------------------------------------------------------------------
 
@@ -225,7 +225,7 @@ def test_nothing_that_lies_beside_the_configuration_is_sealed(clone: Path) -> No
     (clone / "resources/published/patients.tsv").write_text(CANARY)
     (clone / "workflow/link_to_sheet.py").symlink_to(clone / "config/patients.csv")
     words = ("--repository", ".", "--settings", "config/demo.yaml", "--plan", "config/analysis_plan.yaml")
-    command = [sys.executable, "-m", "headct.audit", "seal", "demo/results", *words]
+    command = [sys.executable, "-m", "headct", "audit", "seal", "demo/results", *words]
     environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
     done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -367,9 +367,9 @@ def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _ingest(folder: Path, mask: Path, run: Path) -> dict[str, object]:
     """Run the step as Snakemake does; stdout and stderr are kept beside what it writes."""
-    scan = ingest.Scan("s1", folder, {"mask": mask}, VALUES)
+    scan = conversion.Scan("s1", folder, {"mask": mask}, VALUES)
     path = write_sheet(folder.with_name("scans.tsv"), scan)
-    command = [sys.executable, "-m", "headct.ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
+    command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
     command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]
     environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
     run.mkdir()

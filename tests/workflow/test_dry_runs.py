@@ -8,7 +8,8 @@ import pytest
 import snake
 import yaml
 
-from headct import configuration, shards
+from headct.cohort import shards
+from headct.settings import configuration
 
 ALL_TEN = {
     "train": 9,

@@ -11,7 +11,7 @@ import snake
 import yaml
 from test_dry_runs import write_sheet
 
-from headct.artefacts import read_tsv, write_tsv
+from headct.contracts.artefacts import read_tsv, write_tsv
 
 SPLIT = "results/cohort/split.tsv"
 

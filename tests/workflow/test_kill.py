@@ -42,7 +42,7 @@ def command(demo: Path, model: str, folder: Path) -> list[str]:
         "log": folder / "log",
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "headct.training", *words]
+    return [sys.executable, "-m", "headct", "train", *words]
 
 
 def start(words: list[str], holds: Holds) -> subprocess.Popen[bytes]:

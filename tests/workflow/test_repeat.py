@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import snake
 
-from headct.artefacts import sha256_of
+from headct.contracts.artefacts import sha256_of
 
 
 @pytest.mark.slow

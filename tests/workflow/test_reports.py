@@ -10,10 +10,10 @@ import snake
 import yaml
 from html_page import Page
 
-from headct.artefacts import read_tsv
-from headct.labels import LABELS
-from headct.report.facts import SOFTWARE
-from headct.tables.page import number
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.labels import LABELS
+from headct.publish.reports.facts import SOFTWARE
+from headct.publish.tables.page import number
 
 MODELS = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))["models"]
 PAGES = ("checklists", *(f"models/{model}" for model in MODELS))

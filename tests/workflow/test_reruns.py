@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import snake
 
-from headct.artefacts import sha256_of
-from headct.audit import ledger
+from headct.contracts.artefacts import sha256_of
+from headct.provenance import ledger
 
 STEPS = (
-    "training/nnunet.py",
-    "training/monai.py",
-    "training/blastct.py",
-    "ingest.py",
-    "split.py",
+    "frameworks/nnunet/training.py",
+    "frameworks/monai/training.py",
+    "frameworks/blastct/training.py",
+    "cohort/ingest.py",
+    "cohort/split.py",
     "metrics/surface.py",
 )
 
@@ -131,7 +131,7 @@ def test_a_lost_prediction_is_made_again_once(clone: Path) -> None:
     done = snake.run(*snake.DEMO, "--cores", "1", target, repository=clone)
     assert done.returncode == 0, done.stdout
     assert lost.read_bytes() == before
-    assert "headct.training" not in done.stdout
+    assert "-- train " not in done.stdout
     assert plan(clone, target) == {}, "noticed once, not for ever"
     columns = manifest.splitlines()[0]
     assert (results / "predictions/unet/seed-1.tsv").read_text().splitlines()[0] == columns
@@ -152,7 +152,7 @@ def test_a_run_that_was_killed_whole_goes_on(clone: Path) -> None:
 
 def test_an_ingest_edit_that_leaves_the_bytes_equal_trains_nothing(clone: Path, demo: Path) -> None:
     shutil.copytree(demo / "work/training/unet", clone / "demo/work/training/unet")
-    source = clone / "workflow/scripts/headct/ingest.py"
+    source = clone / "workflow/scripts/headct/cohort/ingest.py"
     source.write_text(source.read_text(encoding="utf-8") + "\nUNUSED = 1\n")
     target = "results/models/unet/seed-1/fold-all/train.json"
     record = clone / "demo" / target

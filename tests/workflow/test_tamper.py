@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 import snake
 
-from headct.artefacts import known_sha256
-from headct.audit import manifest, verify
+from headct.contracts.artefacts import known_sha256
+from headct.provenance import manifest, verify
 
 KINDS = (
     r"data/.*/ct\.nii\.gz",
@@ -148,7 +148,7 @@ def test_read_only_it_passes_and_stays_as_it_is(results: Path, tmp_path: Path) -
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "headct.audit", "verify", copy],
+        [sys.executable, "-P", "-m", "headct", "audit", "verify", copy],
         env={"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts"), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,

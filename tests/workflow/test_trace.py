@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import snake
 
-from headct.artefacts import sha256_of
-from headct.audit import drawing, trace
-from headct.audit.lineage import Study, lineage
-from headct.audit.numbers import Place, Tables
-from headct.audit.recompute import equal, recompute
-from headct.audit.replay import repeatable, replay
-from headct.problems import BadInput
+from headct.contracts.artefacts import sha256_of
+from headct.contracts.problems import BadInput
+from headct.provenance import drawing, trace
+from headct.provenance.lineage import Study, lineage
+from headct.provenance.numbers import Place, Tables
+from headct.provenance.recompute import equal, recompute
+from headct.provenance.replay import repeatable, replay
 
 NO_MEASUREMENT = ("plan",)
 """Tables of settings and dates."""
@@ -41,9 +41,9 @@ def tables(study: Study) -> Tables:
 def audit(
     *words: str | Path, folder: Path, repository: Path = snake.REPOSITORY
 ) -> subprocess.CompletedProcess:
-    """`python -I -m headct.audit …` as a user types it, of this repository, which may not be installed."""
+    """`python -I -m headct audit …` as a user types it, of this repository, which may not be installed."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "headct.audit", *map(str, words)],
+        [sys.executable, "-P", "-m", "headct", "audit", *map(str, words)],
         cwd=folder,
         env={"PYTHONPATH": str(repository / "workflow" / "scripts"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -145,7 +145,7 @@ def test_whatever_a_cell_holds_it_can_be_asked_for(tables: Tables) -> None:
 
 def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study, demo: Path) -> None:
     jobs = [record for record in study.records if repeatable(record)]
-    jobs = [record for record in jobs if record.command[2] != "headct.metrics"]
+    jobs = [record for record in jobs if record.step != "measure"]
     made = {path for record in jobs for path in record.outputs}
     assert made >= {place.path for place in cells(Tables(study), "tables", "figures", "statistics")}
     for record in jobs:
@@ -303,11 +303,11 @@ def test_why_says_which_setting_and_which_code_changed(clone: Path) -> None:
     assert why().startswith("Nothing would run")
     config = clone / "config" / "demo.yaml"
     config.write_text(config.read_text() + "\nmetrics:\n  lesion_connectivity: 18\n")
-    losses = clone / "workflow" / "scripts" / "headct" / "losses.py"
+    losses = clone / "workflow" / "scripts" / "headct" / "engine" / "losses.py"
     losses.write_text(losses.read_text() + "\nADDED = 1\n")
     (clone / "demo" / "results" / "tables" / "table_e1.html").unlink()
     causes = dict(block.partition(":\n")[::2] for block in why().split("\n\n"))
     assert "11 × metrics: blast-ct" in causes["The setting lesion_connectivity was 26, is 18"]
-    assert "× train: " in causes["Code of headct.losses changed"]
+    assert "× train: " in causes["Code of headct.engine.losses changed"]
     assert causes["Because it was never made, or was removed"] == "  1 × table_e1"
     assert "1 × table1" in causes["Because what they read would be made anew"]

@@ -15,10 +15,10 @@ rule evidence:
     conda:
         "../envs/headct.yaml"
     params:
-        code=code("audit.evidence"),
+        code=code("evidence"),
     shell:
         recorded(
-            "headct.audit.evidence --split {input.split} --metrics {input.metrics}"
+            "evidence --split {input.split} --metrics {input.metrics}"
             " --plan={input.plan:q} --out {output}"
         )
 
@@ -49,7 +49,7 @@ rule audit:
         settings=verbatim([os.path.relpath(path) for path in workflow.configfiles]),
         plan=verbatim(PLAN),
         number=lambda wildcards: seal.number(Path("results")),
-        code=code("audit.seal"),
+        code=code("audit"),
     shell:
-        "python -m headct.audit seal results --repository={params.repository:q}"
+        "python -m headct audit seal results --repository={params.repository:q}"
         " --settings {params.settings:q} --plan={params.plan:q} --number {params.number} --asked {input:q} --log {log}"

@@ -22,7 +22,7 @@ rule cohort:
         code=code("cohort"),
     shell:
         recorded(
-            "headct.cohort --sheet={input.sheet:q} --data results/data"
+            "cohort --sheet={input.sheet:q} --data results/data"
             " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
             " {params.trust_sheet} --different-patients={params.different:q}"
             " --cohort {output.cohort} --flow {output.flow}",
@@ -45,9 +45,7 @@ rule split:
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:
-        recorded(
-            "headct.split --cohort {input.cohort} --settings {params.settings:q}" " --out {output}"
-        )
+        recorded("split --cohort {input.cohort} --settings {params.settings:q}" " --out {output}")
 
 
 rule balance:
@@ -66,6 +64,6 @@ rule balance:
         code=code("balance"),
     shell:
         recorded(
-            "headct.balance --sheet={input.sheet:q} --cohort {input.cohort}"
+            "balance --sheet={input.sheet:q} --cohort {input.cohort}"
             " --split {input.split} --out {output}"
         )

@@ -17,14 +17,16 @@ for variable, folder in (("PYTHONPATH", SCRIPTS), ("PATH", Path(sys.executable).
 os.environ.update(PYTHONSAFEPATH="1")  # no job imports what lies in the study's folder
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
-from headct import config_files, configuration, failures, preflight, shards, sheet, study
-from headct.audit import record, seal
-from headct.code import code_digest
-from headct.problems import BadInput
-from headct.references import PREDICTS_NOTHING as TRIVIAL
+from headct.cohort import shards
+from headct.contracts.code import IN_PARAMETERS, code_digest
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
+from headct.frameworks.prepare import decided_by, representation
+from headct.provenance import record, seal
+from headct.run import failures, preflight, study
 from headct.run.snakemake import keep_outputs_of_jobs_done_once
-from headct.statistics import plan
-from headct.training.preparation import decided_by, representation
+from headct.settings import config_files, configuration, plan, sheet
+from headct.steps import STEPS
 
 
 def checked(function, *arguments):
@@ -55,8 +57,6 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
-# Modules that change no result; of the configuration, what it says is in the parameters.
-WATCHING = ["headct.command", "headct.configuration"]
 STATISTICS = [
     "dice_summary",
     "dice_present_summary",
@@ -96,9 +96,10 @@ wildcard_constraints:
     representation=r"[\w-]+",
 
 
-def code(*steps):
-    """Digest of the steps' code: a rule reruns when it changes, not when a comment does."""
-    return code_digest((f"headct.{step}" for step in steps), without=WATCHING)
+def code(step, *adapters):
+    """Digest of a step's code, and of adapters that it loads: a rule reruns when it changes, not when a comment does."""
+    modules = [STEPS[step].path, *(f"headct.frameworks.{adapter}" for adapter in adapters)]
+    return code_digest(modules, without=IN_PARAMETERS)
 
 
 def recorded(step, once=True):
@@ -253,3 +254,23 @@ def verbatim(value):
 def as_json(value):
     """A setting as it stands on a command line, as a parameter."""
     return verbatim(json.dumps(value, sort_keys=False, ensure_ascii=False))
+
+
+def drawn(figure, described_in=None, category="Figures"):
+    """The files of a figure: the PDF, which stands in the report, and the table of what it shows."""
+    path = f"results/figures/{figure}"
+    described = caption(described_in or figure.split("/")[0])
+    return {
+        "pdf": report(f"{path}.pdf", caption=described, category=category),
+        "tsv": f"{path}.tsv",
+    }
+
+
+def tabulated(table, folder="tables", category="Tables"):
+    """The files of a table: numbers, LaTeX, and the page, which stands in the report."""
+    path = f"results/{folder}/{table}"
+    return {
+        "tsv": f"{path}.tsv",
+        "tex": f"{path}.tex",
+        "html": report(f"{path}.html", caption=caption(table), category=category),
+    }

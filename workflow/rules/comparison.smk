@@ -22,10 +22,10 @@ rule paired_analysis:
         readings=lambda wildcards, input: (
             f"--second-readings {input.readings}" if input.readings else ""
         ),
-        code=code("statistics.paired_analysis"),
+        code=code("paired-analysis"),
     shell:
         recorded(
-            "headct.statistics.paired_analysis --plan={input.plan:q} --metrics {input.metrics}"
+            "paired-analysis --plan={input.plan:q} --metrics {input.metrics}"
             " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
             " --models {params.models} --out results/statistics"
         )
@@ -39,13 +39,7 @@ rule planned_comparison:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
-        tsv="results/tables/planned_comparison.tsv",
-        tex="results/tables/planned_comparison.tex",
-        html=report(
-            "results/tables/planned_comparison.html",
-            caption=caption("planned_comparison"),
-            category="Tables",
-        ),
+        **tabulated("planned_comparison"),
     log:
         "results/logs/tables/planned_comparison.log",
     conda:
@@ -53,10 +47,10 @@ rule planned_comparison:
     params:
         titles=as_json(TITLES),
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables planned_comparison --statistics results/statistics"
+            "tables planned_comparison --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )

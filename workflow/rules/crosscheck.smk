@@ -19,7 +19,7 @@ rule crosscheck:
         code=code("crosscheck"),
     shell:
         recorded(
-            "headct.crosscheck --sheet={input.sheet:q} --cohort {input.cohort} --data results/data"
+            "crosscheck --sheet={input.sheet:q} --cohort {input.cohort} --data results/data"
             " --settings {params.settings:q} --out {output}",
             once=False,
         )

@@ -15,10 +15,10 @@ rule surface_tolerance:
         "../envs/headct.yaml"
     params:
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
-        code=code("metrics.tolerance"),
+        code=code("tolerance"),
     shell:
         recorded(
-            "headct.metrics.tolerance --split {input.split} --data results/data"
+            "tolerance --split {input.split} --data results/data"
             " --settings {params.settings:q} --out {output}"
         )
 
@@ -46,10 +46,10 @@ rule metrics:
             else f"--predictions {' '.join(input.manifests)}"
         ),
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
-        code=code("metrics.__main__"),
+        code=code("measure"),
     shell:
         recorded(
-            "headct.metrics --model {wildcards.model} {params.predictions}"
+            "measure --model {wildcards.model} {params.predictions}"
             " --split {input.split} --data results/data --settings {params.settings:q}"
             " {params.tolerance} --out {output}"
         )
@@ -71,7 +71,7 @@ use rule metrics as metrics_out_of_fold with:
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
         ),
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
-        code=code("metrics.__main__"),
+        code=code("measure"),
 
 
 rule out_of_fold:
@@ -88,10 +88,10 @@ rule out_of_fold:
         "../envs/headct.yaml"
     params:
         models=REPLICATED,
-        code=code("statistics.out_of_fold"),
+        code=code("out-of-fold"),
     shell:
         recorded(
-            "headct.statistics.out_of_fold --metrics {input.metrics} --split {input.split}"
+            "out-of-fold --metrics {input.metrics} --split {input.split}"
             " --plan={input.plan:q} --models {params.models} --out {output}"
         )
 
@@ -111,10 +111,10 @@ rule second_readings:
     params:
         tolerance=tolerance_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
-        code=code("metrics.__main__"),
+        code=code("measure"),
     shell:
         recorded(
-            "headct.metrics --model second-reading --second-readings"
+            "measure --model second-reading --second-readings"
             " --split {input.split} --data results/data --settings {params.settings:q}"
             " {params.tolerance} --out {output}"
         )
@@ -138,10 +138,10 @@ rule statistics:
         "../envs/headct.yaml"
     params:
         models=REPLICATED,
-        code=code("statistics.__main__"),
+        code=code("statistics"),
     shell:
         recorded(
-            "headct.statistics --metrics {input.metrics} --sheet={input.sheet:q}"
+            "statistics --metrics {input.metrics} --sheet={input.sheet:q}"
             " --cohort {input.cohort} --split {input.split} --data results/data --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
@@ -158,9 +158,9 @@ rule rater_agreement:
     conda:
         "../envs/headct.yaml"
     params:
-        code=code("statistics.raters"),
+        code=code("raters"),
     shell:
-        recorded("headct.statistics.raters --metrics {input} --out {output}")
+        recorded("raters --metrics {input} --out {output}")
 
 
 rule table1:
@@ -171,9 +171,7 @@ rule table1:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
-        tsv="results/tables/table1.tsv",
-        tex="results/tables/table1.tex",
-        html=report("results/tables/table1.html", caption=caption("table1"), category="Tables"),
+        **tabulated("table1"),
     log:
         "results/logs/tables/table1.log",
     conda:
@@ -181,10 +179,10 @@ rule table1:
     params:
         titles=as_json(TITLES),
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables table1 --statistics results/statistics"
+            "tables table1 --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
@@ -198,19 +196,17 @@ rule table2:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
-        tsv="results/tables/table2.tsv",
-        tex="results/tables/table2.tex",
-        html=report("results/tables/table2.html", caption=caption("table2"), category="Tables"),
+        **tabulated("table2"),
     log:
         "results/logs/tables/table2.log",
     conda:
         "../envs/headct.yaml"
     params:
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables table2 --statistics results/statistics"
+            "tables table2 --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -221,9 +217,7 @@ rule table_e1:
     input:
         TRAINING_RECORDS,
     output:
-        tsv="results/tables/table_e1.tsv",
-        tex="results/tables/table_e1.tex",
-        html=report("results/tables/table_e1.html", caption=caption("table_e1"), category="Tables"),
+        **tabulated("table_e1"),
     log:
         "results/logs/tables/table_e1.log",
     conda:
@@ -233,10 +227,10 @@ rule table_e1:
         titles=as_json(TITLES),
         ensembles=as_json({key: members_of(key) for key in MODELS if key not in TRAINED}),
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables table_e1 --train-records {input} --models {params.models}"
+            "tables table_e1 --train-records {input} --models {params.models}"
             " --titles {params.titles:q} --ensembles {params.ensembles:q}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -250,9 +244,7 @@ rule table_e2:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
-        tsv="results/tables/table_e2.tsv",
-        tex="results/tables/table_e2.tex",
-        html=report("results/tables/table_e2.html", caption=caption("table_e2"), category="Tables"),
+        **tabulated("table_e2"),
     log:
         "results/logs/tables/table_e2.log",
     conda:
@@ -260,10 +252,10 @@ rule table_e2:
     params:
         titles=as_json(TITLES),
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables table_e2 --statistics results/statistics"
+            "tables table_e2 --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
@@ -278,23 +270,17 @@ rule published_vs_reproduced:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
     output:
-        tsv="results/tables/published_vs_reproduced.tsv",
-        tex="results/tables/published_vs_reproduced.tex",
-        html=report(
-            "results/tables/published_vs_reproduced.html",
-            caption=caption("published_vs_reproduced"),
-            category="Tables",
-        ),
+        **tabulated("published_vs_reproduced"),
     log:
         "results/logs/tables/published_vs_reproduced.log",
     conda:
         "../envs/headct.yaml"
     params:
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables published_vs_reproduced --statistics results/statistics"
+            "tables published_vs_reproduced --statistics results/statistics"
             " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
             " --title-note={params.note:q} --out {output.tsv}"
         )
@@ -305,13 +291,7 @@ rule training_times:
     input:
         TRAINING_RECORDS,
     output:
-        tsv="results/models/training_times.tsv",
-        tex="results/models/training_times.tex",
-        html=report(
-            "results/models/training_times.html",
-            caption=caption("training_times"),
-            category="Training",
-        ),
+        **tabulated("training_times", folder="models", category="Training"),
     log:
         "results/logs/tables/training_times.log",
     conda:
@@ -320,10 +300,10 @@ rule training_times:
         models=list(MODELS),
         titles=as_json(TITLES),
         note=verbatim(NOTE),
-        code=code("tables.__main__"),
+        code=code("tables"),
     shell:
         recorded(
-            "headct.tables training_times --train-records {input} --models {params.models}"
+            "tables training_times --train-records {input} --models {params.models}"
             " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )
 

@@ -10,12 +10,7 @@ rule bland_altman:
     input:
         f"results/metrics/{config['figures']['agreement_model']}.tsv",
     output:
-        pdf=report(
-            "results/figures/bland_altman.pdf",
-            caption=caption("bland_altman"),
-            category="Figures",
-        ),
-        tsv="results/figures/bland_altman.tsv",
+        **drawn("bland_altman"),
     log:
         "results/logs/figures/bland_altman.log",
     conda:
@@ -25,22 +20,17 @@ rule bland_altman:
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures {params.figure} --metrics {input} --model-title={params.model:q}"
+            "figures {params.figure} --metrics {input} --model-title={params.model:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
 use rule bland_altman as concordance with:
     output:
-        pdf=report(
-            "results/figures/concordance.pdf",
-            caption=caption("concordance"),
-            category="Figures",
-        ),
-        tsv="results/figures/concordance.tsv",
+        **drawn("concordance"),
     log:
         "results/logs/figures/concordance.log",
 
@@ -50,12 +40,7 @@ rule dice_box_violin:
     input:
         expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
     output:
-        pdf=report(
-            "results/figures/dice_box_violin.pdf",
-            caption=caption("dice_box_violin"),
-            category="Figures",
-        ),
-        tsv="results/figures/dice_box_violin.tsv",
+        **drawn("dice_box_violin"),
     log:
         "results/logs/figures/dice_box_violin.log",
     conda:
@@ -65,22 +50,17 @@ rule dice_box_violin:
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures {params.figure} --metrics {input} --models {params.models:q}"
+            "figures {params.figure} --metrics {input} --models {params.models:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
 
 use rule dice_box_violin as dice_box_violin_present with:
     output:
-        pdf=report(
-            "results/figures/dice_box_violin_present.pdf",
-            caption=caption("dice_box_violin_present"),
-            category="Figures",
-        ),
-        tsv="results/figures/dice_box_violin_present.tsv",
+        **drawn("dice_box_violin_present"),
     log:
         "results/logs/figures/dice_box_violin_present.log",
 
@@ -89,12 +69,7 @@ use rule dice_box_violin as critical_difference with:
     input:
         expand("results/metrics/{model}.tsv", model=REPLICATED),
     output:
-        pdf=report(
-            "results/figures/critical_difference.pdf",
-            caption=caption("critical_difference"),
-            category="Figures",
-        ),
-        tsv="results/figures/critical_difference.tsv",
+        **drawn("critical_difference"),
     log:
         "results/logs/figures/critical_difference.log",
     params:
@@ -102,7 +77,7 @@ use rule dice_box_violin as critical_difference with:
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
-        code=code("figures.__main__"),
+        code=code("figures"),
 
 
 rule dunn_heatmap:
@@ -110,12 +85,7 @@ rule dunn_heatmap:
     input:
         "results/statistics/dunn.tsv",
     output:
-        pdf=report(
-            "results/figures/dunn_heatmap.pdf",
-            caption=caption("dunn_heatmap"),
-            category="Figures",
-        ),
-        tsv="results/figures/dunn_heatmap.tsv",
+        **drawn("dunn_heatmap"),
     log:
         "results/logs/figures/dunn_heatmap.log",
     conda:
@@ -124,10 +94,10 @@ rule dunn_heatmap:
         models=as_json({model: TITLES[model] for model in REPLICATED}),
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures dunn_heatmap --dunn {input} --models {params.models:q}"
+            "figures dunn_heatmap --dunn {input} --models {params.models:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -139,12 +109,7 @@ rule paired_differences:
         paired="results/statistics/paired.tsv",
         equivalence="results/statistics/equivalence.tsv",
     output:
-        pdf=report(
-            "results/figures/paired_differences.pdf",
-            caption=caption("paired_differences"),
-            category="Figures",
-        ),
-        tsv="results/figures/paired_differences.tsv",
+        **drawn("paired_differences"),
     log:
         "results/logs/figures/paired_differences.log",
     conda:
@@ -153,10 +118,10 @@ rule paired_differences:
         models=as_json(TITLES),
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
+            "figures paired_differences --endpoints {input.endpoints} --paired {input.paired}"
             " --equivalence {input.equivalence} --models {params.models:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
@@ -168,12 +133,7 @@ rule published_vs_reproduced_figure:
         numbers="results/tables/published_vs_reproduced.tsv",
         published=PUBLISHED,
     output:
-        pdf=report(
-            "results/figures/published_vs_reproduced.pdf",
-            caption=caption("published_vs_reproduced_figure"),
-            category="Figures",
-        ),
-        tsv="results/figures/published_vs_reproduced.tsv",
+        **drawn("published_vs_reproduced", described_in="published_vs_reproduced_figure"),
     log:
         "results/logs/figures/published_vs_reproduced.log",
     conda:
@@ -182,10 +142,10 @@ rule published_vs_reproduced_figure:
         note=verbatim(NOTE),
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures published_vs_reproduced --numbers {input.numbers}"
+            "figures published_vs_reproduced --numbers {input.numbers}"
             " --title-note={params.note:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
@@ -196,12 +156,7 @@ rule rater_agreement_figure:
     input:
         "results/metrics/second-reading.tsv",
     output:
-        pdf=report(
-            "results/figures/rater_agreement.pdf",
-            caption=caption("rater_agreement"),
-            category="Figures",
-        ),
-        tsv="results/figures/rater_agreement.tsv",
+        **drawn("rater_agreement"),
     log:
         "results/logs/figures/rater_agreement.log",
     conda:
@@ -209,10 +164,10 @@ rule rater_agreement_figure:
     params:
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures rater_agreement --metrics {input}"
+            "figures rater_agreement --metrics {input}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -227,12 +182,7 @@ rule training_curves:
             for folder in folders
         ],
     output:
-        pdf=report(
-            "results/figures/training_curves/{model}.pdf",
-            caption=caption("training_curves"),
-            category="Training",
-        ),
-        tsv="results/figures/training_curves/{model}.tsv",
+        **drawn("training_curves/{model}", category="Training"),
     log:
         "results/logs/figures/training_curves/{model}.log",
     wildcard_constraints:
@@ -243,10 +193,10 @@ rule training_curves:
         model=lambda wildcards: TITLES[wildcards.model],
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures training_curves --train-records {input}"
+            "figures training_curves --train-records {input}"
             " --model-title={params.model:q}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
@@ -259,12 +209,7 @@ rule best_cases:
         metrics=expand("results/metrics/{model}.tsv", model=SHOWN_MODELS),
         manifests=[path for model in SHOWN_MODELS for path in manifests_of(model)],
     output:
-        pdf=report(
-            "results/figures/best_cases.pdf",
-            caption=caption("best_cases"),
-            category="Figures",
-        ),
-        tsv="results/figures/best_cases.tsv",
+        **drawn("best_cases"),
     log:
         "results/logs/figures/best_cases.log",
     conda:
@@ -277,10 +222,10 @@ rule best_cases:
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
         figure=lambda wildcards, output: Path(output.pdf).stem,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures {params.figure} --metrics {input.metrics}"
+            "figures {params.figure} --metrics {input.metrics}"
             " --predictions {input.manifests} --data results/data --select-by {params.select_by}"
             " --show {params.show:q} --n {params.n} --rank-by {params.rank_by}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
@@ -289,12 +234,7 @@ rule best_cases:
 
 use rule best_cases as worst_cases with:
     output:
-        pdf=report(
-            "results/figures/worst_cases.pdf",
-            caption=caption("worst_cases"),
-            category="Figures",
-        ),
-        tsv="results/figures/worst_cases.tsv",
+        **drawn("worst_cases"),
     log:
         "results/logs/figures/worst_cases.log",
 
@@ -305,12 +245,7 @@ rule flow:
         flow="results/cohort/flow.tsv",
         split="results/cohort/split.tsv",
     output:
-        pdf=report(
-            "results/figures/flow.pdf",
-            caption=caption("flow"),
-            category="Figures",
-        ),
-        tsv="results/figures/flow.tsv",
+        **drawn("flow"),
     log:
         "results/logs/figures/flow.log",
     conda:
@@ -318,10 +253,10 @@ rule flow:
     params:
         study=verbatim(STUDY_TITLE),
         width=WIDTH_MM,
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures flow --flow {input.flow} --split {input.split}"
+            "figures flow --flow {input.flow} --split {input.split}"
             " --study-title={params.study:q} --width-mm {params.width} --out {output.pdf}"
         )
 
@@ -332,22 +267,17 @@ rule ingest_qc:
         cohort="results/cohort/cohort.tsv",
         scans=SCAN_RECORDS,
     output:
-        pdf=report(
-            "results/figures/ingest_qc.pdf",
-            caption=caption("ingest_qc"),
-            category="Figures",
-        ),
-        tsv="results/figures/ingest_qc.tsv",
+        **drawn("ingest_qc"),
     log:
         "results/logs/figures/ingest_qc.log",
     conda:
         "../envs/headct.yaml"
     params:
         study=verbatim(STUDY_TITLE),
-        code=code("figures.__main__"),
+        code=code("figures"),
     shell:
         recorded(
-            "headct.figures ingest_qc --cohort {input.cohort} --data results/data"
+            "figures ingest_qc --cohort {input.cohort} --data results/data"
             " --study-title={params.study:q} --out {output.pdf}"
         )
 

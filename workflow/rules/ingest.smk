@@ -38,7 +38,7 @@ rule ingest:
         code=code("ingest"),
     shell:
         recorded(
-            "headct.ingest --sheet={params.sheet:q} --shards {params.shards}"
+            "ingest --sheet={params.sheet:q} --shards {params.shards}"
             " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
             " --data results/data --revision {params.revision} --manifest {output}",
             once=False,

@@ -1,6 +1,6 @@
 # Consumes: split.tsv (which carries the digests of every volume). Produces: results/models/ (one
 # folder per model, seed and fold) and results/predictions/ (label maps and their manifests).
-# All frameworks share these rules; what differs is in headct.training.* and headct.inference.*.
+# All frameworks share these rules; what differs is in headct.frameworks.
 
 
 rule prepare:
@@ -23,12 +23,11 @@ rule prepare:
         ),
         work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
-            "training.preparation",
-            f"training.{REPRESENTATIONS[wildcards.representation]['framework']}",
+            "prepare", f"{REPRESENTATIONS[wildcards.representation]['framework']}.training"
         ),
     shell:
         recorded(
-            "headct.training.preparation --settings {params.settings:q}"
+            "prepare --settings {params.settings:q}"
             " --split {input.split} --data results/data --threads {threads} --work={params.work:q}"
             " --out {output}"
         )
@@ -63,12 +62,10 @@ rule train:
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
         work=verbatim(config["work_dir"]),
-        code=lambda wildcards: code(
-            "training.__main__", f"training.{framework_of(wildcards.model)}"
-        ),
+        code=lambda wildcards: code("train", f"{framework_of(wildcards.model)}.training"),
     shell:
         recorded(
-            "headct.training --model {wildcards.model} --settings {params.settings:q}"
+            "train --model {wildcards.model} --settings {params.settings:q}"
             " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"
@@ -107,12 +104,12 @@ rule predict:
         device=config["device"],
         work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
-            "inference.__main__",
-            *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
+            "predict",
+            *(f"{framework_of(member)}.inference" for member in members_of(wildcards.model)),
         ),
     shell:
         recorded(
-            "headct.inference --model {wildcards.model} {params.members} --settings {params.settings:q}"
+            "predict --model {wildcards.model} {params.members} --settings {params.settings:q}"
             " --split {input.split} --data results/data --device {params.device} --threads {threads}"
             " --work={params.work:q} --revision {params.revision} --manifest {output}"
         )
@@ -142,6 +139,6 @@ use rule predict as predict_out_of_fold with:
         device=config["device"],
         work=verbatim(config["work_dir"]),
         code=lambda wildcards: code(
-            "inference.__main__",
-            *(f"inference.{framework_of(member)}" for member in members_of(wildcards.model)),
+            "predict",
+            *(f"{framework_of(member)}.inference" for member in members_of(wildcards.model)),
         ),

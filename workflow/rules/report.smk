@@ -40,10 +40,10 @@ rule checklists:
         "../envs/headct.yaml"
     params:
         settings=verbatim(REPORTED),
-        code=code("report.__main__"),
+        code=code("report"),
     shell:
         recorded(
-            "headct.report checklists --results results --checklists {input.checklists:q}"
+            "report checklists --results results --checklists {input.checklists:q}"
             " --out {output}",
             once=False,
         )
@@ -69,10 +69,10 @@ rule model_cards:
         "../envs/headct.yaml"
     params:
         settings=verbatim(REPORTED),
-        code=code("report.__main__"),
+        code=code("report"),
     shell:
         recorded(
-            "headct.report model_cards --results results --out results/report/models",
+            "report model_cards --results results --out results/report/models",
             once=False,
         )
 
@@ -89,9 +89,9 @@ rule methods:
         "../envs/headct.yaml"
     params:
         settings=verbatim(REPORTED),
-        code=code("report.__main__"),
+        code=code("report"),
     shell:
-        recorded("headct.report methods --results results --out {output}", once=False)
+        recorded("report methods --results results --out {output}", once=False)
 
 
 rule reports:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 FOLDER = os.environ.get("HEADCT_TEST_HOLDS", "")
 
-if FOLDER and "headct.training" in sys.orig_argv:
-    from headct.training import checkpoints, stopping
+if FOLDER and {"train", "--model"} <= set(sys.orig_argv):
+    from headct.engine import checkpoints, stopping
 
     MODEL = sys.orig_argv[sys.orig_argv.index("--model") + 1]
     HOLD, WAITING = (Path(FOLDER) / folder / MODEL for folder in ("wanted", "waiting"))

@@ -1,1 +1,1 @@
-"""Predict label maps: a driver common to all frameworks, and one adapter module per framework."""
+"""From networks to label maps, whatever the framework: test scans, held-out folds, new scans."""

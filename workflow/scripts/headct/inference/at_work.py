@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from headct.artefacts import read_json, write_json
-from headct.problems import Stopped
+from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.problems import Stopped
 
 NOTE = "at_work.json"
 AT_WORK, PASSED_OVER = "at_work", "passed_over"

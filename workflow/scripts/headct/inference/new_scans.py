@@ -1,4 +1,4 @@
-"""Predict scans that are not of the trial: ``python -m headct.inference.new_scans --help``.
+"""Predict scans that are not of the trial: ``python -m headct new-scans --help``.
 
 Each path is a NIfTI file, a folder of NIfTI files, a folder of one scan's DICOM files, or a folder
 of such folders. DICOM is read as ingest reads it, with its checks. Label maps lie on the grid of what
@@ -26,20 +26,23 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from headct import command, ingest, masks, nifti, nifti_geometry, shards
-from headct.artefacts import read_tsv, sha256_of, write_tsv
-from headct.configuration import SettingsByModel, settings_block, settings_by_model
-from headct.dicom import Ineligible, read_folder, to_int16
-from headct.geometry import volume_ml
-from headct.inference.__main__ import add_common_arguments, write_labels
+from headct.cohort import conversion, ingest, shards
+from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem, gathered
+from headct.engine.machine import require_device
+from headct.imaging import masks, nifti, nifti_geometry, plausibility
+from headct.imaging.dicom import Ineligible, read_folder, to_int16
+from headct.imaging.fitness import SeriesRules
+from headct.imaging.geometry import volume_ml
+from headct.imaging.scan_selection import choose
+from headct.imaging.series import group
 from headct.inference.at_work import NOTE, AtWork
-from headct.inference.kept import Records, averaged, trained_records
-from headct.labels import LABELS
-from headct.problems import BadInput, Problem, gathered
-from headct.series import SeriesRules, choose, group
-from headct.training.machine import require_device
+from headct.inference.predict import add_common_arguments, write_labels
+from headct.inference.prediction_cache import Records, averaged, trained_records
+from headct.settings.configuration import SettingsByModel, settings_block, settings_by_model
 
-logger = logging.getLogger("headct.inference")
+logger = logging.getLogger(__name__)
 
 TABLE = "predictions.tsv"
 SUFFIXES = (".nii.gz", ".nii")
@@ -114,17 +117,17 @@ class NewScan:
 
     def _read_dicom(self) -> sitk.Image:
         """What ingest would have converted, with slice weights from the slices' positions."""
-        scan = ingest.Scan(
+        scan = conversion.Scan(
             self.name, self.source, {}, {}, patient_id_is_pseudonym=self.patient_id_is_pseudonym
         )
         try:
             folder = read_folder(scan.folder, scan.scan_id)
-            if not self.is_numbered and (refused := ingest.refusals(scan, folder)):
+            if not self.is_numbered and (refused := conversion.refusals(scan, folder)):
                 self.name = unnamed(self.number)  # the name identifies the patient: nothing may repeat it
                 raise BadInput([*refused, Problem(self.name, "or name the outputs by '--names numbers'")])
             chosen = choose(group(folder.instances), self.rules, scan.scan_id)
-            record = ingest.Record(scan.scan_id)
-            hu = ingest.convert(chosen, self.rules, record)
+            record = conversion.Record(scan.scan_id)
+            hu = conversion.convert(chosen, self.rules, record)
         except Ineligible as error:
             raise BadInput([Problem(self.name, str(error))]) from None
         grid = chosen.geometry
@@ -154,7 +157,7 @@ class NewScan:
                 "-1000 HU"
             )
         hu = np.ascontiguousarray(placed.to_lps(to_int16(values)))
-        doubts = sorted(ingest.doubts_about_hu(hu))
+        doubts = sorted(plausibility.doubts_about_hu(hu))
         if doubts:  # as for DICOM without rescale attributes: nothing else says that these are HU
             raise self._refused(
                 "skull-stripped: no air around the head and no bone; the networks know whole heads"
@@ -191,12 +194,12 @@ def is_skull_stripped(hu: NDArray[np.int16]) -> bool:
     """Whether a volume shows a brain, one value around it, and neither bone nor values cut off at a limit."""
     values, counts = np.unique(hu, return_counts=True)
     fill = values[counts.argmax()]
-    brain = (hu >= ingest.BRAIN_HU[0]) & (hu <= ingest.BRAIN_HU[1]) & (hu != fill)
+    brain = (hu >= plausibility.BRAIN_HU[0]) & (hu <= plausibility.BRAIN_HU[1]) & (hu != fill)
     few = BONE_SHARE * hu.size
     return bool(
-        np.mean(brain) >= ingest.BRAIN_SHARE
+        np.mean(brain) >= plausibility.BRAIN_SHARE
         and counts.max() > FILL_SHARE * hu.size
-        and counts[values > ingest.HEAD_HU[1]].sum() < few
+        and counts[values > plausibility.HEAD_HU[1]].sum() < few
         and counts[-1] < few
     )
 
@@ -405,7 +408,7 @@ def read_table(path: Path) -> list[dict[Any, Any]]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="headct.inference.new_scans", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     add_common_arguments(parser)
     parser.add_argument(
         "--scans", required=True, nargs="+", type=Path, metavar="PATH", help="what to predict"
@@ -475,7 +478,3 @@ def main(args: argparse.Namespace) -> None:
         logger.warning("%d of %d scans were not predicted: %s", len(reasons), len(scans), args.out / TABLE)
     if scans and len(reasons) == len(scans):
         raise RuntimeError(f"no scan could be predicted; the first: {reasons[0]}")
-
-
-if __name__ == "__main__":
-    command.run(main, arguments())

@@ -23,11 +23,11 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from headct.artefacts import NO_ROOM
-from headct.configuration import SettingsByModel, inference_settings
-from headct.inference.kept import trained_record
-from headct.inference.predictor import Predictor
-from headct.problems import BadInput
+from headct.contracts.artefacts import NO_ROOM
+from headct.contracts.problems import BadInput
+from headct.frameworks.predictor import Predictor
+from headct.inference.prediction_cache import trained_record
+from headct.settings.configuration import SettingsByModel, inference_settings
 
 logger = logging.getLogger("headct.inference")
 
@@ -157,7 +157,7 @@ def load_one(folder: Path, device: str, settings: SettingsByModel) -> Predictor:
         BadInput: it is none, or the weights are not those that were recorded.
     """
     record = trained_record(folder)
-    adapter = importlib.import_module(f"headct.inference.{record['framework']}")
+    adapter = importlib.import_module(f"headct.frameworks.{record['framework']}.inference")
     predictor: Predictor = adapter.load(folder, device, inference_settings(record, settings))
     return predictor
 

@@ -1,6 +1,6 @@
 """Measures of every predicted scan and lesion, one implementation for all models: docs/measures.md.
 
-This module says what the tables hold; ``python -m headct.metrics`` writes them.
+This module says what the tables hold; ``python -m headct measure`` writes them.
 """
 
 TOTAL_HAEMORRHAGE = "ICH+IVH"

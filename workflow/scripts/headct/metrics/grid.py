@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.geometry import MM3_PER_ML
+from headct.imaging.geometry import MM3_PER_ML
 
 Box = tuple[slice, slice, slice]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.labels import LABELS, N_CLASSES
+from headct.contracts.labels import LABELS, N_CLASSES
 from headct.metrics.grid import Grid
 
 Measures = dict[str, float | int | str]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct.artefacts import read_tsv, sha256_of
-from headct.labels import LABELS, N_CLASSES
-from headct.problems import BadInput, Problem
+from headct.contracts.artefacts import read_tsv, sha256_of
+from headct.contracts.labels import LABELS, N_CLASSES
+from headct.contracts.problems import BadInput, Problem
 
 GRID_TOLERANCE_MM = 1e-3
 

@@ -1,4 +1,4 @@
-"""The tolerance of the surface Dice, as raters differ: ``python -m headct.metrics.tolerance --help``.
+"""The tolerance of the surface Dice, as raters differ: ``python -m headct tolerance --help``.
 
 ``results/statistics/surface_tolerance.tsv`` has a row per label of the metrics tables:
 
@@ -19,23 +19,22 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headct import command
-from headct.artefacts import read_tsv, write_tsv
-from headct.configuration import settings_block
-from headct.metrics import __main__ as metrics
-from headct.references import ANOTHER_RATER, SECOND_READING
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.references import ANOTHER_RATER, SECOND_READING
+from headct.metrics import measure as metrics
+from headct.settings.configuration import settings_block
 
 if TYPE_CHECKING:
     import pandas as pd
 
-logger = logging.getLogger("headct.metrics.tolerance")
+logger = logging.getLogger(__name__)
 
 MINIMUM_SCANS = 10
 RATERS, DEFAULT = "raters", "default"
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="headct.metrics.tolerance", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
@@ -70,7 +69,3 @@ def tolerance_table(readings: pd.DataFrame, default_mm: float) -> pd.DataFrame:
         source = RATERS if enough else DEFAULT
         rows.append({"label": label, "tolerance_mm": tolerance, "n": len(distances), "source": source})
     return pd.DataFrame(rows)
-
-
-if __name__ == "__main__":
-    command.run(main, arguments())

@@ -1,4 +1,4 @@
-"""Run one job of the workflow: ``python -m headct.run.job --rule split … -- headct.split --cohort …``.
+"""Run one job of the workflow: ``python -m headct.run.job --rule split … -- headct.cohort.split --cohort …``.
 
 What follows ``--`` is the step, as it is run by hand: it knows nothing of jobs and their records. It runs in
 this very process, which then records what was imported, how long it took and how much memory it needed.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from headct import command
-from headct.audit import record
+from headct.provenance import record
+from headct.run import command
+from headct.run.cluster.requeue import requeue_if_warned
 
 logger = logging.getLogger("headct.run.job")
 
@@ -31,20 +31,19 @@ def run(job: record.Job) -> int:
 
 
 def _run_step(job: record.Job) -> int:
-    """Run the step of a job as ``python -m`` does; its exit status."""
-    sys.argv = [job.step, *job.words, "--log", str(job.log)]
+    """Run the step of a job; its exit status. A training that Slurm warned goes back to the queue."""
     try:
-        runpy.run_module(job.step, run_name="__main__", alter_sys=True)
+        status = command.run(job.step, [*job.words, "--log", str(job.log)])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    if status == command.STOPPED:
+        requeue_if_warned()
+    return status
 
 
 def parsed(words: Sequence[str]) -> record.Job:
     """The job that a command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m headct.run.job", usage="%(prog)s [options] -- STEP …", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(usage="%(prog)s [options] -- STEP …", allow_abbrev=False)
     parser.add_argument("--rule", required=True)
     parser.add_argument("--wildcards", default="", help="name=value,…")
     parser.add_argument("--inputs", nargs="*", type=Path, default=[])

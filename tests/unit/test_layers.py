@@ -1,0 +1,50 @@
+"""The layers of the package are the same wherever they are told: linter, kernel, documents, folders."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from headct.contracts.code import KERNEL
+from headct.contracts.repository import PACKAGE, REPOSITORY
+from headct.steps import STEPS
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+LAYERS = [
+    [name.strip().removeprefix("headct.") for name in layer.split("|")]
+    for layer in reversed(PROJECT["tool"]["importlinter"]["contracts"][0]["layers"])
+]
+"""From the lowest to the highest; packages of one layer don't import one another."""
+ALL = [package for layer in LAYERS for package in layer]
+
+
+def test_every_package_has_its_layer() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {*folders, "__main__"} == set(ALL)
+    assert len(ALL) == len(set(ALL))
+
+
+def test_the_kernel_is_what_stands_below_provenance() -> None:
+    assert set(KERNEL) == set(ALL[: ALL.index("provenance")])
+
+
+def test_the_documentation_draws_and_lists_them() -> None:
+    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page.split("The steps themselves")[0], re.MULTILINE)
+    packages = [package for package in ALL if package != "__main__"]
+    assert sorted(listed) == sorted(packages)
+    drawing = page.split("flowchart BT")[1].split("```")[0]
+    for line in re.findall(r"^ +(.+ --> .+)$", drawing, re.MULTILINE):
+        below, above = ([name.strip() for name in side.split("&")] for side in line.split("-->"))
+        numbers = [[layer_of(name) for name in side] for side in (below, above)]
+        assert max(numbers[0]) < min(numbers[1]), line
+    assert set(re.findall(r"\w+", drawing)) >= set(packages)
+
+
+def layer_of(package: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if package in layer)
+
+
+def test_every_step_is_a_module_that_is_there() -> None:
+    for name, step in STEPS.items():
+        assert (PACKAGE / (step.module.replace(".", "/") + ".py")).is_file(), name

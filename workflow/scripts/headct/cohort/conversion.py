@@ -1,0 +1,299 @@
+"""One scan, from its DICOM folder and masks to CT, label maps and scan.json, whatever becomes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headct.cohort import patients, shards
+from headct.contracts.artefacts import sha256_of, write_json
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.imaging import identifiers, masks, nifti
+from headct.imaging.dicom import (
+    HU_RANGE,
+    Folder,
+    Ineligible,
+    acquisition_facts,
+    has_rescale,
+    read_folder,
+    read_slice,
+    to_int16,
+)
+from headct.imaging.fitness import SeriesRules
+from headct.imaging.geometry import Geometry
+from headct.imaging.plausibility import (
+    blank_slice,
+    bleed_is_dense,
+    doubts_about_hu,
+    share_outside_head,
+    slice_without_air,
+)
+from headct.imaging.scan_selection import Chosen, choose, flags
+from headct.imaging.series import group
+
+IMAGE = "ct.nii.gz"
+
+RECORD = shards.RECORD
+
+LABEL_FILES = {
+    "mask": "labels.nii.gz",
+    "mask_intra": "labels_intra.nii.gz",
+    "mask_inter": "labels_inter.nii.gz",
+}
+"""Sample-sheet column of each mask and the file that it becomes."""
+
+
+DISPLAY_BITS = 8
+"""With so few bits, a CT holds a window for display, not its HU."""
+
+OUTSIDE_HEAD_SHARE = 0.05
+"""Share of labelled voxels in air or bone above which a mask is flagged."""
+
+MISPLACED_SHARE = 0.5
+"""Share of labelled voxels in air or bone above which a mask is not this scan's."""
+
+ABOVE_RANGE_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What sheet and config say of one scan.
+
+    Attributes:
+        masks: keyed by the sheet's column.
+        label_values: value in the masks of each class.
+        patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
+            is the trial's own.
+        sex: F, M, or None where the sheet says nothing; so for age_years.
+    """
+
+    scan_id: str
+    folder: Path
+    masks: Mapping[str, Path]
+    label_values: Mapping[str, int]
+    participant_id: str = ""
+    patient_id_is_pseudonym: bool = False
+    sex: str | None = None
+    age_years: float | None = None
+
+
+@dataclass
+class Record:
+    """What is known of the scan so far; becomes ``scan.json``."""
+
+    scan_id: str
+    definition: str = ""
+    status: str = "included"
+    reason: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    geometry: dict[str, Any] | None = None
+    acquisition: dict[str, Any] = field(default_factory=dict)
+    series: dict[str, Any] = field(default_factory=dict)
+    instances: list[dict[str, Any]] = field(default_factory=list)
+    other_files: list[str] = field(default_factory=list)
+    """SHA-256 of the files in the DICOM folder that were not converted, sorted."""
+
+    source: str = ""
+    pixels_sha256: str = ""
+    volumes_ml: dict[str, float] = field(default_factory=dict)
+    second_readings: dict[str, dict[str, float]] = field(default_factory=dict)
+    mask_sha256: dict[str, str] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> Record:
+    """Convert one scan into the folder ``out`` and return its record, which repeats the ``definition``.
+
+    Never raises for what the user handed over; files of an earlier run are removed.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (RECORD, IMAGE, *LABEL_FILES.values()):
+        (out / name).unlink(missing_ok=True)
+    record = Record(scan.scan_id, definition)
+    files = shards.source_files(scan.folder)
+    record.source = shards.listing_of(scan.folder, files)
+    record.mask_sha256 = shards.digests_of(scan.masks)
+    image: NDArray[np.int16] | None = None
+    labels: dict[str, NDArray[np.uint8]] = {}
+    converted: set[str] = set()
+    refused: list[Problem] = []
+    drawn = _read_masks(scan, record)
+    try:
+        folder = read_folder(scan.folder, scan.scan_id)
+        refused = refusals(scan, folder)
+        if not refused:
+            chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
+            image = convert(chosen, rules, record)
+            converted = {str(instance.path) for instance in chosen.instances}
+            record.flags = sorted({*record.flags, *differences_from_sheet(scan, chosen)})
+            labels = _place_masks(scan, drawn, chosen.geometry, image, record)
+    except BadInput as error:
+        record.problems = [*error.problems, *record.problems]
+    except Ineligible as error:
+        record.status, record.reason, record.problems = "excluded", str(error), []
+    record.problems = refused or record.problems
+    if record.problems:
+        record.status = "refused" if refused else "error"
+        record.reason = "; ".join(problem.message for problem in record.problems)
+    if record.status == "included" and image is not None:
+        record.pixels_sha256 = digest_of(image)
+        _write(image, labels, chosen.geometry, out, record)
+    others = shards.digests_of({file: file for file in files.keys() - converted})
+    record.other_files = sorted(set(others.values()))
+    write_json(asdict(record), out / RECORD)
+    return record
+
+
+def refusals(scan: Scan, folder: Folder) -> list[Problem]:
+    """Identifiers of the DICOM files that the scan's names contain."""
+    ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
+    values = identifiers.in_headers(instance.header for instance in folder.instances)
+    return identifiers.refusals(ids, values, scan.patient_id_is_pseudonym)
+
+
+def differences_from_sheet(scan: Scan, chosen: Chosen) -> set[str]:
+    """Flags where the headers' sex or age is not the sheet's."""
+    values = identifiers.in_headers(instance.header for instance in chosen.instances)
+    return patients.flags(values, scan.sex, scan.age_years)
+
+
+def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
+    """Whether the rater's mask lies on a grid; without a mask every grid will do."""
+
+    def fits(grid: Geometry) -> bool:
+        try:
+            return "mask" not in drawn or masks.on_grid(drawn["mask"], grid) is not None
+        except masks.Mismatch:
+            return False
+
+    return fits
+
+
+def convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.int16]:
+    """Pixels of the chosen series as HU, shape (slices, rows, columns), inferior to superior."""
+    grid = chosen.geometry
+    record.geometry = grid.as_json()
+    record.acquisition, withheld = acquisition_facts(chosen.instances[0])
+    record.series = {"chosen": chosen.series.describe(), "rejected": chosen.rejected}
+    columns, rows, slices = grid.size_xyz
+    image = np.empty(0, dtype=np.int16)
+    above = 0
+    for index, instance in enumerate(chosen.instances):
+        hounsfield, digest = read_slice(instance)
+        if not image.size:  # only now: a header may claim 65535 x 65535 pixels that the file does not have
+            image = np.empty((slices, rows, columns), dtype=np.int16)
+        above += int(np.count_nonzero(hounsfield > HU_RANGE[1]))
+        image[index] = grid.moves.apply(to_int16(hounsfield))
+        entry: dict[str, Any] = {"number": instance.number, "sha256": digest}
+        record.instances.append(entry if instance.frame is None else {**entry, "frame": instance.frame})
+    without = [instance.name for instance in chosen.instances if not has_rescale(instance)]
+    if without and len(without) < len(chosen.instances):
+        raise Ineligible(
+            f"pixel values are not HU: only some slices have rescale attributes, not {without[0]}"
+        )
+    raised = set(flags(chosen, rules))
+    raised |= {"acquisition_facts_withheld"} if withheld else set()
+    raised |= {"values_above_range"} if above > ABOVE_RANGE_SHARE * image.size else set()
+    doubts = doubts_about_hu(image)
+    if min(instance.whole("BitsStored") or 16 for instance in chosen.instances) <= DISPLAY_BITS:
+        doubts.add("windowed_for_display")
+    raised |= doubts
+    record.flags = sorted(raised)
+    names = [instance.name for instance in chosen.instances]
+    if (blank := blank_slice(image)) is not None:
+        raise Ineligible(f"truncated or damaged pixels: {names[blank]} is blank")
+    if (odd := slice_without_air(image)) is not None:
+        raise Ineligible(f"pixel values are not HU: unlike its neighbours, {names[odd]} has no air")
+    suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu", "values_above_range"}
+    if doubts and (suspects or doubts & {"no_tissue_like_brain", "windowed_for_display"}):
+        raise Ineligible(f"pixel values are not HU: {', '.join(sorted(doubts | suspects)).replace('_', ' ')}")
+    return image
+
+
+def digest_of(image: NDArray[np.int16]) -> str:
+    """SHA-256 of a volume's shape and HU: equal where two scans are, whatever their headers say."""
+    return hashlib.sha256(repr(image.shape).encode() + image.astype("<i2").tobytes()).hexdigest()
+
+
+def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:
+    """All masks by sheet column; problems go to the record, of all masks at once."""
+    drawn = {}
+    for key, path in scan.masks.items():
+        try:
+            drawn[key] = masks.read(path, scan.label_values, key)
+        except BadInput as error:
+            record.problems += error.problems
+    return drawn
+
+
+def _place_masks(
+    scan: Scan,
+    drawn: Mapping[str, masks.Mask],
+    grid: Geometry,
+    image: NDArray[np.int16],
+    record: Record,
+) -> dict[str, NDArray[np.uint8]]:
+    """The masks on the scan's grid; mismatches go to the record, doubts become flags."""
+    placed, doubts = {}, set()
+    for key, mask in drawn.items():
+        try:
+            labels = masks.on_grid(mask, grid)
+            outside = share_outside_head(labels, image)
+            if outside > MISPLACED_SHARE:
+                raise masks.Mismatch(f"{outside:.0%} of its voxels lie in air or bone")
+        except masks.Mismatch as error:
+            message = f"the mask does not fit the scan: {error}"
+            record.problems.append(Problem(str(scan.masks[key]), message, key=key))
+            continue
+        placed[key] = labels
+        doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
+        doubts |= {"mask_covers_part_of_plane"} if mask.size_xyz[:2] != grid.size_xyz[:2] else set()
+        doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
+        doubts |= set() if bleed_is_dense(labels, image) else {"bleed_not_dense"}
+    record.flags = sorted({*record.flags, *doubts})
+    record.problems += same_drawings(scan, placed)
+    return placed
+
+
+def same_drawings(scan: Scan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:
+    """Readings that are equal in every voxel: one drawing, handed in twice, which agrees with itself."""
+    return [
+        Problem(
+            str(scan.masks[second]),
+            f"the same drawing as {first}, voxel for voxel: a second reading is a drawing of its own",
+            key=second,
+        )
+        for first, second in combinations(placed, 2)
+        if placed[first].any() and np.array_equal(placed[first], placed[second])
+    ]
+
+
+def _write(
+    image: NDArray[np.int16],
+    labels: Mapping[str, NDArray[np.uint8]],
+    grid: Geometry,
+    out: Path,
+    record: Record,
+) -> None:
+    arrays: dict[str, NDArray[Any]] = {
+        IMAGE: image,
+        **{LABEL_FILES[key]: array for key, array in labels.items()},
+    }
+    for name, array in arrays.items():
+        nifti.write(masks.to_image(array, grid), out / name)
+        record.sha256[name] = sha256_of(out / name)
+    for key, array in labels.items():
+        volumes = {name: grid.volume_ml(array == value) for name, value in LABELS.items()}
+        if key == "mask":
+            record.volumes_ml = volumes
+        else:
+            record.second_readings[key.removeprefix("mask_")] = volumes

@@ -1,0 +1,367 @@
+"""The cohort: every scan of the sheet, included, excluded or in error, with its reason.
+
+``python -m headct cohort --help``. A broken scan is put aside and shown; the run ends here, before
+anything is trained, when too many scans are lost or an identifier of a patient was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from headct.cohort import patients
+from headct.contracts.artefacts import read_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem, as_table
+from headct.settings import sheet
+
+logger = logging.getLogger(__name__)
+
+FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
+NOT_INGESTED: dict[str, Any] = {
+    "status": "excluded",
+    "reason": sheet.NOT_BASELINE,
+    "problems": [],
+    "flags": [],
+    "geometry": None,
+    "acquisition": {},
+    "volumes_ml": {},
+    "pixels_sha256": "",
+    "sha256": {},
+}
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sheet", required=True, type=Path, help="sample sheet")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument(
+        "--max-excluded",
+        required=True,
+        type=float,
+        help="largest share of baseline scans that may be excluded or in error",
+    )
+    parser.add_argument(
+        "--age-cap-years", required=True, type=float, help="ages above are written as this age"
+    )
+    parser.add_argument(
+        "--trust-sheet", action="store_true", help="let scans pass whose headers contradict the sheet's sex"
+    )
+    parser.add_argument(
+        "--different-patients",
+        type=json.loads,
+        default=[],
+        metavar="JSON",
+        help="participant_ids known to be of different people though their DICOM headers name one patient",
+    )
+    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv to write")
+    parser.add_argument("--flow", required=True, type=Path, help="flow.tsv to write")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    rows = sheet.load(args.sheet)
+    ingested = {row["scan_id"] for row in sheet.baseline(rows)}
+    records = [
+        read_json(args.data / row["scan_id"] / "scan.json") if row["scan_id"] in ingested else NOT_INGESTED
+        for row in rows
+    ]
+    records = with_same_pixels_resolved(rows, records, str(args.sheet))
+    records = with_same_patients_resolved(rows, records, str(args.sheet), args.different_patients)
+    if not args.trust_sheet:
+        records = with_other_sex_in_error(rows, records, str(args.sheet))
+    cohort = pd.DataFrame(
+        [cohort_row(row, record, args.age_cap_years) for row, record in zip(rows, records, strict=True)]
+    )
+    flow = flow_of(cohort)
+    errors = problems_of(rows, records, args.sheet, "error")
+    if errors:
+        put_aside = int((cohort["status"] == "error").sum())
+        logger.warning("%d scans have errors and are put aside:\n%s", put_aside, as_table(errors))
+    obstacles = [
+        *problems_of(rows, records, args.sheet, "refused"),
+        *too_many_lost(rows, records, args.sheet, args.max_excluded),
+    ]
+    if obstacles:
+        raise BadInput(obstacles)
+    if not (cohort["status"] == "included").any():
+        raise BadInput([Problem(str(args.sheet), f"no scan is eligible: {reasons_in_words(flow)}")])
+    if unseen := classes_without_voxel(records):
+        raise BadInput(unseen)
+    write_tsv(cohort, args.cohort)
+    write_tsv(flow, args.flow)
+    for step in flow.itertuples():
+        logger.info("cohort  %-9s %4d scans  %s", step.status, step.scans, step.reason)
+    for flag, scans in flag_counts(records):
+        logger.info("cohort  flag      %4d scans  %s", scans, flag)
+
+
+def with_same_pixels_resolved(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+) -> list[dict[str, Any]]:
+    """The records, those of scans whose pixels stand under several ids excluded or in error.
+
+    Of one participant's scans the first by id is kept. Scans of several participants are all in
+    error: at most one of them can be right, and nothing here says which.
+    """
+    resolved = list(records)
+    same = defaultdict(list)
+    for index, record in enumerate(records):
+        if record["status"] == "included":
+            same[record["pixels_sha256"]].append(index)
+    for indices in same.values():
+        indices.sort(key=lambda index: rows[index]["scan_id"])
+        if len({rows[index]["participant_id"] for index in indices}) > 1:
+            for index in indices:
+                others = [other for other in indices if other != index]
+                resolved[index] = _whose_pixels(rows, records, index, others, file)
+        else:
+            for index in indices[1:]:
+                reason = f"same pixels as another scan: {rows[indices[0]]['scan_id']}"
+                resolved[index] = records[index] | {"status": "excluded", "reason": reason}
+    return resolved
+
+
+def _whose_pixels(
+    rows: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    index: int,
+    others: Sequence[int],
+    file: str,
+) -> dict[str, Any]:
+    reason = f"same pixels as a scan of another participant: {_named(rows, others)}"
+    return _in_error(rows, records, index, file, "dicom", reason, "whose are they?")
+
+
+def with_same_patients_resolved(
+    rows: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    file: str,
+    different: Collection[str],
+) -> list[dict[str, Any]]:
+    """The records, included scans in error whose DICOM headers name a patient of another participant, too.
+
+    Where both participants are among those known to be ``different``, that is a flag. The headers are read
+    again, since nothing that tells a patient may be kept (:mod:`headct.cohort.patients`).
+    """
+    resolved = list(records)
+    patient_of: dict[int, patients.Patient] = {}
+    for index, record in enumerate(records):
+        if record["status"] != "included":
+            continue
+        digests = {instance["sha256"] for instance in record["instances"]}
+        number = record["series"]["chosen"]["series_number"]
+        values = patients.header_of_converted(Path(rows[index]["dicom"]), digests, number)
+        if values is None:
+            reason = "its DICOM files are not those that were converted"
+            resolved[index] = _in_error(rows, records, index, file, "dicom", reason, "run again")
+        else:
+            patient_of[index] = patients.patient_in(values)
+    indices = list(patient_of)
+    shared = patients.under_several_participants(
+        list(patient_of.values()),
+        [rows[index]["participant_id"] for index in indices],
+        [rows[index]["site"] for index in indices],
+    )
+    for position, others in shared.items():
+        index = indices[position]
+        known = rows[index]["participant_id"] in different
+        doubtful = [
+            other
+            for other in sorted(others)
+            if not (known and rows[indices[other]]["participant_id"] in different)
+        ]
+        if not doubtful:
+            flags = sorted({*records[index]["flags"], patients.SHARED_PATIENT})
+            resolved[index] = records[index] | {"flags": flags}
+            continue
+        words = " and ".join(sorted({others[other] for other in doubtful}))
+        named = _named(rows, [indices[other] for other in doubtful])
+        reason = f"same patient as another participant: the DICOM headers share {words} with {named}"
+        advice = (
+            "give both rows one participant_id, or mend their folders; where they are known to be different "
+            "people (twins, say), name both participants in ingest.different_patients"
+        )
+        resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice)
+    told = sum(patient != patients.Patient() for patient in patient_of.values())
+    logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))
+    return resolved
+
+
+def with_other_sex_in_error(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+) -> list[dict[str, Any]]:
+    """The records, included scans in error whose DICOM headers contradict the sheet's sex."""
+    reason = "the DICOM headers contradict the sheet's sex"
+    advice = (
+        "is it another patient's scan? Mend the row or the folder; where the sheet is known to be right, set "
+        "ingest.trust_sheet"
+    )
+    return [
+        _in_error(rows, records, index, file, "sex", reason, advice)
+        if record["status"] == "included" and patients.OTHER_SEX in record["flags"]
+        else record
+        for index, record in enumerate(records)
+    ]
+
+
+def _named(rows: Sequence[dict[str, Any]], indices: Sequence[int]) -> str:
+    """Scans with their rows in the sheet, for messages."""
+    return ", ".join(f"{rows[index]['scan_id']} (row {rows[index]['row']})" for index in indices)
+
+
+def _in_error(
+    rows: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    index: int,
+    file: str,
+    column: str,
+    reason: str,
+    advice: str,
+) -> dict[str, Any]:
+    """A scan's record as one in error, for what a column of its row in the sheet says."""
+    row = rows[index]
+    problem = Problem(file, f"{reason}; {advice}", str(row["row"]), column, str(row[column]))
+    return records[index] | {"status": "error", "reason": reason, "problems": [asdict(problem)]}
+
+
+def cohort_row(row: dict[str, Any], record: dict[str, Any], age_cap_years: float) -> dict[str, Any]:
+    """One line of ``cohort.tsv``; geometry and volumes only where ingest got that far."""
+    geometry, acquisition = record["geometry"] or {}, record["acquisition"]
+    spacing = geometry.get("spacing_mm_xyz", [None] * 3)
+    digests, volumes = record["sha256"], record["volumes_ml"]
+    return {
+        **{name: row[name] for name in FROM_SHEET},
+        "age": None if row["age"] is None else min(row["age"], age_cap_years),
+        "status": record["status"],
+        "reason": record["reason"],
+        "flags": ",".join(record["flags"]),
+        "n_slices": geometry.get("size_xyz", [None] * 3)[2],
+        **{f"spacing_{axis}_mm": value for axis, value in zip("xyz", spacing, strict=True)},
+        "tilt_deg": geometry.get("tilt_deg"),
+        "manufacturer": acquisition.get("manufacturer"),
+        "kernel": acquisition.get("kernel"),
+        **{f"{label}_ml": volumes.get(label) for label in LABELS},
+        "pixels_sha256": record["pixels_sha256"] or None,
+        **{
+            f"{name}_sha256": digests.get(f"{name}.nii.gz")
+            for name in ("ct", "labels", "labels_intra", "labels_inter")
+        },
+    }
+
+
+def problems_of(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], path: Path, status: str
+) -> list[Problem]:
+    """Faults of all scans of one status, each with the scan's row in the sheet.
+
+    Of a refused scan only the row and the column are told, since its id is, or holds, an identifier.
+    """
+    problems = []
+    for row, record in zip(rows, records, strict=True):
+        if record["status"] != status:
+            continue
+        for content in record["problems"]:
+            problem = Problem(**content)
+            if status == "refused":
+                problem = Problem(str(path), problem.message, str(row["row"]), problem.key)
+            elif problem.file != str(path):
+                problem = replace(problem, row=f"{row['row']} of {path.name}")
+            problems.append(problem)
+    return problems
+
+
+def too_many_lost(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], path: Path, max_excluded: float
+) -> list[Problem]:
+    """Empty while at most the share ``max_excluded`` of baseline scans is lost; else the counts per reason
+    and each lost scan.
+    """
+    scans = {row["scan_id"] for row in sheet.baseline(list(rows))}
+    lost = [
+        (row, record)
+        for row, record in zip(rows, records, strict=True)
+        if row["scan_id"] in scans and record["status"] in ("excluded", "error")
+    ]
+    if len(lost) <= max_excluded * len(scans):
+        return []
+    counts = Counter(category(record["reason"]) for _, record in lost).most_common()
+    message = (
+        f"{len(lost)} of {len(scans)} baseline scans ({len(lost) / len(scans):.1%}) are lost, too many: "
+        + "; ".join(f"{reason} ({count})" for reason, count in counts)
+    )
+    return [
+        Problem(str(path), message, "", "cohort.max_excluded", f"{max_excluded:g}"),
+        *(
+            Problem(
+                str(path),
+                f"{record['status']}: {record['reason']}",
+                str(row["row"]),
+                "scan_id",
+                row["scan_id"],
+            )
+            for row, record in lost
+        ),
+    ]
+
+
+def classes_without_voxel(records: Sequence[dict[str, Any]]) -> list[Problem]:
+    """A class that no included scan's mask has can be neither learnt nor measured: every model would have a
+    Dice of 1 for it, by convention.
+    """
+    included = [record for record in records if record["status"] == "included"]
+    return [
+        Problem(
+            "config",
+            f"no voxel of {label} in the masks of all {len(included)} included scans: it can neither be "
+            "learnt nor measured. Has it another value in the masks?",
+            key=f"labels.{label}",
+        )
+        for label in LABELS
+        if not any(record["volumes_ml"].get(label) for record in included)
+    ]
+
+
+def category(reason: str) -> str:
+    """A reason without the measurement in its scan, which follows the first colon."""
+    return reason.split(": ")[0]
+
+
+def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Counts of scans and participants: in the sheet, excluded and in error per category, included."""
+
+    def step(status: str, reason: str, rows: pd.DataFrame) -> dict[str, Any]:
+        return {
+            "status": status,
+            "reason": reason,
+            "scans": len(rows),
+            "participants": rows["participant_id"].nunique(),
+        }
+
+    put_aside = [
+        step(status, str(reason), rows)
+        for status in ("excluded", "error")
+        for reason, rows in cohort[cohort["status"] == status].groupby(cohort["reason"].map(category))
+    ]
+    included = step("included", "", cohort[cohort["status"] == "included"])
+    return pd.DataFrame([step("in sheet", "", cohort), *put_aside, included])
+
+
+def reasons_in_words(flow: pd.DataFrame) -> str:
+    """The reasons of a flow with their counts of scans."""
+    steps = flow[flow["reason"] != ""]
+    return "; ".join(f"{step.reason} ({step.scans})" for step in steps.itertuples())
+
+
+def flag_counts(records: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """How many included scans carry each flag, by name."""
+    included = (record for record in records if record["status"] == "included")
+    return sorted(Counter(flag for record in included for flag in record["flags"]).items())

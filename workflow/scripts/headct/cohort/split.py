@@ -1,0 +1,311 @@
+"""Training and test set, and folds within the training set: ``python -m headct split --help``.
+
+Participants, not scans, are drawn, so nobody stands on both sides. Who has a set and a fold in the
+former ``split.tsv`` keeps them while the settings are the same; a change of settings is a new draw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.problems import BadInput, Problem
+from headct.settings.configuration import settings_block
+
+logger = logging.getLogger(__name__)
+
+SETS = ("train", "test")
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
+    parser.add_argument("--settings", required=True, help="JSON: the config's 'split'")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="split.tsv to write; what it holds already is kept"
+    )
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    cohort = read_tsv(args.cohort)
+    included = cohort[cohort["status"] == "included"]
+    settings = settings_block(args.settings, "split")
+    former = read_tsv(args.out) if args.out.is_file() else None
+    path = settings["file"]
+    given = None if path is None else given_split(Path(path), cohort, settings["folds"])
+    split = split_scans(included, settings, former, given, str(args.cohort))
+    check_lesions(split, included, str(path or args.cohort))
+    if former is not None:
+        log_changes(former, split)
+    write_tsv(split, args.out)
+    counts = split["set"].value_counts()
+    logger.info("split  %d scans to train on, %d to test on", counts["train"], counts["test"])
+
+
+def split_scans(
+    scans: pd.DataFrame,
+    settings: dict[str, Any],
+    former: pd.DataFrame | None = None,
+    given: pd.DataFrame | None = None,
+    file: str = "cohort.tsv",
+) -> pd.DataFrame:
+    """Divide included scans into a test set and a training set with folds.
+
+    The test set holds ceil(``test_fraction`` × participants) participants, shared out over the
+    strata by largest remainder; a participant's stratum is that of the first scan, on the day of
+    the draw. Participants of ``former``, an earlier result of this function, keep their set and fold
+    if it was drawn by the same settings. ``given`` (see :func:`given_split`) replaces the draw.
+
+    Raises:
+        BadInput: too few participants for a test set or for the folds.
+    """
+    drawn_by = settings_in_words(settings)
+    strata = stratum_of_participants(scans, settings)
+    known = pd.DataFrame(index=strata.index, columns=["stratum", "set", "fold"], dtype=object)
+    if former is not None and set(former.get("drawn_by", [])) == {drawn_by}:
+        known = former.drop_duplicates("participant_id").set_index("participant_id").reindex(strata.index)
+    if given is not None:
+        chosen = given.set_index("participant_id").reindex(strata.index)
+        known = known.assign(set=chosen["set"], fold=chosen.get("fold", known["fold"]))
+    strata = known["stratum"].fillna(strata)
+    shuffled = strata.iloc[np.random.default_rng(settings["seed"]).permutation(len(strata))]
+    in_set = draw_sets(shuffled, known["set"], settings["test_fraction"])
+    shuffled_train = shuffled[in_set[shuffled.index] == "train"]
+    fold = draw_folds(shuffled_train, known["fold"], settings["folds"])
+    check_sizes(in_set, fold, settings, file)
+    participant = scans["participant_id"]
+    return pd.DataFrame(
+        {
+            "scan_id": scans["scan_id"],
+            "participant_id": participant,
+            "stratum": participant.map(strata),
+            "set": participant.map(in_set),
+            "fold": participant.map(fold).astype("Int64"),
+            "drawn_by": drawn_by,
+            "ct_sha256": scans["ct_sha256"],
+            "labels_sha256": scans["labels_sha256"],
+        }
+    ).reset_index(drop=True)
+
+
+def settings_in_words(settings: dict[str, Any]) -> str:
+    """The settings that decide a draw, and no others; where these words change, all is drawn anew."""
+    folds = f"{settings['folds']} folds, seed {settings['seed']}"
+    if settings["file"] is not None:
+        return f"file {settings['file']}; {folds}"
+    by = {
+        "ivh": "IVH",
+        "ich_volume": f"{settings['ich_volume_groups']} groups of ICH volume",
+        "site": f"sites of {settings['minimum_site_size']} participants or more",
+    }
+    strata = " and ".join(by[name] for name in settings["stratify_by"]) or "nothing"
+    return f"test fraction {settings['test_fraction']:g}, by {strata}; {folds}"
+
+
+def stratum_of_participants(scans: pd.DataFrame, settings: dict[str, Any]) -> pd.Series:
+    """The stratum of each participant, in words; the index is sorted, whatever the sheet's order."""
+    first = scans.sort_values("scan_id").drop_duplicates("participant_id")
+    first = first.set_index("participant_id").sort_index()
+    groups = settings["ich_volume_groups"]
+    size = np.ceil(first["ICH_ml"].rank(method="first") / len(first) * groups).astype(int)
+    site = first["site"].astype(str)
+    large = site.map(site.value_counts()) >= settings["minimum_site_size"]
+    described = {
+        "ivh": np.where(first["IVH_ml"] > 0, "IVH", "no IVH"),
+        "ich_volume": "ICH volume group " + size.astype(str) + f"/{groups}",
+        "site": np.where(large, "site " + site, "small sites"),
+    }
+    stratum = pd.Series([""] * len(first), index=first.index)
+    for name in settings["stratify_by"]:
+        stratum = stratum + np.where(stratum == "", "", ", ") + described[name]
+    return stratum.replace("", "all")
+
+
+def draw_sets(shuffled: pd.Series, known: pd.Series, test_fraction: float) -> pd.Series:
+    """The set of each participant: the known one; the others fill up the test set.
+
+    ``shuffled`` holds the stratum of each participant in random order.
+    """
+    new = shuffled[known[shuffled.index].isna()]
+    n_test = math.ceil(round(test_fraction * len(shuffled), 9))
+    sizes = shuffled.value_counts().sort_index()
+    taken = shuffled[known[shuffled.index] == "test"].value_counts().reindex(sizes.index, fill_value=0)
+    free = new.value_counts().reindex(sizes.index, fill_value=0)
+    quota = largest_remainder(sizes, n_test, taken, free)
+    rank = new.groupby(new).cumcount()
+    drawn = pd.Series(np.where(rank < new.map(quota), "test", "train"), index=new.index)
+    return pd.concat([known.dropna(), drawn])
+
+
+def draw_folds(shuffled: pd.Series, known: pd.Series, folds: int) -> pd.Series:
+    """The fold of each training participant: the known one; the others go where the fewest are.
+
+    ``shuffled`` holds the stratum of each participant to train on, in random order.
+    """
+    kept = known.reindex(shuffled.index).dropna()
+    new = shuffled.drop(kept.index).sort_values(kind="stable").index
+    counts = kept.value_counts().reindex(range(folds), fill_value=0).to_numpy(copy=True)
+    drawn = np.zeros(len(new), dtype=int)
+    for position in range(len(new)):
+        drawn[position] = counts.argmin()
+        counts[drawn[position]] += 1
+    return pd.concat([kept, pd.Series(drawn, index=new)]).astype(int)
+
+
+def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.Series) -> pd.Series:
+    """Share ``seats`` out in proportion to ``sizes``: whole parts first, then largest remainders.
+
+    What each stratum has ``taken`` already is kept; it can get at most ``free`` more. Returns the
+    seats that each gets beyond those taken. Ties go to the stratum that comes first.
+    """
+    owed = (sizes * seats / sizes.sum() - taken).round(9)
+    given = np.zeros(len(sizes), dtype=int)
+    for _ in range(min(seats - int(taken.sum()), int(free.sum()))):
+        # Seat by seat to whom most is owed: without seats taken this is the largest remainder method.
+        given[np.where(given < free, owed - given, -np.inf).argmax()] += 1
+    return pd.Series(given, index=sizes.index)
+
+
+def check_sizes(in_set: pd.Series, fold: pd.Series, settings: dict[str, Any], file: str) -> None:
+    """Refuse a split without test participants or with an empty fold."""
+    n_train, n_folds = len(fold), settings["folds"]
+    people = f"{len(in_set)} participants"
+    problems = []
+    if fold.nunique() < n_folds:
+        message = f"{people} leave {n_train} to train on, too few for the folds, or none is left in one"
+        problems.append(Problem(file, message, key="split.folds", value=str(n_folds)))
+    if n_train == len(in_set):
+        message = f"of {people} none is left to test on"
+        problems.append(Problem(file, message, key="split.test_fraction"))
+    if problems:
+        raise BadInput(problems)
+
+
+def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
+    """Warn of lesions that no test scan or one fold alone has, and refuse those that no training scan has."""
+    train, tested = (split[split["set"] == name] for name in SETS)
+    never_learnt = lesions_absent(train, scans)
+    for lesion in lesions_absent(tested, scans):
+        logger.warning(
+            "split  no test scan has %s: how models find it will not be measured, and its Dice will be 1 by"
+            " convention for each that marks none",
+            lesion,
+        )
+    for fold in sorted(train["fold"].unique()):
+        for lesion in lesions_absent(train[train["fold"] != fold], scans):
+            if lesion not in never_learnt:
+                logger.warning(
+                    "split  of the training scans only those of fold %s have %s: what is trained without this"
+                    " fold can't learn it",
+                    *(fold, lesion),
+                )
+    message = (
+        "no training scan has this lesion, so no model can learn it; divide the scans otherwise"
+        " (split.seed, split.stratify_by or split.file)"
+    )
+    if never_learnt:
+        raise BadInput([Problem(file, message, key="split", value=lesion) for lesion in never_learnt])
+
+
+def lesions_absent(some: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
+    """The lesions, by the cohort's columns ``…_ml``, of which none of some scans has a voxel."""
+    volumes = cohort[cohort["scan_id"].isin(some["scan_id"])].filter(regex="_ml$")
+    return [column.removesuffix("_ml") for column in map(str, volumes) if not (volumes[column] > 0).any()]
+
+
+def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:
+    """A split that was drawn elsewhere, checked for leaks against all scans of ``cohort``.
+
+    Returns one row per participant: participant_id set and, if the file has it, fold (NaN in the test
+    set).
+
+    Raises:
+        BadInput: every fault of the file.
+    """
+    table = read_given(path)
+    file = str(path)
+    problems = _faulty_cells(table, file, set(cohort["scan_id"]), folds)
+    table = table.merge(cohort[["scan_id", "participant_id", "status"]], on="scan_id")
+    for column, fault in (("set", "in both sets"), ("fold", "in several folds")):
+        for participant, rows in table.groupby("participant_id"):
+            if column in rows and rows.loc[rows[column] != "", column].nunique() > 1:
+                scans = ", ".join(rows["scan_id"] + " " + rows[column])
+                message = f"participant {participant} stands {fault}: {scans}"
+                problems.append(Problem(file, message, ", ".join(rows["row"]), column))
+    included = cohort.loc[cohort["status"] == "included", "scan_id"]
+    problems += [
+        Problem(file, "included scan without a row", key="scan_id", value=scan)
+        for scan in included[~included.isin(table["scan_id"])]
+    ]
+    if problems:
+        raise BadInput(problems)
+    table = table[table["status"] == "included"].drop_duplicates("participant_id")
+    if "fold" in table:
+        table = table.assign(fold=pd.to_numeric(table["fold"]))
+    return table.drop(columns=["scan_id", "row", "status"])
+
+
+def read_given(path: Path) -> pd.DataFrame:
+    """All cells as text, with their row number in the column ``row``."""
+    if not path.is_file():
+        raise BadInput([Problem(str(path), "there is no such file", key="split.file")])
+    try:
+        table = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
+        )
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise BadInput([Problem(str(path), f"not a table: {error}", key="split.file")]) from error
+    absent = [name for name in ("scan_id", "set") if name not in table]
+    if absent:
+        message = "column is missing. Columns are separated by tabs."
+        raise BadInput([Problem(str(path), message, "1", name) for name in absent])
+    table = table[[name for name in ("scan_id", "set", "fold") if name in table]].fillna("")
+    table = table.apply(lambda column: column.str.strip())
+    return table.assign(row=[str(number) for number in range(2, len(table) + 2)])
+
+
+def _faulty_cells(table: pd.DataFrame, file: str, scans: set[str], folds: int) -> list[Problem]:
+    problems = []
+    valid_folds = {str(fold) for fold in range(folds)}
+    first: dict[str, str] = {}
+    for cells in table.to_dict("records"):
+        scan, in_set, fold, row = cells["scan_id"], cells["set"], cells.get("fold", ""), cells["row"]
+        if scan not in scans:
+            problems.append(Problem(file, "no scan of the sheet", row, "scan_id", scan))
+        if scan in first:
+            problems.append(Problem(file, f"stands in row {first[scan]} already", row, "scan_id", scan))
+        first.setdefault(scan, row)
+        if in_set not in SETS:
+            problems.append(Problem(file, f"must be one of {', '.join(SETS)}", row, "set", in_set))
+        if in_set == "test" and fold:
+            problems.append(Problem(file, "a test scan is in no fold", row, "fold", fold))
+        if in_set == "train" and "fold" in cells and fold not in valid_folds:
+            message = f"split.folds is {folds}, so folds are 0 to {folds - 1}"
+            problems.append(Problem(file, message, row, "fold", fold))
+    return problems
+
+
+def log_changes(former: pd.DataFrame, split: pd.DataFrame) -> None:
+    """Say what became of the former split: scans added, gone, and, after a new draw, moved."""
+    both = former.merge(split, on="scan_id", suffixes=("_before", "_now"))
+    moved = int((both["set_before"] != both["set_now"]).sum())
+    added, gone = len(split) - len(both), len(former) - len(both)
+    if added or gone:
+        logger.info("split  %d scans are new, %d are no longer in the cohort", added, gone)
+    before = ", ".join(sorted(set(former.get("drawn_by", ["unknown settings"]))))
+    now = split["drawn_by"].iloc[0]
+    if before != now:
+        logger.warning(
+            "split  a new draw, as the settings changed: %d of %d scans changed sides (before: %s; now: %s)",
+            *(moved, len(both), before, now),
+        )
+    elif moved:
+        logger.warning("split  the file changed: %d of %d scans changed sides", moved, len(both))

@@ -1,0 +1,1 @@
+"""What steps hand each other: files, their formats, records, problems. Imports nothing of the package."""

@@ -1,0 +1,121 @@
+"""Digest of the project's own code, blind to comments, docstrings, layout and file times.
+
+A rule names the modules that it runs; the digest covers these and every ``headct`` module that they
+import, directly or not. So an edit that can change a result is noticed, and no other.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from headct.contracts.repository import PACKAGE
+
+KERNEL = (
+    *("contracts", "settings", "imaging", "engine", "metrics", "cohort", "simulate"),
+    *("frameworks", "inference", "statistics", "publish"),
+)
+"""The packages whose code can change a result; those above run, record and tell."""
+IN_PARAMETERS = ("headct.settings.configuration",)
+"""Modules of them that change none: what the configuration says is in the parameters of each job."""
+
+
+def can_change_a_result(module: str) -> bool:
+    """Whether an edit of a module can change what a job makes."""
+    first, *rest = module.split(".")
+    return first == "headct" and rest[:1] != [] and rest[0] in KERNEL and module not in IN_PARAMETERS
+
+
+def code_digest(modules: Iterable[str], without: Iterable[str] = ()) -> str:
+    """SHA-256 over the named ``headct`` modules and all that they import from the package.
+
+    Modules in ``without`` are left out, with what only they import.
+
+    Raises:
+        ModuleNotFoundError: a named module is not part of the package.
+    """
+    return digest_of(code_digests(modules, without))
+
+
+def digest_of(digests: dict[str, str]) -> str:
+    """One SHA-256 over the digests of modules."""
+    return hashlib.sha256(json.dumps(dict(sorted(digests.items()))).encode()).hexdigest()
+
+
+def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[str, str]:
+    """As :func:`code_digest`, one digest per module, in alphabetical order."""
+    left_out = set(without)
+    pending, seen = sorted(set(modules) - left_out), set[str]()
+    while pending:
+        module = pending.pop()
+        if module not in seen:
+            seen.add(module)
+            pending.extend(_imports(module) - left_out)
+    return {module: module_digest(module) for module in sorted(seen)}
+
+
+def module_digest(module: str) -> str:
+    """SHA-256 of what a module does: its source without comments, docstrings and layout."""
+    return source_digest(_text(module))
+
+
+@cache
+def source_digest(source: str) -> str:
+    """As :func:`module_digest`, of Python source; raises SyntaxError where it is none."""
+    return hashlib.sha256(ast.unparse(_parsed(source)).encode()).hexdigest()
+
+
+def file_of(module: str) -> Path | None:
+    """The source of a module of the package; None for any other name."""
+    first, *names = module.split(".")
+    if first != "headct" or not all(name.isidentifier() for name in names):
+        return None
+    base = PACKAGE.joinpath(*names)
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _text(module: str) -> str:
+    file = file_of(module)
+    if file is None:
+        raise ModuleNotFoundError(f"no module {module} in {PACKAGE}")
+    return file.read_text(encoding="utf-8")
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of the package that ``module`` imports, its parent packages among them."""
+    named = {module}
+    for node in ast.walk(_parsed(_text(module))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    ours = {name for name in named if name == "headct" or name.startswith("headct.")}
+    parents = {".".join(name.split(".")[:i]) for name in ours for i in range(1, name.count(".") + 1)}
+    return frozenset(name for name in ours | parents if file_of(name) is not None) - {module}
+
+
+@cache
+def _parsed(source: str) -> ast.Module:
+    """A module as it runs: without comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

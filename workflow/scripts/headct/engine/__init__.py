@@ -1,0 +1,1 @@
+"""Training without a framework: loop, batches, checkpoints, randomness, stopping, faults, progress."""

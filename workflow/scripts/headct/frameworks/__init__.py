@@ -1,0 +1,1 @@
+"""What differs between nnU-Net, MONAI and BLAST-CT: preparing, training, predicting."""

@@ -1,0 +1,1 @@
+"""BLAST-CT: its network, data and patches."""

@@ -1,0 +1,107 @@
+"""Predicts with a trained DeepMedic of BLAST-CT, patch by patch, in memory.
+
+The patches are cut, and put together again, by the parts of the package ``blast_ct``; its own program
+would write into fixed paths below /tmp, and download models first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from blast_ct.nifti.datasets import FullImageToOverlappingPatchesNiftiDataset
+from blast_ct.nifti.patch_samplers import PatchSampler
+from blast_ct.nifti.savers import reconstruct_image
+from blast_ct.read_config import get_model, get_transformation
+
+from headct.frameworks.blastct.data import ORIENTATION, canonical, resample
+from headct.frameworks.predictor import Predictor, with_fallback
+
+
+def load(folder: Path, device: str, settings: Mapping[str, Any]) -> BlastctPredictor:
+    """The predictor of the trained model in ``folder``, with the config's settings for inference."""
+    trained = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
+    return BlastctPredictor(trained["weights"], trained["fixed"] | settings, device)
+
+
+class BlastctPredictor(Predictor):
+    """DeepMedic with its preprocessing.
+
+    Args:
+        weights: of the network.
+        fixed: configuration, input_patch_size, and the setting inference_batch_size.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, weights: dict[str, torch.Tensor], fixed: dict[str, Any], device: str):
+        self.fixed = fixed
+        self.model = get_model(self.fixed["configuration"])
+        self.model.load_state_dict(weights)
+        self.model.to(device).eval()
+        self.spacing_mm = self.fixed["configuration"]["data"]["resolution"]
+        self.preparation = repr(self.spacing_mm)
+        self.device = device
+
+    def prepare(self, ct: sitk.Image) -> tuple[np.ndarray, sitk.Image]:
+        """HU (z, y, x) at the network's spacing, and the CT, whose grid is that of the result."""
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(torch.get_num_threads())
+        image = resample(sitk.Cast(ct, sitk.sitkInt16), self.spacing_mm, is_discrete=False)
+        return sitk.GetArrayFromImage(image), ct
+
+    def infer(self, prepared: tuple[np.ndarray, sitk.Image]) -> np.ndarray:
+        """Probabilities on the network's grid, (z, y, x, 4)."""
+        return with_fallback(
+            lambda size: predict_array(
+                prepared[0], self.model, self.fixed | {"inference_batch_size": size}, self.device
+            ),
+            {"batches of patches": self.fixed["inference_batch_size"], "one patch at a time": 1},
+        )
+
+    def restore(self, prepared: tuple[np.ndarray, sitk.Image], inferred: np.ndarray) -> torch.Tensor:
+        """Probabilities on the grid of the CT, by SimpleITK on the CPU."""
+        return torch.from_numpy(to_native_grid(inferred, self.spacing_mm, prepared[1]))
+
+
+def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str) -> np.ndarray:
+    """Class probabilities (z, y, x, class) of an image in HU (z, y, x) at the network's spacing."""
+    image = hu.astype(np.float32)[np.newaxis]
+    mask = np.ones(hu.shape, dtype=bool)
+    for transformation in get_transformation(fixed["configuration"]["data"]["transformation"]):
+        image, _, mask = transformation(image, None, mask)
+    input_size = tuple(fixed["input_patch_size"])
+    output_size = model.get_output_size(input_size)
+    sampler = PatchSampler(input_size, output_size)
+    centres = FullImageToOverlappingPatchesNiftiDataset.get_center_points(hu.shape, output_size)
+    patches: list[np.ndarray] = []
+    for first in range(0, len(centres), fixed["inference_batch_size"]):
+        group = centres[first : first + fixed["inference_batch_size"]]
+        stacked = np.stack([sampler.get_image_patch(image, centre) for centre in group])
+        with torch.inference_mode():
+            logits, _ = model(torch.from_numpy(stacked).to(device))
+            patches.extend(logits.softmax(dim=1).cpu().numpy())
+    return reconstruct_image(patches, hu.shape, centres, output_size)
+
+
+def to_native_grid(probabilities: np.ndarray, spacing_mm: list[float], native: sitk.Image) -> np.ndarray:
+    """Interpolate probabilities (z, y, x, class) linearly on the grid of ``native``.
+
+    Returns:
+        float32, shape (class, z, y, x). Voxels beyond the last sample take the nearest one's values.
+    """
+    image = sitk.GetImageFromArray(probabilities.astype(np.float32), isVector=True)
+    image.SetSpacing(spacing_mm)
+    filter_ = sitk.ResampleImageFilter()
+    filter_.SetReferenceImage(canonical(native))
+    filter_.SetInterpolator(sitk.sitkLinear)
+    filter_.SetOutputPixelType(sitk.sitkVectorFloat32)
+    filter_.UseNearestNeighborExtrapolatorOn()
+    resampled = filter_.Execute(image)
+    oriented = sitk.DICOMOrient(native, ORIENTATION)
+    resampled.CopyInformation(oriented)
+    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(native.GetDirection())
+    array = sitk.GetArrayFromImage(sitk.DICOMOrient(resampled, code))
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0))

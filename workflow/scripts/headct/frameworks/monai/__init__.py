@@ -1,0 +1,1 @@
+"""Networks of MONAI, and those written for it."""

@@ -1,0 +1,184 @@
+"""Train a network with MONAI: BasicUNet or DeepLabv3+, Dice + cross-entropy, Adam.
+
+The set-up follows MONAI's spleen CT tutorial and bundle (see ``headct.frameworks.monai.data``); the
+loss is MONAI's ``DiceCELoss`` over all classes, background included, on softmax outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.losses.dice import DiceCELoss
+from torch import Tensor, nn
+
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.engine import randomness
+from headct.engine.batches import NumberedBatches
+from headct.engine.loop import fit
+from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
+from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.frameworks.monai import networks
+from headct.frameworks.monai.data import PreparedScan, Preprocessing, prepare_all
+from headct.frameworks.monai.patches import PatchBatches, Sampling
+
+POLYNOMIAL_POWER = 0.9
+FOR_INFERENCE = (
+    "network",
+    "features",
+    "width",
+    "middle_blocks",
+    "variant",
+    "patch_size_xyz",
+    "spacing_mm_xyz",
+    "hu_window",
+)
+"""Settings that inference needs besides the weights."""
+
+
+def prepare(
+    scans: Sequence[TrainingScan], settings: Mapping[str, Any], shared_folder: Path, threads: int
+) -> dict[str, Any]:
+    """Preprocess what is not there yet; there is nothing to say of it but the settings."""
+    prepare_all(scans, Preprocessing.from_settings(settings), shared_folder, threads)
+    return {}
+
+
+def train(job: TrainingJob, folder: Path) -> TrainedModel:
+    """Train to the end, from the last checkpoint in ``folder`` if there is one.
+
+    Raises:
+        BadInput: network, patch and batch size do not go together.
+        Exception: what :func:`headct.engine.loop.fit` raises.
+    """
+    problems = networks.settings_problems(job.settings)
+    if problems:
+        raise BadInput(problems)
+    preprocessing = Preprocessing.from_settings(job.settings)
+    scans = prepare_all(job.training_scans, preprocessing, job.shared_folder, job.threads)
+    learner = MonaiLearner(job, scans)
+    at = fit(job, learner, folder)
+    return TrainedModel(
+        weights=learner.network.state_dict(),
+        fixed={key: job.settings[key] for key in FOR_INFERENCE if key in job.settings},
+        history=at.history,
+        record=record(job.settings, learner.network, learner.schedule),
+        seconds=at.seconds,
+        seconds_waiting=at.seconds_waiting,
+    )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Length of a run and its learning rates; one iteration is one batch."""
+
+    epochs: int
+    iterations_per_epoch: int
+    learning_rate: float
+    learning_rate_schedule: str
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], n_scans: int) -> Schedule:
+        """An epoch shows each scan once, unless the config sets its iterations."""
+        per_epoch = settings["iterations_per_epoch"]
+        if per_epoch is None:
+            per_epoch = math.ceil(n_scans / settings["scans_per_batch"])
+        return cls(
+            settings["epochs"],
+            per_epoch,
+            settings["learning_rate"],
+            settings["learning_rate_schedule"],
+        )
+
+    @property
+    def iterations(self) -> int:
+        return self.epochs * self.iterations_per_epoch
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the iteration that ``step`` others precede.
+
+        ``"polynomial"`` is the "poly" policy of the DeepLab papers (Chen 2018, section 4).
+        """
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 - step / self.iterations) ** POLYNOMIAL_POWER
+
+
+class MonaiLearner:
+    """Network, Adam and DiceCE loss; pseudo-Dice is that of the epoch's training patches.
+
+    ``counts`` gathers it on the device, which is not waited for.
+    """
+
+    validation_batches: NumberedBatches = ()
+    validation_iterations_per_epoch = 0
+
+    def __init__(self, job: TrainingJob, scans: Sequence[PreparedScan]):
+        self.schedule = Schedule.from_settings(job.settings, len(job.training_scans))
+        self.epochs = self.schedule.epochs
+        self.iterations_per_epoch = self.schedule.iterations_per_epoch
+        self.training_batches: NumberedBatches = PatchBatches(
+            scans, Sampling.from_settings(job.settings), job.seed, job.fold
+        )
+        randomness.initialise(job.seed, job.fold)
+        self.network = networks.build(job.settings).to(job.device).train()
+        self.optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
+        self.loss = DiceCELoss(to_onehot_y=True, softmax=True)
+        self.counts = torch.zeros(len(LABELS), 3, dtype=torch.int64, device=job.device)
+        self.step = 0
+
+    def learn(self, images: Tensor, *targets: Tensor) -> Tensor:
+        """One step of Adam on images and labels of shape (N, 1, z, y, x)."""
+        (labels,) = targets
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate(self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        logits = self.network(images)
+        loss: Tensor = self.loss(logits, labels)
+        loss.backward()
+        self.optimiser.step()
+        self.counts += lesion_counts(logits.detach(), labels)
+        self.step += 1
+        return loss.detach()
+
+    def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
+        dice = pseudo_dice(self.counts.tolist())
+        self.counts.zero_()
+        return {"learning_rate": self.optimiser.param_groups[0]["lr"], "pseudo_dice": dice}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "counts": self.counts,
+            "step": self.step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.counts.copy_(state["counts"])
+        self.step = state["step"]
+
+
+def record(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) -> dict[str, Any]:
+    """What the table of implementations (Table E1) prints about the model."""
+    return {
+        **asdict(schedule),
+        "iterations": schedule.iterations,
+        "network": settings["network"],
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "batch_size": settings["scans_per_batch"] * settings["patches_per_scan"],
+        "patch_size_xyz": settings["patch_size_xyz"],
+        "spacing_mm_xyz": settings["spacing_mm_xyz"],
+        "hu_window": settings["hu_window"],
+        "loss": "Dice + cross-entropy (MONAI DiceCELoss)",
+        "optimiser": "Adam",
+        "augmentation": "mirroring left and right; intensity scale and shift",
+        "precision": "float32",
+    }

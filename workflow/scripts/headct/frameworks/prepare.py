@@ -1,0 +1,77 @@
+"""Preprocess the training scans for one representation: ``python -m headct prepare --help``.
+
+A representation is what several models learn from alike: all 3-D models of nnU-Net share one. It is made
+once, without a GPU, before the first training that needs it; what is there already is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headct.contracts.artefacts import read_tsv, write_json
+from headct.engine.training_job import training_scans
+from headct.settings.configuration import model_settings
+
+logger = logging.getLogger(__name__)
+
+DECIDED_BY = {
+    "nnunet": (
+        "configuration",
+        "planner",
+        "gpu_memory_target_gb",
+        "target_spacing_mm_zyx",
+        "fingerprint_voxels",
+    ),
+    "monai": ("spacing_mm_xyz", "hu_window"),
+    "blastct": (
+        "spacing_mm",
+        "hu_window",
+        "elastic_noise_size_voxels",
+        "elastic_noise_periods",
+        "elastic_amplitude_voxels",
+    ),
+}
+"""Settings of each framework that decide its representation of the scans."""
+
+
+def decided_by(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a model's settings that decide the representation it learns from, the framework among them."""
+    return {key: settings[key] for key in ("framework", *DECIDED_BY[settings["framework"]])}
+
+
+def representation(settings: Mapping[str, Any]) -> str:
+    """Name of the representation that a model with these settings learns from."""
+    framework = settings["framework"]
+    digest = hashlib.sha256(json.dumps(decided_by(settings), sort_keys=True).encode()).hexdigest()[:8]
+    return "-".join(filter(None, [framework, settings.get("configuration"), digest]))
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON: the framework, and what else decides it")
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument("--threads", required=True, type=int, help="processes to use")
+    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
+    parser.add_argument("--out", required=True, type=Path, help="record of what was made (JSON)")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    settings = model_settings(args.settings)
+    split = read_tsv(args.split, fold=str)
+    scans = training_scans(split[split["set"] == "train"], args.data)
+    adapter = importlib.import_module(f"headct.frameworks.{settings['framework']}.training")
+    made = adapter.prepare(scans, settings, args.work / settings["framework"], args.threads)
+    write_json(
+        {"n_scans": len(scans), "settings": settings, **made},
+        args.out,
+    )
+    logger.info("%s: %d scans are ready for training", representation(settings), len(scans))

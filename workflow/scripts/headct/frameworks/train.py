@@ -1,0 +1,188 @@
+"""Train one model on the training scans of the split: ``python -m headct train --help``.
+
+Resumes by itself from the last checkpoint of the same run, and publishes a finished run again
+without training. Test scans are never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import importlib
+import io
+import logging
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_json
+from headct.contracts.problems import BadInput, Problem
+from headct.engine import workfolder
+from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
+from headct.engine.training_job import TrainedModel, TrainingJob, training_scans
+from headct.settings.configuration import model_settings
+
+logger = logging.getLogger(__name__)
+
+SESSIONS = "sessions.json"
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="key of the model in the config")
+    parser.add_argument("--settings", required=True, help="JSON: all its settings")
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--fold", required=True, help="number of the held-out fold, or 'all' for none")
+    parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
+    parser.add_argument("--threads", required=True, type=int)
+    parser.add_argument(
+        "--deterministic", action="store_true", help="on a GPU, only operators that repeat, where there are"
+    )
+    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the trained model")
+    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    args.settings = model_settings(args.settings)
+    framework = args.settings["framework"]
+    job = training_job(args)
+    adapter = f"headct.frameworks.{framework}.training"
+    identity = workfolder.identity(job, adapter, versions(framework))
+    if workfolder.is_what_is_asked_for(args.out, identity):
+        logger.info("%s: %s is what is asked for, and is taken as it is", job.model, args.out)
+        return
+    runs = args.work / "training" / args.model / f"seed-{job.seed}-fold-{job.fold}"
+    folder = workfolder.find_or_make(runs, identity)
+    with FileLock(folder / "lock"):  # a run that was orphaned by a kill may still be at it
+        if workfolder.is_finished(folder):
+            logger.info("%s: already trained in %s; published again", job.model, folder)
+        else:
+            require_device(job.device)
+            train(job, adapter, folder)
+        workfolder.publish(folder, args.out, workfolder.definition(identity), args.revision)
+
+
+def training_job(args: argparse.Namespace) -> TrainingJob:
+    """The run that the command line describes, with the training rows of the split."""
+    split = read_tsv(args.split, fold=str)
+    rows = split[split["set"] == "train"]
+    held_out = rows["fold"] == args.fold
+    if args.fold != "all" and not held_out.any():
+        raise BadInput(
+            [
+                Problem(
+                    file=str(args.split),
+                    key="fold",
+                    value=args.fold,
+                    message=f"no such fold; there are {', '.join(sorted(rows['fold'].unique()))} and 'all'",
+                )
+            ]
+        )
+    fit, held = (training_scans(rows[chosen], args.data) for chosen in (~held_out, held_out))
+    return TrainingJob(
+        model=args.model,
+        settings={key: value for key, value in args.settings.items() if key != "title"},
+        training_scans=fit,
+        validation_scans=held,
+        seed=args.seed,
+        fold=args.fold,
+        device=args.device,
+        threads=args.threads,
+        shared_folder=args.work / args.settings["framework"],
+        deterministic=args.deterministic,
+    )
+
+
+def train(job: TrainingJob, adapter: str, folder: Path) -> None:
+    """Run the adapter to its end in ``folder`` and leave the finished model there.
+
+    Each session of the run is recorded as it begins and as it ends, unless it is killed.
+    """
+    import torch
+
+    from headct.engine import checkpoints
+    from headct.engine.determinism import choose_algorithms, nondeterministic_operators
+
+    torch.set_num_threads(job.threads)
+    choose_algorithms(job.deterministic)
+    checkpoints.remove_unfinished(folder)
+    sessions = read_json(folder / SESSIONS) if (folder / SESSIONS).exists() else []
+    session = {
+        "started": now(),
+        "host": platform.node(),
+        "device": device_name(job.device),
+        "from_iteration": checkpoints.latest_step(folder),
+    }
+    sessions.append(session)
+    write_json(sessions, folder / SESSIONS)
+    if len(sessions) > 1:
+        logger.info(
+            "%s: goes on where session %d stopped, at iteration %d",
+            job.model,
+            len(sessions) - 1,
+            session["from_iteration"],
+        )
+    try:
+        with nondeterministic_operators() as operators:
+            trained = importlib.import_module(adapter).train(job, folder)
+    except BaseException as error:
+        session |= {"ended": now(), "by": f"{type(error).__name__}: {error}"}
+        with contextlib.suppress(OSError):  # a full disk must not hide that it is why the training ended
+            write_json(sessions, folder / SESSIONS)
+        raise
+    session |= {"ended": now(), "by": "end of training"}
+    weights = save_weights(trained, folder / "final.pth")
+    write_json(
+        {
+            "model": job.model,
+            "framework": job.settings["framework"],
+            "settings": job.settings,
+            "seed": job.seed,
+            "fold": job.fold,
+            "n_training_scans": len(job.training_scans),
+            "n_validation_scans": len(job.validation_scans),
+            "device": job.device,
+            "threads": job.threads,
+            "deterministic": job.device == "cpu" or (job.deterministic and not operators),
+            "nondeterministic_operators": sorted(operators),
+            "versions": versions(job.settings["framework"]),
+            "epochs": len(trained.history),
+            "history": trained.history,
+            "record": trained.record,
+            "sessions": sessions,
+            "resumed": len(sessions) - 1,
+            "seconds": round(trained.seconds, 1),
+            "seconds_waiting_for_data": round(trained.seconds_waiting, 1),
+            "peak_memory_mb": peak_memory_mb(job.device),
+            "sha256": weights,
+        },
+        folder / "train.json",
+    )
+
+
+def save_weights(trained: TrainedModel, path: Path) -> str:
+    """Write weights and fixed settings, nothing that depends on the time; return the SHA-256.
+
+    The archive inside a ``.pth`` file is named after the file it is saved to; saved to memory its
+    name is fixed, so equal models are equal bytes.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in trained.weights.items()}
+    torch.save({"weights": weights, "fixed": trained.fixed}, buffer)
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""One scan: headers, series, geometry, masks, identifiers, NIfTI."""

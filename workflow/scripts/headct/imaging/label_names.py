@@ -1,0 +1,102 @@
+"""What a mask's file itself calls its values: segment names and label tables, held against ``labels:``.
+
+Programs that know names write them into the file: 3D Slicer into the header of a ``.seg.nrrd``, Connectome
+Workbench into an extension of NIfTI. A file that says IVH = 1 would else be read as ICH = 1. Names that are
+no class's ("Segment_1", "lesion") say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+import SimpleITK as sitk
+from isal import igzip
+
+from headct.imaging.identifiers import SPELT_OUT
+
+WORDS = {
+    "ICH": r"ich|iph|(intra)?parenchymal|intracerebral",
+    "PHE": r"phe|o?edem[a-z]*|peri(haemorr|hemorr|haemat|hemat)[a-z]*",
+    "IVH": r"ivh|(intra)?ventric[a-z]*",
+}
+"""Words in a name, by the class that they mean."""
+
+BLEEDING = r"ha?em(orr|atom)[a-z]*"
+"""Words that mean ICH, unless a ventricle is named beside them."""
+
+END_OF_WORD = re.compile(r"(ICH|IPH|IVH|PHE)(?=[a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Within IVHvolume, IntracerebralHemorrhage and IVHVolume."""
+
+NOT_MEANT = re.compile(r"\b(not|non|no(?!\.)|without|w/o|except|excluding)\b[^,;()]*")
+BETWEEN_PARTS = re.compile(r"[^a-z\s-]|\b(?:and|with|plus)\b")
+
+SEGMENT = re.compile(r"(Segment\d+)_(Name|LabelValue)")
+LABEL = re.compile(r'<Label\s[^>]*Key="(\d+)"[^>]*>(?:<!\[CDATA\[)?([^<\]]*)')
+
+
+def classes_in(name: str) -> set[str]:
+    """The classes that a name speaks of: none, one, or several ("ICH and IVH")."""
+    words = unicodedata.normalize("NFC", END_OF_WORD.sub(r"\g<0> ", name)).casefold().translate(SPELT_OUT)
+    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    meant = NOT_MEANT.sub(" ", re.sub(r"[_\d]+", " ", plain))
+    if "excluded" in meant:  # it may say so of any word before
+        return set()
+    joined = re.sub(r"\b(intra|peri)[\s-]+", r"\1", meant)
+    return {label for part in BETWEEN_PARTS.split(joined) for label in _classes_in_part(part)}
+
+
+def _classes_in_part(text: str) -> set[str]:
+    words = re.findall(r"[a-z]+", text)
+    found = {label for label, known in WORDS.items() if any(re.fullmatch(known, word) for word in words)}
+    bleeds = any(re.fullmatch(BLEEDING, word) for word in words)
+    return found | ({"ICH"} if bleeds and "ventric" not in text and "IVH" not in found else set())
+
+
+def of_segments(image: sitk.Image) -> list[tuple[int, str]]:
+    """Values and names of the segments in an NRRD header."""
+    segments: dict[str, dict[str, str]] = {}
+    for key in image.GetMetaDataKeys():
+        if match := SEGMENT.fullmatch(key):
+            segments.setdefault(match[1], {})[match[2]] = image.GetMetaData(key)
+    return _numbered((s.get("LabelValue", ""), s.get("Name", "")) for s in segments.values())
+
+
+def of_nifti(path: Path, end: int) -> list[tuple[int, str]]:
+    """Values and names of a label table between header and voxels, which start at byte ``end``."""
+    with open(path, "rb") as stream:
+        is_gzip = stream.read(2) == b"\x1f\x8b"
+    with igzip.open(path, "rb") if is_gzip else open(path, "rb") as content:
+        return _numbered(LABEL.findall(content.read(end).decode("utf-8", "replace")))
+
+
+def _numbered(named: Iterable[tuple[str, str]]) -> list[tuple[int, str]]:
+    return [(int(value), name.strip()) for value, name in named if value.isdecimal()]
+
+
+def has_segments(image: sitk.Image) -> bool:
+    """Whether 3D Slicer, or a program like it, has written names of segments."""
+    return any(SEGMENT.fullmatch(key) for key in image.GetMetaDataKeys())
+
+
+def contradictions(
+    named: Collection[tuple[int, str]], values: Mapping[str, int], present: Collection[int]
+) -> list[str]:
+    """Sentences on values that the file gives to another class than the ``labels`` setting does.
+
+    Args:
+        named: values of the file and their names.
+        values: value of each class, by the setting.
+        present: values that some voxel has; what no voxel has does no harm.
+    """
+    label_of = {value: label for label, value in values.items()}
+    return [
+        f"the file calls {value} {name!r}, the labels setting calls it {label_of[value]}"
+        for value, name in named
+        if value in present
+        and value in label_of
+        and classes_in(name)
+        and label_of[value] not in classes_in(name)
+    ]

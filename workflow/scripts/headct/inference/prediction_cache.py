@@ -1,0 +1,133 @@
+"""Label maps that an earlier job left, which need not be predicted again.
+
+A prediction job may be killed, or run again for one lost file or one more scan. What it wrote is listed
+in the scratch folder with all that decides it, scan by scan; a scan is predicted again where its CT, the
+networks, their settings, the code or the machine's part in the result are others, or its file is not the
+one that was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headct.contracts.artefacts import read_json, sha256_of, write_json
+from headct.contracts.code import code_digest
+from headct.contracts.problems import BadInput, Problem, gathered
+from headct.engine.machine import versions
+from headct.engine.workfolder import MODULES_OF_NO_WEIGHT
+from headct.settings.configuration import SettingsByModel, inference_settings, load_schema
+
+Records = Sequence[Sequence[Mapping[str, Any]]]
+"""``train.json`` of each fold of each member."""
+
+
+TRAINED = {"framework": str, "model": str, "sha256": str}
+"""What is needed of ``train.json`` to predict."""
+
+
+def trained_records(members: Sequence[Sequence[Path]]) -> Records:
+    """The records of trained-model folders, one per fold of each member.
+
+    Raises:
+        BadInput: every folder that is not that of a trained model, or whose weights are not those recorded.
+    """
+    records: list[list[Mapping[str, Any]]] = []
+    problems: list[Problem] = []
+    for folds in members:
+        records.append([])
+        for folder in folds:
+            with gathered(problems):
+                records[-1].append(trained_record(folder))
+    if problems:
+        raise BadInput(problems)
+    return records
+
+
+def trained_record(folder: Path) -> Mapping[str, Any]:
+    """The record of one trained-model folder, whose weights have the digest in it.
+
+    Raises:
+        BadInput: as :func:`trained_records`.
+    """
+
+    def fault(name: str, message: str) -> BadInput:
+        return BadInput([Problem(str(folder / name), message)])
+
+    if not (folder / "train.json").is_file():
+        below = [path.parent for path in sorted(folder.glob("**/train.json"))[:3]] if folder.is_dir() else []
+        hint = f"; did you mean {' or '.join(map(str, below))}?" if below else ""
+        message = "there is no train.json in it" if folder.is_dir() else "there is no such folder"
+        raise fault("", f"no trained model: {message}. A trained model lies in a folder fold-…{hint}")
+    try:
+        record = read_json(folder / "train.json")
+    except (OSError, ValueError, RecursionError) as error:
+        raise fault("train.json", f"damaged: it can't be read as JSON ({type(error).__name__})") from error
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), TRAINED[key]) for key in TRAINED):
+        raise fault("train.json", f"damaged: it needs {', '.join(TRAINED)}, each a text")
+    if record["framework"] not in load_schema()["properties"]:
+        raise fault("train.json", f"no framework of this version: {record['framework']}")
+    try:
+        digest = sha256_of(folder / "final.pth")
+    except OSError as error:
+        raise fault("final.pth", f"the weights can't be read: {error.strerror}") from error
+    if digest != record["sha256"]:
+        raise fault("final.pth", "damaged or another: it is not the file that train.json describes")
+    return record
+
+
+def averaged(records: Records, settings: SettingsByModel) -> list[Any]:
+    """What is averaged: the digest of each network's weights, and the settings it predicts by."""
+    return [[(each["sha256"], inference_settings(each, settings)) for each in folds] for folds in records]
+
+
+def definition(
+    members: Sequence[Sequence[Path]], settings: SettingsByModel, device: str, threads: int
+) -> str:
+    """SHA-256 of all that decides label maps but the CT.
+
+    Args:
+        members: trained-model folders, one per fold of each member.
+        settings: settings of inference by model.
+        device: ``cpu`` or ``cuda``.
+        threads: CPU threads, which round probabilities otherwise; of no account on a GPU.
+    """
+    records = trained_records(members)
+    frameworks = sorted({record["framework"] for folds in records for record in folds})
+    defined_by = {
+        "networks": averaged(records, settings),
+        "versions": [versions(framework) for framework in frameworks],
+        "code": code_digest(
+            [
+                "headct.inference.predict",
+                *(f"headct.frameworks.{framework}.inference" for framework in frameworks),
+            ],
+            without=(__name__, *MODULES_OF_NO_WEIGHT),
+        ),
+        "device": device,
+        "threads": threads if device == "cpu" else None,
+    }
+    return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()
+
+
+class PredictionCache:
+    """The list of what was written, one file per model and seed."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.entries: dict[str, Any] = read_json(path) if path.is_file() else {}
+
+    def find(self, scan_id: str, made_from: Sequence[str], label_map: Path) -> Mapping[str, Any] | None:
+        """The entry of a scan whose label map is there as it was written, made from the same."""
+        entry: Mapping[str, Any] | None = self.entries.get(scan_id)
+        if entry is None or entry["made_from"] != list(made_from) or not label_map.is_file():
+            return None
+        return entry if sha256_of(label_map) == entry["sha256"] else None
+
+    def add(self, scan_id: str, made_from: Sequence[str], sha256: str, seconds: float) -> None:
+        """List a label map that was just written."""
+        self.entries[scan_id] = {"made_from": list(made_from), "sha256": sha256, "seconds": seconds}
+        write_json(self.entries, self.path)

@@ -1,0 +1,528 @@
+"""A number of a table: where it stands, what it is copied from, and the rows that it is made of.
+
+A place is a file, a line and a column. Tables and some figures copy cells of ``results/statistics``;
+those, and the other figures, are made of rows of ``results/metrics`` (one per model × seed × scan ×
+lesion), of the cohort, or of the records of training. :func:`copied_from` and :func:`rows_behind` say
+which. They know nothing of how a number is computed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from headct.contracts import untrusted
+from headct.contracts.artefacts import read_tsv, sha256_of, without_marks
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
+from headct.contracts.run_records import Record
+from headct.contracts.untrusted import Unusable
+from headct.provenance.lineage import Study
+
+Row = Mapping[str, str]
+
+ALL, PRESENT, ABSENT = "all", "with lesion", "without lesion"
+"""Which scans: names as the tables have them in their column ``scans``."""
+
+IN_WORDS = {ALL: "all scans", PRESENT: "scans with the lesion", ABSENT: "scans without the lesion"}
+
+KEYS_OF_TRAINING = ("history", "seconds", "record", "epochs", "threads", "resumed", "seed")
+"""What is read of a ``train.json``."""
+
+OUT_OF_FOLD = "out_of_fold"
+"""Name of the table of held-out training scans, whose metrics have a folder of their own."""
+
+CASES = ("best_cases", "worst_cases")
+
+TEXTS_OF_METRICS = ("model", "scan_id", "label", "failure")
+NUMBERS_OF_METRICS = ("seed", "dice", "reference_ml", "predicted_ml")
+"""Columns of ``results/metrics`` that rows are chosen by, or that every answer shows."""
+
+COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
+NEEDED: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    COHORT: (
+        ("scan_id", "participant_id", "status", "reason", "sex"),
+        ("age", "onset_to_ct_h", *(f"{label}_ml" for label in LABELS)),
+    ),
+    SPLIT: (("scan_id", "set"), ()),
+    "results/metrics": (TEXTS_OF_METRICS, NUMBERS_OF_METRICS),
+}
+"""Columns of text and of numbers without which no number can be followed, by file or by folder."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One cell: path as in the records, line below the header from 0, column."""
+
+    path: str
+    line: int
+    column: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without suffix; ``training_curves`` for those of any model."""
+        parts = self.path.split("/")
+        return "training_curves" if "training_curves" in parts else parts[-1].removesuffix(".tsv")
+
+    @property
+    def kind(self) -> str:
+        """The folder below results/: tables, statistics, figures, …"""
+        return self.path.split("/")[1]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one file that a number is made of; ``how`` says which were taken."""
+
+    path: str
+    how: str
+    frame: pd.DataFrame = field(compare=False)
+
+    @cached_property
+    def scans(self) -> pd.DataFrame:
+        """Measures of one model and lesion by scan: the mean over seeds, as all tables take it.
+
+        ``predicts`` is whether any voxel is predicted, ``failed`` whether a prediction is missing.
+        """
+        marked = self.frame.assign(
+            predicts=(self.frame["predicted_ml"] > 0).astype(float),
+            failed=self.frame["failure"].notna().astype(float),
+        )
+        groups = marked.groupby("scan_id")
+        return groups.mean(numeric_only=True).assign(failed=groups["failed"].max())
+
+    @cached_property
+    def by_lesion(self) -> Mapping[str, Rows]:
+        """The same rows, per lesion."""
+        return {str(label): Rows(self.path, self.how, of) for label, of in self.frame.groupby("label")}
+
+
+class Tables:
+    """The tables of a study, read once; ``opened`` are the files that were read, or sought, up to now."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.opened: set[str] = set()
+        self.text = lru_cache(maxsize=None)(self._text)
+        self.numbers = lru_cache(maxsize=None)(self._numbers)
+        self.cells = lru_cache(maxsize=None)(self._cells)
+        self.lines = lru_cache(maxsize=None)(self._lines)
+        self.measured = lru_cache(maxsize=None)(self._measured)
+
+    def _text(self, path: str) -> pd.DataFrame:
+        """Every cell as it stands in the file, without marks before formulas."""
+        with _told(path):
+            table = pd.read_csv(self._opened(path), sep="\t", dtype=str, keep_default_na=False)
+            return without_marks(table)
+
+    def _numbers(self, path: str) -> pd.DataFrame:
+        """The table with its numbers as numbers."""
+        with _told(path):
+            table = read_tsv(self._opened(path), model=str, failure=str)
+        for of, (texts, numbers) in NEEDED.items():
+            if path == of or path.startswith(f"{of}/"):
+                _refuse_other_columns(path, table, texts, numbers)
+        return table
+
+    def _opened(self, path: str) -> Path:
+        """Where a file of the study is that is about to be read."""
+        self.opened.add(path)
+        return self.study.file(path)
+
+    def page(self, path: str) -> str:
+        """The text of a page; nothing if there is none."""
+        there = self.study.file(path).is_file()
+        return self._opened(path).read_text(encoding="utf-8", errors="replace") if there else ""
+
+    def training(self, path: str) -> Mapping[str, Any]:
+        """A ``train.json``."""
+        try:
+            record = untrusted.json_of(self._opened(path))
+        except Unusable as error:
+            raise BadInput([Problem(path, str(error))]) from error
+        absent = [key for key in KEYS_OF_TRAINING if not isinstance(record, dict) or key not in record]
+        if absent:
+            raise BadInput([Problem(path, f"is no record of a training: it lacks {', '.join(absent)}")])
+        return record
+
+    @contextmanager
+    def told(self, place: Place) -> Iterator[None]:
+        """What goes wrong on the way of a number through files of anybody is one error that names them.
+
+        A table may hold anything in any cell, and each may be what a computation stumbles on. Those are to
+        blame that are no longer as their jobs recorded them.
+
+        Raises:
+            BadInput: it names these, or the number's own file where all are as recorded.
+        """
+        try:
+            yield
+        except BadInput:
+            raise
+        except Exception as error:
+            kind = type(error).__name__
+            changed = "is not as its job made it, and a number can't be followed through it"
+            problems = [
+                Problem(path, f"{changed} ({kind})") for path in sorted(self.opened) if self._differs(path)
+            ]
+            message = f"can't be followed through the rows and records behind it ({kind})"
+            here = Problem(place.path, message, row=f"line {place.line + 1}", key=place.column)
+            raise BadInput(problems or [here]) from error
+
+    def _differs(self, path: str) -> bool:
+        file = self.study.file(path)
+        made = self.study.makers[path].outputs[path] if path in self.study.makers else None
+        return made is not None and (not file.is_file() or sha256_of(file) != made)
+
+    def _cells(self, path: str) -> Sequence[Row]:
+        records = self.text(path).to_dict("records")
+        return [_Cells(path, {str(key): text for key, text in row.items()}) for row in records]
+
+    def row(self, place: Place) -> Row:
+        """The whole row of a cell."""
+        cells = self.cells(place.path)
+        if place.line >= len(cells):
+            raise BadInput([Problem(place.path, "the table has no such row", row=f"line {place.line + 1}")])
+        return cells[place.line]
+
+    def value(self, place: Place) -> str:
+        """The cell, as it stands in the file."""
+        return self.row(place)[place.column]
+
+    def find(self, path: str, column: str, **keys: str) -> Place | None:
+        """The cell of a column in the one row that has these keys; None if there is none."""
+        if column not in self.text(path):
+            return None
+        lines = self.lines(path, tuple(keys)).get(tuple(keys.values()), ())
+        return Place(path, lines[0], column) if len(lines) == 1 else None
+
+    def _lines(self, path: str, keys: tuple[str, ...]) -> Mapping[tuple[str, ...], Sequence[int]]:
+        found: dict[tuple[str, ...], list[int]] = {}
+        for line, row in enumerate(self.cells(path)):
+            found.setdefault(tuple(row[key] for key in keys), []).append(line)
+        return found
+
+    def _measured(self, path: str, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
+        """Rows of metrics: of a model, or its first seed; of a lesion, or all; of some scans, or one."""
+        frame = self.numbers(path)
+        frame = frame[frame["model"] == model]
+        how = [model]
+        if first_seed and frame["seed"].notna().any():
+            frame = frame[frame["seed"] == frame["seed"].min()]
+            how.append(f"seed {frame['seed'].min():g}")
+        if label in frame["label"].unique():
+            frame = frame[frame["label"] == label]
+            how.append(label)
+        else:
+            frame = frame[frame["label"].isin(list(LABELS))]
+            how.append("all lesions")
+        if scan:
+            frame = frame[frame["scan_id"] == scan]
+        elif scans == PRESENT:
+            frame = frame[frame["reference_ml"] > 0]
+        elif scans == ABSENT:
+            frame = frame[frame["reference_ml"] == 0]
+        return Rows(path, ", ".join([*how, scan or IN_WORDS[scans]]), frame)
+
+    @cached_property
+    def sets(self) -> pd.DataFrame:
+        """The cohort's scans that are in the split, with their set."""
+        return self.numbers(COHORT).merge(self.numbers(SPLIT)[["scan_id", "set"]], on="scan_id")
+
+
+class _Cells(dict[str, str]):
+    """A row; the file may come from anybody, and need not have the columns that its name promises."""
+
+    def __init__(self, path: str, cells: Row):
+        super().__init__(cells)
+        self.path = path
+
+    def __missing__(self, column: str) -> str:
+        raise BadInput([Problem(self.path, "the table has no such column", key=column)])
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What pandas can't read is one clear error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput([Problem(path, f"can't be read: {error.strerror}")]) from error
+    except ValueError as error:  # a quote that never ends, rows of other lengths, no UTF-8, nothing
+        message = f"can't be read as a table: {' '.join(str(error).split())}"
+        raise BadInput([Problem(path, message)]) from error
+
+
+def _refuse_other_columns(
+    path: str, frame: pd.DataFrame, texts: Sequence[str], numbers: Sequence[str]
+) -> None:
+    absent = [key for key in (*texts, *numbers) if key not in frame]
+    problems = [Problem(path, "the table has no such column", key=key) for key in absent]
+    problems += [
+        Problem(path, "the column must be numbers", key=key)
+        for key in numbers
+        if key in frame and len(frame) and not pd.api.types.is_numeric_dtype(frame[key])
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+# -- copies ------------------------------------------------------------------------------------------
+
+
+def copied_from(tables: Tables, place: Place) -> Place | None:
+    """The cell that a number was copied from (some are rounded or renamed on the way), if it was."""
+    make = COPIES.get((place.kind, place.name))
+    return make(tables, place, tables.row(place)) if make else None
+
+
+def _statistics(name: str) -> str:
+    return f"results/statistics/{name}.tsv"
+
+
+def _same_line(path: str) -> Callable[[Tables, Place, Row], Place | None]:
+    """For tables that hold the rows of another in the same order."""
+
+    def copied(tables: Tables, place: Place, row: Row) -> Place | None:
+        return Place(path, place.line, place.column) if place.column in tables.text(path) else None
+
+    return copied
+
+
+def _table1(tables: Tables, place: Place, row: Row) -> Place | None:
+    keys = {"model": row["model"], "label": row["label"]}
+    column = place.column.removeprefix("mark_")
+    of_all = tables.find(_statistics("dice_summary"), column, **keys)
+    of_present = _statistics("dice_present_summary")
+    return of_all or tables.find(of_present, column.removeprefix("present_"), **keys)
+
+
+PARTS_OF_A_CELL = {"n": "n", "n (%)": "count", "mean (SD) range": "mean", "median (IQR)": "median"}
+
+
+def _table2(tables: Tables, place: Place, row: Row) -> Place | None:
+    path = _statistics("cohort_tests")
+    if place.column in ("train", "test"):  # a cell of several numbers; the first of them stands for it
+        return Place(path, place.line, f"{place.column}_{PARTS_OF_A_CELL[row['statistic']]}")
+    return Place(path, place.line, place.column) if place.column in tables.text(path) else None
+
+
+def _published(tables: Tables, place: Place, row: Row) -> Place | None:
+    """What this run has in the place of a published number, its n or its standard error."""
+    suffix = {"n_reproduced": "n", "se_reproduced": f"{row['quantity']}_se"}
+    if place.column in ("table", "item", "label", "quantity", "published", "n_published", "note"):
+        return None
+    column = suffix.get(place.column, row["quantity"])
+    if row["table"] == "Table 1":
+        return tables.find(_statistics("dice_summary"), column, model=row["item"], label=row["label"])
+    if row["table"] == "Agreement":
+        keys = {"model": row["item"], "label": row["label"], "volumes": "header", "scans": ALL}
+        return tables.find(_statistics("agreement"), column, **keys)
+    characteristic, _, statistic = row["item"].partition(", ")
+    column = f"{row['label']}_{column}" if row["label"] else column
+    keys = {"characteristic": characteristic, "statistic": statistic}
+    return tables.find(_statistics("cohort_tests"), column, **keys)
+
+
+def _published_figure(tables: Tables, place: Place, row: Row) -> Place | None:
+    column = {"interval_low": "lower", "interval_high": "upper"}.get(place.column, place.column)
+    keys = {key: row[key] for key in ("table", "item", "label", "quantity")}
+    return tables.find("results/tables/published_vs_reproduced.tsv", column, **keys)
+
+
+def _flow(tables: Tables, place: Place, row: Row) -> Place | None:
+    status = {"Scans in the sheet": "in sheet", "Included": "included", "Excluded": "excluded"}.get(
+        row["box"]
+    )
+    found = status and tables.find(
+        "results/cohort/flow.tsv", place.column, status=status, reason=row["reason"]
+    )
+    return found or None
+
+
+def _forest(tables: Tables, place: Place, row: Row) -> Place | None:
+    """Endpoints as planned; mean Dice from the table of all pairs, which may have the two the other way."""
+    model, against = row["model"], row["against"]
+    if not row["kind"].startswith("mean"):
+        name = row["panel"].removesuffix(" (primary)")
+        return tables.find(
+            _statistics("endpoints"), place.column, endpoint=name, model=model, against=against
+        )
+    path, column, keys = _statistics("paired"), place.column, {"label": row["label"]}
+    if column in ("lower_90", "upper_90", "margin", "verdict"):
+        path, column = _statistics("equivalence"), column.removesuffix("_90")
+    else:
+        keys |= {"measure": row["measure"], "scans": ALL}
+    other_way = {"lower": "upper", "upper": "lower"}.get(column, column)
+    return tables.find(path, column, **keys, model_a=model, model_b=against) or tables.find(
+        path, other_way, **keys, model_a=against, model_b=model
+    )
+
+
+COPIES: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Place | None]] = {
+    ("tables", "table1"): _table1,
+    ("tables", "table2"): _table2,
+    ("tables", "table_e2"): _same_line(_statistics("volume_overlap")),
+    ("tables", "planned_comparison"): _same_line(_statistics("endpoints")),
+    ("tables", "published_vs_reproduced"): _published,
+    ("figures", "published_vs_reproduced"): _published_figure,
+    ("figures", "paired_differences"): _forest,
+    ("figures", "dunn_heatmap"): _same_line(_statistics("dunn")),
+    ("figures", "flow"): _flow,
+}
+
+
+# -- rows --------------------------------------------------------------------------------------------
+
+OF_COHORT = ("cohort_tests", "prevalence", "flow", "balance")
+OF_TRAINING = ("table_e1", "training_times", "training_curves")
+OF_FIRST_SEED = (
+    *("agreement", "volume_equivalence", "detection", "limits"),
+    *("bland_altman", "concordance", "rater_agreement", "best_cases", "worst_cases"),
+    *("dice_box_violin", "dice_box_violin_present"),
+)
+"""One network, not a mean over networks."""
+
+OF_PRESENT = ("lesion_size", "dice_box_violin_present")
+PRESENT_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "dice_present_summary": {
+        PRESENT: ("n_present", "mean", "median", "q1", "q3", "true_positives", "sensitivity"),
+        ABSENT: ("n_absent", "true_negatives", "specificity"),
+    },
+    "volume_overlap": {
+        PRESENT: ("n_present", "intersection_percent_median"),
+        ABSENT: ("n_absent", "n_false_lesion"),
+    },
+}
+"""Columns that are of the scans with, or without, the lesion, in tables of all scans."""
+
+
+def rows_behind(tables: Tables, place: Place) -> list[Rows]:
+    """The rows of metrics, cohort or training records that a number is made of.
+
+    Takes a place that was copied from nowhere, such as the last of :func:`copied_from`. Empty for what
+    is no result: settings, titles, published numbers.
+    """
+    row = tables.row(place)
+    if place.name in OF_COHORT:
+        return _cohort_rows(tables, place, row)
+    if place.name in OF_TRAINING:
+        return _training_rows(tables, place, row)
+    if place.name == "ingest_qc":
+        cohort = tables.numbers(COHORT)
+        frame = cohort[cohort["scan_id"] == row["scan_id"]]
+        return [Rows(COHORT, f"scan {row['scan_id']}", frame)]
+    if place.name == "published_vs_reproduced":
+        return _printed(tables, place)
+    if place.name == "plan":
+        return []
+    of_models = (_of_model(tables, place, row, model) for model in _models(tables, place, row))
+    return [rows for rows in of_models if rows is not None]
+
+
+def family(record: Record) -> list[str]:
+    """The models that a job compares: its ``--models``."""
+    words = list(record.command)
+    if "--models" not in words:
+        return [Path(path).stem for path in record.inputs if path.startswith("results/metrics/")]
+    start = words.index("--models") + 1
+    given = []
+    for word in words[start:]:
+        if word.startswith("--"):
+            break
+        given.append(word)
+    return list(json.loads(given[0])) if given[0].startswith("{") else given
+
+
+def _models(tables: Tables, place: Place, row: Row) -> list[str]:
+    named = [row[key] for key in ("model", "model_a", "model_b", "against") if row.get(key)]
+    record = tables.study.maker(place.path)
+    if place.name == "surface_tolerance":
+        return [ANOTHER_RATER]
+    if place.name in CASES and place.column in ("rank", "mean_dice"):
+        return [record.command[record.command.index("--select-by") + 1]]
+    if not named or place.name in ("dunn", "ranks", "critical_difference"):
+        return family(record)  # ranks are among all compared models
+    return named
+
+
+def _of_model(tables: Tables, place: Place, row: Row, model: str) -> Rows | None:
+    """The rows of one model; None where it was not measured."""
+    if model == TRAINING_MEAN:
+        training = tables.sets[tables.sets["set"] == "train"]
+        return Rows(COHORT, "scans of the training set", training)
+    stem = SECOND_READING if model.startswith(SECOND_READING) else model
+    path = f"results/metrics/{'out-of-fold/' if place.name == OUT_OF_FOLD else ''}{stem}.tsv"
+    if path not in tables.study.makers:
+        return None
+    of_all_lesions = place.name in CASES and place.column == "mean_dice"
+    return tables.measured(
+        path,
+        model,
+        place.name in OF_FIRST_SEED,
+        "" if of_all_lesions else row.get("label", ""),
+        _scans(place, row),
+        row.get("scan_id", ""),
+    )
+
+
+def _scans(place: Place, row: Row) -> str:
+    if place.name in OF_PRESENT:
+        return PRESENT
+    for scans, columns in PRESENT_COLUMNS.get(place.name, {}).items():
+        if place.column in columns:
+            return scans
+    return row["scans"] if row.get("scans") in (PRESENT, ABSENT) else ALL
+
+
+def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
+    if place.name == "flow":
+        return [Rows(COHORT, "every scan of the sheet", tables.numbers(COHORT))]
+    name = place.column.partition("_")[0]
+    name = name if name in ("train", "test") else row.get("set", "both")
+    scans = tables.sets if name not in ("train", "test") else tables.sets[tables.sets["set"] == name]
+    how = "scans of both sets" if name not in ("train", "test") else f"scans of the {name} set"
+    lesion = row.get("characteristic", "").removesuffix("_volume_ml")
+    if lesion in LABELS and lesion != row["characteristic"]:
+        scans, how = scans[scans[f"{lesion}_ml"] > 0], f"{how} with {lesion}"
+    return [Rows(COHORT, how, scans)]
+
+
+def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
+    record = tables.study.maker(place.path)
+    models = [place.column if place.name == "table_e1" else row["model"]]
+    if "--ensembles" in record.command:  # an ensemble was not trained; its members were
+        members = json.loads(record.command[record.command.index("--ensembles") + 1])
+        models = members.get(models[0], models)
+    found = []
+    for path in record.inputs:
+        parts = path.split("/")
+        if not path.endswith("/train.json") or (parts[2] not in models and place.column != "item"):
+            continue
+        if "seed" in row and parts[3:5] != [f"seed-{row['seed']}", f"fold-{row['fold']}"]:
+            continue
+        history = tables.training(path)["history"]
+        how = "the whole record"
+        if "epoch" in row:
+            history = [epoch for epoch in history if str(epoch["epoch"]) == row["epoch"]]
+            how = f"epoch {row['epoch']}"
+        found.append(Rows(path, how, pd.json_normalize(history)))
+    return found
+
+
+def _printed(tables: Tables, place: Place) -> list[Rows]:
+    """The files of the published numbers: what is no result of this run."""
+    record = tables.study.maker(place.path)
+    return [
+        Rows(path, "numbers as printed", tables.numbers(path))
+        for path in record.inputs
+        if "/published/" in path and tables.study.file(path).is_file()
+    ]

@@ -1,0 +1,217 @@
+"""The search of a results folder for what identifies patients.
+
+From the folder alone four things can be told: DICOM files, unique identifiers (UIDs) of a hospital's
+DICOM, person names as DICOM writes them and attributes that hold them, and dates that are neither of the
+run nor of the analysis plan (a birth, an examination). With the trial's DICOM at hand, the very values of
+its headers are sought as well. Values are never shown. What pixels show, a face or burnt-in letters, is
+not sought. The copy of the workflow is searched as all else; what stands in this software itself, such as
+the names of attributes and the dates of publications, is no finding there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from headct.contracts import untrusted
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.repository import REPOSITORY
+from headct.contracts.untrusted import Unusable
+from headct.imaging import identifiers
+from headct.provenance import seal
+from headct.provenance.contents import readable
+from headct.provenance.verify import Check, Finding, Folder, guarded
+from headct.settings import sheet
+
+COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"
+
+UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}(?![\w.])")
+UID_LENGTHS = range(20, 65)
+STANDARD_UIDS = "1.2.840.10008."
+"""Those that DICOM itself defines: classes and transfer syntaxes, the same in all hospitals."""
+PERSON_NAME = re.compile(r"(?<=[^\W\d_]{2})\^[^\W\d_]{2}")
+ATTRIBUTE = re.compile(rf"\b(?:{'|'.join(identifiers.IDENTIFYING_KEYWORDS)})\b")
+DATE = re.compile(
+    r"(?<![\w.-])(?:(?P<y>(?:19|20)\d\d)(?P<s>[-/])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?)"
+    r"|(?P<d2>\d\d?)(?P<s2>[-./])(?P<m2>\d\d?)(?P=s2)(?P<y2>(?:19|20)\d\d))(?![\d-])"
+)
+"""Not year.month.day, which many version numbers look like."""
+DAMAGED_SHARE = 0.05
+"""A layer of which more characters than this can't be decoded is no text."""
+SHORTEST_IN_BINARY = 7
+"""Characters of a value that is sought in binary files, in which shorter ones occur by chance."""
+
+
+def patterns(folder: Folder) -> Iterator[Finding]:
+    """What is recognised as identifying from its form."""
+    days = {day.isoformat() for day in dates_of_run(folder)}
+    for path in folder.sizes:
+        ours = _of_this_software() if path.startswith(COPY) and not path.startswith(CONFIGURATION) else set()
+        yield from guarded(path, _recognised_in, folder, path, days | ours)
+
+
+def _recognised_in(folder: Folder, path: str, known: set[str]) -> Iterator[Finding]:
+    found = set()
+    for layer in readable(folder.results / path):
+        for what, value in _recognised(layer):
+            if value not in known and what not in found:
+                found.add(what)
+                yield Finding(path, what)
+
+
+@cache
+def _of_this_software() -> set[str]:
+    """What is recognised in the software's own files."""
+    return {value for layer in _own_layers() for _, value in _recognised(layer)}
+
+
+def _own_layers() -> Iterator[bytes]:
+    repository = REPOSITORY
+    for path in seal.software(repository):
+        if (repository / path).is_file():
+            yield (repository / path).read_bytes()
+
+
+def dates_of_run(folder: Folder) -> set[date]:
+    """The days on which the records say that jobs ran, and those that the analysis plan names."""
+    times = sorted(time[:10] for record in folder.records for time in (record.started, record.ended))
+    days = set()
+    if times:
+        first, last = date.fromisoformat(times[0]), date.fromisoformat(times[-1])
+        days = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
+    for path in folder.sizes:
+        if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
+            days |= set(_dates(untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")))
+    return days
+
+
+def values(headers: Iterable[pydicom.Dataset]) -> Check:
+    """What stands in the identifying attributes of the trial's own headers."""
+    sought = identifiers.sought(identifiers.in_headers(headers))
+
+    def check(folder: Folder) -> Iterator[Finding]:
+        common = {word for layer in _own_layers() for word in _words(layer)}
+        for path in folder.sizes:
+            yield from guarded(path, _values_in, folder, path, sought - common)
+
+    return check
+
+
+def _values_in(folder: Folder, path: str, sought: set[str]) -> Iterator[Finding]:
+    found = _words(os.fsencode(path)) & sought
+    try:
+        for layer in readable(folder.results / path):
+            found |= _words(layer) & sought
+    except Unusable as error:
+        yield Finding(path, str(error))
+    if found:
+        yield Finding(path, f"holds {len(found)} values of identifying attributes of the DICOM")
+
+
+def headers_in(folders: Mapping[str, Path], unread: Counter[str]) -> Iterator[pydicom.Dataset]:
+    """The identifying attributes of every DICOM file in some folders: each may be another patient's.
+
+    Args:
+        folders: by what a message calls them, which is not their path: paths can name patients.
+        unread: counts by the same name what could not be read, a file or a folder.
+
+    Raises:
+        BadInput: folders that are not there or hold no DICOM file, once all have been read.
+    """
+    problems = []
+    for name, folder in folders.items():
+        found = 0
+        for header in _headers_below(folder):
+            if header is None:
+                unread[name] += 1
+            else:
+                found += 1
+                yield header
+        if not found:
+            problems.append(Problem(name, "holds no DICOM file" if folder.exists() else "is not there"))
+    if problems:
+        raise BadInput(problems)
+
+
+def _headers_below(folder: Path) -> Iterator[pydicom.Dataset | None]:
+    """The header of each DICOM file, in folders that links lead to as well; None for what can't be read."""
+    lost: list[OSError] = []
+    seen = set()
+    walked = os.walk(folder, followlinks=True, onerror=lost.append)
+    for parent, folders, names in [("", [], [str(folder)])] if folder.is_file() else walked:
+        here = Path(parent).stat()
+        if (here.st_dev, here.st_ino) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        for name in sorted(names):
+            try:
+                header = _header(Path(parent, name))
+            except Exception:  # damaged DICOM can raise anything
+                yield None
+            else:
+                yield from [] if header is None else [header]
+    yield from [None] * len(lost)
+
+
+def _header(file: Path) -> pydicom.Dataset | None:
+    """The identifying attributes of a DICOM file; None for a file that is none."""
+    if not file.is_file():
+        raise OSError("is no file, or a link that leads nowhere")
+    tags = [*identifiers.IDENTIFYING_KEYWORDS, "StudyInstanceUID"]
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
+    except InvalidDicomError:  # no preamble: still DICOM if a study is named in it
+        with suppress(Exception):
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags, force=True)
+            return header if "StudyInstanceUID" in header else None
+        return None
+
+
+def dicom_folders(table: Path) -> dict[str, Path]:
+    """The DICOM folders that a sample sheet names, by row; follow-up scans need not have one."""
+    rows = sheet.load(table)
+    return {f"row {row['row']} of the sheet": Path(row["dicom"]) for row in rows if row["dicom"]}
+
+
+def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:
+    """What is recognised from its form, in words, and the value, which is never shown."""
+    if layer[128:132] == b"DICM":
+        yield "is a DICOM file, or contains one", ""
+    text = layer.decode("utf-8", errors="replace")
+    if "\0" in text or text.count("\ufffd") > DAMAGED_SHARE * len(text):
+        return
+    for uid in UID.findall(text):
+        if len(uid) in UID_LENGTHS and not uid.startswith(STANDARD_UIDS):
+            yield "holds a DICOM unique identifier (UID)", uid
+    for name in PERSON_NAME.findall(text):
+        yield "holds what looks like a person's name in DICOM (Family^Given)", name
+    for attribute in ATTRIBUTE.findall(text):
+        yield "names a DICOM attribute that identifies patients", attribute
+    for day in _dates(text):
+        yield "holds a date that is neither of the run nor of the analysis plan", day.isoformat()
+
+
+def _dates(text: str) -> Iterator[date]:
+    for match in DATE.finditer(text):
+        year, month, day = (int(match[key] or match[f"{key}2"]) for key in "ymd")
+        for ordered in ((year, month, day), (year, day, month)):
+            try:
+                yield date(*ordered)
+                break
+            except ValueError:
+                continue
+
+
+def _words(layer: bytes) -> set[str]:
+    words = identifiers.words_of(layer.decode("utf-8", errors="replace"))
+    return {word for word in words if len(word) >= SHORTEST_IN_BINARY} if b"\0" in layer else words

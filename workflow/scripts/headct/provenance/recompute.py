@@ -1,0 +1,528 @@
+"""Elementary numbers, computed once more in a few lines from the rows that they name.
+
+Means, quartiles, counts, shares, differences, concordance, limits of agreement, ranks: what a reader
+could do in a spreadsheet. Nothing here imports :mod:`headct.statistics`, so an error there would show. What
+is resampled, adjusted or fitted is not done again here: :mod:`headct.provenance.replay` repeats the job.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts.labels import LABELS
+from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
+
+Z = 1.96
+"""Half width of limits of agreement and replication intervals, in SD or SE."""
+
+SAID_OF_SOURCE = (
+    *("mark_mean", "mark_median", "level", "outside_family"),
+    *("train", "test"),  # of Table 2: several numbers in a cell
+)
+"""Columns that do not repeat their source, but say something about it."""
+
+TOLERANCE = 2e-8
+"""Relative: tables have ten digits, and what is computed from them keeps nearly as many."""
+
+Scans = pd.DataFrame
+"""One model and lesion, a row per scan, measures averaged over seeds."""
+
+Of = Callable[[Scans], float]
+
+
+def equal(text: str, value: float) -> bool:
+    """Whether a cell holds a value, to the digits that tables have."""
+    return math.isclose(float(text), value, rel_tol=TOLERANCE, abs_tol=1e-7)
+
+
+def recompute(tables: Tables, place: Place) -> float | str | None:
+    """A number from the rows that it names; None where it is not elementary, or is no number."""
+    row = tables.row(place)
+    if place.column in ("title", "note", "status", "role"):
+        return None
+    derived = DERIVED.get((place.kind, place.name))
+    if derived and (value := derived(tables, place, row)) is not None:
+        return value
+    source = copied_from(tables, place)
+    if source is not None:
+        return recompute(tables, source) if place.column not in SAID_OF_SOURCE else None
+    make = (
+        OF_FILE.get(place.name)
+        if place.name != "rater_agreement" or place.kind == "statistics"
+        else _raters_drawn
+    )
+    return make(tables, place, row, rows_behind(tables, place)) if make else None
+
+
+# -- one model ---------------------------------------------------------------------------------------
+
+
+def ccc(reference: pd.Series, predicted: pd.Series) -> float:
+    """Lin's concordance correlation coefficient, moments over n."""
+    covariance = ((reference - reference.mean()) * (predicted - predicted.mean())).mean()
+    scatter = reference.var(ddof=0) + predicted.var(ddof=0) + (reference.mean() - predicted.mean()) ** 2
+    return float(2 * covariance / scatter) if scatter else math.nan
+
+
+def _summaries(column: str) -> Mapping[str, Of]:
+    return {
+        "mean": lambda scans: scans[column].mean(),
+        "median": lambda scans: scans[column].median(),
+        "q1": lambda scans: scans[column].quantile(0.25),
+        "q3": lambda scans: scans[column].quantile(0.75),
+    }
+
+
+def _agreement(reference: str, predicted: str) -> Mapping[str, Of]:
+    def error(scans: Scans) -> pd.Series:
+        return scans[predicted] - scans[reference]
+
+    return {
+        "n": len,
+        "ccc": lambda scans: ccc(scans[reference], scans[predicted]),
+        "bias_ml": lambda scans: error(scans).mean(),
+        "sd_ml": lambda scans: error(scans).std(),
+        "loa_lower_ml": lambda scans: error(scans).mean() - Z * error(scans).std(),
+        "loa_upper_ml": lambda scans: error(scans).mean() + Z * error(scans).std(),
+    }
+
+
+def _spearman(scans: Scans) -> float:
+    return float(scans["reference_ml"].rank().corr(scans["dice"].rank()))
+
+
+WEIGHTED = _agreement("reference_ml", "predicted_ml")
+HEADER = _agreement("reference_header_ml", "predicted_header_ml")
+
+ONE_MODEL: Mapping[str, Mapping[str, Of]] = {
+    "dice_summary": {
+        **_summaries("dice"),
+        "mean_se": lambda scans: scans["dice"].std() / math.sqrt(len(scans)),
+        "n": len,
+        "n_failed": lambda scans: scans["failed"].sum(),
+    },
+    "dice_present_summary": {
+        **_summaries("dice"),
+        "n_present": len,
+        "true_positives": lambda scans: scans["predicts"].sum(),
+        "sensitivity": lambda scans: scans["predicts"].mean(),
+        "n_absent": len,
+        "true_negatives": lambda scans: (1 - scans["predicts"]).sum(),
+        "specificity": lambda scans: (1 - scans["predicts"]).mean(),
+    },
+    "volume_overlap": {
+        "n": len,
+        "n_present": len,
+        "n_absent": len,
+        "reference_ml": lambda scans: scans["reference_ml"].mean(),
+        "intersection_ml": lambda scans: scans["intersection_ml"].mean(),
+        "intersection_percent": lambda scans: (
+            100 * scans["intersection_ml"].sum() / scans["reference_ml"].sum()
+        ),
+        "intersection_percent_median": lambda scans: (
+            100 * scans["intersection_ml"] / scans["reference_ml"]
+        ).median(),
+        "false_positive_ml": lambda scans: scans["false_positive_ml"].mean(),
+        "false_positive_ml_median": lambda scans: scans["false_positive_ml"].median(),
+        "n_false_positive": lambda scans: (scans["false_positive_ml"] > 0).sum(),
+        "n_false_lesion": lambda scans: (scans["predicts"] > 0).sum(),
+    },
+    "lesion_size": {"n": len, "rho": _spearman},
+    "rater_agreement": {
+        **WEIGHTED,
+        **{f"dice_{name}": of for name, of in _summaries("dice").items()},
+    },
+    "volume_equivalence": {
+        "n": len,
+        **{key: WEIGHTED[key] for key in ("bias_ml", "loa_lower_ml", "loa_upper_ml")},
+    },
+    "limits": {"n": lambda scans: ((scans["reference_ml"] > 0) | (scans["predicted_ml"] > 0)).sum()},
+}
+
+ESTIMATES: Mapping[str, Of] = {
+    "dice_mean": lambda scans: scans["dice"].mean(),
+    "dice_median": lambda scans: scans["dice"].median(),
+    "volume_error_ml_mean": lambda scans: scans["volume_error_ml"].mean(),
+    "ccc": WEIGHTED["ccc"],
+    "hd95_mm_median": lambda scans: scans["hd95_mm"].median(),
+    "surface_dice_median": lambda scans: scans["surface_dice"].median(),
+}
+
+
+MEANS = ("dice_mean", "dice_median", "volume_error_ml_mean")
+"""Estimates that are of the mean over seeds."""
+
+
+def _one_model(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    of = ONE_MODEL[place.name].get(place.column)
+    if of is None or not rows or "dice" not in rows[0].frame:
+        return None
+    lesions = rows[0].by_lesion
+    if row["label"] == "mean":  # of the three lesions
+        if place.column.startswith("n_") or place.column == "n":
+            return float(of(lesions[next(iter(LABELS))].scans))
+        if place.column not in ("mean", "median"):
+            return None
+        return float(np.mean([of(lesion.scans) for lesion in lesions.values()]))
+    return float(of(rows[0].scans))
+
+
+def _agreement_cell(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    of = (HEADER if row["volumes"] == "header" else WEIGHTED).get(place.column)
+    return float(of(rows[0].scans)) if of else None
+
+
+def _estimate(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    frame = rows[0].frame
+    if "dice" not in frame:  # the training set's mean volume
+        return None
+    scans, surface = rows[0].scans, row["measure"].removesuffix("_median")
+    if frame["seed"].nunique() > 1 and row["measure"] not in MEANS:
+        return None  # how networks are combined is then no longer elementary
+    if place.column == "n":
+        return float(scans[surface].notna().sum() if surface in ("hd95_mm", "surface_dice") else len(scans))
+    if place.column == "n_failed":
+        return float(scans["failed"].sum())
+    if place.column != "estimate":
+        return None
+    return float(ESTIMATES[row["measure"]](scans))
+
+
+def _tolerance(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """What raters' surfaces differ by; too few of them leave the configuration's."""
+    distances = rows[0].frame["hd95_mm"]
+    if place.column == "tolerance_mm" and row["source"] == "raters":
+        return float(distances.median())
+    return float(distances.count()) if place.column == "n" else None
+
+
+def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Training scans, each predicted by the fold that held it out."""
+    scans = rows[0].scans
+    values = {"n": len(scans), "n_seeds": rows[0].frame["seed"].nunique(), "dice_mean": scans["dice"].mean()}
+    return float(values[place.column]) if place.column in values else None
+
+
+def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    means = rows[0].frame.groupby("seed", dropna=False)["dice"].mean()
+    values = {
+        **{"n_seeds": len(means), "mean": means.mean(), "sd": means.std()},
+        **{"lowest": means.min(), "highest": means.max()},
+    }
+    return float(values[place.column]) if place.column in values else None
+
+
+def _detection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    threshold = float(row["threshold_ml"])
+    there, called = (rows[0].frame[f"{name}_ml"] > threshold for name in ("reference", "predicted"))
+    counts = {"tp": there & called, "fn": there & ~called, "fp": ~there & called, "tn": ~there & ~called}
+    n = {name: float(chosen.sum()) for name, chosen in counts.items()}
+    values = n | {"n": float(len(there)), "n_present": n["tp"] + n["fn"], "n_absent": n["fp"] + n["tn"]}
+    parts = {
+        "sensitivity": ("tp", "fn"),
+        "specificity": ("tn", "fp"),
+        "ppv": ("tp", "fp"),
+        "npv": ("tn", "fn"),
+    }
+    if place.column in parts:
+        part, rest = (n[name] for name in parts[place.column])
+        return part / (part + rest)
+    return values.get(place.column)
+
+
+# -- two models, or all ------------------------------------------------------------------------------
+
+
+def _values(rows: Rows, measure: str) -> pd.Series:
+    return rows.scans["predicts" if measure == "false_positive" else measure]
+
+
+def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    if len(rows) != 2 or (row.get("analysis") == "complete cases" and _any_failed(rows)):
+        return None
+    measure = row.get("measure", "dice")
+    if place.column == "n":
+        return float(len(rows[0].scans))
+    if measure == "ccc":
+        if rows[0].frame["seed"].nunique() > 1:
+            return None
+        a, b = (WEIGHTED["ccc"](one.scans) for one in rows)
+        of = {"estimate_a": a, "estimate_b": b, "difference": a - b}
+        return of.get(place.column)
+    x, y = (_values(one, measure) for one in rows)
+    difference = x - y
+    values = {
+        **dict.fromkeys(("estimate_a", "estimate_model"), x.mean()),
+        **dict.fromkeys(("estimate_b", "estimate_against"), y.mean()),
+        "difference": difference.mean(),
+        "median_difference": difference.median(),
+    }
+    found = values.get(place.column)
+    return None if found is None else float(found)
+
+
+def _any_failed(rows: Sequence[Rows]) -> bool:
+    return any(one.scans["failed"].any() for one in rows)
+
+
+def _ranks(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Mean rank within scans, 1 the highest."""
+    measure = row.get("measure", "dice")
+    wide = pd.DataFrame({one.frame["model"].iloc[0]: _values(one, measure) for one in rows})
+    if place.column == "n_scans":
+        return float(len(wide))
+    if place.column != "mean_rank":
+        return None
+    return float((-wide).rank(axis=1).mean()[row["model"]])
+
+
+def _dunn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Mean rank among all scans of all models, 1 the lowest."""
+    pooled = pd.concat({one.frame["model"].iloc[0]: one.scans["dice"] for one in rows})
+    side = place.column.rpartition("_")
+    if side[0] == "n":
+        return float(len(pooled[row[f"model_{side[2]}"]]))
+    return float(pooled.rank()[row[f"model_{side[2]}"]].mean()) if side[0] == "mean_rank" else None
+
+
+def _of_family(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    counts = {"n_models": len(rows), "df": len(rows) - 1, "n_scans": rows[0].frame["scan_id"].nunique()}
+    found = counts.get(place.column)
+    return None if found is None else float(found)
+
+
+def _selection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    if place.column != "mean":
+        return None
+    return float(rows[0].frame.groupby("label")["dice"].mean().mean())
+
+
+# -- cohort and training -----------------------------------------------------------------------------
+
+COHORT_VALUES: Mapping[str, Callable[[pd.Series], Any]] = {
+    "n": len,
+    "mean": lambda values: values.mean(),
+    "sd": lambda values: values.std(),
+    "min": lambda values: values.min(),
+    "max": lambda values: values.max(),
+    "median": lambda values: values.median(),
+    "q1": lambda values: values.quantile(0.25),
+    "q3": lambda values: values.quantile(0.75),
+    "count": lambda values: values.sum(),
+    "percent": lambda values: 100 * values.mean(),
+}
+
+
+def _cohort_cell(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    quantity = place.column.partition("_")[2]
+    if not place.column.startswith(("train_", "test_")) or quantity not in COHORT_VALUES:
+        return None
+    scans, name = rows[0].frame, row["characteristic"]
+    people = scans.drop_duplicates("participant_id")
+    if name in ("participants", "scans"):
+        return float(len(people if name == "participants" else scans))
+    if name == "age_years":  # the cohort's ages are capped; the true ones are in the sheet
+        return float(people["age"].notna().sum()) if quantity == "n" else None
+    if name.startswith("sex_"):
+        values = people["sex"].dropna() == {"sex_men": "M", "sex_women": "F"}[name]
+    elif name == "onset_to_ct_hours":
+        values = scans["onset_to_ct_h"].dropna()
+    elif name in LABELS:
+        values = scans[f"{name}_ml"] > 0
+    else:
+        values = scans[name.replace("_volume", "")]
+    return float(COHORT_VALUES[quantity](values))
+
+
+def _prevalence(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    scans, label = rows[0].frame, row["label"]
+    if place.column == "n_scans":
+        return float(len(scans))
+    if label not in LABELS:
+        return None
+    volumes = scans[f"{label}_ml"]
+    values = {
+        "n_with": (volumes > 0).sum(),
+        "percent_of_scans": 100 * (volumes > 0).mean(),
+        "volume_ml": volumes.sum(),
+        "percent_of_labelled": 100 * volumes.sum() / scans[[f"{name}_ml" for name in LABELS]].sum().sum(),
+    }
+    return float(values[place.column]) if place.column in values else None
+
+
+def _flow(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    name = row.get("box", row.get("status", ""))
+    scans = rows[0].frame
+    if name in ("Training set", "Test set"):
+        scans = tables.sets[tables.sets["set"] == ("train" if name == "Training set" else "test")]
+    elif name.casefold() in ("included", "excluded", "error"):
+        scans = scans[scans["status"] == name.casefold()]
+        if row["reason"]:
+            scans = scans[scans["reason"].fillna("").str.startswith(row["reason"])]
+    elif name not in ("in sheet", "Scans in the sheet"):
+        return None
+    counts = {"scans": len(scans), "participants": scans["participant_id"].nunique()}
+    return float(counts[place.column]) if place.column in counts else None
+
+
+def _training(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """What a curve shows, or a table of times: a value of train.json."""
+    if place.name == "training_curves":
+        name = row["quantity"].replace("pseudo_dice_", "pseudo_dice.")
+        found = rows[0].frame.get(name)
+        return float(found.iloc[0]) if place.column == "value" and found is not None else None
+    record = tables.training(rows[0].path)
+    values = {
+        "seconds": record["seconds"],
+        "hours": record["seconds"] / 3600,
+        "iterations": record["record"].get("iterations"),
+        **{name: record[name] for name in ("epochs", "threads", "resumed", "seed")},
+    }
+    found = values.get(place.column)
+    return None if found is None else float(found)
+
+
+# -- figures -----------------------------------------------------------------------------------------
+
+
+def _volumes_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Bland-Altman and concordance plots."""
+    scans = rows[0].scans
+    reference, predicted = scans["reference_ml"], scans["predicted_ml"]
+    lines = {"bias": "bias_ml", "lower limit": "loa_lower_ml", "upper limit": "loa_upper_ml"}
+    if row["element"] in lines and place.column == "y":
+        return float(WEIGHTED[lines[row["element"]]](scans))
+    if row["element"] == "CCC" and place.column == "value":
+        return ccc(reference, predicted)
+    if not row["scan_id"] or place.column not in ("x", "y"):
+        return None
+    if place.name == "concordance":
+        return float((reference if place.column == "x" else predicted).iloc[0])
+    of = (reference + predicted) / 2 if place.column == "x" else predicted - reference
+    return float(of.iloc[0])
+
+
+def _whisker(dice: pd.Series, side: int) -> float:
+    """The furthest value within 1.5 interquartile ranges of the lower (-1) or the upper (1) quartile."""
+    q1, q3 = dice.quantile(0.25), dice.quantile(0.75)
+    if side < 0:
+        return float(dice[dice >= q1 - 1.5 * (q3 - q1)].min())
+    return float(dice[dice <= q3 + 1.5 * (q3 - q1)].max())
+
+
+BOX: Mapping[str, Of] = {
+    **_summaries("dice"),
+    "whisker_low": lambda scans: _whisker(scans["dice"], -1),
+    "whisker_high": lambda scans: _whisker(scans["dice"], 1),
+    "share_at_0": lambda scans: (scans["dice"] == 0).mean(),
+    "share_at_1": lambda scans: (scans["dice"] == 1).mean(),
+}
+
+
+def _dice_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    scans = rows[0].scans
+    if row["element"] == "scan" and place.column == "dice":
+        return float(scans["dice"].iloc[0])
+    if row["element"] in BOX and place.column == "value":
+        return float(BOX[row["element"]](scans))
+    return None
+
+
+def _raters_drawn(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """The pages of volumes, and of Dice, of second readings."""
+    drawn = _volumes_drawn if place.column in ("x", "y") else _dice_drawn
+    return drawn(tables, place, row, rows)
+
+
+def _case(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    frame = rows[0].frame
+    if place.column in ("dice", "reference_ml", "predicted_ml"):
+        return float(rows[0].scans[place.column].iloc[0])
+    if place.column != "mean_dice":
+        return None
+    command = list(tables.study.maker(place.path).command)
+    measure = command[command.index("--rank-by") + 1]
+    return float(frame["dice"].mean()) if measure == "dice" else None
+
+
+# -- what is derived from cells of the same row ------------------------------------------------------
+
+
+def _difference(tables: Tables, place: Place, row: Row) -> float | str | None:
+    """Published against reproduced."""
+
+    def number(name: str) -> float:
+        return float(row[name] or "nan")
+
+    spread = math.hypot(number("se_reproduced"), number("se_published"))
+    difference = number("reproduced") - number("published")
+    values: dict[str, float | str] = {
+        "difference": difference,
+        "se_published": number("se_reproduced") * math.sqrt(number("n_reproduced") / number("n_published")),
+        "lower": difference - Z * spread,
+        "upper": difference + Z * spread,
+        "outside": "yes" if abs(difference) > Z * spread else "no",
+    }
+    return values.get(place.column)
+
+
+def _interval_drawn(tables: Tables, place: Place, row: Row) -> float | None:
+    ends = {"interval_low": "lower", "interval_high": "upper"}
+    if place.column not in ends:
+        return None
+    source = copied_from(tables, place)
+    return float(row["published"]) + float(tables.value(source)) if source else None
+
+
+def _forest(tables: Tables, place: Place, row: Row) -> float | None:
+    """The difference of two models, which stands in its source perhaps the other way round."""
+    source = copied_from(tables, place)
+    if source is None or place.column not in ("n", "difference"):
+        return None
+    found = recompute(tables, source)
+    if not isinstance(found, float):
+        return None
+    other_way = tables.row(source).get("model_a", row["model"]) != row["model"]
+    return -found if other_way and place.column == "difference" else found
+
+
+def _higher(tables: Tables, place: Place, row: Row) -> str | None:
+    if place.column != "higher":
+        return None
+    a, b = float(row["mean_rank_a"]), float(row["mean_rank_b"])
+    return row["model_a"] if a > b else row["model_b"]
+
+
+DERIVED: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Any]] = {
+    ("tables", "published_vs_reproduced"): _difference,
+    ("figures", "published_vs_reproduced"): _interval_drawn,
+    ("figures", "dunn_heatmap"): _higher,
+    ("figures", "paired_differences"): _forest,
+}
+
+OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | None]] = {
+    **dict.fromkeys(ONE_MODEL, _one_model),
+    "agreement": _agreement_cell,
+    "estimates": _estimate,
+    "seed_spread": _seed_spread,
+    "out_of_fold": _held_out,
+    "surface_tolerance": _tolerance,
+    "detection": _detection,
+    **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),
+    **dict.fromkeys(("ranks", "critical_difference"), _ranks),
+    "dunn": _dunn,
+    **dict.fromkeys(("kruskal_wallis", "friedman"), _of_family),
+    "selection": _selection,
+    "cohort_tests": _cohort_cell,
+    "prevalence": _prevalence,
+    "flow": _flow,
+    **dict.fromkeys(("training_curves", "training_times"), _training),
+    **dict.fromkeys(("bland_altman", "concordance"), _volumes_drawn),
+    **dict.fromkeys(("dice_box_violin", "dice_box_violin_present"), _dice_drawn),
+    **dict.fromkeys(("best_cases", "worst_cases"), _case),
+}

@@ -1,0 +1,517 @@
+"""Check a results folder from the folder alone: is everything still as it was when it was made?
+
+Nothing is written, nothing outside the folder is read (links are not followed), file times don't count.
+What can't be checked, whatever is wrong with it, is a finding, too. What agrees with a root
+digest that was printed or signed elsewhere is untouched since the seal; without such a digest, a folder
+that was sealed anew after a change is found only where its records contradict one another.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote
+
+from headct.contracts import run_records, untrusted
+from headct.contracts.artefacts import UNFINISHED, sha256_of
+from headct.contracts.code import source_digest
+from headct.contracts.run_records import Record
+from headct.contracts.untrusted import Unusable
+from headct.provenance import former, ledger, manifest, seal
+from headct.provenance.manifest import Entry, below_results
+from headct.publish import evidence
+
+RUNS = run_records.FOLDER
+CONFIG = "config.json"
+SETTINGS_OF = {
+    "split": "split",
+    "metrics": "metrics",
+    "metrics_out_of_fold": "metrics",
+    "second_readings": "metrics",
+    "surface_tolerance": "metrics",
+    "crosscheck": "crosscheck",
+}
+"""Rules whose ``--settings`` are a block of the configuration as it stands, and its name."""
+
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing that is not as it should be: the file (below results/), and what about it."""
+
+    path: str
+    what: str
+
+
+class Folder:
+    """A results folder as it is now.
+
+    ``digests`` are of the files of which any that is listed has the size; another one can't have the
+    content of any, and its digest is "": so none is read that is larger than all that were sealed.
+
+    Args:
+        results: the folder.
+        root: the root digest that it must have, from a paper or a signature; "" if none is known.
+        hashed: how a file is hashed.
+        told: called after each file with the number of bytes hashed so far and in all.
+    """
+
+    def __init__(
+        self,
+        results: Path,
+        root: str = "",
+        hashed: Callable[[Path], str] = sha256_of,
+        told: Told = lambda done, total: None,
+    ) -> None:
+        self.results, self.root = results, root
+        found = untrusted.look(results)
+        self.there = found.sizes
+        self.sizes = {path: size for path, size in found.sizes.items() if path not in manifest.OUTSIDE}
+        self.faults = [Finding(path, what) for path, what in found.others.items()]
+        self.listed = self._listed()
+        self.digests = dict(zip(self.sizes, self._digests(hashed, told), strict=True))
+        self.records = list(self._records())
+
+    def text_of(self, path: str) -> str:
+        """A text file of the folder.
+
+        Raises:
+            Unusable: it is not there, or can't be read as text.
+        """
+        if path not in self.there:
+            raise Unusable("is missing")
+        return untrusted.text_of(self.results / path)
+
+    def json_of(self, path: str) -> Any:
+        """As :meth:`text_of`, of JSON."""
+        if path not in self.there:
+            raise Unusable("is missing")
+        return untrusted.json_of(self.results / path)
+
+    def _listed(self) -> dict[str, Entry]:
+        try:
+            return manifest.parsed(self.text_of(manifest.MANIFEST))
+        except Unusable as error:
+            missing = manifest.MANIFEST not in self.there
+            more = ": this folder was never sealed, or the list was taken away" if missing else ""
+            self.faults.append(Finding(manifest.MANIFEST, f"{error}{more}"))
+            return {}
+
+    def _digests(self, hashed: Callable[[Path], str], told: Told) -> Iterator[str]:
+        """In the order of the files; hashlib lets other threads run while it works."""
+
+        sizes = {entry.size for entry in self.listed.values()}
+
+        def one(path: str) -> str:
+            if self.listed and self.sizes[path] not in sizes:
+                return ""
+            try:
+                return hashed(self.results / path)
+            except OSError as error:
+                self.faults.append(Finding(path, f"can't be read: {error.strerror}"))
+                return ""
+
+        done, total = 0, sum(self.sizes.values())
+        with ThreadPoolExecutor() as pool:
+            for path, digest in zip(self.sizes, pool.map(one, self.sizes), strict=True):
+                done += self.sizes[path]
+                told(done, total)
+                yield digest
+
+    def _records(self) -> Iterator[Record]:
+        for path in self.sizes:
+            if path.startswith(RUNS):
+                try:
+                    yield run_records.parsed(path, self.json_of(path))
+                except Unusable as error:
+                    self.faults.append(Finding(path, str(error)))
+
+    @cached_property
+    def makers(self) -> dict[str, Record]:
+        """The record of the last job that made each file."""
+        return manifest.makers(self.records)
+
+    @cached_property
+    def current(self) -> list[Record]:
+        """Records of the jobs that made at least one of the files last, and that results rest on.
+
+        The others were superseded, or made former results, whose inputs may have been made anew since.
+        """
+        rested_on = {record.path for record in former.behind(self.records, self.asked)}
+        last = {record.path: record for record in self.makers.values()}
+        return [record for path, record in last.items() if path in rested_on]
+
+    @cached_property
+    def asked(self) -> list[str]:
+        """What the run was to make, as the seal has it; nothing where it does not say."""
+        try:
+            asked = self.json_of(seal.STATE)["asked"]
+        except (Unusable, LookupError, TypeError):
+            return []
+        return asked if isinstance(asked, list) and all(isinstance(path, str) for path in asked) else []
+
+    @cached_property
+    def former(self) -> list[str]:
+        """Former results: files that nothing rests on that was asked for."""
+        without_record = {path for path, entry in self.listed.items() if entry.made_by == former.MADE_BY}
+        return sorted((former.of_jobs(self.records, self.asked) | without_record) & self.sizes.keys())
+
+    @cached_property
+    def where(self) -> dict[str, list[str]]:
+        """Paths of the list by their digest."""
+        found = defaultdict(list)
+        for entry in self.listed.values():
+            found[entry.sha256].append(entry.path)
+        return found
+
+
+Check = Callable[[Folder], Iterable[Finding]]
+
+
+def verify(folder: Folder, checks: Sequence[Check]) -> list[Finding]:
+    """All findings, by path; several checks can find one change."""
+    found = {finding for check in checks for finding in guarded(".", check, folder)}
+    return sorted(found | set(folder.faults))
+
+
+def guarded(path: str, check: Callable[..., Iterable[Finding]], *arguments: Any) -> Iterator[Finding]:
+    """What a check of a file finds. That it could not be done is a finding, too: never a good result."""
+    try:
+        yield from check(*arguments)
+    except Unusable as error:
+        yield Finding(path, str(error))
+    except (RecursionError, MemoryError) as error:
+        yield Finding(path, f"could not be checked: it is nested too deeply, or too large ({_name(error)})")
+    except Exception as error:  # whatever a file can be made to contain: the checks that follow are done
+        yield Finding(path, f"could not be checked: {_name(error)}")
+
+
+def _name(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def about(path: str) -> Callable[[Check], Check]:
+    """A check of one file, which is named where the check can't be done."""
+
+    def of_file(check: Check) -> Check:
+        return wraps(check)(lambda folder: guarded(path, check, folder))
+
+    return of_file
+
+
+# -- the list and the files --------------------------------------------------------------------------
+
+
+@about(manifest.ROOT)
+def root(folder: Folder) -> Iterator[Finding]:
+    """The list against its digest, here and elsewhere."""
+    if manifest.MANIFEST not in folder.there:
+        return
+    now = sha256_of(folder.results / manifest.MANIFEST)
+    if folder.text_of(manifest.ROOT) != manifest.line_of(now):
+        yield Finding(manifest.ROOT, f"does not state the digest of the list, which is {now}")
+    if folder.root and folder.root != now:
+        yield Finding(manifest.MANIFEST, f"is not the list with the root {folder.root}: its digest is {now}")
+
+
+def files(folder: Folder) -> Iterator[Finding]:
+    """Files altered, missing, added, in one another's place."""
+    if not folder.listed:
+        return
+    for path in folder.listed.keys() - folder.sizes.keys():
+        yield Finding(path, "is missing, or is no file any more")
+    for path in folder.sizes.keys() - folder.listed.keys():
+        yield Finding(path, _added(folder, path))
+    for path, entry in folder.listed.items():
+        if path not in folder.sizes:
+            continue
+        now, size = folder.digests[path], folder.sizes[path]
+        if now != entry.sha256 or size != entry.size:
+            yield Finding(path, _altered(folder, entry, now))
+
+
+def _added(folder: Folder, path: str) -> str:
+    if UNFINISHED in path:
+        return "was left by a job that was killed while it wrote this file"
+    if same := folder.where.get(folder.digests[path]):
+        return f"was added: it has the content of {same[0]}"
+    return "was added: the list doesn't have it"
+
+
+def _altered(folder: Folder, entry: Entry, now: str) -> str:
+    elsewhere = [path for path in folder.where.get(now, ()) if path != entry.path]
+    if elsewhere:
+        return f"was replaced: it has the content of {elsewhere[0]}"
+    size = folder.sizes[entry.path]
+    if size != entry.size:
+        return f"was altered: it has {size} bytes, and the list says {entry.size}"
+    return f"was altered (of the same size); SHA-256 was {entry.sha256[:12]}…, is {now[:12] or 'unknown'}…"
+
+
+# -- the records -------------------------------------------------------------------------------------
+
+
+def outputs(folder: Folder) -> Iterator[Finding]:
+    """Each output against the record of the job that made it last."""
+    for path, record in folder.makers.items():
+        made = record.outputs[f"results/{path}"]
+        if path not in folder.sizes:
+            yield Finding(path, f"is missing, and {record.path} says that it was made")
+        elif folder.digests[path] != made:
+            yield Finding(path, f"is not what {record.path} says was made ({made[:12]}…)")
+    for path, entry in folder.listed.items():
+        maker = folder.makers.get(path)
+        if entry.made_by.startswith(RUNS) and f"results/{path}" in getattr(maker, "outputs", {}):
+            if maker and maker.path != entry.made_by:
+                yield Finding(path, f"is listed as made by {entry.made_by}, and {maker.path} made it")
+        elif entry.made_by.startswith(RUNS) and entry.made_by not in folder.sizes:
+            yield Finding(path, f"has no record: {entry.made_by} is missing")
+
+
+def inputs(folder: Folder) -> Iterator[Finding]:
+    """Each input of each record against what is there now, and the job that made that."""
+    for record in folder.current:
+        for input_, digest in record.inputs.items():
+            if not (path := below_results(input_)):
+                continue
+            maker = folder.makers.get(path)
+            if path not in folder.sizes:
+                yield Finding(record.path, f"was made from {path}, which is not there")
+            elif folder.digests[path] != digest:
+                yield Finding(record.path, f"was made from another {path} than the one there")
+            elif maker and maker.outputs[f"results/{path}"] != digest:
+                yield Finding(record.path, f"was made from another {path} than {maker.path} made")
+
+
+def inputs_from_elsewhere(folder: Folder) -> Iterator[Finding]:
+    """Sheet, plan and published numbers: the same for all jobs, and those of the copied workflow."""
+    of: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in folder.current:
+        for path, digest in record.inputs.items():
+            if not below_results(path):
+                of[path][digest] += 1
+    copies = {path: digest for path, digest in folder.digests.items() if path.startswith(seal.WORKFLOW)}
+    for path, counts in of.items():
+        usual = counts.most_common(1)[0][0]
+        for record in folder.current:
+            if record.inputs.get(path, usual) != usual:
+                yield Finding(record.path, f"was made from another {Path(path).name} than other results")
+        copy = [name for name in copies if _names_the_same(path, name)]
+        if copy and not any(copies[name] in counts for name in copy):
+            yield Finding(copy[0], f"is not the {Path(path).name} that the results were made with")
+
+
+def _names_the_same(path: str, copy: str) -> bool:
+    """Whether an input from elsewhere and a file of the copied workflow have the last two parts in common."""
+    return Path(path).parts[-2:] == Path(copy).parts[-2:]
+
+
+def logs(folder: Folder) -> Iterator[Finding]:
+    """Each record has its log."""
+    for record in folder.records:
+        if below_results(record.log) not in folder.sizes:
+            yield Finding(below_results(record.log) or record.log, f"is missing: the log of {record.path}")
+
+
+# -- code, configuration, crate, evidence, ledger ----------------------------------------------------
+
+
+def code(folder: Folder) -> Iterator[Finding]:
+    """The copied code against the digests that each job recorded of the modules that it ran."""
+    base = f"{seal.WORKFLOW}/workflow/scripts/"
+    ran: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for record in folder.current:
+        for module, digest in record.workflow["modules"].items():
+            ran[module, digest].append(record.path)
+    for (module, digest), by in ran.items():
+        stem = base + module.replace(".", "/")
+        path = next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if name in folder.sizes), "")
+        if not path:
+            yield Finding(f"{stem}.py", f"is missing from the copy of the code, and {by[0]} ran it")
+        elif _code_digest(folder.results / path) != digest:
+            others = f" and {len(by) - 1} others" if len(by) > 1 else ""
+            yield Finding(path, f"is not the code that {by[0]}{others} ran")
+
+
+def _code_digest(file: Path) -> str:
+    """Digest of a module, blind to comments; "" for what is none."""
+    try:
+        return source_digest(untrusted.text_of(file))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ""
+
+
+@about(CONFIG)
+def settings(folder: Folder) -> Iterator[Finding]:
+    """The configuration against the settings on the command lines that were recorded."""
+    config = folder.json_of(CONFIG)
+    if not isinstance(config, dict):
+        raise Unusable("is no configuration")
+    for record in folder.current:
+        block = SETTINGS_OF.get(record.rule)
+        if block and "--settings" in record.command:
+            used = record.command[record.command.index("--settings") + 1 :][:1]
+            if [json.dumps(config.get(block), sort_keys=True)] != used:
+                yield Finding(CONFIG, f"has other {block} settings than {record.path} ran with")
+
+
+@about(manifest.CRATE)
+def crate(folder: Folder) -> Iterator[Finding]:
+    """The files and digests that the RO-Crate names, if there is one."""
+    if manifest.CRATE not in folder.sizes:
+        return
+    content = folder.json_of(manifest.CRATE)
+    entities = content.get("@graph") if isinstance(content, dict) else None
+    if not isinstance(entities, list) or not all(isinstance(entity, dict) for entity in entities):
+        raise Unusable("is no RO-Crate")
+    for entity in entities:
+        path = unquote(str(entity.get("@id", "")))
+        if path in folder.sizes and entity.get("sha256", folder.digests[path]) != folder.digests[path]:
+            yield Finding(manifest.CRATE, f"has another digest of {path} than the file")
+        elif "sha256" in entity and path in folder.listed and path not in folder.sizes:
+            yield Finding(manifest.CRATE, f"names {path}, which is not there")
+
+
+@about(evidence.EVIDENCE)
+def evidence_digest(folder: Folder) -> Iterator[Finding]:
+    """The evidence digest computed anew, and as the pages of the tables print it."""
+    stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))
+    copies = {digest for path, digest in folder.digests.items() if path.startswith(seal.WORKFLOW)}
+    for path, digest in stated["files"].items():
+        there = digest in copies if path == evidence.PLAN else folder.digests.get(path) == digest
+        if not there:
+            yield Finding(evidence.EVIDENCE, f"was computed from another {path} than the one there")
+    if evidence.digest(stated["files"]) != stated["sha256"]:
+        yield Finding(evidence.EVIDENCE, "is not the digest of the files that it names")
+    for path in folder.sizes:
+        if path.startswith("tables/") and path.endswith((".html", ".tex")):
+            yield from guarded(path, _printed_digest, folder, path, stated["sha256"])
+
+
+def _printed_digest(folder: Folder, path: str, stated: str) -> Iterator[Finding]:
+    printed = re.findall(r"[Ee]vidence digest\D{0,40}?([0-9a-f]{64})", folder.text_of(path))
+    if any(each != stated for each in printed):
+        yield Finding(path, "prints another evidence digest than that of the results")
+
+
+@about(ledger.LEDGER)
+def test_set_ledger(folder: Folder) -> Iterator[Finding]:
+    """The ledger of the test set: its chain of lines, and each job that scored."""
+    scored = {record.path: record.opening for record in folder.records if record.opening}
+    text = folder.text_of(ledger.LEDGER) if ledger.LEDGER in folder.there else ""
+    for what in ledger.faults(text, scored):
+        yield Finding(ledger.LEDGER, what)
+    for record in folder.records:
+        if record.rule in ledger.SCORING and not record.opening:
+            yield Finding(record.path, "scored the test set and names no line of the ledger")
+
+
+INTEGRITY: tuple[Check, ...] = (
+    *(root, files, outputs, inputs, inputs_from_elsewhere, logs),
+    *(code, settings, crate, evidence_digest, test_set_ledger),
+)
+"""All checks that need nothing but the folder."""
+
+
+def against_checkout(workflow: Path) -> Check:
+    """The copied workflow against a checkout: which files differ, and whether more than comments do."""
+
+    def check(folder: Folder) -> Iterator[Finding]:
+        base = f"{seal.WORKFLOW}/"
+        for path, digest in folder.digests.items():
+            if not path.startswith(base):
+                continue
+            other = workflow / path.removeprefix(base)
+            if not other.is_file():
+                yield Finding(path, f"is not in {workflow}")
+            elif sha256_of(other) != digest:
+                code = _code_digest(folder.results / path) if path.endswith(".py") else ""
+                same = code and code == _code_digest(other)
+                yield Finding(path, f"differs from {other}" + (" in comments only" if same else ""))
+
+    return check
+
+
+def unrecorded(folder: Folder) -> list[str]:
+    """Files that were sealed, and of which no record tells what made them."""
+    return [entry.path for entry in folder.listed.values() if not entry.made_by]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a verification looked at, and what it found."""
+
+    root: str
+    evidence: str
+    files: int
+    bytes: int
+    records: int
+    seconds: float
+    openings: str
+    unrecorded: Sequence[str]
+    former: Sequence[str]
+    findings: Sequence[Finding]
+    not_checked: Sequence[str]
+
+
+NO_ROOT = (
+    "That the folder was not sealed anew after a change: give --root the digest that was printed, "
+    "published or signed."
+)
+NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom or --sheet."
+PIXELS = "What the pixels show: faces, burnt-in letters."
+
+
+def summary(
+    folder: Folder,
+    findings: Sequence[Finding],
+    with_dicom: bool,
+    began: float,
+    unread: Mapping[str, int] = MappingProxyType({}),
+) -> Summary:
+    """Everything that a report prints.
+
+    Args:
+        folder: what was looked at.
+        findings: and what was found.
+        with_dicom: whether the trial's own headers were sought.
+        began: ``time.monotonic()`` when it began.
+        unread: how much of the trial's DICOM could not be read, by what a message calls its folder.
+    """
+    try:
+        stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))["sha256"]
+    except Unusable:
+        stated = ""
+    try:
+        openings = ledger.told(ledger.parsed(folder.text_of(ledger.LEDGER)))
+    except Unusable as error:
+        openings = f"The ledger of the test set {error}."
+    return Summary(
+        root=manifest.root_of(folder.results),
+        evidence=stated,
+        files=len(folder.sizes),
+        bytes=sum(folder.sizes.values()),
+        records=len(folder.records),
+        seconds=time.monotonic() - began,
+        openings=openings,
+        unrecorded=unrecorded(folder),
+        former=folder.former,
+        findings=findings,
+        not_checked=[
+            *([] if folder.root else [NO_ROOT]),
+            *([] if with_dicom else [NO_DICOM]),
+            *(f"{count} files or folders in {name}, which can't be read." for name, count in unread.items()),
+            PIXELS,
+        ],
+    )

@@ -1,0 +1,206 @@
+"""Run one step of the workflow on files that somebody else made: it reads these and what it needs to run,
+writes in one folder, and has no network.
+
+``python -m headct.provenance.walled FOLDER STEP OPTION …``, with a working directory in ``FOLDER/study``:
+what the step would write there it writes into ``FOLDER/out``. A line of JSON on standard output says what
+became of it.
+
+The walls are those of the Linux kernel and need no rights: Landlock for files (Linux 5.13 and later) and
+a user namespace with an empty network namespace. Where the kernel, or who administers it, does not offer
+one of them, the step runs without it, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from headct.contracts.problems import BadInput
+from headct.contracts.repository import PACKAGE, RESOURCES
+from headct.provenance.inside import is_plain
+from headct.steps import STEPS
+
+STUDY, OUT, TEMPORARY = "study", "out", "tmp"
+"""Folders: what a step reads, what it makes, what its libraries leave for a while."""
+
+SOFTWARE = (PACKAGE.parents[1], RESOURCES)
+"""Of this project: the code, and the numbers and lists that go with it."""
+
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/opt", "/proc", "/sys", "/dev")
+"""What Python and its libraries read of the machine: programs and settings, no user's files."""
+
+MEMORY_BYTES, FILE_BYTES = 16 * 2**30, 4 * 2**30
+"""Limits of the address space, and of one file that is written."""
+
+
+class Refused(Exception):
+    """The options are not those of a step of the workflow that reads and writes within its study."""
+
+
+# -- options -----------------------------------------------------------------------------------------
+
+
+def parsed(step: str, words: list[str], folder: Path) -> argparse.Namespace:
+    """The options of a step: none but its own, written in full, with paths inside the study only.
+
+    Args:
+        step: its name, as ``tables``.
+        words: its options.
+        folder: with ``study/``, in which the working directory is. What is to be written is led to ``out/``.
+
+    Raises:
+        Refused: says which option it is.
+    """
+    parser, *of_subcommands = parsers(step)
+    known = set()
+    for each in (parser, *of_subcommands):
+        each.allow_abbrev = False
+        known |= set(each._option_string_actions) - {"-h", "--help"}
+    for word in words:
+        if word.startswith("--") and word.partition("=")[0] not in known:
+            raise Refused(f"{word.partition('=')[0]} is no option of {step}")
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            options: argparse.Namespace = parser.parse_args(words)
+    except (SystemExit, RecursionError) as error:
+        raise Refused(f"the options are not those of {step}") from error
+    for name, value in vars(options).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and not _within(path, folder / STUDY):
+                raise Refused(f"--{name.replace('_', '-')} leads out of the study")
+    if not is_plain(str(options.out)) or options.out.parts[0] != "results":
+        raise Refused("--out is no path below results/")
+    options.out = folder / OUT / options.out
+    return options
+
+
+def _within(path: Path, study: Path) -> bool:
+    place = Path(os.path.normpath(Path.cwd() / path))
+    return any(place.is_relative_to(allowed) for allowed in (study, *SOFTWARE))
+
+
+def parsers(step: str) -> list[argparse.ArgumentParser]:
+    """The parser of a step's options, then those of its subcommands."""
+    return list(_with_subcommands(STEPS[step].load().arguments()))
+
+
+def _with_subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from _with_subcommands(inner)
+
+
+# -- walls -------------------------------------------------------------------------------------------
+
+
+def walls(folder: Path) -> list[str]:
+    """Put them up around this process, which has one thread only; returns what could not be walled off."""
+    lacking = []
+    for name, wall in (("the network", _without_network), ("other files", lambda: _only_files_of(folder))):
+        try:
+            wall()
+        except OSError as error:
+            lacking.append(f"{name} ({error.strerror})")
+    return lacking
+
+
+def _checked(call: Any, *arguments: Any) -> int:
+    result: int = call(*arguments)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _without_network() -> None:
+    """unshare(2): a network namespace of one's own has no interface that is up."""
+    new_user, new_network = 0x10000000, 0x40000000
+    uid, gid = os.getuid(), os.getgid()
+    _checked(_LIBC.unshare, new_user | new_network)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        Path(f"/proc/self/{name}").write_text(text)
+
+
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+NO_NEW_PRIVILEGES = 38
+FILE_EXECUTE, FILE_WRITE, FILE_READ, FOLDER_READ = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+RIGHTS_BY_VERSION = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
+"""All rights that a version of Landlock knows; later ones add what no step needs to be kept from."""
+
+
+def _only_files_of(folder: Path) -> None:
+    """landlock(7): reading what Python needs and ``folder``, writing below its ``out`` and ``tmp`` only."""
+    version = _checked(_LIBC.syscall, CREATE_RULESET, None, 0, 1)
+    every = RIGHTS_BY_VERSION[min(version, max(RIGHTS_BY_VERSION))]
+    rules = _checked(_LIBC.syscall, CREATE_RULESET, struct.pack("Q", every), 8, 0)
+    for place in (*SYSTEM, sys.prefix, sys.base_prefix, *SOFTWARE, _fonts(), folder):
+        _allow(rules, Path(place), FILE_READ | FILE_EXECUTE | FOLDER_READ)
+    for name in (OUT, TEMPORARY):
+        _allow(rules, folder / name, every)
+    _allow(rules, Path(os.devnull), FILE_READ | FILE_WRITE)
+    _checked(_LIBC.prctl, NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    _checked(_LIBC.syscall, RESTRICT_SELF, rules, 0)
+    os.close(rules)
+
+
+def _allow(rules: int, place: Path, rights: int) -> None:
+    if not place.exists():
+        return
+    descriptor = os.open(place, os.O_PATH)
+    _checked(_LIBC.syscall, ADD_RULE, rules, 1, struct.pack("=Qi", rights, descriptor), 0)
+    os.close(descriptor)
+
+
+def _fonts() -> Path:
+    """Matplotlib's list of fonts, which would take seconds to make anew."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "matplotlib"
+
+
+# -- the step ----------------------------------------------------------------------------------------
+
+
+def run(folder: Path, step: str, words: list[str]) -> dict[str, Any]:
+    """Put up the walls and run the step; what became of it, each key only where there is something to say.
+
+    ``lacking``: walls that this machine does not offer. ``refused``: which option is not allowed.
+    ``failed``: what the step itself said.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    said: dict[str, Any] = {"lacking": walls(folder)}
+    try:
+        STEPS[step].load().main(parsed(step, words, folder))
+    except Refused as error:
+        said["refused"] = str(error)
+    except BadInput as error:
+        said["failed"] = str(error)
+    except Exception as error:  # of whatever kind: the files are somebody else's
+        said["failed"] = f"{type(error).__name__}: {error}"
+    return said
+
+
+def main() -> None:
+    folder, step, *words = sys.argv[1:]
+    answer = os.dup(1)
+    os.dup2(2, 1)  # whatever the step and its libraries print is not the answer
+    said = run(Path(folder), step, words)
+    with open(answer, "w", encoding="utf-8") as stream:
+        json.dump(said, stream)
+
+
+if __name__ == "__main__":
+    main()

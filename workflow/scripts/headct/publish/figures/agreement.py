@@ -1,0 +1,262 @@
+"""Agreement of predicted with reference volumes: Bland–Altman and concordance plots.
+
+The numbers come from :mod:`headct.statistics.core.agreement`, so figure and table can't differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from headct.contracts.labels import LABELS
+from headct.publish.figures import scores as metrics
+from headct.publish.figures import style
+from headct.statistics.core import agreement
+
+SCAN, ABSENT = "scan", "scan without the lesion in either"
+BODY_MM = 72.0
+PANEL_MM = {"Bland-Altman": 62.0, "concordance": 66.0}
+"""Height of a panel with its texts where panels go below each other."""
+SMALLEST_RANGE_ML = 1e-3
+"""Axes that would show less than this show rounding errors, not volumes."""
+COUNTED_AS_EMPTY = "it counts as 0 mL"
+DASHES = (0, (4, 2))
+SCAN_MARKS: dict[str, Any] = {
+    "ls": "",
+    "marker": "o",
+    "ms": 3,
+    "mfc": style.BLUE,
+    "mec": "none",
+    "alpha": 0.6,
+}
+ABSENT_MARKS: dict[str, Any] = {
+    "ls": "",
+    "marker": "o",
+    "ms": 5.5,
+    "mfc": "none",
+    "mec": style.VERMILLION,
+    "mew": 0.9,
+}
+
+
+def volumes(scores: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Volumes of one lesion by scan: scan_id, reference_ml, predicted_ml, element.
+
+    ``element`` tells whether the lesion is in neither mask. A missing prediction is 0 mL.
+    """
+    rows = scores.loc[scores["label"] == label, ["scan_id", "reference_ml", "predicted_ml"]]
+    rows = rows.sort_values("scan_id")
+    absent = (rows["reference_ml"] == 0) & (rows["predicted_ml"] == 0)
+    return rows.assign(element=np.where(absent, ABSENT, SCAN)).reset_index(drop=True)
+
+
+def _draw_scans(axes: Axes, drawn: pd.DataFrame) -> None:
+    """The scans as dots; those with the lesion in neither mask, all at 0, as one ring."""
+    for element, marks in ((SCAN, SCAN_MARKS), (ABSENT, ABSENT_MARKS)):
+        points = drawn[drawn["element"] == element]
+        if points.empty:  # an empty line that is not clipped would drag the layout to the corner
+            continue
+        axes.plot(points["x"], points["y"], clip_on=False, zorder=4, **marks)
+
+
+def _print_numbers(axes: Axes, label: str, drawn: pd.DataFrame, lines: Sequence[str]) -> None:
+    """The lesion, the number of scans and the statistics, above the panel."""
+    n_absent = int((drawn["element"] == ABSENT).sum())
+    absent = f" ({n_absent} absent from both)" if n_absent else ""
+    text = "\n".join([f"n = {len(drawn)}{absent}", *lines])
+    how: dict[str, Any] = {
+        "va": "bottom",
+        "size": style.SMALL_PT,
+        "linespacing": 1.25,
+        "transform": axes.transAxes,
+    }
+    # Wider than the panel's axes: the layout must not shrink them for it.
+    axes.text(0, 1.03, text, **how).set_in_layout(False)
+    pad_mm = style.line_height_mm(style.SMALL_PT) * (len(lines) + 1) + 2
+    axes.set_title(label, loc="left", weight="bold", pad=pad_mm * style.POINTS_PER_MM)
+
+
+def _estimate(value: float, ci_low: float, ci_high: float, words: Callable[[float], str]) -> str:
+    """An estimate with its confidence interval, for print."""
+    if np.isnan(value):
+        return "not estimable"
+    interval = "no interval" if np.isnan(ci_low) else f"{words(ci_low)} to {words(ci_high)}"
+    return f"{words(value)} ({interval})"
+
+
+def _coefficient(value: float) -> str:
+    """A coefficient for print; 1 only where it is exactly 1."""
+    return ">0.999" if 0.9995 <= value < 1 else style.number(value, 3)
+
+
+def _ticks(axes: Axes) -> None:
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+
+
+def _sheet(
+    figure: str,
+    heading: str,
+    study_title: str,
+    legend: Sequence[Artist],
+    notes: Sequence[str],
+    width_mm: float,
+) -> tuple[Figure, list[Axes]]:
+    """The sheet and one panel per lesion, side by side or one below the other."""
+    n = len(LABELS)
+    shape, body_mm = ((n, 1), n * PANEL_MM[figure]) if style.is_narrow(width_mm) else ((1, n), BODY_MM)
+    page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
+    return page.figure, list(page.body.subplots(*shape))
+
+
+def draw_bland_altman(
+    scores: pd.DataFrame, model_title: str, study_title: str, width_mm: float = style.WIDTH_MM
+) -> tuple[Figure, pd.DataFrame]:
+    """Difference (prediction − reference) against mean, one panel per lesion (Bland, Altman 1986).
+
+    Args:
+        scores: rows of one model's metrics table.
+        model_title: printed in the heading.
+        study_title: printed in the corner.
+        width_mm: of the figure in print.
+
+    Returns:
+        The figure, and the numbers in it.
+    """
+    scores, seed_words = metrics.first_seed(scores)
+    heading = f"{model_title}: difference between predicted and reference volume"
+    notes = [metrics.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
+    return bland_altman_page(scores, heading, "Prediction − reference", notes, study_title, width_mm)
+
+
+def bland_altman_page(
+    scores: pd.DataFrame,
+    heading: str,
+    difference: str,
+    notes: Sequence[str],
+    study_title: str,
+    width_mm: float,
+) -> tuple[Figure, pd.DataFrame]:
+    """Bland-Altman plot of one set of volumes against the reference; ``difference`` names the axis."""
+    legend = [
+        Line2D([], [], label="One scan", **SCAN_MARKS),
+        Line2D([], [], label="Absent from both", **ABSENT_MARKS),
+        Line2D([], [], color=style.BLACK, label="Bias"),
+        Line2D([], [], color=style.BLACK, ls=DASHES, label="Limits of agreement"),
+        Patch(fc=style.SKY_BLUE, alpha=0.35, label="95% CI"),
+    ]
+    notes = ["Limits: bias ± 1.96 SD.", *notes]
+    figure, panels = _sheet("Bland-Altman", heading, study_title, legend, notes, width_mm)
+    table = []
+    for axes, label in zip(panels, LABELS, strict=True):
+        drawn = volumes(scores, label)
+        drawn["x"] = (drawn["predicted_ml"] + drawn["reference_ml"]) / 2
+        drawn["y"] = drawn["predicted_ml"] - drawn["reference_ml"]
+        lines = bland_altman_lines(drawn["reference_ml"].to_numpy(), drawn["predicted_ml"].to_numpy())
+        _draw_bland_altman(axes, label, drawn, lines)
+        table.append(pd.concat([drawn, lines]).assign(label=label))
+    for axes in panels if style.is_narrow(width_mm) else panels[:1]:
+        axes.set_ylabel(f"{difference} (mL)")
+    columns = ["label", "element", "scan_id", "x", "y", "ci_low", "ci_high"]
+    return figure, pd.concat(table)[columns]
+
+
+def bland_altman_lines(reference_ml: np.ndarray, predicted_ml: np.ndarray) -> pd.DataFrame:
+    """The three horizontal lines, from the top: element, y, ci_low, ci_high (mL)."""
+    found = agreement.bland_altman(reference_ml, predicted_ml)
+    return pd.DataFrame(
+        [
+            ("upper limit", found.upper_limit, *found.upper_limit_ci),
+            ("bias", found.bias, *found.bias_ci),
+            ("lower limit", found.lower_limit, *found.lower_limit_ci),
+        ],
+        columns=["element", "y", "ci_low", "ci_high"],
+    )
+
+
+def _draw_bland_altman(axes: Axes, label: str, drawn: pd.DataFrame, lines: pd.DataFrame) -> None:
+    words = []
+    for line in lines.to_dict("records"):
+        name = line["element"].capitalize()
+        words.append(f"{name} {_estimate(line['y'], line['ci_low'], line['ci_high'], style.significant)}")
+        if np.isnan(line["y"]):
+            continue
+        axes.axhspan(line["ci_low"], line["ci_high"], color=style.SKY_BLUE, alpha=0.35, lw=0, zorder=1)
+        axes.axhline(line["y"], color=style.BLACK, ls="-" if line["element"] == "bias" else DASHES, zorder=3)
+    axes.axhline(0, color=style.GREY, lw=0.5, zorder=2)
+    _draw_scans(axes, drawn)
+    _print_numbers(axes, label, drawn, words)
+    axes.set_xlim(0, None if drawn["x"].max() > 0 else 1)
+    if np.ptp(axes.get_ylim()) < SMALLEST_RANGE_ML:
+        axes.set_ylim(-1, 1)
+    axes.set_xlabel("Mean of the two (mL)")
+    _ticks(axes)
+
+
+def draw_concordance(
+    scores: pd.DataFrame, model_title: str, study_title: str, width_mm: float = style.WIDTH_MM
+) -> tuple[Figure, pd.DataFrame]:
+    """Predicted against reference volume, one panel per lesion, with Lin's coefficient (Lin 1989).
+
+    Args and returns: as of :func:`draw_bland_altman`.
+    """
+    scores, seed_words = metrics.first_seed(scores)
+    legend = [
+        Line2D([], [], label="One scan", **SCAN_MARKS),
+        Line2D([], [], label="Absent from both", **ABSENT_MARKS),
+        Line2D([], [], color=style.GREY, ls=DASHES, label="Identity"),
+        Line2D([], [], color=style.BLACK, label="Least-squares line"),
+    ]
+    notes = [
+        "CCC: Lin's concordance correlation coefficient.",
+        metrics.failure_words(scores, COUNTED_AS_EMPTY),
+        seed_words,
+    ]
+    heading = f"{model_title}: predicted against reference volume"
+    figure, panels = _sheet("concordance", heading, study_title, legend, notes, width_mm)
+    table = []
+    for axes, label in zip(panels, LABELS, strict=True):
+        drawn = volumes(scores, label)
+        drawn["x"], drawn["y"] = drawn["reference_ml"], drawn["predicted_ml"]
+        table.append(_draw_concordance(axes, label, drawn).assign(label=label))
+    for axes in panels if style.is_narrow(width_mm) else panels[:1]:
+        axes.set_ylabel("Predicted volume (mL)")
+    columns = ["label", "element", "scan_id", "x", "y", "value", "ci_low", "ci_high"]
+    return figure, pd.concat(table)[columns]
+
+
+def _draw_concordance(axes: Axes, label: str, drawn: pd.DataFrame) -> pd.DataFrame:
+    """Draw one lesion; return what is drawn."""
+    reference, predicted = drawn["x"].to_numpy(float), drawn["y"].to_numpy(float)
+    found = agreement.concordance(reference, predicted)
+    largest = max([0.0, *reference, *predicted])
+    top = 1.05 * largest if largest > SMALLEST_RANGE_ML else 1.0
+    words = [f"CCC {_estimate(found.ccc, found.lower, found.upper, _coefficient)}"]
+    elements: list[dict[str, Any]] = [
+        {"element": "CCC", "value": found.ccc, "ci_low": found.lower, "ci_high": found.upper}
+    ]
+    axes.plot([0, top], [0, top], color=style.GREY, ls=DASHES, zorder=2)
+    if len(np.unique(reference)) > 1:
+        slope, intercept = np.polyfit(reference, predicted, 1)
+        ends = np.array([reference.min(), reference.max()])
+        axes.plot(ends, intercept + slope * ends, color=style.BLACK, zorder=3)
+        elements += [{"element": "fitted line", "x": x, "y": intercept + slope * x} for x in ends]
+        sign = "+" if slope >= 0 else "−"
+        words.append(f"y = {style.significant(intercept)} {sign} {style.significant(abs(slope))} x")
+    else:
+        words.append("No line: all reference volumes equal")
+    _draw_scans(axes, drawn)
+    _print_numbers(axes, label, drawn, words)
+    axes.set(xlim=(0, top), ylim=(0, top), box_aspect=1, xlabel="Reference volume (mL)")
+    _ticks(axes)
+    return pd.concat([drawn, pd.DataFrame(elements)])

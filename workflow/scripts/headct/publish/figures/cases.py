@@ -1,0 +1,336 @@
+"""Cases with the best and the worst Dice, on CT, beside the truth (Figures E2 and E3 of the study)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, PathPatch, Rectangle
+from matplotlib.path import Path as Outline
+
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.publish.figures import scores as metrics
+from headct.publish.figures import style
+from headct.publish.figures.slices import Slice, head_box_mm, load_slice, runs_to_show
+
+WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = 40, 80
+MARGIN_MM = 5.0
+SCALE_BAR_MM = 20.0
+GAP_MM = 1.4
+LARGEST_PANEL_MM = 42.0
+PANELS_PER_ROW = 3
+"""Where panels go below each other, for one column of print."""
+BELOW_PANELS_MM = 1.0 + 2 * style.line_height_mm(style.SMALL_PT)
+AFTER_CASE_MM = 2.1
+
+RULES = {
+    "dice": "a lesion in neither mask (“absent”) counts as 1",
+    "dice_present": "of those that the reference has (“absent”: in neither mask)",
+}
+"""How cases are ranked, by the mean of these Dice over the lesions, in words."""
+
+
+def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = "dice") -> pd.Series:
+    """Mean Dice over the lesions of the ``n`` best (or worst) scans by ``model``, in that order.
+
+    Dice as in the metrics table (1 where a lesion is in neither mask), or, with ``rank_by``
+    ``dice_present``, over the lesions that the reference has; scans without any are then left out.
+    Scans without a prediction are left out: there is nothing to look at. Ties are broken by scan id.
+    """
+    own = scores[(scores["model"] == model) & (scores["failure"] == "")]
+    if rank_by == "dice_present":
+        own = own[own["reference_ml"] > 0]
+    mean_dice = own.groupby("scan_id")["dice"].mean().dropna().sort_index()
+    return mean_dice.sort_values(ascending=not best, kind="stable").head(n)
+
+
+def outline(mask: np.ndarray, pixel_mm: tuple[float, float]) -> Outline:
+    """The edges between pixels in and out of a mask (y, x), in mm: the mask as it is, not smoothed."""
+    padded = np.pad(mask.astype(bool), 1)
+    y, x = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
+    upright = np.stack([np.stack([x, y], 1), np.stack([x, y + 1], 1)], 1)
+    y, x = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
+    level = np.stack([np.stack([x, y], 1), np.stack([x + 1, y], 1)], 1)
+    vertices = np.concatenate([upright, level]).reshape(-1, 2) * np.asarray(pixel_mm)
+    codes = np.tile([Outline.MOVETO, Outline.LINETO], len(vertices) // 2)
+    return Outline(vertices, codes)
+
+
+def _draw_ct(axes: Axes, shown: Slice) -> None:
+    height, width = shown.ct_hu.shape
+    dx, dy = shown.pixel_mm
+    low = WINDOW_LEVEL_HU - WINDOW_WIDTH_HU / 2
+    axes.imshow(
+        shown.ct_hu,
+        cmap="gray",
+        vmin=low,
+        vmax=low + WINDOW_WIDTH_HU,
+        extent=(0, width * dx, height * dy, 0),
+        interpolation="bilinear",
+    )
+
+
+def _draw_mask(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float]) -> None:
+    """Lesions as tinted areas with outlines on the pixel edges."""
+    tint = np.zeros((*mask.shape, 4))
+    for label, value in LABELS.items():
+        tint[mask == value] = to_rgba(style.LESION_COLOURS[label], 0.3)
+    dx, dy = pixel_mm
+    extent = (0, mask.shape[1] * dx, mask.shape[0] * dy, 0)
+    axes.imshow(tint, extent=extent, interpolation="nearest")
+    draw_outlines(axes, mask, pixel_mm, width_pt=0.8)
+
+
+def draw_outlines(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float], width_pt: float) -> None:
+    """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice."""
+    for label in ("PHE", "IVH", "ICH"):
+        lesion = mask == LABELS[label]
+        if lesion.any():
+            edges, colour = outline(lesion, pixel_mm), style.LESION_COLOURS[label]
+            axes.add_patch(PathPatch(edges, fc="none", ec=colour, lw=width_pt, capstyle="projecting"))
+
+
+def lesion_legend(fill: float) -> list[Patch]:
+    """Colours and names of the lesions; ``fill``: opacity inside of the outlines."""
+    return [
+        Patch(fc=to_rgba(colour, fill), ec=colour, lw=1, label=f"{label} {style.LESION_NAMES[label].lower()}")
+        for label, colour in style.LESION_COLOURS.items()
+    ]
+
+
+def _draw_scale_bar(axes: Axes, box: np.ndarray) -> None:
+    left, bottom = box[0] + 4, box[3] - 6
+    axes.add_patch(Rectangle((left, bottom), SCALE_BAR_MM, 2, fc="white", ec="none"))
+    words = f"{SCALE_BAR_MM / 10:g} cm"
+    axes.text(left, bottom - 1.5, words, color="white", size=style.SMALL_PT, va="bottom")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the panels of a case go: CT, truth, then the models; sizes in mm."""
+
+    titles: list[list[str]]  # lines of each panel's title
+    per_row: int
+    panel_mm: tuple[float, float]
+    titles_mm: float
+
+    @property
+    def one_row(self) -> bool:
+        """All panels side by side: titles stand once, above the first case of a page."""
+        return len(self.titles) <= self.per_row
+
+    @property
+    def row_mm(self) -> float:
+        """Height of a row of panels with what stands below them, and above them if titles do."""
+        return self.panel_mm[1] + BELOW_PANELS_MM + (0.0 if self.one_row else self.titles_mm)
+
+    @property
+    def case_mm(self) -> float:
+        """Height of a case with its line of words."""
+        n_rows = math.ceil(len(self.titles) / self.per_row)
+        return style.line_height_mm(style.SMALL_PT) + n_rows * self.row_mm + AFTER_CASE_MM
+
+    def corner(self, panel: int) -> tuple[float, float]:
+        """Upper left corner of a panel, from that of its case's panels."""
+        row, column = divmod(panel, self.per_row)
+        top = row * self.row_mm + (0.0 if self.one_row else self.titles_mm)
+        return column * (self.panel_mm[0] + GAP_MM), top
+
+
+def _layout(titles: Sequence[str], box: np.ndarray, width_mm: float) -> Layout:
+    """Panels as wide as the figure allows; ``box``: what is seen of each slice, in mm."""
+    left, right, front, back = box
+    per_row = min(len(titles), PANELS_PER_ROW) if style.is_narrow(width_mm) else len(titles)
+    width = min(LARGEST_PANEL_MM, (width_mm + GAP_MM) / per_row - GAP_MM)
+    lines = [style.wrap(words, width, style.TEXT_PT) for words in titles]
+    titles_mm = max(map(len, lines)) * style.line_height_mm(style.TEXT_PT)
+    return Layout(lines, per_row, (width, width * (back - front) / (right - left)), titles_mm)
+
+
+def _write_titles(page: style.Page, top_mm: float, layout: Layout) -> None:
+    """Titles of all panels; ``top_mm``: where the panels begin, or, with several rows, their titles."""
+    for panel, lines in enumerate(layout.titles):
+        left, top = layout.corner(panel)
+        how = {"ha": "center", "va": "bottom", "weight": "bold", "size": style.TEXT_PT}
+        page.text(left + layout.panel_mm[0] / 2, top_mm + top, "\n".join(lines), **how)
+
+
+def _draw_case(page: style.Page, top_mm: float, layout: Layout, box: np.ndarray, shown: Slice) -> None:
+    """The panels of one case: CT, truth, predictions; ``box`` is what of the slice is seen, in mm."""
+    masks: list[np.ndarray | None] = [None, shown.truth, *shown.predictions.values()]
+    for panel, mask in enumerate(masks):
+        left, top = layout.corner(panel)
+        axes = page.axes(left, top_mm + top, *layout.panel_mm)
+        axes.set_facecolor("black")
+        _draw_ct(axes, shown)
+        if mask is not None:
+            _draw_mask(axes, mask, shown.pixel_mm)
+        elif panel:
+            how: dict[str, Any] = {
+                "color": "white",
+                "ha": "center",
+                "bbox": {"fc": "black", "ec": "none", "pad": 2},
+            }
+            axes.text(0.5, 0.1, "no prediction", transform=axes.transAxes, **how)
+        axes.set(xlim=box[:2], ylim=(box[3], box[2]))
+        if panel == 0:
+            _draw_scale_bar(axes, box)
+            axes.text(0.03, 0.97, "R", color="white", va="top", transform=axes.transAxes)
+
+
+def _view_boxes(slices: Sequence[Slice]) -> list[np.ndarray]:
+    """What is seen of each slice (left, right, top, bottom in mm): equal in size, head in the middle.
+
+    Equal sizes give all cases one scale.
+    """
+    heads = np.array([head_box_mm(shown.ct_hu, shown.pixel_mm) for shown in slices])
+    half_width = np.ptp(heads[:, :2], axis=1).max() / 2 + MARGIN_MM
+    half_height = np.ptp(heads[:, 2:], axis=1).max() / 2 + MARGIN_MM
+    reach = np.array([-half_width, half_width, -half_height, half_height])
+    return [np.repeat([head[:2].mean(), head[2:].mean()], 2) + reach for head in heads]
+
+
+def _table(
+    scores: pd.DataFrame, chosen: pd.Series, slices: Mapping[str, Slice], show: Mapping[str, str]
+) -> pd.DataFrame:
+    """The numbers of the figure: one row per case × model × lesion."""
+    cases = pd.DataFrame(
+        {
+            "rank": np.arange(1, len(chosen) + 1),
+            "scan_id": chosen.index,
+            "mean_dice": chosen.to_numpy(),
+            "slice": [slices[scan].index + 1 for scan in chosen.index],
+            "n_slices": [slices[scan].count for scan in chosen.index],
+            "slice_position_mm": [slices[scan].position_mm for scan in chosen.index],
+        }
+    )
+    shown = pd.DataFrame({"model": list(show), "title": list(show.values())})
+    lesions = pd.DataFrame({"label": list(LABELS)})
+    grid = cases.merge(shown, how="cross").merge(lesions, how="cross")
+    measures = scores[["model", "scan_id", "label", "dice", "reference_ml", "predicted_ml", "failure"]]
+    return grid.merge(measures, how="left", on=["model", "scan_id", "label"])
+
+
+def _dice_words(row: Mapping[Any, Any]) -> str:
+    """Dice for print; a lesion in neither mask is said to be absent, though it counts as 1."""
+    if row["failure"]:
+        return "–"
+    absent = row["reference_ml"] == 0 and row["predicted_ml"] == 0
+    return "absent" if absent else style.number(row["dice"])
+
+
+def draw_cases(
+    scores: pd.DataFrame,
+    manifests: Sequence[Path],
+    data: Path,
+    select_by: str,
+    show: Mapping[str, str],
+    best: bool,
+    n: int,
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
+    rank_by: str = "dice",
+) -> list[tuple[Figure, pd.DataFrame]]:
+    """One row per case: the CT, the truth on it, then each model's prediction on it.
+
+    Args:
+        scores: rows of metrics tables, as of :func:`headct.statistics.core.scores.read`.
+        manifests: predictions manifests, at ``{model}/seed-{seed}.tsv``.
+        data: folder of scan folders with ``ct.nii.gz``, ``labels.nii.gz`` and ``scan.json``.
+        select_by: the model by whose mean Dice cases are chosen.
+        show: title of each model to show, from left to right.
+        best: the best cases, or the worst.
+        n: number of cases.
+        study_title: printed in the corner.
+        width_mm: of the figure in print.
+        rank_by: one of :data:`RULES`.
+
+    Returns:
+        Pages of at most ``style.TALLEST_MM``, each with the numbers in it.
+
+    Raises:
+        BadInput: a model has no manifest, the selecting model has no case to show, or a prediction
+            can't be used.
+    """
+    scores, seed_words = metrics.first_seed(scores)
+    chosen = ranked(scores, select_by, best, n, rank_by)
+    if chosen.empty:
+        message = "gave no prediction of any scan: there is no case to show"
+        raise BadInput([Problem("--metrics", message, key="model", value=select_by)])
+    runs = runs_to_show(manifests, list(show))
+    slices = {scan: load_slice(data / scan, runs) for scan in chosen.index}
+    table = _table(scores, chosen, slices, show)
+    boxes = dict(zip(slices, _view_boxes(list(slices.values())), strict=True))
+    layout = _layout(["CT", "Truth", *show.values()], next(iter(boxes.values())), width_mm)
+
+    selector = show.get(select_by, select_by)
+    own = scores[scores["model"] == select_by]
+    notes = [
+        f"Mean Dice of {selector} over {', '.join(LABELS)} of the whole scan; {RULES[rank_by]}.",
+        "Below each prediction: its Dice.",
+        f"Slice with the largest lesion area in the truth. Window {WINDOW_LEVEL_HU}/{WINDOW_WIDTH_HU} HU.",
+        f"R: the patient's right. n = {own['scan_id'].nunique()} scans to choose from.",
+        metrics.failure_words(own, "not among the cases"),
+        seed_words,
+    ]
+    heading = f"Cases with the {'best' if best else 'worst'} mean Dice by {selector}"
+    n_that_fit = max(1, int((style.TALLEST_BODY_MM - layout.titles_mm) / layout.case_mm))
+    n_pages = math.ceil(len(chosen) / n_that_fit)
+    pages = []
+    for scans in np.array_split(chosen.index.to_numpy(), n_pages):
+        body_mm = (layout.titles_mm if layout.one_row else 0.0) + layout.case_mm * len(scans) + 1
+        legend = lesion_legend(fill=0.45)
+        sheet = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
+        page = style.Page(sheet.body, body_mm, width_mm)
+        rows = table[table["scan_id"].isin(scans)]
+        _draw_page(page, layout, rows, slices, boxes, show)
+        pages.append((sheet.figure, rows))
+    return pages
+
+
+def _draw_page(
+    page: style.Page,
+    layout: Layout,
+    table: pd.DataFrame,
+    slices: Mapping[str, Slice],
+    boxes: Mapping[str, np.ndarray],
+    show: Mapping[str, str],
+) -> None:
+    """The cases of one page, those of ``table``, one below the other."""
+    line_mm = style.line_height_mm(style.SMALL_PT)
+    top = 1.5
+    if layout.one_row:
+        top += layout.titles_mm
+        _write_titles(page, layout.titles_mm, layout)
+    for rank, rows in table.groupby("rank"):
+        scan = str(rows["scan_id"].iloc[0])
+        shown = slices[scan]
+        where = f"slice {shown.index + 1} of {shown.count}, at {style.number(shown.position_mm, 1)} mm"
+        words = f"{rank}. {scan}, {where}, mean Dice {style.number(rows['mean_dice'].iloc[0])}"
+        page.text(0, top, style.wrap(words, page.width_mm, style.SMALL_PT, most_lines=1)[0])
+        if not layout.one_row:
+            _write_titles(page, top + line_mm, layout)
+        _draw_case(page, top + line_mm, layout, boxes[scan], shown)
+        for panel, model in enumerate(show, start=2):
+            left, from_top = layout.corner(panel)
+            below = top + line_mm + from_top + layout.panel_mm[1] + 1.0
+            _write_dice(page, left, below, layout.panel_mm[0], rows[rows["model"] == model])
+        top += layout.case_mm
+
+
+def _write_dice(page: style.Page, left_mm: float, top_mm: float, width_mm: float, rows: pd.DataFrame) -> None:
+    """Dice per lesion under one model's panel, the lesions' names on a line above."""
+    line_mm = style.line_height_mm(style.SMALL_PT)
+    for part, row in enumerate(rows.to_dict("records")):
+        middle = left_mm + width_mm * (part + 0.5) / len(LABELS)
+        page.text(middle, top_mm, row["label"], ha="center", color=style.GREY)
+        page.text(middle, top_mm + line_mm, _dice_words(row), ha="center")

@@ -1,0 +1,212 @@
+"""The planned comparison as a forest plot: paired differences of one model to the others, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from headct.contracts.labels import LABELS
+from headct.publish.figures import style
+from headct.settings.plan import PRIMARY
+from headct.statistics.comparison.endpoints import HIGHER, LOWER
+from headct.statistics.comparison.equivalence import DIFFERENT, EQUIVALENT, against_others
+
+ENDPOINTS, DICE = "endpoints of the plan", "mean Dice"
+"""The two kinds of panels, each on pages of its own."""
+
+MEASURES = {"dice": "Dice", "false_positive": "share", "volume_error_ml": "mL"}
+BOUNDED = ("dice", "false_positive")
+"""Measures of which two means cannot differ by more than 1."""
+
+NAME_MM, NARROW_NAME_MM = 30.0, 20.0
+NUMBERS_MM = 34.0
+"""Width of difference and interval in figures, which one column of print has no room for."""
+VERDICT_MM = 24.5
+GAP_MM = 2.5
+SMALLEST_REACH = 0.01
+"""Axes that would show less than this to either side show rounding errors, not differences."""
+ROW_MM, TITLE_MM, AXIS_MM = 3.8, 6.0, 9.5
+
+SHOWN: dict[str, Any] = {"ls": "", "marker": "D", "ms": 3.4, "mfc": style.VERMILLION, "mec": "none"}
+SAME: dict[str, Any] = {"ls": "", "marker": "s", "ms": 3.4, "mfc": style.BLUE, "mec": "none"}
+UNKNOWN: dict[str, Any] = {
+    **{"ls": "", "marker": "o", "ms": 3.6, "mfc": "white"},
+    **{"mec": style.BLACK, "mew": 0.8},
+}
+THIN: dict[str, Any] = {"color": style.BLACK, "lw": 0.8}
+THICK: dict[str, Any] = {"color": style.BLACK, "lw": 2.2}
+MARGIN: dict[str, Any] = {"color": style.SKY_BLUE, "alpha": 0.3, "lw": 0}
+
+COLUMNS = [
+    *("kind", "panel", "measure", "label", "model", "against", "title", "n", "difference", "lower", "upper"),
+    *("lower_90", "upper_90", "margin", "verdict"),
+]
+
+
+def drawn_differences(
+    endpoints: pd.DataFrame, paired: pd.DataFrame, equivalence: pd.DataFrame, titles: Mapping[str, str]
+) -> pd.DataFrame:
+    """What is drawn, a row each, from the tables of ``results/statistics``: first the plan's endpoints.
+
+    Then mean Dice of the primary endpoint's model − each other one, per lesion; ``lower_90``, ``upper_90``
+    and ``margin`` are what its equivalence is judged by. An endpoint that was not measured stands without
+    numbers.
+    """
+    model = str(endpoints["model"].iloc[0])
+    planned = endpoints.assign(
+        kind=ENDPOINTS,
+        panel=endpoints["endpoint"] + np.where(endpoints["status"] == PRIMARY, " (primary)", ""),
+        verdict=endpoints["verdict"].fillna("").mask(endpoints["n"].isna(), "not in this run"),
+    )
+    dice = against_others(paired, equivalence, model)
+    dice = dice.assign(kind=DICE, panel=dice["label"], measure="dice", model=model)
+    drawn = pd.concat([planned, dice.sort_values("label", key=lambda of: of.map(list(LABELS).index))])
+    return drawn.assign(title=drawn["against"].map(lambda key: titles.get(key, key))).reindex(columns=COLUMNS)
+
+
+def draw_differences(
+    drawn: pd.DataFrame, titles: Mapping[str, str], study_title: str, width_mm: float = style.WIDTH_MM
+) -> list[tuple[Figure, pd.DataFrame]]:
+    """Forest plots: a panel per endpoint, then a panel per lesion with the margin of equivalence.
+
+    Args:
+        drawn: as of :func:`drawn_differences`.
+        titles: title of each model.
+        study_title: printed in the corner.
+        width_mm: of the figure in print.
+
+    Returns:
+        The pages, each with the numbers in it.
+    """
+    result = []
+    for kind, of_kind in drawn.groupby("kind", sort=False):
+        panels = [rows for _, rows in of_kind.groupby("panel", sort=False)]
+        heights = [TITLE_MM + AXIS_MM + len(rows) * ROW_MM for rows in panels]
+        for on_page in style.pages(heights):
+            rows_of_page = [panels[i] for i in on_page]
+            figure = _draw_page(
+                str(kind), rows_of_page, [heights[i] for i in on_page], titles, study_title, width_mm
+            )
+            result.append((figure, pd.concat(rows_of_page)))
+    return result
+
+
+def _draw_page(
+    kind: str,
+    panels: Sequence[pd.DataFrame],
+    heights_mm: Sequence[float],
+    titles: Mapping[str, str],
+    study_title: str,
+    width_mm: float,
+) -> Figure:
+    model = titles.get(panels[0]["model"].iloc[0], panels[0]["model"].iloc[0])
+    heading = f"{model} against other models, paired by scan: {kind}"
+    page = style.sheet(heading, study_title, sum(heights_mm), _legend(kind), _notes(kind), width_mm)
+    frame = style.Page(page.body, sum(heights_mm), width_mm)
+    tops = np.cumsum([0, *heights_mm[:-1]])
+    for rows, top in zip(panels, tops, strict=True):
+        _draw_panel(frame, float(top), rows, model)
+    return page.figure
+
+
+def _notes(kind: str) -> list[str]:
+    if kind == ENDPOINTS:
+        return [
+            "Lines: 95% intervals; none where all scans differ by the same.",
+            "The primary endpoint is decided by its interval, the others by P after Holm's correction;",
+            "“no difference shown” is not equality.",
+        ]
+    return [
+        "All test scans. Thin lines: 95% intervals; thick: 90%. Shaded: the margin.",
+        "Equivalent: the 90% interval lies within the margin; different: wholly outside of it.",
+    ]
+
+
+def _legend(kind: str) -> list[Artist]:
+    if kind == ENDPOINTS:
+        return [
+            Line2D([], [], label="Difference shown", **SHOWN),
+            Line2D([], [], label="No difference shown", **UNKNOWN),
+        ]
+    return [
+        Line2D([], [], label="Different", **SHOWN),
+        Line2D([], [], label="Equivalent", **SAME),
+        Line2D([], [], label="Cannot tell", **UNKNOWN),
+        Patch(label="± margin", **MARGIN),
+    ]
+
+
+def _marks(verdict: str) -> dict[str, Any]:
+    return SHOWN if verdict in (HIGHER, LOWER, DIFFERENT) else SAME if verdict == EQUIVALENT else UNKNOWN
+
+
+def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame, model: str) -> None:
+    """One endpoint or lesion: names on the left, intervals, numbers if there is room, verdicts in words."""
+    narrow = style.is_narrow(frame.width_mm)
+    name_mm, numbers_mm = (NARROW_NAME_MM, 0.0) if narrow else (NAME_MM, NUMBERS_MM)
+    axes_mm = frame.width_mm - name_mm - numbers_mm - VERDICT_MM - 2 * GAP_MM
+    bottom_of_title = top + TITLE_MM
+    measure = str(rows["measure"].iloc[0])
+    sizes = rows["n"].dropna().unique()
+    n = f"  (n = {sizes.max():.0f} scans)" if len(sizes) else ""
+    frame.text(
+        0,
+        bottom_of_title - 1.0,
+        f"{rows['panel'].iloc[0]}{n}",
+        weight="bold",
+        va="bottom",
+        size=style.TEXT_PT,
+    )
+    axes = frame.axes(name_mm + GAP_MM, bottom_of_title, axes_mm, len(rows) * ROW_MM)
+    _draw_intervals(axes, rows, measure)
+    words = f"{model} − other ({MEASURES[measure]})"
+    axes.set_xlabel(style.wrap(words, axes_mm, style.TEXT_PT, most_lines=1)[0], labelpad=1.5)
+    for i, row in enumerate(rows.to_dict("records")):
+        middle = bottom_of_title + (i + 0.5) * ROW_MM
+        name = style.wrap(row["title"], name_mm, style.SMALL_PT, most_lines=1)[0]
+        frame.text(name_mm, middle, name, ha="right", va="center")
+        if numbers_mm:
+            frame.text(frame.width_mm - VERDICT_MM - GAP_MM, middle, _numbers(row), ha="right", va="center")
+        frame.text(frame.width_mm - VERDICT_MM, middle, row["verdict"], va="center")
+
+
+def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
+    margin = rows["margin"].max()
+    if margin > 0:
+        axes.axvspan(-margin, margin, zorder=0, **MARGIN)
+    axes.axvline(0, color=style.GREY, lw=0.6, zorder=1)
+    for i, row in enumerate(rows.to_dict("records")):
+        axes.hlines(i, row["lower"], row["upper"], zorder=2, **THIN)
+        axes.hlines(i, row["lower_90"], row["upper_90"], zorder=2, **THICK)
+        axes.plot(row["difference"], i, zorder=3, **_marks(row["verdict"]))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    found = rows[["difference", "lower", "upper", "lower_90", "upper_90"]].to_numpy(float)
+    ends = np.append(found[~np.isnan(found)], [0, *([-margin, margin] if margin > 0 else [])])
+    if measure in BOUNDED:
+        ends = ends.clip(-1, 1)
+    room = max(0.06 * np.ptp(ends), SMALLEST_REACH)
+    axes.set_xlim(ends.min() - room, ends.max() + room)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    axes.spines["bottom"].set_visible(True)
+    if rows["difference"].isna().all():
+        axes.set_xticks([])
+
+
+def _numbers(row: Mapping[Any, Any]) -> str:
+    """Difference with its 95 % interval, for print."""
+    decimals = 3 if row["measure"] in BOUNDED else 1
+    if np.isnan(row["difference"]):
+        return "–"
+    ends = [style.number(row[end], decimals) for end in ("lower", "upper")]
+    interval = "" if np.isnan(row["lower"]) else f" ({ends[0]} to {ends[1]})"
+    return f"{style.number(row['difference'], decimals)}{interval}"

@@ -1,0 +1,36 @@
+"""How well raters agree: volumes of second readings against the first ones, and their Dice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from headct.contracts.references import ANOTHER_RATER, SAME_RATER, TITLES
+from headct.publish.figures import agreement, dice, style
+
+
+def draw_raters(
+    readings: pd.DataFrame, study_title: str, width_mm: float = style.WIDTH_MM
+) -> Iterator[tuple[Figure, pd.DataFrame]]:
+    """A Bland-Altman plot per kind of second reading, then the Dice of both.
+
+    Args:
+        readings: metrics table of the second readings.
+        study_title: printed in the corner.
+        width_mm: of the figure in print.
+
+    Returns:
+        The pages, each with the numbers in it.
+    """
+    kinds = set(readings["model"])
+    found = {kind: TITLES[kind] for kind in (SAME_RATER, ANOTHER_RATER) if kind in kinds}
+    for kind, title in found.items():
+        own = readings[readings["model"] == kind]
+        heading = f"{title}: difference between second and first reading"
+        words = "Second − first reading"
+        figure, drawn = agreement.bland_altman_page(own, heading, words, [], study_title, width_mm)
+        yield figure, drawn.assign(model=kind)
+    heading = "Dice of second readings against the first ones"
+    yield dice.draw_box_violins(readings, found, study_title, width_mm, heading=heading)

@@ -1,0 +1,26 @@
+"""Which scores a figure shows, and the words that say so."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from headct.statistics.core import scores as statistics_scores
+
+
+def first_seed(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The scores of each model's first seed, and the words that say so where there are more.
+
+    A figure shows networks, not averages of networks: a mean over seeds would hide how often a
+    Dice is exactly 0 or 1.
+    """
+    n_seeds = int(scores.groupby("model")["seed"].nunique().max())
+    words = f"First of {n_seeds} seeds." if n_seeds > 1 else ""
+    return statistics_scores.first_seed(scores), words
+
+
+def failure_words(scores: pd.DataFrame, consequence: str) -> str:
+    """Words on the scans without a prediction, if any: how many, and what the figure does with them."""
+    n = int(scores.loc[scores["failure"] != "", "scan_id"].nunique())
+    if n == 0:
+        return ""
+    return f"{n} {'scan' if n == 1 else 'scans'} without a prediction: {consequence}."

@@ -1,0 +1,166 @@
+"""Reporting checklists, filled in as far as a run can: what it says of an item, and where that is borne out.
+
+The items are in ``resources/reporting``; what only people know is ``reporting:`` in the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from headct.contracts import yaml_files
+from headct.contracts.problems import BadInput, Problem
+from headct.publish.reports import page
+from headct.publish.reports.facts import Facts
+from headct.publish.reports.statements import STATEMENTS, Statement
+
+UP = "../"
+"""From the page's folder to the results."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a checklist.
+
+    Attributes:
+        number: as the checklist has it.
+        asks: what it asks for, in a few words of our own.
+        run: names of the statements that answer it.
+        authors: the key of ``reporting:`` for what only people know; "" where the run knows all.
+    """
+
+    number: str
+    asks: str
+    run: Sequence[str]
+    authors: str
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """One checklist with its source; ``note`` says how its items were read, and how surely they are known."""
+
+    name: str
+    title: str
+    source: str
+    doi: str
+    note: str
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands beside an item: statements of the run, and the authors' text ("" if they gave none)."""
+
+    item: Item
+    statements: Sequence[Statement]
+    text: str
+
+    @property
+    def missing(self) -> bool:
+        """Whether the authors still have to write something."""
+        return bool(self.item.authors) and not self.text
+
+
+def read(path: Path, reporting: Mapping[str, str]) -> Checklist:
+    """Read one checklist.
+
+    Raises:
+        BadInput: an item that names no statement and no key, or one that does not exist.
+    """
+    content = yaml_files.read(path)
+    items = [
+        Item(item["item"], item["asks"], item.get("run", []), item.get("authors", ""))
+        for item in content["items"]
+    ]
+    problems = [
+        Problem(str(path), "no such statement or key of reporting", row=item.number, value=name)
+        for item in items
+        for name in _unknown(item, reporting)
+    ]
+    problems += [
+        Problem(str(path), "nobody answers this item", row=item.number)
+        for item in items
+        if not item.run and not item.authors
+    ]
+    if problems:
+        raise BadInput(problems)
+    return Checklist(
+        **{name: content[name] for name in ("name", "title", "source", "doi", "note")}, items=items
+    )
+
+
+def _unknown(item: Item, reporting: Mapping[str, str]) -> list[str]:
+    authors = [item.authors] if item.authors and item.authors not in reporting else []
+    return [*(name for name in item.run if name not in STATEMENTS), *authors]
+
+
+def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
+    """Every item with what the run and the authors say."""
+    return [
+        Answer(
+            item,
+            [STATEMENTS[name](facts) for name in item.run],
+            facts.config["reporting"].get(item.authors, "").strip(),
+        )
+        for item in checklist.items
+    ]
+
+
+def html(checklists: Sequence[Checklist], facts: Facts) -> str:
+    """The page with all checklists."""
+    answered = {checklist.name: answers(checklist, facts) for checklist in checklists}
+    parts = [
+        page.paragraph(
+            "What a run knows of itself stands with a link to the file that bears it out. What only the"
+            " authors know comes from the configuration, and is marked where it is still missing. Items are"
+            " named by their numbers and our own short paraphrase: the wording is in the articles."
+        ),
+        page.table(
+            ("Checklist", "Items", "Answered", "By the run alone", "Something to be written"),
+            [_summary(name, answered[name]) for name in answered],
+        ),
+    ]
+    for checklist in checklists:
+        source = f"{checklist.title}. {checklist.source}. doi:{checklist.doi}"
+        parts += [
+            page.heading(checklist.name),
+            page.paragraph(source),
+            page.paragraph(checklist.note),
+            page.table(
+                ("Item", "Asks for", "In this run", "Evidence"),
+                [_row(answer) for answer in answered[checklist.name]],
+                ("", "", "prose", "links"),
+            ),
+        ]
+    return page.page("Reporting checklists", facts.config["study"]["note"], parts)
+
+
+def _summary(name: str, given: Sequence[Answer]) -> list[str]:
+    alone = sum(not answer.item.authors for answer in given)
+    missing = sum(answer.missing for answer in given)
+    return [escape(name), *map(str, (len(given), len(given) - missing, alone, missing))]
+
+
+def _row(answer: Answer) -> list[str]:
+    texts = [escape(statement.text) for statement in answer.statements]
+    if answer.text:
+        texts.append(f"<em>Authors:</em> {escape(answer.text)}")
+    if answer.missing:
+        key = f"<code>reporting.{answer.item.authors}</code>"
+        texts.append(f'<span class="missing">To be written by the authors: set {key}.</span>')
+    evidence = [path for statement in answer.statements for path in statement.evidence]
+    return [
+        escape(answer.item.number),
+        escape(answer.item.asks),
+        "<br/>".join(texts),
+        page.links(evidence, UP),
+    ]
+
+
+def missing_keys(checklists: Sequence[Checklist], facts: Facts) -> list[str]:
+    """Keys of ``reporting:`` that some item asks for and that are empty."""
+    found: list[Any] = [answer for checklist in checklists for answer in answers(checklist, facts)]
+    return sorted({answer.item.authors for answer in found if answer.missing})

@@ -1,0 +1,148 @@
+"""The results of a run as the reports need them: settings, tables, records of training, versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from headct.contracts import run_records
+from headct.contracts.artefacts import read_json, read_tsv
+from headct.contracts.labels import LABELS
+from headct.metrics.measure import read_settings
+from headct.publish.tables.models import title_of
+
+STATISTICS = (
+    *("plan", "endpoints", "sensitivity", "estimates", "detection", "subgroups"),
+    *("agreement", "rater_agreement", "cohort_tests", "dice_summary", "claims"),
+)
+
+BEFORE_THE_REPORTS = (
+    *("ingest/**/*.json", "prepare/*.json", "train/**/*.json", "predict/**/*.json", "metrics/*.json"),
+    *("statistics.json", "paired_analysis.json", "rater_agreement.json"),
+)
+"""Run records of the jobs that the reports wait for. Others run beside them: which are there is chance."""
+
+TEXT = ("site", "sex", "rater", "status", "reason", "flags", "manufacturer")
+"""Columns of the cohort that are text even if empty."""
+
+SOFTWARE = (
+    *("torch", "nnunetv2", "monai", "blast-ct", "pydicom", "SimpleITK", "connected-components-3d"),
+    *("numpy", "scipy", "pandas", "statsmodels", "pingouin", "scikit-posthocs"),
+)
+"""Packages whose versions a reader of the methods wants; all of them are in the run records."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report is made of.
+
+    Attributes:
+        config: the resolved configuration, its models in the order of the tables.
+        cohort, flow, split, balance: tables of ``results/cohort``.
+        statistics: tables of ``results/statistics`` by name.
+        training: the ``train.json`` of each trained model, one per seed and fold.
+        surface_tolerance_mm: tolerance of the surface Dice by lesion, as it was used.
+        versions: versions of the software that made the results, by name; several where jobs differ.
+    """
+
+    config: Mapping[str, Any]
+    cohort: pd.DataFrame
+    flow: pd.DataFrame
+    split: pd.DataFrame
+    balance: pd.DataFrame
+    statistics: Mapping[str, pd.DataFrame]
+    training: Mapping[str, Sequence[Mapping[str, Any]]]
+    surface_tolerance_mm: Mapping[str, float]
+    versions: Mapping[str, Sequence[str]]
+
+    @property
+    def models(self) -> Mapping[str, Mapping[str, Any]]:
+        """Settings of each model of the run, by key."""
+        return self.config["models"]
+
+    @property
+    def main_model(self) -> str:
+        """The model that the configuration, not the test set, chose for the figures of agreement."""
+        return self.config["figures"]["agreement_model"]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the trial is the simulator's."""
+        return "phantom" in self.config
+
+    @cached_property
+    def included(self) -> pd.DataFrame:
+        """Rows of the cohort that were analysed."""
+        return self.cohort[self.cohort["status"] == "included"]
+
+    def n_scans(self, of_set: str) -> int:
+        """Number of scans in the training or test set."""
+        return int((self.split["set"] == of_set).sum())
+
+    def title(self, model: str) -> str:
+        """Name of a model in print."""
+        return title_of(model, {key: settings["title"] for key, settings in self.models.items()})
+
+    def members(self, model: str) -> Sequence[str]:
+        """The trained models that a model consists of: itself, or the members of an ensemble."""
+        return self.models[model].get("members", [model])
+
+
+def read(results: Path) -> Facts:
+    """Read the facts from a results folder."""
+    config = read_json(results / "config.json")
+    cohort = results / "cohort"
+    statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv", note=str) for name in STATISTICS}
+    order = list(statistics["dice_summary"]["model"])
+    config["models"] = {model: config["models"][model] for model in sorted(config["models"], key=order.index)}
+    training = {
+        model: [
+            read_json(results / f"models/{model}/seed-{seed}/fold-{fold}/train.json")
+            for seed in config["training"]["seeds"]
+            for fold in config["training"]["folds"]
+        ]
+        for model, settings in config["models"].items()
+        if settings["framework"] != "ensemble"
+    }
+    of_raters = results / "statistics/surface_tolerance.tsv"
+    by_raters = config["metrics"]["surface_tolerance_mm"] is None and of_raters.is_file()
+    measures = read_settings(config["metrics"], of_raters if by_raters else None)
+    return Facts(
+        config=config,
+        cohort=read_tsv(cohort / "cohort.tsv", **dict.fromkeys(TEXT, str)),
+        flow=read_tsv(cohort / "flow.tsv"),
+        split=read_tsv(cohort / "split.tsv", drawn_by=str),
+        balance=read_tsv(cohort / "balance.tsv"),
+        statistics=statistics,
+        training=training,
+        surface_tolerance_mm={label: measures.tolerance_mm(label) for label in LABELS},
+        versions=_versions(results, training),
+    )
+
+
+def _versions(results: Path, training: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[str]]:
+    runs = results / "audit/runs"
+    paths = sorted(path for pattern in BEFORE_THE_REPORTS for path in runs.glob(pattern))
+    jobs = [run_records.read(path, results) for path in paths]
+    found = [*(run["versions"] for model in training.values() for run in model)]
+    for job in jobs:
+        own = {"headct": job.workflow.get("version"), "Snakemake": job.workflow.get("snakemake")}
+        found.append({**job.packages, **own, "python": job.python})
+    named: dict[str, set[str]] = {}
+    for versions in found:
+        for name, version in versions.items():
+            if version:
+                named.setdefault(_normalised(name), set()).add(version)
+    wanted = ("headct", "Snakemake", "Python", *SOFTWARE)
+    return {name: sorted(named[_normalised(name)]) for name in wanted if _normalised(name) in named}
+
+
+def _normalised(name: str) -> str:
+    """Name of a package as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

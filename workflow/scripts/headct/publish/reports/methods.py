@@ -1,0 +1,47 @@
+"""A methods section in prose, with the numbers, settings and versions of the run that it stands beside."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from headct.contracts.terminal import visible
+from headct.publish.reports.facts import Facts
+from headct.publish.reports.statements import STATEMENTS
+
+PARAGRAPHS = {
+    "Scans": ("simulated", "flow", "sources", "input_criteria", "series_choice", "acquisition", "conversion"),
+    "Reference standard": ("reference", "raters", "rater_agreement"),
+    "Training and test set": ("partition", "set_sizes", "disjoint", "prevalence", "balance"),
+    "Models": ("models", "preprocessing", "initialisation", "training", "class_imbalance", "model_choice"),
+    "Inference": ("model_output", "internal_test", "missing_data"),
+    "Measures and statistics": (
+        *("measures", "positivity", "plan", "statistics", "intervals", "sensitivity"),
+        *("subgroups", "external_test"),
+    ),
+    "Software": ("software", "artefacts"),
+}
+"""Heading: the statements below it, in order."""
+
+
+def markdown(facts: Facts) -> str:
+    """The whole section."""
+    study = facts.config["study"]
+    lines = [f"# Methods of {plain(study['name'])}", ""]
+    if study["note"]:
+        lines += [f"**{plain(study['note'])}.**", ""]
+    for heading, names in PARAGRAPHS.items():
+        paragraph = " ".join(STATEMENTS[name](facts).text for name in names)
+        lines += [f"## {heading}", "", plain(paragraph), ""]
+    lines += [
+        "Not known to the workflow, and to be added: ethics and consent, dates and places, who the raters"
+        " were and how they drew, and the sample size's reason.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Text as a paragraph of Markdown that shows it as it is: neither markup nor HTML, a link or a list."""
+    one_line = visible(" ".join(text.split()))
+    escaped = re.sub(r"([\\`*\[\]~$]|(?<!\w)_|_(?!\w))", r"\\\1", escape(one_line, quote=False))
+    return re.sub(r"^(\d*)([-+#=.)])", r"\1\\\2", escaped)

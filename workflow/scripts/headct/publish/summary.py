@@ -1,0 +1,123 @@
+"""What a run found, for the terminal: ``python -m headct summary results``.
+
+A leader board (Table 1 by mean of means) and where the tables and figures lie; at most 100 columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from headct.contracts.artefacts import read_json, read_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.terminal import say
+from headct.statistics.core.scores import FAMILY
+from headct.statistics.core.summaries import MEAN
+
+WIDTH = 100
+TITLE_WIDTH = 24
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="results folder of a finished run")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    table = args.results / "tables" / "table1.tsv"
+    if not table.is_file():
+        raise BadInput([Problem(str(table), "there is no Table 1 yet; run the workflow first")])
+    config = args.results / "config.json"
+    lines = [
+        *headline(read_json(config)["study"] if config.is_file() else {}),
+        "",
+        *leader_board(read_tsv(table, title=str)),
+        "",
+        *failures(args.results),
+        *places(args.results),
+    ]
+    say("\n".join(lines))
+
+
+def headline(study: dict[str, str]) -> list[str]:
+    """Name of the study and its note, where the results folder tells them."""
+    name = f"Study {study['name']}" if study.get("name") else "Leader board"
+    note = study.get("note", "")
+    return [clip(f"{name}: {note}" if note else name, WIDTH)]
+
+
+def leader_board(table_1: pd.DataFrame) -> list[str]:
+    """Models by their mean of the three mean Dice, the best first; mean and median per lesion.
+
+    Only the compared models are numbered.
+    """
+    columns = [*LABELS, MEAN]
+    by_model = [
+        {row["label"]: row for row in rows.to_dict("records")}
+        for _, rows in table_1.groupby("model", sort=False)
+    ]
+    ranking = sorted(by_model, key=lambda scores: -scores[MEAN]["mean"])
+    titles = [str(scores[MEAN]["title"]) for scores in ranking]
+    width = min(max(map(len, titles)), TITLE_WIDTH)
+    heads = [f"{'Mean of lesions' if label == MEAN else label:^15}" for label in columns]
+    lines = [
+        f"Dice on {table_1['n'].max():.0f} test scans",
+        f"{'':4}{'':{width}}  {'  '.join(heads)}".rstrip(),
+        f"{'':4}{'':{width}}  {'  '.join(['   mean  median'] * len(columns))}",
+    ]
+    rank = 0
+    for title, scores in zip(titles, ranking, strict=True):
+        compared = scores[MEAN]["role"] == FAMILY
+        rank += compared
+        cells = "  ".join(f"{scores[label]['mean']:7.3f} {scores[label]['median']:7.3f}" for label in columns)
+        place = f"{rank:2}." if compared else "   "
+        lines.append(f"{place} {clip(title, width):{width}}  {cells}")
+    return lines
+
+
+def failures(results: Path) -> list[str]:
+    """Models that could not predict every scan, which count as empty predictions in all tables."""
+    failed = {
+        manifest.relative_to(results / "predictions").with_suffix("").as_posix(): read_tsv(
+            manifest, reason=str
+        )["reason"].count()
+        for manifest in sorted(results.glob("predictions/*/*.tsv"))
+    }
+    return [
+        f"{run}: {count} scans could not be predicted; the manifest in predictions/ says why"
+        for run, count in failed.items()
+        if count
+    ]
+
+
+def places(results: Path) -> list[str]:
+    """Where tables and figures lie, with the names of the files."""
+    return [
+        line
+        for heading, folder, suffix in (
+            ("Figures", results / "figures", ".pdf"),
+            ("Tables", results / "tables", ".html"),
+        )
+        for line in listing(f"{heading} in {folder}/", sorted(folder.glob(f"*{suffix}")))
+    ]
+
+
+def listing(heading: str, files: Iterable[Path]) -> list[str]:
+    """A heading and the file names below it, as many to a line as fit."""
+    lines, line = [heading], " "
+    for file in files:
+        if len(line) + 2 + len(file.name) > WIDTH:
+            lines.append(line)
+            line = " "
+        line += f" {file.name}"
+    return [*lines, line] if line.strip() else [*lines, "  none"]
+
+
+def clip(text: str, width: int) -> str:
+    """Text of at most ``width`` characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,0 +1,84 @@
+"""Table 2: training against test set."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from headct.contracts.labels import LABELS
+from headct.publish.tables.page import Cell, Panel, Table, count, number, p_value
+from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SETS, SHARE
+
+NAMES = {
+    "participants": "Participants",
+    "scans": "Scans",
+    "age_years": "Age, years",
+    "sex_men": "Men",
+    "sex_women": "Women",
+    "onset_to_ct_hours": "Onset to CT, hours",
+    **{label: f"Scans with {label}" for label in LABELS},
+    **{f"{label}_volume_ml": f"{label} volume, mL" for label in LABELS},
+}
+
+DECIMALS = {"age_years": 0, "onset_to_ct_hours": 1}
+"""Decimals as in the paper; two for anything else."""
+
+
+def summary(row: Mapping[Hashable, Any], group: str) -> str:
+    """One cell as the paper prints it: n, n (%), mean (SD) range or median (IQR)."""
+
+    def value(name: str) -> float:
+        return float(row[f"{group}_{name}"])
+
+    decimals = DECIMALS.get(row["characteristic"], 2)
+    if row["statistic"] == COUNT:
+        return count(value("n"))
+    if value("n") == 0:
+        return "no values"
+    if row["statistic"] == SHARE:
+        return f"{count(value('count'))} ({number(value('percent'), 0)})"
+    names = {MEAN_SD: ("mean", "sd", "min", "max"), MEDIAN_IQR: ("median", "q1", "q3")}
+    texts = [number(value(name), decimals) for name in names[row["statistic"]]]
+    if row["statistic"] == MEAN_SD:
+        return f"{texts[0]} ({texts[1]}) {texts[2]}–{texts[3]}"
+    return f"{texts[0]} ({texts[1]}–{texts[2]})"
+
+
+def table_2(cohort_tests: pd.DataFrame) -> Table:
+    """Characteristics of the two sets, the study's tests and standardised mean differences."""
+    records = cohort_tests.fillna({"note": "", "test_name": ""}).to_dict("records")
+    numbers = pd.DataFrame(
+        {
+            "characteristic": row["characteristic"],
+            "statistic": row["statistic"],
+            **{group: summary(row, group) for group in SETS},
+            **{name: row[name] for name in ("train_n", "test_n", "test_name", "p", "smd", "note")},
+        }
+        for row in records
+    )
+    rows, apart = [], []
+    for i, row in enumerate(records):
+        name = NAMES[row["characteristic"]]
+        kind = "" if row["statistic"] == COUNT else f", {row['statistic']}"
+        if i and row["characteristic"] in (*LABELS, "age_years"):
+            apart.append(i)
+        rows.append(
+            [
+                Cell(name + kind),
+                *(Cell(summary(row, group)) for group in SETS),
+                Cell(p_value(row["p"])),
+                Cell(row["test_name"] + (f": {row['note']}" if row["note"] else ""), "text"),
+                Cell(number(row["smd"])),
+            ]
+        )
+    columns = [("", name) for name in ("Characteristic", "Training set", "Test set", "P", "Test", "SMD")]
+    notes = [
+        "Volumes are those of the scans that have the lesion. Age and sex count each participant once.",
+        "Tests as in the paper (chi-squared, independent t test), which does not name those of its"
+        " medians; here Mann-Whitney. All treat scans as independent.",
+        "SMD: standardised mean difference, training − test.",
+    ]
+    title = "Table 2. Participants and lesions of the training and the test set"
+    return Table(title, numbers, [Panel(columns, rows, apart=frozenset(apart))], notes)

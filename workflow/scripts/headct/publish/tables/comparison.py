@@ -1,0 +1,220 @@
+"""Each published number beside the one of this run, each claim with a verdict, and later studies."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from headct.publish.tables.cohort import NAMES
+from headct.publish.tables.models import DICE_DECIMALS, Statistics
+from headct.publish.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
+from headct.statistics.core.agreement import PUBLISHED_VOLUMES
+from headct.statistics.core.scores import FAMILY
+from headct.statistics.replication.intervals import family_words, replication
+
+FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p_value}
+"""Quantities that are no measurement: printed otherwise, and their difference says nothing."""
+
+QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
+
+VOLUMES_IN_WORDS = {
+    "weighted": "volumes weighted by the perpendicular distance of slices",
+    "header": "volumes by the spacing that a NIfTI header would hold",
+}
+"""Each kind of :data:`headct.statistics.core.agreement.VOLUMES`."""
+
+
+def published_vs_reproduced(
+    published: pd.DataFrame, statistics: Statistics, names: Mapping[str, str], prior_work: pd.DataFrame
+) -> Table:
+    """Table 1, Table 2 and the agreement of the best model, as printed and as found here.
+
+    Args:
+        published: :func:`headct.settings.published.numbers`.
+        statistics: tables of ``results/statistics`` by name.
+        names: published name of each model.
+        prior_work: :func:`headct.settings.published.prior_work`.
+
+    The TSV is that of :func:`headct.statistics.replication.replication`. Models that are not part of
+    the run stay, without a reproduced number and noted as not run.
+    """
+    numbers = replication(published, statistics)
+    panels = [
+        _claims_panel(statistics["claims"], names),
+        _dice_panel(numbers[numbers["table"] == "Table 1"], names),
+        _agreement_panel(numbers[numbers["table"] == "Agreement"], names),
+        _cohort_panel(numbers[numbers["table"] == "Table 2"]),
+        _prior_panel(prior_work, statistics["dice_present_summary"]),
+    ]
+    run = set(statistics["dice_summary"]["model"])
+    missing = [name for model, name in names.items() if model not in run]
+    changed = statistics["claims"].query("changes_under != ''").dropna(subset=["changes_under"])
+    notes = [
+        "Verdicts: “holds”: what the claim, restated as a test, asks for is shown; “does not"
+        " hold”: the contrary is shown; “cannot tell”: neither. How each claim is restated:"
+        " results/statistics/claims.tsv.",
+        (
+            "Under the flavours of R's dunn.test no verdict changes."
+            if changed.empty
+            else "Verdicts that change under flavours of R's dunn.test: "
+            + "; ".join(f"{row.statement} ({row.changes_under})" for row in changed.itertuples())
+        ),
+        "Difference: this run − the paper, with a 95% replication interval: ± 1.96 √(SE² of this run + SE² of"
+        " the paper), the latter taken from the former by the numbers of scans. An asterisk marks intervals"
+        " that do not hold 0. Quantities without a standard error have no interval (counts, extremes, P,"
+        " and quartiles of values that are tied). The rounding of print is not counted.",
+        family_words(numbers),
+        *([f"Not part of this run: {', '.join(missing)}."] if missing else []),
+        "Kok et al., Radiology: Artificial Intelligence 2022;4(6):e220096. Numbers that do not add up in"
+        " print stand as printed; the TSV beside this page notes them.",
+        f"Agreement: {VOLUMES_IN_WORDS[PUBLISHED_VOLUMES]} here; differences are prediction − reference. The"
+        " paper defines neither the sign of its difference nor whether its volumes use the spacing of the"
+        f" header. Volumes of Table 2: {VOLUMES_IN_WORDS['weighted']} here.",
+    ]
+    return Table("Published and reproduced numbers", numbers, panels, notes)
+
+
+def _claims_panel(claims: pd.DataFrame, names: Mapping[str, str]) -> Panel:
+    rows = [
+        [
+            Cell(row["statement"]),
+            *(Cell(_named(row[name], names), "text") for name in ("source", "verdict", "evidence")),
+        ]
+        for row in claims.to_dict("records")
+    ]
+    columns = ("Claim of the paper", "Where", "Verdict here", "Evidence")
+    return Panel([("", name) for name in columns], rows, "Claims")
+
+
+def _named(text: str, names: Mapping[str, str]) -> str:
+    """Text with the published names of models in place of their keys."""
+    keys = "|".join(re.escape(key) for key in sorted(names, key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])(?:{keys})(?![\w-])", lambda found: names[found[0]], text)
+
+
+def _prior_panel(prior: pd.DataFrame, present: pd.DataFrame) -> Panel:
+    """Later studies; beside them the range over the compared models, of the same quantity if there is one."""
+    ours = {"dice_median": "median", "detection_sensitivity": "sensitivity"}
+    family = present[present["role"] == FAMILY]
+    rows = []
+    for row in prior.to_dict("records"):
+        interval = "" if math.isnan(row["lower"]) else f" ({row['lower']:.2f}–{row['upper']:.2f})"
+        text = DASH
+        if row["quantity"] in ours:
+            found = family.loc[family["label"] == row["label"], ours[row["quantity"]]].dropna()
+            text = DASH if found.empty else f"{number(found.min())} to {number(found.max())}"
+        words = row["quantity"].replace("_", " ").replace("icc", "ICC").replace("dice", "Dice")
+        rows.append(
+            [
+                Cell(f"{row['study']}, n = {row['n']}"),
+                *(Cell(row["label"], "text"), Cell(words, "text")),
+                *(Cell(number(row["value"]) + interval), Cell(text)),
+            ]
+        )
+    names = ("Study", "Lesion", "Quantity", "Value (IQR)", "Models here, scans with the lesion")
+    heading = "Later results on the same task, in other scans"
+    apart = frozenset(i for i in range(1, len(rows)) if rows[i][0] != rows[i - 1][0])
+    return Panel([("", name) for name in names], rows, heading, apart)
+
+
+def _gap(row: Mapping[Hashable, Any], decimals: int = 2) -> str:
+    """Difference with its interval, and an asterisk if that does not hold 0."""
+    difference, lower, upper = (float(row[name]) for name in ("difference", "lower", "upper"))
+    if math.isnan(lower):
+        return number(difference, decimals)
+    return spread(difference, lower, upper, decimals) + (" *" if row["outside"] == "yes" else "")
+
+
+def _values(rows: pd.DataFrame, column: str) -> dict[str, float]:
+    return dict(zip(rows["quantity"], rows[column], strict=True))
+
+
+def _gaps(rows: pd.DataFrame, decimals: int = 2) -> dict[str, str]:
+    return {str(row["quantity"]): _gap(row, decimals) for row in rows.to_dict("records")}
+
+
+def _dice_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
+    cells: list[list[Cell]] = []
+    apart = []
+    for (model, label), rows in numbers.groupby(["item", "label"], sort=False):
+        theirs, ours = (_values(rows, name) for name in ("published", "reproduced"))
+        gaps = _gaps(rows, DICE_DECIMALS)
+        if cells and cells[-1][0].text != names[str(model)]:
+            apart.append(len(cells))
+        line = [Cell(names[str(model)]), Cell(str(label), "text")]
+        for quantity in ("mean", "median"):
+            line += [Cell(number(values[quantity], DICE_DECIMALS)) for values in (theirs, ours)]
+            line.append(Cell(gaps[quantity]))
+        for values in (theirs, ours):
+            quartiles = [values.get(name, math.nan) for name in ("q1", "q3")]
+            text = "–".join(number(value, DICE_DECIMALS) for value in quartiles)
+            line.append(Cell(DASH if all(map(math.isnan, quartiles)) else text))
+        cells.append(line)
+    sources = ("published", "this run", "difference (interval)")
+    columns = [
+        *(("", "Model"), ("", "Lesion")),
+        *((name, source) for name in ("Mean", "Median") for source in sources),
+        *(("Q1–Q3", source) for source in sources[:2]),
+    ]
+    heading = (
+        f"Table 1: Dice (n = {_n(numbers, 'n_published')} published, {_n(numbers, 'n_reproduced')} here)"
+    )
+    return Panel(columns, cells, heading, frozenset(apart))
+
+
+def _n(numbers: pd.DataFrame, column: str) -> str:
+    n = numbers[column].max()
+    return "none" if math.isnan(n) else count(n)
+
+
+def _agreement_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
+    rows: list[list[Cell]] = []
+    words = {
+        "ccc": "CCC",
+        "bias_ml": "Bias, mL",
+        "loa_lower_ml": "Lower limit, mL",
+        "loa_upper_ml": "Upper limit, mL",
+    }
+    apart = []
+    for (model, label), group in numbers.groupby(["item", "label"], sort=False):
+        if rows:
+            apart.append(len(rows))
+        for row in group.to_dict("records"):
+            shown = [Cell(number(row[name])) for name in ("published", "reproduced")]
+            rows.append(
+                [
+                    Cell(f"{names[str(model)]}, {label}"),
+                    Cell(words[str(row["quantity"])], "text"),
+                    *shown,
+                    Cell(_gap(row)),
+                ]
+            )
+    columns = ("Model and lesion", "Quantity", "Published", "This run", "Difference (interval)")
+    heading = "Agreement of volumes, all test scans"
+    return Panel([("", name) for name in columns], rows, heading, frozenset(apart))
+
+
+def _cohort_panel(numbers: pd.DataFrame) -> Panel:
+    rows: list[list[Cell]] = []
+    apart = []
+    for item, group in numbers.groupby("item", sort=False):
+        if rows:
+            apart.append(len(rows))
+        characteristic = str(item).partition(",")[0]
+        for row in group.to_dict("records"):
+            printed = FORMATS.get(row["quantity"], number)
+            rows.append(
+                [
+                    Cell(NAMES[characteristic]),
+                    Cell(row["label"], "text"),
+                    Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
+                    *(Cell(printed(row[name])) for name in ("published", "reproduced")),
+                    Cell(DASH if row["quantity"] in FORMATS else _gap(row)),
+                ]
+            )
+    names = ("Characteristic", "Set", "Quantity", "Published", "This run", "Difference (interval)")
+    return Panel([("", name) for name in names], rows, "Table 2: cohort", frozenset(apart))

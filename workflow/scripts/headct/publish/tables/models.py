@@ -1,0 +1,182 @@
+"""Table 1 (Dice of each model) and Table E2 (intersection and false positives)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts import references
+from headct.contracts.labels import LABELS
+from headct.publish.tables.page import Cell, Panel, Table, count, number, p_value, share, spread
+from headct.statistics.core.scores import FAMILY
+from headct.statistics.core.summaries import MEAN
+
+Statistics = Mapping[str, pd.DataFrame]
+"""Tables of ``results/statistics`` by name."""
+
+DICE_DECIMALS = 3
+ALPHA = 0.05
+
+
+def title_of(model: str, titles: Mapping[str, str]) -> str:
+    """Name of a model in print."""
+    return titles.get(model, references.TITLES.get(model, model))
+
+
+def marks(values: pd.Series, eligible: pd.Series) -> pd.Series:
+    """``best``, ``worst`` or nothing for each value; ties share a mark, equal values get none.
+
+    Only eligible values (the compared models) are marked.
+    """
+    competing = values[eligible & values.notna()]
+    marked = pd.Series("", index=values.index)
+    if competing.nunique() > 1:
+        marked[competing.index[competing == competing.max()]] = "best"
+        marked[competing.index[competing == competing.min()]] = "worst"
+    return marked
+
+
+def table_1(statistics: Statistics, titles: Mapping[str, str]) -> Table:
+    """Dice per model and lesion, detection and Dice over present lesions beside it."""
+    numbers = _table_1_numbers(statistics, titles)
+    n, n_seeds = int(numbers["n"].max()), int(numbers["n_seeds"].max())
+    failed = numbers.loc[(numbers["label"] != MEAN) & (numbers["n_failed"] > 0)]
+    failures = failed.groupby("title", sort=False)["n_failed"].max()
+    notes = [
+        f"n = {n} test scans. Dice is 1 where a lesion is absent from both masks and 0 where it is"
+        " predicted but absent, as in the paper; the mean of lesions is that of the three means, or"
+        " of the three medians.",
+        "Bold: best of the compared models; underlined italic: worst; ties share a mark. Quartiles"
+        " are of type 7.",
+        "“Predicts nothing” is a reference that never predicts a lesion: what the convention"
+        " for absent lesions gives away for free. It enters no mark, rank or test.",
+        "Detected: at least one voxel predicted. Sensitivity over scans with the lesion, specificity"
+        " over scans without.",
+        *_test_notes(statistics),
+        *([f"Mean of {n_seeds} seeds per scan, before any summary."] if n_seeds > 1 else []),
+        *(
+            f"{title}: predictions missing and counted as empty: {count(missing)}."
+            for title, missing in failures.items()
+        ),
+    ]
+    title = "Table 1. Dice of the models on the test set"
+    return Table(title, numbers, [_dice_panel(numbers), _detection_panel(numbers)], notes)
+
+
+def _table_1_numbers(statistics: Statistics, titles: Mapping[str, str]) -> pd.DataFrame:
+    dice = statistics["dice_summary"].copy()
+    for column in ("mean", "median"):
+        dice[f"mark_{column}"] = ""
+        for _, rows in dice.groupby("label"):
+            dice.loc[rows.index, f"mark_{column}"] = marks(rows[column], rows["role"] == FAMILY)
+    present = statistics["dice_present_summary"].rename(
+        columns={name: f"present_{name}" for name in ("mean", "median", "q1", "q3")}
+    )
+    merged = dice.merge(present.drop(columns="role"), on=["model", "label"], how="left")
+    merged.insert(1, "title", [title_of(model, titles) for model in merged["model"]])
+    return merged.fillna({"note": ""})
+
+
+def _by_model(numbers: pd.DataFrame) -> tuple[list[dict[str, dict]], frozenset[int]]:
+    """Rows by label for each model, and where a rule sets the compared models apart from others."""
+    models, roles = [], []
+    for _, rows in numbers.groupby("model", sort=False):
+        models.append({row["label"]: row for row in rows.to_dict("records")})
+        roles.append(rows["role"].iloc[0])
+    apart = frozenset(i for i in range(1, len(roles)) if roles[i] != roles[i - 1])
+    return models, apart
+
+
+def _dice_panel(numbers: pd.DataFrame) -> Panel:
+    models, apart = _by_model(numbers)
+    columns = [("", "Model")]
+    columns += [(label, name) for label in LABELS for name in ("Mean", "Median (Q1–Q3)")]
+    columns += [("Mean of lesions", "Mean"), ("Mean of lesions", "Median")]
+    rows = []
+    for model in models:
+        cells = [Cell(model[MEAN]["title"])]
+        for label in LABELS:
+            row = model[label]
+            median = spread(row["median"], row["q1"], row["q3"], DICE_DECIMALS)
+            cells.append(Cell(number(row["mean"], DICE_DECIMALS), row["mark_mean"]))
+            cells.append(Cell(median, row["mark_median"]))
+        row = model[MEAN]
+        cells.append(Cell(number(row["mean"], DICE_DECIMALS), row["mark_mean"]))
+        cells.append(Cell(number(row["median"], DICE_DECIMALS), row["mark_median"]))
+        rows.append(cells)
+    return Panel(columns, rows, "A. All test scans", apart)
+
+
+def _detection_panel(numbers: pd.DataFrame) -> Panel:
+    models, apart = _by_model(numbers)
+    names = ("Mean", "Median (Q1–Q3)", "Sensitivity", "Specificity")
+    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    rows = []
+    for model in models:
+        cells = [Cell(model[MEAN]["title"])]
+        for label in LABELS:
+            row = model[label]
+            quartiles = (row["present_median"], row["present_q1"], row["present_q3"])
+            cells += [
+                Cell(number(row["present_mean"], DICE_DECIMALS)),
+                Cell(spread(*quartiles, DICE_DECIMALS)),
+                Cell(share(row["true_positives"], row["n_present"])),
+                Cell(share(row["true_negatives"], row["n_absent"])),
+            ]
+        rows.append(cells)
+    return Panel(columns, rows, "B. Scans that have the lesion, and detection", apart)
+
+
+def _test_notes(statistics: Statistics) -> list[str]:
+    notes = []
+    dunn = statistics["dunn"]
+    for row in statistics["kruskal_wallis"].to_dict("records"):
+        if np.isnan(row["p"]):
+            notes.append(f"{row['label']}: Kruskal-Wallis and Dunn's tests undefined, {row['note']}.")
+            continue
+        pairs = dunn[(dunn["label"] == row["label"]) & dunn["p_adjusted"].notna()]
+        different = int((pairs["p_adjusted"] < ALPHA).sum())
+        p = p_value(row["p"])
+        notes.append(
+            f"{row['label']}: Kruskal-Wallis H = {row['h']:.2f}, df = {row['df']:.0f}, P"
+            f" {p if p.startswith(('<', '>')) else f'= {p}'}; Dunn's test with false-discovery-rate"
+            f" correction finds P < .05 in {different} of {len(pairs)} pairs."
+        )
+    return notes
+
+
+def table_e2(statistics: Statistics, titles: Mapping[str, str]) -> Table:
+    """Volume intersection and false positives; our reading of a table that is not at hand."""
+    numbers = statistics["volume_overlap"].fillna({"note": ""})
+    numbers.insert(1, "title", [title_of(model, titles) for model in numbers["model"]])
+    models, apart = _by_model(numbers)
+    names = ("Intersection, mL (%)", "False positive, mL", "Scans with any", "Predicted where absent")
+    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    rows = []
+    for model in models:
+        cells = [Cell(next(iter(model.values()))["title"])]
+        for label in LABELS:
+            row = model[label]
+            percent = row["intersection_percent"]
+            in_brackets = "" if np.isnan(percent) else f" ({percent:.0f}%)"
+            cells += [
+                Cell(number(row["intersection_ml"]) + in_brackets),
+                Cell(number(row["false_positive_ml"])),
+                Cell(f"{count(row['n_false_positive'])}/{count(row['n'])}"),
+                Cell(share(row["n_false_lesion"], row["n_absent"])),
+            ]
+        rows.append(cells)
+    notes = [
+        "Our reading: the paper names this table but does not define it, and its supplement is not at"
+        " hand. Nothing here is compared with published numbers.",
+        "Intersection: volume of the voxels that reference and prediction share, mean per scan; in"
+        " brackets the sum over all scans in percent of the summed reference volume.",
+        "False positive: predicted volume outside the reference lesion, mean per scan; scans with any:"
+        " at least one such voxel. Predicted where absent: scans without the lesion in which it is"
+        " predicted.",
+        f"n = {int(numbers['n'].max())} test scans. Volumes use the perpendicular distance of slices.",
+    ]
+    title = "Table E2. Volume intersection and false positives"
+    return Table(title, numbers, [Panel(columns, rows, apart=apart)], notes)

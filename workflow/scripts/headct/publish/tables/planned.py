@@ -1,0 +1,231 @@
+"""The planned comparison: endpoints, models with their intervals, differences, detection, volumes, plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from headct.contracts.labels import LABELS
+from headct.publish.tables.models import Statistics, title_of
+from headct.publish.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
+from headct.settings.plan import KEY_SECONDARY, PRIMARY
+from headct.statistics.comparison.detection import SHARES
+from headct.statistics.comparison.equivalence import against_others
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.group_tests import ALPHA
+
+NEEDED = (
+    *("plan", "endpoints", "estimates", "paired", "equivalence"),
+    *("detection", "volume_equivalence", "subgroups"),
+)
+"""Tables of ``results/statistics`` that the page shows."""
+
+DECIMALS = {"volume_error_ml": 2}
+DICE_DECIMALS = 3
+
+Row = Mapping[Hashable, Any]
+
+
+def planned_comparison(statistics: Statistics, titles: Mapping[str, str]) -> Table:
+    """The whole page; the TSV holds the endpoints.
+
+    Args:
+        statistics: the tables :data:`NEEDED`.
+        titles: name in print of each model.
+    """
+    endpoints = statistics["endpoints"].fillna({"note": "", "verdict": "", "scope": ""})
+    panels = [
+        _endpoints(endpoints, titles),
+        _estimates(statistics["estimates"], titles),
+        *_differences(statistics, str(endpoints["model"].iloc[0]), titles),
+        _detection(statistics["detection"], titles),
+        _volumes(statistics["volume_equivalence"], titles),
+        _plan(statistics["plan"]),
+    ]
+    title = "Planned comparison of the models, scan by scan"
+    return Table(title, endpoints, panels, _notes(statistics))
+
+
+def _notes(statistics: Statistics) -> list[str]:
+    plan = statistics["plan"].query("kind == 'plan'").set_index("item")["value"]
+    tests = statistics["subgroups"].dropna(subset=["p"]).drop_duplicates(["subgroup", "label", "against"])
+    found = tests[tests["p_adjusted"] < ALPHA]
+    margins = statistics["equivalence"].drop_duplicates("label")
+    return [
+        f"Analysis plan of {plan['date']}, SHA-256 {plan['sha256'][:12]}…; {plan['resamples']} resamples, the"
+        f" same for all models. Statements are about {plan['statements are about']}.",
+        "The primary verdict goes by its 95% interval; those of the key secondary endpoints by P after Holm's"
+        " correction over all of them. “No difference shown” is not equality: see C.",
+        "Differences are the first model − the other, with 95% intervals: BCa, or t where few scans carry"
+        " the variance. In C, P is by sign flips with false-discovery-rate correction over all pairs of the"
+        " lesion; “equivalent”: the 90% interval lies within ± the margin ("
+        + "; ".join(f"{row.label} {row.margin:.3g}, {row.margin_source}" for row in margins.itertuples())
+        + "), “different”: wholly outside.",
+        "A missing prediction counts as empty. “Predicts nothing”, “Mean training volume”"
+        " and second readings are references; they enter no test. Second readings are of other scans than"
+        " the test set, of either set; n is in estimates.tsv.",
+        f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests"
+        " with P < .05 after false-discovery-rate correction (subgroups.tsv).",
+    ]
+
+
+def _interval(row: Row, names: tuple[str, str, str], decimals: int = DICE_DECIMALS) -> str:
+    centre, low, high = (float(row[name]) for name in names)
+    return number(centre, decimals) if math.isnan(low) else spread(centre, low, high, decimals)
+
+
+def _endpoints(endpoints: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+    rows: list[list[Cell]] = []
+    apart, last = [], ""
+    for row in endpoints.to_dict("records"):
+        if last and row["endpoint"] != last:
+            apart.append(len(rows))
+        last = row["endpoint"]
+        decimals = DECIMALS.get(row["measure"], DICE_DECIMALS)
+        estimates = (row["estimate_model"], row["estimate_against"])
+        rows.append(
+            [
+                Cell(f"{row['endpoint']}{' (primary)' if row['status'] == PRIMARY else ''}"),
+                Cell(f"{title_of(row['model'], titles)} − {title_of(row['against'], titles)}", "text"),
+                Cell(count(row["n"])),
+                *(Cell(number(value, decimals)) for value in estimates),
+                Cell(_interval(row, ("difference", "lower", "upper"), decimals)),
+                Cell(p_value(row["p"])),
+                Cell(p_value(row["p_holm"]) if row["status"] == KEY_SECONDARY else DASH),
+                Cell(row["verdict"] or row["note"], "text"),
+            ]
+        )
+    names = (
+        "Endpoint",
+        "Models",
+        "Scans",
+        "First",
+        "Other",
+        "Difference (95% CI)",
+        "P",
+        "P, Holm",
+        "Verdict",
+    )
+    return Panel([("", name) for name in names], rows, "A. Endpoints of the plan", frozenset(apart))
+
+
+def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+    shown = (
+        ("Mean Dice (95% CI)", "dice_mean", ALL_SCANS),
+        ("Where present", "dice_mean", WITH_LESION),
+        ("CCC (95% CI)", "ccc", ALL_SCANS),
+    )
+    by = estimates.set_index(["model", "label", "measure", "scans"])[["estimate", "lower", "upper"]]
+    known: dict[Any, Any] = by.to_dict("index")
+    nothing = dict.fromkeys(("estimate", "lower", "upper"), math.nan)
+    models = estimates.drop_duplicates("model")
+    rows = [
+        [
+            Cell(title_of(model, titles)),
+            *(
+                Cell(
+                    _interval(
+                        known.get((model, label, measure, scans), nothing), ("estimate", "lower", "upper"), 2
+                    )
+                )
+                for label in LABELS
+                for _, measure, scans in shown
+            ),
+        ]
+        for model in models["model"]
+    ]
+    columns = [("", "Model"), *((label, name) for label in LABELS for name, _, _ in shown)]
+    return Panel(columns, rows, "B. Each model", _apart(models["role"]))
+
+
+def _apart(roles: pd.Series) -> frozenset[int]:
+    """Rows above which the role changes."""
+    found = list(roles)
+    return frozenset(i for i in range(1, len(found)) if found[i] != found[i - 1])
+
+
+def _differences(statistics: Statistics, model: str, titles: Mapping[str, str]) -> list[Panel]:
+    """The first model of the plan against each other one."""
+    found = against_others(statistics["paired"], statistics["equivalence"], model)
+    rows: dict[str, dict[str, Row]] = {}
+    for row in found.to_dict("records"):
+        rows.setdefault(row["against"], {})[row["label"]] = row
+    if not rows:
+        return []
+    cells = [
+        [
+            Cell(title_of(other, titles)),
+            *(
+                cell
+                for label in LABELS
+                for cell in (
+                    Cell(_interval(of[label], ("difference", "lower", "upper"))),
+                    Cell(p_value(of[label]["sign_flip_p_adjusted"])),
+                    Cell(of[label]["verdict"]),
+                )
+            ),
+        ]
+        for other, of in rows.items()
+    ]
+    names = ("Difference (95% CI)", "P", "Equivalence")
+    columns = [("", "Against"), *((label, name) for label in LABELS for name in names)]
+    return [Panel(columns, cells, f"C. Mean Dice of {title_of(model, titles)} against others, all scans")]
+
+
+def _detection(detection: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+    first = detection[detection["threshold_ml"] == detection["threshold_ml"].iloc[0]]
+    models = first.drop_duplicates("model")
+    by = first.set_index(["model", "label"]).to_dict("index")
+    rows = [
+        [
+            Cell(title_of(model, titles)),
+            *(
+                Cell(_interval(by[model, label], (share, f"{share}_lower", f"{share}_upper"), 2))
+                for label in LABELS
+                for share in SHARES
+            ),
+        ]
+        for model in models["model"]
+    ]
+    names = ("Sensitivity", "Specificity", "PPV", "NPV")
+    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    above = f"{first['threshold_ml'].iloc[0]:g} mL"
+    heading = f"D. Detection above {above}, 95% intervals (Wilson); a dash is not estimable"
+    return Panel(columns, rows, heading, _apart(models["role"]))
+
+
+def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+    models = volumes.drop_duplicates("model")
+    by = volumes.set_index(["model", "label"]).to_dict("index")
+    rows = []
+    for model in models["model"]:
+        cells = [Cell(title_of(model, titles))]
+        for label in LABELS:
+            row = by[model, label]
+            limits = f"{number(row['loa_lower_ml'])} to {number(row['loa_upper_ml'])}"
+            cells += [
+                Cell(_interval(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
+                *(Cell(row["mean_verdict"]), Cell(limits), Cell(row["limits_verdict"])),
+            ]
+        rows.append(cells)
+    names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "Verdict on limits")
+    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    margins = ", ".join(
+        f"{row.label} {row.margin_ml:g}" for row in volumes.drop_duplicates("label").itertuples()
+    )
+    heading = f"E. Volume, prediction − reference: equivalence within ± the margin (mL: {margins})"
+    return Panel(columns, rows, heading, _apart(models["role"]))
+
+
+def _plan(plan: pd.DataFrame) -> Panel:
+    rows = [
+        [Cell(str(row["kind"])), *(Cell(str(row[name]), "text") for name in ("item", "value"))]
+        for row in plan.to_dict("records")
+    ]
+    if not (plan["kind"] == "deviation").any():
+        rows.append([Cell("deviation"), Cell("none", "text"), Cell("", "text")])
+    columns = [("", name) for name in ("Kind", "Item", "Value")]
+    return Panel(columns, rows, "F. The plan, what deviates from it, what is beyond it")

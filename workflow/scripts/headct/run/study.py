@@ -1,0 +1,135 @@
+"""What makes a results folder belong to one study, and what must hold before any job starts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from headct.contracts.artefacts import read_json, read_tsv, write_json
+from headct.contracts.manifests import files_listed
+from headct.contracts.problems import Problem, first_few
+
+RECORD = Path("results/study.json")
+STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
+
+
+def write_record(config: dict[str, Any], participant_of: dict[str, str]) -> None:
+    """Record what the results folder belongs to, and the resolved configuration, at a run's start."""
+    known = read_json(RECORD)["participants"] if RECORD.is_file() else {}
+    record = {
+        "name": config["study"]["name"],
+        "labels": config["labels"],
+        "participants": known | participant_of,  # a scan that left the sheet is not forgotten
+    }
+    write_json(record, RECORD)
+    write_json(config, RECORD.with_name("config.json"))
+
+
+def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[Problem]:
+    """Why results that are already here can't be those of this study; added scans are no reason."""
+    if not RECORD.is_file():
+        return []
+    before = read_json(RECORD)
+    advice = "keep one folder per study: run in another one with --directory, or move results/ away"
+    problems = [
+        Problem(str(RECORD), f"results here were made with {was}; {advice}", key=key, value=json.dumps(now))
+        for key, was, now in (
+            ("study.name", before["name"], config["study"]["name"]),
+            ("labels", before["labels"], config["labels"]),
+        )
+        if was != now
+    ]
+    problems += [
+        Problem(
+            str(RECORD),
+            f"results here were made with participant {before['participants'][scan]}; {advice}",
+            key=f"participant_id of {scan}",
+            value=participant,
+        )
+        for scan, participant in participant_of.items()
+        if before["participants"].get(scan, participant) != participant
+    ]
+    return problems
+
+
+def forgotten(config: dict[str, Any]) -> list[Problem]:
+    """What has changed since the last run where Snakemake, without its memory, would not notice it.
+
+    Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
+    file times alone, and would leave results of other settings as they are.
+    """
+    last = RECORD.with_name("config.json")
+    if not last.is_file() or _remembers():
+        return []
+    before = read_json(last)
+    changed = [
+        key
+        for key in sorted(before.keys() | config.keys())
+        if key != "resources" and before.get(key) != config.get(key)
+    ]
+    advice = (
+        "results here were made with another value, and this copy lacks .snakemake, by which Snakemake would "
+        "notice. Run once with --forceall: what costs hours is kept where it is what is asked for now"
+    )
+    return [Problem(str(last), advice, key=key) for key in changed]
+
+
+def lost(records: Iterable[str]) -> list[Problem]:
+    """Volumes, weights and label maps that are gone where Snakemake, without its memory, would not notice it.
+
+    They are no declared outputs, but listed by one that is; :func:`revision` makes them again, as a parameter
+    that is compared with the one in ``.snakemake``.
+
+    Args:
+        records: paths of the outputs that list files.
+    """
+    if _remembers():
+        return []
+    advice = (
+        "and this copy lacks .snakemake, by which Snakemake would notice. Copy them, too, or run once with "
+        "--forceall: what costs hours and is there is kept, and the rest is made again"
+    )
+    absent = {
+        record: [str(file) for file in files_listed(Path(record)) if not file.is_file()] for record in records
+    }
+    return [
+        Problem(record, f"lists {len(files)} files that are not here ({first_few(files)}), {advice}")
+        for record, files in absent.items()
+        if files
+    ]
+
+
+def _remembers() -> bool:
+    """Whether Snakemake knows here by which settings anything was made."""
+    memory = Path(".snakemake/metadata")
+    return memory.is_dir() and any(memory.iterdir())
+
+
+def unwritable(work: str) -> list[Problem]:
+    """Output folders that can't be made or written, found before hours are spent on their contents."""
+    folders = [Path(work), *(Path("results") / stage for stage in STAGES)]
+    problems = {}
+    for folder in folders:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        if not nearest.is_dir():
+            problems[nearest] = f"is a file, so {folder} can't be made; move it away"
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            problems[nearest] = f"is not writable for this user, so {folder} can't be made"
+    return [Problem(str(path), message) for path, message in problems.items()]
+
+
+def revision(record: str | Path) -> int:
+    """How often ``record`` was made again because a file that it lists had been lost.
+
+    Snakemake sees only declared outputs, and the volumes and weights behind a record are none. As
+    a parameter of the rule that makes the record, this number brings it back: it is the recorded one
+    while all files are there, and one more once a file is missing.
+    """
+    path = Path(record)
+    if not path.is_file():
+        return 0
+    made = read_tsv(path)["revision"].max() if path.suffix == ".tsv" else read_json(path)["revision"]
+    return int(made) + (not all(file.is_file() for file in files_listed(path)))

@@ -1,0 +1,1 @@
+"""What a study says: configuration, sample sheet, analysis plan, published numbers."""

@@ -1,0 +1,412 @@
+"""The study's configuration: checked against its schema, its defaults filled in from there alone.
+
+``python -m headct configuration --document`` prints ``config/README.md``; with ``--check FILE…`` it says what
+is wrong with configuration files, in the order in which Snakemake would be given them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import difflib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from headct.contracts import references, yaml_files
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.repository import SCHEMAS
+from headct.contracts.terminal import say, visible_lines
+from headct.settings import config_files
+
+SCHEMA = SCHEMAS / "config.schema.yaml"
+
+
+def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
+    """Read a JSON Schema that is written as YAML."""
+    schema: dict[str, Any] = yaml_files.read(path)
+    return schema
+
+
+def config_schema() -> dict[str, Any]:
+    """The schema of a configuration, each kind of model with the keys that it may override."""
+    schema = load_schema()
+    for definition in schema["$defs"].values():
+        if "x-overrides" in definition:
+            block = schema["properties"][definition["x-overrides"]].get("properties", {})
+            without_default = {
+                key: {name: value for name, value in part.items() if name != "default"}
+                for key, part in block.items()
+            }
+            definition["properties"] = without_default | definition["properties"]
+    return schema
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read one configuration file, checked and complete.
+
+    Raises:
+        BadInput: the file is absent or no YAML mapping, or breaks the schema.
+    """
+    return complete(config_files.read_one(path), str(path))
+
+
+def complete(config: Mapping[str, Any], file: str | Callable[[str], str]) -> dict[str, Any]:
+    """Fill defaults from the schema into a copy of ``config`` and check the whole.
+
+    ``file`` is the file that faults are in, or a function that names it for a key.
+
+    Raises:
+        BadInput: every key that is unknown, missing, of the wrong type or out of range, and every
+            reference to a model, label or fold that does not exist.
+    """
+    schema = config_schema()
+    filled: dict[str, Any] = fill_defaults(copy.deepcopy(dict(config)), schema, schema)
+    problems = [*schema_problems(filled, schema, ""), *hidden_characters(filled)]
+    problems = problems or reference_problems(filled, "")
+    if problems:
+        name_of = file if callable(file) else lambda key: file
+        raise BadInput([replace(problem, file=name_of(problem.key)) for problem in problems])
+    return filled
+
+
+@cache
+def inference_defaults(framework: str) -> Mapping[str, Any]:
+    """Settings of a framework that only inference uses, with their defaults: no training depends on them."""
+    keys = load_schema()["properties"][framework]["properties"]
+    return {key: part["default"] for key, part in keys.items() if part.get("x-stage") == "inference"}
+
+
+SettingsByModel = Mapping[str, Mapping[str, Any]]
+"""Settings of inference by the key of the model; what is absent has its default."""
+
+
+def inference_settings(trained: Mapping[str, Any], chosen: SettingsByModel) -> dict[str, Any]:
+    """All settings that the model of a ``train.json`` predicts by."""
+    return {**inference_defaults(trained["framework"]), **chosen.get(trained["model"], {})}
+
+
+def settings_block(text: str, block: str, option: str = "--settings") -> dict[str, Any]:
+    """A block of the configuration that a command is given as JSON, checked as in a file and complete.
+
+    Raises:
+        BadInput: no JSON object, or every key of it that is unknown, of the wrong type or out of range.
+    """
+    root = config_schema()
+    schema = {**root["properties"][block], "$defs": root["$defs"]}
+    filled: dict[str, Any] = fill_defaults(json_object(text, option), schema, root)
+    if problems := schema_problems(filled, schema, option):
+        raise BadInput(problems)
+    return filled
+
+
+def model_settings(text: str, option: str = "--settings") -> dict[str, Any]:
+    """The settings of one model, or those of them that a step needs, that a command is given as JSON.
+
+    Raises:
+        BadInput: no JSON object, no known framework, or every key of it that is unknown, of the wrong type or
+            out of range.
+    """
+    given, root = json_object(text, option), config_schema()
+    kinds = [definition for definition in root["$defs"].values() if "x-overrides" in definition]
+    by_framework = {definition["properties"]["framework"]["const"]: definition for definition in kinds}
+    framework = given.get("framework")
+    if framework not in by_framework:
+        message = f"must be one of {', '.join(by_framework)}"
+        raise BadInput([Problem(option, message, key="framework", value=str(framework))])
+    schema = {**by_framework[framework], "required": [], "$defs": root["$defs"]}
+    if problems := schema_problems(given, schema, option):
+        raise BadInput(problems)
+    return given
+
+
+def settings_by_model(
+    text: str, trained: Iterable[Mapping[str, Any]], option: str = "--settings"
+) -> SettingsByModel:
+    """Settings of inference that a command is given as JSON, by the key of the model.
+
+    Args:
+        text: JSON; what is left out has its default.
+        trained: ``train.json`` of each network, which names its model and framework.
+        option: what messages call it.
+
+    Raises:
+        BadInput: no JSON object, or every model and key of it that is unknown, or out of range.
+    """
+    blocks = load_schema()["properties"]
+    of_models = {
+        record["model"]: {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                key: part
+                for key, part in blocks[record["framework"]]["properties"].items()
+                if part.get("x-stage") == "inference"
+            },
+        }
+        for record in trained
+    }
+    given = json_object(text, option)
+    schema = {"type": "object", "additionalProperties": False, "properties": of_models}
+    if problems := schema_problems(given, schema, option):
+        raise BadInput(problems)
+    return given
+
+
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """An object that a command is given as JSON; ``option`` is what messages call it.
+
+    Raises:
+        BadInput: no JSON, no object, or a key that stands twice.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if twice := [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]:
+            raise ValueError(f"'{twice[0]}' stands twice")
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise BadInput([Problem(option, f"not valid JSON: {error}", value=text)]) from error
+    if not isinstance(value, dict):
+        message = 'must be a JSON object, such as {"key": "value"}'
+        raise BadInput([Problem(option, message, value=text)])
+    return value
+
+
+def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Follow a ``$ref`` within the same schema; what stands beside it (a default, say) is kept."""
+    if "$ref" not in schema:
+        return schema
+    beside = {key: value for key, value in schema.items() if key != "$ref"}
+    return {**root["$defs"][schema["$ref"].removeprefix("#/$defs/")], **beside}
+
+
+def fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
+    """Add each absent key that has a default; keys are added in place, objects created as needed."""
+    schema = resolve(schema, root)
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            part = resolve(part, root)
+            if key not in value and "default" in part:
+                value[key] = copy.deepcopy(part["default"])
+            if key in value:
+                value[key] = fill_defaults(value[key], part, root)
+        others = schema.get("additionalProperties")
+        if isinstance(others, dict):
+            for key in value.keys() - schema.get("properties", {}).keys():
+                value[key] = fill_defaults(value[key], others, root)
+    return value
+
+
+def schema_problems(
+    value: Any, schema: dict[str, Any], file: str, row: str = "", prefix: str = ""
+) -> list[Problem]:
+    """Everything in ``value`` that breaks ``schema``, in words for people."""
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    problems = {problem for error in errors for problem in _explain(error, file, row, prefix)}
+    return sorted(problems, key=lambda problem: (problem.key, problem.message))
+
+
+def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str) -> Iterator[Problem]:
+    key = prefix + ".".join(str(part) for part in error.absolute_path)
+    hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+
+    def problem(key: str, value: Any, message: str) -> Problem:
+        return Problem(file, " ".join(message.split()), row, key, value)
+
+    if error.validator == "oneOf" and isinstance(error.instance, dict):
+        yield from _explain_model(error, file, row, prefix)
+    elif error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for unknown in sorted(set(error.instance) - set(known)):
+            close = difflib.get_close_matches(unknown, known, n=1)
+            advice = f"did you mean '{close[0]}'? " if close else ""
+            listed = ", ".join(known)
+            yield problem(f"{key}.{unknown}".lstrip("."), "", f"unknown key; {advice}known: {listed}")
+    elif error.validator == "required":
+        for missing in [name for name in error.validator_value if name not in error.instance]:
+            described = error.schema.get("properties", {}).get(missing, {}).get("description", "")
+            yield problem(f"{key}.{missing}".lstrip("."), "", f"required but absent. {described}")
+    else:
+        expected = {
+            "enum": lambda: f"must be {_choices_in_words(error.validator_value)}",
+            "type": lambda: f"must be {_type_in_words(error.validator_value)}",
+            "pattern": lambda: f"must be {error.schema['x-means']}",
+            "minimum": lambda: f"must be at least {error.validator_value}",
+            "maximum": lambda: f"must be at most {error.validator_value}",
+            "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
+            "exclusiveMaximum": lambda: f"must be below {error.validator_value}",
+            "maxLength": lambda: f"must have at most {error.validator_value} characters",
+        }.get(str(error.validator), lambda: error.message)()
+        value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
+        yield problem(key, value, f"{expected}. {hint}")
+
+
+def _explain_model(error: jsonschema.ValidationError, file: str, row: str, prefix: str) -> Iterator[Problem]:
+    """A model's faults, against the schema of its own framework instead of all of them."""
+    schema = load_schema()
+    frameworks = [
+        resolve(branch, schema)["properties"]["framework"]["const"] for branch in error.validator_value
+    ]
+    assert isinstance(error.instance, dict)
+    framework = error.instance.get("framework")
+    if framework in frameworks:
+        for inner in error.context or []:
+            if inner.schema_path[0] == frameworks.index(framework):
+                yield from _explain(inner, file, row, prefix)
+    else:
+        key = ".".join([*map(str, error.absolute_path), "framework"])
+        yield Problem(file, f"must be one of {', '.join(frameworks)}", row, key, str(framework))
+
+
+def _choices_in_words(choices: list[Any]) -> str:
+    """The values that one key may have; null is an empty cell or no value."""
+    listed = ", ".join(str(choice) for choice in choices if choice is not None)
+    return f"one of {listed}" + (" or empty" if None in choices else "")
+
+
+def _type_in_words(kinds: str | list[str]) -> str:
+    """What JSON Schema calls a type, as a person would say it; null is an empty cell or no value."""
+    words = {"null": "empty", "array": "a list", "object": "a mapping", "integer": "an integer"}
+    return " or ".join(
+        words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds)
+    )
+
+
+def hidden_characters(value: Any, key: str = "") -> list[Problem]:
+    """Text with control characters or marks that turn the direction of writing; line breaks stay."""
+    if isinstance(value, str) and visible_lines(value) != value:
+        message = "has a character that does not show, here written as an escape: take it out"
+        return [Problem("", message, key=key, value=value)]
+    within: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        within = value.items()
+    elif isinstance(value, list):
+        within = enumerate(value)
+    return [fault for name, part in within for fault in hidden_characters(part, f"{key}.{name}".lstrip("."))]
+
+
+def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
+    """References within the configuration that lead nowhere."""
+    problems = []
+    models = config["models"]
+
+    def check_model(key: str, model: str, allowed: set[str], what: str) -> None:
+        if model not in allowed:
+            close = difflib.get_close_matches(model, allowed, n=1)
+            advice = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(sorted(allowed))}"
+            problems.append(Problem(file, f"{what}{advice}", key=key, value=model))
+
+    problems += [
+        Problem(file, "rows that no model makes are named so; choose another name", key="models", value=key)
+        for key in models
+        if key in references.RESERVED
+    ]
+    first = {title: key for key, title in references.TITLES.items()}
+    for key, model in models.items():
+        if model["title"] in first:
+            message = f"is the title of {first[model['title']]}, too; each needs its own"
+            problems.append(Problem(file, message, key=f"models.{key}.title", value=model["title"]))
+        first.setdefault(model["title"], key)
+    trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
+    for key, model in models.items():
+        for member in model.get("members", []):
+            check_model(f"models.{key}.members", member, trained, "an ensemble needs trained models")
+    if not any(model.get("replication", True) for model in models.values()):
+        problems.append(
+            Problem(file, "no model is left to compare: all have 'replication: false'", key="models")
+        )
+    figures = config["figures"]
+    check_model("figures.agreement_model", figures["agreement_model"], set(models), "no such model")
+    check_model("figures.cases.select_by", figures["cases"]["select_by"], set(models), "no such model")
+    for shown in figures["cases"]["show"]:
+        check_model("figures.cases.show", shown, set(models), "no such model")
+    values = list(config["labels"].values())
+    if len(set(values)) < len(values):
+        problems.append(
+            Problem(file, "two classes have the same value", key="labels", value=json.dumps(config["labels"]))
+        )
+    n_folds = config["split"]["folds"]
+    for fold in config["training"]["folds"]:
+        if fold != "all" and fold >= n_folds:
+            problems.append(
+                Problem(
+                    file,
+                    f"split.folds is {n_folds}, so folds are 0 to {n_folds - 1}, or 'all'",
+                    key="training.folds",
+                    value=str(fold),
+                )
+            )
+    return problems
+
+
+def document(schema: dict[str, Any]) -> str:
+    """``config/README.md``: each key with its type, default, meaning and source."""
+    lines = [
+        "# Configuration keys",
+        "",
+        "Written by `make config/README.md` from `workflow/schemas/config.schema.yaml`; edit that file.",
+        "A key without a default must be given. Unknown keys are refused.",
+        "",
+        "| key | type | default | meaning | source of the default |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
+    for key, part in schema.get("properties", {}).items():
+        yield from _row(f"{prefix}{key}", resolve(part, root), root)
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        yield from _row(f"{prefix}<name>", resolve(others, root), root)
+
+
+def _row(key: str, part: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    kind = part.get("type", "")
+    shown = " or ".join(kind) if isinstance(kind, list) else kind
+    if "enum" in part:
+        shown = " / ".join(map(str, part["enum"]))
+    is_group = "properties" in part or isinstance(part.get("additionalProperties"), dict)
+    default = "" if is_group or "default" not in part else f"`{json.dumps(part['default'])}`"
+    default = default.replace("|", "\\|")
+    text = " ".join(part.get("description", "").split()).replace("|", "\\|")
+    source = " ".join(part.get("x-source", "").split()).replace("|", "\\|")
+    yield f"`{key}`", shown, default, text, source
+    yield from _rows(part, root, f"{key}.")
+    for branch in part.get("oneOf", []):
+        branch = resolve(branch, root)
+        framework = branch["properties"]["framework"]["const"]
+        for row in _rows(branch, root, f"{key}."):
+            yield row[0], row[1], row[2], f"({framework}) {row[3]}", row[4]
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--document", action="store_true", help="print config/README.md")
+    what.add_argument(
+        "--check",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="configuration files, in the order of --configfile",
+    )
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.document:
+        say(document(load_schema()), end="")
+    else:
+        sources = config_files.read(args.check, {})
+        complete(sources.merged(), sources.name_of)

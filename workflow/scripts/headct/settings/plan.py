@@ -1,0 +1,168 @@
+"""The analysis plan: what the comparison looks at, fixed before it is made (config/analysis_plan.yaml).
+
+Its date and SHA-256 go into every run's ``results/statistics/plan.tsv``, which also lists what of the
+plan could not be done, and what was done beyond it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headct.contracts import yaml_files
+from headct.contracts.artefacts import sha256_of
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.repository import REPOSITORY, SCHEMAS
+from headct.settings.configuration import load_schema, schema_problems
+
+SCHEMA = SCHEMAS / "analysis_plan.schema.yaml"
+SHIPPED = REPOSITORY / "config" / "analysis_plan.yaml"
+
+PRIMARY, KEY_SECONDARY, PLANNED, EXPLORATORY = "primary", "key secondary", "planned", "exploratory"
+"""Status of a result: the one that answers, those corrected together, others of the plan, none of it."""
+
+DEVIATION = "deviation"
+"""Kind of the rows of ``plan.tsv`` that say what of the plan could not be done."""
+
+WITHOUT_LESION = "without lesion"
+"""Beside the choices of scans of :mod:`headct.statistics.core.agreement`."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One measure of one model, compared with that of others."""
+
+    name: str
+    measure: str
+    label: str
+    scans: str
+    model: str
+    against: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A measure on which all pairs of the compared models are compared."""
+
+    measure: str
+    scans: str
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """Levels of scans by a column; ``cut_points`` and ``training_quantiles`` are empty for categories."""
+
+    name: str
+    column: str
+    cut_points: tuple[float, ...] = ()
+    training_quantiles: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan as read; ``sha256`` is that of the file's bytes."""
+
+    file: str
+    sha256: str
+    date: str
+    seed: int
+    resamples: int
+    permutations: int
+    primary: Endpoint
+    key_secondary: tuple[Endpoint, ...]
+    families: tuple[Family, ...]
+    dice_margin: Mapping[str, float]
+    minimum_second_readings: int
+    volume_margin_ml: Mapping[str, float]
+    detection_thresholds_ml: tuple[float, ...]
+    detection_minimum: int
+    subgroup_minimum: int
+    subgroups: tuple[Subgroup, ...]
+
+    def endpoints(self) -> Iterator[tuple[str, Endpoint]]:
+        """Each endpoint with its status."""
+        yield PRIMARY, self.primary
+        for endpoint in self.key_secondary:
+            yield KEY_SECONDARY, endpoint
+
+
+def load(path: Path) -> Plan:
+    """Read and check a plan.
+
+    Raises:
+        BadInput: the file is absent, no YAML mapping, breaks the schema, or contradicts itself.
+    """
+    if not path.is_file():
+        raise BadInput([Problem(str(path), "there is no such analysis plan", key="analysis_plan")])
+    content = yaml_files.read(path)
+    if not isinstance(content, dict):
+        raise BadInput([Problem(str(path), "an analysis plan is a mapping of keys to values")])
+    if isinstance(content.get("date"), datetime.date):  # YAML reads a date without quotes as one
+        content["date"] = content["date"].isoformat()
+    problems = schema_problems(content, load_schema(SCHEMA), str(path)) or list(
+        _contradictions(content, str(path))
+    )
+    if problems:
+        raise BadInput(problems)
+    equivalence, detection, subgroups = (content[key] for key in ("equivalence", "detection", "subgroups"))
+    return Plan(
+        file=path.name,
+        sha256=sha256_of(path),
+        **{key: content[key] for key in ("date", "seed", "resamples", "permutations")},
+        primary=_endpoint(content["primary"]),
+        key_secondary=tuple(map(_endpoint, content["key_secondary"])),
+        families=tuple(Family(**family) for family in content["families"]),
+        **{key: equivalence[key] for key in ("dice_margin", "minimum_second_readings", "volume_margin_ml")},
+        detection_thresholds_ml=tuple(detection["thresholds_ml"]),
+        detection_minimum=detection["minimum_scans"],
+        subgroup_minimum=subgroups["minimum_scans"],
+        subgroups=tuple(map(_subgroup, subgroups["of"])),
+    )
+
+
+def _endpoint(content: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(**{**content, "against": tuple(content["against"])})
+
+
+def _subgroup(content: Mapping[str, Any]) -> Subgroup:
+    cuts = (tuple(content.get(key, ())) for key in ("cut_points", "training_quantiles"))
+    return Subgroup(content["name"], content["column"], *cuts)
+
+
+def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    """What the schema cannot say."""
+    try:
+        datetime.date.fromisoformat(content["date"])
+    except ValueError:
+        yield Problem(file, "there is no such day", key="date", value=content["date"])
+    if len(content["primary"]["against"]) > 1:
+        value = ", ".join(content["primary"]["against"])
+        yield Problem(file, "the primary endpoint is against one model", key="primary.against", value=value)
+    named = {"primary": content["primary"]}
+    named |= {f"key_secondary.{i}": endpoint for i, endpoint in enumerate(content["key_secondary"])}
+    for key, endpoint in named.items():
+        if endpoint["model"] in endpoint["against"]:
+            message = "a model cannot be compared with itself"
+            yield Problem(file, message, key=f"{key}.against", value=endpoint["model"])
+        if (endpoint["measure"] == "false_positive") != (endpoint["scans"] == WITHOUT_LESION):
+            message = "false_positive goes with 'without lesion', and no other measure does"
+            yield Problem(file, message, key=f"{key}.scans", value=endpoint["scans"])
+    for key, entries in (
+        ("endpoint", [endpoint["name"] for endpoint in named.values()]),
+        ("subgroups.of", [one["name"] for one in content["subgroups"]["of"]]),
+        ("families", [f"{family['measure']}, {family['scans']}" for family in content["families"]]),
+    ):
+        for repeated in sorted({entry for entry in entries if entries.count(entry) > 1}):
+            yield Problem(file, "stands twice", key=key, value=repeated)
+    for family in content["families"]:
+        if family["scans"] == WITHOUT_LESION:
+            yield Problem(file, "families are over scans that may have the lesion", key="families")
+    for one in content["subgroups"]["of"]:
+        key = f"subgroups.of {one['name']}"
+        if "cut_points" in one and "training_quantiles" in one:
+            yield Problem(file, "has both cut_points and training_quantiles", key=key)
+        if "training_quantiles" in one and one["column"] != "reference_ml":
+            yield Problem(file, "training_quantiles are for reference_ml", key=key, value=one["column"])

@@ -1,0 +1,1 @@
+"""The planned comparison, scan by scan."""

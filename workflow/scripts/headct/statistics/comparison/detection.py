@@ -1,0 +1,79 @@
+"""Detection of each lesion, scan by scan: ``results/statistics/detection.tsv``.
+
+    model, role, status, label
+    threshold_ml            the lesion is there if its volume is above this, in both maps
+    n, n_present, n_absent  scans
+    tp, fn, fp, tn          scans
+    sensitivity, specificity, ppv, npv      each with _lower and _upper, 95 % intervals (Wilson)
+    note                    why something is not estimable
+
+Wilson EB. J Am Stat Assoc 1927;22:209-212. R: ``prop.test(x, n, correct = FALSE)``. Of the first seed's
+network: a mean of counts over networks is no count. Predictive values are those at this test set's
+prevalence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from headct.contracts.labels import LABELS
+from headct.contracts.references import TRAINING_MEAN
+from headct.settings.plan import Plan
+from headct.statistics.comparison.paired import LEVEL
+from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
+
+SHARES = ("sensitivity", "specificity", "ppv", "npv")
+NOT_ESTIMABLE = "not estimable"
+
+
+def detection_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
+    """All models that draw lesions, at all thresholds of the plan."""
+    rows = []
+    for data in (part.first_seed() for part in parts):
+        for i, (model, role) in enumerate(zip(data.models, data.roles, strict=True)):
+            for label in LABELS if model != TRAINING_MEAN else ():
+                for threshold in plan.detection_thresholds_ml:
+                    cells = detection(
+                        data.reference_ml(label) > threshold,
+                        data.arrays[label, "predicted_ml"][0, :, i] > threshold,
+                        plan.detection_minimum,
+                    )
+                    name = {"model": model, "role": role, "status": status_of(role), "label": label}
+                    rows.append({**name, "threshold_ml": threshold, **cells})
+    return pd.DataFrame(rows)
+
+
+def detection(present: np.ndarray, predicted: np.ndarray, minimum: int) -> dict[str, Any]:
+    """Counts, and shares with their intervals; below ``minimum`` scans of a kind none that need it."""
+    tp, fn = int((present & predicted).sum()), int((present & ~predicted).sum())
+    fp, tn = int((~present & predicted).sum()), int((~present & ~predicted).sum())
+    n_present, n_absent = tp + fn, fp + tn
+    fractions = {"sensitivity": (tp, n_present), "specificity": (tn, n_absent)}
+    fractions |= {"ppv": (tp, tp + fp), "npv": (tn, tn + fn)}
+    row: dict[str, Any] = {"n": len(present), "n_present": n_present, "n_absent": n_absent}
+    row |= {"tp": tp, "fn": fn, "fp": fp, "tn": tn}
+    notes = []
+    for name in SHARES:
+        part, whole = fractions[name]
+        lacking = [
+            f"{found} scans {words} the lesion"
+            for words, found, needs in (
+                ("with", n_present, name != "specificity"),
+                ("without", n_absent, name != "sensitivity"),
+            )
+            if needs and found < minimum
+        ]
+        if not lacking and not whole:
+            lacking = ["no scan is called " + ("positive" if name == "ppv" else "negative")]
+        if lacking:
+            shown = name.upper() if len(name) == 3 else name
+            notes.append(f"{shown} {NOT_ESTIMABLE}: {' and '.join(lacking)}")
+            row |= dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), np.nan)
+            continue
+        lower, upper = proportion_confint(part, whole, alpha=1 - LEVEL, method="wilson")
+        row |= {name: part / whole, f"{name}_lower": lower, f"{name}_upper": upper}
+    return {**row, "note": "; ".join(notes)}

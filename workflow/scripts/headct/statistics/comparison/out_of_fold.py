@@ -1,0 +1,123 @@
+"""Dice over training scans, each predicted by networks that did not learn from it.
+
+``python -m headct out-of-fold --help``. The predictions of all folds are pooled, then summarised;
+nothing of the comparison on the test set uses them. ``results/statistics/out_of_fold.tsv`` has one row per
+model × lesion × choice of scans (all, with the lesion):
+
+    model, role, label, scans
+    n, n_participants, n_folds, n_seeds
+    dice_mean, lower, upper     with the 95 % interval, whole participants drawn
+    interval                    how it was made: BCa, or t where few participants carry the variance
+    note
+
+Each scan counts once, but a network per fold made the predictions, and of k folds each learnt from (k − 1)/k
+of the training scans: an estimate for networks trained on fewer scans than the final one. Their training sets
+overlap, so an interval that takes scans as independent is approximate (Bengio Y, Grandvalet Y. J Mach Learn
+Res 2004;5:1089-1105).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.settings import plan as plan_of
+from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
+from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, measured
+from headct.statistics.core import bootstrap
+from headct.statistics.core import scores as scores_of
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = (
+    *("model", "role", "label", "scans", "n", "n_participants", "n_folds", "n_seeds"),
+    *("dice_mean", "lower", "upper", "interval", "note"),
+)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--metrics", required=True, nargs="+", type=Path, help="metrics of the held-out scans, one per model"
+    )
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--plan", required=True, type=Path, help="analysis plan: its resamples and seed")
+    parser.add_argument("--models", required=True, nargs="+", metavar="KEY", help="the compared models")
+    parser.add_argument("--out", required=True, type=Path, help="table to write")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    scores = scores_of.read(args.metrics, args.models)
+    plan = plan_of.load(args.plan)
+    table = out_of_fold_table(scores, read_tsv(args.split, fold=str), plan.resamples, plan.seed)
+    write_tsv(table, args.out)
+    logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), args.out)
+
+
+def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Pooled Dice; the columns are listed at the top of this module.
+
+    Args:
+        scores: as of :func:`headct.statistics.core.scores.read`, of training scans.
+        split: ``split.tsv``, folds as text.
+        n_resamples: of the bootstrap.
+        seed: of its draws.
+
+    Raises:
+        BadInput: a scan that no fold held out.
+    """
+    of_scan = split[split["set"] == "train"].dropna(subset=["fold"]).set_index("scan_id")
+    learnt = sorted(set(scores["scan_id"]) - set(of_scan.index))
+    if learnt:
+        message = "is no training scan of a fold"
+        raise BadInput([Problem("--metrics", message, key="scan_id", value=scan) for scan in learnt])
+    data = measured(scores)
+    rows = []
+    for label in LABELS:
+        for scans in (ALL_SCANS, WITH_LESION):
+            chosen = data.chosen(label, scans)
+            units = of_scan.loc[data.scans[chosen]]
+            counts = {
+                **{"n": int(chosen.sum()), "n_participants": units["participant_id"].nunique()},
+                **{"n_folds": units["fold"].nunique(), "n_seeds": data.n_seeds},
+            }
+            found = _dice(data, label, chosen, list(units["participant_id"]), n_resamples, seed)
+            rows += [
+                {"model": model, "role": role, "label": label, "scans": scans, **counts, **cells}
+                for model, role, cells in zip(data.models, data.roles, found, strict=True)
+            ]
+    order = {model: place for place, model in enumerate(data.models)}
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values("model", key=lambda of: of.map(order), kind="stable", ignore_index=True)
+
+
+def _dice(
+    data: ScoreArrays, label: str, chosen: np.ndarray, participants: list[str], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
+    """Per model its mean Dice over the chosen scans, with an interval if there are enough participants."""
+    values = data.values("dice", label)[:, chosen]
+    note = too_few(len(set(participants))).replace("scans", "participants")
+    if note:
+        means = values.mean(axis=(0, 1)) if len(participants) else np.full(len(data.models), np.nan)
+        return [{"dice_mean": mean, "note": note} for mean in means]
+    draws = bootstrap.draws_of_clusters(participants, n_resamples, seed, data.n_seeds)
+    found = bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of("dice"))
+    lower, upper = found.interval(LEVEL)
+    cells = zip(found.estimate, lower, upper, found.method(), found.constant(), strict=True)
+    return [
+        {
+            **{"dice_mean": mean, "lower": low, "upper": high, "interval": method},
+            "note": NO_VARIANCE if constant else "",
+        }
+        for mean, low, high, method, constant in cells
+    ]

@@ -1,0 +1,265 @@
+"""Models compared scan by scan: Friedman, Wilcoxon, sign flips, differences with intervals, effect sizes.
+
+``results/statistics/paired.tsv`` has one row per line of the plan's families × lesion × pair:
+
+    measure, scans, label, model_a, model_b
+    status                  planned for pairs of the compared models, exploratory for others
+    n                       scans
+    estimate_a, estimate_b  means, or concordance correlation coefficients
+    difference, lower, upper, interval                      a − b, with the 95 % interval, and how it was made
+    median_difference, median_lower, median_upper           with the interval by order statistics
+    wilcoxon_p, wilcoxon_p_adjusted                         Benjamini-Hochberg over the planned pairs
+    sign_flip_p, sign_flip_p_adjusted
+    standardised            mean difference / SD of the differences
+    rank_biserial           (sum of positive − negative ranks) / their sum; zeros ranked, not counted
+    superiority             share of scans in which a is higher; ties count half
+    scope                   what the statement is about
+    note
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from headct.contracts.labels import LABELS
+from headct.settings.plan import EXPLORATORY, PLANNED, Family, Plan
+from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
+from headct.statistics.core import bootstrap
+from headct.statistics.core.bootstrap import Sampled
+from headct.statistics.core.group_tests import ALPHA, benjamini_hochberg
+from headct.statistics.core.scores import EXTRA, FAMILY
+
+LEVEL = 0.95
+MINIMUM_SCANS = 3
+EXACT_UP_TO = 15
+"""Scans up to which all sign flips are tried."""
+
+NO_VARIANCE = "all scans are equal in this: no interval"
+
+TESTS = ("wilcoxon_p", "sign_flip_p")
+
+COLUMNS = (
+    *("measure", "scans", "label", "model_a", "model_b", "status", "n", "estimate_a", "estimate_b"),
+    *("difference", "lower", "upper", "interval", "median_difference", "median_lower", "median_upper"),
+    *("wilcoxon_p", "wilcoxon_p_adjusted", "sign_flip_p", "sign_flip_p_adjusted"),
+    *("standardised", "rank_biserial", "superiority", "scope", "note"),
+)
+
+
+def sign_flip(differences: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
+    """P (k,), two-sided, of mean differences (n, k) if each difference might as well have the other sign.
+
+    Exact up to :data:`EXACT_UP_TO` scans, else over the same random flips for all columns. Fisher RA. The
+    Design of Experiments. Oliver & Boyd, 1935, section 21. Of zeros and ones it is McNemar's exact test.
+    R: ``coin::symmetry_test``; SciPy: ``permutation_test(permutation_type="samples")``.
+    """
+    n = len(differences)
+    found = np.abs(differences.sum(axis=0))
+    signs = _signs(n, n_permutations, seed)
+    noise = bootstrap.RELATIVE_NOISE * np.abs(differences).sum(axis=0)
+    as_large = (np.abs(signs @ differences) >= found - noise).sum(axis=0)
+    if n <= EXACT_UP_TO:
+        return as_large / len(signs)
+    p: np.ndarray = (as_large + 1) / (len(signs) + 1)
+    return p
+
+
+@lru_cache(maxsize=4)
+def _signs(n: int, n_permutations: int, seed: int) -> np.ndarray:
+    if n <= EXACT_UP_TO:
+        return np.array(list(product((-1.0, 1.0), repeat=n)))
+    return np.random.default_rng([seed, n, 2]).choice((-1.0, 1.0), (n_permutations, n))
+
+
+def wilcoxon(differences: np.ndarray) -> np.ndarray:
+    """P (k,), two-sided, of Wilcoxon's signed-rank test of (n, k) differences; 1 where all are 0.
+
+    Zeros are ranked and then left out. Pratt JW. J Am Stat Assoc 1959;54:655-667. By the normal
+    approximation, ties corrected. R: ``coin::wilcoxsign_test(zero.method = "Pratt")``.
+    """
+    p = np.ones(differences.shape[1])
+    moved = (differences != 0).any(axis=0)
+    if moved.any():
+        tested = differences[:, moved]
+        p[moved] = stats.wilcoxon(tested, zero_method="pratt", method="asymptotic", axis=0).pvalue
+    return p
+
+
+def friedman(values: np.ndarray) -> dict[str, float | str]:
+    """Friedman's test of (n, k) values: q df p kendall_w note; ties corrected, NaN where undefined.
+
+    Friedman M. J Am Stat Assoc 1937;32:675-701; W: Kendall MG, Babington Smith B. Ann Math Stat
+    1939;10:275-287. R: ``friedman.test(values)``.
+    """
+    n, k = values.shape
+    nothing = {"q": math.nan, "df": max(k - 1, 0), "p": math.nan, "kendall_w": math.nan}
+    if k < 3 or n < 2:
+        return {**nothing, "note": f"needs 3 models and 2 scans, there are {k} and {n}"}
+    if (np.ptp(values, axis=1) == 0).all():
+        return {**nothing, "note": "in every scan all models are equal"}
+    q, p = map(float, stats.friedmanchisquare(*values.T))
+    return {"q": q, "df": k - 1, "p": p, "kendall_w": q / (n * (k - 1)), "note": ""}
+
+
+def mean_ranks(values: np.ndarray) -> np.ndarray:
+    """Mean rank (k,) over the scans of (n, k) values; 1 is the highest, ties share their mean rank."""
+    ranks: np.ndarray = stats.rankdata(-values, axis=1).mean(axis=0)
+    return ranks
+
+
+def critical_difference(n_models: int, n_scans: int) -> float:
+    """Least difference of mean ranks that Nemenyi's test finds (5 %).
+
+    q · √(k(k + 1) / 6N), q the Studentised range over √2. Demšar J. J Mach Learn Res 2006;7:1-30. For a
+    picture only: ranks depend on which models are in the pool. R: ``PMCMRplus::frdAllPairsNemenyiTest``.
+    """
+    q = stats.studentized_range.ppf(1 - ALPHA, n_models, math.inf) / math.sqrt(2)
+    return float(q * math.sqrt(n_models * (n_models + 1) / (6 * n_scans)))
+
+
+def friedman_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
+    """Per family that has a test, and lesion: measure scans label q df p kendall_w n_models n_scans note."""
+    columns = data.indices(FAMILY)
+    rows = [
+        {
+            **{"measure": family.measure, "scans": family.scans, "label": label},
+            **friedman(values[:, columns]),
+            **{"n_models": len(columns), "n_scans": len(values)},
+        }
+        for family, label, values in _tested(data, plan)
+    ]
+    names = ("q", "df", "p", "kendall_w", "n_models", "n_scans", "note")
+    return pd.DataFrame(rows, columns=["measure", "scans", "label", *names])
+
+
+def ranks_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
+    """Mean ranks of the compared models, 1 the highest value: what a critical-difference diagram shows.
+
+    Columns: measure scans label model mean_rank critical_difference n_scans.
+    """
+    columns = data.indices(FAMILY)
+    rows = []
+    for family, label, values in _tested(data, plan):
+        n = len(values)
+        if len(columns) < 2 or n < 2:
+            continue
+        difference = critical_difference(len(columns), n)
+        rows += [
+            {
+                **{"measure": family.measure, "scans": family.scans, "label": label},
+                **{"model": data.models[column], "mean_rank": rank},
+                **{"critical_difference": difference, "n_scans": n},
+            }
+            for column, rank in zip(columns, mean_ranks(values[:, columns]), strict=True)
+        ]
+    names = ("measure", "scans", "label", "model", "mean_rank", "critical_difference", "n_scans")
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def _tested(data: ScoreArrays, plan: Plan) -> list[tuple[Family, str, np.ndarray]]:
+    """Each family with tests × lesion, and the values (scans, models), averaged over seeds."""
+    return [
+        (family, label, data.values(family.measure, label).mean(axis=0)[data.chosen(label, family.scans)])
+        for family in plan.families
+        if family.measure != "ccc"
+        for label in LABELS
+    ]
+
+
+def pairs_of(data: ScoreArrays) -> list[tuple[int, int, str]]:
+    """Columns and status of all pairs: of compared models, then of these with any other."""
+    family = data.indices(FAMILY)
+    beyond = data.indices(EXTRA)
+    pairs = [(a, b, PLANNED) for a, b in combinations(family, 2)]
+    return pairs + [(a, b, EXPLORATORY) for a in beyond for b in family]
+
+
+def too_few(n: int) -> str:
+    """Why so many scans give no interval; nothing if they do."""
+    return "" if n >= MINIMUM_SCANS else f"an interval needs {MINIMUM_SCANS} scans, there are {n}"
+
+
+def sampled(data: ScoreArrays, plan: Plan, measure: str, label: str, scans: str) -> Sampled:
+    """Mean of a measure, or CCC, of all models, over the same draws."""
+    chosen = data.chosen(label, scans)
+    draws = bootstrap.draws_of_scans(int(chosen.sum()), plan.resamples, plan.seed, data.n_seeds)
+    if measure == "ccc":
+        predicted = data.arrays[label, "predicted_ml"][:, chosen]
+        statistic = bootstrap.ccc(data.reference_ml(label)[chosen], predicted)
+        return bootstrap.evaluate(statistic, draws, fisher=True)
+    values = data.values(measure, label)[:, chosen]
+    return bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of(measure))
+
+
+def paired_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
+    """Every line of the plan's families, over all pairs; the columns are listed at the top of this module."""
+    pairs = pairs_of(data)
+    tables = [
+        compare(data, plan, family, label, pairs) for family in plan.families for label in LABELS if pairs
+    ]
+    columns = list(COLUMNS)
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def compare(
+    data: ScoreArrays, plan: Plan, family: Family, label: str, pairs: list[tuple[int, int, str]]
+) -> pd.DataFrame:
+    """One line of the families, one lesion: a row per pair."""
+    first, second = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
+    chosen = data.chosen(label, family.scans)
+    planned = np.array([status == PLANNED for _, _, status in pairs])
+    table = pd.DataFrame(
+        {
+            **{"measure": family.measure, "scans": family.scans, "label": label},
+            "model_a": [data.models[a] for a in first],
+            "model_b": [data.models[b] for b in second],
+            "status": [status for _, _, status in pairs],
+            **{"n": chosen.sum(), "scope": scope(data.n_seeds), "note": too_few(chosen.sum())},
+        }
+    )
+    if chosen.sum() < MINIMUM_SCANS:
+        return table.reindex(columns=list(COLUMNS))
+    both = sampled(data, plan, family.measure, label, family.scans)
+    difference = both.differences(first, second)
+    table["estimate_a"], table["estimate_b"] = both.estimate[first], both.estimate[second]
+    table["difference"] = difference.estimate
+    table["lower"], table["upper"] = difference.interval(LEVEL)
+    table["interval"] = difference.method()
+    table.loc[difference.constant(), "note"] = NO_VARIANCE
+    if family.measure == "ccc":
+        table.loc[np.isnan(difference.estimate), "note"] = "all volumes are equal: no concordance"
+        return table.reindex(columns=list(COLUMNS))
+    values = data.values(family.measure, label).mean(axis=0)[chosen]
+    found = values[:, first] - values[:, second]
+    medians = np.array([bootstrap.median_interval(column) for column in found.T])
+    table["median_difference"] = np.median(found, axis=0)
+    table["median_lower"], table["median_upper"] = medians.T
+    table["wilcoxon_p"] = wilcoxon(found)
+    table["sign_flip_p"] = sign_flip(found, plan.permutations, plan.seed)
+    for test in TESTS:
+        table.loc[planned, f"{test}_adjusted"] = benjamini_hochberg(table.loc[planned, test].to_numpy())
+    return table.assign(**effects(found)).reindex(columns=list(COLUMNS))
+
+
+def effects(differences: np.ndarray) -> dict[str, np.ndarray]:
+    """Effect sizes (k,) of differences (n, k): standardised, rank_biserial, superiority.
+
+    Kerby DS. Compr Psychol 2014;3:11.IT.3.1; Cohen J. Statistical Power Analysis, 1988, section 2.3.5.
+    """
+    ranks = stats.rankdata(np.abs(differences), axis=0) * (differences != 0)
+    deviation = differences.std(axis=0, ddof=1)
+    deviation[np.ptp(differences, axis=0) == 0] = 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standardised = np.where(deviation > 0, differences.mean(axis=0) / deviation, np.nan)
+        biserial = (ranks * np.sign(differences)).sum(axis=0) / ranks.sum(axis=0)
+    return {
+        "standardised": standardised,
+        "rank_biserial": np.nan_to_num(biserial),
+        "superiority": (np.sign(differences).mean(axis=0) + 1) / 2,
+    }

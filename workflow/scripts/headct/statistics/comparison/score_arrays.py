@@ -1,0 +1,142 @@
+"""Measures of models on the same scans as arrays, so that all are compared scan by scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.references import TRAINING_MEAN
+from headct.settings.plan import EXPLORATORY, PLANNED, WITHOUT_LESION
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.bootstrap import HIERARCHICAL_FROM, UNBOUNDED
+from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE
+
+NEEDED = ("dice", "reference_ml", "predicted_ml", "volume_error_ml")
+OPTIONAL = ("hd95_mm", "surface_dice")
+"""Measures that are shown if the metrics tables have them."""
+
+
+@dataclass(frozen=True)
+class ScoreArrays:
+    """``arrays`` maps (label, column) to (seeds, scans, models); ``failed`` is (scans, models)."""
+
+    scans: np.ndarray
+    models: tuple[str, ...]
+    roles: tuple[str, ...]
+    n_seeds: int
+    arrays: Mapping[tuple[str, str], np.ndarray]
+    failed: np.ndarray
+
+    def reference_ml(self, label: str) -> np.ndarray:
+        """Volume (mL) of the reference lesion in each scan."""
+        return self.arrays[label, "reference_ml"][0, :, 0]
+
+    def chosen(self, label: str, scans: str) -> np.ndarray:
+        """Which scans a choice (all, with or without the lesion) takes."""
+        present = self.reference_ml(label) > 0
+        return {ALL_SCANS: np.ones_like(present), WITH_LESION: present, WITHOUT_LESION: ~present}[scans]
+
+    def values(self, measure: str, label: str) -> np.ndarray:
+        """A measure as (seeds, scans, models); ``false_positive`` is whether any voxel is predicted."""
+        if measure == "false_positive":
+            return (self.arrays[label, "predicted_ml"] > 0).astype(float)
+        return self.arrays[label, measure]
+
+    def indices(self, role: str) -> list[int]:
+        """Columns of the models of a role."""
+        return [i for i, found in enumerate(self.roles) if found == role]
+
+    def first_seed(self) -> ScoreArrays:
+        """One network of each model: agreement and detection are not averaged over networks."""
+        return replace(self, n_seeds=1, arrays={key: values[:1] for key, values in self.arrays.items()})
+
+
+def measured(scores: pd.DataFrame) -> ScoreArrays:
+    """Arrays of the rows that :func:`headct.statistics.core.scores.read` gives.
+
+    Raises:
+        BadInput: models with different seeds. Rows without a seed (references) count for each seed.
+    """
+    models = tuple(dict.fromkeys(scores["model"]))
+    scans = np.sort(scores["scan_id"].unique())
+    rows = scores.assign(seed=scores["seed"].astype("Int64").fillna(-1), failed=scores["failure"].ne(""))
+    seeds = {str(model): tuple(np.sort(of["seed"].unique())) for model, of in rows.groupby("model")}
+    networks = {found for found in seeds.values() if found != (-1,)}
+    if len(networks) > 1:
+        raise BadInput(
+            [
+                Problem("--metrics", "its seeds are not those of the other models", row=model, key="seed")
+                for model, found in seeds.items()
+                if found not in (max(networks, key=list(seeds.values()).count), (-1,))
+            ]
+        )
+    n_seeds = len(next(iter(networks), (-1,)))
+
+    columns = [*NEEDED, *(column for column in OPTIONAL if column in scores), "failed"]
+    wide = {
+        key: of.pivot(index="seed", columns="scan_id", values=columns).astype(float)
+        for key, of in rows.groupby(["model", "label"])
+    }
+
+    def array(column: str, label: str) -> np.ndarray:
+        tables = [wide[model, label][column][scans].to_numpy() for model in models]
+        return np.stack([np.broadcast_to(table, (n_seeds, len(scans))) for table in tables], axis=-1)
+
+    roles = scores.drop_duplicates("model").set_index("model")["role"]
+    return ScoreArrays(
+        scans=scans,
+        models=models,
+        roles=tuple(roles[list(models)]),
+        n_seeds=n_seeds,
+        arrays={(label, column): array(column, label) for label in LABELS for column in columns},
+        failed=array("failed", next(iter(LABELS))).max(axis=0) > 0,
+    )
+
+
+def with_training_mean(scores: pd.DataFrame, cohort: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
+    """Add the reference row of volume tables: what the mean of the training set would score.
+
+    It has no Dice. Takes ``cohort.tsv`` and ``split.tsv``.
+    """
+    training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
+    first = scores["model"].iloc[0]
+    rows = scores[scores["model"].eq(first)].drop_duplicates(["scan_id", "label"])
+    means = {label: training[f"{label}_ml"].mean() for label in LABELS}
+    predicted = rows["label"].map(means)
+    added = rows[["scan_id", "label", "reference_ml"]].assign(
+        model=TRAINING_MEAN,
+        role=REFERENCE,
+        predicted_ml=predicted,
+        volume_error_ml=predicted - rows["reference_ml"],
+        failure="",
+    )
+    return pd.concat([scores, added], ignore_index=True)
+
+
+def second_readings(readings: pd.DataFrame) -> list[ScoreArrays]:
+    """Each kind of second reading, over the scans that have one: what humans reach (docs/measures.md)."""
+    lesions = readings[readings["label"].isin(list(LABELS))]
+    lesions = lesions.assign(role=REFERENCE, failure=lesions["failure"].fillna(""))
+    return [measured(rows) for _, rows in lesions.groupby("model", sort=False)]
+
+
+def bounds_of(measure: str) -> tuple[float, float]:
+    """Least and greatest value of a measure."""
+    return (0, 1) if measure in ("dice", "false_positive", "surface_dice") else UNBOUNDED
+
+
+def status_of(role: str) -> str:
+    """Whether rows of a model are part of the plan."""
+    return {FAMILY: PLANNED, EXTRA: EXPLORATORY}.get(role, role)
+
+
+def scope(n_seeds: int) -> str:
+    """What a statement is about: the networks at hand, or any that are trained like them."""
+    if n_seeds >= HIERARCHICAL_FROM:
+        return f"networks trained so ({n_seeds} seeds)"
+    return "this network" if n_seeds == 1 else f"the mean of these {n_seeds} networks"

@@ -1,0 +1,188 @@
+"""Whether a difference between models depends on the scan: ``results/statistics/subgroups.tsv``.
+
+The plan fixes subgroups; the model of its primary endpoint is compared on Dice with each other compared
+model in each level:
+
+    subgroup, level, label, model, against, status
+    n                       scans of the level; levels below the plan's minimum are suppressed
+    estimate_model, estimate_against
+    difference, lower, upper, interval      model − against in the level, 95 %
+    interaction, interaction_lower, interaction_upper       difference in the level − that in the other
+                            scans, 95 % interval (Welch)
+    p                       Welch's analysis of variance of the difference over the levels
+    p_adjusted              Benjamini-Hochberg over all subgroups, lesions and models
+    note
+
+A difference that is significant in one level and not in another is no interaction; only ``p`` and the
+interval of the interaction speak of it. Welch BL. Biometrika 1947;34:28-35, 1951;38:330-336. R:
+``t.test(difference ~ level)``, ``oneway.test(difference ~ level)``.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from headct.contracts.artefacts import read_json
+from headct.contracts.labels import LABELS
+from headct.settings.plan import PLANNED, Plan, Subgroup
+from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE
+from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
+from headct.statistics.core import bootstrap
+from headct.statistics.core.group_tests import benjamini_hochberg
+from headct.statistics.core.scores import FAMILY
+
+SIZE, THICKNESS = "reference_ml", "slice_thickness_mm"
+UNKNOWN, NO_LESION = "unknown", "no lesion"
+
+COLUMNS = (
+    *("subgroup", "level", "label", "model", "against", "status", "n", "estimate_model", "estimate_against"),
+    *("difference", "lower", "upper", "interval", "interaction", "interaction_lower", "interaction_upper"),
+    *("p", "p_adjusted", "note"),
+)
+
+
+def facts(cohort: pd.DataFrame, data: Path, scans: np.ndarray) -> pd.DataFrame:
+    """What is known of each test scan, by scan: the columns of the cohort and the slice thickness."""
+    thickness = [
+        read_json(data / scan / "scan.json")["acquisition"].get("slice_thickness_mm") for scan in scans
+    ]
+    known = cohort.set_index("scan_id").loc[scans]
+    return known.assign(**{THICKNESS: pd.Series(thickness, index=scans, dtype=float)})
+
+
+def size_cut_points(
+    plan: Plan, cohort: pd.DataFrame, split: pd.DataFrame
+) -> dict[tuple[str, str], list[float]]:
+    """By subgroup and label, cut points (mL) from the training scans that have the lesion."""
+    training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
+    volumes = {label: training.loc[training[f"{label}_ml"] > 0, f"{label}_ml"] for label in LABELS}
+    return {
+        (one.name, label): list(np.quantile(volumes[label], one.training_quantiles))
+        for one in plan.subgroups
+        for label in LABELS
+        if one.training_quantiles and len(volumes[label])
+    }
+
+
+def is_known(subgroup: Subgroup, known: pd.DataFrame) -> bool:
+    """Whether the study has the column of a subgroup."""
+    return subgroup.column == SIZE or subgroup.column in known
+
+
+def levels(values: pd.Series, cut_points: list[float]) -> pd.Categorical:
+    """Level of each value: the value itself, or between which cut points it lies (upper end included).
+
+    The categories are in order, the unknown last. Cut points are rounded to three digits.
+    """
+    if not cut_points:
+        known = sorted({*values.dropna().astype(str)} - {UNKNOWN})
+        return pd.Categorical(values.astype(str).where(values.notna(), UNKNOWN), [*known, UNKNOWN])
+    cuts = sorted({float(f"{cut:.3g}") for cut in cut_points})
+    ends = [f"{cut:g}" for cut in cuts]
+    names = [f"up to {ends[0]}"]
+    names += [f"above {low} to {high}" for low, high in pairwise(ends)]
+    names.append(f"above {ends[-1]}")
+    numbers = values.to_numpy(float)
+    codes = np.searchsorted(cuts, numbers, side="left")
+    codes[np.isnan(numbers)] = len(names)
+    return pd.Categorical(np.array([*names, UNKNOWN])[codes], [*names, UNKNOWN])
+
+
+def subgroups_table(
+    data: ScoreArrays, plan: Plan, known: pd.DataFrame, sizes: dict[tuple[str, str], list[float]]
+) -> pd.DataFrame:
+    """All subgroups; the columns are listed at the top of this module."""
+    family = [data.models[i] for i in data.indices(FAMILY)]
+    model = plan.primary.model
+    if model not in family or len(family) < 2:
+        return pd.DataFrame(columns=list(COLUMNS))
+    others = [other for other in family if other != model]
+    tables = []
+    for one in plan.subgroups:
+        if not is_known(one, known):
+            continue
+        for label in LABELS:
+            if one.column == SIZE:
+                volumes = pd.Series(data.reference_ml(label), data.scans)
+                cut_points = sizes.get((one.name, label), list(one.cut_points))
+                level_of = levels(volumes, cut_points).add_categories([NO_LESION])
+                level_of[(volumes == 0).to_numpy()] = NO_LESION
+            else:
+                level_of = levels(known[one.column], list(one.cut_points))
+            table = _one_subgroup(data, plan, label, model, others, level_of)
+            tables.append(table.assign(subgroup=one.name, label=label, model=model, status=PLANNED))
+    if not tables:
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(tables, ignore_index=True).reindex(columns=list(COLUMNS))
+    tests = table.dropna(subset=["p"]).drop_duplicates(["subgroup", "label", "against"])
+    adjusted = pd.Series(benjamini_hochberg(tests["p"].to_numpy()), index=tests.index)
+    keys = ["subgroup", "label", "against"]
+    table["p_adjusted"] = table.groupby(keys)["p"].transform(lambda p: adjusted.get(p.index[0], math.nan))
+    return table
+
+
+def _one_subgroup(
+    data: ScoreArrays, plan: Plan, label: str, model: str, others: list[str], level_of: pd.Categorical
+) -> pd.DataFrame:
+    """One row per level × other model."""
+    own, columns = data.models.index(model), [data.models.index(other) for other in others]
+    dice = data.arrays[label, "dice"]
+    difference = (dice[:, :, [own]] - dice[:, :, columns]).mean(axis=0)
+    sizes = level_of.value_counts()
+    large = list(sizes.index[sizes >= plan.subgroup_minimum])
+    p = welch_anova([difference[level_of == level] for level in large])
+    tables = []
+    for level in sizes.index[sizes > 0]:
+        inside = level_of == level
+        table = pd.DataFrame({"level": level, "against": others})
+        if level not in large:
+            note = f"fewer than {plan.subgroup_minimum} scans: suppressed"
+            tables.append(table.assign(note=note))
+            continue
+        draws = bootstrap.draws_of_scans(int(inside.sum()), plan.resamples, plan.seed, data.n_seeds)
+        means = bootstrap.evaluate(
+            bootstrap.mean(dice[:, inside][:, :, [own, *columns]]), draws, bounds=bounds_of("dice")
+        )
+        found = means.differences([0] * len(others), range(1, len(others) + 1))
+        lower, upper = found.interval(LEVEL)
+        table = table.assign(n=inside.sum(), estimate_model=means.estimate[0], p=p)
+        table = table.assign(estimate_against=means.estimate[1:], difference=found.estimate)
+        table = table.assign(
+            lower=lower,
+            upper=upper,
+            interval=found.method(),
+            note=np.where(found.constant(), NO_VARIANCE, ""),
+        )
+        if (~inside).sum() >= plan.subgroup_minimum:
+            columns_of = ("interaction", "interaction_lower", "interaction_upper")
+            table[list(columns_of)] = np.column_stack(welch(difference[inside], difference[~inside]))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def welch(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of a − mean of b, each (n, k), with its 95 % interval, variances unequal; each (k,).
+
+    No interval where neither varies.
+    """
+    varies = (np.ptp(a, axis=0) > 0) | (np.ptp(b, axis=0) > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
+    lower, upper = (np.where(varies, end, np.nan) for end in (interval.low, interval.high))
+    return a.mean(axis=0) - b.mean(axis=0), lower, upper
+
+
+def welch_anova(groups: list[np.ndarray]) -> np.ndarray | float:
+    """P (k,) of equal means of groups (n, k); NaN with fewer than two groups, or where one does not vary."""
+    if len(groups) < 2:
+        return math.nan
+    vary = np.all([np.ptp(group, axis=0) > 0 for group in groups], axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p: np.ndarray = np.where(vary, stats.f_oneway(*groups, equal_var=False).pvalue, np.nan)
+    return p

@@ -1,0 +1,1 @@
+"""What both analyses stand on: scores, resampling, summaries, agreement, rank tests."""

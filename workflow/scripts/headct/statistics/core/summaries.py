@@ -1,0 +1,181 @@
+"""Summaries of Dice, detection and overlap over the test scans, per model and lesion.
+
+All take the result of :func:`headct.statistics.core.scores.mean_over_seeds`. Quantiles are of type 7
+(Hyndman & Fan 1996), the default of R and NumPy, which the paper's printed quartiles fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts.labels import LABELS
+from headct.statistics.core.resampling import QUARTILES, resamples, se_of_mean, se_of_quartiles
+
+MEAN = "mean"
+"""Label of the rows that hold the mean of the three lesions' summaries."""
+
+
+def describe(values: pd.Series | np.ndarray) -> dict[str, float]:
+    """Mean, median and quartiles (type 7) of numbers; NaN where there are none."""
+    array = np.asarray(values, dtype=float)
+    if array.size == 0:
+        return dict.fromkeys(("mean", "median", "q1", "q3"), np.nan)
+    q1, median, q3 = np.quantile(array, list(QUARTILES.values()))
+    return {"mean": float(array.mean()), "median": median, "q1": q1, "q3": q3}
+
+
+def by_model_and_label(scans: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Each model × label: the columns that name it, and its rows."""
+    for (model, label), rows in scans.groupby(["model", "label"], sort=False):
+        yield {"model": str(model), "role": str(rows["role"].iloc[0]), "label": str(label)}, rows
+
+
+def dice_by_scan(scans: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Dice of each model, one row per scan (in one order for all) and one column per lesion."""
+    return {
+        str(model): rows.pivot(index="scan_id", columns="label", values="dice")[list(LABELS)]
+        for model, rows in scans.groupby("model", sort=False)
+    }
+
+
+def dice_summary(scans: pd.DataFrame) -> pd.DataFrame:
+    """Dice over all test scans, by the paper's convention (Table 1).
+
+    Columns: model role label mean median q1 q3, their standard errors (``…_se``, over scans), n
+    n_seeds n_failed. The rows with label ``mean`` hold the mean of the three lesions' means and
+    medians; quartiles have no such mean.
+    """
+    rows = [
+        {
+            **name,
+            **describe(values["dice"]),
+            "mean_se": se_of_mean(values["dice"].to_numpy()),
+            **se_of_quartiles(values["dice"].to_numpy()),
+            "n": len(values),
+            "n_seeds": values["n_seeds"].max(),
+            "n_failed": int(values["failed"].sum()),
+        }
+        for name, values in by_model_and_label(scans)
+    ]
+    lesions = pd.DataFrame(rows)
+    overall = (
+        lesions.groupby(["model", "role"], sort=False)
+        .agg(
+            mean=("mean", "mean"),
+            median=("median", "mean"),
+            n=("n", "first"),
+            n_seeds=("n_seeds", "first"),
+            n_failed=("n_failed", "first"),
+        )
+        .reset_index()
+        .assign(label=MEAN)
+    )
+    standard_errors = {model: _se_of_mean_row(dice) for model, dice in dice_by_scan(scans).items()}
+    for column in ("mean_se", "median_se"):
+        overall[column] = [standard_errors[model][column] for model in overall["model"]]
+    both = pd.concat([lesions, overall], ignore_index=True)
+    models, labels = list(lesions["model"].unique()), [*LABELS, MEAN]
+    order = both["model"].map(models.index) * len(labels) + both["label"].map(labels.index)
+    return both.loc[order.sort_values().index, list(lesions.columns)].reset_index(drop=True)
+
+
+def _se_of_mean_row(dice: pd.DataFrame) -> dict[str, float]:
+    """Standard errors of the mean of the lesions' means and medians, which share their scans."""
+    values = dice.to_numpy()
+    mean_se = se_of_mean(values.mean(axis=1))
+    if len(values) < 3:
+        return {"mean_se": mean_se, "median_se": np.nan}
+    medians = np.median(values[resamples(len(values))], axis=1).mean(axis=1)
+    return {"mean_se": mean_se, "median_se": float(medians.std(ddof=1)) or np.nan}
+
+
+def dice_present_summary(scans: pd.DataFrame) -> pd.DataFrame:
+    """Dice over the scans that have the lesion, and how well the lesion is detected.
+
+    A lesion is detected where at least one voxel is predicted (0 mL, as the study's Dice does).
+    Columns: model role label n_present mean median q1 q3 true_positives sensitivity n_absent
+    true_negatives specificity note. With several seeds counts are means over seeds.
+    """
+    rows = []
+    for name, values in by_model_and_label(scans):
+        present = values[values["reference_ml"] > 0]
+        absent = values[values["reference_ml"] == 0]
+        true_positives = present["predicts_lesion"].sum()
+        true_negatives = (1 - absent["predicts_lesion"]).sum()
+        missing = [
+            words
+            for words, group in (
+                ("no scan has the lesion: no sensitivity", present),
+                ("every scan has the lesion: no specificity", absent),
+            )
+            if group.empty
+        ]
+        rows.append(
+            {
+                **name,
+                "n_present": len(present),
+                **describe(present["dice"]),
+                "true_positives": true_positives,
+                "sensitivity": true_positives / len(present) if len(present) else np.nan,
+                "n_absent": len(absent),
+                "true_negatives": true_negatives,
+                "specificity": true_negatives / len(absent) if len(absent) else np.nan,
+                "note": "; ".join(missing),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def volume_overlap(scans: pd.DataFrame) -> pd.DataFrame:
+    """Intersection and false-positive volumes (Table E2, which the paper names but does not define).
+
+    Columns: model role label n n_present reference_ml (mean), intersection_ml (mean over all scans),
+    intersection_percent (Σ intersection / Σ reference · 100), intersection_percent_median (median
+    over scans with the lesion of the scan's own percentage), false_positive_ml (mean over all
+    scans), false_positive_ml_median, n_false_positive (scans with any false-positive voxel),
+    n_absent, n_false_lesion (scans without the lesion in which it is predicted), note.
+    """
+    rows = []
+    for name, values in by_model_and_label(scans):
+        present = values[values["reference_ml"] > 0]
+        absent = values[values["reference_ml"] == 0]
+        percent = 100 * present["intersection_ml"] / present["reference_ml"]
+        total_ml = values["reference_ml"].sum()
+        rows.append(
+            {
+                **name,
+                "n": len(values),
+                "n_present": len(present),
+                "reference_ml": values["reference_ml"].mean(),
+                "intersection_ml": values["intersection_ml"].mean(),
+                "intersection_percent": (
+                    100 * values["intersection_ml"].sum() / total_ml if total_ml else np.nan
+                ),
+                "intersection_percent_median": describe(percent)["median"],
+                "false_positive_ml": values["false_positive_ml"].mean(),
+                "false_positive_ml_median": describe(values["false_positive_ml"])["median"],
+                "n_false_positive": int((values["false_positive_ml"] > 0).sum()),
+                "n_absent": len(absent),
+                "n_false_lesion": int((absent["predicts_lesion"] > 0).sum()),
+                "note": "" if len(present) else "no scan has the lesion: no percentage",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def seed_spread(scores: pd.DataFrame) -> pd.DataFrame:
+    """How far the networks of one model lie apart that differ by their seed alone.
+
+    Takes the result of :func:`headct.statistics.core.scores.read`. Columns: model role label, n_seeds, and
+    of the seeds' mean Dice over the test scans: mean, sd (n - 1), lowest, highest. With one seed the
+    sd is empty, which is said in ``note``.
+    """
+    means = scores.groupby(["model", "role", "label", "seed"], sort=False, dropna=False)["dice"].mean()
+    spread = means.groupby(["model", "role", "label"], sort=False).agg(
+        n_seeds="size", mean="mean", sd="std", lowest="min", highest="max"
+    )
+    one = spread["n_seeds"] == 1
+    return spread.assign(note=np.where(one, "one seed: the spread is not known", "")).reset_index()

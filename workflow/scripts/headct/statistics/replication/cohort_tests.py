@@ -1,0 +1,207 @@
+"""Training against test set (Table 2): summaries, the study's tests, standardised differences.
+
+Each characteristic is tested as the paper says, chi-squared for shares and the independent t test
+for means; the Mann-Whitney test, which it does not name, stands by the medians. Age and sex count
+each participant once (by the first scan), everything else each scan. Lesion volumes are those of
+the scans that have the lesion, as printed in the paper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput, Problem
+from headct.statistics.core.resampling import se_of_mean, se_of_quartiles, se_of_sd
+from headct.statistics.core.summaries import describe
+
+SETS = ("train", "test")
+
+COUNT, SHARE, MEAN_SD, MEDIAN_IQR = "n", "n (%)", "mean (SD) range", "median (IQR)"
+"""Kinds of rows, as ``resources/published/table2_cohort.tsv`` names them."""
+
+SUMMARY_COLUMNS = (
+    *("n", "count", "percent", "mean", "sd", "min", "max", "median", "q1", "q3"),
+    *("percent_se", "mean_se", "sd_se", "median_se", "q1_se", "q3_se"),
+)
+"""Per set; standard errors (``…_se``) stand by what the row's kind prints."""
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One two-sample test; NaN where undefined, with the reason in ``note``."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of the name
+
+    name: str
+    value: float = math.nan
+    df: float = math.nan
+    p: float = math.nan
+    note: str = ""
+
+
+def cohort_of_split(
+    cohort: pd.DataFrame, split: pd.DataFrame, true_ages: Mapping[str, float | None]
+) -> pd.DataFrame:
+    """Included scans with their ``set``, and with their true ages, by scan, for the cohort's capped ones.
+
+    Raises:
+        BadInput: scans of the split that the cohort does not have.
+    """
+    absent = sorted(set(split["scan_id"]) - set(cohort["scan_id"]))
+    if absent:
+        message = "scan of the split is not in the cohort"
+        raise BadInput([Problem("--split", message, key="scan_id", value=scan) for scan in absent])
+    scans = cohort.merge(split[["scan_id", "set"]], on="scan_id", how="inner")
+    return scans.assign(age=scans["scan_id"].map(true_ages).astype(float))
+
+
+def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 in numbers.
+
+    Takes one row per scan: participant_id set age sex onset_to_ct_h and each lesion's ``…_ml``.
+
+    Columns: characteristic statistic; for train and test ``{set}_`` n (that have a value) count
+    percent mean sd min max median q1 q3 and standard errors (:data:`SUMMARY_COLUMNS`); test_name
+    value df p smd note.
+    """
+    participants = scans.drop_duplicates("participant_id")
+    rows = [
+        {"characteristic": name, "statistic": COUNT, **_counts(table)}
+        for name, table in (("participants", participants), ("scans", scans))
+    ]
+    rows.append(_quantity_row("age_years", MEAN_SD, by_set(participants, "age")))
+    known_sex = participants[participants["sex"].notna()]
+    for name, code in (("sex_men", "M"), ("sex_women", "F")):
+        rows.append(_share_row(name, by_set(known_sex.assign(hit=known_sex["sex"] == code), "hit")))
+    # The test of one sex is the test of the other; it is told once, as in print.
+    rows[-1] |= {"test_name": "", "value": math.nan, "df": math.nan, "p": math.nan, "note": ""}
+    rows.append(_quantity_row("onset_to_ct_hours", MEDIAN_IQR, by_set(scans, "onset_to_ct_h")))
+    for label in LABELS:
+        present = scans.assign(hit=scans[f"{label}_ml"] > 0)
+        volumes = by_set(present[present["hit"]], f"{label}_ml")
+        rows.append(_share_row(label, by_set(present, "hit")))
+        rows.append(_quantity_row(f"{label}_volume_ml", MEDIAN_IQR, volumes))
+        rows.append(_quantity_row(f"{label}_volume_ml", MEAN_SD, volumes))
+    columns = [
+        "characteristic",
+        "statistic",
+        *(f"{name}_{column}" for name in SETS for column in SUMMARY_COLUMNS),
+        *("test_name", "value", "df", "p", "smd", "note"),
+    ]
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def chi_squared(hits: tuple[int, int], totals: tuple[int, int]) -> TestResult:
+    """Pearson's chi-squared test of two shares, with Yates' correction (R: ``chisq.test``)."""
+    name = "chi-squared (Yates)"
+    table = np.array([hits, np.subtract(totals, hits)])
+    if min(totals) == 0:
+        return TestResult(name, note="a set has no values")
+    if (table.sum(axis=1) == 0).any():
+        return TestResult(name, note="all or none in both sets")
+    result = stats.chi2_contingency(table, correction=True)
+    return TestResult(name, float(result.statistic), float(result.dof), float(result.pvalue))
+
+
+def independent_t(a: np.ndarray, b: np.ndarray) -> TestResult:
+    """Student's t test with equal variances (R: ``t.test(a, b, var.equal = TRUE)``)."""
+    name = "independent t"
+    if min(len(a), len(b)) < 2:
+        return TestResult(name, note="a set has fewer than 2 values")
+    if np.ptp(a) == 0 and np.ptp(b) == 0:
+        return TestResult(name, note="no variance")
+    result = stats.ttest_ind(a, b)
+    return TestResult(name, float(result.statistic), float(result.df), float(result.pvalue))
+
+
+def mann_whitney(a: np.ndarray, b: np.ndarray) -> TestResult:
+    """Mann-Whitney U, normal approximation, ties and continuity corrected.
+
+    R: ``wilcox.test(a, b, exact = FALSE)``; the value is U of ``a``, R's W.
+    """
+    name = "Mann-Whitney"
+    if min(len(a), len(b)) == 0:
+        return TestResult(name, note="a set has no values")
+    if np.ptp(np.concatenate([a, b])) == 0:
+        return TestResult(name, note="all values are equal")
+    result = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=True)
+    return TestResult(name, float(result.statistic), math.nan, float(result.pvalue))
+
+
+def smd_of_means(a: np.ndarray, b: np.ndarray) -> float:
+    """Standardised difference, (mean a − mean b) / √((var a + var b) / 2); NaN where undefined.
+
+    Austin PC. Stat Med 2009;28:3083-3107, doi:10.1002/sim.3697.
+    """
+    if min(len(a), len(b)) < 2:
+        return math.nan
+    scale = math.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
+    return float(a.mean() - b.mean()) / scale if scale > 0 else math.nan
+
+
+def smd_of_shares(hits: tuple[int, int], totals: tuple[int, int]) -> float:
+    """Standardised difference of two shares (Austin 2009); NaN where undefined."""
+    if min(totals) == 0:
+        return math.nan
+    share_a, share_b = (hit / total for hit, total in zip(hits, totals, strict=True))
+    scale = math.sqrt((share_a * (1 - share_a) + share_b * (1 - share_b)) / 2)
+    return (share_a - share_b) / scale if scale > 0 else math.nan
+
+
+def by_set(table: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
+    """The known values of a column, as numbers, for the training and the test set."""
+    values = table.dropna(subset=[column])
+    return {name: values.loc[values["set"] == name, column].to_numpy(dtype=float) for name in SETS}
+
+
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    return {f"{name}_n": int((table["set"] == name).sum()) for name in SETS}
+
+
+def _share_row(characteristic: str, hits: dict[str, np.ndarray]) -> dict[str, object]:
+    counts = int(hits["train"].sum()), int(hits["test"].sum())
+    totals = len(hits["train"]), len(hits["test"])
+    row: dict[str, object] = {"characteristic": characteristic, "statistic": SHARE}
+    for name, count, total in zip(SETS, counts, totals, strict=True):
+        row[f"{name}_n"] = total
+        row[f"{name}_count"] = count
+        share = count / total if total else math.nan
+        row[f"{name}_percent"] = 100 * share
+        variance = share * (1 - share) / total if total else math.nan
+        row[f"{name}_percent_se"] = 100 * math.sqrt(variance) if variance > 0 else math.nan
+    return {**row, **_test_cells(chi_squared(counts, totals)), "smd": smd_of_shares(counts, totals)}
+
+
+def _quantity_row(characteristic: str, statistic: str, values: dict[str, np.ndarray]) -> dict[str, object]:
+    row: dict[str, object] = {"characteristic": characteristic, "statistic": statistic}
+    for name, array in values.items():
+        row[f"{name}_n"] = len(array)
+        row |= {f"{name}_{key}": value for key, value in describe(array).items()}
+        row[f"{name}_sd"] = float(array.std(ddof=1)) if len(array) > 1 else math.nan
+        row[f"{name}_min"] = float(array.min()) if len(array) else math.nan
+        row[f"{name}_max"] = float(array.max()) if len(array) else math.nan
+        if statistic == MEAN_SD:
+            standard_errors = {"mean_se": se_of_mean(array), "sd_se": se_of_sd(array)}
+        else:
+            standard_errors = se_of_quartiles(array)
+        row |= {f"{name}_{key}": value for key, value in standard_errors.items()}
+    train, test = values["train"], values["test"]
+    result = independent_t(train, test) if statistic == MEAN_SD else mann_whitney(train, test)
+    return {**row, **_test_cells(result), "smd": smd_of_means(train, test)}
+
+
+def _test_cells(result: TestResult) -> dict[str, object]:
+    return {
+        "test_name": result.name,
+        "value": result.value,
+        "df": result.df,
+        "p": result.p,
+        "note": result.note,
+    }

@@ -1,0 +1,102 @@
+"""All statistics of the replication from the measures: ``python -m headct statistics --help``.
+
+Writes, into the folder given: ``dice_summary``, ``dice_present_summary``, ``volume_overlap``,
+``seed_spread``, ``kruskal_wallis``, ``dunn``, ``agreement``, ``lesion_size``, ``cohort_tests``,
+``prevalence``, ``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first
+averaged over the seeds, except for agreement, which is that of one network, the first seed's. What is
+undefined is empty, with the reason in the column ``note``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.settings import plan, published, sheet
+from headct.statistics.core import scores as scores_of
+from headct.statistics.core.agreement import agreement_table
+from headct.statistics.core.group_tests import dunn_table, kruskal_wallis_table
+from headct.statistics.core.summaries import dice_present_summary, dice_summary, seed_spread, volume_overlap
+from headct.statistics.replication.claims import claims_table
+from headct.statistics.replication.cohort_tests import cohort_of_split, cohort_tests
+from headct.statistics.replication.lesion_size import lesion_size_table
+from headct.statistics.replication.prevalence import prevalence_table, with_imaged_volume
+from headct.statistics.replication.selection import selection_table
+
+logger = logging.getLogger(__name__)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--metrics", required=True, nargs="+", type=Path, help="metrics tables, one per model"
+    )
+    parser.add_argument("--sheet", required=True, type=Path, help="sample sheet, for the true ages")
+    parser.add_argument("--plan", required=True, type=Path, help="analysis plan, for its margins")
+    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
+    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
+    parser.add_argument(
+        "--published", type=Path, default=published.FOLDER, help="folder of the published numbers"
+    )
+    parser.add_argument(
+        "--models",
+        required=True,
+        nargs="+",
+        metavar="KEY",
+        help="the models that are compared, in the order of the tables; any others that were"
+        " measured are summarised below them, but enter no rank and no correction",
+    )
+    parser.add_argument("--out", required=True, type=Path, help="folder of the tables to write")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    scores = scores_of.read(args.metrics, args.models)
+    cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split), sheet.true_ages(args.sheet))
+    cohort = with_imaged_volume(cohort, args.data)
+    for name, table in statistics(scores, cohort, plan.load(args.plan).dice_margin, args.published).items():
+        write_tsv(table, args.out / f"{name}.tsv")
+    logger.info(
+        "statistics of %d models on %d test scans: %s",
+        scores["model"].nunique(),
+        scores["scan_id"].nunique(),
+        args.out,
+    )
+
+
+def statistics(
+    scores: pd.DataFrame,
+    cohort: pd.DataFrame,
+    dice_margin: Mapping[str, float],
+    published_folder: Path = published.FOLDER,
+) -> dict[str, pd.DataFrame]:
+    """Every table by the name of its file.
+
+    Takes what ``scores.read`` and ``cohort_of_split`` with ``with_imaged_volume`` give, and the margins
+    of the analysis plan, for the claims that models are equal.
+    """
+    scans = scores_of.mean_over_seeds(scores)
+    dunn, tests = dunn_table(scans), cohort_tests(cohort)
+    agreement = agreement_table(scores_of.first_seed(scores))
+    return {
+        "dice_summary": dice_summary(scans),
+        "dice_present_summary": dice_present_summary(scans),
+        "volume_overlap": volume_overlap(scans),
+        "seed_spread": seed_spread(scores),
+        "kruskal_wallis": kruskal_wallis_table(scans),
+        "dunn": dunn,
+        "agreement": agreement,
+        "lesion_size": lesion_size_table(scans),
+        "cohort_tests": tests,
+        "prevalence": prevalence_table(cohort),
+        "selection": selection_table(scans, published.selection(published_folder)),
+        "claims": claims_table(
+            published.claims(published_folder), scans, dunn, agreement, tests, dice_margin
+        ),
+    }

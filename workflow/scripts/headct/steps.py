@@ -1,0 +1,58 @@
+"""Every step of the workflow, declared once: its name on the command line, its module, and what it does.
+
+A step's module has ``arguments()``, the parser of its options, and ``main(options)``, which does the work.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a step is and, in a line, what it does; ``module`` is below ``headct``."""
+
+    module: str
+    does: str
+
+    @property
+    def path(self) -> str:
+        """Full name of its module."""
+        return f"headct.{self.module}"
+
+    def load(self) -> ModuleType:
+        """Its module, imported."""
+        return importlib.import_module(self.path)
+
+
+STEPS = {
+    "ingest": Step("cohort.ingest", "convert scans: DICOM to NIfTI, masks matched, faults recorded"),
+    "cohort": Step("cohort.gathering", "gather the scans: included, excluded or in error"),
+    "split": Step("cohort.split", "draw the test set and the folds"),
+    "balance": Step("statistics.replication.balance", "compare training and test set"),
+    "crosscheck": Step("cohort.crosscheck", "compare a sample of scans with what dcm2niix makes of them"),
+    "prepare": Step("frameworks.prepare", "preprocess the training scans"),
+    "train": Step("frameworks.train", "train one model on one fold, or go on with it"),
+    "predict": Step("inference.predict", "predict the label maps of the test scans with one model"),
+    "new-scans": Step("inference.new_scans", "predict scans outside of a study with a trained model"),
+    "tolerance": Step("metrics.tolerance", "find by how much raters' surfaces differ"),
+    "measure": Step("metrics.measure", "measure one model's predictions, or second readings"),
+    "statistics": Step("statistics.replication.paper_analysis", "the paper's analysis"),
+    "paired-analysis": Step("statistics.comparison.paired_analysis", "the planned comparison"),
+    "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
+    "raters": Step("statistics.replication.raters", "how well raters agree"),
+    "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),
+    "tables": Step("publish.tables.tabulate", "write one table"),
+    "figures": Step("publish.figures.draw", "draw one figure"),
+    "report": Step("publish.reports.write", "write checklists, model cards or the methods section"),
+    "evidence": Step("publish.evidence", "the digest of what the comparison rests on"),
+    "summary": Step("publish.summary", "tell a study's results in a few lines"),
+    "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),
+    "configuration": Step("settings.configuration", "check a configuration, or print the list of its keys"),
+    "simulate": Step("simulate.simulation", "write the simulated trial of a configuration"),
+    "plan": Step("run.cluster.plan", "what a run would ask of a cluster"),
+    "status": Step("run.cluster.status", "where each training stands"),
+    "resume": Step("run.cluster.resume", "go on after Snakemake was killed"),
+}

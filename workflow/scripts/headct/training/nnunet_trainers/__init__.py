@@ -1,6 +1,0 @@
-"""nnU-Net trainers of the study's losses, in a folder of their own for ``nnUNet_extTrainer``.
-
-nnU-Net imports every module of that folder while it looks for a trainer, so nothing else lives here.
-By hand: ``nnUNet_extTrainer=workflow/scripts/headct/training/nnunet_trainers nnUNetv2_train … -tr
-FocalTrainer``.
-"""
