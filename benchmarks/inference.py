@@ -25,7 +25,7 @@ from typing import Any
 from ingest import SCRIPTS, cpu_model, load_average, measure
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADCT, NNUNET = "headct.inference.new_scans", "nnUNetv2_predict"
+HEADCT, NNUNET = "headct new-scans", "nnUNetv2_predict"
 SETTINGS = "settings.json"
 STEPS = ("read and prepare", "network", "to the scan's grid", "write")
 SITE = "Ashby"
@@ -220,7 +220,8 @@ def commands(size: Size, folder: Path, threads: int) -> dict[str, list[str]]:
     theirs += ["--disable_progress_bar"]
     theirs += [] if size.mirror else ["--disable_tta"]
     theirs += ["-npp", "0", "-nps", "0"] if size.sequential else []
-    ours = [sys.executable, "-m", HEADCT, "--member", folder / "ours", "--scans", scans, "--out", out]
+    ours = [sys.executable, "-m", *HEADCT.split(), "--member", folder / "ours"]
+    ours += ["--scans", scans, "--out", out]
     ours += ["--device", "cpu", "--threads", threads, "--settings", (folder / SETTINGS).read_text()]
     return {name: [str(word) for word in words] for name, words in ((NNUNET, theirs), (HEADCT, ours))}
 

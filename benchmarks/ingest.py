@@ -33,8 +33,8 @@ MADE, MADE_FROM, MADE_SLICES = "head_40", "ge_head_uneven", 40
 SCANS, CORES = 1732, 2
 LABELS = {"ICH": 1, "PHE": 2, "IVH": 3}
 OURS, OURS_INSIDE, DCM, ITK = (
-    "headct.cohort.ingest",
-    "headct.cohort.ingest, imported",
+    "headct ingest",
+    "headct ingest, imported",
     "dcm2niix -z y",
     "SimpleITK",
 )
