@@ -45,21 +45,15 @@ def step_killed(study: Study, model: str) -> None:
 
 def warned(study: Study, model: str) -> None:
     """The signal that announces the end of the job's time (`sbatch --signal`), at another time."""
-    before = study.restarts(model)
-    _scancel("--signal=TERM", study.job_of(model))
-    wait_for(lambda: study.restarts(model) > before, "the requeue of a warned training", 60)
+    with _requeued(study, [model]):
+        _scancel("--signal=TERM", study.job_of(model))
 
 
 def preempted(study: Study, model: str) -> None:
     """A job of a partition with higher priority needs all GPUs for two seconds."""
     wants = ("--partition=gpu_hi", "--gpus=2", "--mem=500", "--time=1", "--output=/dev/null")
-    before = {live: study.restarts(live) for live in study.in_training()}
-    slurm("sbatch", *wants, "--wrap", "sleep 2")
-    wait_for(
-        lambda: all(study.restarts(live) > number for live, number in before.items()),
-        "the requeue of preempted trainings",
-        60,
-    )
+    with _requeued(study, study.in_training()):
+        slurm("sbatch", *wants, "--wrap", "sleep 2")
 
 
 def controller_restarted(study: Study, model: str) -> None:
@@ -107,6 +101,20 @@ def _scancel(*words: str) -> None:
         return done.returncode == 0
 
     wait_for(is_taken, "Slurm to take a signal", 60)
+
+
+@contextlib.contextmanager
+def _requeued(study: Study, models: list[str]) -> Iterator[None]:
+    """What happens within has Slurm put the jobs of some trainings back into its queue and end their processes."""
+    restarts = {model: study.restarts(model) for model in models}
+    processes = {pid for model in models for pid in study.processes("train", model)}
+    yield
+    wait_for(
+        lambda: all(study.restarts(model) > number for model, number in restarts.items()),
+        "the requeue of trainings",
+        60,
+    )
+    wait_for(lambda: not processes & set(study.processes()), "the end of the processes of requeued trainings", 60)
 
 
 def _wait_for_the_end_of(study: Study, model: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from headct.provenance import record
 from headct.run import command
-from headct.run.cluster.requeue import requeue_if_warned
+from headct.run.cluster.requeue import requeue_if_warned, wait_for_the_end
 
 logger = logging.getLogger("headct.run.job")
 
@@ -36,8 +36,8 @@ def _run_step(job: record.Job) -> int:
         status = command.run(job.step, [*job.words, "--log", str(job.log)])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    if status == command.STOPPED:
-        requeue_if_warned()
+    if status == command.STOPPED and requeue_if_warned():
+        wait_for_the_end()
     return status
 
 
