@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Circle, Ellipse, Polygon, Rectangle
 
-from headct.publish.figures.style import BLACK, BLUE, GREY, ORANGE, SKY_BLUE, VERMILLION
 from headct.imaging.geometry import slice_weights
+from headct.publish.figures.style import BLACK, BLUE, GREY, ORANGE, SKY_BLUE, VERMILLION
 
 FOLDER = Path(__file__).parent
 WIDTH_IN, DPI = 8.0, 150  # 1200 pixels

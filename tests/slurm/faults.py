@@ -105,7 +105,7 @@ def _scancel(*words: str) -> None:
 
 @contextlib.contextmanager
 def _requeued(study: Study, models: list[str]) -> Iterator[None]:
-    """What happens within has Slurm put the jobs of some trainings back into its queue and end their processes."""
+    """What happens within has Slurm requeue the jobs of some trainings, and end their processes."""
     restarts = {model: study.restarts(model) for model in models}
     processes = {pid for model in models for pid in study.processes("train", model)}
     yield
@@ -114,7 +114,7 @@ def _requeued(study: Study, models: list[str]) -> Iterator[None]:
         "the requeue of trainings",
         60,
     )
-    wait_for(lambda: not processes & set(study.processes()), "the end of the processes of requeued trainings", 60)
+    wait_for(lambda: not processes & set(study.processes()), "the end of requeued trainings", 60)
 
 
 def _wait_for_the_end_of(study: Study, model: str) -> None:

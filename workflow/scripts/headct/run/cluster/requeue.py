@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS_TO_ANSWER = 60
 SECONDS_TO_END = 60
-"""Slurm signals the processes of a requeued job at once, and kills them after its KillWait (30 s by default)."""
+"""Slurm signals the processes of a requeued job at once, and kills them after its KillWait, 30 s by default."""
 OWN_JOB = "rule_train"
 """How Snakemake names a job that is one training; any other is somebody's, in which Snakemake itself runs."""
 
@@ -47,8 +47,9 @@ def requeue_if_warned() -> bool:
 def wait_for_the_end() -> None:
     """Wait until Slurm ends this process, as it does with all of a requeued job.
 
-    A process that ended by itself would be a failed job to the Snakemake around it; where Slurm's signal comes
-    while Snakemake (9.27.1) deals with that failure, its handler waits forever for a lock of its own thread.
+    A process that ended by itself would be a failed job to the Snakemake around it; where Slurm's signal
+    comes while Snakemake (9.27.1) deals with that failure, its handler waits forever for a lock of its own
+    thread.
     """
     time.sleep(SECONDS_TO_END)
 
