@@ -20,8 +20,9 @@ KERNEL = (
     *("frameworks", "inference", "statistics", "publish"),
 )
 """The packages whose code can change a result; those above run, record and tell."""
-IN_PARAMETERS = ("headct.settings.configuration",)
-"""Modules of them that change none: what the configuration says is in the parameters of each job."""
+IN_PARAMETERS = ("headct.contracts.declarations", "headct.settings.configuration")
+"""Modules of them that change none: what the configuration and the declarations say is in the parameters of
+each job."""
 
 
 def can_change_a_result(module: str) -> bool:

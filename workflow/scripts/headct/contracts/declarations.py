@@ -1,0 +1,208 @@
+"""What a study publishes, declared once, beside the code that makes it: figures, tables, statistics, reports.
+
+A declaration is a call with literal arguments at the top level of a module::
+
+    FLOW = PublishedFigure(
+        name="flow",
+        help="scans from the sheet to the analysis",
+        inputs={"flow": "cohort/flow.tsv", "split": "cohort/split.tsv"},
+        given={"study_title": "study title", "width_mm": "width in mm"},
+    )
+
+:func:`declared` reads all of a kind from the source, without importing any module. So the Snakefile starts
+without matplotlib and pandas, the audit does not import what it checks, and a new figure needs no list to be
+edited.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.repository import PACKAGE
+
+FILE, FILES, FOLDER = "a file", "files", "a folder"
+"""What an option of the command line takes."""
+
+SOURCES: Mapping[str, str] = {
+    "metrics of all models": FILES,
+    "metrics of the compared models": FILES,
+    "metrics of the shown models": FILES,
+    "metrics of the agreement model": FILE,
+    "metrics of second readings": FILE,
+    "predictions of the shown models": FILES,
+    "training records": FILES,
+    "training records of the model": FILES,
+    "scans": FOLDER,
+    "statistics of the paper": FOLDER,
+    "statistics of the plan": FOLDER,
+    "published numbers": FOLDER,
+    "reporting checklists": FILES,
+    "the whole run": FOLDER,
+}
+"""What a published thing may be made from, and what its option takes. Any other source is one file, named by
+its path below ``results/``. The files of each stand in ``workflow/rules/published.smk``."""
+
+SETTINGS: Mapping[str, str] = {
+    "study title": "printed small in a corner",
+    "note": "what the study says of its data, printed behind the heading",
+    "width in mm": "width of the page: 85, one column, or 170, two",
+    "titles of all models": 'JSON {"model key": "title"}, in order',
+    "titles of the compared models": 'JSON {"model key": "title"}, in order',
+    "titles of the shown models": 'JSON {"model key": "title"}, from left to right',
+    "title of the model": "its title in print",
+    "title of the agreement model": "its title in print",
+    "members of ensembles": 'JSON {"ensemble": ["member", …]}',
+    "model that ranks cases": "model whose mean Dice chooses the cases",
+    "number of cases": "how many cases",
+    "Dice that ranks cases": "Dice that is averaged: dice or dice_present",
+}
+"""What of the configuration a published thing may need, and what its option takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One thing that a study publishes.
+
+    Attributes:
+        name: on the command line, and of its files.
+        help: what it shows, in a line.
+        inputs: its options that take files, each with one of :data:`SOURCES` or a path below ``results/``.
+        given: its options that take a setting, each with one of :data:`SETTINGS`.
+        module: full name of the module that declares and makes it; filled in by :func:`declared`.
+
+    Raises:
+        ValueError: a source or a setting is none of those.
+    """
+
+    name: str
+    help: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
+    module: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for option, source in self.inputs.items():
+            if source not in SOURCES and "/" not in source:
+                raise ValueError(f"{option}: no such source: {source!r}; there are {', '.join(SOURCES)}")
+        for option, setting in self.given.items():
+            if setting not in SETTINGS:
+                raise ValueError(f"{option}: no such setting: {setting!r}; there are {', '.join(SETTINGS)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedFigure(Published):
+    """A figure: ``results/figures/NAME.pdf`` and, beside it, the numbers drawn, as TSV.
+
+    Its module has ``draw(options)``, which returns its pages.
+
+    Attributes:
+        caption: name of its caption in ``workflow/report``, where it is not the figure's.
+        category: where it stands in the report of Snakemake.
+        per_model: whether there is one for each trained model, ``results/figures/NAME/MODEL.pdf``.
+    """
+
+    caption: str = ""
+    category: str = "Figures"
+    per_model: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedTable(Published):
+    """A table: numbers (TSV), LaTeX and an HTML page.
+
+    Attributes:
+        folder: below ``results/``.
+        category: where it stands in the report of Snakemake.
+    """
+
+    folder: str = "tables"
+    category: str = "Tables"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedStatistic(Published):
+    """A table of results that others are made from, written with others by one step.
+
+    Attributes:
+        step: name of the step that writes it.
+        folder: below ``results/``.
+    """
+
+    step: str
+    folder: str = "statistics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedReport(Published):
+    """A report in prose.
+
+    Attributes:
+        path: of its page below ``results/``; with ``{model}`` in it there is one page for each model.
+        caption: name of its caption in ``workflow/report``; without one, it is no page of Snakemake's report.
+    """
+
+    path: str
+    caption: str = ""
+
+
+Kind = TypeVar("Kind", bound=Published)
+
+
+@cache
+def declared(kind: type[Kind], package: Path = PACKAGE) -> Mapping[str, Kind]:
+    """All declarations of a kind by name, in the order of the modules' names, then as they stand in them.
+
+    Args:
+        kind: one of the classes above.
+        package: folder of the package ``headct``.
+
+    Raises:
+        BadInput: an argument is no literal, or unknown, missing or wrong; or a name is taken.
+    """
+    found: dict[str, Kind] = {}
+    problems = []
+    for file in sorted(package.rglob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        if f"{kind.__name__}(" not in source:
+            continue
+        module = ".".join(("headct", *file.relative_to(package).with_suffix("").parts))
+        for call in _calls(ast.parse(source, str(file)), kind.__name__):
+            try:
+                one = kind(**_literals(call), module=module)
+                if one.name in found:
+                    raise ValueError(f"{one.name!r} is declared in {found[one.name].module}, too")
+                found[one.name] = one
+            except (TypeError, ValueError) as error:
+                problems.append(Problem(str(file), str(error), row=f"line {call.lineno}", key=kind.__name__))
+    if problems:
+        raise BadInput(problems)
+    return found
+
+
+def _calls(module: ast.Module, name: str) -> Iterator[ast.Call]:
+    """Calls of a name that stand at the top level of a module, assigned to something."""
+    for statement in module.body:
+        value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name:
+            yield value
+
+
+def _literals(call: ast.Call) -> dict[str, Any]:
+    """The arguments of a call; raises ValueError where one is no literal with a name of its own."""
+    if call.args or any(keyword.arg is None for keyword in call.keywords):
+        raise ValueError("each argument must be written as name=value")
+    values = {}
+    for keyword in call.keywords:
+        try:
+            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
+        except ValueError as error:
+            raise ValueError(
+                f"{keyword.arg} must be a literal: it is read without running the module"
+            ) from error
+    return values
