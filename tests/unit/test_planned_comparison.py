@@ -19,7 +19,7 @@ from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING, TRAINING_MEAN
 from headct.publish.tables import page
 from headct.publish.tables.latex import latex
-from headct.publish.tables.planned import planned_comparison
+from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings import plan as plan_of
 from headct.statistics.comparison.endpoints import endpoints_table
 from headct.statistics.comparison.equivalence import (

@@ -11,8 +11,8 @@ from simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.labels import LABELS
-from headct.publish.tables.comparison import VOLUMES_IN_WORDS, published_vs_reproduced
 from headct.publish.tables.page import Table
+from headct.publish.tables.published_vs_reproduced import VOLUMES_IN_WORDS, published_vs_reproduced
 from headct.settings import published
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
 from headct.statistics.replication.intervals import family_words, replication

@@ -21,11 +21,13 @@ from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish import summary
 from headct.publish.tables import page
-from headct.publish.tables.cohort import table_2
-from headct.publish.tables.implementation import table_e1, training_times
 from headct.publish.tables.latex import escape, latex
-from headct.publish.tables.models import marks, table_1, table_e2
+from headct.publish.tables.table1 import marks, table_1
+from headct.publish.tables.table2 import table_2
+from headct.publish.tables.table_e1 import table_e1
+from headct.publish.tables.table_e2 import table_e2
 from headct.publish.tables.tabulate import arguments, main
+from headct.publish.tables.training_times import training_times
 from headct.settings import published
 from headct.statistics.replication.paper_analysis import statistics
 

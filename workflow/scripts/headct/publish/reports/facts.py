@@ -15,7 +15,7 @@ from headct.contracts import run_records
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.contracts.labels import LABELS
 from headct.metrics.measure import read_settings
-from headct.publish.tables.models import title_of
+from headct.publish.tables.words import title_of
 
 STATISTICS = (
     *("plan", "endpoints", "sensitivity", "estimates", "detection", "subgroups"),

@@ -17,6 +17,8 @@ from headct.cohort.split import lesions_absent
 
 DASH = "–"
 
+DICE_DECIMALS = 3
+
 STYLE = """
 body { font: 14px/1.4 Helvetica, Arial, sans-serif; color: #111; background: #fff; margin: 2em; }
 h1 { font-size: 1.15em; margin: 0 0 1em; }

@@ -13,7 +13,16 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_tsv
 from headct.contracts.problems import BadInput, Problem
-from headct.publish.tables import cohort, comparison, implementation, models, page, planned
+from headct.publish.tables import (
+    page,
+    planned_comparison,
+    published_vs_reproduced,
+    table1,
+    table2,
+    table_e1,
+    table_e2,
+    training_times,
+)
 from headct.publish.tables.latex import latex
 from headct.settings import published
 
@@ -96,23 +105,25 @@ def _statistics(folder: Path, *names: str) -> dict[str, pd.DataFrame]:
 
 def _table1(args: argparse.Namespace) -> page.Table:
     names = ("dice_summary", "dice_present_summary", "kruskal_wallis", "dunn")
-    return models.table_1(_statistics(args.statistics, *names), args.titles)
+    return table1.table_1(_statistics(args.statistics, *names), args.titles)
 
 
 def _table2(args: argparse.Namespace) -> page.Table:
-    return cohort.table_2(_statistics(args.statistics, "cohort_tests")["cohort_tests"])
+    return table2.table_2(_statistics(args.statistics, "cohort_tests")["cohort_tests"])
 
 
 def _table_e2(args: argparse.Namespace) -> page.Table:
-    return models.table_e2(_statistics(args.statistics, "volume_overlap"), args.titles)
+    return table_e2.table_e2(_statistics(args.statistics, "volume_overlap"), args.titles)
 
 
 def _planned(args: argparse.Namespace) -> page.Table:
-    return planned.planned_comparison(_statistics(args.statistics, *planned.NEEDED), args.titles)
+    return planned_comparison.planned_comparison(
+        _statistics(args.statistics, *planned_comparison.NEEDED), args.titles
+    )
 
 
 def _comparison(args: argparse.Namespace) -> page.Table:
-    return comparison.published_vs_reproduced(
+    return published_vs_reproduced.published_vs_reproduced(
         published.numbers(args.published),
         _statistics(
             args.statistics, *("dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary")
@@ -132,9 +143,9 @@ def _table_e1(args: argparse.Namespace) -> page.Table:
     ]
     if untrained:
         raise BadInput(untrained)
-    return implementation.table_e1(records, args.models, args.titles, args.ensembles)
+    return table_e1.table_e1(records, args.models, args.titles, args.ensembles)
 
 
 def _training_times(args: argparse.Namespace) -> page.Table:
     records = [read_json(path) for path in args.train_records]
-    return implementation.training_times(records, args.models, args.titles)
+    return training_times.training_times(records, args.models, args.titles)

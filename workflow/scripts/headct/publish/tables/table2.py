@@ -9,18 +9,8 @@ import pandas as pd
 
 from headct.contracts.labels import LABELS
 from headct.publish.tables.page import Cell, Panel, Table, count, number, p_value
+from headct.publish.tables.words import CHARACTERISTICS
 from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SETS, SHARE
-
-NAMES = {
-    "participants": "Participants",
-    "scans": "Scans",
-    "age_years": "Age, years",
-    "sex_men": "Men",
-    "sex_women": "Women",
-    "onset_to_ct_hours": "Onset to CT, hours",
-    **{label: f"Scans with {label}" for label in LABELS},
-    **{f"{label}_volume_ml": f"{label} volume, mL" for label in LABELS},
-}
 
 DECIMALS = {"age_years": 0, "onset_to_ct_hours": 1}
 """Decimals as in the paper; two for anything else."""
@@ -60,7 +50,7 @@ def table_2(cohort_tests: pd.DataFrame) -> Table:
     )
     rows, apart = [], []
     for i, row in enumerate(records):
-        name = NAMES[row["characteristic"]]
+        name = CHARACTERISTICS[row["characteristic"]]
         kind = "" if row["statistic"] == COUNT else f", {row['statistic']}"
         if i and row["characteristic"] in (*LABELS, "age_years"):
             apart.append(i)

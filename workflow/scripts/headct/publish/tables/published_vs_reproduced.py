@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from headct.publish.tables.cohort import NAMES
-from headct.publish.tables.models import DICE_DECIMALS, Statistics
-from headct.publish.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
+from headct.publish.tables.by_model import Statistics
+from headct.publish.tables.page import DASH, DICE_DECIMALS, Cell, Panel, Table, count, number, p_value, spread
+from headct.publish.tables.words import CHARACTERISTICS
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.replication.intervals import family_words, replication
@@ -209,7 +209,7 @@ def _cohort_panel(numbers: pd.DataFrame) -> Panel:
             printed = FORMATS.get(row["quantity"], number)
             rows.append(
                 [
-                    Cell(NAMES[characteristic]),
+                    Cell(CHARACTERISTICS[characteristic]),
                     Cell(row["label"], "text"),
                     Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
                     *(Cell(printed(row[name])) for name in ("published", "reproduced")),

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.labels import LABELS
-from headct.publish.tables.models import Statistics, title_of
-from headct.publish.tables.page import DASH, Cell, Panel, Table, count, number, p_value, spread
+from headct.publish.tables.by_model import Statistics
+from headct.publish.tables.page import DASH, DICE_DECIMALS, Cell, Panel, Table, count, number, p_value, spread
+from headct.publish.tables.words import title_of
 from headct.settings.plan import KEY_SECONDARY, PRIMARY
 from headct.statistics.comparison.detection import SHARES
 from headct.statistics.comparison.equivalence import against_others
@@ -24,7 +25,6 @@ NEEDED = (
 """Tables of ``results/statistics`` that the page shows."""
 
 DECIMALS = {"volume_error_ml": 2}
-DICE_DECIMALS = 3
 
 Row = Mapping[Hashable, Any]
 

@@ -1,4 +1,4 @@
-"""Table 1 (Dice of each model) and Table E2 (intersection and false positives)."""
+"""Table 1: Dice of each model, detection, and Dice where there is a lesion."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from headct.contracts import references
 from headct.contracts.labels import LABELS
-from headct.publish.tables.page import Cell, Panel, Table, count, number, p_value, share, spread
+from headct.publish.tables.by_model import Statistics, by_model
+from headct.publish.tables.page import (
+    DICE_DECIMALS,
+    Cell,
+    Panel,
+    Table,
+    count,
+    number,
+    p_value,
+    share,
+    spread,
+)
+from headct.publish.tables.words import title_of
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.core.summaries import MEAN
 
-Statistics = Mapping[str, pd.DataFrame]
-"""Tables of ``results/statistics`` by name."""
-
-DICE_DECIMALS = 3
 ALPHA = 0.05
-
-
-def title_of(model: str, titles: Mapping[str, str]) -> str:
-    """Name of a model in print."""
-    return titles.get(model, references.TITLES.get(model, model))
 
 
 def marks(values: pd.Series, eligible: pd.Series) -> pd.Series:
@@ -79,18 +81,8 @@ def _table_1_numbers(statistics: Statistics, titles: Mapping[str, str]) -> pd.Da
     return merged.fillna({"note": ""})
 
 
-def _by_model(numbers: pd.DataFrame) -> tuple[list[dict[str, dict]], frozenset[int]]:
-    """Rows by label for each model, and where a rule sets the compared models apart from others."""
-    models, roles = [], []
-    for _, rows in numbers.groupby("model", sort=False):
-        models.append({row["label"]: row for row in rows.to_dict("records")})
-        roles.append(rows["role"].iloc[0])
-    apart = frozenset(i for i in range(1, len(roles)) if roles[i] != roles[i - 1])
-    return models, apart
-
-
 def _dice_panel(numbers: pd.DataFrame) -> Panel:
-    models, apart = _by_model(numbers)
+    models, apart = by_model(numbers)
     columns = [("", "Model")]
     columns += [(label, name) for label in LABELS for name in ("Mean", "Median (Q1–Q3)")]
     columns += [("Mean of lesions", "Mean"), ("Mean of lesions", "Median")]
@@ -110,7 +102,7 @@ def _dice_panel(numbers: pd.DataFrame) -> Panel:
 
 
 def _detection_panel(numbers: pd.DataFrame) -> Panel:
-    models, apart = _by_model(numbers)
+    models, apart = by_model(numbers)
     names = ("Mean", "Median (Q1–Q3)", "Sensitivity", "Specificity")
     columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
     rows = []
@@ -145,38 +137,3 @@ def _test_notes(statistics: Statistics) -> list[str]:
             f" correction finds P < .05 in {different} of {len(pairs)} pairs."
         )
     return notes
-
-
-def table_e2(statistics: Statistics, titles: Mapping[str, str]) -> Table:
-    """Volume intersection and false positives; our reading of a table that is not at hand."""
-    numbers = statistics["volume_overlap"].fillna({"note": ""})
-    numbers.insert(1, "title", [title_of(model, titles) for model in numbers["model"]])
-    models, apart = _by_model(numbers)
-    names = ("Intersection, mL (%)", "False positive, mL", "Scans with any", "Predicted where absent")
-    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
-    rows = []
-    for model in models:
-        cells = [Cell(next(iter(model.values()))["title"])]
-        for label in LABELS:
-            row = model[label]
-            percent = row["intersection_percent"]
-            in_brackets = "" if np.isnan(percent) else f" ({percent:.0f}%)"
-            cells += [
-                Cell(number(row["intersection_ml"]) + in_brackets),
-                Cell(number(row["false_positive_ml"])),
-                Cell(f"{count(row['n_false_positive'])}/{count(row['n'])}"),
-                Cell(share(row["n_false_lesion"], row["n_absent"])),
-            ]
-        rows.append(cells)
-    notes = [
-        "Our reading: the paper names this table but does not define it, and its supplement is not at"
-        " hand. Nothing here is compared with published numbers.",
-        "Intersection: volume of the voxels that reference and prediction share, mean per scan; in"
-        " brackets the sum over all scans in percent of the summed reference volume.",
-        "False positive: predicted volume outside the reference lesion, mean per scan; scans with any:"
-        " at least one such voxel. Predicted where absent: scans without the lesion in which it is"
-        " predicted.",
-        f"n = {int(numbers['n'].max())} test scans. Volumes use the perpendicular distance of slices.",
-    ]
-    title = "Table E2. Volume intersection and false positives"
-    return Table(title, numbers, [Panel(columns, rows, apart=apart)], notes)

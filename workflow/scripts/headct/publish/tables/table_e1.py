@@ -1,24 +1,19 @@
-"""Table E1 (what each model was) and its training times, read from the records of training.
+"""Table E1: what each model was, read from the records of training.
 
-Nothing is typed by hand: values come from ``train.json``. Wall times stand in a table of their own, since
-they alone differ between two runs of the same study; Table E1 has the GPU-hours of what was trained on a GPU.
+Nothing is typed by hand: values come from ``train.json``. Wall times stand in a table of their own,
+:mod:`.training_times`, since they alone differ between two runs of the same study; Table E1 has the
+GPU-hours of what was trained on a GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
-from headct.publish.tables.models import title_of
-from headct.publish.tables.page import DASH, Cell, Panel, Table, number
-from headct.publish.tables.words import constant_in_words, in_words
-
-Record = Mapping[str, Any]
-"""One ``train.json``."""
-
-SECONDS_PER_HOUR = 3600
+from headct.publish.tables.page import DASH, Cell, Panel, Table
+from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record
+from headct.publish.tables.words import in_print, in_words, joined, title_of
 
 GPU_HOURS = "GPU-hours"
 
@@ -77,62 +72,11 @@ def table_e1(
     return Table("Table E1. Implementation of the models", numbers, [Panel(columns, rows)], notes)
 
 
-def training_times(records: Sequence[Record], models: Sequence[str], titles: Mapping[str, str]) -> Table:
-    """Wall time of each training run.
-
-    Columns of the TSV: model title seed fold device hardware threads epochs iterations seconds
-    hours resumed.
-    """
-    order = {model: i for i, model in enumerate(models)}
-    chosen = sorted(
-        (record for record in records if record["model"] in order),
-        key=lambda record: (order[record["model"]], record["seed"], str(record["fold"])),
-    )
-    columns = (
-        *("model", "title", "seed", "fold", "device", "hardware", "threads", "epochs"),
-        *("iterations", "seconds", "hours", "resumed"),
-    )
-    numbers = pd.DataFrame(
-        [
-            {
-                "model": record["model"],
-                "title": title_of(record["model"], titles),
-                **{name: record[name] for name in ("seed", "fold", "device", "threads", "epochs")},
-                "hardware": _joined([session["device"] for session in record.get("sessions", [])]),
-                "iterations": record["record"].get("iterations"),
-                "seconds": record["seconds"],
-                "hours": record["seconds"] / SECONDS_PER_HOUR,
-                "resumed": record["resumed"],
-            }
-            for record in chosen
-        ],
-        columns=list(columns),
-    )
-    rows = [
-        [
-            Cell(row["title"]),
-            *(Cell(_text(row[name])) for name in ("seed", "fold", "epochs", "iterations")),
-            *(Cell(_text(row[name])) for name in ("hardware", "threads")),
-            Cell(number(row["seconds"], 1)),
-            Cell(number(row["hours"], 3)),
-            Cell(_text(row["resumed"])),
-        ]
-        for row in numbers.to_dict("records")
-    ]
-    names = ("Model", "Seed", "Fold", "Epochs", "Iterations", "Hardware", "Threads")
-    head = [("", name) for name in (*names, "Seconds", "Hours", "Resumed")]
-    notes = [
-        "Wall time of all sessions of a run, each up to its last checkpoint.",
-        "Times depend on the machine and what else ran on it. An ensemble trains nothing of its own.",
-    ]
-    return Table("Training times", numbers, [Panel(head, rows)], notes)
-
-
 def _facts(records: Sequence[Record]) -> dict[str, str]:
     """Item -> text of one model; the texts of its runs are joined where they differ."""
     runs = [_facts_of_run(record) for record in records]
     items = dict.fromkeys(item for run in runs for item in run)
-    facts = {item: _joined([run[item] for run in runs if item in run]) for item in items}
+    facts = {item: joined([run[item] for run in runs if item in run]) for item in items}
     gpu_hours = _gpu_hours(records)
     if gpu_hours:
         facts[GPU_HOURS] = gpu_hours
@@ -156,9 +100,9 @@ def _facts_of_run(record: Record) -> dict[str, str]:
         for key in keys:
             if key in details:
                 order = " (x, y, z)" if key.endswith("_xyz") else ""
-                facts[name] = _text(details.pop(key), _separator(key)) + order
-    facts |= {_heading(key): _text(value, _separator(key)) for key, value in details.items()}
-    facts |= {"Training scans": _text(record.get("n_training_scans"))}
+                facts[name] = in_print(details.pop(key), _separator(key)) + order
+    facts |= {_heading(key): in_print(value, _separator(key)) for key, value in details.items()}
+    facts |= {"Training scans": in_print(record.get("n_training_scans"))}
     facts |= {"Device": in_words(record["device"]), "Threads": str(record["threads"])}
     return facts | {f"Version of {name}": str(text) for name, text in record["versions"].items()}
 
@@ -173,27 +117,3 @@ def _separator(key: str) -> str:
     if "window" in key:
         return " to "
     return " × " if "size" in key or "spacing" in key else ", "
-
-
-def _text(value: Any, separator: str = ", ") -> str:
-    """A value of a record in print: 1,234,567; 8 × 32 × 32; name = value."""
-    if value is None or value != value:
-        return DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return (
-            ", ".join(f"{constant_in_words(name)} = {_text(value[name])}" for name in sorted(value)) or DASH
-        )
-    if isinstance(value, (list, tuple)):
-        return separator.join(_text(part) for part in value) or DASH
-    if isinstance(value, int):
-        return f"{value:,}".replace("-", "−")
-    if isinstance(value, float):
-        shown = f"{value:,.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.6g}"
-        return f"−{shown[1:]}" if value < 0 else shown
-    return in_words(str(value))
-
-
-def _joined(texts: Sequence[str]) -> str:
-    return "; ".join(dict.fromkeys(texts))

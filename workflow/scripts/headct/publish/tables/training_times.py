@@ -1,0 +1,62 @@
+"""Wall time of each training run, from the records of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from headct.publish.tables.page import Cell, Panel, Table, number
+from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record
+from headct.publish.tables.words import in_print, joined, title_of
+
+
+def training_times(records: Sequence[Record], models: Sequence[str], titles: Mapping[str, str]) -> Table:
+    """Wall time of each training run.
+
+    Columns of the TSV: model title seed fold device hardware threads epochs iterations seconds
+    hours resumed.
+    """
+    order = {model: i for i, model in enumerate(models)}
+    chosen = sorted(
+        (record for record in records if record["model"] in order),
+        key=lambda record: (order[record["model"]], record["seed"], str(record["fold"])),
+    )
+    columns = (
+        *("model", "title", "seed", "fold", "device", "hardware", "threads", "epochs"),
+        *("iterations", "seconds", "hours", "resumed"),
+    )
+    numbers = pd.DataFrame(
+        [
+            {
+                "model": record["model"],
+                "title": title_of(record["model"], titles),
+                **{name: record[name] for name in ("seed", "fold", "device", "threads", "epochs")},
+                "hardware": joined([session["device"] for session in record.get("sessions", [])]),
+                "iterations": record["record"].get("iterations"),
+                "seconds": record["seconds"],
+                "hours": record["seconds"] / SECONDS_PER_HOUR,
+                "resumed": record["resumed"],
+            }
+            for record in chosen
+        ],
+        columns=list(columns),
+    )
+    rows = [
+        [
+            Cell(row["title"]),
+            *(Cell(in_print(row[name])) for name in ("seed", "fold", "epochs", "iterations")),
+            *(Cell(in_print(row[name])) for name in ("hardware", "threads")),
+            Cell(number(row["seconds"], 1)),
+            Cell(number(row["hours"], 3)),
+            Cell(in_print(row["resumed"])),
+        ]
+        for row in numbers.to_dict("records")
+    ]
+    names = ("Model", "Seed", "Fold", "Epochs", "Iterations", "Hardware", "Threads")
+    head = [("", name) for name in (*names, "Seconds", "Hours", "Resumed")]
+    notes = [
+        "Wall time of all sessions of a run, each up to its last checkpoint.",
+        "Times depend on the machine and what else ran on it. An ensemble trains nothing of its own.",
+    ]
+    return Table("Training times", numbers, [Panel(head, rows)], notes)
