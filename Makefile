@@ -21,7 +21,7 @@ DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
 # One process per core; files with the longest tests come first, so that no process works on alone at the end.
 SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --durations=10
-TESTS ?= tests/slurm tests/workflow tests/real tests/unit tests/cases
+TESTS ?= tests
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
 # A study on a cluster: its configuration and folder, and how Snakemake is started for it.
@@ -48,7 +48,7 @@ test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results 
 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \
-	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/slow-result.txt
+	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/drills/slow-result.txt
 
 plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=)
 	@python -m headct plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS))
@@ -61,7 +61,7 @@ resume: some-environment  ## go on after Snakemake was killed: waits for its job
 
 drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table are kept, with their date
 	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
-	 PYTHONPATH=$(PYTHONPATH):tests/workflow python tests/slurm/drill.py) 2>&1 | tee tests/slurm/drill-result.md
+	 PYTHONPATH=$(PYTHONPATH):tests python tests/drills/slurm.py) 2>&1 | tee tests/drills/slurm-result.md
 
 BENCHMARKS ?= dag ingest losses training inference metrics null_studies verify
 

@@ -25,14 +25,13 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit"))
-
-import surface_reference
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from headct.contracts.labels import LABELS
 from headct.imaging import nifti
 from headct.metrics import grid, overlap, surface
 from headct.metrics.measure import Settings, measure
+from support import surface_reference
 
 SHAPE = (40, 512, 512)
 SPACING = (4.0, 0.45, 0.45)

@@ -1,16 +1,36 @@
-"""Shared by all tests: hypothesis without deadlines, since CI machines stall; what shares a process."""
+"""Shared by all tests: hypothesis without deadlines, since CI machines stall; the finished demo; which tests
+share a process, and which come first.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import snake
+
 settings.register_profile("headct", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headct")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+FIRST = ("slurm", "workflow")
+"""Folders with the longest tests: these come first, so that no process works on alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
@@ -25,3 +45,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "tests/slurm" if nodeid.startswith("tests/slurm/") else super()._split_scope(nodeid)
 
     return ByFileOrCluster(config, log)
+
+
+@pytest.fixture(scope="session")
+def demo(testrun_uid: str) -> Path:
+    """The folder of the finished demo (minutes if it has not been run yet)."""
+    with snake.demo_lock():  # of several processes of the tests, the first makes it
+        finished = snake.REPOSITORY / "demo/.finished"
+        if not finished.exists() or finished.read_text() != testrun_uid:
+            run = subprocess.run(["make", "demo"], cwd=snake.REPOSITORY, capture_output=True, text=True)
+            assert run.returncode == 0, run.stdout + run.stderr
+            finished.write_text(testrun_uid)
+    return snake.REPOSITORY / "demo"
+
+
+@pytest.fixture
+def clone(demo: Path, tmp_path: Path) -> Path:
+    """Another copy of the repository with the demo's results, whose files all have new times."""
+    copy = snake.copy_repository(tmp_path / "clone")
+    for name in ("trial", "results", ".snakemake/metadata"):
+        shutil.copytree(demo / name, copy / "demo" / name, copy_function=shutil.copyfile)
+    return copy

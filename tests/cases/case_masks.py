@@ -12,8 +12,10 @@ from typing import Any
 import nibabel
 import numpy as np
 import SimpleITK as sitk
-from case_stacks import tilted
-from library import (
+from numpy.typing import NDArray
+
+from cases.case_stacks import tilted
+from cases.library import (
     COLUMNS,
     FIRST_ORIGIN,
     GAP_MM,
@@ -32,7 +34,6 @@ from library import (
     save,
     write,
 )
-from numpy.typing import NDArray
 
 TILT = 15.0
 COLUMN = tilted(TILT)[3:]

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from ct_series import AXIAL
-from library import (
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import RLELossless, generate_uid
+
+from cases.library import (
     COLUMNS,
     PIXEL_MM,
     ROWS,
@@ -23,9 +26,7 @@ from library import (
     level_origins,
     write,
 )
-from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import RLELossless, generate_uid
+from support.ct_series import AXIAL
 
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 LEGACY_CONVERTED_CT = "1.2.840.10008.5.1.4.1.1.2.2"

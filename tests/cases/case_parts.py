@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from library import (
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+from cases.library import (
     GAP_MM,
     PIXEL_MM,
     SLICES,
@@ -30,9 +34,6 @@ from library import (
     setting,
     write,
 )
-from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 UPPER = range(11, SLICES)
 OTHER_ZOOM = setting(PixelSpacing=[PIXEL_MM * 0.9, PIXEL_MM * 0.9], ConvolutionKernel="H60s")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from library import (
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from cases.library import (
     LOWEST_HU,
     Change,
     Expected,
@@ -26,8 +29,6 @@ from library import (
     stored,
     write,
 )
-from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 
 @case("intercept of its own in each slice (github.com/ivmartel/dwv/issues/80)")

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from library import Expected, case, clipped, error, excluded, family
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
-from real_ct import ABSENT, REAL_CT
+
+from cases.library import Expected, case, clipped, error, excluded, family
+from support.real_ct import ABSENT, REAL_CT
 
 
 def real(name: str) -> list[Path]:

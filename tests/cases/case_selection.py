@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from library import (
+from pydicom.dataset import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+from cases.library import (
     PIXEL_MM,
     ROWS,
     SLICES,
@@ -33,8 +36,6 @@ from library import (
     setting,
     write,
 )
-from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 SCOUT = setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SliceThickness=None)
 BONE = setting(ConvolutionKernel="H60s")

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from library import (
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from cases.library import (
     COLUMNS,
     FIRST_ORIGIN,
     GAP_MM,
@@ -28,8 +31,6 @@ from library import (
     setting,
     write,
 )
-from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 
 def at(heights: Sequence[float], root: Path, **options: Any) -> NDArray[np.float64]:

@@ -7,28 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
-import jpeg_lossless
 import numpy as np
 import pydicom
 import pytest
-from library import (
-    Change,
-    Expected,
-    as_signed,
-    both,
-    case,
-    error,
-    excluded,
-    family,
-    head,
-    hounsfield_of,
-    included,
-    on,
-    setting,
-    signed,
-    stored,
-    write,
-)
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
@@ -45,6 +26,26 @@ from pydicom.uid import (
     JPEGLSLossless,
     MediaStorageDirectoryStorage,
     RLELossless,
+)
+
+from cases import jpeg_lossless
+from cases.library import (
+    Change,
+    Expected,
+    as_signed,
+    both,
+    case,
+    error,
+    excluded,
+    family,
+    head,
+    hounsfield_of,
+    included,
+    on,
+    setting,
+    signed,
+    stored,
+    write,
 )
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from ct_series import write_series
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+
+from support.ct_series import write_series
 
 SLICES, ROWS, COLUMNS = 18, 32, 36
 GAP_MM, PIXEL_MM = 7.0, 5.0

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from library import CASES, VALUES, Expected
 
+from cases.library import CASES, VALUES, Expected
 from headct.cohort import conversion, ingest
 from headct.contracts.artefacts import read_json
 from headct.contracts.labels import LABELS
 
 for module in ("syntaxes", "pixels", "selection", "parts", "stacks", "multiframe", "masks", "real"):
-    importlib.import_module(f"case_{module}")
+    importlib.import_module(f"cases.case_{module}")
 
 IMAGES = {"mask": "labels.nii.gz", "mask_intra": "labels_intra.nii.gz", "mask_inter": "labels_inter.nii.gz"}
 

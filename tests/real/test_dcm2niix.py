@@ -15,12 +15,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 from headct.cohort import conversion, crosscheck
 from headct.contracts.artefacts import read_json
 from headct.imaging import fitness, nifti, nifti_geometry, scan_selection, series
 from headct.imaging.dicom import read_folder
+from support.real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 pytestmark = needed
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}

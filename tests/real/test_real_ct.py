@@ -10,11 +10,11 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 from headct.cohort import conversion
 from headct.contracts.artefacts import read_json
 from headct.imaging import fitness
+from support.real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 pytestmark = needed
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import cluster
-import miniature
 import pytest
+
+from support import cluster, miniature
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cluster
-import miniature
 import pytest
-import snake
 
 from headct.contracts.artefacts import sha256_of
+from support import cluster, miniature, snake
 
 COMPARED = (
     *("tables/*", "figures/**/*", "statistics/*", "metrics/*", "cohort/*", "data/*/*"),

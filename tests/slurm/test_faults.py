@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cluster
-import faults
-import miniature
 import pytest
-from cluster import Study
-from holds import wait_for
+
+from support import cluster, faults, miniature
+from support.cluster import Study
+from support.holds import wait_for
 
 PLAN: list[tuple[str, int, Callable[[Study, str], None]]] = [  # after which iteration of a model what happens
     ("unet", 3, faults.cancelled),

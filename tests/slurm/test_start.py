@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cluster
 import pytest
+
+from support import cluster
 
 
 def test_what_kept_slurm_from_starting_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import snake
 import yaml
 
 from headct.contracts.artefacts import read_tsv
+from support import snake
 
 FAULTS = ("unknown label", "wrong matrix", "empty mask", "no mask file", "no DICOM", "mask of another scan")
 

@@ -24,17 +24,17 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-import snake
-from ct_series import PIXEL_MM, head, table_origins, write_series
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
-from test_ingest import write_sheet
 
 from headct.cohort import conversion
 from headct.provenance import seal
 from headct.provenance.contents import layers
 from headct.simulate.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
+from support import snake
+from support.ct_series import PIXEL_MM, head, table_origins, write_series
+from support.masked_scan import write_sheet
 
 # -- the search --------------------------------------------------------------------------------------
 

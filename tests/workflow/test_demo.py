@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-import snake
 import yaml
 
 from headct.contracts.artefacts import read_tsv, sha256_of
+from support import snake
 
 CONFIG = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
 MODELS = CONFIG["models"]

@@ -7,10 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
-import documented
 import pytest
-import snake
-from documented import Block
+
+from support import documented, snake
+from support.documented import Block
 
 COMMANDS = documented.commands()
 NOT_RUN = [block for blocks in COMMANDS.values() for block in blocks if block.why_not_run]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import snake
 import yaml
 
 from headct.cohort import shards
 from headct.settings import configuration
+from support import snake
+from support.study_files import plan_about, write_sheet
 
 ALL_TEN = {
     "train": 9,
@@ -29,28 +30,6 @@ ALL_TEN = {
     "model_cards": 1,
     "methods": 1,
 }
-
-
-def write_sheet(path: Path, scans: int) -> None:
-    """A sheet of scans whose files are there but empty."""
-    lines = ["scan_id participant_id site dicom mask age sex onset_to_ct_h rater".replace(" ", "\t")]
-    for number in range(scans):
-        folder = path.parent / f"dicom/s{number}"
-        folder.mkdir(parents=True)
-        (folder / "1.dcm").touch()
-        (path.parent / f"s{number}.nii.gz").touch()
-        lines.append(f"s{number}\tp{number}\tA\tdicom/s{number}\ts{number}.nii.gz\t70\tF\t2.5\tr1")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def plan_about(folder: Path, model: str, against: str) -> Path:
-    """The shipped analysis plan, its endpoints about two models."""
-    plan = yaml.safe_load((snake.REPOSITORY / "config" / "analysis_plan.yaml").read_text(encoding="utf-8"))
-    for endpoint in (plan["primary"], *plan["key_secondary"]):
-        endpoint |= {"model": model, "against": [against]}
-    path = folder / "plan.yaml"
-    path.write_text(yaml.safe_dump(plan), encoding="utf-8")
-    return path
 
 
 def sheet_of(config: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import snake
 import yaml
-from test_dry_runs import write_sheet
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from support import snake
+from support.study_files import write_sheet
 
 SPLIT = "results/cohort/split.tsv"
 

@@ -13,8 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import snake
-from holds import Holds, wait_for
+
+from support import snake
+from support.holds import Holds, wait_for
 
 ONE_OF_EACH = ("nnunet-3d-focal", "nnunet-2d", "unet", "blast-ct")
 
@@ -86,7 +87,7 @@ def undisturbed(demo: Path, model: str) -> tuple[str, int]:
     return record["sha256"], record["record"]["iterations"]
 
 
-@pytest.mark.parametrize("model", ["unet"])  # all three frameworks: tests/unit/test_training_loop.py
+@pytest.mark.parametrize("model", ["unet"])  # all three frameworks: tests/engine/test_training_loop.py
 def test_a_killed_training_ends_in_the_same_weights(
     demo: Path, tmp_path: Path, holds: Holds, model: str
 ) -> None:

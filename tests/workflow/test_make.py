@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import snake
+
+from support import snake
 
 ACTIVATED = f"{Path(sys.executable).parent}:/usr/bin:/bin"
 

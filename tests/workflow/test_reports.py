@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import crate_validator
 import pytest
-import snake
 import yaml
-from html_page import Page
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.labels import LABELS
 from headct.publish.reports.facts import SOFTWARE
 from headct.publish.tables.page import number
+from support import crate_validator, snake
+from support.html_page import Page
 
 MODELS = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))["models"]
 PAGES = ("checklists", *(f"models/{model}" for model in MODELS))

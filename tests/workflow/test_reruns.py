@@ -9,10 +9,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import snake
 
 from headct.contracts.artefacts import sha256_of
 from headct.provenance import ledger
+from support import snake
 
 STEPS = (
     "frameworks/nnunet/training.py",

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import snake
 
 from headct.contracts.artefacts import known_sha256
 from headct.provenance import manifest, verify
+from support import snake
 
 KINDS = (
     r"data/.*/ct\.nii\.gz",

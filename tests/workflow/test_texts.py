@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-import snake
 import yaml
+
+from support import snake
 
 TITLE = "-U-Net {draft} [*( $5"
 

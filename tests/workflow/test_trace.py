@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import snake
 
 from headct.contracts.artefacts import sha256_of
 from headct.contracts.problems import BadInput
@@ -21,6 +20,7 @@ from headct.provenance.lineage import Study, lineage
 from headct.provenance.numbers import Place, Tables
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import repeatable, replay
+from support import snake
 
 NO_MEASUREMENT = ("plan",)
 """Tables of settings and dates."""

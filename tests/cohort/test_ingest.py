@@ -1,0 +1,216 @@
+"""Ingest of one scan from the command line inwards: files, status, reasons, what must not leak."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from pydicom.dataset import Dataset
+
+from headct.cohort import conversion, ingest
+from headct.contracts.artefacts import read_json, sha256_of
+from headct.contracts.problems import BadInput
+from headct.contracts.repository import PACKAGE
+from headct.imaging import fitness
+from support.ct_series import PIXEL_MM, head, table_origins, tilted, write_series
+from support.masked_scan import drawn, write_mask, write_sheet
+
+VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
+TILT = 15.0
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> conversion.Scan:
+    """A tilted scan of 12 slices and its mask."""
+    write_series(tmp_path / "dicom", orientation=tilted(TILT))
+    mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
+    return conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES)
+
+
+def run(scan: conversion.Scan, out: Path) -> dict:
+    conversion.ingest(scan, fitness.SeriesRules(), out)
+    return read_json(out / "scan.json")
+
+
+def test_included_scan(scan: conversion.Scan, tmp_path: Path) -> None:
+    record = run(scan, tmp_path / "out")
+    assert (record["status"], record["reason"], record["problems"]) == ("included", "", [])
+    assert record["flags"] == ["bleed_not_dense", "little_coverage", "tilted"]
+    ct, labels = (sitk.ReadImage(str(tmp_path / "out" / n)) for n in ("ct.nii.gz", "labels.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), head())
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), drawn())
+    assert (ct.GetPixelID(), labels.GetPixelID()) == (sitk.sitkInt16, sitk.sitkUInt8)
+    gap = 5 * np.cos(np.radians(TILT))
+    assert ct.GetSpacing() == pytest.approx((PIXEL_MM, PIXEL_MM, gap))
+    for read in ("GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(ct, read)() == getattr(labels, read)()
+    voxel_ml = PIXEL_MM**2 * gap / 1000
+    expected = {"ICH": 64 * voxel_ml, "PHE": 32 * voxel_ml, "IVH": voxel_ml}
+    assert record["volumes_ml"] == pytest.approx(expected)
+    assert record["geometry"]["tilt_deg"] == pytest.approx(TILT)
+    assert record["geometry"]["slice_weights_mm"] == pytest.approx([gap] * 12)
+    assert record["geometry"]["header_spacing_z_mm"] == pytest.approx(5)
+    for name, digest in record["sha256"].items():
+        assert sha256_of(tmp_path / "out" / name) == digest
+    files = {sha256_of(path) for path in scan.folder.iterdir()}
+    assert {instance["sha256"] for instance in record["instances"]} == files
+    assert [instance["number"] for instance in record["instances"]] == list(range(1, 13))
+
+
+def test_equal_input_gives_equal_bytes(scan: conversion.Scan, tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        run(scan, tmp_path / out)
+    assert len(list((tmp_path / "a").iterdir())) == 3
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    mtime = (tmp_path / "a" / "ct.nii.gz").read_bytes()[4:8]
+    assert mtime == b"\0\0\0\0"
+
+
+def test_second_readings(scan: conversion.Scan, tmp_path: Path) -> None:
+    other = drawn()
+    other[3] = 0
+    second = write_mask(scan.folder, tmp_path / "second.nii.gz", other)
+    both = conversion.Scan("s1", scan.folder, {**scan.masks, "mask_inter": second}, VALUES)
+    record = run(both, tmp_path / "out")
+    assert record["second_readings"]["inter"]["ICH"] == pytest.approx(record["volumes_ml"]["ICH"] * 3 / 4)
+    assert "labels_inter.nii.gz" in record["sha256"]
+    stored = sitk.ReadImage(str(tmp_path / "out" / "labels_inter.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(stored), other)
+
+
+def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
+    """Rows to the right and columns to anterior, as for a patient on the belly."""
+    write_series(tmp_path / "dicom", orientation=(-1, 0, 0, 0, -1, 0))
+    mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
+    record = run(conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES), tmp_path / "out")
+    assert record["flags"] == ["bleed_not_dense", "little_coverage", "moved_in_plane"]
+    ct = sitk.ReadImage(str(tmp_path / "out" / "ct.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), head()[:, ::-1, ::-1])
+    labels = sitk.ReadImage(str(tmp_path / "out" / "labels.nii.gz"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(labels), drawn()[:, ::-1, ::-1])
+    assert labels.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert labels.TransformIndexToPhysicalPoint((15, 15, 0)) == pytest.approx((-30, -30, 10))
+
+
+def test_excluded_scan_leaves_its_record_only(scan: conversion.Scan, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(scan, out)
+    write_series(tmp_path / "gap", origins=np.delete(table_origins(13), 6, axis=0))
+    record = run(conversion.Scan("s1", tmp_path / "gap", scan.masks, VALUES), out)
+    assert record["status"] == "excluded"
+    assert record["reason"].startswith("missing section: 10.00 mm")
+    assert record["problems"] == []
+    assert [path.name for path in out.iterdir()] == ["scan.json"]
+
+
+def test_an_excluded_scan_does_not_need_a_mask(tmp_path: Path) -> None:
+    write_series(tmp_path / "dicom", head(5))
+    nowhere = {"mask": tmp_path / "nowhere.nii.gz"}
+    record = run(conversion.Scan("s1", tmp_path / "dicom", nowhere, VALUES), tmp_path / "out")
+    assert (record["status"], record["problems"]) == ("excluded", [])
+
+
+def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> None:
+    (tmp_path / "dicom").mkdir()
+    missing = {key: tmp_path / f"{key}.nii.gz" for key in ("mask", "mask_intra")}
+    record = run(conversion.Scan("s1", tmp_path / "dicom", missing, VALUES), tmp_path / "out")
+    assert record["status"] == "error"
+    assert [p["key"] for p in record["problems"]] == ["dicom", "mask", "mask_intra"]
+    assert set(record["problems"][0]) == {"file", "row", "key", "value", "message"}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.json"]
+
+
+def test_mask_of_another_scan(scan: conversion.Scan, tmp_path: Path) -> None:
+    write_series(tmp_path / "other", origins=table_origins() + 33, orientation=tilted(TILT))
+    record = run(conversion.Scan("s1", tmp_path / "other", scan.masks, VALUES), tmp_path / "out")
+    assert record["status"] == "error"
+    assert "does not fit the scan: its origin is" in record["problems"][0]["message"]
+
+
+def test_values_that_are_not_hounsfield_units_are_not_passed_on(tmp_path: Path) -> None:
+    def forget(_: int, dataset: Dataset) -> None:
+        del dataset.RescaleIntercept
+
+    write_series(tmp_path / "stored", change=forget)
+    write_series(tmp_path / "shifted", intercept=0, hounsfield=head() + 1000)
+    no_rescale = run(conversion.Scan("s1", tmp_path / "stored", {}, VALUES), tmp_path / "1")
+    assert no_rescale["reason"] == "pixel values are not HU: no air in view, no rescale"
+    flagged = run(conversion.Scan("s1", tmp_path / "shifted", {}, VALUES), tmp_path / "2")
+    assert flagged["flags"] == ["little_coverage", "no_air_in_view"]
+
+
+def test_no_identifier_and_no_path_in_outputs_or_messages(scan: conversion.Scan, tmp_path: Path) -> None:
+    broken = conversion.Scan("s2", tmp_path / "canary-folder", {}, VALUES)
+    for path in write_series(tmp_path / "canary-folder")[:1]:
+        path.write_bytes(path.read_bytes()[:-9])
+    for index, each in enumerate((scan, broken)):
+        run(each, tmp_path / str(index))
+        for path in (tmp_path / str(index)).iterdir():
+            content = path.read_bytes().lower()
+            assert b"canary" not in content
+            assert str(tmp_path).lower().encode() not in content
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(BadInput) as caught:
+        ingest.rules_from({"minimum": 3, "series_preference": ["best"], "sharp_kernels": ["("]})
+    assert [p.value for p in caught.value.problems] == ["minimum", "best", "("]
+    assert ingest.rules_from({"series_preference": ["more_slices"]}).series_preference == ("more_slices",)
+
+
+@pytest.mark.parametrize(
+    "values", [{"ICH": 1, "PHE": 2}, {"ICH": 1, "PHE": 1, "IVH": 3}, {"ICH": 0, "PHE": 2, "IVH": 3}]
+)
+def test_label_values_are_checked(values: dict[str, int]) -> None:
+    with pytest.raises(BadInput, match="distinct whole number"):
+        ingest.label_values_from(json.dumps(values))
+
+
+def test_command_line(scan: conversion.Scan, tmp_path: Path) -> None:
+    path = write_sheet(tmp_path / "scans.tsv", scan)
+    command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
+    command += ["--data", tmp_path / "out", "--manifest", tmp_path / "0.tsv", "--log", tmp_path / "log"]
+    environment = {"PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "s1: included\n")
+    assert read_json(tmp_path / "out/s1/scan.json")["status"] == "included"
+
+
+def test_import_is_light() -> None:
+    """No table or learning library may be loaded: a shard that is as it was should cost little."""
+    # nibabel imports the name scipy, which loads none of its libraries: those are what takes time.
+    heavy = ("pandas", "scipy.linalg", "scipy.ndimage", "scipy.sparse", "scipy.stats", "torch")
+    code = f"import sys, headct.cohort.ingest; print([m for m in {heavy} if m in sys.modules])"
+    environment = {"PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_mask_says_which_of_two_reconstructions_was_drawn_on(
+    scan: conversion.Scan, tmp_path: Path
+) -> None:
+    thin = table_origins(25, 2.5)
+    write_series(tmp_path / "dicom", head(25), thin, tilted(TILT), series=2)
+    record = run(scan, tmp_path / "out")
+    assert (record["status"], record["series"]["chosen"]["instances"]) == ("included", 12)
+    assert record["series"]["rejected"][0]["reason"] == "another series is better by fits_mask"
+    without = run(conversion.Scan("s1", tmp_path / "dicom", {}, VALUES), tmp_path / "without")
+    assert without["reason"].startswith("2 series are equally good")
+
+
+def test_a_name_that_holds_the_patient_id_is_refused(scan: conversion.Scan, tmp_path: Path) -> None:
+    named = replace(scan, participant_id="site1-canary-id")
+    record = run(named, tmp_path / "out")
+    assert record["status"] == "refused"
+    assert [problem["key"] for problem in record["problems"]] == ["participant_id"] * len(record["problems"])
+    assert "canary" not in str(record).lower()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.json"]

@@ -1,0 +1,134 @@
+"""A model that goes beyond the paper: nnU-Net's residual encoder L, by a config entry alone."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from headct.contracts.problems import BadInput
+from headct.engine import checkpoints
+from headct.frameworks.nnunet import inference, training
+from headct.frameworks.nnunet.data import PreparedData, set_environment
+from headct.frameworks.nnunet.plans import plans_of_configuration
+from headct.frameworks.train import save_weights
+from headct.settings import configuration
+from support import nnunet_miniature as miniature
+
+REPOSITORY = Path(__file__).parents[2]
+KEY = "nnunet-3d-resenc-l"
+PLANNER = "nnUNetPlannerResEncL"
+
+
+def block_in_config() -> str:
+    """The commented-out lines of config/config.yaml that add the model, with their comment signs."""
+    lines = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8").splitlines()
+    start = lines.index(f"  # {KEY}:")
+    stop = next(i for i in range(start, len(lines)) if not lines[i].startswith("  # "))
+    return "\n".join(lines[start:stop])
+
+
+def uncommented() -> str:
+    return block_in_config().replace("  # ", "  ")
+
+
+def with_eleventh() -> dict[str, Any]:
+    text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text.replace(block_in_config(), uncommented()))
+
+
+def test_the_commented_out_entry_is_valid_and_outside_the_replication() -> None:
+    config = configuration.complete(with_eleventh(), "config.yaml")
+    entry = config["models"][KEY]
+    settings = config["nnunet"] | entry
+    assert list(config["models"])[-1] == KEY
+    assert len(config["models"]) == 11
+    assert (settings["planner"], settings["loss"]) == (PLANNER, "dice_ce")
+    assert entry["replication"] is False
+    assert not any("replication" in model for key, model in config["models"].items() if key != KEY)
+
+
+def test_the_guide_shows_that_very_entry() -> None:
+    guide = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
+    assert textwrap.indent(uncommented(), "+") in guide
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"replication": "no"}, f"models.{KEY}.replication"),
+        ({"replicate": False}, "did you mean 'replication'"),
+        ({"planner": 7}, f"models.{KEY}.planner"),
+    ],
+)
+def test_faults_of_the_entry_are_named(change: dict[str, Any], said: str) -> None:
+    config = with_eleventh()
+    config["models"][KEY] |= change
+    with pytest.raises(BadInput, match=said):
+        configuration.complete(config, "config.yaml")
+
+
+def test_a_study_without_any_compared_model_is_refused() -> None:
+    config = with_eleventh()
+    for model in config["models"].values():
+        model["replication"] = False
+    with pytest.raises(BadInput, match="no model is left to compare"):
+        configuration.complete(config, "config.yaml")
+
+
+def test_residual_encoder_trains_checkpoints_and_predicts(tmp_path: Path) -> None:
+    """Through the real adapters, beside nnU-Net's default planner on the same scans."""
+    torch.set_num_threads(1)
+    scans = miniature.training_scans(tmp_path / "scans", 3)
+    models = {}
+    for planner in ("ExperimentPlanner", PLANNER):
+        folder = tmp_path / planner
+        folder.mkdir()
+        models[planner] = training.train(miniature.job(scans, tmp_path / "shared", planner=planner), folder)
+    model = models[PLANNER]
+    assert models["ExperimentPlanner"].record["network"] == "PlainConvUNet"
+    assert (model.record["network"], model.record["planner"]) == ("ResidualEncoderUNet", PLANNER)
+    assert all(np.isfinite(entry["train_loss"]) for entry in model.history)
+
+    found = checkpoints.load_latest(tmp_path / PLANNER)
+    assert found is not None
+    assert found[0] == model.record["iterations"]
+    again = training.train(miniature.job(scans, tmp_path / "shared", planner=PLANNER), tmp_path / PLANNER)
+    assert all(torch.equal(again.weights[name], tensor) for name, tensor in model.weights.items())
+
+    save_weights(model, tmp_path / "final.pth")
+    image = miniature.scan(100)[0]
+    values = inference.load(tmp_path, "cpu", miniature.SETTINGS)(image)
+    assert values.shape == (4, *image.GetSize()[::-1])
+    np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Plans of the residual encoder's planner for three miniature scans."""
+    folder = tmp_path_factory.mktemp("resenc")
+    scans = miniature.training_scans(folder / "scans", 3)
+    data = PreparedData(folder / "shared", scans, miniature.SETTINGS | {"planner": PLANNER})
+    set_environment(data.raw, data.preprocessed)
+    return data.plans(threads=1)
+
+
+def test_plan_changes_keep_the_blocks_of_a_residual_encoder(planned: dict[str, Any]) -> None:
+    network = planned["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"]
+    assert network["n_blocks_per_stage"] == [1, 3, 4, 6]
+    changes = {"patch_size": [8, 32, 32], "batch_size": 2, "features_per_stage": [4, 8, 8]}
+    plans = plans_of_configuration(planned, "3d_fullres", changes)
+    changed = plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"]
+    assert changed["n_blocks_per_stage"] == [1, 3, 4]
+    assert changed["n_conv_per_stage_decoder"] == [1, 1]
+
+
+def test_repeating_the_planned_patch_gives_the_planned_residual_encoder(planned: dict[str, Any]) -> None:
+    for name, configuration_planned in planned["configurations"].items():
+        plans = plans_of_configuration(planned, name, {"patch_size": configuration_planned["patch_size"]})
+        assert plans["configurations"][name] == configuration_planned

@@ -1,0 +1,154 @@
+"""Results that a study no longer asks for: told apart by the seal and by ``verify``, deleted on request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.problems import BadInput
+from headct.provenance import crate, former, manifest, privacy, seal, verify
+from headct.provenance.audit import arguments
+from support import audit_study
+from support.audit_study import command
+
+CHECKS = (*verify.INTEGRITY, privacy.patterns)
+TABLE = ["results/tables/table1.tsv", "results/audit/evidence.json"]
+OF_OLD = [
+    *("audit/runs/train-old.json", "logs/train-old.log", "models/old/final.pth", "models/old/train.json"),
+    "report/models/old.html",
+]
+
+
+def close(number: int, asked: list[str]) -> None:
+    settings = [audit_study.REPOSITORY / "config/demo.yaml"]
+    seal.seal(Path("results"), audit_study.REPOSITORY, settings, audit_study.PLAN, number, asked)
+
+
+def pages(*models: str) -> list[str]:
+    """The job that makes the page of every model."""
+    made = {f"results/report/models/{model}.html": f"<p>{model}</p>" for model in models}
+    audit_study.job("model_cards", ["results/metrics/unet.tsv"], made)
+    return list(made)
+
+
+def train(model: str) -> str:
+    folder, weights = f"results/models/{model}", f"weights of {model}"
+    record = json.dumps({"sha256": hashlib.sha256(weights.encode()).hexdigest(), "resumed": 0})
+    made = {f"{folder}/final.pth": weights, f"{folder}/train.json": record}
+    audit_study.job(f"train-{model}", ["results/cohort/split.tsv"], made)
+    return f"{folder}/final.pth"
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of two models, sealed; then one was taken out, and it was sealed again, twice."""
+    monkeypatch.chdir(tmp_path)
+    audit_study.run()
+    (tmp_path / "results/note.txt").write_text("by hand")
+    close(0, [*TABLE, train("unet"), train("old"), *pages("unet", "old")])
+    assert verify.Folder(tmp_path / "results").former == []
+    asked = [*TABLE, "results/models/unet/final.pth", *pages("unet")]
+    close(1, asked)
+    close(1, asked)
+    return tmp_path / "results"
+
+
+def test_they_are_told_apart_and_are_no_finding(results: Path) -> None:
+    folder = verify.Folder(results)
+    assert verify.verify(folder, CHECKS) == []
+    assert folder.former == sorted(OF_OLD)
+    assert verify.unrecorded(folder) == ["note.txt"]
+    listed = manifest.read(results)
+    assert listed["report/models/old.html"].made_by == former.MADE_BY
+    assert "models/old" not in (results / crate.METADATA).read_text()
+    said = command("verify", results).stdout
+    assert "Made by no job   1 files: note.txt" in said
+    assert "Former results   5 files: audit/runs/train-old.json" in said
+
+
+def test_what_they_were_made_from_may_change_and_they_may_not(results: Path) -> None:
+    audit_study.job("split", ["scans.tsv"], {"results/cohort/split.tsv": "scan_id\tset\ns1\ttrain\n"})
+    audit_study.score("scan_id\tdice\ns1\t0.7\n")
+    audit_study.tabulate()
+    close(2, [*TABLE, train("unet"), *pages("unet")])
+    assert verify.verify(verify.Folder(results), CHECKS) == []
+    (results / "models/old/final.pth").write_text("other weights")
+    found = verify.verify(verify.Folder(results), CHECKS)
+    assert {finding.path for finding in found} == {"models/old/final.pth"}
+
+
+def test_a_model_that_comes_back_is_no_former_one(results: Path) -> None:
+    close(2, [*TABLE, "results/models/unet/final.pth", "results/models/old/final.pth", *pages("unet", "old")])
+    folder = verify.Folder(results)
+    assert verify.verify(folder, CHECKS) == []
+    assert folder.former == []
+
+
+def test_they_are_listed_and_deleted(results: Path) -> None:
+    done = command("former", results)
+    assert done.stdout.split() == sorted(OF_OLD)
+    assert all((results / path).is_file() for path in OF_OLD)
+    done = command("former", results, "--delete")
+    assert "5 files deleted; run the workflow once more" in done.stderr
+    assert not any((results / path).exists() for path in OF_OLD)
+    assert not (results / "models/old").exists()
+    assert not (results / manifest.MANIFEST).exists(), "what is missing, Snakemake makes"
+    assert (results / "note.txt").is_file()
+    close(2, [*TABLE, "results/models/unet/final.pth", "results/report/models/unet.html"])
+    folder = verify.Folder(results)
+    assert verify.verify(folder, CHECKS) == []
+    assert folder.former == []
+    assert command("former", results).stdout == "There are no former results.\n"
+
+
+def test_nothing_is_deleted_while_the_seal_is_older_than_the_results(results: Path) -> None:
+    train("other")
+    with pytest.raises(BadInput, match=r"train-other\.json: has changed since the seal; run the workflow"):
+        former.delete(results)
+    (results / "audit/runs/train-other.json").unlink()
+    write_json(read_json(results / "config.json") | {"models": {}}, results / "config.json")
+    done = command("former", results, "--delete")
+    assert done.returncode == 1
+    assert "config.json: has changed since the seal" in done.stderr
+    assert all((results / path).is_file() for path in OF_OLD)
+
+
+def test_a_seal_that_does_not_know_what_was_asked_for_deletes_nothing(results: Path) -> None:
+    close(2, [])
+    assert verify.Folder(results).former == ["report/models/old.html"]
+    with pytest.raises(BadInput, match="does not say what was asked for"):
+        former.delete(results)
+
+
+def test_lost_weights_are_told_with_what_brings_them_back(results: Path) -> None:
+    (results / "models/unet/final.pth").unlink()
+    with pytest.raises(BadInput) as error:
+        close(2, [*TABLE, "results/models/unet/final.pth"])
+    told = error.value.problems[0]
+    assert told.file == "results/models/unet/final.pth"
+    assert "Put it back from a copy (its SHA-256 is " in told.message
+    assert "delete results/models/unet/train.json, which lists it, and start the run again" in told.message
+
+
+def test_a_lost_file_of_a_former_model_is_no_obstacle(results: Path) -> None:
+    (results / "models/old/final.pth").unlink()
+    close(2, [*TABLE, "results/models/unet/final.pth", "results/report/models/unet.html"])
+
+
+def test_the_command_knows_what_the_rule_gives_it(results: Path) -> None:
+    words = [
+        "seal",
+        "results",
+        "--repository=.",
+        "--settings",
+        "a.yaml",
+        "--plan=p.yaml",
+        "--asked",
+        "a",
+        "b",
+    ]
+    assert arguments().parse_args(words).asked == ["a", "b"]

@@ -1,0 +1,115 @@
+"""Tables of a results folder that came from anybody: what can't be read is told with the file's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headct.contracts.problems import BadInput
+from headct.provenance import trace
+from headct.provenance.lineage import Study
+from headct.provenance.numbers import ALL, Place, Tables
+from support import audit_study
+
+TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tables:
+    """Of the small study, which the working directory is."""
+    monkeypatch.chdir(tmp_path)
+    audit_study.run()
+    return Tables(Study(Path("results")))
+
+
+@pytest.mark.parametrize("content", [b'dice\n"0.81\n', b"", b"dice\n\xe9\n", b"dice\n0.81\t1\n0.8\t1\t2\n"])
+def test_what_is_no_table_is_told_in_one_line(tables: Tables, content: bytes) -> None:
+    Path(TABLE).write_bytes(content)
+    for read in (tables.text, tables.numbers):
+        with pytest.raises(BadInput, match=f"{TABLE}: can't be read as a table: ") as caught:
+            read(TABLE)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(BadInput, match=TABLE):
+        trace.find(tables, [TABLE, "dice"])
+
+
+def test_columns_that_are_absent_are_named(tables: Tables) -> None:
+    with pytest.raises(BadInput, match=f"{TABLE}, key model: the table has no such column"):
+        trace.trace(tables, Place(TABLE, 0, "dice"))
+    with pytest.raises(BadInput) as caught:
+        tables.measured(METRICS, "unet", False, "ICH", ALL, "")
+    assert {problem.file for problem in caught.value.problems} == {METRICS}
+    absent = {"model", "label", "failure", "seed", "reference_ml", "predicted_ml"}
+    assert {problem.key for problem in caught.value.problems} == absent
+
+
+COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
+
+
+@pytest.mark.parametrize("path", [TABLE, METRICS, SPLIT])
+def test_a_table_that_is_gone_is_named(tables: Tables, path: str) -> None:
+    Path(path).unlink()
+    for read in (tables.text, tables.numbers):
+        with pytest.raises(BadInput, match=f"{path}: can't be read: No such file"):
+            read(path)
+    Path(TABLE).unlink(missing_ok=True)
+    with pytest.raises(BadInput, match=f"{TABLE}: can't be read"):
+        trace.find(tables, [TABLE, "line 1", "dice"])
+
+
+@pytest.mark.parametrize(("path", "absent"), [(COHORT, "status"), (SPLIT, "set")])
+def test_cohort_and_split_of_other_columns_are_named(tables: Tables, path: str, absent: str) -> None:
+    Path(COHORT).write_text(
+        "scan_id\tparticipant_id\tstatus\treason\tsex\tage\tonset_to_ct_h\tICH_ml\tPHE_ml\tIVH_ml\n"
+    )
+    Path(path).write_text(Path(path).read_text().replace(absent, "other"))
+    with pytest.raises(BadInput, match=f"{path}, key {absent}: the table has no such column"):
+        _ = tables.sets
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "can't be read: No such file"),
+        ("{", "is no JSON"),
+        ("[" * 200_000, "is no JSON that can be read"),
+        ("[]", "is no record of a training"),
+        ("{}", "is no record of a training: it lacks history, seconds"),
+    ],
+)
+def test_a_record_of_training_that_is_none_is_named(tables: Tables, content: str | None, said: str) -> None:
+    path = "results/models/unet/train.json"
+    if content is not None:
+        Path(path).parent.mkdir(parents=True)
+        Path(path).write_text(content)
+    with pytest.raises(BadInput, match=said) as caught:
+        tables.training(path)
+    assert {problem.file for problem in caught.value.problems} == {path}
+
+
+def test_what_a_computation_stumbles_on_is_one_fault_that_names_the_changed_file(tables: Tables) -> None:
+    place = Place(TABLE, 0, "dice")
+    tables.text(METRICS)
+    with pytest.raises(BadInput) as caught, tables.told(place):
+        raise IndexError
+    assert str(caught.value).startswith(f"{TABLE}, row line 1, key dice: can't be followed")
+    Path(METRICS).write_text("scan_id\tdice\ns1\tmuch\n")
+    with pytest.raises(BadInput) as caught, tables.told(place):
+        raise IndexError
+    assert str(caught.value).startswith(f"{METRICS}: is not as its job made it")
+
+
+def test_a_row_or_a_job_that_is_not_there_is_named(tables: Tables) -> None:
+    with pytest.raises(BadInput, match=f"{TABLE}, row line 8: the table has no such row"):
+        tables.row(Place(TABLE, 7, "dice"))
+    with pytest.raises(BadInput, match=r"results/x\.tsv: is missing among the outputs of all records"):
+        tables.study.maker("results/x.tsv")
+
+
+def test_columns_of_another_kind_are_named(tables: Tables) -> None:
+    names = ("model", "scan_id", "label", "failure", "seed", "dice", "reference_ml", "predicted_ml")
+    row = ("unet", "s1", "ICH", "", "1", "0.8", "much", "2")
+    Path(METRICS).write_text("\t".join(names) + "\n" + "\t".join(row) + "\n")
+    with pytest.raises(BadInput, match=f"{METRICS}, key reference_ml: the column must be numbers"):
+        tables.measured(METRICS, "unet", False, "ICH", ALL, "")

@@ -1,0 +1,429 @@
+"""What ``verify`` finds in a folder that was changed, and that it finds nothing in one that was not."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from headct.contracts.artefacts import UNFINISHED, sha256_of, write_json
+from headct.provenance import crate, manifest, privacy, report, seal, verify
+from support import audit_study
+from support.audit_study import command, reseal
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed study; it must not be written to."""
+    folder = tmp_path_factory.mktemp("sealed")
+    before = Path.cwd()
+    os.chdir(folder)
+    audit_study.run()
+    audit_study.close()
+    os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def study(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the sealed study in another place, in which the test works."""
+    shutil.copytree(sealed, tmp_path / "moved", copy_function=shutil.copyfile)
+    monkeypatch.chdir(tmp_path / "moved")
+    return tmp_path / "moved" / "results"
+
+
+def found(results: Path, *checks: verify.Check, root: str = "") -> dict[str, str]:
+    findings = verify.verify(verify.Folder(results, root), checks or verify.INTEGRITY)
+    return {finding.path: finding.what for finding in findings}
+
+
+# -- untouched ---------------------------------------------------------------------------------------
+
+
+def test_an_untouched_copy_elsewhere_has_no_finding(study: Path) -> None:
+    assert found(study, *verify.INTEGRITY, privacy.patterns, root=manifest.root_of(study)) == {}
+
+
+def test_a_folder_that_can_only_be_read_is_verified_and_left_as_it_is(study: Path) -> None:
+    before = {path: path.lstat().st_mtime_ns for path in study.rglob("*")}
+    for path in [*study.rglob("*"), study]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert found(study) == {}
+    assert {path: path.lstat().st_mtime_ns for path in study.rglob("*")} == before
+    for path in [study, *study.rglob("*")]:
+        path.chmod(0o755)
+
+
+def test_every_file_is_listed_with_what_made_it(study: Path) -> None:
+    made_by = {path: entry.made_by for path, entry in manifest.read(study).items()}
+    assert made_by["metrics/unet.tsv"] == "audit/runs/metrics.json"
+    assert made_by["logs/metrics.log"] == "audit/runs/metrics.json"
+    assert made_by["audit/start.json"] == made_by["config.json"] == "start of the run"
+    assert made_by["audit/workflow/Snakefile"] == "seal"
+    assert made_by["audit/test_set_ledger.tsv"] == "jobs that scored"
+    assert "" not in made_by.values()
+
+
+def test_it_can_be_checked_with_sha256sum(study: Path) -> None:
+    awk = """awk -F'\\t' 'NR > 1 {print $3 "  " $1}' audit/manifest.tsv | sha256sum --check --quiet"""
+    listed = "awk -F'\\t' 'NR > 1 {print $1}' audit/manifest.tsv | sort"
+    there = "find . ! -type d | cut -c3- | grep -vxE 'audit/(manifest.tsv|root.sha256(.sig)?)' | sort"
+    compared = f"diff <({listed}) <({there})"
+    for check in (awk, "cd audit && sha256sum --check --quiet root.sha256", compared):
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", check], cwd=study, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_sealing_again_gives_the_same_root(study: Path) -> None:
+    before = manifest.root_of(study)
+    assert seal.number(study) == 0
+    assert audit_study.close() == before
+
+
+def test_a_job_that_ran_since_asks_for_another_seal(study: Path) -> None:
+    audit_study.score("scan_id\tdice\ns1\t0.82\n")
+    assert seal.number(study) == 1
+    audit_study.tabulate()
+    audit_study.close(1)
+    assert seal.number(study) == 1
+    assert found(study) == {}
+
+
+# -- changed since the seal --------------------------------------------------------------------------
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def swap(results: Path) -> None:
+    one, other = results / "cohort/split.tsv", results / "metrics/unet.tsv"
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "altered": (lambda r: flip(r / "tables/table1.tsv"), "tables/table1.tsv", "of the same size"),
+    "shorter": (lambda r: os.truncate(r / "metrics/unet.tsv", 5), "metrics/unet.tsv", "it has 5 bytes"),
+    "missing": (lambda r: (r / "cohort/split.tsv").unlink(), "cohort/split.tsv", "is missing"),
+    "added": (lambda r: (r / "tables/new.tsv").touch(), "tables/new.tsv", "was added"),
+    "copied": (
+        lambda r: shutil.copy(r / "metrics/unet.tsv", r / "metrics/other.tsv"),
+        "metrics/other.tsv",
+        "it has the content of metrics/unet.tsv",
+    ),
+    "swapped": (swap, "cohort/split.tsv", "it has the content of metrics/unet.tsv"),
+    "linked to nothing": (lambda r: (r / "x").symlink_to("nowhere"), "x", "is a link"),
+    "unfinished": (
+        lambda r: (r / f"metrics/.a.tsv.{UNFINISHED}x.tsv").touch(),
+        f"metrics/.a.tsv.{UNFINISHED}x.tsv",
+        "killed while it wrote",
+    ),
+    "log": (lambda r: flip(r / "logs/split.log"), "logs/split.log", "was altered"),
+    "record": (lambda r: flip(r / "audit/runs/split.json"), "audit/runs/split.json", "was altered"),
+    "list": (lambda r: flip(r / "audit/manifest.tsv"), "audit/root.sha256", "the digest of the list"),
+    "no list": (lambda r: (r / "audit/manifest.tsv").unlink(), "audit/manifest.tsv", "never sealed"),
+    "empty list": (lambda r: (r / "audit/manifest.tsv").write_text(""), "audit/manifest.tsv", "no list"),
+    "no root": (lambda r: (r / "audit/root.sha256").unlink(), "audit/root.sha256", "is missing"),
+    "ledger": (
+        lambda r: (r / "audit/test_set_ledger.tsv").unlink(),
+        "audit/test_set_ledger.tsv",
+        "is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_found_and_named(study: Path, change: str) -> None:
+    make, path, what = CHANGES[change]
+    make(study)
+    findings = verify.verify(verify.Folder(study), verify.INTEGRITY)
+    assert any(finding.path == path and what in finding.what for finding in findings), findings
+
+
+# -- changed, and sealed anew to hide it -------------------------------------------------------------
+
+
+def edit_record(results: Path, rule: str, **changes: object) -> None:
+    path = results / f"audit/runs/{rule}.json"
+    write_json({**json.loads(path.read_text()), **changes}, path)
+
+
+HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "table": (
+        lambda r: flip(r / "tables/table1.tsv"),
+        "tables/table1.tsv",
+        "is not what audit/runs/table1.json",
+    ),
+    "split": (lambda r: flip(r / "cohort/split.tsv"), "audit/runs/metrics.json", "another cohort/split.tsv"),
+    "record": (
+        lambda r: edit_record(r, "split", outputs={"results/cohort/split.tsv": "0" * 64}),
+        "cohort/split.tsv",
+        "is not what audit/runs/split.json",
+    ),
+    "record of what it was made from": (
+        lambda r: edit_record(r, "metrics", inputs={"results/cohort/split.tsv": "0" * 64}),
+        "audit/runs/metrics.json",
+        "made from another cohort/split.tsv",
+    ),
+    "record taken away": (
+        lambda r: (r / "audit/runs/split.json").unlink(),
+        "cohort/split.tsv",
+        "has no record",
+    ),
+    "code": (
+        lambda r: (r / "audit/workflow/workflow/scripts/headct/contracts/code.py").write_text("x = 1\n"),
+        "audit/workflow/workflow/scripts/headct/contracts/code.py",
+        "is not the code that",
+    ),
+    "settings": (
+        lambda r: write_json({"metrics": {"surface_distance_percentile": 100}}, r / "config.json"),
+        "config.json",
+        "other metrics settings",
+    ),
+    "plan": (
+        lambda r: (r / "audit/workflow/config/analysis_plan.yaml").write_text("date: 2020-01-01\n"),
+        "audit/evidence.json",
+        "another analysis plan",
+    ),
+    "printed digest": (
+        lambda r: (r / "tables/table1.html").write_text(f"Evidence digest: {'0' * 64}"),
+        "tables/table1.html",
+        "another evidence digest",
+    ),
+    "ledger emptied": (
+        lambda r: (r / "audit/test_set_ledger.tsv").unlink(),
+        "audit/test_set_ledger.tsv",
+        "says that it wrote line 1",
+    ),
+    "ledger edited": (
+        lambda r: flip(r / "audit/test_set_ledger.tsv"),
+        "audit/test_set_ledger.tsv",
+        "line 1 is not the one that audit/runs/metrics.json wrote",
+    ),
+    "log": (lambda r: (r / "logs/split.log").unlink(), "logs/split.log", "the log of audit/runs/split.json"),
+}
+
+
+@pytest.mark.parametrize("change", HIDDEN)
+def test_a_folder_sealed_anew_contradicts_itself(study: Path, change: str) -> None:
+    root = manifest.root_of(study)
+    make, path, what = HIDDEN[change]
+    make(study)
+    reseal(study)
+    findings = verify.verify(verify.Folder(study, root), verify.INTEGRITY)
+    assert any(finding.path == path and what in finding.what for finding in findings), findings
+    assert any("is not the list with the root" in finding.what for finding in findings)
+
+
+def test_results_of_an_older_input_are_found(study: Path) -> None:
+    """The split was drawn again by a job, and what was made from it was not."""
+    audit_study.job("split", ["scans.tsv"], {"results/cohort/split.tsv": "scan_id\tset\ns1\ttrain\n"})
+    audit_study.close()
+    assert (
+        found(study)["audit/runs/metrics.json"] == "was made from another cohort/split.tsv than the one there"
+    )
+
+
+def test_results_of_two_sheets_are_found(study: Path) -> None:
+    Path("scans.tsv").write_text("scan_id\ns2\n")
+    metrics = (study / "metrics/unet.tsv").read_text()
+    audit_study.job("again", ["scans.tsv"], {"results/metrics/b.tsv": metrics})
+    audit_study.close()
+    assert any("another scans.tsv than other results" in what for what in found(study).values())
+
+
+def test_an_edited_crate_is_found(study: Path) -> None:
+    path = study / crate.METADATA
+    path.write_text(path.read_text().replace(sha256_of(study / "metrics/unet.tsv"), "0" * 64))
+    reseal(study)
+    assert found(study) == {crate.METADATA: "has another digest of metrics/unet.tsv than the file"}
+
+
+def test_comments_in_the_copied_code_are_no_other_code(study: Path) -> None:
+    path = study / "audit/workflow/workflow/scripts/headct/contracts/code.py"
+    path.write_text("# a comment\n" + path.read_text())
+    reseal(study)
+    assert set(found(study)) == {crate.METADATA}  # which has the digest of the file's bytes
+    name = path.relative_to(study).as_posix()
+    differs = found(study, verify.against_checkout(audit_study.REPOSITORY))
+    assert "in comments only" in differs[name]
+    assert set(differs) == {name}
+
+
+# -- identifiers -------------------------------------------------------------------------------------
+
+PLANTED = {
+    "UID": "1.3.12.2.1107.5.1.4.12345.30000012345678901234",
+    "person's name": "patient: Meier^Hans",
+    "attribute": '{"PatientBirthDate": ""}',
+    "date": "born 22.07.1931",
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_identifying_text_is_found(study: Path, what: str) -> None:
+    (study / "logs/split.log").write_text(PLANTED[what])
+    findings = found(study, privacy.patterns)
+    assert set(findings) == {"logs/split.log"}
+    assert what in findings["logs/split.log"]
+    assert not any(PLANTED[what] in text for text in findings.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.2.840.10008.5.1.4.1.1.2", "version 2.14.1.0.3", "y = x^2", "10-20-2000000", "2.5-1.5", "10.12.19311"],
+)
+def test_what_points_at_nobody_is_none(study: Path, text: str) -> None:
+    (study / "logs/split.log").write_text(text)
+    assert found(study, privacy.patterns) == {}
+
+
+def test_a_dicom_file_is_found_whatever_its_name(study: Path) -> None:
+    (study / "logs/x").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 20)
+    assert found(study, privacy.patterns) == {"logs/x": "is a DICOM file, or contains one"}
+
+
+def test_the_values_of_the_trials_own_headers_are_found(study: Path) -> None:
+    header = pydicom.Dataset()
+    header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
+    assert found(study, privacy.values([header])) == {}
+    for index, text in enumerate(("see ottilie", "a-77123", "22.07.1931", "Zwetschgenkuchen, A77", "1931")):
+        (study / f"logs/{index}.log").write_text(text)
+    findings = found(study, privacy.values([header]))
+    assert set(findings) == {f"logs/{index}.log" for index in range(3)}
+    assert not any("ttilie" in what or "77123" in what for what in findings.values())
+
+
+IDENTIFYING = b"\nZwetschge^Ottilie, A-77123, born 22.07.1931\n"
+
+
+def volume(after: bytes = b"", name: str = "") -> bytes:
+    """A scan as it is written here, of noise; something may follow its voxels, or name the packed file."""
+    voxels = np.random.default_rng(1).integers(-1000, 3000, (32, 32, 9)).astype(np.int16)
+    stream = io.BytesIO()
+    with gzip.GzipFile(name, "wb", fileobj=stream, mtime=0) as packed:
+        packed.write(nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes() + after)
+    return stream.getvalue()
+
+
+def zipped(name: str, between: bytes = b"", method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
+    """An archive as PyTorch or NumPy write it, of numbers; something may lie between its entries."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.comment = comment
+        archive.writestr("final/data.pkl", b"weights of nobody" * 20)
+        archive.writestr(f"final/{name}", np.random.default_rng(1).bytes(5000))
+        archive.fp.seek(0, io.SEEK_END)
+        archive.fp.write(between)
+        archive.start_dir = archive.fp.tell()
+        archive.writestr("final/data/1", np.random.default_rng(2).bytes(5000))
+    return stream.getvalue()
+
+
+def png(chunk: bytes = b"") -> bytes:
+    """A picture of noise."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 30), dtype=np.uint8)).save(stream, "PNG")
+    end = stream.getvalue().rfind(b"IEND") - 4
+    part = len(chunk).to_bytes(4, "big") + b"tEXt" + chunk + bytes(4) if chunk else b""
+    return stream.getvalue()[:end] + part + stream.getvalue()[end:]
+
+
+def pdf() -> bytes:
+    return b"%PDF-1.4\nstream\n" + zlib.compress(np.random.default_rng(1).bytes(5000)) + b"\nendstream\n%%EOF"
+
+
+IN_NO_PLACE = {
+    "ct.nii.gz": volume(),
+    "final.pth": zipped("data/0"),
+    "x.npz": zipped("x.npy"),
+    "x.png": png(),
+    "x.pdf": pdf(),
+    "x.gz": gzip.compress(b"nobody"),
+}
+IN_SOME_PLACE = {
+    **{f"appended to {name}": (name, content + IDENTIFYING) for name, content in IN_NO_PLACE.items()},
+    "after the voxels": ("ct.nii.gz", volume(after=IDENTIFYING)),
+    "in a further member": ("ct.nii.gz", volume() + gzip.compress(IDENTIFYING)),
+    "packed, after zeros": ("ct.nii.gz", volume() + bytes(9) + IDENTIFYING),
+    "name of the packed volume": ("ct.nii.gz", volume(name=IDENTIFYING.decode().strip())),
+    "name of a packed file": (
+        "x.gz",
+        volume(name=IDENTIFYING.decode().strip()),
+    ),
+    "before an archive": ("final.pth", IDENTIFYING + zipped("data/0")),
+    "between tensors": ("final.pth", zipped("data/0", between=IDENTIFYING)),
+    "comment of an archive": ("final.pth", zipped("data/0", comment=IDENTIFYING)),
+    "comment of arrays": ("x.npz", zipped("x.npy", comment=IDENTIFYING)),
+    "text of a picture": ("x.png", png(b"Comment\0" + IDENTIFYING)),
+}
+
+
+@pytest.mark.parametrize("where", IN_SOME_PLACE)
+def test_identifiers_beside_voxels_tensors_and_packed_parts_are_found(study: Path, where: str) -> None:
+    name, content = IN_SOME_PLACE[where]
+    (study / "logs" / name).write_bytes(content)
+    header = pydicom.Dataset()
+    header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
+    assert set(found(study, privacy.values([header]))) == {f"logs/{name}"}
+    if where not in (
+        "between tensors",
+        "before an archive",
+        "packed, after zeros",
+    ):  # among bytes that are no text
+        assert set(found(study, privacy.patterns)) == {f"logs/{name}"}
+
+
+@pytest.mark.parametrize("name", IN_NO_PLACE)
+def test_voxels_tensors_and_packed_parts_by_themselves_are_no_finding(study: Path, name: str) -> None:
+    (study / "logs" / name).write_bytes(IN_NO_PLACE[name])
+    header = pydicom.Dataset()
+    header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
+    assert found(study, privacy.patterns, privacy.values([header])) == {}
+
+
+# -- the command -------------------------------------------------------------------------------------
+
+
+def test_the_command_says_yes(study: Path, tmp_path: Path) -> None:
+    done = command("verify", study, "--root", manifest.root_of(study), "--report", tmp_path / "report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "files are as they were when they were sealed" in done.stdout
+    assert "opened 1 times" in done.stdout
+    assert manifest.root_of(study) in (tmp_path / "report.html").read_text()
+
+
+def test_the_command_says_no(study: Path) -> None:
+    flip(study / "tables/table1.tsv")
+    done = command("verify", study)
+    assert done.returncode == 1
+    assert "tables/table1.tsv: was altered" in done.stdout
+    assert command("verify", study / "nowhere").returncode == 1
+
+
+def test_a_report_of_a_thousand_findings_is_one_page(study: Path) -> None:
+    for index in range(1000):
+        (study / f"logs/{index}.log").touch()
+    folder = verify.Folder(study)
+    summary = verify.summary(folder, verify.verify(folder, verify.INTEGRITY), False, 0)
+    assert len(report.text(summary).splitlines()) < 60
+    assert "and 960 more" in report.html(summary)

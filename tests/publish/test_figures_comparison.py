@@ -1,0 +1,164 @@
+"""Figures of the comparison: pairs of Dunn's test, mean ranks, published beside reproduced numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headct.contracts.labels import LABELS
+from headct.contracts.references import ANOTHER_RATER, SAME_RATER
+from headct.publish.figures import differences, dunn, published, ranks, raters
+from headct.settings import published as published_numbers
+from headct.statistics.core.group_tests import dunn_table
+from support.figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, texts
+from support.planned_cases import analysed
+from support.simulated_scores import per_scan, simulated, with_role
+
+TEN = published_numbers.model_names()
+
+
+def pairs(models: dict[str, str], n_scans: int) -> pd.DataFrame:
+    return dunn_table(per_scan(simulated(list(models), n_scans), list(models)))
+
+
+@pytest.mark.parametrize(
+    ("n_models", "width_mm"), [(1, 170.0), (2, 85.0), (10, 85.0), (10, 170.0), (14, 85.0)]
+)
+def test_pairs_and_ranks_are_readable(n_models: int, width_mm: float) -> None:
+    names = [*TEN.values(), *(f"A model with a long name {i}" for i in range(4))]
+    models = {f"model-{i}": name for i, name in enumerate(names[:n_models])}
+    scores = with_role(simulated(list(models), 40), list(models))
+    with readable():
+        figure, _ = dunn.draw_dunn(pairs(models, 40), models, "Study", width_mm)
+        assert_readable(figure, width_mm)
+        figure, _ = ranks.draw_critical_difference(scores, models, "Study", width_mm)
+        assert_readable(figure, width_mm)
+        if n_models == 1:
+            assert "Nothing to compare" in texts(figure)
+
+
+def test_a_cell_tells_p_and_which_model_is_better() -> None:
+    table = pairs({"a": "A", "b": "B"}, 20).iloc[:1]
+    rows = []
+    for label, rank_a, p in zip(LABELS, (1.0, 9.0, 5.0), (0.0004, 0.042, np.nan), strict=True):
+        rows.append(table.assign(label=label, mean_rank_a=rank_a, mean_rank_b=5.0, p_adjusted=p))
+    figure, drawn = dunn.draw_dunn(pd.concat(rows), {"b": "B", "a": "A"}, "Study")
+    assert list(drawn["higher"]) == ["b", "a", ""]
+    np.testing.assert_array_equal(drawn["level"], [0.001, 0.05, np.nan])
+    panels = [axes for axes in figure.axes if axes.collections]
+    words = [[text.get_text() for text in axes.texts] for axes in panels]
+    assert words == [[""], [".042"], ["–"]]
+    # b comes first, so it has the column and a the row.
+    arrows = [[line.get_marker() for line in axes.lines] for axes in panels]
+    assert arrows == [["v"], ["<"], []]
+    colours = [tuple(axes.collections[0].get_facecolors()[0]) for axes in panels]
+    assert len(set(colours)) == 3
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.0009, ""), (0.001, ".001"), (0.0312, ".031"), (0.0996, ".10"), (0.999, "1.00")]
+)
+def test_adjusted_p_takes_four_characters(p: float, words: str) -> None:
+    assert dunn.p_words(p) == words
+
+
+def test_only_the_family_is_ranked() -> None:
+    models = {"a": "A", "b": "B", "c": "C"}
+    scores = simulated([*models, "extra"], 20)
+    _, drawn = ranks.draw_critical_difference(with_role(scores, list(models)), models, "Study")
+    assert set(drawn["model"]) == set(models)
+    assert (drawn.groupby("label")["mean_rank"].sum() == 6).all()
+
+
+def test_equal_scores_of_all_models_are_no_error() -> None:
+    models = {"a": "A", "b": "B", "c": "C"}
+    scores = with_role(simulated(list(models), 12).assign(dice=1.0), list(models))
+    figure, drawn = ranks.draw_critical_difference(scores, models, "Study")
+    assert "Friedman: not estimable" in texts(figure)
+    assert (drawn["mean_rank"] == 2).all()
+
+
+def planned(models: list[str], n_scans: int = 30) -> dict[str, pd.DataFrame]:
+    """Tables of the planned comparison, its models called as in the shipped plan."""
+    return analysed(simulated(models, n_scans), tuple(models))
+
+
+def forest(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFrame:
+    names = ("endpoints", "paired", "equivalence")
+    return differences.drawn_differences(*(tables[name] for name in names), titles)
+
+
+@pytest.mark.parametrize("models", [list(TEN), ["nnunet-3d-focal", "unet"], ["unet", "blast-ct"]])
+def test_forest_of_the_planned_comparison_is_readable(models: list[str]) -> None:
+    drawn = forest(planned(models), TEN)
+    with readable():
+        for width_mm in WIDTHS_MM:
+            for figure, rows in differences.draw_differences(drawn, TEN, "Study", width_mm):
+                assert_readable(figure, width_mm)
+                for verdict in rows["verdict"]:
+                    assert verdict in texts(figure)
+    focal = "nnunet-3d-focal" in models
+    assert list(drawn["kind"].unique()) == [differences.ENDPOINTS, *([differences.DICE] if focal else [])]
+    absent = ~drawn["against"].isin(models) | (not focal)
+    assert set(drawn.loc[absent, "verdict"]) <= {"not in this run"}
+    assert drawn.loc[~absent, "difference"].notna().all()
+
+
+def test_forest_shows_differences_of_the_plans_model_whatever_the_order_of_the_pair() -> None:
+    models = ["unet", "nnunet-3d-focal", "blast-ct"]  # one model before it, one after
+    tables = planned(models)
+    drawn = forest(tables, TEN).query("kind == @differences.DICE").set_index(["label", "against"])
+    means = tables["estimates"].query("measure == 'dice_mean' and scans == 'all'")
+    means = means.set_index(["model", "label"])["estimate"]
+    judged = tables["equivalence"].set_index(["label", "model_a", "model_b"])
+    for label in LABELS:
+        for other in ("unet", "blast-ct"):
+            row = drawn.loc[label, other]
+            assert row["difference"] == pytest.approx(means["nnunet-3d-focal", label] - means[other, label])
+            assert row["lower"] < row["lower_90"] < row["difference"] < row["upper_90"] < row["upper"]
+        turned = judged.loc[label, "unet", "nnunet-3d-focal"]
+        assert tuple(drawn.loc[label, "unet"][["lower_90", "upper_90"]]) == (
+            -turned["upper"],
+            -turned["lower"],
+        )
+
+
+@pytest.mark.parametrize("width_mm", WIDTHS_MM)
+def test_agreement_of_raters_is_readable(width_mm: float) -> None:
+    readings = simulated([SAME_RATER, ANOTHER_RATER], 13).query("model != 'predicts-nothing'")
+    with readable():
+        pages = list(raters.draw_raters(readings, "Study", width_mm))
+        for figure, _ in pages:
+            assert_readable(figure, width_mm)
+    volumes, dice = pages[1][1], pages[2][1]
+    own = readings.query("model == @ANOTHER_RATER and label == 'ICH'")
+    bias = volumes.query("label == 'ICH' and element == 'bias'")["y"].item()
+    assert bias == pytest.approx((own["predicted_ml"] - own["reference_ml"]).mean())
+    assert set(dice["model"]) == {SAME_RATER, ANOTHER_RATER}
+    assert len(list(raters.draw_raters(readings.query("model == @SAME_RATER"), "Study"))) == 2
+
+
+@pytest.mark.parametrize("width_mm", WIDTHS_MM)
+@pytest.mark.parametrize("models", [list(TEN), ["unet"], []])
+def test_published_beside_reproduced_is_readable(models: list[str], width_mm: float) -> None:
+    note = "Simulated data, no patients"
+    with readable():
+        pages = published.draw_published(replicated(models), TEN, note, "Study", width_mm)
+        for figure, _ in pages:
+            assert_readable(figure, width_mm)
+            assert note in texts(figure).replace("\n", " ")
+    drawn = pd.concat([rows for _, rows in pages])
+    assert set(drawn["item"]) == set(TEN), "the paper's numbers stand, run or not"
+    assert set(drawn.loc[drawn["reproduced"].notna(), "item"]) == set(models)
+
+
+def test_interval_holds_the_published_number_where_the_difference_holds_0() -> None:
+    table = replicated(TEN).assign(lower=np.nan)
+    table["lower"] = table["difference"] - np.where(table["label"] == "PHE", 0.1, 0.01)
+    table["upper"] = table["difference"] + np.where(table["label"] == "PHE", 0.1, 0.01)
+    drawn = published.drawn_numbers(table)
+    low, high = drawn["interval_low"], drawn["interval_high"]
+    holds = (low <= drawn["published"]) & (drawn["published"] <= high)
+    assert (holds == (drawn["label"] == "PHE")).all()
+    np.testing.assert_allclose((low + high) / 2, drawn["reproduced"])

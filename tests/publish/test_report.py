@@ -1,0 +1,328 @@
+"""Checklists, model cards and methods: every number is the results', and what is missing is said."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+
+from headct.contracts.artefacts import read_json, read_tsv, write_json, write_tsv
+from headct.contracts.problems import BadInput
+from headct.publish.reports import checklists, facts, methods, model_cards
+from headct.publish.reports.statements import STATEMENTS, listed
+from headct.publish.reports.write import arguments, main
+from headct.settings import configuration
+from support import finished_run, reported_run
+from support.html_page import Page
+
+ITEMS = sorted((reported_run.REPOSITORY / "resources/reporting").glob("*.yaml"))
+REPORTING = set(configuration.config_schema()["properties"]["reporting"]["properties"])
+PLANNED = "2026-11-23"
+N_ITEMS = {"claim-2024": 44, "tripod-ai": 52, "stard-ai": 48, "consort-ai": 14}
+"""Items with their lettered parts."""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return reported_run.make(tmp_path / "study", {"title": "A <title> & more"})
+
+
+def text_of(name: str, results: Path) -> str:
+    return STATEMENTS[name](facts.read(results)).text
+
+
+def lists(results: Path) -> list[checklists.Checklist]:
+    return [checklists.read(path, facts.read(results).config["reporting"]) for path in ITEMS]
+
+
+# -- the shipped checklists --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ITEMS, ids=lambda path: path.stem)
+def test_every_item_of_a_checklist_has_an_answer(path: Path) -> None:
+    checklist = checklists.read(path, dict.fromkeys(REPORTING, ""))
+    numbers = [item.number for item in checklist.items]
+    assert len(set(numbers)) == len(numbers) == N_ITEMS[path.stem]
+
+
+def test_no_key_and_no_statement_is_idle(results: Path) -> None:
+    items = [item for checklist in lists(results) for item in checklist.items]
+    assert {item.authors for item in items} - {""} == REPORTING
+    used = {name for item in items for name in item.run}
+    assert used == set(STATEMENTS)
+    assert {name for names in methods.PARAGRAPHS.values() for name in names} <= used
+
+
+def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "items.yaml"
+    items = (
+        '[{item: "1", asks: a, run: [flow, typo]}, {item: "2", asks: b, authors: typo}, {item: "3", asks: c}]'
+    )
+    path.write_text(f"{{name: n, title: t, source: s, doi: d, note: o, items: {items}}}", encoding="utf-8")
+    with pytest.raises(BadInput) as refused:
+        checklists.read(path, {"title": ""})
+    assert [problem.row for problem in refused.value.problems] == ["1", "2", "3"]
+
+
+# -- numbers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("flow", "Of 5 scans in the sheet, 3 were analysed; excluded: 1 (few-slices, n = 1); put aside"),
+        ("sources", "The 3 analysed scans, of 3 participants, came from 2 sites."),
+        ("acquisition", "Maker-A (n = 2), Maker-B (n = 1). Median distance of slices 5.0 mm (range 4.0"),
+        ("acquisition", "median number of slices 32; gantry tilted in 1/3 (33%)"),
+        ("missing_data", "there were U-Net 1. Missing among the analysed scans: age 0, sex 0, time from"),
+        ("raters", "r1 (n = 2), r2 (n = 1)"),
+        ("test_annotation", "Raters of the training set: r1 (n = 2); of the test set: r2 (n = 1)."),
+        ("rater_agreement", "by the same rater, n = 7: ICH mean Dice 0.900, ICC of volumes 0.98"),
+        ("set_sizes", "training set has 2 scans of 2 participants, the test set 1 scan of 1 participant."),
+        ("disjoint", "by participant (0 in both), and by site, too (none in both)"),
+        ("balance", "largest standardised mean difference is 0.34 (sex men)"),
+        ("prevalence", "IVH in 1/2 (50%) of the training and 1/1 (100%) of the test scans"),
+        ("lesion_sizes", "PHE 12.3 (5.0–20.0) mL"),
+        (
+            "models",
+            "4 models were compared: U-Net (BasicUNet of MONAI, 360,444 parameters, loss: Dice + cross",
+        ),
+        ("ensembles", "2D + 3D: the mean of the probabilities of 2D and 3D/DiceCE."),
+        ("preprocessing", "U-Net: spacing 4 × 4 × 6.5 mm, window −15 to 100 HU"),
+        ("training", "2D: 3 epochs (225 iterations of 2 patches of 32 × 32 × 16 voxels) on 2 scans, Adam"),
+        ("class_imbalance", "U-Net 0.66, 2D 0.5, 3D/DiceCE 0.5"),
+        ("performance", "over 1 test scan: ICH 0.750 (95% CI, 0.704 to 0.810)"),
+        ("primary_endpoint", "3D/DiceCE minus U-Net: 0.050 (95% CI, −0.010 to 0.110); verdict: no diff"),
+        ("detection", "IVH sensitivity 89% (95% CI, 56% to 98%), specificity not estimable"),
+        ("cross_table", "ICH 8 true positive, 1 false negative, 0 false positive, 3 true negative"),
+        ("failures", "ICH missed in 1/9 (11%) and invented in 0/3 (0%)"),
+        ("measures", "surface Dice at 1 mm (ICH), 1 mm (PHE) and 1 mm (IVH)"),
+        ("positivity", "above 0 mL and 0.1 mL"),
+        ("sensitivity", "sites drawn, IVH Dice difference 0.040 (95% CI, −0.020 to 0.100)"),
+        ("subgroups", "site and gantry tilt; 1 of 2 cells"),
+        ("reference", "one mask per scan, with the classes intracerebral haemorrhage (ICH), perihaematomal"),
+        ("external_test", "No test scan is of a site with training scans"),
+        ("plan", "Nothing deviates from it."),
+        ("plan", "The analysis plan of 2026-11-23 (SHA-256 ffff"),
+        ("intervals", "10000 resamples, seed 2022"),
+        ("published", "cannot tell (n = 2), holds (n = 1)"),
+        ("software", "headct 0.1.0, Snakemake 9.27.1, Python 3.11.7, torch 2.14.1, nnunetv2 2.8.1"),
+    ],
+)
+def test_a_statement_says_what_the_results_hold(results: Path, name: str, said: str) -> None:
+    assert said in text_of(name, results)
+
+
+def test_other_numbers_are_another_text(results: Path) -> None:
+    split = read_tsv(results / "cohort/split.tsv")
+    write_tsv(split.assign(participant_id="p1"), results / "cohort/split.tsv")
+    assert "by participant (1 in both)" in text_of("disjoint", results)
+
+
+def test_versions_that_differ_between_jobs_are_all_named(results: Path) -> None:
+    study = results.parent
+    finished_run.job(study, "statistics", "statistics", [], [], minute=5, packages={"numpy": "2.4.5"})
+    finished_run.job(study, "figures/flow", "flow", [], [], minute=6, packages={"numpy": "1.0"})
+    assert "numpy 2.4.5 and 2.4.6" in text_of("software", results)
+
+
+def test_the_tolerance_of_the_surface_dice_is_the_one_that_was_used(results: Path) -> None:
+    table = pd.DataFrame({"label": ["ICH", "PHE", "IVH"], "tolerance_mm": [5.13, 6.0, 1.0]})
+    write_tsv(table, results / "statistics/surface_tolerance.tsv")
+    assert "surface Dice at 5.13 mm (ICH), 6 mm (PHE) and 1 mm (IVH)" in text_of("measures", results)
+
+
+def test_without_second_readings_this_is_said(results: Path) -> None:
+    path = results / "statistics/rater_agreement.tsv"
+    write_tsv(read_tsv(path).iloc[:0], path)
+    assert "no second readings" in text_of("rater_agreement", results)
+
+
+def changed(results: Path, name: str, **values: object) -> None:
+    """A table of the statistics with other values in whole columns."""
+    path = results / f"statistics/{name}.tsv"
+    write_tsv(read_tsv(path).assign(**values), path)
+
+
+def emptied(results: Path, name: str) -> None:
+    path = results / f"statistics/{name}.tsv"
+    write_tsv(read_tsv(path).iloc[:0], path)
+
+
+def reconfigured(results: Path, **blocks: object) -> None:
+    write_json(read_json(results / "config.json") | blocks, results / "config.json")
+
+
+def test_an_endpoint_that_could_not_be_evaluated_is_not_told_as_if_it_had_been(results: Path) -> None:
+    none = float("nan")
+    changed(results, "endpoints", difference=none, lower=none, upper=none, note="not part of this run: unet")
+    emptied(results, "sensitivity")
+    emptied(results, "subgroups")
+    for name in ("statistics", "primary_endpoint"):
+        text = text_of(name, results)
+        assert "could not be evaluated: IVH Dice: not part of this run: unet." in text
+        assert "minus" not in text
+    assert text_of("sensitivity", results).startswith("There are no sensitivity analyses")
+    assert text_of("subgroups", results).startswith(
+        "Subgroups fixed in the plan: site and gantry tilt; none could be analysed."
+    )
+
+
+def test_deviations_from_the_plan_and_a_plan_without_subgroups(results: Path) -> None:
+    path = results / "statistics/plan.tsv"
+    rows = read_tsv(path)
+    deviation = pd.DataFrame(
+        [{"kind": "deviation", "item": "endpoint PHE", "value": "focal is not part of this run"}]
+    )
+    write_tsv(pd.concat([rows[rows["item"] != "subgroups"], deviation]), path)
+    assert "Deviations from it: endpoint PHE: focal is not part of this run." in text_of("plan", results)
+    assert text_of("subgroups", results) == "The analysis plan fixes no subgroups."
+
+
+def test_a_class_that_no_mask_has_was_not_delineated(results: Path) -> None:
+    path = results / "statistics/cohort_tests.tsv"
+    rows = read_tsv(path)
+    rows.loc[rows["characteristic"] == "IVH", ["train_count", "test_count"]] = 0
+    write_tsv(rows, path)
+    assert text_of("reference", results).endswith(
+        "(ICH) and perihaematomal oedema (PHE). No mask of an analysed scan has intraventricular haemorrhage."
+    )
+
+
+def test_sites_in_both_sets_are_told(results: Path) -> None:
+    cohort = read_tsv(results / "cohort/cohort.tsv")
+    write_tsv(cohort.assign(site="A"), results / "cohort/cohort.tsv")
+    assert (
+        text_of("external_test", results)
+        == "Of the test scans 1/1 (100%) are of sites with training scans, too."
+    )
+    assert "not by site (1 of 1 in both)" in text_of("disjoint", results)
+    assert "sites that were trained on" in text_of("known_limits", results)
+
+
+def test_a_split_from_a_file_was_not_drawn(results: Path) -> None:
+    config = read_json(results / "config.json")
+    reconfigured(results, split=config["split"] | {"file": "given.tsv"})
+    assert "were taken from a list made elsewhere, by participant" in text_of("partition", results)
+
+
+def test_one_model_was_compared_with_none(results: Path) -> None:
+    config = read_json(results / "config.json")
+    reconfigured(results, models={"unet": config["models"]["unet"]})
+    summary = read_tsv(results / "statistics/dice_summary.tsv")
+    write_tsv(summary[summary["model"] == "unet"], results / "statistics/dice_summary.tsv")
+    assert text_of("models", results).startswith(
+        "One model was evaluated, and compared with no other: U-Net ("
+    )
+    assert text_of("statistics", results).startswith("No models were compared with each other")
+
+
+def test_no_statement_ends_in_an_empty_list(results: Path) -> None:
+    for name in (
+        "endpoints",
+        "sensitivity",
+        "subgroups",
+        "detection",
+        "cohort_tests",
+        "rater_agreement",
+        "claims",
+    ):
+        emptied(results, name)
+    config = read_json(results / "config.json")
+    reconfigured(results, ingest=config["ingest"] | {"series_preference": []})
+    whole = facts.read(results)
+    for name, statement in STATEMENTS.items():
+        text = statement(whole).text
+        assert not re.search(r": ?[.;]|\(\)| ,|: none|\bnone\.$", text), (name, text)
+
+
+SAID = (
+    "<script>alert(1)</script>",
+    "![x](http://a.example/b.png)",
+    "a **b** `c` _d_ ~~e~~ $f$ 3 & 4 &lt; 5",
+    "1. a",
+    "# a",
+    "- a",
+    "> a",
+    "a\\nb\n\n# c",
+)
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_text_of_the_configuration_is_no_markup_of_the_methods(said: str) -> None:
+    """As a renderer that lets HTML through shows it: one paragraph, with just these characters."""
+    html = MarkdownIt("commonmark").enable("strikethrough").render(methods.plain(said))
+    assert unescape(html.removeprefix("<p>").removesuffix("</p>\n")) == " ".join(said.split())
+
+
+def test_methods_show_titles_as_they_are(results: Path) -> None:
+    config = read_json(results / "config.json")
+    write_json(config | {"study": {"name": "a*b*", "note": "<b>\x1b[2J"}}, results / "config.json")
+    text = methods.markdown(facts.read(results))
+    assert text.startswith("# Methods of a\\*b\\*\n\n**&lt;b&gt;\\\\x1b\\[2J.**")
+
+
+def test_only_a_simulated_trial_is_called_simulated(results: Path) -> None:
+    assert "The data are simulated" in methods.markdown(facts.read(results))
+    config = read_json(results / "config.json")
+    del config["phantom"]
+    write_json(config | {"study": {"name": "real", "note": ""}}, results / "config.json")
+    assert "simulated" not in methods.markdown(facts.read(results))
+
+
+def test_lists_in_words() -> None:
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        *("none", "a", "a and b", "a, b and c")
+    ]
+
+
+# -- pages -------------------------------------------------------------------------------------------
+
+
+def test_what_the_authors_wrote_and_what_they_still_owe(results: Path) -> None:
+    html = checklists.html(lists(results), facts.read(results))
+    page = Page(html)
+    assert "Authors: A <title> & more" in page.text
+    assert "set reporting.title" not in page.text
+    assert page.text.count("set reporting.ethics") == 2, "TRIPOD+AI 17 and STARD-AI 6"
+    assert checklists.missing_keys(lists(results), facts.read(results)) == sorted(REPORTING - {"title"})
+    assert {link.split("/")[0] for link in page.links} == {".."}
+
+
+def test_a_card_holds_the_numbers_of_its_model(results: Path) -> None:
+    cards = {model: Page(model_cards.html(model, facts.read(results))).text for model in reported_run.MODELS}
+    assert "0.750 (0.704–0.810)" in cards["nnunet-3d-dicece"]
+    assert "0.750" not in cards["unet"]
+    assert "89% (95% CI, 56% to 98%)" in cards["unet"]
+    assert "predictions that failed: 1" in cards["unet"]
+    assert "−12.3 to 5.6 mL" in cards["unet"]
+    for text in cards.values():
+        assert "For research only" in text
+        assert "a" * 64 in text
+        assert "set reporting.intended_use" in text
+
+
+def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path: Path) -> None:
+    other = (
+        shutil.copytree(results.parent, tmp_path / "elsewhere/too", copy_function=shutil.copyfile) / "results"
+    )
+    names = ("report/checklists.html", "report/models", "audit/methods.md")
+    for folder in (results, other):
+        for report, out in zip(("checklists", "model_cards", "methods"), names, strict=True):
+            items = ["--checklists", *map(str, ITEMS)] if report == "checklists" else []
+            command = [report, "--results", str(folder), "--out", str(folder / out), *items]
+            main(arguments().parse_args(command))
+    written = [*results.glob("report/**/*.html"), results / "audit/methods.md"]
+    assert len(written) == 2 + len(reported_run.MODELS)
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert text == (other / path.relative_to(results)).read_text(encoding="utf-8")
+        assert not re.search(r"\d\d:\d\d:\d\d", text), "no time of day"
+        assert not re.search(r"\d{4}-\d\d-\d\d", text.replace(PLANNED, "")), "no date but the plan's"
+        assert finished_run.HOST["name"] not in text
+        assert "Simulated data, no patients" in text

@@ -1,0 +1,427 @@
+"""Tables, the published numbers beside them, and the summary on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.publish import summary
+from headct.publish.tables import page
+from headct.publish.tables.latex import escape, latex
+from headct.publish.tables.table1 import marks, table_1
+from headct.publish.tables.table2 import table_2
+from headct.publish.tables.table_e1 import table_e1
+from headct.publish.tables.table_e2 import table_e2
+from headct.publish.tables.tabulate import arguments, main
+from headct.publish.tables.training_times import training_times
+from headct.settings import published
+from headct.statistics.replication.paper_analysis import statistics
+from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
+from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
+
+TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
+
+
+@pytest.fixture(scope="module")
+def computed() -> dict[str, pd.DataFrame]:
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN)
+
+
+def record(model: str, **changes: object) -> dict[str, object]:
+    """A ``train.json``."""
+    return {
+        "model": model,
+        "framework": "nnunet",
+        "seed": 0,
+        "fold": "all",
+        "n_training_scans": 12,
+        "device": "cpu",
+        "threads": 1,
+        "versions": {"python": "3.11.9", "torch": "2.14.1"},
+        "epochs": 2,
+        "record": {
+            "network": "PlainConvUNet",
+            "parameters": 1234567,
+            "patch_size": [8, 32, 32],
+            "iterations": 120,
+        },
+        "sessions": [{"device": "x86_64"}],
+        "resumed": 0,
+        "seconds": 1800.0,
+        **changes,
+    }
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        *((0.0004, "<.001"), (0.001, ".001"), (0.0096, ".010"), (0.25, ".25")),
+        *((0.0496, ".050"), (0.0504, ".050"), (0.999, ">.99"), (1.0, ">.99"), (math.nan, "–")),
+    ],
+)
+def test_p_values(p: float, text: str) -> None:
+    assert page.p_value(p) == text
+
+
+def test_numbers() -> None:
+    assert [page.number(value) for value in (-0.001, -1.5, 2.0, math.nan)] == ["0.00", "−1.50", "2.00", "–"]
+    assert page.spread(0.32, -8.35, 9.0) == "0.32 (−8.35 to 9.00)"
+    assert page.spread(1.9, 1.4, 2.9, 1) == "1.9 (1.4–2.9)"
+    assert page.share(2, 3) == "2/3 (67%)"
+    assert page.share(1.5, 3) == "1.5/3 (50%)"
+    assert page.share(0, 0) == "–"
+
+
+def test_page_is_self_contained_escaped_and_titled() -> None:
+    table = page.Table("T", pd.DataFrame(), [page.Panel([("", "a<b")], [[page.Cell("x & y")]])], ["n < 3"])
+    text = page.html(table, "Simulated data")
+    assert "<title>T (Simulated data)</title>" in text
+    assert "<h1>T (Simulated data)</h1>" in text
+    assert "a&lt;b" in text
+    assert "x &amp; y" in text
+    assert "n &lt; 3" in text
+    assert not re.search(r"https?:|src=|<script|<link", text)
+
+
+def test_latex_escapes_what_latex_reads_as_commands() -> None:
+    assert escape("50% of a_b & c#d {x} ~ ^ \\") == (
+        r"50\% of a\_b \& c\#d \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{}"
+    )
+    assert escape("−1.5 ± 0.2 – “<.001”") == r"$-$1.5 $\pm$ 0.2 -- ``$<$.001''"
+
+
+def test_latex_of_a_table() -> None:
+    row = [page.Cell("a_1"), page.Cell("0.5", "best"), page.Cell("0.1", "worst"), page.Cell("why", "text")]
+    columns = [("", "Model"), ("ICH", "Mean"), ("ICH", "Median"), ("", "Note")]
+    panel = page.Panel(columns, [row, row], "A. All", frozenset({1}))
+    text = latex(page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
+    assert_latex_compiles(text)
+    assert r"\textbf{T (Simulated data)}" in text
+    assert r"\begin{longtable}[l]{lrrl}" in text
+    assert r" & \multicolumn{2}{c}{ICH} & " in text
+    assert r"\cmidrule(lr){2-3}" in text
+    assert r"a\_1 & \textbf{0.5} & \underline{\textit{0.1}} & why \\" in text
+    assert r"100\% of scans" in text
+    assert text.count(r"\midrule") == 2
+
+
+def test_latex_of_titles_that_begin_with_what_a_row_takes_for_its_argument() -> None:
+    titles = ["[a] b", "*c", "(d)", 'κ-Net "α"', "Őr «Ω»", "a--b", "„e“ ‘f’"]
+    columns = [("", "Model"), *((("", title)) for title in titles)]
+    rows = [[page.Cell(title)] * len(columns) for title in titles]
+    text = latex(
+        page.Table("[T]", pd.DataFrame(), [page.Panel(columns, rows, "[A]", frozenset({0, 2}))], ["*n"])
+    )
+    assert_latex_compiles(text)
+    assert "\n{}[a] b & " in text
+    assert escape('κ-Net "α"') == r"$\kappa$-Net ''$\alpha$''"
+    assert escape("Őr «Ω»") == r"\H{O}r $\ll$$\Omega$$\gg$"
+    assert escape("a---b") == "a-{}-{}-b"
+    assert escape("中") == "中", "kept for engines that know it"
+
+
+def test_latex_of_a_wide_table_fits_a_line() -> None:
+    """Groups of columns stay together and those before them repeat; running text is broken."""
+    groups = [("", "Model"), ("", "Set"), *((label, f"Number {i}") for label in LABELS for i in range(3))]
+    numbers = [page.Cell("0.123 (0.100 to 0.150)")] * 9
+    wide = page.Panel(groups, [[page.Cell("m"), page.Cell("test"), *numbers]], "A. Wide")
+    text = page.Panel(
+        [("", "Item"), ("", "Words")], [[page.Cell("m"), page.Cell("some words " * 30, "text")]], "B. Long"
+    )
+    found = latex(page.Table("T", pd.DataFrame(), [wide, text]))
+    assert_latex_compiles(found)
+    assert found.count("Model & Set") == 3
+    assert found.count("A. Wide, continued") == 2
+    assert r"{l>{\raggedright\arraybackslash}p{" in found
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        r"a & b \\",
+        r"{a \\",
+        r"50% \\",
+        r"a_b \\",
+        r"$a \\",
+        r"≈ \\",
+        r"\begin{x}",
+        r"\foo \\",
+        "fine \\\\\n[a] \\\\",
+        "fine \\\\\n*a \\\\",
+    ],
+)
+def test_reader_of_latex_finds_faults(broken: str) -> None:
+    whole = "\\begin{longtable}{l}\n%s\n\\end{longtable}\n"
+    assert_latex_compiles(whole % r"fine \\")
+    with pytest.raises(AssertionError):
+        assert_latex_compiles(whole % broken)
+
+
+def test_several_test_scans_of_a_participant_are_told_under_every_table() -> None:
+    split = pd.DataFrame(
+        {"participant_id": ["p1", "p1", "p2", "p3", "p3"], "set": [*["test"] * 3, *["train"] * 2]}
+    )
+    (note,) = page.repeated_participants(split)
+    assert "the 3 test scans are of 2 participants" in note
+    assert page.repeated_participants(split.iloc[1:]) == [], "training scans are not tested"
+
+
+# Table 1
+
+
+def test_marks_are_shared_by_ties_and_kept_from_reference_rows() -> None:
+    values = pd.Series([0.9, 0.5, 0.9, 0.2, 0.99])
+    eligible = pd.Series([True, True, True, False, False])
+    assert list(marks(values, eligible)) == ["best", "worst", "best", "", ""]
+    assert set(marks(pd.Series([0.5, 0.5]), pd.Series([True, True]))) == {""}
+    assert list(marks(pd.Series([0.5, np.nan]), pd.Series([True, True]))) == ["", ""]
+
+
+def test_marks_of_the_published_table_are_found_again() -> None:
+    # The paper marks not every worst value and breaks ties of the rounded medians; what it marks
+    # must be marked here.
+    printed = read_tsv(published.FOLDER / "table1_dice.tsv").fillna({"mark_mean": "", "mark_median": ""})
+    for _, rows in printed.groupby("label"):
+        for column in ("mean", "median"):
+            found = marks(rows[column], pd.Series(True, index=rows.index))
+            mark = rows[f"mark_{column}"]
+            assert list(found[mark != ""]) == list(mark[mark != ""])
+
+
+def test_table_1_shows_the_trivial_row_unmarked_and_last(computed: dict[str, pd.DataFrame]) -> None:
+    table = table_1(computed, TITLES)
+    assert list(table.numbers["model"].unique()) == [*FAMILY, "extra", PREDICTS_NOTHING]
+    beside = table.numbers[~table.numbers["model"].isin(FAMILY)]
+    assert (beside[["mark_mean", "mark_median"]] == "").all(axis=None)
+    for label in LABELS:
+        rows = table.numbers[table.numbers["label"] == label]
+        assert (rows["mark_mean"] == "best").sum() == 1
+    for panel in table.panels:
+        assert [row[0].text for row in panel.rows] == [
+            "Model <A>",
+            "Model B",
+            "C",
+            "extra",
+            "Predicts nothing",
+        ]
+        assert panel.apart == {3, 4}
+        assert {len(row) for row in panel.rows} == {len(panel.columns)}
+
+
+def test_table_1_prints_what_was_computed(computed: dict[str, pd.DataFrame]) -> None:
+    dice = computed["dice_summary"].set_index(["model", "label"]).loc[("b", "IVH")]
+    row = table_1(computed, TITLES).panels[0].rows[1]
+    assert row[5].text == f"{dice['mean']:.3f}"
+    assert row[6].text == f"{dice['median']:.3f} ({dice['q1']:.3f}–{dice['q3']:.3f})"
+
+
+def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> None:
+    dice = computed["dice_summary"].copy()
+    dice.loc[dice["model"] == "b", "n_failed"] = 2
+    notes = "\n".join(table_1({**computed, "dice_summary": dice}, TITLES).notes)
+    assert "Model B: predictions missing and counted as empty: 2." in notes
+    assert "ICH: Kruskal-Wallis H" in notes
+    assert "of 3 pairs" in notes
+
+
+def test_table_1_of_a_single_model() -> None:
+    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), DICE_MARGIN)
+    table = table_1(only, {})
+    assert "Kruskal-Wallis and Dunn's tests undefined" in "\n".join(table.notes)
+    assert (table.numbers["mark_mean"] == "").all()
+
+
+# Table 2, E2
+
+
+def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> None:
+    table = table_2(computed["cohort_tests"])
+    shown = table.numbers.set_index(["characteristic", "statistic"])
+    assert shown.loc[("participants", "n"), "train"] == "12"
+    assert re.fullmatch(r"\d+ \(\d+\) \d+–\d+", shown.loc[("age_years", "mean (SD) range"), "test"])
+    assert re.fullmatch(r"\d\.\d \(\d\.\d–\d\.\d\)", shown.loc[("onset_to_ct_hours", "median (IQR)"), "test"])
+    assert shown.loc[("ICH", "n (%)"), "train"] == "12 (100)"
+
+
+def test_table_2_without_any_ivh() -> None:
+    table = table_2(
+        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), DICE_MARGIN)["cohort_tests"]
+    )
+    shown = table.numbers.set_index(["characteristic", "statistic"])
+    assert shown.loc[("IVH_volume_ml", "median (IQR)"), "train"] == "no values"
+    assert shown.loc[("IVH_volume_ml", "mean (SD) range"), "note"] != ""
+
+
+def test_table_e2_is_marked_as_our_reading(computed: dict[str, pd.DataFrame]) -> None:
+    table = table_e2(computed, TITLES)
+    assert table.notes[0].startswith("Our reading")
+    assert [row[0].text for row in table.panels[0].rows][-1] == "Predicts nothing"
+    assert table.panels[0].rows[-1][1].text == "0.00 (0%)"
+
+
+# Table E1 and times
+
+
+def test_table_e1_reads_records_and_lists_members() -> None:
+    details = {
+        "architecture": "DeepMedic",
+        "n_parameters": 5,
+        "milestones": [1, 2],
+        "hu_window": [-15.0, 75.0],
+    }
+    records = [record("a"), record("b", framework="blastct", record=details, threads=2)]
+    table = table_e1(records, ["a", "b", "ab"], TITLES, {"ab": ["a", "b"]})
+    shown = table.numbers.set_index("item")
+    assert shown.loc["Network"].to_list() == ["PlainConvUNet", "DeepMedic", ""]
+    assert shown.loc["Parameters"].to_list() == ["1,234,567", "5", ""]
+    assert shown.loc["Patch, voxels", "a"] == "8 × 32 × 32"
+    assert shown.loc["Intensity window, HU", "b"] == "−15 to 75"
+    assert shown.loc["Milestones", "b"] == "1, 2"
+    assert shown.loc["Members", "ab"] == "mean of the probabilities of Model <A>, Model B"
+    assert shown.loc["Threads"].to_list() == ["1", "2", ""]
+
+
+def test_table_e1_has_words_where_records_have_keys() -> None:
+    details = {
+        "network": "deeplabv3plus",
+        "loss": "dice_ce",
+        "loss_constants": {"ce.ignore_index": -100, "dc.batch_dice": True, "weight_ce": 1.0},
+        "configuration": "3d_fullres",
+    }
+    shown = table_e1([record("a", framework="nnunet", record=details)], ["a"], {}, {}).numbers.set_index(
+        "item"
+    )
+    assert shown.loc["Framework", "a"] == "nnU-Net"
+    assert shown.loc["Network", "a"] == "DeepLabv3+"
+    assert shown.loc["Loss", "a"] == "Dice + cross-entropy"
+    assert shown.loc["Configuration", "a"] == "3D, full resolution"
+    constants = "cross-entropy: ignore index = −100, Dice: batch dice = yes, weight ce = 1"
+    assert shown.loc["Loss constants", "a"] == constants
+
+
+def test_table_e1_joins_seeds_and_holds_no_times() -> None:
+    one = table_e1([record("a"), record("a", seed=1)], ["a"], {}, {})
+    other = table_e1([record("a", seconds=5.0), record("a", seed=1, resumed=3)], ["a"], {}, {})
+    assert one.numbers.set_index("item").loc["Seeds", "a"] == "0, 1"
+    pd.testing.assert_frame_equal(one.numbers, other.numbers)
+
+
+def test_table_e1_tells_gpu_hours_of_what_was_trained_on_a_gpu() -> None:
+    records = [record("a", device="cuda", seconds=7200.0), record("a", seed=1, device="cuda"), record("b")]
+    shown = table_e1(records, ["a", "b"], {}, {}).numbers.set_index("item")
+    assert shown.loc["GPU-hours"].to_list() == ["2.5", ""]
+    resumed = table_e1([record("a", device="cuda", resumed=1)], ["a"], {}, {}).numbers.set_index("item")
+    assert resumed.loc["GPU-hours", "a"] == "at least 0.5"
+    assert "GPU-hours" not in set(table_e1([record("b")], ["b"], {}, {}).numbers["item"])
+
+
+def test_training_times_in_the_order_of_the_models() -> None:
+    table = training_times([record("b"), record("a", seed=1), record("a"), record("z")], ["a", "b"], TITLES)
+    assert list(zip(table.numbers["model"], table.numbers["seed"], strict=True)) == [
+        ("a", 0),
+        ("a", 1),
+        ("b", 0),
+    ]
+    assert set(table.numbers["hours"]) == {0.5}
+
+
+# The commands
+
+
+@pytest.fixture
+def results(tmp_path: Path, computed: dict[str, pd.DataFrame]) -> Path:
+    for name, table in computed.items():
+        write_tsv(table, tmp_path / "statistics" / f"{name}.tsv")
+    for model in FAMILY:
+        write_json(record(model), tmp_path / "models" / model / "seed-0" / "fold-all" / "train.json")
+    write_json({"study": {"name": "demo", "note": "Simulated data"}}, tmp_path / "config.json")
+    return tmp_path
+
+
+def command_lines(results: Path) -> dict[str, list[str]]:
+    titles = ["--titles", json.dumps(TITLES)]
+    statistics_folder = ["--statistics", str(results / "statistics")]
+    records = ["--train-records", *map(str, sorted(results.glob("models/*/*/*/train.json")))]
+    models = ["--models", *FAMILY]
+    return {
+        "table1": [*statistics_folder, *titles],
+        "table2": statistics_folder,
+        "table_e1": [*records, *models, "d", *titles, "--ensembles", '{"d": ["a", "b"]}'],
+        "training_times": [*records, *models, *titles],
+        "table_e2": [*statistics_folder, *titles],
+        "published_vs_reproduced": statistics_folder,
+    }
+
+
+def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
+    for folder in ("tables", "again"):
+        for name, options in command_lines(results).items():
+            out = results / folder / f"{name}.tsv"
+            line = [name, *options, "--title-note", "Simulated data", "--out", str(out)]
+            main(arguments().parse_args(line))
+            text = out.with_suffix(".html").read_text(encoding="utf-8")
+            assert "(Simulated data)</h1>" in text
+            ElementTree.fromstring(text)  # tags are balanced
+            assert_latex_compiles(out.with_suffix(".tex").read_text(encoding="utf-8"))
+    written = sorted((results / "tables").iterdir())
+    assert len(written) == 18
+    for path in written:
+        assert path.read_bytes() == (results / "again" / path.name).read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_every_table_is_set_by_latex_within_its_lines(results: Path) -> None:
+    for name, options in command_lines(results).items():
+        out = results / "tex" / f"{name}.tsv"
+        main(arguments().parse_args([name, *options, "--title-note", "50% & more", "--out", str(out)]))
+        assert_pdflatex_compiles(out.with_suffix(".tex"))
+
+
+def test_model_without_a_record_is_named(results: Path) -> None:
+    line = ["table_e1", *command_lines(results)["training_times"], "--out", str(results / "e1.tsv")]
+    line.insert(line.index("--models") + 1, "unet")
+    with pytest.raises(BadInput, match="unet"):
+        main(arguments().parse_args(line))
+
+
+def test_summary_ranks_models_and_fits_the_terminal(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = json.dumps({**TITLES, "a": "A model with a name that is much too long for any table"})
+    out = results / "tables" / "table1.tsv"
+    line = ["table1", *command_lines(results)["table1"][:2], "--titles", titles, "--out", str(out)]
+    main(arguments().parse_args(line))
+    for name in ("bland_altman", "a_figure_with_a_rather_long_name", "concordance", "dice_box_violin"):
+        (results / "figures").mkdir(exist_ok=True)
+        (results / "figures" / f"{name}.pdf").touch()
+    summary.main(summary.arguments().parse_args([str(results)]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0] == "Study demo: Simulated data"
+    ranked = [line for line in lines if re.match(r" *\d\. ", line)]
+    assert len(ranked) == 3
+    means = [float(line.split()[-2]) for line in ranked]
+    assert means == sorted(means, reverse=True)
+    for not_compared in ("Predicts nothing", "extra"):
+        assert any(line.startswith(f"    {not_compared}") for line in lines)
+    assert any("bland_altman.pdf" in line for line in lines)
+
+
+def test_summary_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no Table 1 yet"):
+        summary.main(summary.arguments().parse_args([str(tmp_path)]))

@@ -1,0 +1,116 @@
+"""The analysis plan: what is refused and how it is said, what of it goes into the results."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from headct.contracts.problems import BadInput
+from headct.settings import plan as plan_of
+from support.planned_cases import MODELS, PLAN, analysed
+from support.simulated_scores import simulated
+
+
+def written(folder: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
+    content = yaml.safe_load(plan_of.SHIPPED.read_text(encoding="utf-8"))
+    if change:
+        change(content)
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def test_the_shipped_plan() -> None:
+    plan = plan_of.load(plan_of.SHIPPED)
+    assert (plan.primary.measure, plan.primary.label, plan.primary.scans) == ("dice", "IVH", "all")
+    assert (plan.primary.model, plan.primary.against) == ("nnunet-3d-focal", ("nnunet-3d-dicece",))
+    assert [len(endpoint.against) for endpoint in plan.key_secondary] == [9, 9, 9]
+    assert plan.dice_margin == {"ICH": 0.02, "PHE": 0.02, "IVH": 0.05}
+    assert plan.resamples >= 10_000
+    assert plan.sha256 == hashlib.sha256(plan_of.SHIPPED.read_bytes()).hexdigest()
+
+
+def test_every_endpoint_names_models_of_the_shipped_configuration() -> None:
+    config = yaml.safe_load((plan_of.SHIPPED.parent / "config.yaml").read_text(encoding="utf-8"))
+    assert set(MODELS) == set(config["models"])
+    assert config["analysis_plan"] == "config/analysis_plan.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.pop("primary"), ["primary", "required but absent"]),
+        (lambda c: c.update(sed=1), ["sed", "did you mean 'seed'"]),
+        (lambda c: c.update(resamples=100), ["resamples", "at least 1000"]),
+        (lambda c: c.update(date="soon"), ["date", "soon"]),
+        (lambda c: c.update(date="2026-02-30"), ["date", "no such day"]),
+        (lambda c: c["primary"].update(measure="hausdorff"), ["primary.measure", "must be one of dice"]),
+        (lambda c: c["primary"].update(against=["unet", "nnunet-2d"]), ["against one model"]),
+        (lambda c: c["primary"].update(against=[c["primary"]["model"]]), ["compared with itself"]),
+        (lambda c: c["key_secondary"][1].update(scans="all"), ["key_secondary.1.scans", "false_positive"]),
+        (lambda c: c["key_secondary"][2].update(name="IVH Dice"), ["stands twice", "IVH Dice"]),
+        (lambda c: c["families"].append(dict(c["families"][0])), ["families", "stands twice"]),
+        (lambda c: c["equivalence"]["dice_margin"].update(IVH=0), ["dice_margin.IVH", "above 0"]),
+        (lambda c: c["subgroups"]["of"][0].update(cut_points=[1]), ["both cut_points"]),
+        (lambda c: c["subgroups"]["of"][2].update(training_quantiles=[0.5]), ["gantry tilt"]),
+    ],
+)
+def test_faults_are_named(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], said: list[str]
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        plan_of.load(written(tmp_path, change))
+    for words in ("plan.yaml", *said):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("- a", "mapping of keys")])
+def test_what_is_no_plan_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput, match=said):
+        plan_of.load(path)
+    with pytest.raises(BadInput, match="no such analysis plan"):
+        plan_of.load(tmp_path / "absent.yaml")
+
+
+def test_a_date_without_quotes_is_a_date(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(f"'{PLAN.date}'", "2026-01-02"), encoding="utf-8"
+    )
+    assert plan_of.load(path).date == "2026-01-02"
+
+
+def test_results_hold_the_plan_its_deviations_and_what_is_beyond_it() -> None:
+    metrics = simulated([*MODELS[:3], "mine", "extra"], n_scans=12)
+    subgroup = plan_of.Subgroup("scanner age", "scanner_age_years", (10.0,))
+    plan = replace(PLAN, subgroups=(*PLAN.subgroups, subgroup))
+    tables = analysed(metrics, (*MODELS[:3], "mine"), plan=plan)
+    table = tables["plan"]
+    values = table[table["kind"] == "plan"].set_index("item")["value"]
+    assert (values["sha256"], values["date"]) == (PLAN.sha256, PLAN.date)
+    deviations = table[table["kind"] == "deviation"]
+    assert "nnunet-3d-dicece is not part of this run" in set(
+        deviations.loc[deviations["item"] == "endpoint IVH Dice", "value"]
+    )
+    assert (deviations["value"] == "no column scanner_age_years in this study").sum() == 1
+    assert set(table.loc[table["kind"] == "exploratory", "item"]) == {"mine", "extra"}
+    first = tables["endpoints"].iloc[0]
+    assert (first["verdict"], first["note"]) == ("", "not part of this run: nnunet-3d-dicece")
+    paired = tables["paired"]
+    assert set(paired.loc[paired["status"] == "exploratory", "model_a"]) == {"extra"}
+
+
+def test_missing_predictions_are_reported() -> None:
+    metrics = simulated(MODELS[:2], n_scans=9)
+    metrics.loc[(metrics["model"] == MODELS[1]) & (metrics["scan_id"] == "004"), "failure"] = "out of memory"
+    table = analysed(metrics, MODELS[:2])["plan"]
+    reported = table[table["kind"] == "reported"]
+    assert list(reported["value"]) == ["1 of 9 predictions missing, counted as empty"]

@@ -1,0 +1,79 @@
+"""Settings that a command is given as JSON: what it does not know is refused, with what it knows."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headct.contracts.artefacts import write_tsv
+from headct.contracts.problems import BadInput
+from headct.frameworks.prepare import decided_by
+from headct.settings import configuration
+from headct.steps import STEPS
+from support.simulated_cohort import scans
+
+REPOSITORY = Path(__file__).parents[2]
+LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
+COMMANDS = {
+    "ingest": f"--sheet scans.tsv --labels '{LABELS}' --data data --manifest 0.tsv",
+    "split": "--cohort cohort.tsv --out split.tsv",
+    "crosscheck": "--sheet scans.tsv --cohort cohort.tsv --data data --out found.tsv",
+    "measure": "--model m --predicts-nothing --split split.tsv --data data --out metrics.tsv",
+    "tolerance": "--split split.tsv --data data --out tolerance.tsv",
+    "train": "--model m --split split.tsv --data data --seed 1 --fold all --device cpu"
+    " --threads 1 --work work --out model",
+    "prepare": "--split split.tsv --data data --threads 1 --work work --out preparation.json",
+}
+"""Each command whose ``--settings`` are checked against the schema, with what else it needs."""
+
+
+@pytest.mark.parametrize("step", COMMANDS)
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"framework": "monai", "no_such_key": 1}', "no_such_key: unknown key; .*known: "),
+        ('{"framework": "monai", "seed": 1, "seed": 2}', "not valid JSON: 'seed' stands twice"),
+        ("{", "not valid JSON"),
+        ("[1]", "must be a JSON object"),
+    ],
+)
+def test_settings_that_nothing_reads_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, text: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tsv(scans(9).assign(status="included"), tmp_path / "cohort.tsv")
+    write_tsv(scans(9).assign(set="train", fold=0), tmp_path / "split.tsv")
+    if step not in ("train", "prepare"):
+        text = text.replace('"framework": "monai", ', "")
+    module = STEPS[step].load()
+    with pytest.raises(BadInput, match=told):
+        module.main(module.arguments().parse_args([*shlex.split(COMMANDS[step]), "--settings", text]))
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+def test_what_the_workflow_hands_over_is_accepted(name: str) -> None:
+    """Blocks whole; of each model its framework's block under its own keys (workflow/rules/common.smk)."""
+    config = configuration.load(REPOSITORY / "config" / name)
+    for block in ("ingest", "split", "metrics", "crosscheck"):
+        assert configuration.settings_block(json.dumps(config[block]), block) == config[block]
+    trained = [model for model in config["models"].values() if model["framework"] != "ensemble"]
+    assert trained
+    for model in trained:
+        of_inference = configuration.inference_defaults(model["framework"])
+        merged: dict[str, Any] = {**config[model["framework"]], **model}
+        settings = {key: value for key, value in merged.items() if key not in of_inference}
+        for given in (settings, decided_by(settings)):
+            assert configuration.model_settings(json.dumps(given)) == given
+
+
+def test_an_unknown_framework_and_values_out_of_range_are_told() -> None:
+    with pytest.raises(BadInput, match="framework, value tensorflow: must be one of nnunet"):
+        configuration.model_settings('{"framework": "tensorflow"}')
+    with pytest.raises(BadInput, match="learning_rate, value 0: must be above 0"):
+        configuration.model_settings('{"framework": "monai", "learning_rate": 0}')
+    with pytest.raises(BadInput, match="minimum_slices, value ten: must be an integer"):
+        configuration.settings_block('{"minimum_slices": "ten"}', "ingest", "--ingest")

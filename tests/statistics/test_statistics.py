@@ -1,0 +1,104 @@
+"""The command that writes all statistics: what it needs, what it refuses, and that its bytes repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.references import PREDICTS_NOTHING
+from headct.settings.plan import SHIPPED
+from headct.statistics.replication.paper_analysis import arguments, main, statistics
+from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
+from support.study_files import make_sheet
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """A study on disk; returns the command's arguments but for the models and the output."""
+    metrics = simulated([*FAMILY, "extra"])
+    for model, table in metrics.groupby("model"):
+        write_tsv(table, tmp_path / f"{model}.tsv")
+    scans = cohort()
+    write_tsv(scans.drop(columns="set").assign(age=60), tmp_path / "cohort.tsv")
+    sheet = make_sheet(
+        tmp_path,
+        *({"scan_id": row.scan_id, "age": f"{row.age:g}"} for row in scans.itertuples()),
+    )
+    write_tsv(scans[["scan_id", "set"]], tmp_path / "split.tsv")
+    geometry = {"size_xyz": [64, 64, 2], "spacing_mm_xyz": [3.5, 3.5, 5], "slice_weights_mm": [5.0, 5.0]}
+    for scan in scans["scan_id"]:
+        write_json({"geometry": geometry}, tmp_path / "data" / scan / "scan.json")
+    measured = [str(tmp_path / f"{model}.tsv") for model in metrics["model"].unique()]
+    places = ["--sheet", str(sheet), "--cohort", str(tmp_path / "cohort.tsv")]
+    places += ["--split", str(tmp_path / "split.tsv"), "--data", str(tmp_path / "data")]
+    places += ["--plan", str(SHIPPED)]
+    return ["--metrics", *measured, *places]
+
+
+def run(files: list[str], out: Path, *models: str) -> None:
+    main(arguments().parse_args([*files, "--models", *models, "--out", str(out)]))
+
+
+def test_command_writes_every_table_in_the_same_bytes(files: list[str], tmp_path: Path) -> None:
+    run(files, tmp_path / "one", *FAMILY)
+    run([files[0], *reversed(files[1:6]), *files[6:]], tmp_path / "two", *FAMILY)
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == sorted(
+        f"{name}.tsv" for name in statistics(with_role(simulated()), cohort(), DICE_MARGIN)
+    )
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    summary = read_tsv(tmp_path / "one" / "dice_summary.tsv")
+    assert list(summary["model"].unique()) == [*FAMILY, "extra", PREDICTS_NOTHING]
+    assert len(read_tsv(tmp_path / "one" / "dunn.tsv")) == 3 * 3
+    tests = read_tsv(tmp_path / "one" / "cohort_tests.tsv").set_index("characteristic")
+    assert tests.loc["age_years", "test_max"] == cohort().query("set == 'test'")["age"].max(), "not capped"
+
+
+def test_model_without_metrics_is_named(files: list[str], tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no table has metrics of this model"):
+        run(files, tmp_path / "out", *FAMILY, "nnunet-3d-focal")
+
+
+def test_models_measured_on_different_scans_are_refused(files: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "b.tsv"
+    table = read_tsv(path)
+    write_tsv(table[table["scan_id"] != "003"], path)
+    with pytest.raises(BadInput) as error:
+        run(files, tmp_path / "out", *FAMILY)
+    assert {problem.row for problem in error.value.problems} == {"b, seed 0"}
+    assert len(error.value.problems) == len(LABELS)
+
+
+def test_row_that_stands_twice_is_refused(files: list[str], tmp_path: Path) -> None:
+    table = read_tsv(tmp_path / "b.tsv")
+    write_tsv(pd.concat([table, table.head(1)]), tmp_path / "b.tsv")
+    with pytest.raises(BadInput, match="stands twice"):
+        run(files, tmp_path / "out", *FAMILY)
+
+
+def test_table_that_is_no_metrics_table_is_refused(files: list[str], tmp_path: Path) -> None:
+    write_tsv(pd.DataFrame({"model": ["b"]}), tmp_path / "b.tsv")
+    with pytest.raises(BadInput, match="no column 'dice'"):
+        run(files, tmp_path / "out", *FAMILY)
+
+
+def test_statistics_do_not_depend_on_the_order_of_models_or_on_others() -> None:
+    family = ["nnunet-3d-focal", "nnunet-3d-dicece", "unet"]
+    metrics = simulated([*family, "mine"], n_scans=6)
+    whole = statistics(with_role(metrics, family), cohort(), DICE_MARGIN)
+    alone = statistics(with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), DICE_MARGIN)
+    for name, table in alone.items():
+        if name == "dunn":  # each pair stands the other way round: test_group_tests.py
+            continue
+        kept = whole[name]
+        if "role" in kept:
+            kept = kept[kept["role"] == "family"]
+        by = [column for column in ("stage", "model", "label", "scans", "claim") if column in table]
+        one, other = (t.sort_values(by).reset_index(drop=True) if by else t for t in (kept, table))
+        pd.testing.assert_frame_equal(one, other)

@@ -1,0 +1,94 @@
+"""A small results folder as jobs leave it, made by the code that records and seals the real ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from headct.contracts.artefacts import sha256_of, write_json
+from headct.contracts.repository import PACKAGE, REPOSITORY
+from headct.provenance import manifest, record, seal
+from headct.provenance.manifest import Entry
+from headct.publish import evidence
+
+PLAN = REPOSITORY / "config/analysis_plan.yaml"
+SETTINGS = {"surface_distance_percentile": 95}
+CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics": SETTINGS}
+
+
+def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] | None = None) -> None:
+    """Run a job of the study in the working directory: it writes the outputs, and its record."""
+    done = record.Job(
+        rule=rule,
+        wildcards={},
+        inputs=[Path(path) for path in inputs],
+        outputs=[Path(path) for path in outputs],
+        log=Path(f"results/logs/{rule}.log"),
+        step="split",
+        words=words or [],
+        once=False,
+    )
+    done.log.parent.mkdir(parents=True, exist_ok=True)
+    done.log.write_text(f"{rule} is done\n")
+    digests = done.input_digests()
+    for path, text in outputs.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+    record.write(done, digests)
+
+
+def run() -> None:
+    """A study of four jobs in the working directory, up to the seal."""
+    Path("scans.tsv").write_text("scan_id\ns1\n")
+    write_json(CONFIG, "results/config.json")
+    write_json({"name": "mini"}, "results/study.json")
+    record.write_start(REPOSITORY, PLAN)
+    job("split", ["scans.tsv"], {"results/cohort/split.tsv": "scan_id\tset\ns1\ttest\n"})
+    score("scan_id\tdice\ns1\t0.81\n")
+    tabulate()
+
+
+def score(metrics: str) -> None:
+    """The job that opens the test set."""
+    words = ["--settings", json.dumps(SETTINGS)]
+    job("metrics", ["results/cohort/split.tsv"], {"results/metrics/unet.tsv": metrics}, words)
+
+
+def tabulate() -> None:
+    """The evidence digest, and a table that prints it."""
+    files = ["results/cohort/split.tsv", "results/metrics/unet.tsv"]
+    digests = {path.removeprefix("results/"): sha256_of(path) for path in files} | {
+        evidence.PLAN: sha256_of(PLAN)
+    }
+    content = {"sha256": evidence.digest(digests), "files": digests}
+    job("evidence", files, {"results/audit/evidence.json": json.dumps(content)})
+    page = f"<p>0.81</p><footer>Evidence digest (SHA-256): {content['sha256']}</footer>"
+    job(
+        "table1", files[1:], {"results/tables/table1.html": page, "results/tables/table1.tsv": "dice\n0.81\n"}
+    )
+
+
+def close(number: int = 0) -> str:
+    """Seal it; returns the root digest."""
+    return seal.seal(Path("results"), REPOSITORY, [REPOSITORY / "config/demo.yaml"], PLAN, number)
+
+
+def reseal(results: Path, listed: dict[str, Entry] | None = None) -> None:
+    """As one who hides a change would: every file is listed with the digest that it has now."""
+    before = listed or manifest.read(results)
+    entries = [
+        Entry(path, size, sha256_of(results / path), before[path].made_by if path in before else "")
+        for path, size in manifest.files_in(results).items()
+    ]
+    manifest.write(results, entries)
+
+
+def command(*words: str | Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "headct", "audit", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+    )

@@ -1,0 +1,52 @@
+"""A miniature of each framework's training that ends in a second, for what all of them must do alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headct.engine.training_job import TrainedModel, TrainingJob
+from support import blastct_cases, monai_miniature, nnunet_miniature
+
+FAMILIES = ("nnunet", "monai", "blastct")
+
+HUGE_LEARNING_RATE = {
+    "nnunet": {"initial_learning_rate": 1e30},
+    "monai": {"learning_rate": 1e30},
+    "blastct": {"learning_rate": 1e30},
+}
+"""Settings by which each framework's loss soon is no number."""
+
+
+def job(family: str, folder: Path, **changes: Any) -> TrainingJob:
+    """A run on the scans below ``folder``, written where they are not there yet."""
+    if family == "blastct":
+        return blastct_cases.small_job(folder, **changes)
+    miniature = nnunet_miniature if family == "nnunet" else monai_miniature
+    return miniature.job(nnunet_miniature.training_scans(folder, 3), folder / "shared", **changes)
+
+
+def changed(one: TrainingJob, **settings: Any) -> TrainingJob:
+    """The run with some settings changed."""
+    return dataclasses.replace(one, settings=one.settings | settings)
+
+
+def train(family: str, one: TrainingJob, folder: Path) -> TrainedModel:
+    """Train in this process, or go on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    model: TrainedModel = importlib.import_module(f"headct.frameworks.{family}.training").train(one, folder)
+    return model
+
+
+def equal(one: TrainedModel, other: TrainedModel) -> bool:
+    """Whether weights and history are the same, bit for bit."""
+    return (
+        one.history == other.history
+        and one.weights.keys() == other.weights.keys()
+        and all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+    )
