@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS_TO_ANSWER = 60
 SECONDS_TO_END = 60
-"""Slurm signals the processes of a requeued job at once and kills them after its KillWait (30 s, unless set)."""
+"""Slurm signals the processes of a requeued job at once, and kills them after its KillWait (default 30 s)."""
 OWN_JOB = "rule_train"
 """How Snakemake names a job that is one training; any other is somebody's, in which Snakemake itself runs."""
 
