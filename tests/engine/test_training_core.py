@@ -106,7 +106,12 @@ def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str
         job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path())
         return workfolder.identity(job, "headct.engine.randomness", {})
 
-    settings = {"workers": 0, "checkpoint_interval_minutes": 15, "learning_rate": 0.01}
+    settings = {
+        "framework": "monai",
+        "workers": 0,
+        "checkpoint_interval_minutes": 15,
+        "learning_rate": 0.01,
+    }
     assert (identity(settings) == identity(settings | change)) is same
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from headct.contracts.artefacts import write_tsv
 from headct.contracts.problems import BadInput
-from headct.frameworks.prepare import decided_by
-from headct.settings import configuration
+from headct.settings import configuration, models
 from headct.steps import STEPS
 from support.simulated_cohort import scans
 
@@ -60,20 +58,26 @@ def test_what_the_workflow_hands_over_is_accepted(name: str) -> None:
     config = configuration.load(REPOSITORY / "config" / name)
     for block in ("ingest", "split", "metrics", "crosscheck"):
         assert configuration.settings_block(json.dumps(config[block]), block) == config[block]
-    trained = [model for model in config["models"].values() if model["framework"] != "ensemble"]
+    trained = [key for key, model in config["models"].items() if model["framework"] != "ensemble"]
     assert trained
     for model in trained:
-        of_inference = configuration.inference_defaults(model["framework"])
-        merged: dict[str, Any] = {**config[model["framework"]], **model}
-        settings = {key: value for key, value in merged.items() if key not in of_inference}
-        for given in (settings, decided_by(settings)):
-            assert configuration.model_settings(json.dumps(given)) == given
+        settings = models.of_model(config, model)
+        of_speed = models.having(settings, "speed")
+        for given in (models.having(settings, *models.OF_TRAINING), models.having(settings, "preparation")):
+            assert models.model_settings(json.dumps(given)) == given
+            assert models.model_settings(json.dumps(given), json.dumps(of_speed)) == given | of_speed
+        chosen = {model: models.having(settings, "inference")}
+        record = {"model": model, "framework": settings["framework"]}
+        assert models.settings_by_model(json.dumps(chosen), [record]) == chosen
+        assert models.inference_settings(record, chosen) == chosen[model]
 
 
 def test_an_unknown_framework_and_values_out_of_range_are_told() -> None:
     with pytest.raises(BadInput, match="framework, value tensorflow: must be one of nnunet"):
-        configuration.model_settings('{"framework": "tensorflow"}')
+        models.model_settings('{"framework": "tensorflow"}')
     with pytest.raises(BadInput, match="learning_rate, value 0: must be above 0"):
-        configuration.model_settings('{"framework": "monai", "learning_rate": 0}')
+        models.model_settings('{"framework": "monai", "learning_rate": 0}')
+    with pytest.raises(BadInput, match="--speed, key learning_rate: unknown key; known: workers, check"):
+        models.model_settings('{"framework": "monai"}', '{"learning_rate": 1}')
     with pytest.raises(BadInput, match="minimum_slices, value ten: must be an integer"):
         configuration.settings_block('{"minimum_slices": "ten"}', "ingest", "--ingest")

@@ -21,11 +21,11 @@ from headct.cohort import shards
 from headct.contracts.code import IN_PARAMETERS, code_digest
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
-from headct.frameworks.prepare import decided_by, representation
+from headct.frameworks.prepare import representation
 from headct.provenance import record, seal
 from headct.run import failures, preflight, study
 from headct.run.snakemake import keep_outputs_of_jobs_done_once
-from headct.settings import config_files, configuration, plan, sheet
+from headct.settings import config_files, configuration, models, plan, sheet
 from headct.steps import STEPS
 
 
@@ -54,7 +54,6 @@ TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemb
 SEEDS = config["training"]["seeds"]
 FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
-NOT_TRAINED_WITH = ("title", "replication")  # keys of a model that only tables and figures use
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = [
@@ -118,29 +117,21 @@ def framework_of(model):
     return MODELS[model]["framework"]
 
 
-def _settings(model, inference):
-    """Settings of a model that inference alone uses, or those that it does not: its framework's, then its own."""
-    framework = framework_of(model)
-    own = {key: value for key, value in MODELS[model].items() if key not in NOT_TRAINED_WITH}
-    of_inference = configuration.inference_defaults(framework)
-    chosen = {**config[framework], **own}
-    return {key: value for key, value in chosen.items() if (key in of_inference) == inference}
-
-
-def settings_of(model):
-    """The settings that a model is trained by."""
-    return _settings(model, inference=False)
+def settings_of(model, *effects):
+    """Those settings of a trained model that have one of these effects."""
+    return models.having(models.of_model(config, model), *effects)
 
 
 def inference_settings_of(model):
     """By member of a model, the settings that it predicts by, as JSON."""
-    members = members_of(model)
-    return json.dumps({key: _settings(key, inference=True) for key in members}, sort_keys=True)
+    return json.dumps(
+        {key: settings_of(key, "inference") for key in members_of(model)}, sort_keys=True
+    )
 
 
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
-    return representation(settings_of(model))
+    return representation(settings_of(model, "preparation"))
 
 
 def members_of(model):
@@ -182,7 +173,7 @@ def memory_mb(rule):
     return lambda wildcards, attempt: max(asked, min(asked * 2 ** (attempt - 1), cap))
 
 
-REPRESENTATIONS = {representation_of(model): decided_by(settings_of(model)) for model in TRAINED}
+REPRESENTATIONS = {representation_of(model): settings_of(model, "preparation") for model in TRAINED}
 TRAINING_RECORDS = [
     f"{folder}/train.json"
     for model in TRAINED
@@ -249,6 +240,14 @@ def tolerance_argument(wildcards, input):
 def verbatim(value):
     """A parameter that is handed on as it is: in plain text, Snakemake takes braces for its wildcards."""
     return lambda wildcards: value
+
+
+def starts_no_job(value):
+    """A parameter whose change starts no job, since no result depends on it.
+
+    Snakemake does not compare a parameter that may be made of the job's threads.
+    """
+    return lambda wildcards, threads: value
 
 
 def as_json(value):

@@ -21,7 +21,7 @@ rule prepare:
         settings=lambda wildcards: json.dumps(
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
-        work=verbatim(config["work_dir"]),
+        work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code(
             "prepare", f"{REPRESENTATIONS[wildcards.representation]['framework']}.training"
         ),
@@ -55,17 +55,22 @@ rule train:
         # TERM to the training itself, 3 minutes before its time is over: it saves and requeues its job.
         slurm_extra="--signal=TERM@180",
     params:
-        settings=lambda wildcards: json.dumps(settings_of(wildcards.model), sort_keys=True),
+        settings=lambda wildcards: json.dumps(
+            settings_of(wildcards.model, *models.OF_TRAINING), sort_keys=True
+        ),
+        speed=lambda wildcards, threads: json.dumps(
+            settings_of(wildcards.model, "speed"), sort_keys=True
+        ),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
-        work=verbatim(config["work_dir"]),
+        work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code("train", f"{framework_of(wildcards.model)}.training"),
     shell:
         recorded(
-            "train --model {wildcards.model} --settings {params.settings:q}"
+            "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
             " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"
@@ -102,7 +107,7 @@ rule predict:
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
-        work=verbatim(config["work_dir"]),
+        work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code(
             "predict",
             *(f"{framework_of(member)}.inference" for member in members_of(wildcards.model)),
@@ -137,7 +142,7 @@ use rule predict as predict_out_of_fold with:
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
-        work=verbatim(config["work_dir"]),
+        work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code(
             "predict",
             *(f"{framework_of(member)}.inference" for member in members_of(wildcards.model)),

@@ -17,6 +17,7 @@ from typing import Any
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically, write_json
 from headct.contracts.code import code_digests
 from headct.engine.training_job import TrainingJob
+from headct.settings.models import OF_TRAINING, having
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,6 @@ MODULES_OF_NO_WEIGHT = (
 )
 """Modules whose edits leave every weight as it is: how files are written, and what is told of errors."""
 
-SETTINGS_OF_NO_WEIGHT = ("workers", "checkpoint_interval_epochs", "checkpoint_interval_minutes")
-"""Settings of all frameworks that leave every weight as it is."""
-
 HOW_IT_WAS_MADE = ("threads", "versions")
 """Parts of an identity that weights depend on and nobody asks for: other ones are no reason to train anew."""
 
@@ -45,7 +43,7 @@ PUBLISHED = ("final.pth", "train.json")
 def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[str, Any]:
     """Everything that decides the weights that a run ends in (on a GPU, CPU threads do not)."""
     return {
-        "settings": {key: value for key, value in job.settings.items() if key not in SETTINGS_OF_NO_WEIGHT},
+        "settings": having(job.settings, *OF_TRAINING),
         "training scans": {scan.scan_id: scan.sha256 for scan in job.training_scans},
         "order of scans": [scan.scan_id for scan in job.training_scans],
         "validation scans": {scan.scan_id: scan.sha256 for scan in job.validation_scans},

@@ -17,39 +17,16 @@ from typing import Any
 
 from headct.contracts.artefacts import read_tsv, write_json
 from headct.engine.training_job import training_scans
-from headct.settings.configuration import model_settings
+from headct.settings.models import having, model_settings
 
 logger = logging.getLogger(__name__)
-
-DECIDED_BY = {
-    "nnunet": (
-        "configuration",
-        "planner",
-        "gpu_memory_target_gb",
-        "target_spacing_mm_zyx",
-        "fingerprint_voxels",
-    ),
-    "monai": ("spacing_mm_xyz", "hu_window"),
-    "blastct": (
-        "spacing_mm",
-        "hu_window",
-        "elastic_noise_size_voxels",
-        "elastic_noise_periods",
-        "elastic_amplitude_voxels",
-    ),
-}
-"""Settings of each framework that decide its representation of the scans."""
-
-
-def decided_by(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a model's settings that decide the representation it learns from, the framework among them."""
-    return {key: settings[key] for key in ("framework", *DECIDED_BY[settings["framework"]])}
 
 
 def representation(settings: Mapping[str, Any]) -> str:
     """Name of the representation that a model with these settings learns from."""
     framework = settings["framework"]
-    digest = hashlib.sha256(json.dumps(decided_by(settings), sort_keys=True).encode()).hexdigest()[:8]
+    decided_by = having(settings, "preparation")
+    digest = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()[:8]
     return "-".join(filter(None, [framework, settings.get("configuration"), digest]))
 
 

@@ -23,7 +23,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.engine import workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
 from headct.engine.training_job import TrainedModel, TrainingJob, training_scans
-from headct.settings.configuration import model_settings
+from headct.settings.models import OF_TRAINING, having, merged, model_settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,12 @@ SESSIONS = "sessions.json"
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="key of the model in the config")
-    parser.add_argument("--settings", required=True, help="JSON: all its settings")
+    parser.add_argument("--settings", required=True, help="JSON: the settings that decide its weights")
+    parser.add_argument(
+        "--speed",
+        default="{}",
+        help="JSON: those that decide none, such as workers; defaults if left out",
+    )
     parser.add_argument("--split", required=True, type=Path, help="split.tsv")
     parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
     parser.add_argument("--seed", required=True, type=int)
@@ -50,8 +55,9 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    args.settings = model_settings(args.settings)
-    framework = args.settings["framework"]
+    given = model_settings(args.settings, args.speed)
+    framework = given["framework"]
+    args.settings = having(merged(framework, given), *OF_TRAINING, "speed")
     job = training_job(args)
     adapter = f"headct.frameworks.{framework}.training"
     identity = workfolder.identity(job, adapter, versions(framework))
@@ -88,7 +94,7 @@ def training_job(args: argparse.Namespace) -> TrainingJob:
     fit, held = (training_scans(rows[chosen], args.data) for chosen in (~held_out, held_out))
     return TrainingJob(
         model=args.model,
-        settings={key: value for key, value in args.settings.items() if key != "title"},
+        settings=args.settings,
         training_scans=fit,
         validation_scans=held,
         seed=args.seed,

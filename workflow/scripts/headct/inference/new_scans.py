@@ -40,7 +40,8 @@ from headct.imaging.series import group
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import add_common_arguments, write_labels
 from headct.inference.prediction_cache import Records, averaged, trained_records
-from headct.settings.configuration import SettingsByModel, settings_block, settings_by_model
+from headct.settings.configuration import settings_block
+from headct.settings.models import SettingsByModel, settings_by_model
 
 logger = logging.getLogger(__name__)
 

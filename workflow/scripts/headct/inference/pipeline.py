@@ -27,7 +27,7 @@ from headct.contracts.artefacts import NO_ROOM
 from headct.contracts.problems import BadInput
 from headct.frameworks.predictor import Predictor
 from headct.inference.prediction_cache import trained_record
-from headct.settings.configuration import SettingsByModel, inference_settings
+from headct.settings.models import SettingsByModel, inference_settings
 
 logger = logging.getLogger("headct.inference")
 

@@ -25,7 +25,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
 from headct.imaging import nifti
 from headct.inference.prediction_cache import PredictionCache, definition, trained_records
-from headct.settings.configuration import settings_by_model
+from headct.settings.models import settings_by_model
 
 logger = logging.getLogger(__name__)
 

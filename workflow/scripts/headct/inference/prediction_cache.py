@@ -19,7 +19,7 @@ from headct.contracts.code import code_digest
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.engine.machine import versions
 from headct.engine.workfolder import MODULES_OF_NO_WEIGHT
-from headct.settings.configuration import SettingsByModel, inference_settings, load_schema
+from headct.settings.models import SettingsByModel, frameworks, inference_settings
 
 Records = Sequence[Sequence[Mapping[str, Any]]]
 """``train.json`` of each fold of each member."""
@@ -68,7 +68,7 @@ def trained_record(folder: Path) -> Mapping[str, Any]:
         raise fault("train.json", f"damaged: it can't be read as JSON ({type(error).__name__})") from error
     if not isinstance(record, dict) or not all(isinstance(record.get(key), TRAINED[key]) for key in TRAINED):
         raise fault("train.json", f"damaged: it needs {', '.join(TRAINED)}, each a text")
-    if record["framework"] not in load_schema()["properties"]:
+    if record["framework"] not in frameworks():
         raise fault("train.json", f"no framework of this version: {record['framework']}")
     try:
         digest = sha256_of(folder / "final.pth")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from headct.contracts.artefacts import read_json, sha256_of
 
-NOT_ASKED_FOR = ("--threads", "--work")
+NOT_ASKED_FOR = ("--threads", "--work", "--speed")
 """Options that say how a job is to be done, and not what: another machine may have other ones."""
 
 

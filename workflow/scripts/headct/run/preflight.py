@@ -19,6 +19,7 @@ from typing import Any
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.monai.networks import settings_problems
 from headct.settings import sheet
+from headct.settings.models import of_model
 from headct.settings.plan import PRIMARY, Plan
 
 BLASTCT_SCALE = 5
@@ -104,7 +105,7 @@ def _model_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         def at(name: str, key: str = key, model: Any = model, framework: str = framework) -> str:
             return f"models.{key}.{name}" if name in model else f"{framework}.{name}"
 
-        settings = {**config[framework], **model}
+        settings = of_model(config, key)
         if framework == "nnunet":
             yield from _nnunet_problems(settings, at)
         elif framework == "blastct":

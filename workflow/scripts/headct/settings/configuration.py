@@ -12,8 +12,7 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import cache
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,16 @@ from headct.contracts.terminal import say, visible_lines
 from headct.settings import config_files
 
 SCHEMA = SCHEMAS / "config.schema.yaml"
+
+EFFECTS = {
+    "preparation": "the scans as they are converted, chosen, divided and preprocessed, and all that follows",
+    "weights": "the trainings, and all that follows",
+    "inference": "the label maps, and all that follows; no training",
+    "print": "what is measured, compared, drawn and written of the label maps; no training, no prediction",
+    "speed": "nothing: where and how fast jobs run, and how often they save their state",
+}
+"""What a change of a setting makes anew. In the schema each setting has one of them as its ``x-effect``, or
+has that of the block that it stands in."""
 
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
@@ -76,22 +85,6 @@ def complete(config: Mapping[str, Any], file: str | Callable[[str], str]) -> dic
     return filled
 
 
-@cache
-def inference_defaults(framework: str) -> Mapping[str, Any]:
-    """Settings of a framework that only inference uses, with their defaults: no training depends on them."""
-    keys = load_schema()["properties"][framework]["properties"]
-    return {key: part["default"] for key, part in keys.items() if part.get("x-stage") == "inference"}
-
-
-SettingsByModel = Mapping[str, Mapping[str, Any]]
-"""Settings of inference by the key of the model; what is absent has its default."""
-
-
-def inference_settings(trained: Mapping[str, Any], chosen: SettingsByModel) -> dict[str, Any]:
-    """All settings that the model of a ``train.json`` predicts by."""
-    return {**inference_defaults(trained["framework"]), **chosen.get(trained["model"], {})}
-
-
 def settings_block(text: str, block: str, option: str = "--settings") -> dict[str, Any]:
     """A block of the configuration that a command is given as JSON, checked as in a file and complete.
 
@@ -104,59 +97,6 @@ def settings_block(text: str, block: str, option: str = "--settings") -> dict[st
     if problems := schema_problems(filled, schema, option):
         raise BadInput(problems)
     return filled
-
-
-def model_settings(text: str, option: str = "--settings") -> dict[str, Any]:
-    """The settings of one model, or those of them that a step needs, that a command is given as JSON.
-
-    Raises:
-        BadInput: no JSON object, no known framework, or every key of it that is unknown, of the wrong type or
-            out of range.
-    """
-    given, root = json_object(text, option), config_schema()
-    kinds = [definition for definition in root["$defs"].values() if "x-overrides" in definition]
-    by_framework = {definition["properties"]["framework"]["const"]: definition for definition in kinds}
-    framework = given.get("framework")
-    if framework not in by_framework:
-        message = f"must be one of {', '.join(by_framework)}"
-        raise BadInput([Problem(option, message, key="framework", value=str(framework))])
-    schema = {**by_framework[framework], "required": [], "$defs": root["$defs"]}
-    if problems := schema_problems(given, schema, option):
-        raise BadInput(problems)
-    return given
-
-
-def settings_by_model(
-    text: str, trained: Iterable[Mapping[str, Any]], option: str = "--settings"
-) -> SettingsByModel:
-    """Settings of inference that a command is given as JSON, by the key of the model.
-
-    Args:
-        text: JSON; what is left out has its default.
-        trained: ``train.json`` of each network, which names its model and framework.
-        option: what messages call it.
-
-    Raises:
-        BadInput: no JSON object, or every model and key of it that is unknown, or out of range.
-    """
-    blocks = load_schema()["properties"]
-    of_models = {
-        record["model"]: {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                key: part
-                for key, part in blocks[record["framework"]]["properties"].items()
-                if part.get("x-stage") == "inference"
-            },
-        }
-        for record in trained
-    }
-    given = json_object(text, option)
-    schema = {"type": "object", "additionalProperties": False, "properties": of_models}
-    if problems := schema_problems(given, schema, option):
-        raise BadInput(problems)
-    return given
 
 
 def json_object(text: str, option: str) -> dict[str, Any]:
@@ -348,46 +288,75 @@ def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
     return problems
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One row of ``config/README.md``: a setting, or a block of settings, which has no effect of its own."""
+
+    key: str
+    kind: str
+    default: str
+    effect: str
+    meaning: str
+    source: str
+
+
 def document(schema: dict[str, Any]) -> str:
-    """``config/README.md``: each key with its type, default, meaning and source."""
+    """``config/README.md``: each key with its type, default, effect, meaning and source."""
     lines = [
         "# Configuration keys",
         "",
         "Written by `make config/README.md` from `workflow/schemas/config.schema.yaml`; edit that file.",
         "A key without a default must be given. Unknown keys are refused.",
         "",
-        "| key | type | default | meaning | source of the default |",
-        "|---|---|---|---|---|",
+        "The effect says what a change of the setting makes anew:",
+        "",
+        *(f"- `{effect}`: {words}." for effect, words in EFFECTS.items()),
+        "",
+        "| key | type | default | effect | meaning | source of the default |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
+    lines += [f"| {' | '.join(astuple(setting))} |" for setting in settings_of(schema)]
     return "\n".join(lines) + "\n"
 
 
-def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, ...]]:
+def settings_of(schema: dict[str, Any]) -> Iterator[Setting]:
+    """Every setting and block of the schema of a configuration, as text for a table, in its order."""
+    yield from _settings_within(schema, schema, "", "")
+
+
+def _settings_within(
+    schema: dict[str, Any], root: dict[str, Any], prefix: str, effect: str
+) -> Iterator[Setting]:
     for key, part in schema.get("properties", {}).items():
-        yield from _row(f"{prefix}{key}", resolve(part, root), root)
+        yield from _setting(f"{prefix}{key}", resolve(part, root), root, effect)
     others = schema.get("additionalProperties")
     if isinstance(others, dict):
-        yield from _row(f"{prefix}<name>", resolve(others, root), root)
+        yield from _setting(f"{prefix}<name>", resolve(others, root), root, effect)
 
 
-def _row(key: str, part: dict[str, Any], root: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _setting(key: str, part: dict[str, Any], root: dict[str, Any], effect: str) -> Iterator[Setting]:
     kind = part.get("type", "")
     shown = " or ".join(kind) if isinstance(kind, list) else kind
     if "enum" in part:
         shown = " / ".join(map(str, part["enum"]))
-    is_group = "properties" in part or isinstance(part.get("additionalProperties"), dict)
-    default = "" if is_group or "default" not in part else f"`{json.dumps(part['default'])}`"
-    default = default.replace("|", "\\|")
-    text = " ".join(part.get("description", "").split()).replace("|", "\\|")
-    source = " ".join(part.get("x-source", "").split()).replace("|", "\\|")
-    yield f"`{key}`", shown, default, text, source
-    yield from _rows(part, root, f"{key}.")
+    is_block = "properties" in part or isinstance(part.get("additionalProperties"), dict)
+    default = "" if is_block or "default" not in part else f"`{json.dumps(part['default'])}`"
+    effect = part.get("x-effect", effect)
+    setting = Setting(
+        key=f"`{key}`",
+        kind=shown,
+        default=default.replace("|", "\\|"),
+        effect="" if is_block else effect,
+        meaning=" ".join(part.get("description", "").split()).replace("|", "\\|"),
+        source=" ".join(part.get("x-source", "").split()).replace("|", "\\|"),
+    )
+    yield setting
+    yield from _settings_within(part, root, f"{key}.", effect)
     for branch in part.get("oneOf", []):
         branch = resolve(branch, root)
         framework = branch["properties"]["framework"]["const"]
-        for row in _rows(branch, root, f"{key}."):
-            yield row[0], row[1], row[2], f"({framework}) {row[3]}", row[4]
+        for of_model in _settings_within(branch, root, f"{key}.", effect):
+            yield replace(of_model, meaning=f"({framework}) {of_model.meaning}")
 
 
 def arguments() -> argparse.ArgumentParser:

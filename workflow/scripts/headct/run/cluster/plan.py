@@ -30,6 +30,7 @@ from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
 from headct.frameworks.prepare import representation
 from headct.settings import configuration, sheet
+from headct.settings.models import of_model
 
 RATES = REPOSITORY / "resources" / "rates.tsv"
 LOGS = "results/logs/"
@@ -107,8 +108,7 @@ def trainings_table(
     rows, hours, unknown = [("training", "hours", "from")], 0.0, 0
     for name in (log.removesuffix(".log") for log in logs):
         model = name.split("/")[0]
-        own = {key: value for key, value in config["models"][model].items() if key != "title"}
-        settings = {**config[own["framework"]], **own}
+        settings = of_model(config, model)
         seconds, source = seconds_of(settings, study / "results/models" / name / "train.json", rates)
         rows.append((name.replace("/", " "), "?" if seconds is None else f"{seconds / 3600:.1f}", source))
         hours += (seconds or 0) / 3600
@@ -131,8 +131,10 @@ def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates)
     """GB by stage of the whole study, whether or not some of it is there already."""
     test = round(scans * config["split"]["test_fraction"])
     repeats = len(config["training"]["seeds"]) * len(config["training"]["folds"])
-    trained = [model for model in config["models"].values() if model["framework"] != "ensemble"]
-    prepared = sorted({representation({**config[model["framework"]], **model}) for model in trained})
+    trained = [
+        of_model(config, key) for key, model in config["models"].items() if model["framework"] != "ensemble"
+    ]
+    prepared = sorted({representation(model) for model in trained})
 
     def mb(quantity: str, of: str) -> float:
         return float(rates[quantity, of]["value"]) if (quantity, of) in rates else math.nan
