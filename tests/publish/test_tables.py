@@ -17,7 +17,7 @@ from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
-from headct.publish import summary
+from headct.publish import numbers, summary
 from headct.publish.tables import page
 from headct.publish.tables.latex import escape, latex
 from headct.publish.tables.table1 import marks, table_1
@@ -75,16 +75,21 @@ def record(model: str, **changes: object) -> dict[str, object]:
     ],
 )
 def test_p_values(p: float, text: str) -> None:
-    assert page.p_value(p) == text
+    assert numbers.p_value(p) == text
 
 
 def test_numbers() -> None:
-    assert [page.number(value) for value in (-0.001, -1.5, 2.0, math.nan)] == ["0.00", "−1.50", "2.00", "–"]
-    assert page.spread(0.32, -8.35, 9.0) == "0.32 (−8.35 to 9.00)"
-    assert page.spread(1.9, 1.4, 2.9, 1) == "1.9 (1.4–2.9)"
-    assert page.share(2, 3) == "2/3 (67%)"
-    assert page.share(1.5, 3) == "1.5/3 (50%)"
-    assert page.share(0, 0) == "–"
+    assert [numbers.number(value) for value in (-0.001, -1.5, 2.0, math.nan)] == [
+        "0.00",
+        "−1.50",
+        "2.00",
+        "–",
+    ]
+    assert numbers.spread(0.32, -8.35, 9.0) == "0.32 (−8.35 to 9.00)"
+    assert numbers.spread(1.9, 1.4, 2.9, 1) == "1.9 (1.4–2.9)"
+    assert numbers.share(2, 3) == "2/3 (67%)"
+    assert numbers.share(1.5, 3) == "1.5/3 (50%)"
+    assert numbers.share(0, 0) == "–"
 
 
 def test_page_is_self_contained_escaped_and_titled() -> None:

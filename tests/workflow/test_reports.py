@@ -9,8 +9,8 @@ import yaml
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.labels import LABELS
+from headct.publish.numbers import number
 from headct.publish.reports.facts import SOFTWARE
-from headct.publish.tables.page import number
 from support import crate_validator, snake
 from support.html_page import Page
 

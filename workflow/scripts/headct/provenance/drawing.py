@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
+
 from headct.contracts.artefacts import write_atomically
 from headct.provenance.lineage import Lineage, Stage, from_outside, told_apart
+from headct.publish.pages import render
 
 BOX_WIDTH, LINE, PADDING = 330, 16, 9
 GAP_X, GAP_Y, MARGIN = 46, 46, 16
@@ -29,6 +32,47 @@ STYLE = (
     "path{fill:none;stroke:#777;stroke-width:1.1}rect{stroke:#444;stroke-width:1}"
 )
 DRAWN = (".svg", ".html")
+
+TEMPLATE = """\
+{% extends "page" %}
+{% block style %}
+body { font: 14px/1.4 Helvetica, Arial, sans-serif; margin: 2em; color: #111; }
+code { font-size: 12px; }
+td, th { text-align: left; padding: .1em .8em .1em 0; vertical-align: top; }
+{% endblock %}
+{% block body %}
+<h1>Where {{ title }} comes from</h1>
+{{ picture }}
+{% for rule, jobs in jobs_by_rule.items() %}
+<details><summary>{{ jobs | length }} × {{ rule }}</summary>
+<table>
+<tr><th>job</th><th>started</th><th>host</th><th>run record</th></tr>
+{% for words, job in jobs %}
+<tr><td>{{ words }}</td><td>{{ job.started }}</td><td>{{ job.host.name }}</td>
+<td><code>results/{{ job.path }}</code></td></tr>
+{% endfor %}
+</table></details>
+{% endfor %}
+{% if found.sources %}
+<h2>Files that no job made</h2>
+<ul>
+{% for path, digest in found.sources.items() %}
+<li><code>{{ path }}</code> {{ digest }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% if found.broken %}
+<h2>Broken</h2>
+<ul>
+{% for words in found.broken %}
+<li>{{ words }}</li>
+{% endfor %}
+</ul>
+{% else %}
+<p>Unbroken: each job read just the bytes that the one before it recorded.</p>
+{% endif %}
+{% endblock %}
+"""
 
 
 @dataclass(frozen=True)
@@ -168,34 +212,6 @@ def _rects(drawn: Sequence[Box], places: Mapping[str, tuple[int, int]]) -> Itera
 
 def page(found: Lineage) -> str:
     """A page that needs no other file: the picture, then each kind of job with all its jobs."""
-    sections = "".join(_section(stage) for stage in found.stages)
-    sources = "".join(
-        f"<li><code>{escape(path)}</code> {digest}</li>\n" for path, digest in found.sources.items()
-    )
-    broken = "".join(f"<li>{escape(words)}</li>\n" for words in found.broken)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
-        f"<title>{escape(found.artefact)}</title>\n<style>body{{font:14px/1.4 Helvetica,Arial,sans-serif;"
-        "margin:2em;color:#111}code{font-size:12px}td,th{text-align:left;padding:.1em .8em .1em 0;"
-        "vertical-align:top}</style>\n</head>\n<body>\n"
-        f"<h1>Where {escape(found.artefact)} comes from</h1>\n{svg(found)}{sections}"
-        + (f"<h2>Files that no job made</h2>\n<ul>\n{sources}</ul>\n" if sources else "")
-        + (
-            f"<h2>Broken</h2>\n<ul>\n{broken}</ul>\n"
-            if broken
-            else "<p>Unbroken: each job read just the bytes that the one before it recorded.</p>\n"
-        )
-        + "</body>\n</html>\n"
-    )
-
-
-def _section(stage: Stage) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(told_apart(job) or job.rule)}</td><td>{escape(job.started)}</td>"
-        f"<td>{escape(str(job.host['name']))}</td><td><code>results/{escape(job.path)}</code></td></tr>\n"
-        for job in stage.jobs
-    )
-    return (
-        f"<details><summary>{len(stage.jobs)} × {escape(stage.rule)}</summary>\n<table>\n"
-        f"<tr><th>job</th><th>started</th><th>host</th><th>run record</th></tr>\n{rows}</table></details>\n"
-    )
+    jobs = {stage.rule: [(told_apart(job) or job.rule, job) for job in stage.jobs] for stage in found.stages}
+    picture = Markup(svg(found))
+    return render(TEMPLATE, title=found.artefact, found=found, picture=picture, jobs_by_rule=jobs)

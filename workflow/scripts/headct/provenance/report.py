@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from headct.contracts.terminal import visible
 from headct.provenance.verify import Finding, Summary
+from headct.publish.pages import render
 
 SHOWN = 40
 """Findings that a report lists; one page is enough to see what happened."""
@@ -15,7 +15,9 @@ NAMED = 5
 """Files that are named in a line."""
 FORMER = " (of models, seeds or scans that the study no longer asks for; the command 'former' deletes them)"
 
-STYLE = """
+TEMPLATE = """\
+{% extends "page" %}
+{% block style %}
 body { font: 13px/1.45 Helvetica, Arial, sans-serif; color: #111; margin: 2.2em auto; max-width: 60em; }
 h1 { font-size: 1.4em; margin: 0 0 .2em; }
 h2 { font-size: 1.05em; margin: 1.4em 0 .3em; }
@@ -29,6 +31,34 @@ th { font-weight: normal; color: #555; }
 .facts th { width: 11em; }
 .findings th:first-child { width: 45%; }
 code { font-size: .95em; }
+{% endblock %}
+{% block body %}
+<h1>{{ title }}</h1>
+<p class="verdict {{ "bad" if summary.findings else "good" }}">{{ verdict }}</p>
+<table class="facts">
+{% for name, value in facts %}
+<tr><th>{{ name }}</th><td>{{ value }}</td></tr>
+{% endfor %}
+</table>
+{% if findings %}
+<h2>Findings</h2>
+<table class="findings">
+<tr><th>File</th><th>What</th></tr>
+{% for path, what in findings %}
+<tr><td><code>{{ path }}</code></td><td>{{ what }}</td></tr>
+{% endfor %}
+</table>
+{% for line in left_out %}
+<p>{{ line }}</p>
+{% endfor %}
+{% endif %}
+<h2>Not checked</h2>
+<ul>
+{% for what in summary.not_checked %}
+<li>{{ what }}</li>
+{% endfor %}
+</ul>
+{% endblock %}
 """
 
 
@@ -78,29 +108,14 @@ def text(summary: Summary) -> str:
 
 def html(summary: Summary) -> str:
     """The report as a page that needs no other file."""
-    kind = "bad" if summary.findings else "good"
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>\n" for name, value in facts(summary)
-    )
-    found = "".join(
-        f"<tr><td><code>{escape(visible(finding.path))}</code></td><td>{escape(visible(finding.what))}</td></tr>\n"
-        for finding in _shown(summary.findings)
-    )
-    findings = (
-        '<h2>Findings</h2>\n<table class="findings">\n<tr><th>File</th><th>What</th></tr>\n'
-        f"{found}</table>\n"
-        + "".join(f"<p>{escape(line.strip())}</p>\n" for line in _left_out(summary.findings))
-        if found
-        else ""
-    )
-    limits = "".join(f"<li>{escape(what)}</li>\n" for what in summary.not_checked)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
-        f"<title>Verification of the results</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        "<h1>Verification of the results</h1>\n"
-        f'<p class="verdict {kind}">{escape(verdict(summary))}</p>\n'
-        f'<table class="facts">\n{rows}</table>\n{findings}'
-        f"<h2>Not checked</h2>\n<ul>\n{limits}</ul>\n</body>\n</html>\n"
+    return render(
+        TEMPLATE,
+        title="Verification of the results",
+        summary=summary,
+        verdict=verdict(summary),
+        facts=facts(summary),
+        findings=[(visible(finding.path), visible(finding.what)) for finding in _shown(summary.findings)],
+        left_out=[line.strip() for line in _left_out(summary.findings)],
     )
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
+from html import unescape
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -30,7 +30,7 @@ from headct.provenance.lineage import (
 from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import Replay, repeatable, replay
-from headct.publish.tables.page import number
+from headct.publish.numbers import number
 
 SHOWN = 8
 """How many of a kind are named before the rest is counted."""
@@ -349,7 +349,7 @@ def printed(tables: Tables, place: Place) -> str:
         return ""
     page = tables.page(PurePosixPath(place.path).with_suffix(".html").as_posix())
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
-    of_model = " ".join(row for row in rows if f">{escape(title)}</th>" in row)
+    of_model = " ".join(row for row in rows if f">{title}</th>" in unescape(row))
     shown = set(re.findall(r"−?\d+(?:\.\d+)?", re.sub(r"<[^>]*>", " ", of_model)))
     return next((form for form in (number(value, n) for n in (3, 2, 1, 0)) if form in shown), "")
 

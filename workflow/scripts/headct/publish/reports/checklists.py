@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,51 @@ from headct.publish.reports.statements import STATEMENTS, Statement
 
 UP = "../"
 """From the page's folder to the results."""
+
+TEMPLATE = """\
+{% extends "report" %}
+{% block report %}
+<p>What a run knows of itself stands with a link to the file that bears it out. What only the authors know
+comes from the configuration, and is marked where it is still missing. Items are named by their numbers and
+our own short paraphrase: the wording is in the articles.</p>
+<div class="panel"><table>
+{{ head(("Checklist", "Items", "Answered", "By the run alone", "Something to be written")) }}
+<tbody>
+{% for checklist, answers in answered %}
+{% set n_missing = answers | selectattr("missing") | list | length %}
+<tr><th scope="row">{{ checklist.name }}</th><td>{{ answers | length }}</td>
+<td>{{ answers | length - n_missing }}</td><td>{{ answers | rejectattr("item.authors") | list | length }}</td>
+<td>{{ n_missing }}</td></tr>
+{% endfor %}
+</tbody>
+</table></div>
+{% for checklist, answers in answered %}
+<h2>{{ checklist.name }}</h2>
+<p>{{ checklist.title }}. {{ checklist.source }}. doi:{{ checklist.doi }}</p>
+<p>{{ checklist.note }}</p>
+<div class="panel"><table>
+{{ head(("Item", "Asks for", "In this run", "Evidence")) }}
+<tbody>
+{% for answer in answers %}
+<tr><th scope="row">{{ answer.item.number }}</th><td>{{ answer.item.asks }}</td><td class="prose">
+{% for statement in answer.statements %}
+{{ statement.text }}{% if not loop.last %}<br/>{% endif %}
+{% endfor %}
+{% if answer.text %}
+{% if answer.statements %}<br/>{% endif %}<em>Authors:</em> {{ answer.text }}
+{% endif %}
+{% if answer.missing %}
+{% if answer.statements %}<br/>{% endif %}
+<span class="missing">To be written by the authors:
+set <code>reporting.{{ answer.item.authors }}</code>.</span>
+{% endif %}
+</td><td class="links">{{ links(answer.evidence) }}</td></tr>
+{% endfor %}
+</tbody>
+</table></div>
+{% endfor %}
+{% endblock %}
+"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +106,11 @@ class Answer:
     def missing(self) -> bool:
         """Whether the authors still have to write something."""
         return bool(self.item.authors) and not self.text
+
+    @property
+    def evidence(self) -> list[str]:
+        """What bears out the statements."""
+        return [path for statement in self.statements for path in statement.evidence]
 
 
 def read(path: Path, reporting: Mapping[str, str]) -> Checklist:
@@ -111,53 +160,8 @@ def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
 
 def html(checklists: Sequence[Checklist], facts: Facts) -> str:
     """The page with all checklists."""
-    answered = {checklist.name: answers(checklist, facts) for checklist in checklists}
-    parts = [
-        page.paragraph(
-            "What a run knows of itself stands with a link to the file that bears it out. What only the"
-            " authors know comes from the configuration, and is marked where it is still missing. Items are"
-            " named by their numbers and our own short paraphrase: the wording is in the articles."
-        ),
-        page.table(
-            ("Checklist", "Items", "Answered", "By the run alone", "Something to be written"),
-            [_summary(name, answered[name]) for name in answered],
-        ),
-    ]
-    for checklist in checklists:
-        source = f"{checklist.title}. {checklist.source}. doi:{checklist.doi}"
-        parts += [
-            page.heading(checklist.name),
-            page.paragraph(source),
-            page.paragraph(checklist.note),
-            page.table(
-                ("Item", "Asks for", "In this run", "Evidence"),
-                [_row(answer) for answer in answered[checklist.name]],
-                ("", "", "prose", "links"),
-            ),
-        ]
-    return page.page("Reporting checklists", facts.config["study"]["note"], parts)
-
-
-def _summary(name: str, given: Sequence[Answer]) -> list[str]:
-    alone = sum(not answer.item.authors for answer in given)
-    missing = sum(answer.missing for answer in given)
-    return [escape(name), *map(str, (len(given), len(given) - missing, alone, missing))]
-
-
-def _row(answer: Answer) -> list[str]:
-    texts = [escape(statement.text) for statement in answer.statements]
-    if answer.text:
-        texts.append(f"<em>Authors:</em> {escape(answer.text)}")
-    if answer.missing:
-        key = f"<code>reporting.{answer.item.authors}</code>"
-        texts.append(f'<span class="missing">To be written by the authors: set {key}.</span>')
-    evidence = [path for statement in answer.statements for path in statement.evidence]
-    return [
-        escape(answer.item.number),
-        escape(answer.item.asks),
-        "<br/>".join(texts),
-        page.links(evidence, UP),
-    ]
+    answered = [(checklist, answers(checklist, facts)) for checklist in checklists]
+    return page.page(TEMPLATE, "Reporting checklists", facts.config["study"]["note"], UP, answered=answered)
 
 
 def missing_keys(checklists: Sequence[Checklist], facts: Facts) -> list[str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from headct.contracts.labels import LABELS
+from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, spread
 from headct.publish.reports import page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import (
-    DICE_DECIMALS,
     STATEMENTS,
     Row,
+    Statement,
     counted,
     description,
     detection_rows,
@@ -20,16 +20,11 @@ from headct.publish.reports.statements import (
     estimates_of,
     training_of,
 )
-from headct.publish.tables.page import DASH, count, number, spread
 from headct.statistics.core.agreement import ALL_SCANS
 
 UP = "../../"
 """From the page's folder to the results."""
 
-RESEARCH_ONLY = (
-    "For research only. This is no medical device: it was not assessed for care, and no decision about a"
-    " patient may rest on it."
-)
 MEASURES = {
     "dice_mean": ("Mean Dice", DICE_DECIMALS),
     "dice_median": ("Median Dice", DICE_DECIMALS),
@@ -37,60 +32,95 @@ MEASURES = {
     "ccc": ("Concordance of volumes", DICE_DECIMALS),
 }
 
+TEMPLATE = """\
+{% extends "report" %}
+{% block report %}
+<p class="warning">For research only. This is no medical device: it was not assessed for care, and no decision
+about a patient may rest on it.</p>
+<h2>The model</h2>
+<p>{{ described }}</p>
+{% for statement in stated_of_output %}
+{{ stated(statement) }}
+{% endfor %}
+<h2>Intended use</h2>
+<p>{{ reporting.intended_use or "Not stated: set reporting.intended_use." }}</p>
+<p>Input: one head CT like those of the training set. Anything else was not tested.</p>
+<h2>Training data</h2>
+{% for statement in stated_of_data %}
+{{ stated(statement) }}
+{% endfor %}
+<h2>Training</h2>
+{% for words, runs in trainings %}
+<p>{{ words }} SHA-256 of the weights: {% for run in runs -%}
+seed {{ run.seed }}, fold {{ run.fold }}: <code>{{ run.sha256 }}</code>{{ "; " if not loop.last }}
+{%- endfor %}.</p>
+{% endfor %}
+{% for statement in stated_of_training %}
+{{ stated(statement) }}
+{% endfor %}
+<h2>Results on the test set ({{ test_scans }})</h2>
+<div class="panel"><table>
+{{ head(["Lesion"] + measures + ["Sensitivity", "Specificity"]) }}
+<tbody>
+{% for row in results %}
+<tr><th scope="row">{{ row[0] }}</th>{% for cell in row[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody>
+</table></div>
+<p>In brackets 95% intervals; none where all scans are equal or too few. Volume error is prediction minus
+reference. Detection is by scan; {{ dash }}: too few scans with, or without, the lesion.</p>
+{% if limits_of_agreement %}
+<p>95% limits of agreement of the volumes: {{ limits_of_agreement | join("; ") }}.</p>
+{% endif %}
+<h2>Limits</h2>
+{% for statement in stated_of_limits %}
+{{ stated(statement) }}
+{% endfor %}
+{% if reporting.limitations %}
+<p>{{ reporting.limitations }}</p>
+{% endif %}
+<p>{{ failures }}</p>
+<h2>More</h2>
+<p>{{ links(more) }}</p>
+{% endblock %}
+"""
+
 
 def html(model: str, facts: Facts) -> str:
     """The card of one model or ensemble."""
-    reporting = facts.config["reporting"]
-    intended = reporting["intended_use"] or "Not stated: set reporting.intended_use."
-    parts = [
-        page.paragraph(RESEARCH_ONLY, "warning"),
-        page.heading("The model"),
-        page.paragraph(f"{facts.title(model)}: {description(facts, model)}."),
-        _stated("model_output", facts),
-        page.heading("Intended use"),
-        page.paragraph(intended),
-        page.paragraph("Input: one head CT like those of the training set. Anything else was not tested."),
-        page.heading("Training data"),
-        *(
-            _stated(name, facts)
-            for name in ("simulated", "sources", "set_sizes", "prevalence", "acquisition")
-        ),
-        page.heading("Training"),
-        *(_training(member, facts) for member in facts.members(model)),
-        *(_stated(name, facts) for name in ("initialisation", "model_choice")),
-        page.heading(f"Results on the test set ({counted(facts.n_scans('test'), 'scan')})"),
-        _results(model, facts),
-        page.paragraph(
-            "In brackets 95% intervals; none where all scans are equal or too few. Volume error is prediction"
-            f" minus reference. Detection is by scan; {DASH}: too few scans with, or without, the lesion."
-        ),
-        _agreement(model, facts),
-        page.heading("Limits"),
-        _stated("known_limits", facts),
-        *([page.paragraph(reporting["limitations"])] if reporting["limitations"] else []),
-        _failures(model, facts),
-        page.heading("More"),
-        "<p>" + page.links(_more(model, facts), UP) + "</p>",
-    ]
-    return page.page(f"Model card: {facts.title(model)}", facts.config["study"]["note"], parts)
+    return page.page(
+        TEMPLATE,
+        f"Model card: {facts.title(model)}",
+        facts.config["study"]["note"],
+        UP,
+        described=f"{facts.title(model)}: {description(facts, model)}.",
+        reporting=facts.config["reporting"],
+        stated_of_data=_stated(facts, "simulated", "sources", "set_sizes", "prevalence", "acquisition"),
+        stated_of_training=_stated(facts, "initialisation", "model_choice"),
+        stated_of_output=_stated(facts, "model_output"),
+        stated_of_limits=_stated(facts, "known_limits"),
+        trainings=[
+            (f"{facts.title(member)}: {training_of(facts, member)}.", facts.training[member])
+            for member in facts.members(model)
+        ],
+        test_scans=counted(facts.n_scans("test"), "scan"),
+        measures=[title for title, _ in MEASURES.values()],
+        results=_results(model, facts),
+        dash=DASH,
+        limits_of_agreement=_limits_of_agreement(model, facts),
+        failures=_failures(model, facts),
+        more=_more(model, facts),
+    )
 
 
-def _stated(name: str, facts: Facts) -> str:
-    return page.stated(STATEMENTS[name](facts), UP)
+def _stated(facts: Facts, *names: str) -> list[Statement]:
+    return [STATEMENTS[name](facts) for name in names]
 
 
-def _training(member: str, facts: Facts) -> str:
-    digests = [
-        f"seed {run['seed']}, fold {run['fold']}: <code>{escape(run['sha256'])}</code>"
-        for run in facts.training[member]
-    ]
-    text = escape(f"{facts.title(member)}: {training_of(facts, member)}.")
-    return f"<p>{text} SHA-256 of the weights: {'; '.join(digests)}.</p>"
-
-
-def _results(model: str, facts: Facts) -> str:
+def _results(model: str, facts: Facts) -> list[list[str]]:
+    """Per lesion its name, the measures, sensitivity and specificity."""
     detected = {row["label"]: row for row in detection_rows(facts, model)}
-    rows = [
+    return [
         [
             label,
             *(
@@ -101,8 +131,6 @@ def _results(model: str, facts: Facts) -> str:
         ]
         for label in LABELS
     ]
-    heads = [title for title, _ in MEASURES.values()]
-    return page.table(("Lesion", *heads, "Sensitivity", "Specificity"), rows)
 
 
 def _cell(row: Row, decimals: int) -> str:
@@ -113,17 +141,16 @@ def _cell(row: Row, decimals: int) -> str:
 def _share(row: Row, name: str) -> str:
     if not row or math.isnan(float(row[name])):
         return DASH
-    return escape(estimate(row, name, percent=True))
+    return estimate(row, name, percent=True)
 
 
-def _agreement(model: str, facts: Facts) -> str:
+def _limits_of_agreement(model: str, facts: Facts) -> list[str]:
     table = facts.statistics["agreement"]
     rows = table[(table["model"] == model) & (table["volumes"] == "weighted") & (table["scans"] == ALL_SCANS)]
-    limits = [
+    return [
         f"{row['label']} {number(row['loa_lower_ml'], 1)} to {number(row['loa_upper_ml'], 1)} mL"
         for row in rows.to_dict("records")
     ]
-    return page.paragraph(f"95% limits of agreement of the volumes: {'; '.join(limits)}.") if limits else ""
 
 
 def _failures(model: str, facts: Facts) -> str:
@@ -134,7 +161,7 @@ def _failures(model: str, facts: Facts) -> str:
         f" of {row['n_absent']} without"
         for row in detection_rows(facts, model)
     ]
-    return page.paragraph(f"Seen in the test set: {'; '.join(parts)}; predictions that failed: {failed}.")
+    return f"Seen in the test set: {'; '.join(parts)}; predictions that failed: {failed}."
 
 
 def _more(model: str, facts: Facts) -> Sequence[str]:

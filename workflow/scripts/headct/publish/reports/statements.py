@@ -15,14 +15,13 @@ import pandas as pd
 
 from headct.contracts.labels import LABELS
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
+from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, share, spread
 from headct.publish.reports.facts import Facts
-from headct.publish.tables.page import DASH, count, number, share, spread
 from headct.publish.tables.words import in_words
 from headct.settings.plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
-DICE_DECIMALS = 3
 NAMES = {
     "ICH": "intracerebral haemorrhage",
     "PHE": "perihaematomal oedema",

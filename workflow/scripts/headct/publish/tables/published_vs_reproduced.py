@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.tables.by_model import Statistics
-from headct.publish.tables.page import DASH, DICE_DECIMALS, Cell, Panel, Table, count, number, p_value, spread
+from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.words import CHARACTERISTICS
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES
 from headct.statistics.core.scores import FAMILY

@@ -8,18 +8,9 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.labels import LABELS
+from headct.publish.numbers import DICE_DECIMALS, count, number, p_value, share, spread
 from headct.publish.tables.by_model import Statistics, by_model
-from headct.publish.tables.page import (
-    DICE_DECIMALS,
-    Cell,
-    Panel,
-    Table,
-    count,
-    number,
-    p_value,
-    share,
-    spread,
-)
+from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.core.summaries import MEAN

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.labels import LABELS
-from headct.publish.tables.page import Cell, Panel, Table, count, number, p_value
+from headct.publish.numbers import count, number, p_value
+from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.words import CHARACTERISTICS
 from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SETS, SHARE
 

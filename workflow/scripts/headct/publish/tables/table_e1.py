@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from headct.publish.tables.page import DASH, Cell, Panel, Table
+from headct.publish.numbers import DASH
+from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record
 from headct.publish.tables.words import in_print, in_words, joined, title_of
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from headct.contracts.labels import LABELS
+from headct.publish.numbers import count, number, share
 from headct.publish.tables.by_model import Statistics, by_model
-from headct.publish.tables.page import Cell, Panel, Table, count, number, share
+from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
 
 

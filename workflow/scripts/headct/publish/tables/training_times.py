@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from headct.publish.tables.page import Cell, Panel, Table, number
+from headct.publish.numbers import number
+from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record
 from headct.publish.tables.words import in_print, joined, title_of
 

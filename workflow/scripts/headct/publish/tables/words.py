@@ -7,7 +7,7 @@ from typing import Any
 
 from headct.contracts import references
 from headct.contracts.labels import LABELS
-from headct.publish.tables.page import DASH
+from headct.publish.numbers import DASH
 
 WORDS = {
     "blastct": "BLAST-CT",
