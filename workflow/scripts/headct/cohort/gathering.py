@@ -19,11 +19,22 @@ import pandas as pd
 
 from headct.cohort import patients
 from headct.contracts.artefacts import read_json, write_tsv
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem, as_table
 from headct.settings import sheet
 
 logger = logging.getLogger(__name__)
+
+FLOW = PublishedStatistic(
+    name="flow",
+    help="counts of scans in the sheet, included and excluded, by reason",
+    step="cohort",
+    folder="cohort",
+    columns="status reason scans participants",
+    keys="status reason",
+    made_of=(MadeOf(rows="sheet"),),
+)
 
 FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
 NOT_INGESTED: dict[str, Any] = {

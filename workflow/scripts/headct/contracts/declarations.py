@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import PACKAGE
@@ -96,7 +96,93 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedFigure(Published):
+class Repeats:
+    """How cells of a table repeat those of another; columns have the same name there, unless said otherwise.
+
+    Attributes:
+        source: the other table, by its path below ``results/``: ``statistics/dunn.tsv``.
+        rows: columns whose values are those of the row that is repeated: ``"model label"``.
+        renamed: columns that have another name there.
+        about: columns that don't repeat their source, but say something of it, by its name: a mark, a cell of
+            several numbers.
+        where: values of a row that repeats; others don't.
+        of: values of the row that is repeated.
+    """
+
+    source: str
+    rows: str
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    of: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeOf:
+    """The rows that numbers are computed from, where they repeat no other table.
+
+    Attributes:
+        columns: the columns that this is said of; all, where it is empty.
+        rows: of what table or records; ``cohort`` are the scans of the split, ``sheet`` all of the sheet.
+        models: those that the row names (all compared ones, where it names none), or others.
+        seeds: whether each scan counts with the mean over its seeds, or by the first seed's network.
+        scans: those that the row names in its column ``scans`` (all, where it names none), or others.
+        lesions: the one that the row names in its column ``label``, or all of them.
+
+    Raises:
+        ValueError: one is none of those that there are.
+    """
+
+    columns: str = ""
+    rows: Literal[
+        "metrics",
+        "metrics of held-out scans",
+        "cohort",
+        "sheet",
+        "training records",
+        "published numbers",
+        "nothing measured",
+    ] = "metrics"
+    models: Literal["of the row", "all compared", "that ranks cases", "another rater"] = "of the row"
+    seeds: Literal["mean", "first"] = "mean"
+    scans: Literal["of the row", "with lesion", "without lesion"] = "of the row"
+    lesions: Literal["of the row", "all"] = "of the row"
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(MadeOf).items():
+            if get_args(hint) and getattr(self, name) not in get_args(hint):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; there are {', '.join(get_args(hint))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedNumbers(Published):
+    """What is published as a table of numbers (TSV), by itself or beside a page.
+
+    Attributes:
+        columns: names of all columns, in order; ``{model}`` stands for one column per model.
+        keys: the columns that name a row, in the order in which they are told.
+        repeats: how its cells repeat those of other tables; the first that has the row and the column counts.
+        made_of: what the others are computed from; the first that is said of a cell's column counts.
+    """
+
+    columns: str = ""
+    keys: str = ""
+    repeats: tuple[Repeats, ...] = ()
+    made_of: tuple[MadeOf, ...] = (MadeOf(),)
+
+    @property
+    def header(self) -> list[str]:
+        """Its columns, in order."""
+        return self.columns.split()
+
+    @property
+    def path(self) -> str:
+        """Of the numbers, below ``results/``; with ``{model}`` in it, where there is one for each model."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedFigure(PublishedNumbers):
     """A figure: ``results/figures/NAME.pdf`` and, beside it, the numbers drawn, as TSV.
 
     Its module has ``draw(options)``, which returns its pages.
@@ -111,9 +197,13 @@ class PublishedFigure(Published):
     category: str = "Figures"
     per_model: bool = False
 
+    @property
+    def path(self) -> str:
+        return f"figures/{self.name}{'/{model}' if self.per_model else ''}.tsv"
+
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedTable(Published):
+class PublishedTable(PublishedNumbers):
     """A table: numbers (TSV), LaTeX and an HTML page.
 
     Attributes:
@@ -124,9 +214,13 @@ class PublishedTable(Published):
     folder: str = "tables"
     category: str = "Tables"
 
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}.tsv"
+
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedStatistic(Published):
+class PublishedStatistic(PublishedNumbers):
     """A table of results that others are made from, written with others by one step.
 
     Attributes:
@@ -136,6 +230,10 @@ class PublishedStatistic(Published):
 
     step: str
     folder: str = "statistics"
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}.tsv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +283,17 @@ def declared(kind: type[Kind], package: Path = PACKAGE) -> Mapping[str, Kind]:
     return found
 
 
+@cache
+def published_numbers(package: Path = PACKAGE) -> Mapping[str, PublishedNumbers]:
+    """All that is published as numbers, by its path below ``results/``; raises as :func:`declared`."""
+    found: list[PublishedNumbers] = [
+        *declared(PublishedStatistic, package).values(),
+        *declared(PublishedTable, package).values(),
+        *declared(PublishedFigure, package).values(),
+    ]
+    return {one.path: one for one in found}
+
+
 def _calls(module: ast.Module, name: str) -> Iterator[ast.Call]:
     """Calls of a name that stand at the top level of a module, assigned to something."""
     for statement in module.body:
@@ -197,12 +306,20 @@ def _literals(call: ast.Call) -> dict[str, Any]:
     """The arguments of a call; raises ValueError where one is no literal with a name of its own."""
     if call.args or any(keyword.arg is None for keyword in call.keywords):
         raise ValueError("each argument must be written as name=value")
-    values = {}
-    for keyword in call.keywords:
-        try:
-            values[str(keyword.arg)] = ast.literal_eval(keyword.value)
-        except ValueError as error:
-            raise ValueError(
-                f"{keyword.arg} must be a literal: it is read without running the module"
-            ) from error
-    return values
+    return {str(keyword.arg): _literal(str(keyword.arg), keyword.value) for keyword in call.keywords}
+
+
+def _literal(name: str, node: ast.expr) -> Any:
+    """The value of an argument, in which calls of the parts of a declaration may stand."""
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(name, element) for element in node.elts)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PARTS:
+        return PARTS[node.func.id](**_literals(node))
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a literal: it is read without running the module") from error
+
+
+PARTS: Mapping[str, type] = {part.__name__: part for part in (Repeats, MadeOf)}
+"""Parts of declarations, which stand in them as calls."""

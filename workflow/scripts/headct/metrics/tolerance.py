@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING
 from headct.metrics import measure as metrics
 from headct.settings.configuration import settings_block
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+
+SURFACE_TOLERANCE = PublishedStatistic(
+    name="surface_tolerance",
+    help="tolerance of the surface Dice, as raters differ",
+    step="tolerance",
+    columns="label tolerance_mm n source",
+    keys="label",
+    made_of=(MadeOf(models="another rater"),),
+)
 
 MINIMUM_SCANS = 10
 RATERS, DEFAULT = "raters", "default"

@@ -20,11 +20,23 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.references import TRAINING_MEAN
 from headct.settings.plan import Plan
 from headct.statistics.comparison.paired import LEVEL
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
+
+DETECTION = PublishedStatistic(
+    name="detection",
+    help="detection of each lesion, scan by scan",
+    step="paired-analysis",
+    columns="model role status label threshold_ml n n_present n_absent tp fn fp tn sensitivity"
+    " sensitivity_lower sensitivity_upper specificity specificity_lower specificity_upper ppv"
+    " ppv_lower ppv_upper npv npv_lower npv_upper note",
+    keys="model label threshold_ml status",
+    made_of=(MadeOf(seeds="first"),),
+)
 
 SHARES = ("sensitivity", "specificity", "ppv", "npv")
 NOT_ESTIMABLE = "not estimable"

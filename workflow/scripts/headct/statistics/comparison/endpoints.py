@@ -28,6 +28,7 @@ import pandas as pd
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from headct.contracts.declarations import PublishedStatistic
 from headct.settings.plan import KEY_SECONDARY, PRIMARY, Endpoint, Plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, sign_flip, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
@@ -42,15 +43,22 @@ MINIMUM_SITES = 10
 
 COMPLETE, SITES = "complete cases", "sites drawn"
 
-NAMES = ("status", "endpoint", "measure", "label", "scans", "model", "against")
-COLUMNS = (
-    *NAMES,
-    *("n", "estimate_model", "estimate_against", "difference", "lower", "upper", "interval"),
-    *("test", "p", "p_holm", "verdict", "scope", "note"),
+ENDPOINTS = PublishedStatistic(
+    name="endpoints",
+    help="the plan's endpoints, each with a verdict",
+    step="paired-analysis",
+    columns="status endpoint measure label scans model against n estimate_model estimate_against difference"
+    " lower upper interval test p p_holm verdict scope note",
+    keys="model against endpoint label measure scans status",
 )
-SENSITIVITY_COLUMNS = (
-    *NAMES,
-    *("analysis", "n", "n_sites", "difference", "lower", "upper", "interval", "note"),
+
+SENSITIVITY = PublishedStatistic(
+    name="sensitivity",
+    help="the endpoints by other analyses",
+    step="paired-analysis",
+    columns="status endpoint measure label scans model against analysis n n_sites difference lower upper"
+    " interval note",
+    keys="model against endpoint label measure scans analysis status",
 )
 
 
@@ -61,7 +69,7 @@ def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
         for status, endpoint in plan.endpoints()
         for against in endpoint.against
     ]
-    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    table = pd.DataFrame(rows).reindex(columns=ENDPOINTS.header)
     tested = (table["status"] == KEY_SECONDARY) & table["p"].notna()
     if tested.any():
         table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
@@ -77,7 +85,7 @@ def sensitivity_table(data: ScoreArrays, plan: Plan, sites: Mapping[str, str]) -
             if not _missing(data, endpoint, against):
                 name = {"status": status, **_name(endpoint, against)}
                 rows += [{**name, **row} for row in _sensitivity(data, plan, endpoint, against, sites)]
-    return pd.DataFrame(rows, columns=list(SENSITIVITY_COLUMNS))
+    return pd.DataFrame(rows, columns=SENSITIVITY.header)
 
 
 def mcnemar_exact(a: np.ndarray, b: np.ndarray) -> float:

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER
 from headct.settings.plan import Plan
@@ -34,16 +35,25 @@ LEVEL = 0.90
 
 EQUIVALENT, DIFFERENT, UNCLEAR = "equivalent", "different", "cannot tell"
 
-COLUMNS = (
-    *("label", "model_a", "model_b", "status", "n", "difference", "lower", "upper", "interval"),
-    *("margin", "margin_source", "verdict", "scope", "note"),
+EQUIVALENCE = PublishedStatistic(
+    name="equivalence",
+    help="whether models differ by less than raters do",
+    step="paired-analysis",
+    columns="label model_a model_b status n difference lower upper interval margin margin_source verdict"
+    " scope note",
+    keys="model_a model_b label status",
 )
 
-VOLUME_COLUMNS = (
-    *("model", "role", "status", "label", "n", "margin_ml"),
-    *("bias_ml", "bias_lower_ml", "bias_upper_ml", "tost_p", "mean_verdict"),
-    *("loa_lower_ml", "loa_upper_ml", "limits_verdict", "note"),
+VOLUME_EQUIVALENCE = PublishedStatistic(
+    name="volume_equivalence",
+    help="whether predicted volumes are equivalent to reference volumes",
+    step="paired-analysis",
+    columns="model role status label n margin_ml bias_ml bias_lower_ml bias_upper_ml tost_p mean_verdict"
+    " loa_lower_ml loa_upper_ml limits_verdict note",
+    keys="model label status",
+    made_of=(MadeOf(seeds="first"),),
 )
+
 
 ALL_EQUAL = "all scans differ by the same: interval by the largest share that may be otherwise"
 
@@ -122,8 +132,8 @@ def equivalence_table(data: ScoreArrays, plan: Plan, margins: Margins) -> pd.Dat
             ends = zip(table["lower"], table["upper"], strict=True)
             table["verdict"] = [verdict(lower, upper, margin) for lower, upper in ends]
             table.loc[same, "note"] = ALL_EQUAL
-        tables.append(table.reindex(columns=list(COLUMNS)))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+        tables.append(table.reindex(columns=EQUIVALENCE.header))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=EQUIVALENCE.header)
 
 
 def against_others(paired: pd.DataFrame, equivalence: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -159,7 +169,7 @@ def volume_equivalence_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFra
                 cells = volume_equivalence(data.reference_ml(label), predicted, margin)
                 name = {"model": model, "role": role, "status": status_of(role), "label": label}
                 rows.append({**name, "n": len(predicted), "margin_ml": margin, **cells})
-    return pd.DataFrame(rows, columns=list(VOLUME_COLUMNS))
+    return pd.DataFrame(rows, columns=VOLUME_EQUIVALENCE.header)
 
 
 def volume_equivalence(reference_ml: np.ndarray, predicted_ml: np.ndarray, margin: float) -> dict[str, Any]:

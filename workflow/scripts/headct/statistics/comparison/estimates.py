@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.settings.plan import Plan
 from headct.statistics.comparison.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, sampled, too_few
@@ -34,16 +35,19 @@ ORDER = "order statistics"
 SAMPLED = {"dice_mean": "dice", "volume_error_ml_mean": "volume_error_ml", "ccc": "ccc"}
 """Measures of the table that are resampled, and what they are computed from."""
 
-COLUMNS = (
-    *("model", "role", "status", "label", "scans", "measure", "n", "n_failed"),
-    *("estimate", "lower", "upper", "interval", "scope", "note"),
+ESTIMATES = PublishedStatistic(
+    name="estimates",
+    help="each model's measures with intervals",
+    step="paired-analysis",
+    columns="model role status label scans measure n n_failed estimate lower upper interval scope note",
+    keys="model label measure scans status",
 )
 
 
 def estimates_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
     """All models of all parts (the test set; each kind of second reading on its own scans)."""
     rows = [row for data in parts for label in LABELS for row in _rows(data, plan, label)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=ESTIMATES.header)
     models = list(dict.fromkeys(model for data in parts for model in data.models))
     order = table["model"].map(models.index).sort_values(kind="stable").index
     return table.loc[order].reset_index(drop=True)

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
 from headct.statistics.core.agreement import LIMITS_SD
@@ -32,10 +33,14 @@ REGRESSION, CUBE_ROOT = "regression", "cube root"
 MINIMUM_SCANS = 10
 """Two straight lines through fewer scans say nothing."""
 
-COLUMNS = (
-    *("model", "role", "status", "label", "method", "n"),
-    *("intercept", "slope", "slope_p", "sd_intercept", "sd_slope"),
-    *("size_ml", "bias_ml", "lower_ml", "upper_ml", "note"),
+LIMITS = PublishedStatistic(
+    name="limits",
+    help="limits of agreement that vary with the lesion's size",
+    step="paired-analysis",
+    columns="model role status label method n intercept slope slope_p sd_intercept sd_slope size_ml bias_ml"
+    " lower_ml upper_ml note",
+    keys="model label method size_ml status",
+    made_of=(MadeOf(seeds="first"),),
 )
 
 
@@ -51,7 +56,7 @@ def limits_table(parts: list[ScoreArrays]) -> pd.DataFrame:
                 present = reference[reference > 0]
                 sizes = np.quantile(present, list(QUARTILES.values())) if len(present) else []
                 rows += [{**name, **row} for row in varying_limits(reference, predicted, np.asarray(sizes))]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=LIMITS.header)
 
 
 def varying_limits(

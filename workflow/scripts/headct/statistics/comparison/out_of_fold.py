@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import plan as plan_of
@@ -38,9 +39,13 @@ from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = (
-    *("model", "role", "label", "scans", "n", "n_participants", "n_folds", "n_seeds"),
-    *("dice_mean", "lower", "upper", "interval", "note"),
+OUT_OF_FOLD = PublishedStatistic(
+    name="out_of_fold",
+    help="Dice over training scans, each predicted by networks that did not learn from it",
+    step="out-of-fold",
+    columns="model role label scans n n_participants n_folds n_seeds dice_mean lower upper interval note",
+    keys="model label scans",
+    made_of=(MadeOf(rows="metrics of held-out scans"),),
 )
 
 
@@ -97,7 +102,7 @@ def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, n_resamples: in
                 for model, role, cells in zip(data.models, data.roles, found, strict=True)
             ]
     order = {model: place for place, model in enumerate(data.models)}
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=OUT_OF_FOLD.header)
     return table.sort_values("model", key=lambda of: of.map(order), kind="stable", ignore_index=True)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.settings.plan import EXPLORATORY, PLANNED, Family, Plan
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
@@ -44,11 +45,31 @@ NO_VARIANCE = "all scans are equal in this: no interval"
 
 TESTS = ("wilcoxon_p", "sign_flip_p")
 
-COLUMNS = (
-    *("measure", "scans", "label", "model_a", "model_b", "status", "n", "estimate_a", "estimate_b"),
-    *("difference", "lower", "upper", "interval", "median_difference", "median_lower", "median_upper"),
-    *("wilcoxon_p", "wilcoxon_p_adjusted", "sign_flip_p", "sign_flip_p_adjusted"),
-    *("standardised", "rank_biserial", "superiority", "scope", "note"),
+FRIEDMAN = PublishedStatistic(
+    name="friedman",
+    help="whether the compared models differ at all, scan by scan",
+    step="paired-analysis",
+    columns="measure scans label q df p kendall_w n_models n_scans note",
+    keys="label measure scans",
+)
+
+RANKS = PublishedStatistic(
+    name="ranks",
+    help="mean ranks of the compared models within scans",
+    step="paired-analysis",
+    columns="measure scans label model mean_rank critical_difference n_scans",
+    keys="model label measure scans",
+    made_of=(MadeOf(models="all compared"),),
+)
+
+PAIRED = PublishedStatistic(
+    name="paired",
+    help="differences of each pair of models, scan by scan",
+    step="paired-analysis",
+    columns="measure scans label model_a model_b status n estimate_a estimate_b difference lower upper"
+    " interval median_difference median_lower median_upper wilcoxon_p wilcoxon_p_adjusted sign_flip_p"
+    " sign_flip_p_adjusted standardised rank_biserial superiority scope note",
+    keys="model_a model_b label measure scans status",
 )
 
 
@@ -134,8 +155,7 @@ def friedman_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
         }
         for family, label, values in _tested(data, plan)
     ]
-    names = ("q", "df", "p", "kendall_w", "n_models", "n_scans", "note")
-    return pd.DataFrame(rows, columns=["measure", "scans", "label", *names])
+    return pd.DataFrame(rows, columns=FRIEDMAN.header)
 
 
 def ranks_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
@@ -158,8 +178,7 @@ def ranks_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
             }
             for column, rank in zip(columns, mean_ranks(values[:, columns]), strict=True)
         ]
-    names = ("measure", "scans", "label", "model", "mean_rank", "critical_difference", "n_scans")
-    return pd.DataFrame(rows, columns=list(names))
+    return pd.DataFrame(rows, columns=RANKS.header)
 
 
 def _tested(data: ScoreArrays, plan: Plan) -> list[tuple[Family, str, np.ndarray]]:
@@ -203,7 +222,7 @@ def paired_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     tables = [
         compare(data, plan, family, label, pairs) for family in plan.families for label in LABELS if pairs
     ]
-    columns = list(COLUMNS)
+    columns = PAIRED.header
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
@@ -224,7 +243,7 @@ def compare(
         }
     )
     if chosen.sum() < MINIMUM_SCANS:
-        return table.reindex(columns=list(COLUMNS))
+        return table.reindex(columns=PAIRED.header)
     both = sampled(data, plan, family.measure, label, family.scans)
     difference = both.differences(first, second)
     table["estimate_a"], table["estimate_b"] = both.estimate[first], both.estimate[second]
@@ -234,7 +253,7 @@ def compare(
     table.loc[difference.constant(), "note"] = NO_VARIANCE
     if family.measure == "ccc":
         table.loc[np.isnan(difference.estimate), "note"] = "all volumes are equal: no concordance"
-        return table.reindex(columns=list(COLUMNS))
+        return table.reindex(columns=PAIRED.header)
     values = data.values(family.measure, label).mean(axis=0)[chosen]
     found = values[:, first] - values[:, second]
     medians = np.array([bootstrap.median_interval(column) for column in found.T])
@@ -244,7 +263,7 @@ def compare(
     table["sign_flip_p"] = sign_flip(found, plan.permutations, plan.seed)
     for test in TESTS:
         table.loc[planned, f"{test}_adjusted"] = benjamini_hochberg(table.loc[planned, test].to_numpy())
-    return table.assign(**effects(found)).reindex(columns=list(COLUMNS))
+    return table.assign(**effects(found)).reindex(columns=PAIRED.header)
 
 
 def effects(differences: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,8 +1,7 @@
 """The planned comparison, on the same scans: ``python -m headct paired-analysis --help``.
 
-Writes, into the folder given, ``plan``, ``endpoints``, ``sensitivity``, ``estimates``, ``friedman``,
-``ranks``, ``paired``, ``equivalence``, ``volume_equivalence``, ``detection``, ``subgroups`` and ``limits``
-(.tsv); each is described at the top of its module. Only the compared models enter families and
+Writes, into the folder given, each statistic that is declared (:class:`.PublishedStatistic`) with the step
+``paired-analysis``; each is described at the top of its module. Only the compared models enter families and
 corrections. What is undefined is empty, with the reason in the column ``note``.
 """
 
@@ -16,15 +15,29 @@ from pathlib import Path
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import plan as plan_of
 from headct.settings.plan import DEVIATION, EXPLORATORY, Plan
-from headct.statistics.comparison.detection import detection_table
-from headct.statistics.comparison.endpoints import endpoints_table, sensitivity_table
-from headct.statistics.comparison.equivalence import dice_margins, equivalence_table, volume_equivalence_table
-from headct.statistics.comparison.estimates import estimates_table
-from headct.statistics.comparison.limits import limits_table
-from headct.statistics.comparison.paired import friedman_table, paired_table, ranks_table
+from headct.statistics.comparison.detection import DETECTION, detection_table
+from headct.statistics.comparison.endpoints import ENDPOINTS, SENSITIVITY, endpoints_table, sensitivity_table
+from headct.statistics.comparison.equivalence import (
+    EQUIVALENCE,
+    VOLUME_EQUIVALENCE,
+    dice_margins,
+    equivalence_table,
+    volume_equivalence_table,
+)
+from headct.statistics.comparison.estimates import ESTIMATES, estimates_table
+from headct.statistics.comparison.limits import LIMITS, limits_table
+from headct.statistics.comparison.paired import (
+    FRIEDMAN,
+    PAIRED,
+    RANKS,
+    friedman_table,
+    paired_table,
+    ranks_table,
+)
 from headct.statistics.comparison.score_arrays import (
     ScoreArrays,
     measured,
@@ -32,11 +45,26 @@ from headct.statistics.comparison.score_arrays import (
     second_readings,
     with_training_mean,
 )
-from headct.statistics.comparison.subgroups import facts, is_known, size_cut_points, subgroups_table
+from headct.statistics.comparison.subgroups import (
+    SUBGROUPS,
+    facts,
+    is_known,
+    size_cut_points,
+    subgroups_table,
+)
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.scores import EXTRA, FAMILY
 
 logger = logging.getLogger(__name__)
+
+PLAN = PublishedStatistic(
+    name="plan",
+    help="the analysis plan, what deviates from it, and what is beyond it",
+    step="paired-analysis",
+    columns="kind item value",
+    keys="item kind",
+    made_of=(MadeOf(rows="nothing measured"),),
+)
 
 REPORTED = "reported"
 
@@ -99,18 +127,18 @@ def analysis(
     known = known.loc[data.scans]
     sites = dict(zip(known.index, known["site"].astype(str), strict=True))
     return {
-        "plan": plan_table(plan, data, known),
-        "endpoints": endpoints_table(data, plan),
-        "sensitivity": sensitivity_table(data, plan, sites),
-        "estimates": estimates_table(parts, plan),
-        "friedman": friedman_table(data, plan),
-        "ranks": ranks_table(data, plan),
-        "paired": paired_table(data, plan),
-        "equivalence": equivalence_table(data, plan, margins),
-        "volume_equivalence": volume_equivalence_table(parts, plan),
-        "detection": detection_table(parts, plan),
-        "subgroups": subgroups_table(data, plan, known, size_cut_points(plan, cohort, split)),
-        "limits": limits_table(parts),
+        PLAN.name: plan_table(plan, data, known),
+        ENDPOINTS.name: endpoints_table(data, plan),
+        SENSITIVITY.name: sensitivity_table(data, plan, sites),
+        ESTIMATES.name: estimates_table(parts, plan),
+        FRIEDMAN.name: friedman_table(data, plan),
+        RANKS.name: ranks_table(data, plan),
+        PAIRED.name: paired_table(data, plan),
+        EQUIVALENCE.name: equivalence_table(data, plan, margins),
+        VOLUME_EQUIVALENCE.name: volume_equivalence_table(parts, plan),
+        DETECTION.name: detection_table(parts, plan),
+        SUBGROUPS.name: subgroups_table(data, plan, known, size_cut_points(plan, cohort, split)),
+        LIMITS.name: limits_table(parts),
     }
 
 
@@ -150,7 +178,7 @@ def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFra
         for model, missing in zip(data.models, data.failed.sum(axis=0), strict=True)
         if missing
     ]
-    return pd.DataFrame(rows, columns=["kind", "item", "value"])
+    return pd.DataFrame(rows, columns=PLAN.header)
 
 
 def _planned_models(plan: Plan) -> Sequence[str]:

@@ -29,6 +29,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.artefacts import read_json
+from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.settings.plan import PLANNED, Plan, Subgroup
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE
@@ -40,10 +41,13 @@ from headct.statistics.core.scores import FAMILY
 SIZE, THICKNESS = "reference_ml", "slice_thickness_mm"
 UNKNOWN, NO_LESION = "unknown", "no lesion"
 
-COLUMNS = (
-    *("subgroup", "level", "label", "model", "against", "status", "n", "estimate_model", "estimate_against"),
-    *("difference", "lower", "upper", "interval", "interaction", "interaction_lower", "interaction_upper"),
-    *("p", "p_adjusted", "note"),
+SUBGROUPS = PublishedStatistic(
+    name="subgroups",
+    help="the first model's differences in subgroups",
+    step="paired-analysis",
+    columns="subgroup level label model against status n estimate_model estimate_against difference lower"
+    " upper interval interaction interaction_lower interaction_upper p p_adjusted note",
+    keys="model against label subgroup level status",
 )
 
 
@@ -101,7 +105,7 @@ def subgroups_table(
     family = [data.models[i] for i in data.indices(FAMILY)]
     model = plan.primary.model
     if model not in family or len(family) < 2:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=SUBGROUPS.header)
     others = [other for other in family if other != model]
     tables = []
     for one in plan.subgroups:
@@ -118,8 +122,8 @@ def subgroups_table(
             table = _one_subgroup(data, plan, label, model, others, level_of)
             tables.append(table.assign(subgroup=one.name, label=label, model=model, status=PLANNED))
     if not tables:
-        return pd.DataFrame(columns=list(COLUMNS))
-    table = pd.concat(tables, ignore_index=True).reindex(columns=list(COLUMNS))
+        return pd.DataFrame(columns=SUBGROUPS.header)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=SUBGROUPS.header)
     tests = table.dropna(subset=["p"]).drop_duplicates(["subgroup", "label", "against"])
     adjusted = pd.Series(benjamini_hochberg(tests["p"].to_numpy()), index=tests.index)
     keys = ["subgroup", "label", "against"]

@@ -26,7 +26,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.core.summaries import by_model_and_label
+
+AGREEMENT = PublishedStatistic(
+    name="agreement",
+    help="agreement of predicted with reference volumes",
+    step="statistics",
+    columns="model role label volumes scans n ccc ccc_lower ccc_upper ccc_se bias_ml bias_lower_ml"
+    " bias_upper_ml sd_ml loa_lower_ml loa_upper_ml loa_lower_ci_low_ml loa_lower_ci_high_ml"
+    " loa_upper_ci_low_ml loa_upper_ci_high_ml note",
+    keys="model label scans volumes",
+    made_of=(MadeOf(seeds="first"),),
+)
 
 LIMITS_SD = 1.96
 """Half width of the limits of agreement in SD, as printed in the study."""

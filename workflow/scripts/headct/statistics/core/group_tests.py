@@ -21,12 +21,26 @@ import pandas as pd
 import scikit_posthocs
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.statistics.core.scores import FAMILY
 
-DUNN_COLUMNS = (
-    *("label", "model_a", "model_b", "n_a", "n_b", "mean_rank_a", "mean_rank_b"),
-    *("z", "p", "p_adjusted", "p_adjusted_dunn_test", "decision_changes_under", "note"),
+KRUSKAL_WALLIS = PublishedStatistic(
+    name="kruskal_wallis",
+    help="whether Dice differs between the compared models at all",
+    step="statistics",
+    columns="label h df p n_models n_scans note",
+    keys="label",
+)
+
+DUNN = PublishedStatistic(
+    name="dunn",
+    help="Dunn's test of each pair of compared models",
+    step="statistics",
+    columns="label model_a model_b n_a n_b mean_rank_a mean_rank_b z p p_adjusted p_adjusted_dunn_test"
+    " decision_changes_under note",
+    keys="model_a model_b label",
+    made_of=(MadeOf(models="all compared"),),
 )
 
 ALPHA = 0.05
@@ -172,7 +186,7 @@ def kruskal_wallis_table(scans: pd.DataFrame) -> pd.DataFrame:
 def dunn_table(scans: pd.DataFrame) -> pd.DataFrame:
     """All pairs of the family, per label; corrected within each label (45 pairs of ten models).
 
-    Columns: :data:`DUNN_COLUMNS`, described at :func:`dunn`.
+    Columns: :data:`DUNN`, described at :func:`dunn`.
     """
     tables = [
         dunn(groups).rename(columns={"group_a": "model_a", "group_b": "model_b"}).assign(label=label)
@@ -180,8 +194,8 @@ def dunn_table(scans: pd.DataFrame) -> pd.DataFrame:
     ]
     filled = [table for table in tables if not table.empty]
     if not filled:
-        return pd.DataFrame(columns=list(DUNN_COLUMNS))
-    return pd.concat(filled, ignore_index=True)[list(DUNN_COLUMNS)]
+        return pd.DataFrame(columns=DUNN.header)
+    return pd.concat(filled, ignore_index=True)[DUNN.header]
 
 
 def _dice_of_family(scans: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:

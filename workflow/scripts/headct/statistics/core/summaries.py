@@ -11,8 +11,54 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.statistics.core.resampling import QUARTILES, resamples, se_of_mean, se_of_quartiles
+
+DICE_SUMMARY = PublishedStatistic(
+    name="dice_summary",
+    help="Dice of each model and lesion over all scans",
+    step="statistics",
+    columns="model role label mean median q1 q3 mean_se q1_se median_se q3_se n n_seeds n_failed",
+    keys="model label",
+)
+
+DICE_PRESENT_SUMMARY = PublishedStatistic(
+    name="dice_present_summary",
+    help="Dice over the scans that have the lesion, and how often it is detected",
+    step="statistics",
+    columns="model role label n_present mean median q1 q3 true_positives sensitivity n_absent true_negatives"
+    " specificity note",
+    keys="model label",
+    made_of=(
+        MadeOf(columns="n_present mean median q1 q3 true_positives sensitivity", scans="with lesion"),
+        MadeOf(columns="n_absent true_negatives specificity", scans="without lesion"),
+        MadeOf(),
+    ),
+)
+
+VOLUME_OVERLAP = PublishedStatistic(
+    name="volume_overlap",
+    help="volumes that reference and prediction share, and false positives",
+    step="statistics",
+    columns="model role label n n_present reference_ml intersection_ml intersection_percent"
+    " intersection_percent_median false_positive_ml false_positive_ml_median n_false_positive"
+    " n_absent n_false_lesion note",
+    keys="model label",
+    made_of=(
+        MadeOf(columns="n_present intersection_percent_median", scans="with lesion"),
+        MadeOf(columns="n_absent n_false_lesion", scans="without lesion"),
+        MadeOf(),
+    ),
+)
+
+SEED_SPREAD = PublishedStatistic(
+    name="seed_spread",
+    help="how far the mean Dice of a model differs between its seeds",
+    step="statistics",
+    columns="model role label n_seeds mean sd lowest highest note",
+    keys="model label",
+)
 
 MEAN = "mean"
 """Label of the rows that hold the mean of the three lesions' summaries."""

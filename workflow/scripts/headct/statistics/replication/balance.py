@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.settings import sheet
 from headct.statistics.replication.cohort_tests import (
-    SETS,
     by_set,
     cohort_of_split,
     smd_of_means,
@@ -29,10 +29,15 @@ from headct.statistics.replication.cohort_tests import (
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = (
-    "characteristic",
-    *(f"{name}_{column}" for name in SETS for column in ("n", "count", "percent", "mean", "sd")),
-    "smd",
+BALANCE = PublishedStatistic(
+    name="balance",
+    help="standardised differences of training and test set",
+    step="balance",
+    folder="cohort",
+    columns="characteristic train_n train_count train_percent train_mean train_sd test_n test_count"
+    " test_percent test_mean test_sd smd",
+    keys="characteristic",
+    made_of=(MadeOf(rows="cohort"),),
 )
 
 
@@ -82,7 +87,7 @@ def balance(scans: pd.DataFrame) -> pd.DataFrame:
         _means("slice_spacing_mm", by_set(scans, "spacing_z_mm")),
         _means("tilt_deg", by_set(scans, "tilt_deg")),
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=BALANCE.header)
 
 
 def _means(characteristic: str, values: dict[str, np.ndarray]) -> dict[str, object]:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.statistics.core.agreement import as_published
 from headct.statistics.core.group_tests import ALPHA, FLAVOURS, differs
@@ -38,9 +39,13 @@ HIGH_CCC = 0.95
 EQUIVALENCE_LEVEL = 0.90
 """Two one-sided tests at 5 % each are an interval of 90 %."""
 
-COLUMNS = (
-    *("claim", "statement", "source", "restated", "verdict", "evidence"),
-    *("verdict_dunn_test", "verdict_dunn_test_at_05", "changes_under", "note"),
+CLAIMS = PublishedStatistic(
+    name="claims",
+    help="each claim of the paper, restated as a test, with a verdict",
+    step="statistics",
+    columns="claim statement source restated verdict evidence verdict_dunn_test verdict_dunn_test_at_05"
+    " changes_under note",
+    keys="claim",
 )
 
 PAIRWISE = ("better", "equal")
@@ -123,7 +128,7 @@ def claims_table(
         margins=margins,
     )
     rows = [_row(claim, results) for _, claim in claims.iterrows()]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=CLAIMS.header)
 
 
 def _row(claim: Claim, results: Results) -> dict[str, str]:

@@ -16,21 +16,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.statistics.core.resampling import se_of_mean, se_of_quartiles, se_of_sd
 from headct.statistics.core.summaries import describe
 
+COHORT_TESTS = PublishedStatistic(
+    name="cohort_tests",
+    help="training against test set: Table 2 in numbers",
+    step="statistics",
+    columns="characteristic statistic train_n train_count train_percent train_mean train_sd train_min"
+    " train_max train_median train_q1 train_q3 train_percent_se train_mean_se train_sd_se"
+    " train_median_se train_q1_se train_q3_se test_n test_count test_percent test_mean test_sd"
+    " test_min test_max test_median test_q1 test_q3 test_percent_se test_mean_se test_sd_se"
+    " test_median_se test_q1_se test_q3_se test_name value df p smd note",
+    keys="characteristic statistic",
+    made_of=(MadeOf(rows="cohort"),),
+)
+
 SETS = ("train", "test")
 
 COUNT, SHARE, MEAN_SD, MEDIAN_IQR = "n", "n (%)", "mean (SD) range", "median (IQR)"
 """Kinds of rows, as ``resources/published/table2_cohort.tsv`` names them."""
-
-SUMMARY_COLUMNS = (
-    *("n", "count", "percent", "mean", "sd", "min", "max", "median", "q1", "q3"),
-    *("percent_se", "mean_se", "sd_se", "median_se", "q1_se", "q3_se"),
-)
-"""Per set; standard errors (``…_se``) stand by what the row's kind prints."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,8 @@ def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
 
     Takes one row per scan: participant_id set age sex onset_to_ct_h and each lesion's ``…_ml``.
 
-    Columns: characteristic statistic; for train and test ``{set}_`` n (that have a value) count
-    percent mean sd min max median q1 q3 and standard errors (:data:`SUMMARY_COLUMNS`); test_name
-    value df p smd note.
+    Columns: those of :data:`COHORT_TESTS`; ``{set}_n`` counts those that have a value, standard errors
+    (``…_se``) stand by what the row's kind prints.
     """
     participants = scans.drop_duplicates("participant_id")
     rows = [
@@ -89,13 +96,7 @@ def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
         rows.append(_share_row(label, by_set(present, "hit")))
         rows.append(_quantity_row(f"{label}_volume_ml", MEDIAN_IQR, volumes))
         rows.append(_quantity_row(f"{label}_volume_ml", MEAN_SD, volumes))
-    columns = [
-        "characteristic",
-        "statistic",
-        *(f"{name}_{column}" for name in SETS for column in SUMMARY_COLUMNS),
-        *("test_name", "value", "df", "p", "smd", "note"),
-    ]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return pd.DataFrame(rows).reindex(columns=COHORT_TESTS.header)
 
 
 def chi_squared(hits: tuple[int, int], totals: tuple[int, int]) -> TestResult:

@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.core.summaries import by_model_and_label
+
+LESION_SIZE = PublishedStatistic(
+    name="lesion_size",
+    help="rank correlation of Dice with the lesion's volume",
+    step="statistics",
+    columns="model role label n rho lower upper p note",
+    keys="model label",
+    made_of=(MadeOf(scans="with lesion"),),
+)
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:

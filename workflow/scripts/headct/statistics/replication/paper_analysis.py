@@ -1,10 +1,9 @@
 """All statistics of the replication from the measures: ``python -m headct statistics --help``.
 
-Writes, into the folder given: ``dice_summary``, ``dice_present_summary``, ``volume_overlap``,
-``seed_spread``, ``kruskal_wallis``, ``dunn``, ``agreement``, ``lesion_size``, ``cohort_tests``,
-``prevalence``, ``selection`` and ``claims`` (.tsv). With several seeds each scan's measures are first
-averaged over the seeds, except for agreement, which is that of one network, the first seed's. What is
-undefined is empty, with the reason in the column ``note``.
+Writes, into the folder given, each statistic that is declared (:class:`.PublishedStatistic`) with the
+step ``statistics``. With several seeds each scan's measures are first averaged over the seeds, except for
+agreement, which is that of one network, the first seed's. What is undefined is empty, with the reason in
+the column ``note``.
 """
 
 from __future__ import annotations
@@ -19,14 +18,23 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.settings import plan, published, sheet
 from headct.statistics.core import scores as scores_of
-from headct.statistics.core.agreement import agreement_table
-from headct.statistics.core.group_tests import dunn_table, kruskal_wallis_table
-from headct.statistics.core.summaries import dice_present_summary, dice_summary, seed_spread, volume_overlap
-from headct.statistics.replication.claims import claims_table
-from headct.statistics.replication.cohort_tests import cohort_of_split, cohort_tests
-from headct.statistics.replication.lesion_size import lesion_size_table
-from headct.statistics.replication.prevalence import prevalence_table, with_imaged_volume
-from headct.statistics.replication.selection import selection_table
+from headct.statistics.core.agreement import AGREEMENT, agreement_table
+from headct.statistics.core.group_tests import DUNN, KRUSKAL_WALLIS, dunn_table, kruskal_wallis_table
+from headct.statistics.core.summaries import (
+    DICE_PRESENT_SUMMARY,
+    DICE_SUMMARY,
+    SEED_SPREAD,
+    VOLUME_OVERLAP,
+    dice_present_summary,
+    dice_summary,
+    seed_spread,
+    volume_overlap,
+)
+from headct.statistics.replication.claims import CLAIMS, claims_table
+from headct.statistics.replication.cohort_tests import COHORT_TESTS, cohort_of_split, cohort_tests
+from headct.statistics.replication.lesion_size import LESION_SIZE, lesion_size_table
+from headct.statistics.replication.prevalence import PREVALENCE, prevalence_table, with_imaged_volume
+from headct.statistics.replication.selection import SELECTION, selection_table
 
 logger = logging.getLogger(__name__)
 
@@ -85,18 +93,18 @@ def statistics(
     dunn, tests = dunn_table(scans), cohort_tests(cohort)
     agreement = agreement_table(scores_of.first_seed(scores))
     return {
-        "dice_summary": dice_summary(scans),
-        "dice_present_summary": dice_present_summary(scans),
-        "volume_overlap": volume_overlap(scans),
-        "seed_spread": seed_spread(scores),
-        "kruskal_wallis": kruskal_wallis_table(scans),
-        "dunn": dunn,
-        "agreement": agreement,
-        "lesion_size": lesion_size_table(scans),
-        "cohort_tests": tests,
-        "prevalence": prevalence_table(cohort),
-        "selection": selection_table(scans, published.selection(published_folder)),
-        "claims": claims_table(
+        DICE_SUMMARY.name: dice_summary(scans),
+        DICE_PRESENT_SUMMARY.name: dice_present_summary(scans),
+        VOLUME_OVERLAP.name: volume_overlap(scans),
+        SEED_SPREAD.name: seed_spread(scores),
+        KRUSKAL_WALLIS.name: kruskal_wallis_table(scans),
+        DUNN.name: dunn,
+        AGREEMENT.name: agreement,
+        LESION_SIZE.name: lesion_size_table(scans),
+        COHORT_TESTS.name: tests,
+        PREVALENCE.name: prevalence_table(cohort),
+        SELECTION.name: selection_table(scans, published.selection(published_folder)),
+        CLAIMS.name: claims_table(
             published.claims(published_folder), scans, dunn, agreement, tests, dice_margin
         ),
     }

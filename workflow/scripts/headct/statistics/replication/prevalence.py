@@ -14,8 +14,18 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_json
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.statistics.replication.cohort_tests import SETS
+
+PREVALENCE = PublishedStatistic(
+    name="prevalence",
+    help="how many scans have each lesion, and its share of the volume",
+    step="statistics",
+    columns="set label n_scans n_with percent_of_scans volume_ml percent_of_volume percent_of_labelled",
+    keys="label set",
+    made_of=(MadeOf(rows="cohort"),),
+)
 
 BACKGROUND = "background"
 MM3_PER_ML = 1000.0

@@ -16,6 +16,7 @@ import pandas as pd
 import pingouin
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.problems import BadInput, Problem
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, agreement_row
 from headct.statistics.core.summaries import describe
@@ -23,6 +24,17 @@ from headct.statistics.core.summaries import describe
 pingouin.options["round.column.CI95"] = None  # it rounds intervals to two digits otherwise
 
 logger = logging.getLogger(__name__)
+
+RATER_AGREEMENT = PublishedStatistic(
+    name="rater_agreement",
+    help="agreement of second with first readings",
+    step="raters",
+    columns="model label scans dice_mean dice_median dice_q1 dice_q3 icc_a1 icc_a1_lower icc_a1_upper n ccc"
+    " ccc_lower ccc_upper ccc_se bias_ml bias_lower_ml bias_upper_ml sd_ml loa_lower_ml loa_upper_ml"
+    " loa_lower_ci_low_ml loa_lower_ci_high_ml loa_upper_ci_low_ml loa_upper_ci_high_ml note",
+    keys="model label scans",
+    made_of=(MadeOf(seeds="first"),),
+)
 
 NEEDED = ("model", "scan_id", "label", "dice", "reference_ml", "predicted_ml")
 
@@ -93,11 +105,7 @@ def rater_agreement(readings: pd.DataFrame) -> pd.DataFrame:
                     **agreement,
                 }
             )
-    columns = [
-        *("model", "label", "scans", "dice_mean", "dice_median", "dice_q1", "dice_q3"),
-        *("icc_a1", "icc_a1_lower", "icc_a1_upper", *agreement_row(np.zeros(0), np.zeros(0))),
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=RATER_AGREEMENT.header)
 
 
 def _icc_a1(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float, str]:

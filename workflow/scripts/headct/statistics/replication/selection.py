@@ -10,13 +10,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from headct.contracts.declarations import PublishedStatistic
 from headct.statistics.core.resampling import N_RESAMPLES, means_of_resamples
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.core.summaries import dice_by_scan
 
-COLUMNS = (
-    *("stage", "model", "mean", "rank", "chosen", "chosen_share"),
-    *("published_mean", "published_rank", "published_chosen", "note"),
+SELECTION = PublishedStatistic(
+    name="selection",
+    help="which model the paper's way of choosing would choose here",
+    step="statistics",
+    columns="stage model mean rank chosen chosen_share published_mean published_rank published_chosen note",
+    keys="model stage rank",
 )
 
 
@@ -41,7 +45,7 @@ def selection_table(scans: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
         late = table["stage"] > table["stage"].min()
         note = f"losses were tried on {', '.join(sorted(tuned))}, which stage 1 does not choose here"
         table.loc[late & table["note"].eq(""), "note"] = note
-    return table[list(COLUMNS)]
+    return table[SELECTION.header]
 
 
 def _stage(candidates: pd.DataFrame, scores: dict[str, np.ndarray]) -> pd.DataFrame:
