@@ -95,7 +95,7 @@ gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftopp
 		pdftoppm -r 110 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
 	pdftoppm -r 110 -png -singlefile demo/results/figures/training_curves/nnunet-3d-focal.pdf docs/gallery/training_curves
 
-pictures: $(READY)  ## the schematic pictures of docs/data.md, into docs/pictures
+pictures: $(READY)  ## the schematic pictures of docs/how-to/data.md, into docs/pictures
 	python docs/pictures/make.py
 
 is_python_3.11 = $(1) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

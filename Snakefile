@@ -32,7 +32,7 @@ keep_outputs_of_jobs_done_once(
 )
 
 
-# Seconds of one core each, less than a job of a cluster costs (docs/cluster.md): these run where Snakemake runs.
+# Seconds of one core each, less than a job of a cluster costs (docs/how-to/cluster.md): these run where Snakemake runs.
 localrules:
     cohort,
     split,

@@ -1,4 +1,4 @@
-"""Draw the schematic pictures of docs/data.md: ``python docs/pictures/make.py`` (`make pictures`)."""
+"""Draw the schematic pictures of docs/how-to/data.md: ``python docs/pictures/make.py`` (`make pictures`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/models.md calls a framework's own: from equal weights equal logits, losses, steps."""
+"""What docs/reference/models.md calls a framework's own: from equal weights equal logits, losses, steps."""
 
 from __future__ import annotations
 

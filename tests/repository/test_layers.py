@@ -29,7 +29,7 @@ def test_the_kernel_is_what_stands_below_provenance() -> None:
 
 
 def test_the_documentation_draws_and_lists_them() -> None:
-    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/explanation/architecture.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \|", page.split("The steps themselves")[0], re.MULTILINE)
     packages = [package for package in ALL if package != "__main__"]
     assert sorted(listed) == sorted(packages)

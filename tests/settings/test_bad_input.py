@@ -155,7 +155,7 @@ def test_a_good_sheet_is_read(tmp_path: Path) -> None:
 
 def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -> None:
     message = sheet_refused(tmp_path / "scans.tsv")
-    assert "docs/data.md" in message
+    assert "docs/how-to/data.md" in message
     assert "make demo" in message
 
 

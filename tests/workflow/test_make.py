@@ -57,7 +57,7 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(bare: Path, home: str) -> 
 
 
 def test_what_an_environment_made_by_hand_holds_is_not_installed_again(bare: Path) -> None:
-    """As docs/cluster.md has it made: with the locked packages, and without the mark of `make`."""
+    """As docs/how-to/cluster.md has it made: with the locked packages, and without the mark of `make`."""
     (bare / ".venv/bin").mkdir(parents=True)
     (bare / ".venv/bin/python").symlink_to(sys.executable)
     dry = make(bare, "--dry-run", "environment")

@@ -1,4 +1,4 @@
-"""Measures of every predicted scan and lesion, one implementation for all models: docs/measures.md.
+"""Measures of every predicted scan and lesion, one implementation for all models: docs/reference/measures.md.
 
 This module says what the tables hold; ``python -m headct measure`` writes them.
 """

@@ -1,4 +1,4 @@
-"""Measure predicted label maps, or second readings, against the reference: docs/measures.md.
+"""Measure predicted label maps, or second readings, against the reference: docs/reference/measures.md.
 
 One pass per scan, all models alike. A scan without a prediction counts as predicted empty, with the
 reason in ``failure``.

@@ -5,7 +5,7 @@ scans at hand, or the models that were run, decide neither way. How each kind is
 :data:`RESTATED`, and in the table. A claim about several pairs holds only if each pair does, so the
 parts need no correction beyond the one that Dunn's test has; it does not hold as soon as one part is
 refuted, with Bonferroni's correction over the parts; only pairs of models are refuted one by one, each
-at its own error rate (docs/statistics.md).
+at its own error rate (docs/reference/statistics.md).
 """
 
 from __future__ import annotations
