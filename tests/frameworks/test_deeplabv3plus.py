@@ -165,8 +165,8 @@ def test_clean_differs_in_nothing_but_norms_and_activations(full_size):
 
 
 def documented_layers() -> list[list[str]]:
-    """Rows of the table of layers in docs/reference/models.md: module, how often, parameters of both variants."""
-    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    """Rows of the table of layers in reference/models.md: module, how often, parameters of both variants."""
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
     rows = []
     for line in text[text.index("#### Layers") :].splitlines():
         if line.startswith("| `"):

@@ -119,7 +119,7 @@ def with_training_mean(scores: pd.DataFrame, cohort: pd.DataFrame, split: pd.Dat
 
 
 def second_readings(readings: pd.DataFrame) -> list[ScoreArrays]:
-    """Each kind of second reading, over the scans that have one: what humans reach (docs/reference/measures.md)."""
+    """Each kind of second reading, over the scans that have one: what humans reach."""
     lesions = readings[readings["label"].isin(list(LABELS))]
     lesions = lesions.assign(role=REFERENCE, failure=lesions["failure"].fillna(""))
     return [measured(rows) for _, rows in lesions.groupby("model", sort=False)]
