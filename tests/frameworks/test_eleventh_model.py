@@ -54,7 +54,7 @@ def test_the_commented_out_entry_is_valid_and_outside_the_replication() -> None:
 
 
 def test_the_guide_shows_that_very_entry() -> None:
-    guide = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
+    guide = (REPOSITORY / "docs" / "how-to" / "extending.md").read_text(encoding="utf-8")
     assert textwrap.indent(uncommented(), "+") in guide
 
 

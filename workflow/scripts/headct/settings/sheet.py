@@ -156,8 +156,8 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     file = str(path)
     if not path.is_file():
         message = (
-            "there is no sample sheet. Make one as docs/how-to/data.md describes and name it under 'sheet:' in "
-            "the config; or see the whole workflow on simulated data with 'make demo'"
+            "there is no sample sheet. Make one as docs/how-to/data.md describes and name it under 'sheet:' "
+            "in the config; or see the whole workflow on simulated data with 'make demo'"
         )
         raise BadInput([Problem(file, message, key="sheet")])
     content = path.read_bytes()

@@ -574,8 +574,8 @@ def blind_models(facts: Facts) -> str:
 def poor_input(facts: Facts) -> str:
     """Poor input in use."""
     return (
-        "The same checks as for the study's scans (docs/how-to/inference.md) say whether a new scan can be used:"
-        " an incomplete or unreadable one is refused with its reason, not segmented."
+        "The same checks as for the study's scans (docs/how-to/inference.md) say whether a new scan can be"
+        " used: an incomplete or unreadable one is refused with its reason, not segmented."
     )
 
 
