@@ -95,8 +95,11 @@ def ours_overlap(*paths: Path) -> dict[str, float]:
     reference, predicted = (sitk.GetArrayViewFromImage(image) for image in images)
     box = grid.bounding_box(reference, predicted)
     cropped = regular_grid().crop(box[0])
-    counts = overlap.confusion_per_slice(reference[box], predicted[box])
-    found = {label: overlap.measure(counts, (value,), cropped, 0.1) for label, value in LABELS.items()}
+    counts = overlap.confusion_per_slice(reference[box], predicted[box], LABELS.n_classes)
+    bleeds = LABELS.haemorrhage_values()
+    found = {
+        label: overlap.measure(counts, (value,), cropped, 0.1, bleeds) for label, value in LABELS.items()
+    }
     return {label: float(values["dice"]) for label, values in found.items()}
 
 
@@ -253,7 +256,7 @@ def main() -> None:
         }
         by_everything = {
             f"headct, every measure, {elements}": lambda elements=elements: measure(
-                reference, predicted, regular_grid(), Settings(**SETTINGS, surface_elements=elements)
+                reference, predicted, regular_grid(), Settings(**SETTINGS, surface_elements=elements), LABELS
             )
             for elements in ("area", "voxels")
         }

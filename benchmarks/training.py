@@ -391,7 +391,7 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         plans={**plans, "continue_training": False},
         configuration=configuration,
         fold=job.fold,
-        dataset_json=dataset_json(len(job.training_scans)),
+        dataset_json=dataset_json(len(job.training_scans), job.labels),
         device=torch.device(job.device),
     )
     trainer.disable_checkpointing = True
@@ -443,7 +443,7 @@ def stock_blast_ct_configuration(settings: dict[str, Any]) -> dict[str, Any]:
     from headct.contracts.labels import LABELS
     from headct.frameworks.blastct.training import package_configuration
 
-    config = package_configuration(settings)
+    config = package_configuration(settings, LABELS)
     config["data"] |= {
         "class_names": ["background", *LABELS],
         "task": "segmentation",
@@ -524,7 +524,7 @@ def train_as_monai(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         ]
     )
     device = torch.device(job.device)
-    network = networks.build(settings).to(device)
+    network = networks.build(settings, job.labels.n_classes).to(device)
     loss_function = DiceCELoss(to_onehot_y=True, softmax=True)
     optimiser = torch.optim.Adam(network.parameters(), settings["learning_rate"])
     files = [{"image": str(scan.ct), "label": str(scan.labels)} for scan in job.training_scans]

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from headct.cohort import conversion, ingest
 from headct.contracts.artefacts import read_json, sha256_of
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
 from headct.imaging import fitness
@@ -170,7 +171,7 @@ def test_settings_are_checked() -> None:
 )
 def test_label_values_are_checked(values: dict[str, int]) -> None:
     with pytest.raises(BadInput, match="distinct whole number"):
-        ingest.label_values_from(json.dumps(values))
+        ingest.label_values_from(json.dumps(values), LABELS)
 
 
 def test_command_line(scan: conversion.Scan, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from blast_ct.assets import get_config_path
 from blast_ct.models.deepmedic import DROPOUT
 from blast_ct.read_config import get_model
 
-from headct.contracts.labels import N_CLASSES
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.training_job import TrainedModel
 from headct.frameworks.blastct import training as blastct
@@ -25,7 +25,7 @@ def trained(tmp_path: Path, name: str = "run", **changes: Any) -> TrainedModel:
 
 
 def test_study_settings_are_those_of_the_package() -> None:
-    ours = blastct.package_configuration(STUDY)
+    ours = blastct.package_configuration(STUDY, LABELS)
     stock = json.loads(Path(get_config_path()).read_text())
     assert ours["model"]["DeepMedic"] == stock["model"]["DeepMedic"] | {"dropout": list(DROPOUT)}
     for part in ("loss", "optimizer"):
@@ -46,7 +46,7 @@ def test_study_settings_are_those_of_the_package() -> None:
     assert elastic["noise_shape"] == [STUDY["elastic_noise_size_voxels"]] * 3
     assert elastic["period"] == [STUDY["elastic_noise_periods"]] * 3
     assert stock["test"]["batch_size"] == STUDY["inference_batch_size"]
-    at_1200 = blastct.package_configuration(STUDY | {"epochs": 1200})
+    at_1200 = blastct.package_configuration(STUDY | {"epochs": 1200}, LABELS)
     assert at_1200["scheduler"] == stock["scheduler"]
 
 
@@ -55,18 +55,18 @@ def test_milestones_scale_with_the_epochs() -> None:
 
 
 def test_only_the_last_layer_differs_from_the_published_network() -> None:
-    ours = get_model(blastct.package_configuration(STUDY))
+    ours = get_model(blastct.package_configuration(STUDY, LABELS))
     stock = get_model(json.loads(Path(get_config_path()).read_text()))
     shapes = [{k: tuple(v.shape) for k, v in m.state_dict().items()} for m in (ours, stock)]
     different = {name for name in shapes[1] if shapes[0][name] != shapes[1][name]}
     assert different == {"fully_connected.2.conv.weight"}
-    assert shapes[0]["fully_connected.2.conv.weight"][0] == N_CLASSES
-    assert blastct.output_size(ours, blastct.package_configuration(STUDY)) == (30, 30, 30)
+    assert shapes[0]["fully_connected.2.conv.weight"][0] == LABELS.n_classes
+    assert blastct.output_size(ours, blastct.package_configuration(STUDY, LABELS)) == (30, 30, 30)
 
 
 @pytest.mark.parametrize("size", [20, 31])
 def test_impossible_patch_size_is_refused(size: int) -> None:
-    configuration = blastct.package_configuration(SMALL | {"patch_size_voxels": [size] * 3})
+    configuration = blastct.package_configuration(SMALL | {"patch_size_voxels": [size] * 3}, LABELS)
     with pytest.raises(BadInput, match="multiple of 5 and at least 25"):
         blastct.output_size(get_model(configuration), configuration)
 

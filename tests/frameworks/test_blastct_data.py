@@ -13,6 +13,7 @@ from blast_ct.read_config import get_augmentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.batches import in_order
 from headct.frameworks.blastct import data as blastct_data
@@ -44,7 +45,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 
 def batches_of(scans: list[ResampledScan], noise: np.ndarray, **changes: object) -> TrainingBatches:
-    configuration = package_configuration(SMALL | changes)
+    configuration = package_configuration(SMALL | changes, LABELS)
     return TrainingBatches(scans, configuration, noise, (10, 10, 10), seed=3, fold="all")
 
 
@@ -157,7 +158,7 @@ def test_workers_change_nothing(scans: list[ResampledScan], noise: np.ndarray, w
 
 
 def test_seed_and_fold_matter(scans: list[ResampledScan], noise: np.ndarray) -> None:
-    configuration = package_configuration(SMALL)
+    configuration = package_configuration(SMALL, LABELS)
     variants = [
         TrainingBatches(scans, configuration, noise, (10, 10, 10), seed, fold)[0]
         for seed, fold in ((3, "all"), (4, "all"), (3, "0"), (3, "1"))
@@ -194,12 +195,12 @@ def test_patches_are_those_that_blast_ct_cuts(classes: tuple[int, ...]) -> None:
     labels = rng.choice(np.array(classes, np.uint8), (14, 19, 17))
     mask = rng.random(labels.shape) < 0.2
     mask[3] = False
-    training = package_configuration(STUDY)["training"]
+    training = package_configuration(STUDY, LABELS)["training"]
     augmentation = get_augmentation(training["patch_augmentation"])
     options = {"class_probabilities": (0.3, 0.3, 0.4, 0), "n_tries": 2, "augmentation": augmentation}
     stock = ConditionalPatchSampler((12, 12, 12), (4, 4, 4), **options)
     ours = PlanewiseSampler((12, 12, 12), (4, 4, 4), **options)
-    scan = DeformedScan.of(image, labels, mask)
+    scan = DeformedScan.of(image, labels, mask, LABELS.n_classes)
     for seed in range(30):
         np.random.seed(seed)
         expected = stock(image, labels, mask)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headct.contracts.labels import LABELS
 from headct.frameworks.blastct import inference, training
 from headct.frameworks.blastct.data import resample
 from headct.frameworks.train import save_weights
@@ -40,7 +41,7 @@ def test_every_voxel_is_predicted_once_and_in_its_place(shape: tuple[int, ...], 
     # An axis of one voxel is out of reach: blast_ct squeezes it away, and ingest asks for ten slices.
     hu = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.int16)
     fixed = {
-        "configuration": training.package_configuration(SMALL),
+        "configuration": training.package_configuration(SMALL, LABELS),
         "input_patch_size": [30, 30, 30],
         "inference_batch_size": batch_size,
     }

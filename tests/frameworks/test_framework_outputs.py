@@ -14,7 +14,7 @@ from monai.networks.nets.basic_unet import BasicUNet
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
-from headct.contracts.labels import N_CLASSES
+from headct.contracts.labels import LABELS
 from headct.engine.batches import in_order
 from headct.frameworks.blastct import training as blastct
 from headct.frameworks.monai import networks
@@ -35,7 +35,10 @@ def logits_of(network: torch.nn.Module, volume: Tensor, mode: str) -> Tensor:
 
 @MODES
 def test_unet_is_monais_with_its_defaults(mode: str) -> None:
-    ours, monais = networks.build({"network": "basicunet"}), BasicUNet(3, 1, N_CLASSES)
+    ours, monais = (
+        networks.build({"network": "basicunet"}, LABELS.n_classes),
+        BasicUNet(3, 1, LABELS.n_classes),
+    )
     monais.load_state_dict(ours.state_dict())
     volume = torch.randn(2, 1, 32, 32, 32, generator=torch.Generator().manual_seed(1))
     assert torch.equal(logits_of(ours, volume, mode), logits_of(monais, volume, mode))
@@ -44,15 +47,15 @@ def test_unet_is_monais_with_its_defaults(mode: str) -> None:
 @MODES
 def test_deepmedic_is_that_of_the_package_but_for_the_number_of_classes(mode: str) -> None:
     stock = get_model(json.loads(Path(get_config_path()).read_text()))
-    ours = get_model(blastct.package_configuration(blastct_cases.STUDY))
+    ours = get_model(blastct.package_configuration(blastct_cases.STUDY, LABELS))
     weights = stock.state_dict()
     for name, tensor in ours.state_dict().items():
         if weights[name].shape != tensor.shape:  # the last layer, which has a map per class
-            weights[name] = weights[name][:N_CLASSES].clone()
+            weights[name] = weights[name][: LABELS.n_classes].clone()
     ours.load_state_dict(weights)
     volume = torch.randn(2, 1, 85, 85, 85, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        theirs = logits_of(stock, volume, mode)[:, :N_CLASSES]
+        theirs = logits_of(stock, volume, mode)[:, : LABELS.n_classes]
         torch.testing.assert_close(logits_of(ours, volume, mode), theirs, rtol=0, atol=1e-6)
 
 
@@ -83,10 +86,10 @@ def test_the_loss_of_monais_networks_is_the_documented_one(tmp_path: Path) -> No
     job = monai_miniature.job(scans, tmp_path / "shared")
     prepared = prepare_all(scans, Preprocessing.from_settings(job.settings), job.shared_folder, 1)
     generator = torch.Generator().manual_seed(1)
-    logits = torch.randn(2, N_CLASSES, 6, 5, 4, dtype=torch.float64, generator=generator)
-    labels = torch.randint(0, N_CLASSES, (2, 1, 6, 5, 4), generator=generator)
+    logits = torch.randn(2, LABELS.n_classes, 6, 5, 4, dtype=torch.float64, generator=generator)
+    labels = torch.randint(0, LABELS.n_classes, (2, 1, 6, 5, 4), generator=generator)
     p = logits.softmax(1).flatten(2)
-    y = torch.nn.functional.one_hot(labels[:, 0], N_CLASSES).movedim(-1, 1).double().flatten(2)
+    y = torch.nn.functional.one_hot(labels[:, 0], LABELS.n_classes).movedim(-1, 1).double().flatten(2)
     dice = (2 * (p * y).sum(2) + 1e-5) / (p.sum(2) + y.sum(2) + 1e-5)
     expected = (1 - dice).mean() - (y * p.log()).sum(1).mean()
     torch.testing.assert_close(MonaiLearner(job, prepared).loss(logits, labels), expected, rtol=1e-6, atol=0)

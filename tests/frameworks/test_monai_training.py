@@ -8,6 +8,7 @@ import SimpleITK as sitk
 import torch
 
 from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
@@ -65,9 +66,9 @@ def test_pseudo_dice_is_two_intersections_over_both_sizes():
     labels = torch.tensor([1, 1, 1, 0, 2, 2]).reshape(1, 1, 1, 1, 6)
     predicted = torch.tensor([1, 1, 0, 1, 2, 2])
     logits = torch.nn.functional.one_hot(predicted, 4).T.reshape(1, 4, 1, 1, 6).float()
-    counts = lesion_counts(logits, labels)
+    counts = lesion_counts(logits, labels, LABELS)
     assert counts.tolist() == [[2, 3, 3], [2, 2, 2], [0, 0, 0]]
-    assert pseudo_dice(counts.tolist()) == {"ICH": pytest.approx(2 / 3), "PHE": 1, "IVH": None}
+    assert pseudo_dice(counts.tolist(), LABELS) == {"ICH": pytest.approx(2 / 3), "PHE": 1, "IVH": None}
 
 
 def test_settings_that_cannot_be_trained_are_refused(job, tmp_path):
@@ -90,7 +91,7 @@ def test_settings_that_cannot_be_trained_are_refused(job, tmp_path):
 def test_refusal_agrees_with_what_the_network_can_do(architecture, patch, good):
     settings = SETTINGS | architecture | {"patch_size_xyz": patch}
     assert (networks.settings_problems(settings) == []) is good
-    network = networks.build(settings).train()
+    network = networks.build(settings, LABELS.n_classes).train()
     volume = torch.randn(2, 1, *patch[::-1])
     if good:
         network(volume).sum().backward()
@@ -122,7 +123,9 @@ def test_learning_rate_is_constant_or_falls_by_the_poly_policy():
 
 def test_record_says_what_the_model_was(job, tmp_path):
     record = run(job, tmp_path).record
-    assert record["parameters"] == sum(p.numel() for p in networks.build(SETTINGS).parameters())
+    assert record["parameters"] == sum(
+        p.numel() for p in networks.build(SETTINGS, LABELS.n_classes).parameters()
+    )
     assert (record["epochs"], record["iterations"], record["batch_size"]) == (3, 6, 2)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.imaging import geometry, masks
 from support.ct_series import table_origins, tilted
@@ -48,7 +49,7 @@ def image(
 
 def placed(path: Path, drawn: sitk.Image, grid: geometry.Geometry, values: dict = VALUES) -> np.ndarray:
     sitk.WriteImage(drawn, str(path))
-    return masks.on_grid(masks.read(path, values, "mask"), grid)
+    return masks.on_grid(masks.read(path, values, "mask", LABELS), grid)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
@@ -203,7 +204,7 @@ def test_unreadable_masks(tmp_path: Path) -> None:
         "vector.nrrd": "not one 3-D label map",
     }.items():
         with pytest.raises(BadInput, match=message) as caught:
-            masks.read(tmp_path / name, VALUES, "mask_intra")
+            masks.read(tmp_path / name, VALUES, "mask_intra", LABELS)
         assert caught.value.problems[0].key == "mask_intra"
 
 
@@ -293,10 +294,10 @@ def test_a_label_table_in_nifti_counts(tmp_path: Path, suffix: str, name: str, i
     stored.header.extensions.append(nibabel.nifti1.Nifti1Extension(30, table.encode()))
     nibabel.save(nibabel.Nifti1Image(np.array(stored.dataobj), stored.affine, stored.header), path)
     if not is_refused:
-        assert masks.read(path, VALUES, "mask").labels.any()
+        assert masks.read(path, VALUES, "mask", LABELS).labels.any()
         return
     with pytest.raises(BadInput, match="calls 1 'IVH'"):
-        masks.read(path, VALUES, "mask")
+        masks.read(path, VALUES, "mask", LABELS)
 
 
 def test_overlapping_segments_say_so(tmp_path: Path) -> None:
@@ -304,7 +305,7 @@ def test_overlapping_segments_say_so(tmp_path: Path) -> None:
     layers.SetMetaData("Segment0_Name", "ICH")
     sitk.WriteImage(layers, str(tmp_path / "m.seg.nrrd"))
     with pytest.raises(BadInput, match="not one 3-D label map: its segments overlap"):
-        masks.read(tmp_path / "m.seg.nrrd", VALUES, "mask")
+        masks.read(tmp_path / "m.seg.nrrd", VALUES, "mask", LABELS)
 
 
 def test_stamped_image_has_true_spacing_and_no_text(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ OF_INFERENCE = {"tile_overlap": 0.25}
 def write_model(folder: Path, seed: int) -> Path:
     """A network as it is before training: it finds something of each class everywhere."""
     torch.manual_seed(seed)
-    weights = networks.build(SETTINGS).state_dict()
+    weights = networks.build(SETTINGS, LABELS.n_classes).state_dict()
     folder.mkdir()
     digest = save_weights(TrainedModel(weights, SETTINGS, [], {}, 1.0, 0.0), folder / "final.pth")
     write_json({"framework": "monai", "model": "unet", "sha256": digest}, folder / "train.json")

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LABELS, TOTAL_HAEMORRHAGE
 from headct.contracts.problems import BadInput
 from headct.contracts.references import ANOTHER_RATER
-from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, predictions, tolerance
+from headct.metrics import COLUMNS, predictions, tolerance
 from headct.metrics import measure as metrics
 from support import metric_cases as cases
 
 SHAPE = (3, 5, 4)
 GAPS_MM = (4.0, 2.5)
-ALL_LABELS = (*LABELS, TOTAL_HAEMORRHAGE)
+ALL_LABELS = (*LABELS, TOTAL_HAEMORRHAGE.name)
 
 # From files to the table
 
@@ -251,7 +251,7 @@ def test_second_readings_of_all_scans_are_measured_as_predictions(study: Study) 
     ]
     assert table["seed"].isna().all()
     wrong = table[table["dice"] < 1].set_index(["model", "label"])
-    assert set(wrong.index) == {("m-intra", "IVH"), ("m-intra", TOTAL_HAEMORRHAGE)}
+    assert set(wrong.index) == {("m-intra", "IVH"), ("m-intra", TOTAL_HAEMORRHAGE.name)}
     assert wrong.loc[("m-intra", "IVH"), "presence"] == "FN"
 
 
@@ -282,7 +282,7 @@ def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
         **dict.fromkeys(ALL_LABELS, "raters"),
         "IVH": "default",  # one scan alone has any
     }
-    assert found["n"].to_dict() == {"ICH": 2, "PHE": 2, "IVH": 1, TOTAL_HAEMORRHAGE: 2}
+    assert found["n"].to_dict() == {"ICH": 2, "PHE": 2, "IVH": 1, TOTAL_HAEMORRHAGE.name: 2}
     assert found.loc["ICH", "tolerance_mm"] == pytest.approx(0.5, abs=0.1)
     assert found.loc["IVH", "tolerance_mm"] == metrics.DEFAULT_TOLERANCE_MM
 
@@ -302,10 +302,10 @@ def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
 
 def test_few_readings_leave_the_default_tolerance() -> None:
     readings = pd.DataFrame({"model": ANOTHER_RATER, "label": "ICH", "hd95_mm": [2.0] * 9 + [np.nan]})
-    table = tolerance.tolerance_table(readings, 1.5).set_index("label")
+    table = tolerance.tolerance_table(readings, 1.5, LABELS).set_index("label")
     assert table.loc["ICH"].to_dict() == {"tolerance_mm": 1.5, "n": 9, "source": "default"}
     readings["hd95_mm"] = [1.0] * 4 + [2.0, 3.0] + [40.0] * 4
-    table = tolerance.tolerance_table(readings, 1.5).set_index("label")
+    table = tolerance.tolerance_table(readings, 1.5, LABELS).set_index("label")
     assert table.loc["ICH"].to_dict() == {"tolerance_mm": 2.5, "n": 10, "source": "raters"}
 
 
@@ -333,7 +333,7 @@ def test_planted_truth() -> None:
     reference[6, 20:40, 2:12], predicted[6, 20:40, 3:11] = 2, 2  # 200 voxels, 160 of them predicted
     place = cases.grid_of(shape, (0.5, 0.5), 4.0, tilt_deg=15)
     voxel_ml = 0.5 * 0.5 * 4 / 1000
-    found = metrics.measure(reference, predicted, place, cases.VOXELS)
+    found = metrics.measure(reference, predicted, place, cases.VOXELS, LABELS)
 
     ich = found["ICH"]
     assert ich["dice"] == pytest.approx(2 * 80 / (200 + 166))
@@ -355,7 +355,7 @@ def test_planted_truth() -> None:
     assert phe["hd95_mm"] == pytest.approx(0.5)
     assert phe["surface_dice"] == 1
 
-    total = found[TOTAL_HAEMORRHAGE]
+    total = found[TOTAL_HAEMORRHAGE.name]
     assert total["dice"] == pytest.approx(2 * 96 / (216 + 166))
     assert (total["reference_lesions"], total["predicted_lesions"], total["found_lesions"]) == (3, 3, 2)
     assert total["swapped_ml"] == pytest.approx(16 * voxel_ml)
@@ -371,8 +371,8 @@ def test_labels_are_measured_each_for_itself(
 ) -> None:
     place = cases.grid_of(reference.shape, (0.5, 0.7), (3.0, 5.0), tilt_deg=10)
     exchange = np.array([0, *order], np.uint8)
-    plain = metrics.measure(reference, predicted, place, cases.AREA)
-    other = metrics.measure(exchange[reference], exchange[predicted], place, cases.AREA)
+    plain = metrics.measure(reference, predicted, place, cases.AREA, LABELS)
+    other = metrics.measure(exchange[reference], exchange[predicted], place, cases.AREA, LABELS)
     names = list(LABELS)
     for label, value in LABELS.items():
         exchanged = other[names[exchange[value] - 1]]
@@ -387,7 +387,7 @@ def test_what_lies_around_changes_nothing(reference: np.ndarray, predicted: np.n
     around = ((1, 0), (4, 2), (3, 9))
     wide = [np.pad(labels, around) for labels in (reference, predicted)]
     measured = [
-        metrics.measure(*maps, cases.grid_of(maps[0].shape, (0.5, 0.7), 4.0, 10.0), cases.AREA)
+        metrics.measure(*maps, cases.grid_of(maps[0].shape, (0.5, 0.7), 4.0, 10.0), cases.AREA, LABELS)
         for maps in ((reference, predicted), wide)
     ]
     for label, column in itertools.product(ALL_LABELS, measured[0]["ICH"]):

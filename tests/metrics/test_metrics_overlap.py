@@ -26,8 +26,11 @@ spacings = st.floats(0.2, 5)
 
 
 def measured(reference: np.ndarray, predicted: np.ndarray, place: grid.Grid) -> dict[str, dict[str, Any]]:
-    counts = overlap.confusion_per_slice(reference, predicted)
-    return {label: overlap.measure(counts, (value,), place, 0.1) for label, value in LABELS.items()}
+    counts = overlap.confusion_per_slice(reference, predicted, LABELS.n_classes)
+    return {
+        label: overlap.measure(counts, (value,), place, 0.1, LABELS.haemorrhage_values())
+        for label, value in LABELS.items()
+    }
 
 
 def test_two_balls_of_known_dice() -> None:
@@ -123,8 +126,8 @@ def test_swap_of_the_haemorrhages() -> None:
     assert found["ICH"]["swapped_ml"] == pytest.approx(3 * 4 / 1000)
     assert found["IVH"]["swapped_ml"] == pytest.approx(2 * 3 / 1000)
     assert math.isnan(found["PHE"]["swapped_ml"])
-    counts = overlap.confusion_per_slice(reference, predicted)
-    both = overlap.measure(counts, (LABELS["ICH"], LABELS["IVH"]), place, 0.1)
+    counts = overlap.confusion_per_slice(reference, predicted, LABELS.n_classes)
+    both = overlap.measure(counts, (LABELS["ICH"], LABELS["IVH"]), place, 0.1, LABELS.haemorrhage_values())
     assert both["swapped_ml"] == pytest.approx((3 * 4 + 2 * 3) / 1000)
     assert both["dice"] == pytest.approx(2 * 5 / (6 + 5))  # swapped blood is blood
 
@@ -169,7 +172,7 @@ def test_dice_and_counts_as_nnunet_monai_and_simpleitk(tmp_path: Path) -> None:
 
 @given(label_maps, label_maps)
 def test_counts_are_those_of_a_plain_comparison(reference: np.ndarray, predicted: np.ndarray) -> None:
-    counts = overlap.confusion_per_slice(reference, predicted)
+    counts = overlap.confusion_per_slice(reference, predicted, LABELS.n_classes)
     for k in range(SHAPE[0]):
         for a in range(4):
             for b in range(4):
@@ -178,7 +181,7 @@ def test_counts_are_those_of_a_plain_comparison(reference: np.ndarray, predicted
 
 def test_different_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="shapes differ"):
-        overlap.confusion_per_slice(np.zeros(SHAPE, np.uint8), np.zeros((1, 5, 4), np.uint8))
+        overlap.confusion_per_slice(np.zeros(SHAPE, np.uint8), np.zeros((1, 5, 4), np.uint8), 4)
 
 
 @given(label_maps, label_maps)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.nnunet import plans as nnunet_plans
 from headct.run import preflight
@@ -137,7 +138,7 @@ def test_blast_ct_takes_the_patches_that_are_let_through(demo: dict, side: int, 
     from headct.frameworks.blastct import training as blastct
 
     demo["models"]["blast-ct"]["patch_size_voxels"] = [side, 35, 35]
-    asked = blastct.package_configuration(demo["blastct"] | demo["models"]["blast-ct"])
+    asked = blastct.package_configuration(demo["blastct"] | demo["models"]["blast-ct"], LABELS)
     if fits:
         preflight.check(demo, str, PLAN, "plan.yaml", [])
         assert blastct.output_size(get_model(asked), asked) == (5, 5, 5)

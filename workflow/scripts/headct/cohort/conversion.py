@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from headct.cohort import patients, shards
 from headct.contracts.artefacts import sha256_of, write_json
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging import identifiers, masks, nifti
 from headct.imaging.dicom import (
@@ -69,7 +69,7 @@ class Scan:
 
     Attributes:
         masks: keyed by the sheet's column.
-        label_values: value in the masks of each class.
+        label_values: value in the masks of each class of ``labels``.
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
             is the trial's own.
         sex: F, M, or None where the sheet says nothing; so for age_years.
@@ -83,6 +83,7 @@ class Scan:
     patient_id_is_pseudonym: bool = False
     sex: str | None = None
     age_years: float | None = None
+    labels: LabelSet = LABELS
 
 
 @dataclass
@@ -146,7 +147,7 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
         record.reason = "; ".join(problem.message for problem in record.problems)
     if record.status == "included" and image is not None:
         record.pixels_sha256 = digest_of(image)
-        _write(image, labels, chosen.geometry, out, record)
+        _write(scan, image, labels, chosen.geometry, out, record)
     others = shards.digests_of({file: file for file in files.keys() - converted})
     record.other_files = sorted(set(others.values()))
     write_json(asdict(record), out / RECORD)
@@ -229,7 +230,7 @@ def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:
     drawn = {}
     for key, path in scan.masks.items():
         try:
-            drawn[key] = masks.read(path, scan.label_values, key)
+            drawn[key] = masks.read(path, scan.label_values, key, scan.labels)
         except BadInput as error:
             record.problems += error.problems
     return drawn
@@ -258,7 +259,7 @@ def _place_masks(
         doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
         doubts |= {"mask_covers_part_of_plane"} if mask.size_xyz[:2] != grid.size_xyz[:2] else set()
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
-        doubts |= set() if bleed_is_dense(labels, image) else {"bleed_not_dense"}
+        doubts |= set() if bleed_is_dense(labels, image, scan.labels) else {"bleed_not_dense"}
     record.flags = sorted({*record.flags, *doubts})
     record.problems += same_drawings(scan, placed)
     return placed
@@ -278,6 +279,7 @@ def same_drawings(scan: Scan, placed: Mapping[str, NDArray[np.uint8]]) -> list[P
 
 
 def _write(
+    scan: Scan,
     image: NDArray[np.int16],
     labels: Mapping[str, NDArray[np.uint8]],
     grid: Geometry,
@@ -292,7 +294,7 @@ def _write(
         nifti.write(masks.to_image(array, grid), out / name)
         record.sha256[name] = sha256_of(out / name)
     for key, array in labels.items():
-        volumes = {name: grid.volume_ml(array == value) for name, value in LABELS.items()}
+        volumes = {name: grid.volume_ml(array == value) for name, value in scan.labels.items()}
         if key == "mask":
             record.volumes_ml = volumes
         else:

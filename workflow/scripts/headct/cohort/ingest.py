@@ -21,7 +21,7 @@ from typing import Any
 from headct.cohort import shards
 from headct.cohort.conversion import RECORD, Scan, ingest
 from headct.contracts.code import code_digest
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.scan_selection import CRITERION_NAMES
@@ -75,18 +75,18 @@ def _config_problem(key: str, value: str, known: Sequence[str]) -> Problem:
     return Problem("config", f"unknown; known are {', '.join(known)}", "", key, value)
 
 
-def label_values_from(text: str) -> dict[str, int]:
+def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
     """The ``labels`` block of the config: value in the raters' masks of each class.
 
     Raises:
-        BadInput: classes other than those of the project, or values that are not distinct whole
+        BadInput: classes other than those of the label set, or values that are not distinct whole
             numbers from 1 on.
     """
     values: dict[str, int] = json_object(text, "--labels")
     distinct = len(set(values.values())) == len(values)
     whole = all(isinstance(value, int) and value >= 1 for value in values.values())
-    if set(values) != set(LABELS) or not distinct or not whole:
-        message = f"needs one distinct whole number from 1 on for each of {', '.join(LABELS)}"
+    if set(values) != set(labels) or not distinct or not whole:
+        message = f"needs one distinct whole number from 1 on for each of {', '.join(labels)}"
         raise BadInput([Problem("config", message, key="labels", value=text)])
     return values
 
@@ -111,7 +111,10 @@ class ScansFailed(Exception):
 
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
-    settings, labels = settings_block(arguments.settings, "ingest"), label_values_from(arguments.labels)
+    settings, labels = (
+        settings_block(arguments.settings, "ingest"),
+        label_values_from(arguments.labels, LABELS),
+    )
     settings = {key: value for key, value in settings.items() if key not in OF_COHORT}
     rules = rules_from(settings)
     code = code_digest(["headct.cohort.ingest"], without=CONVERTS_NOTHING)

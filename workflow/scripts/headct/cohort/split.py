@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.labels import LABELS, LabelSet, Role
 from headct.contracts.problems import BadInput, Problem
 from headct.settings.configuration import settings_block
 
@@ -56,6 +57,7 @@ def split_scans(
     former: pd.DataFrame | None = None,
     given: pd.DataFrame | None = None,
     file: str = "cohort.tsv",
+    labels: LabelSet = LABELS,
 ) -> pd.DataFrame:
     """Divide included scans into a test set and a training set with folds.
 
@@ -67,8 +69,8 @@ def split_scans(
     Raises:
         BadInput: too few participants for a test set or for the folds.
     """
-    drawn_by = settings_in_words(settings)
-    strata = stratum_of_participants(scans, settings)
+    drawn_by = settings_in_words(settings, labels)
+    strata = stratum_of_participants(scans, settings, labels)
     known = pd.DataFrame(index=strata.index, columns=["stratum", "set", "fold"], dtype=object)
     if former is not None and set(former.get("drawn_by", [])) == {drawn_by}:
         known = former.drop_duplicates("participant_id").set_index("participant_id").reindex(strata.index)
@@ -96,37 +98,51 @@ def split_scans(
     ).reset_index(drop=True)
 
 
-def settings_in_words(settings: dict[str, Any]) -> str:
+def settings_in_words(settings: dict[str, Any], labels: LabelSet) -> str:
     """The settings that decide a draw, and no others; where these words change, all is drawn anew."""
     folds = f"{settings['folds']} folds, seed {settings['seed']}"
     if settings["file"] is not None:
         return f"file {settings['file']}; {folds}"
     by = {
-        "ivh": "IVH",
-        "ich_volume": f"{settings['ich_volume_groups']} groups of ICH volume",
-        "site": f"sites of {settings['minimum_site_size']} participants or more",
+        "ivh": lambda: labels.only(Role.VENTRICULAR_HAEMORRHAGE).name,
+        "ich_volume": lambda: (
+            f"{settings['ich_volume_groups']} groups of {labels.only(Role.TISSUE_HAEMORRHAGE).name} volume"
+        ),
+        "site": lambda: f"sites of {settings['minimum_site_size']} participants or more",
     }
-    strata = " and ".join(by[name] for name in settings["stratify_by"]) or "nothing"
+    strata = " and ".join(by[name]() for name in settings["stratify_by"]) or "nothing"
     return f"test fraction {settings['test_fraction']:g}, by {strata}; {folds}"
 
 
-def stratum_of_participants(scans: pd.DataFrame, settings: dict[str, Any]) -> pd.Series:
+def stratum_of_participants(scans: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> pd.Series:
     """The stratum of each participant, in words; the index is sorted, whatever the sheet's order."""
     first = scans.sort_values("scan_id").drop_duplicates("participant_id")
     first = first.set_index("participant_id").sort_index()
-    groups = settings["ich_volume_groups"]
-    size = np.ceil(first["ICH_ml"].rank(method="first") / len(first) * groups).astype(int)
-    site = first["site"].astype(str)
-    large = site.map(site.value_counts()) >= settings["minimum_site_size"]
-    described = {
-        "ivh": np.where(first["IVH_ml"] > 0, "IVH", "no IVH"),
-        "ich_volume": "ICH volume group " + size.astype(str) + f"/{groups}",
-        "site": np.where(large, "site " + site, "small sites"),
-    }
     stratum = pd.Series([""] * len(first), index=first.index)
     for name in settings["stratify_by"]:
-        stratum = stratum + np.where(stratum == "", "", ", ") + described[name]
+        stratum = stratum + np.where(stratum == "", "", ", ") + STRATA[name](first, settings, labels)
     return stratum.replace("", "all")
+
+
+def _by_ventricles(first: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> Any:
+    name = labels.only(Role.VENTRICULAR_HAEMORRHAGE).name
+    return np.where(first[f"{name}_ml"] > 0, name, f"no {name}")
+
+
+def _by_size(first: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> Any:
+    name, groups = labels.only(Role.TISSUE_HAEMORRHAGE).name, settings["ich_volume_groups"]
+    size = np.ceil(first[f"{name}_ml"].rank(method="first") / len(first) * groups).astype(int)
+    return f"{name} volume group " + size.astype(str) + f"/{groups}"
+
+
+def _by_site(first: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> Any:
+    site = first["site"].astype(str)
+    large = site.map(site.value_counts()) >= settings["minimum_site_size"]
+    return np.where(large, "site " + site, "small sites")
+
+
+STRATA = {"ivh": _by_ventricles, "ich_volume": _by_size, "site": _by_site}
+"""Keys of ``split.stratify_by``, and what each says of participants, given the first scan of each."""
 
 
 def draw_sets(shuffled: pd.Series, known: pd.Series, test_fraction: float) -> pd.Series:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headct.contracts.labels import LABELS, LabelSet
+
 if TYPE_CHECKING:
     import torch
 
@@ -53,6 +55,7 @@ class TrainingJob:
     threads: int
     shared_folder: Path
     deterministic: bool = False
+    labels: LabelSet = LABELS
 
 
 @dataclass(frozen=True)

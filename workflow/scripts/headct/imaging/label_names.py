@@ -15,20 +15,14 @@ from pathlib import Path
 import SimpleITK as sitk
 from isal import igzip
 
+from headct.contracts.labels import LabelSet, Role
 from headct.imaging.identifiers import SPELT_OUT
 
-WORDS = {
-    "ICH": r"ich|iph|(intra)?parenchymal|intracerebral",
-    "PHE": r"phe|o?edem[a-z]*|peri(haemorr|hemorr|haemat|hemat)[a-z]*",
-    "IVH": r"ivh|(intra)?ventric[a-z]*",
-}
-"""Words in a name, by the class that they mean."""
-
 BLEEDING = r"ha?em(orr|atom)[a-z]*"
-"""Words that mean ICH, unless a ventricle is named beside them."""
+"""Words that mean the haemorrhage inside the tissue, unless a ventricle is named beside them."""
 
-END_OF_WORD = re.compile(r"(ICH|IPH|IVH|PHE)(?=[a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-"""Within IVHvolume, IntracerebralHemorrhage and IVHVolume."""
+CHANGE_OF_CASE = r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+"""Where a word ends within IntracerebralHemorrhage and IVHVolume."""
 
 NOT_MEANT = re.compile(r"\b(not|non|no(?!\.)|without|w/o|except|excluding)\b[^,;()]*")
 BETWEEN_PARTS = re.compile(r"[^a-z\s-]|\b(?:and|with|plus)\b")
@@ -37,22 +31,32 @@ SEGMENT = re.compile(r"(Segment\d+)_(Name|LabelValue)")
 LABEL = re.compile(r'<Label\s[^>]*Key="(\d+)"[^>]*>(?:<!\[CDATA\[)?([^<\]]*)')
 
 
-def classes_in(name: str) -> set[str]:
+def classes_in(name: str, labels: LabelSet) -> set[str]:
     """The classes that a name speaks of: none, one, or several ("ICH and IVH")."""
-    words = unicodedata.normalize("NFC", END_OF_WORD.sub(r"\g<0> ", name)).casefold().translate(SPELT_OUT)
+    parted = _end_of_word(labels).sub(r"\g<0> ", name)
+    words = unicodedata.normalize("NFC", parted).casefold().translate(SPELT_OUT)
     plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
     meant = NOT_MEANT.sub(" ", re.sub(r"[_\d]+", " ", plain))
     if "excluded" in meant:  # it may say so of any word before
         return set()
     joined = re.sub(r"\b(intra|peri)[\s-]+", r"\1", meant)
-    return {label for part in BETWEEN_PARTS.split(joined) for label in _classes_in_part(part)}
+    return {label for part in BETWEEN_PARTS.split(joined) for label in _classes_in_part(part, labels)}
 
 
-def _classes_in_part(text: str) -> set[str]:
+def _end_of_word(labels: LabelSet) -> re.Pattern[str]:
+    """Where a word ends without a blank: after an abbreviation (IVHvolume), or where the case changes."""
+    abbreviations = "|".join(re.escape(short) for label in labels.labels for short in label.abbreviations)
+    return re.compile(f"({abbreviations or '(?!)'})(?=[a-z])|{CHANGE_OF_CASE}")
+
+
+def _classes_in_part(text: str, labels: LabelSet) -> set[str]:
     words = re.findall(r"[a-z]+", text)
-    found = {label for label, known in WORDS.items() if any(re.fullmatch(known, word) for word in words)}
-    bleeds = any(re.fullmatch(BLEEDING, word) for word in words)
-    return found | ({"ICH"} if bleeds and "ventric" not in text and "IVH" not in found else set())
+    named = [label for label in labels.labels if any(re.fullmatch(label.words, word) for word in words)]
+    found = {label.name for label in named}
+    of_ventricle = "ventric" in text or any(label.role is Role.VENTRICULAR_HAEMORRHAGE for label in named)
+    if not of_ventricle and any(re.fullmatch(BLEEDING, word) for word in words):
+        found |= {label.name for label in labels.with_role(Role.TISSUE_HAEMORRHAGE)}
+    return found
 
 
 def of_segments(image: sitk.Image) -> list[tuple[int, str]]:
@@ -82,7 +86,10 @@ def has_segments(image: sitk.Image) -> bool:
 
 
 def contradictions(
-    named: Collection[tuple[int, str]], values: Mapping[str, int], present: Collection[int]
+    named: Collection[tuple[int, str]],
+    values: Mapping[str, int],
+    present: Collection[int],
+    labels: LabelSet,
 ) -> list[str]:
     """Sentences on values that the file gives to another class than the ``labels`` setting does.
 
@@ -90,6 +97,7 @@ def contradictions(
         named: values of the file and their names.
         values: value of each class, by the setting.
         present: values that some voxel has; what no voxel has does no harm.
+        labels: the classes, with the words that mean them.
     """
     label_of = {value: label for label, value in values.items()}
     return [
@@ -97,6 +105,6 @@ def contradictions(
         for value, name in named
         if value in present
         and value in label_of
-        and classes_in(name)
-        and label_of[value] not in classes_in(name)
+        and (meant := classes_in(name, labels))
+        and label_of[value] not in meant
     ]

@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging import label_names, nifti
 from headct.imaging.geometry import Geometry, Vector, angle_deg
@@ -109,13 +109,14 @@ class _Stored:
     named: list[tuple[int, str]]
 
 
-def read(path: Path, values: Mapping[str, int], key: str) -> Mask:
-    """Read a mask and map its values to those of ``headct.contracts.labels.LABELS``.
+def read(path: Path, values: Mapping[str, int], key: str, labels: LabelSet) -> Mask:
+    """Read a mask and map its values to those of the label set.
 
     Args:
         path: NIfTI, NRRD or MetaImage, in one file.
         values: value of each class in this file; 0 is background.
         key: the sample sheet's column, for messages.
+        labels: the set, which has the classes that ``values`` names.
 
     Raises:
         BadInput: the file is missing or unreadable, not a 3-D map of whole numbers, holds values
@@ -132,8 +133,8 @@ def read(path: Path, values: Mapping[str, int], key: str) -> Mask:
         stored = _read_nifti(path) if is_nifti else _read_by_itk(path)
     except nifti.Unreadable as error:
         raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
-    refuse_other_names(stored.named, stored.values, values, str(path), key)
-    return Mask(map_values(stored.values, values, str(path), key), stored.affine)
+    refuse_other_names(stored, values, str(path), key, labels)
+    return Mask(map_values(stored.values, values, str(path), key, labels), stored.affine)
 
 
 def _read_nifti(path: Path) -> _Stored:
@@ -187,21 +188,25 @@ def whole_numbers(stored: NDArray[Any], step: float = 0.0) -> NDArray[Any]:
 
 
 def refuse_other_names(
-    named: list[tuple[int, str]], stored: NDArray[Any], values: Mapping[str, int], file: str, key: str
+    stored: _Stored, values: Mapping[str, int], file: str, key: str, labels: LabelSet
 ) -> None:
     """Hold the names that the file gives to its values against those of the ``labels`` setting.
 
     Raises:
         BadInput: one that has voxels is another class's.
     """
-    said = label_names.contradictions(named, values, np.unique(stored).tolist()) if named else []
-    if said:
+    if not stored.named:
+        return
+    present = np.unique(stored.values).tolist()
+    if said := label_names.contradictions(stored.named, values, present, labels):
         message = f"{'; '.join(said)}: mend the setting, or the values in the mask"
         raise BadInput([Problem(file, message, key=key)])
 
 
-def map_values(stored: NDArray[Any], values: Mapping[str, int], file: str, key: str) -> NDArray[np.uint8]:
-    """Map stored mask values to the project's, as uint8.
+def map_values(
+    stored: NDArray[Any], values: Mapping[str, int], file: str, key: str, labels: LabelSet
+) -> NDArray[np.uint8]:
+    """Map stored mask values to those of the label set, as uint8.
 
     Raises:
         BadInput: unknown values (listed, with their voxel counts), or no voxel is labelled.
@@ -222,7 +227,7 @@ def map_values(stored: NDArray[Any], values: Mapping[str, int], file: str, key: 
         raise BadInput([Problem(file, "the mask is empty: no voxel is labelled", key=key)])
     mapped = np.zeros(stored.shape, dtype=np.uint8)
     for name, value in values.items():
-        mapped[stored == value] = LABELS[name]
+        mapped[stored == value] = labels[name]
     return mapped
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet, Role
 from headct.imaging.dicom import (
     HU_RANGE,
 )
@@ -81,19 +81,20 @@ def slice_without_air(image: NDArray[np.int16]) -> int | None:
     return int(suspicious[0]) if suspicious.size else None
 
 
-def share_outside_head(labels: NDArray[np.uint8], image: NDArray[np.int16]) -> float:
+def share_outside_head(label_map: NDArray[np.uint8], image: NDArray[np.int16]) -> float:
     """Share of the labelled voxels whose HU are those of air or of bone."""
-    hounsfield = image[labels > 0]
+    hounsfield = image[label_map > 0]
     inside = (hounsfield >= HEAD_HU[0]) & (hounsfield <= HEAD_HU[1])
     return float(1 - np.count_nonzero(inside) / hounsfield.size)
 
 
-def bleed_is_dense(labels: NDArray[np.uint8], image: NDArray[np.int16]) -> bool:
+def bleed_is_dense(label_map: NDArray[np.uint8], image: NDArray[np.int16], labels: LabelSet) -> bool:
     """Whether the bleed under the mask is denser than soft tissue; true where none is labelled.
 
     A mask that is mirrored, or of another scan on an equal grid, shows in no header, but here.
     """
-    bleed = image[labels == LABELS["ICH"]]
+    values = [label.value for label in labels.with_role(Role.TISSUE_HAEMORRHAGE)]
+    bleed = image[np.isin(label_map, values)]
     sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
     tissue = sample[(sample >= BRAIN_HU[0]) & (sample <= BRAIN_HU[1])]
     if not bleed.size or not tissue.size:

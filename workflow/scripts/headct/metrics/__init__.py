@@ -3,9 +3,6 @@
 This module says what the tables hold; ``python -m headct measure`` writes them.
 """
 
-TOTAL_HAEMORRHAGE = "ICH+IVH"
-"""Label of the rows that measure both haemorrhages as one; they follow those of the three lesions."""
-
 COLUMNS = (
     "model",
     "seed",

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from headct.contracts import sets
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
-from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE, grid, lesions, overlap, predictions, surface
+from headct.metrics import COLUMNS, grid, lesions, overlap, predictions, surface
 from headct.metrics.overlap import Measures
 from headct.metrics.predictions import Run
 from headct.settings.configuration import settings_block
@@ -35,12 +35,6 @@ REFERENCE = "labels.nii.gz"
 
 DEFAULT_TOLERANCE_MM = 1.0
 """About two pixels: the tolerance of the surface Dice where neither the configuration nor raters tell."""
-
-VALUES = {
-    **{label: (value,) for label, value in LABELS.items()},
-    TOTAL_HAEMORRHAGE: (LABELS["ICH"], LABELS["IVH"]),
-}
-"""Label of each row of the table and the voxel values that it comprises."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +126,14 @@ def main(args: argparse.Namespace) -> None:
             sets.held_out(args.split, args.out_of_fold) if args.out_of_fold else sets.test_scans(args.split)
         )
         guesses = predicted(args.model, runs, chosen)
-    table = measure_scans(guesses, args.data, settings)
+    table = measure_scans(guesses, args.data, settings, LABELS)
     write_tsv(table, args.out)
-    report(args.model, table)
+    report(args.model, table, LABELS)
 
 
-def measure_scans(guesses: Mapping[str, Sequence[Guess]], data: Path, settings: Settings) -> pd.DataFrame:
+def measure_scans(
+    guesses: Mapping[str, Sequence[Guess]], data: Path, settings: Settings, labels: LabelSet
+) -> pd.DataFrame:
     """The metrics table of some scans; ``data`` is the folder of the converted scans.
 
     Raises:
@@ -149,7 +145,7 @@ def measure_scans(guesses: Mapping[str, Sequence[Guess]], data: Path, settings: 
     problems: list[Problem] = []
     for scan, own in guesses.items():
         try:
-            rows += measure_scan(scan, data / scan, own, settings)
+            rows += measure_scan(scan, data / scan, own, settings, labels)
         except BadInput as error:
             problems += error.problems
     if problems:
@@ -159,14 +155,14 @@ def measure_scans(guesses: Mapping[str, Sequence[Guess]], data: Path, settings: 
     return table.sort_values(["model", "seed"], kind="stable")
 
 
-def report(model: str, table: pd.DataFrame) -> None:
+def report(model: str, table: pd.DataFrame, labels: LabelSet) -> None:
     """Say in one line what was measured, failures included."""
     medians = table.groupby("label")["dice"].median()
     failed = table.loc[table["failure"] != "", ["seed", "scan_id"]].drop_duplicates()
     logger.info(
         "%s  %s%s",
         model,
-        "median Dice " + "  ".join(f"{label} {medians[label]:.3f}" for label in LABELS)
+        "median Dice " + "  ".join(f"{label} {medians[label]:.3f}" for label in labels)
         if len(table)
         else "nothing to measure",
         f"  {len(failed)} predictions missing, counted as empty" if len(failed) else "",
@@ -219,7 +215,7 @@ def source_problems(path: Path, record: Mapping[str, Any]) -> list[Problem]:
 
 
 def measure_scan(
-    scan: str, folder: Path, guesses: Sequence[Guess], settings: Settings
+    scan: str, folder: Path, guesses: Sequence[Guess], settings: Settings, labels: LabelSet
 ) -> list[dict[str, Any]]:
     """Rows of one scan: each guess × each label.
 
@@ -232,22 +228,23 @@ def measure_scan(
         raise BadInput(problems)
     reference = sitk.ReadImage(str(reference_path))
     own_grid = grid.from_record(record["geometry"])
-    problems = predictions.label_map_problems(reference, reference_path)
+    problems = predictions.label_map_problems(reference, reference_path, labels)
     if len(own_grid.voxel_ml) != reference.GetSize()[2]:
         message = f"{len(own_grid.voxel_ml)} slice weights for {reference.GetSize()[2]} slices"
         problems.append(Problem(str(folder / "scan.json"), message, key="slice_weights_mm"))
     reference_labels = sitk.GetArrayViewFromImage(reference)
     rows: list[dict[str, Any]] = []
     for guess in guesses:
-        labels = np.zeros_like(reference_labels)
+        guessed_labels = np.zeros_like(reference_labels)
         if guess.path is not None:
             image = sitk.ReadImage(str(guess.path))
-            problems += predictions.label_map_problems(image, guess.path)
+            problems += predictions.label_map_problems(image, guess.path, labels)
             problems += predictions.grid_problems(image, reference, guess.path)
-            labels = sitk.GetArrayViewFromImage(image)
+            guessed_labels = sitk.GetArrayViewFromImage(image)
         if problems:
             continue
-        for label, measures in measure(reference_labels, labels, own_grid, settings).items():
+        found = measure(reference_labels, guessed_labels, own_grid, settings, labels)
+        for label, measures in found.items():
             row = {"model": guess.model, "seed": guess.seed, "scan_id": scan, "label": label}
             rows.append({**row, **measures, "failure": guess.failure})
     if problems:
@@ -256,24 +253,30 @@ def measure_scan(
 
 
 def measure(
-    reference: NDArray[np.uint8], guess: NDArray[np.uint8], own_grid: grid.Grid, settings: Settings
+    reference: NDArray[np.uint8],
+    guess: NDArray[np.uint8],
+    own_grid: grid.Grid,
+    settings: Settings,
+    labels: LabelSet,
 ) -> dict[str, Measures]:
-    """All measures of each label: label -> column of the metrics table -> value.
+    """All measures of each label and of each pool: its name -> column of the metrics table -> value.
 
     Args:
-        reference, guess: uint8 label maps of equal shape (z, y, x), values 0–3.
+        reference, guess: uint8 label maps of equal shape (z, y, x), with the values of ``labels``.
         own_grid: their grid.
+        labels: the set that they are drawn in.
     """
     box = grid.bounding_box(reference, guess)
     reference, guess, own_grid = reference[box], guess[box], own_grid.crop(box[0])
-    counts = overlap.confusion_per_slice(reference, guess)
+    counts = overlap.confusion_per_slice(reference, guess, labels.n_classes)
     measures = {}
-    for label, values in VALUES.items():
+    haemorrhages = labels.haemorrhage_values()
+    for label, values in labels.measured.items():
         truth, found = is_any(reference, values), is_any(guess, values)
         box = grid.bounding_box(truth, found)
         truth, found = truth[box], found[box]
         measures[label] = {
-            **overlap.measure(counts, values, own_grid, settings.presence_minimum_ml),
+            **overlap.measure(counts, values, own_grid, settings.presence_minimum_ml, haemorrhages),
             **surface.measure(
                 truth,
                 found,
@@ -286,7 +289,7 @@ def measure(
     return measures
 
 
-def is_any(labels: NDArray[np.uint8], values: Sequence[int]) -> NDArray[np.bool_]:
+def is_any(label_map: NDArray[np.uint8], values: Sequence[int]) -> NDArray[np.bool_]:
     """Which voxels have one of the values."""
-    mask: NDArray[np.bool_] = np.logical_or.reduce([labels == value for value in values])
+    mask: NDArray[np.bool_] = np.logical_or.reduce([label_map == value for value in values])
     return mask

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.contracts.labels import LABELS, N_CLASSES
 from headct.metrics.grid import Grid
 
 Measures = dict[str, float | int | str]
 
 
-def confusion_per_slice(reference: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
+def confusion_per_slice(
+    reference: NDArray[np.uint8], predicted: NDArray[np.uint8], n_classes: int
+) -> NDArray[np.int64]:
     """Count voxels by slice, reference label and predicted label.
 
     Args:
-        reference, predicted: uint8 label maps of equal shape (z, y, x), values 0–3.
+        reference, predicted: uint8 label maps of equal shape (z, y, x), values below ``n_classes``.
+        n_classes: of the label set, background included; 15 at most, so that two labels fit into a byte.
 
     Returns:
-        Counts of shape (z, 4, 4): [slice, reference label, predicted label].
+        Counts of shape (z, n_classes, n_classes): [slice, reference label, predicted label].
 
     Raises:
         ValueError: the shapes differ.
@@ -29,13 +31,17 @@ def confusion_per_slice(reference: NDArray[np.uint8], predicted: NDArray[np.uint
     if reference.shape != predicted.shape:
         raise ValueError(f"shapes differ: {reference.shape} and {predicted.shape}")
     # Both labels of a voxel in one byte: a single count per slice serves every measure.
-    codes = reference * np.uint8(N_CLASSES) + predicted
-    counts = [np.bincount(code.ravel(), minlength=N_CLASSES**2) for code in codes]
-    return np.array(counts, dtype=np.int64).reshape(-1, N_CLASSES, N_CLASSES)
+    codes = reference * np.uint8(n_classes) + predicted
+    counts = [np.bincount(code.ravel(), minlength=n_classes**2) for code in codes]
+    return np.array(counts, dtype=np.int64).reshape(-1, n_classes, n_classes)
 
 
 def measure(
-    counts: NDArray[np.int64], values: Sequence[int], grid: Grid, presence_minimum_ml: float
+    counts: NDArray[np.int64],
+    values: Sequence[int],
+    grid: Grid,
+    presence_minimum_ml: float,
+    haemorrhages: Collection[int],
 ) -> Measures:
     """Dice, presence and volumes of a lesion.
 
@@ -44,6 +50,7 @@ def measure(
         values: label values that make up the lesion.
         grid: the grid of the counted slices.
         presence_minimum_ml: volume above which ``presence_at_minimum`` calls a lesion present.
+        haemorrhages: label values that may be taken for each other.
     """
     rows, columns = counts[:, values, :], counts[:, :, values]
     reference, predicted = rows.sum(axis=(1, 2)), columns.sum(axis=(1, 2))
@@ -65,18 +72,24 @@ def measure(
         "presence_at_minimum": presence(true["reference"], true["predicted"], presence_minimum_ml),
         **{f"{name}_ml": volume for name, volume in true.items()},
         "volume_error_ml": true["predicted"] - true["reference"],
-        "swapped_ml": swapped_ml(counts, values, grid),
+        "swapped_ml": swapped_ml(counts, values, grid, haemorrhages),
         **{f"{name}_header_ml": volume for name, volume in header.items()},
         "volume_error_header_ml": header["predicted"] - header["reference"],
     }
 
 
-def swapped_ml(counts: NDArray[np.int64], values: Sequence[int], grid: Grid) -> float:
-    """Volume (mL) of the reference's haemorrhage that is predicted as the other one; NaN for oedema."""
-    other = {LABELS["ICH"]: LABELS["IVH"], LABELS["IVH"]: LABELS["ICH"]}
-    if not set(values) <= set(other):
+def swapped_ml(
+    counts: NDArray[np.int64], values: Sequence[int], grid: Grid, haemorrhages: Collection[int]
+) -> float:
+    """Volume (mL) of the reference's haemorrhage that is predicted as another one.
+
+    NaN for what is no haemorrhage, and where the label set has no other one.
+    """
+    swaps = [(value, other) for value in values for other in haemorrhages if other != value]
+    if not swaps or not set(values) <= set(haemorrhages):
         return math.nan
-    voxels = counts[:, values, [other[value] for value in values]].sum(axis=1)
+    truth, guess = zip(*swaps, strict=True)
+    voxels = counts[:, truth, guess].sum(axis=1)
     return volume_ml(voxels, grid.voxel_ml)
 
 

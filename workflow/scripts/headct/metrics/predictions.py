@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from headct.contracts.artefacts import read_tsv, sha256_of
-from headct.contracts.labels import LABELS, N_CLASSES
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 
 GRID_TOLERANCE_MM = 1e-3
@@ -96,14 +96,14 @@ def failure_reason(run: Run, scan: str) -> str:
     return str(run.rows[scan]["reason"]) or "no reason given"
 
 
-def label_map_problems(image: sitk.Image, path: Path) -> list[Problem]:
+def label_map_problems(image: sitk.Image, path: Path, labels: LabelSet) -> list[Problem]:
     """What makes an image no label map: its pixel type or its values."""
     if image.GetDimension() != 3 or image.GetPixelID() != sitk.sitkUInt8:
         found = f"{image.GetDimension()}-D {image.GetPixelIDTypeAsString()}"
         return [Problem(str(path), "a label map is a 3-D image of uint8", value=found)]
     highest = int(sitk.GetArrayViewFromImage(image).max())
-    if highest >= N_CLASSES:
-        known = ", ".join(f"{name} {value}" for name, value in LABELS.items())
+    if highest >= labels.n_classes:
+        known = ", ".join(f"{name} {value}" for name, value in labels.items())
         message = f"holds a label that is none of these: {known}"
         return [Problem(str(path), message, value=str(highest))]
     return []

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
+from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING
 from headct.metrics import measure as metrics
 from headct.settings.configuration import settings_block
@@ -56,9 +57,8 @@ def main(args: argparse.Namespace) -> None:
     settings = metrics.read_settings(settings_block(args.settings, "metrics"))
     scans = [str(scan) for scan in read_tsv(args.split)["scan_id"]]
     readings = metrics.second_readings(SECOND_READING, scans, args.data)
-    table = tolerance_table(
-        metrics.measure_scans(readings, args.data, settings), settings.surface_tolerance_mm
-    )
+    measured = metrics.measure_scans(readings, args.data, settings, LABELS)
+    table = tolerance_table(measured, settings.surface_tolerance_mm, LABELS)
     write_tsv(table, args.out)
     logger.info(
         "tolerance of the surface Dice: %s",
@@ -66,13 +66,13 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def tolerance_table(readings: pd.DataFrame, default_mm: float) -> pd.DataFrame:
+def tolerance_table(readings: pd.DataFrame, default_mm: float, labels: LabelSet) -> pd.DataFrame:
     """The columns are listed at the top of this module; takes the metrics of second readings."""
     import pandas as pd
 
     between = readings[readings["model"] == ANOTHER_RATER].dropna(subset=["hd95_mm"])
     rows = []
-    for label in metrics.VALUES:
+    for label in labels.measured:
         distances = between.loc[between["label"] == label, "hd95_mm"]
         enough = len(distances) >= MINIMUM_SCANS
         tolerance = float(distances.median()) if enough else default_mm

@@ -22,7 +22,6 @@ from blast_ct.nifti.rescale import rescale
 from blast_ct.read_config import get_augmentation, get_transformation
 
 from headct.contracts.artefacts import write_atomically
-from headct.contracts.labels import N_CLASSES
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import randomness
 from headct.engine.processes import in_processes
@@ -49,10 +48,10 @@ class DeformedScan:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, image: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> DeformedScan:
+    def of(cls, image: np.ndarray, labels: np.ndarray, mask: np.ndarray, n_classes: int) -> DeformedScan:
         """Count, and keep the arrays from being written to."""
         planes = zip(labels, mask, strict=True)
-        counts = [np.bincount(plane[inside], minlength=N_CLASSES) for plane, inside in planes]
+        counts = [np.bincount(plane[inside], minlength=n_classes) for plane, inside in planes]
         for array in (image, labels, mask):
             array.flags.writeable = False
         return cls(image, labels, mask, np.stack(counts, axis=1))
@@ -282,6 +281,7 @@ class TrainingBatches:
         self.patches_per_epoch = self.images_per_epoch * training["patches_per_image"]
         self.batch_size = training["batch_size"]
         self.batches_per_epoch = -(-self.patches_per_epoch // self.batch_size)
+        self.n_classes = configuration["data"]["num_classes"]
         self.seed, self.fold = seed, fold
         self.epoch = -1
         self.deformed: dict[int, DeformedScan] = {}
@@ -306,8 +306,8 @@ class TrainingBatches:
         if position not in self.deformed:
             chosen, seeds = self._plan(epoch)
             np.random.seed(seeds[position])
-            case = self.deformation(*self._normalised(self.scans[chosen[position]]))
-            self.deformed[position] = DeformedScan.of(*case)
+            image, labels, mask = self.deformation(*self._normalised(self.scans[chosen[position]]))
+            self.deformed[position] = DeformedScan.of(image, labels, mask, self.n_classes)
         return self.deformed[position]
 
     def _plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ import torch
 from blast_ct.read_config import get_loss, get_model, get_optimizer
 from torch import Tensor
 
-from headct.contracts.labels import LABELS, N_CLASSES
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
@@ -70,7 +70,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     """
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(job.threads)
     settings = job.settings
-    configuration = package_configuration(settings)
+    configuration = package_configuration(settings, job.labels)
     randomness.initialise(job.seed, job.fold)
     model = get_model(configuration)
     output_patch_size = output_size(model, configuration)
@@ -91,9 +91,9 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     )
 
 
-def package_configuration(settings: dict[str, Any]) -> dict[str, Any]:
+def package_configuration(settings: dict[str, Any], labels: LabelSet) -> dict[str, Any]:
     """The settings in the form of ``blast_ct/data/config.json``, for the package's own readers."""
-    foreground = settings["foreground_probability"] / len(LABELS)
+    foreground = settings["foreground_probability"] / len(labels)
     flip = settings["flip_probability"]
     return {
         "model": {
@@ -112,7 +112,7 @@ def package_configuration(settings: dict[str, Any]) -> dict[str, Any]:
                 }
             },
             "input_channels": 1,
-            "num_classes": N_CLASSES,
+            "num_classes": labels.n_classes,
         },
         "training": {
             "batch_size": settings["batch_size"],
@@ -122,7 +122,7 @@ def package_configuration(settings: dict[str, Any]) -> dict[str, Any]:
             "sampler": {
                 "ConditionalPatchSampler": {
                     "class_probabilities": [1 - settings["foreground_probability"]]
-                    + [foreground] * len(LABELS),
+                    + [foreground] * len(labels),
                     "n_tries": settings["sampling_tries"],
                 }
             },
@@ -201,10 +201,11 @@ class BlastLearner:
         self.epochs = job.settings["epochs"]
         self.iterations_per_epoch = batches.batches_per_epoch
         self.training_batches: NumberedBatches = batches
+        self.labels = job.labels
         self.loss = get_loss(configuration)
         self.schedule = get_optimizer(configuration, model)
         self.optimiser = self.schedule.optimizer
-        self.counts = torch.zeros(len(LABELS), 3, dtype=torch.int64, device=job.device)
+        self.counts = torch.zeros(len(job.labels), 3, dtype=torch.int64, device=job.device)
 
     def learn(self, images: Tensor, *targets: Tensor) -> Tensor:
         """One step on images (N, 1, z, y, x) and the smaller targets (N, z, y, x)."""
@@ -214,11 +215,11 @@ class BlastLearner:
         loss: Tensor = self.loss(logits, target)
         loss.backward()
         self.optimiser.step()
-        self.counts += lesion_counts(logits.detach(), target)
+        self.counts += lesion_counts(logits.detach(), target, self.labels)
         return loss.detach()
 
     def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
-        rate, dice = self.optimiser.param_groups[0]["lr"], pseudo_dice(self.counts.tolist())
+        rate, dice = self.optimiser.param_groups[0]["lr"], pseudo_dice(self.counts.tolist(), self.labels)
         self.counts.zero_()
         self.schedule.step()
         return {"learning_rate": rate, "pseudo_dice": dice}

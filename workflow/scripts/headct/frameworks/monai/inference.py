@@ -12,6 +12,7 @@ from monai.inferers.utils import sliding_window_inference
 from torch import Tensor, nn
 from torch.nn import functional
 
+from headct.contracts.labels import LABELS
 from headct.frameworks.monai import networks
 from headct.frameworks.monai.data import PreprocessedImage, Preprocessing, array_and_spacing, preprocess
 from headct.frameworks.predictor import Predictor, with_fallback
@@ -30,7 +31,7 @@ class MonaiPredictor(Predictor):
     """A network with its preprocessing; ``settings`` are those of training and of inference."""
 
     def __init__(self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str):
-        self.network = networks.build(settings)
+        self.network = networks.build(settings, LABELS.n_classes)
         self.network.load_state_dict(weights)
         self.network.to(device).eval()
         self.preprocessing = Preprocessing.from_settings(settings)

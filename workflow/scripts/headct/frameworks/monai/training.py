@@ -16,7 +16,6 @@ import torch
 from monai.losses.dice import DiceCELoss
 from torch import Tensor, nn
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
@@ -126,10 +125,11 @@ class MonaiLearner:
             scans, Sampling.from_settings(job.settings), job.seed, job.fold
         )
         randomness.initialise(job.seed, job.fold)
-        self.network = networks.build(job.settings).to(job.device).train()
+        self.network = networks.build(job.settings, job.labels.n_classes).to(job.device).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
+        self.labels = job.labels
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.counts = torch.zeros(len(LABELS), 3, dtype=torch.int64, device=job.device)
+        self.counts = torch.zeros(len(job.labels), 3, dtype=torch.int64, device=job.device)
         self.step = 0
 
     def learn(self, images: Tensor, *targets: Tensor) -> Tensor:
@@ -142,12 +142,12 @@ class MonaiLearner:
         loss: Tensor = self.loss(logits, labels)
         loss.backward()
         self.optimiser.step()
-        self.counts += lesion_counts(logits.detach(), labels)
+        self.counts += lesion_counts(logits.detach(), labels, self.labels)
         self.step += 1
         return loss.detach()
 
     def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
-        dice = pseudo_dice(self.counts.tolist())
+        dice = pseudo_dice(self.counts.tolist(), self.labels)
         self.counts.zero_()
         return {"learning_rate": self.optimiser.param_groups[0]["lr"], "pseudo_dice": dice}
 

@@ -27,7 +27,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from headct.contracts.artefacts import read_json, write_json
 from headct.contracts.code import code_digest
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import BACKGROUND, LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.processes import in_processes
 from headct.engine.training_job import TrainingScan
@@ -59,11 +59,11 @@ def case_name(scan_id: str) -> str:
     return f"{scan_id}.ct"
 
 
-def dataset_json(n_training: int) -> dict[str, Any]:
+def dataset_json(n_training: int, labels: LabelSet) -> dict[str, Any]:
     """nnU-Net's description of the task, without any path."""
     return {
         "channel_names": {"0": "CT"},
-        "labels": {"background": 0, **LABELS},
+        "labels": {"background": BACKGROUND, **labels},
         "numTraining": n_training,
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -143,7 +143,9 @@ class PreparedData:
         if not described.exists():
             found = fingerprint(self.scans, self.fingerprint_voxels, threads)
             write_json(found, described)
-        write_json({**dataset_json(len(self.scans)), "dataset": files}, self.raw / DATASET / "dataset.json")
+        write_json(
+            {**dataset_json(len(self.scans), LABELS), "dataset": files}, self.raw / DATASET / "dataset.json"
+        )
 
     def _plan(self) -> dict[str, Any]:
         planner = recursive_find_python_class(
@@ -232,7 +234,7 @@ def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, Path]) -> No
     for suffix in suffixes:
         Path(f"{pending}{suffix}").unlink(missing_ok=True)
     settings.preprocessor_class(verbose=False).run_case_save(
-        str(pending), [str(scan.ct)], str(scan.labels), manager, settings, dataset_json(0)
+        str(pending), [str(scan.ct)], str(scan.labels), manager, settings, dataset_json(0, LABELS)
     )
     for suffix in suffixes:
         Path(f"{pending}{suffix}").replace(folder / f"{name}{suffix}")

@@ -19,6 +19,7 @@ from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor, nn
 
+from headct.contracts.labels import LabelSet
 from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
@@ -120,7 +121,7 @@ def make_trainer(job: TrainingJob, plans: dict[str, Any], results: Path) -> nnUN
         plans={**plans, "continue_training": False},
         configuration=settings["configuration"],
         fold=job.fold if job.fold == "all" else int(job.fold),
-        dataset_json=dataset_json(len(job.training_scans)),
+        dataset_json=dataset_json(len(job.training_scans), job.labels),
         device=torch.device(job.device),
     )
     trainer.num_epochs = settings["epochs"]
@@ -149,7 +150,7 @@ class NnunetLearner:
     """
 
     def __init__(self, job: TrainingJob, trainer: nnUNetTrainer, cases: Path):
-        self.trainer = trainer
+        self.trainer, self.labels = trainer, job.labels
         self.epochs = trainer.num_epochs
         self.iterations_per_epoch = trainer.num_iterations_per_epoch
         self.validation_iterations_per_epoch = trainer.num_val_iterations_per_epoch
@@ -182,7 +183,7 @@ class NnunetLearner:
 
     def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
         learning_rate = self.trainer.optimizer.param_groups[0]["lr"]
-        entry = {"learning_rate": learning_rate, **validate(self.trainer, validation)}
+        entry = {"learning_rate": learning_rate, **validate(self.trainer, validation, self.labels)}
         if epoch + 1 < self.epochs:
             self.trainer.lr_scheduler.step(epoch + 1)
         self.trainer.network.train()
@@ -208,7 +209,7 @@ def as_nnunet_expects(trainer: nnUNetTrainer, targets: Sequence[Tensor]) -> Tens
     return list(targets) if trainer.enable_deep_supervision else targets[0]
 
 
-def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]]) -> dict[str, Any]:
+def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]], labels: LabelSet) -> dict[str, Any]:
     """nnU-Net's loss and pseudo-Dice (all patches of the epoch taken as one volume) per lesion class."""
     trainer.network.eval()
     with torch.no_grad():
@@ -221,7 +222,7 @@ def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]]) -> dict[st
     )
     return {
         "validation_loss": float(np.mean([result["loss"] for result in results])),
-        "pseudo_dice": pseudo_dice(np.stack([tp, tp + fn, tp + fp], axis=1).tolist()),
+        "pseudo_dice": pseudo_dice(np.stack([tp, tp + fn, tp + fp], axis=1).tolist(), labels),
     }
 
 

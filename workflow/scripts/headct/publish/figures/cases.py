@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import scores as metrics
 from headct.publish.figures import style
@@ -82,28 +82,39 @@ def _draw_ct(axes: Axes, shown: Slice) -> None:
 def _draw_mask(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float]) -> None:
     """Lesions as tinted areas with outlines on the pixel edges."""
     tint = np.zeros((*mask.shape, 4))
-    for label, value in LABELS.items():
-        tint[mask == value] = to_rgba(style.LESION_COLOURS[label], 0.3)
+    for label in LABELS.labels:
+        tint[mask == label.value] = to_rgba(label.colour, 0.3)
     dx, dy = pixel_mm
     extent = (0, mask.shape[1] * dx, mask.shape[0] * dy, 0)
     axes.imshow(tint, extent=extent, interpolation="nearest")
     draw_outlines(axes, mask, pixel_mm, width_pt=0.8)
 
 
-def draw_outlines(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float], width_pt: float) -> None:
+def draw_outlines(
+    axes: Axes,
+    mask: np.ndarray,
+    pixel_mm: tuple[float, float],
+    width_pt: float,
+    labels: LabelSet = LABELS,
+) -> None:
     """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice."""
-    for label in ("PHE", "IVH", "ICH"):
-        lesion = mask == LABELS[label]
+    for label in labels.bottom_up:
+        lesion = mask == label.value
         if lesion.any():
-            edges, colour = outline(lesion, pixel_mm), style.LESION_COLOURS[label]
+            edges, colour = outline(lesion, pixel_mm), label.colour
             axes.add_patch(PathPatch(edges, fc="none", ec=colour, lw=width_pt, capstyle="projecting"))
 
 
-def lesion_legend(fill: float) -> list[Patch]:
+def lesion_legend(fill: float, labels: LabelSet = LABELS) -> list[Patch]:
     """Colours and names of the lesions; ``fill``: opacity inside of the outlines."""
     return [
-        Patch(fc=to_rgba(colour, fill), ec=colour, lw=1, label=f"{label} {style.LESION_NAMES[label].lower()}")
-        for label, colour in style.LESION_COLOURS.items()
+        Patch(
+            fc=to_rgba(label.colour, fill),
+            ec=label.colour,
+            lw=1,
+            label=f"{label.name} {label.title.lower()}",
+        )
+        for label in labels.labels
     ]
 
 

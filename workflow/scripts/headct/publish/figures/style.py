@@ -54,15 +54,6 @@ VERMILLION, SKY_BLUE, YELLOW = "#D55E00", "#56B4E9", "#F0E442"
 BLUE, ORANGE, BLACK = "#0072B2", "#E69F00", "#000000"
 GREY = "#767676"
 
-LESION_COLOURS = {"ICH": VERMILLION, "PHE": SKY_BLUE, "IVH": YELLOW}
-"""Colours on grey-scale CT; they differ in lightness too, so that they survive greyscale print."""
-
-LESION_NAMES = {
-    "ICH": "Intracerebral haemorrhage",
-    "PHE": "Perihaematomal oedema",
-    "IVH": "Intraventricular haemorrhage",
-}
-
 PRINT: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": TEXT_PT,

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_json
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
 
@@ -29,8 +29,6 @@ MANY_EPOCHS = 100
 """Beyond, a running mean over ``SMOOTHED_SHARE`` of the epochs is drawn on the curves."""
 SMOOTHED_SHARE = 0.02
 
-WIDE: list[Any] = [["loss", "loss", "learning_rate"], [*LABELS]]
-NARROW: list[Any] = [["loss", "loss"], ["ICH", "PHE"], ["IVH", "learning_rate"]]
 ROW_MM = 44.0
 ROUND = [1, 2, 5, 10]
 DASHES = {"validation_loss": "--"}
@@ -56,7 +54,7 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return sorted(records, key=lambda record: (record["seed"], str(record["fold"])))
 
 
-def curves(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def curves(records: Sequence[Mapping[str, Any]], labels: LabelSet = LABELS) -> pd.DataFrame:
     """What is drawn: model, seed, fold, epoch, quantity, value; no time is in it.
 
     An epoch's values stand at its end, so epoch e is after e times its iterations; ``resumed`` is where
@@ -67,7 +65,7 @@ def curves(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         run = {key: record[key] for key in ("model", "seed", "fold")}
         for entry in record["history"]:
             values = {key: entry[key] for key in (*LOSSES, "learning_rate") if key in entry}
-            values |= {f"pseudo_dice_{label}": entry["pseudo_dice"][label] for label in LABELS}
+            values |= {f"pseudo_dice_{label}": entry["pseudo_dice"][label] for label in labels}
             rows += [
                 {**run, "epoch": entry["epoch"], "quantity": name, "value": value}
                 for name, value in values.items()
@@ -156,11 +154,23 @@ def _notes(records: Sequence[Mapping[str, Any]], window: int) -> list[str]:
     ]
 
 
+def mosaic_of(labels: LabelSet, narrow: bool) -> list[Any]:
+    """Which panel stands where, by row; a panel that stands in several places fills them all."""
+    lesions = list(labels)
+    if narrow:
+        panels = [*lesions, "learning_rate"]
+        panels += panels[-1:] * (len(panels) % 2)
+        return [["loss", "loss"], *([*pair] for pair in zip(panels[::2], panels[1::2], strict=True))]
+    lesions += lesions[-1:] * (2 - len(lesions))
+    return [["loss"] * (len(lesions) - 1) + ["learning_rate"], lesions]
+
+
 def draw_training_curves(
     records: Sequence[Mapping[str, Any]],
     model_title: str,
     study_title: str,
     width_mm: float = style.WIDTH_MM,
+    labels: LabelSet = LABELS,
 ) -> tuple[Figure, pd.DataFrame]:
     """Loss, learning rate and, per lesion, pseudo-Dice by epoch; one line per run.
 
@@ -169,11 +179,12 @@ def draw_training_curves(
         model_title: printed in the heading.
         study_title: printed in the corner.
         width_mm: of the figure in print.
+        labels: the lesions that the runs have learnt.
 
     Returns:
         The figure, and the numbers in it (:func:`curves`).
     """
-    table = curves(records)
+    table = curves(records, labels)
     n_epochs = max(record["epochs"] for record in records)
     found = set(table["quantity"])
     legend = [Line2D([], [], color=style.BLUE, lw=0.9, label="Training")]
@@ -182,7 +193,7 @@ def draw_training_curves(
         legend.append(Line2D([], [], label="Validation patches (loss)", **dashed))
     if RESUMED in found:
         legend.append(Line2D([], [], label="Went on from a checkpoint", **_tick()))
-    mosaic = NARROW if style.is_narrow(width_mm) else WIDE
+    mosaic = mosaic_of(labels, style.is_narrow(width_mm))
     notes = _notes(records, window_epochs(n_epochs))
     heading = f"{model_title}: training"
     page = style.sheet(heading, study_title, len(mosaic) * ROW_MM, legend, notes, width_mm)
@@ -195,10 +206,10 @@ def draw_training_curves(
     panels["learning_rate"].set_ylim(bottom=0)
     panels["learning_rate"].yaxis.set_major_locator(MaxNLocator(5, steps=ROUND))
     panels["learning_rate"].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    for label in LABELS:
+    for label in labels:
         _draw_panel(panels[label], table, [f"pseudo_dice_{label}"], n_epochs)
         panels[label].set_title(label, loc="left", weight="bold")
         panels[label].set_ylim(0, 1)
-    for label in ("ICH", "IVH") if style.is_narrow(width_mm) else ("ICH",):
-        panels[label].set_ylabel("Pseudo-Dice")
+    for first in (row[0] for row in mosaic if row[0] in labels):
+        panels[first].set_ylabel("Pseudo-Dice")
     return page.figure, table

@@ -22,11 +22,7 @@ from headct.settings.plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
-NAMES = {
-    "ICH": "intracerebral haemorrhage",
-    "PHE": "perihaematomal oedema",
-    "IVH": "intraventricular haemorrhage",
-}
+NAMES = {label.name: label.title.lower() for label in LABELS.labels}
 SETS = ("train", "test")
 SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
@@ -476,8 +472,9 @@ def models(facts: Facts) -> str:
 def model_output(facts: Facts) -> str:
     """What a model gives."""
     return (
-        "The output is a label map on the scan's acquisition grid: for each voxel the class (background, ICH,"
-        " PHE, IVH) of the highest probability, without post-processing and without a threshold to choose."
+        "The output is a label map on the scan's acquisition grid: for each voxel the class (background, "
+        f"{', '.join(LABELS)}) of the highest probability, without post-processing and without a threshold to"
+        " choose."
         " Folds and members of ensembles are averaged as probabilities."
     )
 

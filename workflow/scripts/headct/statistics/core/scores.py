@@ -11,7 +11,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import PREDICTS_NOTHING
-from headct.metrics import COLUMNS, TOTAL_HAEMORRHAGE
+from headct.metrics import COLUMNS
 
 FAMILY, EXTRA, REFERENCE = "family", "extra", "reference"
 """Roles of a model: in the replicated comparison; beside it; a reference row that predicts nothing.
@@ -43,7 +43,8 @@ def read(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     if problems:
         raise BadInput(problems)
     scores = pd.concat([table for _, table in tables], ignore_index=True)
-    scores = scores[scores["label"] != TOTAL_HAEMORRHAGE].reset_index(drop=True)
+    pooled = [pool.name for pool in LABELS.pools]
+    scores = scores[~scores["label"].isin(pooled)].reset_index(drop=True)
     scores["failure"] = scores["failure"].fillna("")
     problems = [*_missing_models(scores, models), *_unequal_rows(scores)]
     if problems:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from headct.contracts.labels import N_CLASSES
 from headct.contracts.problems import Problem
 
 if TYPE_CHECKING:
@@ -22,11 +21,11 @@ DOWNSAMPLING = 16
 """Ratio of input to smallest map, along each axis, of both networks."""
 
 
-def build(settings: Mapping[str, Any]) -> nn.Module:
+def build(settings: Mapping[str, Any], n_classes: int) -> nn.Module:
     """The untrained network for one-channel volumes that ``settings["network"]`` names.
 
-    Maps (N, 1, z, y, x) to logits (N, 4, z, y, x). Its initial weights are PyTorch's, drawn from
-    the global generator.
+    Maps (N, 1, z, y, x) to logits (N, n_classes, z, y, x), background first. Its initial weights are
+    PyTorch's, drawn from the global generator.
 
     Raises:
         KeyError: no such network.
@@ -36,10 +35,10 @@ def build(settings: Mapping[str, Any]) -> nn.Module:
     if name == "deeplabv3plus":
         from headct.frameworks.monai.networks.deeplabv3plus import DeepLabV3Plus
 
-        return DeepLabV3Plus(1, N_CLASSES, **architecture)
+        return DeepLabV3Plus(1, n_classes, **architecture)
     from monai.networks.nets.basic_unet import BasicUNet
 
-    return BasicUNet(3, 1, N_CLASSES, **architecture)
+    return BasicUNet(3, 1, n_classes, **architecture)
 
 
 def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:
