@@ -6,13 +6,11 @@ import ast
 import re
 from pathlib import Path
 
-import metric_cases as cases
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
-from figure_inputs import texts, training_record
 from matplotlib.figure import Figure
 
 from headct.cohort import split
@@ -29,6 +27,9 @@ from headct.metrics import measure as metrics
 from headct.metrics import predictions, tolerance
 from headct.publish.figures import cases as case_figure
 from headct.publish.figures import training
+from support import blastct_cases
+from support import metric_cases as cases
+from support.figure_inputs import texts, training_record
 
 NAMED_ELSEWHERE = {
     "contracts/labels.py": "the one declaration",
@@ -146,7 +147,6 @@ def test_networks_and_their_descriptions_have_a_class_for_each_label() -> None:
 
 
 def test_blast_ct_is_asked_for_a_class_for_each_label() -> None:
-    import blastct_cases
 
     asked = package_configuration(blastct_cases.SMALL, TOY)
     assert asked["data"]["num_classes"] == 3
