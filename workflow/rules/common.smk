@@ -18,7 +18,7 @@ os.environ.update(PYTHONSAFEPATH="1")  # no job imports what lies in the study's
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct.cohort import shards
-from headct.contracts.code import IN_PARAMETERS, code_digest
+from headct.contracts.code import code_digest
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.prepare import representation
@@ -98,7 +98,7 @@ wildcard_constraints:
 def code(step, *adapters):
     """Digest of a step's code, and of adapters that it loads: a rule reruns when it changes, not when a comment does."""
     modules = [STEPS[step].path, *(f"headct.frameworks.{adapter}" for adapter in adapters)]
-    return code_digest(modules, without=IN_PARAMETERS)
+    return code_digest(modules)
 
 
 def recorded(step, once=True):

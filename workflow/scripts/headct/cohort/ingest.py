@@ -20,7 +20,7 @@ from typing import Any
 
 from headct.cohort import shards
 from headct.cohort.conversion import RECORD, Scan, ingest
-from headct.contracts.code import code_digest
+from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging.fitness import SeriesRules
@@ -29,15 +29,6 @@ from headct.settings import sheet
 from headct.settings.configuration import json_object, settings_block
 
 logger = logging.getLogger(__name__)
-
-
-CONVERTS_NOTHING = (
-    "headct.contracts.code",
-    "headct.contracts.columns",
-    "headct.settings.configuration",
-    "headct.settings.sheet",
-)
-"""Modules whose edit is no reason to convert a scan again, though it starts the jobs."""
 
 
 OF_COHORT = ("trust_sheet", "different_patients")
@@ -117,7 +108,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     settings = {key: value for key, value in settings.items() if key not in OF_COHORT}
     rules = rules_from(settings)
-    code = code_digest(["headct.cohort.ingest"], without=CONVERTS_NOTHING)
+    code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]
     definitions = {row["scan_id"]: shards.definition(row, labels, settings, code) for row in rows}
     folders = {scan_id: arguments.data / scan_id for scan_id in definitions}

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay for importing pandas
     import pandas as pd
 
+EFFECT = "print"  # how files are written, not what stands in them
+
 FORMULA = re.compile(r"[\s']*[=+\-@]")
 """How text begins that a spreadsheet takes for a formula, and runs; or would, but for the mark before it."""
 MARK = "'"

@@ -2,6 +2,12 @@
 
 A rule names the modules that it runs; the digest covers these and every ``headct`` module that they
 import, directly or not. So an edit that can change a result is noticed, and no other.
+
+A module that can change less than what it is imported for says so itself, in the words that the settings use
+(:data:`headct.settings.configuration.EFFECTS`)::
+
+    EFFECT = "print"  # why: no number depends on it, but how files, tables and messages are written does
+    EFFECT = "speed"  # why: no result depends on it
 """
 
 from __future__ import annotations
@@ -9,32 +15,45 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 
 from headct.contracts.repository import PACKAGE
+
+EFFECT = "speed"  # it says what has to be made again, and makes nothing
 
 KERNEL = (
     *("contracts", "settings", "imaging", "engine", "metrics", "cohort", "simulate"),
     *("frameworks", "inference", "statistics", "publish"),
 )
 """The packages whose code can change a result; those above run, record and tell."""
-IN_PARAMETERS = ("headct.contracts.declarations", "headct.settings.configuration")
-"""Modules of them that change none: what the configuration and the declarations say is in the parameters of
-each job."""
+
+NO_RESULT = ("speed",)
+"""Effects of modules that a job's digest leaves out."""
+NO_CONTENT = ("print", "speed")
+"""Effects of modules that leave volumes, weights and label maps as they are: what these are known again by
+leaves them out."""
+
+
+@cache
+def effect_of(module: str) -> str:
+    """What a module says of itself that an edit of it can change at most; empty where it says nothing."""
+    said = re.search(r'^EFFECT = "(\w+)"', _text(module), re.MULTILINE)
+    return said[1] if said else ""
 
 
 def can_change_a_result(module: str) -> bool:
     """Whether an edit of a module can change what a job makes."""
     first, *rest = module.split(".")
-    return first == "headct" and rest[:1] != [] and rest[0] in KERNEL and module not in IN_PARAMETERS
+    return first == "headct" and rest[:1] != [] and rest[0] in KERNEL and effect_of(module) not in NO_RESULT
 
 
-def code_digest(modules: Iterable[str], without: Iterable[str] = ()) -> str:
+def code_digest(modules: Iterable[str], without: Collection[str] = NO_RESULT) -> str:
     """SHA-256 over the named ``headct`` modules and all that they import from the package.
 
-    Modules in ``without`` are left out, with what only they import.
+    Modules with an effect in ``without`` are left out, with what only they import.
 
     Raises:
         ModuleNotFoundError: a named module is not part of the package.
@@ -47,15 +66,14 @@ def digest_of(digests: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(sorted(digests.items()))).encode()).hexdigest()
 
 
-def code_digests(modules: Iterable[str], without: Iterable[str] = ()) -> dict[str, str]:
+def code_digests(modules: Iterable[str], without: Collection[str] = NO_RESULT) -> dict[str, str]:
     """As :func:`code_digest`, one digest per module, in alphabetical order."""
-    left_out = set(without)
-    pending, seen = sorted(set(modules) - left_out), set[str]()
+    pending, seen = list(modules), set[str]()
     while pending:
         module = pending.pop()
-        if module not in seen:
+        if module not in seen and effect_of(module) not in without:
             seen.add(module)
-            pending.extend(_imports(module) - left_out)
+            pending.extend(_imports(module))
     return {module: module_digest(module) for module in sorted(seen)}
 
 

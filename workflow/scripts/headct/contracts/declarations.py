@@ -26,6 +26,8 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import PACKAGE
 
+EFFECT = "speed"  # what declarations say stands in the parameters of each job
+
 FILE, FILES, FOLDER = "a file", "files", "a folder"
 """What an option of the command line takes."""
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from headct.contracts.columns import aligned
 from headct.contracts.terminal import visible, visible_lines
 
+EFFECT = "print"  # how faults are told
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -16,6 +16,8 @@ from headct.contracts.artefacts import NO_ROOM
 from headct.engine.batches import WorkerDied
 from headct.engine.training_job import TrainingJob
 
+EFFECT = "speed"  # what is said when a training can't go on
+
 LOSSES_IN_FLIGHT = 8
 """Batches that a GPU may be ahead of the check of their loss."""
 

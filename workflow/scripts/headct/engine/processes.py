@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+EFFECT = "speed"  # where a function is applied, and what is told meanwhile
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0

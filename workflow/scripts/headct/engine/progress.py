@@ -15,6 +15,8 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from headct.contracts.artefacts import write_json
 
+EFFECT = "speed"  # what a person sees of a training meanwhile
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0

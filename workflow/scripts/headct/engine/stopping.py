@@ -10,6 +10,8 @@ from typing import Any
 
 from headct.engine.batches import STOP_SIGNALS
 
+EFFECT = "speed"  # when a training stops; it goes on where it was
+
 
 class StopRequest:
     """Which signal has asked for an end; empty as long as none has."""

@@ -15,21 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically, write_json
-from headct.contracts.code import code_digests
+from headct.contracts.code import NO_CONTENT, code_digests
 from headct.engine.training_job import TrainingJob
 from headct.settings.models import OF_TRAINING, having
 
 logger = logging.getLogger(__name__)
-
-MODULES_OF_NO_WEIGHT = (
-    "headct.contracts.artefacts",
-    "headct.contracts.problems",
-    "headct.engine.faults",
-    "headct.engine.processes",
-    "headct.engine.progress",
-    "headct.engine.stopping",
-)
-"""Modules whose edits leave every weight as it is: how files are written, and what is told of errors."""
 
 HOW_IT_WAS_MADE = ("threads", "versions")
 """Parts of an identity that weights depend on and nobody asks for: other ones are no reason to train anew."""
@@ -53,7 +43,7 @@ def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[s
         "threads": job.threads if job.device == "cpu" else None,
         "versions": versions,
         "deterministic": job.deterministic if job.device == "cuda" else None,
-        "code": code_digests([adapter], without=MODULES_OF_NO_WEIGHT),
+        "code": code_digests([adapter], without=NO_CONTENT),
     }
 
 

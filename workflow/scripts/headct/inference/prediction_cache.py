@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_json
-from headct.contracts.code import code_digest
+from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.engine.machine import versions
-from headct.engine.workfolder import MODULES_OF_NO_WEIGHT
 from headct.settings.models import SettingsByModel, frameworks, inference_settings
+
+EFFECT = "speed"  # which label maps need not be made again
 
 Records = Sequence[Sequence[Mapping[str, Any]]]
 """``train.json`` of each fold of each member."""
@@ -105,7 +106,7 @@ def definition(
                 "headct.inference.predict",
                 *(f"headct.frameworks.{framework}.inference" for framework in frameworks),
             ],
-            without=(__name__, *MODULES_OF_NO_WEIGHT),
+            without=NO_CONTENT,
         ),
         "device": device,
         "threads": threads if device == "cpu" else None,

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import known_sha256, read_json, sha256_of, write_json
-from headct.contracts.code import can_change_a_result, code_digests, digest_of, file_of, module_digest
+from headct.contracts.code import can_change_a_result, digest_of, file_of, module_digest
 from headct.contracts.manifests import files_listed
 from headct.contracts.repository import PACKAGE
 from headct.provenance import done, ledger
@@ -54,13 +54,12 @@ def write_start(repository: Path, plan: Path) -> None:
     from importlib.metadata import version
 
     modules = [_module_of(path) for path in sorted(PACKAGE.rglob("*.py"))]
-    codes = code_digests(modules)
     start = {
         "version": _version(repository),
         "snakemake": version("snakemake"),
         **_commit(repository),
         "analysis_plan": sha256_of(plan),
-        "modules": {module: {"source": _source(module), "code": codes[module]} for module in modules},
+        "modules": {module: {"source": _source(module), "code": module_digest(module)} for module in modules},
         "distributions": _distributions(),
     }
     write_json(start, START)

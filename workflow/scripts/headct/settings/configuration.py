@@ -24,6 +24,8 @@ from headct.contracts.repository import SCHEMAS
 from headct.contracts.terminal import say, visible_lines
 from headct.settings import config_files
 
+EFFECT = "speed"  # what the configuration says stands in the parameters of each job
+
 SCHEMA = SCHEMAS / "config.schema.yaml"
 
 EFFECTS = {

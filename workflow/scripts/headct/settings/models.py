@@ -20,6 +20,8 @@ from headct.settings.configuration import (
     schema_problems,
 )
 
+EFFECT = "speed"  # which settings a model has stands in the parameters of each job
+
 OF_TRAINING = ("preparation", "weights")
 """Effects of the settings that a training depends on."""
 

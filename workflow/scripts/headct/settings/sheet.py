@@ -17,6 +17,8 @@ from headct.contracts.repository import SCHEMAS
 from headct.contracts.terminal import visible
 from headct.settings.configuration import load_schema, schema_problems
 
+EFFECT = "print"  # what it says of a scan stands in that scan's own definition
+
 SCHEMA = SCHEMAS / "scans.schema.yaml"
 MASK_COLUMNS = ("mask", "mask_intra", "mask_inter")
 PATHS = ("dicom", *MASK_COLUMNS)

@@ -23,7 +23,7 @@ import torch
 from torch.nn import functional
 
 from headct.contracts.artefacts import write_atomically
-from headct.contracts.code import code_digest
+from headct.contracts.code import NO_CONTENT, code_digest
 from headct.engine.processes import in_processes
 from headct.engine.training_job import TrainingScan
 
@@ -44,7 +44,7 @@ class Preprocessing:
 
     def key(self) -> str:
         """Short digest of these settings and of the code that applies them."""
-        text = json.dumps([asdict(self), code_digest([__name__])])
+        text = json.dumps([asdict(self), code_digest([__name__], without=NO_CONTENT)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -26,7 +26,7 @@ from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from headct.contracts.artefacts import read_json, write_json
-from headct.contracts.code import code_digest
+from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.labels import BACKGROUND, LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.processes import in_processes
@@ -99,7 +99,7 @@ class PreparedData:
         if settings["target_spacing_mm_zyx"] is not None:
             spacing_mm = [float(mm) for mm in settings["target_spacing_mm_zyx"]]
             self.wishes["overwrite_target_spacing"] = spacing_mm
-        versions = [version("nnunetv2"), code_digest([__name__])]
+        versions = [version("nnunetv2"), code_digest([__name__], without=NO_CONTENT)]
         digests = [[scan.scan_id, scan.sha256] for scan in self.scans]
         self.folder = shared / _key([versions, digests, self.fingerprint_voxels])
         self.raw = self.folder / "raw"
