@@ -304,9 +304,15 @@ def node_without_environment(drill: Drill, seed: int) -> None:
 
 
 ROUNDS = (
-    *(over_memory, disk_full_in_prediction, node_without_environment, over_time),
-    *(disk_full_in_training, disk_full_in_training),
-    *(random_faults, random_faults, random_faults),
+    over_memory,
+    disk_full_in_prediction,
+    node_without_environment,
+    over_time,
+    disk_full_in_training,
+    disk_full_in_training,
+    random_faults,
+    random_faults,
+    random_faults,
 )
 
 

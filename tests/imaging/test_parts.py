@@ -30,7 +30,7 @@ WHOLE = range(0, 150, 5)
         (places(WHOLE[:12]), places(WHOLE[10:]), True),
         (places(WHOLE[::2]), places(WHOLE[1::2]), True),
         (places(WHOLE), places(WHOLE), False),
-        (places(WHOLE), places(range(0, 150), 1.0), False),
+        (places(WHOLE), places(range(150), 1.0), False),
         (places(WHOLE), places(np.array(WHOLE) + 2.5), False),
         (places(WHOLE[::2], np.nan), places(WHOLE[1::2], np.nan), False),
         (places(WHOLE), places(WHOLE[5:9]), False),

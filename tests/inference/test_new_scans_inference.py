@@ -260,7 +260,10 @@ def test_scans_in_doubt_are_predicted_last_and_one_by_one(models: list[Path], tm
     predict(tmp_path / "out", models[:1], *scans, threads=4)
     assert list(table(tmp_path / "out")) == ["c", "a", "b"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        *("a.nii.gz", "b.nii.gz", "c.nii.gz", "predictions.tsv")
+        "a.nii.gz",
+        "b.nii.gz",
+        "c.nii.gz",
+        "predictions.tsv",
     ]
 
 
@@ -577,7 +580,11 @@ def test_what_is_no_scan_is_told_in_its_own_words_and_costs_no_other(
     }
     assert {name for name in expected if expected[name] not in reasons[name]} == set(), reasons
     assert {name for name, reason in reasons.items() if not reason} == {
-        *("fine", "not_gzip", "gzip", "no_suffix", "two")
+        "fine",
+        "not_gzip",
+        "gzip",
+        "no_suffix",
+        "two",
     }
     maps = [voxels(tmp_path / "out" / f"{name}.nii.gz") for name in ("fine", "not_gzip", "gzip", "no_suffix")]
     assert (np.array(maps) == maps[0]).all()
@@ -653,7 +660,9 @@ def test_a_scan_is_called_as_it_was_handed_over_not_as_what_a_link_points_to(
     assert list(new_scans.find([links[1], Path("../../sub/p-001.nii.gz")])) == ["p-002", "p-001"]
     predict(tmp_path / "out", models[:1], *links)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("p-001.nii.gz", "p-002.nii.gz", "predictions.tsv")
+        "p-001.nii.gz",
+        "p-002.nii.gz",
+        "predictions.tsv",
     }
     assert "DOE" not in (tmp_path / "out" / "predictions.tsv").read_text()
 
@@ -697,10 +706,15 @@ def test_a_wrong_argument_is_told_by_its_name_all_at_once(models: list[Path], tm
         predict(tmp_path / "out", members, scan, tmp_path / "no-scan", minimum_slice=3)
     told = str(caught.value)
     for part in (
-        *("there is no such folder", f"did you mean {tmp_path}/unet/seed-1/fold-all?", "read as JSON"),
-        *("it is not the file that train.json describes", "damaged: it needs framework, model, sha256"),
-        *("the weights can't be read: No such file", "no framework of this version: tensorflow", "no-scan"),
-        *("unknown key; did you mean 'minimum_slices'? known: minimum_slices, minimum_coverage_mm",),
+        "there is no such folder",
+        f"did you mean {tmp_path}/unet/seed-1/fold-all?",
+        "read as JSON",
+        "it is not the file that train.json describes",
+        "damaged: it needs framework, model, sha256",
+        "the weights can't be read: No such file",
+        "no framework of this version: tensorflow",
+        "no-scan",
+        "unknown key; did you mean 'minimum_slices'? known: minimum_slices, minimum_coverage_mm",
     ):
         assert part in told, part
     assert len(caught.value.problems) == 9

@@ -18,7 +18,10 @@ from support.audit_study import command
 CHECKS = (*verify.INTEGRITY, privacy.patterns)
 TABLE = ["results/tables/table1.tsv", "results/audit/evidence.json"]
 OF_OLD = [
-    *("audit/runs/train-old.json", "logs/train-old.log", "models/old/final.pth", "models/old/train.json"),
+    "audit/runs/train-old.json",
+    "logs/train-old.log",
+    "models/old/final.pth",
+    "models/old/train.json",
     "report/models/old.html",
 ]
 

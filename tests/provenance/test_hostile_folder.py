@@ -14,8 +14,18 @@ from headct.contracts.repository import PACKAGE, REPOSITORY
 from support import audit_study
 
 PLANTED = (
-    *("secrets", "pydicom", "numpy", "yaml", "sitecustomize", "usercustomize", "snakemake", "rocrate"),
-    *("pandas", "json", "logging", "contextlib"),
+    "secrets",
+    "pydicom",
+    "numpy",
+    "yaml",
+    "sitecustomize",
+    "usercustomize",
+    "snakemake",
+    "rocrate",
+    "pandas",
+    "json",
+    "logging",
+    "contextlib",
 )
 """Names of modules, of which the audit imports most; Python itself imports others on its way."""
 

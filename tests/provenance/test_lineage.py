@@ -28,20 +28,23 @@ def write_record(
     results: Path, name: str, rule: str, inputs: list[str], outputs: list[str], **names: str
 ) -> None:
     record = {
-        **{"rule": rule, "wildcards": names, "command": ["python", "-m", "headct.x", "--out", outputs[0]]},
-        **{"inputs": {path: digest(path) for path in inputs}},
-        **{"outputs": {path: digest(path) for path in outputs}},
-        **{"log": f"results/logs/{name}.log", "started": "2026-11-23T10:00:00+00:00"},
-        **{"ended": "2026-11-23T10:00:09+00:00", "seconds": 9, "peak_memory_mb": 400},
-        **{"host": {"name": "node-1", "gpus": [], "cpu": "x", "cores": 2, "memory_mb": 1, "driver": None}},
-        **{
-            "seeds": {},
-            "python": "3.11.7",
-            "packages": {},
-            "scheduler": None,
-            "resumed": None,
-            "opening": None,
-        },
+        "rule": rule,
+        "wildcards": names,
+        "command": ["python", "-m", "headct.x", "--out", outputs[0]],
+        "inputs": {path: digest(path) for path in inputs},
+        "outputs": {path: digest(path) for path in outputs},
+        "log": f"results/logs/{name}.log",
+        "started": "2026-11-23T10:00:00+00:00",
+        "ended": "2026-11-23T10:00:09+00:00",
+        "seconds": 9,
+        "peak_memory_mb": 400,
+        "host": {"name": "node-1", "gpus": [], "cpu": "x", "cores": 2, "memory_mb": 1, "driver": None},
+        "seeds": {},
+        "python": "3.11.7",
+        "packages": {},
+        "scheduler": None,
+        "resumed": None,
+        "opening": None,
         "workflow": {
             "version": "1",
             "snakemake": "9",
@@ -100,7 +103,13 @@ def test_a_lineage_of_the_published_size_is_short_and_quick(published: Study, tm
     drawing.draw(found, tmp_path / "lineage.svg")
     assert time.process_time() - began < 10
     assert [stage.rule for stage in found.stages] == [
-        *("bland_altman", "metrics", "predict", "train", "split", "cohort", "ingest")
+        "bland_altman",
+        "metrics",
+        "predict",
+        "train",
+        "split",
+        "cohort",
+        "ingest",
     ]
     assert "1732 scans, 51960 DICOM instances" in words
     assert "10 × train" in words

@@ -52,9 +52,19 @@ steps.STEPS["step"] = SimpleNamespace(load=lambda: sys.modules["__main__"])
 sys.exit(job.run(job.parsed(sys.argv[1:]))) if "--" in sys.argv else command.main()
 """
 RECORDED = (
-    *("--log", "results/logs/a/b.log", "--rule", "a", "--wildcards", "model=unet,seed=3"),
-    *("--inputs", "scans.tsv", "results/in.tsv", "trial/Smith_John.nii.gz"),
-    *("--outputs", "results/cohort/out.tsv", "--"),
+    "--log",
+    "results/logs/a/b.log",
+    "--rule",
+    "a",
+    "--wildcards",
+    "model=unet,seed=3",
+    "--inputs",
+    "scans.tsv",
+    "results/in.tsv",
+    "trial/Smith_John.nii.gz",
+    "--outputs",
+    "results/cohort/out.tsv",
+    "--",
 )
 
 

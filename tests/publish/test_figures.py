@@ -92,8 +92,14 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
 
 FEW = ("bland_altman", "training_curves", "worst_cases")
 REST = (
-    *("concordance", "dice_box_violin", "dice_box_violin_present", "critical_difference", "dunn_heatmap"),
-    *("paired_differences", "rater_agreement", "published_vs_reproduced"),
+    "concordance",
+    "dice_box_violin",
+    "dice_box_violin_present",
+    "critical_difference",
+    "dunn_heatmap",
+    "paired_differences",
+    "rater_agreement",
+    "published_vs_reproduced",
 )
 
 

@@ -277,7 +277,10 @@ def test_only_a_simulated_trial_is_called_simulated(results: Path) -> None:
 
 def test_lists_in_words() -> None:
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
-        *("none", "a", "a and b", "a, b and c")
+        "none",
+        "a",
+        "a and b",
+        "a, b and c",
     ]
 
 

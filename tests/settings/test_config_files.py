@@ -66,7 +66,9 @@ def test_configurations_can_be_checked_by_hand(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             sys.executable,
-            *("-m", "headct", "configuration"),
+            "-m",
+            "headct",
+            "configuration",
             "--check",
             str(REPOSITORY / "config/demo.yaml"),
             str(twice),

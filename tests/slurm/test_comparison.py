@@ -14,8 +14,14 @@ from headct.contracts.artefacts import sha256_of
 from support import cluster, miniature, snake
 
 COMPARED = (
-    *("tables/*", "figures/**/*", "statistics/*", "metrics/*", "cohort/*", "data/*/*"),
-    *("models/*/*/*/final.pth", "predictions/*/*/*"),
+    "tables/*",
+    "figures/**/*",
+    "statistics/*",
+    "metrics/*",
+    "cohort/*",
+    "data/*/*",
+    "models/*/*/*/final.pth",
+    "predictions/*/*/*",
 )
 
 

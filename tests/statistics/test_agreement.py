@@ -105,9 +105,26 @@ def test_bland_altman_of_one_scan_and_of_equal_differences() -> None:
 def test_agreement_table_has_the_documented_columns() -> None:
     table = agreement_table(with_role(simulated()))
     assert list(table.columns) == [
-        *("model", "role", "label", "volumes", "scans", "n", "ccc", "ccc_lower", "ccc_upper", "ccc_se"),
-        *("bias_ml", "bias_lower_ml", "bias_upper_ml", "sd_ml", "loa_lower_ml", "loa_upper_ml"),
-        *("loa_lower_ci_low_ml", "loa_lower_ci_high_ml", "loa_upper_ci_low_ml", "loa_upper_ci_high_ml"),
+        "model",
+        "role",
+        "label",
+        "volumes",
+        "scans",
+        "n",
+        "ccc",
+        "ccc_lower",
+        "ccc_upper",
+        "ccc_se",
+        "bias_ml",
+        "bias_lower_ml",
+        "bias_upper_ml",
+        "sd_ml",
+        "loa_lower_ml",
+        "loa_upper_ml",
+        "loa_lower_ci_low_ml",
+        "loa_lower_ci_high_ml",
+        "loa_upper_ci_low_ml",
+        "loa_upper_ci_high_ml",
         "note",
     ]
     nothing = table[table["model"] == PREDICTS_NOTHING]

@@ -47,7 +47,10 @@ def scores(
     rng = np.random.default_rng(random_state)
     rows = [
         {
-            **{"role": "family", "model": model, "scan_id": f"{i:03d}", "label": label},
+            "role": "family",
+            "model": model,
+            "scan_id": f"{i:03d}",
+            "label": label,
             "dice": value,
             "reference_ml": 0.0 if label == "IVH" and i % 4 == 0 else 10.0,
         }
@@ -127,9 +130,15 @@ def test_contrary_results_refute() -> None:
     off = agreement(ICH=(0.7, 0.6, 0.8), PHE=(0.88, 0.85, 0.91), IVH=(0.99, 0.985, 0.992))
     table = verdicts(scores(worse), agreement=off)
     refuted = [
-        *("unet-family-equal", "nnunet-beats-others", "ivh-leaders", "focal-losses-equal-ivh"),
-        *("focal-best-mean-of-means", "dicece-best-mean-of-medians", "none-best-everywhere"),
-        *("concordance-high-but-phe", "phe-harder-than-ivh"),
+        "unet-family-equal",
+        "nnunet-beats-others",
+        "ivh-leaders",
+        "focal-losses-equal-ivh",
+        "focal-best-mean-of-means",
+        "dicece-best-mean-of-medians",
+        "none-best-everywhere",
+        "concordance-high-but-phe",
+        "phe-harder-than-ivh",
     ]
     assert list(table.loc[refuted, "verdict"]) == [FAILS] * len(refuted)
 

@@ -129,7 +129,11 @@ def test_mcnemar() -> None:
 def test_holm() -> None:
     # R: p.adjust(c(.01, .02, .03, .04, .05), "holm"): 0.05 0.08 0.09 0.09 0.09
     assert list(multipletests([0.01, 0.02, 0.03, 0.04, 0.05], method="holm")[1].round(10)) == [
-        *(0.05, 0.08, 0.09, 0.09, 0.09)
+        0.05,
+        0.08,
+        0.09,
+        0.09,
+        0.09,
     ]
 
 

@@ -35,7 +35,12 @@ from support.planned_cases import MODELS, PLAN, analysed, cohort, rows
 from support.simulated_scores import simulated, with_role
 
 FOCAL, DICECE, TWO_D, U_NET, BLAST, TWIN = (
-    *("nnunet-3d-focal", "nnunet-3d-dicece", "nnunet-2d", "unet", "blast-ct", "nnunet-2d-3d"),
+    "nnunet-3d-focal",
+    "nnunet-3d-dicece",
+    "nnunet-2d",
+    "unet",
+    "blast-ct",
+    "nnunet-2d-3d",
 )
 PLANTED = (BLAST, U_NET, TWO_D, DICECE, TWIN, FOCAL)
 N = 150

@@ -125,8 +125,14 @@ def test_replication_interval_covers_what_chance_makes(computed: dict[str, pd.Da
     paper = pd.DataFrame({"item": models, "published": first.mean(axis=1), "n_published": 174, "note": ""})
     summary = pd.DataFrame(
         {
-            **{"model": models, "label": "ICH", "mean": second.mean(axis=1), "n": 90},
-            **{"mean_se": second.std(axis=1, ddof=1) / math.sqrt(90), "median": 0, "q1": 0, "q3": 0},
+            "model": models,
+            "label": "ICH",
+            "mean": second.mean(axis=1),
+            "n": 90,
+            "mean_se": second.std(axis=1, ddof=1) / math.sqrt(90),
+            "median": 0,
+            "q1": 0,
+            "q3": 0,
         }
     )
     key = {"label": "ICH", "quantity": "mean", "table": "Table 1"}

@@ -26,10 +26,14 @@ HERE = Path(__file__).parents[1] / "slurm"
 DAEMONS = ("munged", "slurmctld", "slurmd")
 SEARCHED = f"{os.environ['PATH']}:/usr/sbin"
 OF_THIS_CLUSTER = (
-    *("--jobs", "4"),  # it advertises 12 CPUs, whatever the host has
-    *("--latency-wait", "5"),
-    *("--slurm-status-command", "squeue"),  # it has no accounting
-    *("--slurm-init-seconds-before-status-checks", "2"),
+    "--jobs",
+    "4",  # it advertises 12 CPUs, whatever the host has
+    "--latency-wait",
+    "5",
+    "--slurm-status-command",
+    "squeue",  # it has no accounting
+    "--slurm-init-seconds-before-status-checks",
+    "2",
 )
 """What differs from the profile that is shipped: short waits, since this cluster is idle and near."""
 

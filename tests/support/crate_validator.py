@@ -32,9 +32,20 @@ BIOSCHEMAS = {
 RUN_TERMS = {
     name: f"https://w3id.org/ro/terms/workflow-run#{name}"
     for name in (
-        *("ParameterConnection", "connection", "sourceParameter", "targetParameter"),
-        *("md5", "sha1", "sha256", "sha512"),
-        *("containerImage", "environment", "resourceUsage", "ContainerImage", "tag", "registry"),
+        "ParameterConnection",
+        "connection",
+        "sourceParameter",
+        "targetParameter",
+        "md5",
+        "sha1",
+        "sha256",
+        "sha512",
+        "containerImage",
+        "environment",
+        "resourceUsage",
+        "ContainerImage",
+        "tag",
+        "registry",
     )
 }
 

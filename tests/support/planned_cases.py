@@ -33,11 +33,18 @@ def rows(
             dice = np.where(reference + guess > 0, 2 * both / (reference + guess), 1.0)
         table = pd.DataFrame(
             {
-                **{"model": model, "seed": seed, "label": label, "dice": dice},
+                "model": model,
+                "seed": seed,
+                "label": label,
+                "dice": dice,
                 "scan_id": [f"{i:03d}" for i in range(len(reference))],
-                **{"reference_ml": reference, "predicted_ml": guess, "intersection_ml": both},
-                **{"false_positive_ml": guess - both, "false_negative_ml": reference - both},
-                **{"volume_error_ml": guess - reference, "failure": ""},
+                "reference_ml": reference,
+                "predicted_ml": guess,
+                "intersection_ml": both,
+                "false_positive_ml": guess - both,
+                "false_negative_ml": reference - both,
+                "volume_error_ml": guess - reference,
+                "failure": "",
             }
         )
         tables.append(table)

@@ -154,7 +154,10 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
         "plan": [
             {"kind": "plan", "item": item, "value": value}
             for item, value in {
-                **{"date": "2026-11-23", "sha256": "f" * 64, "resamples": "10000", "seed": "2022"},
+                "date": "2026-11-23",
+                "sha256": "f" * 64,
+                "resamples": "10000",
+                "seed": "2022",
                 "statements are about": "this network",
                 "subgroups": "site; gantry tilt",
             }.items()

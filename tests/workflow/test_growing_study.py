@@ -36,8 +36,17 @@ def draw(folder: Path, *arguments: str, **split: object) -> tuple[int, str, dict
     config["split"] |= split
     (folder / "study.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     done = snake.run(
-        *("--directory", folder, "--configfile", folder / "study.yaml", "--cores", "1"),
-        *(*arguments, "--allowed-rules", "split", "--", SPLIT),
+        "--directory",
+        folder,
+        "--configfile",
+        folder / "study.yaml",
+        "--cores",
+        "1",
+        *arguments,
+        "--allowed-rules",
+        "split",
+        "--",
+        SPLIT,
     )
     table = read_tsv(folder / SPLIT).fillna(-1)
     places = dict(zip(table["scan_id"], zip(table["set"], table["fold"], strict=True), strict=True))

@@ -221,7 +221,8 @@ def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
                 logger.warning(
                     "split  of the training scans only those of fold %s have %s: what is trained without this"
                     " fold can't learn it",
-                    *(fold, lesion),
+                    fold,
+                    lesion,
                 )
     message = (
         "no training scan has this lesion, so no model can learn it; divide the scans otherwise"
@@ -321,7 +322,10 @@ def log_changes(former: pd.DataFrame, split: pd.DataFrame) -> None:
     if before != now:
         logger.warning(
             "split  a new draw, as the settings changed: %d of %d scans changed sides (before: %s; now: %s)",
-            *(moved, len(both), before, now),
+            moved,
+            len(both),
+            before,
+            now,
         )
     elif moved:
         logger.warning("split  the file changed: %d of %d scans changed sides", moved, len(both))

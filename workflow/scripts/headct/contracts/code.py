@@ -25,8 +25,17 @@ from headct.contracts.repository import PACKAGE
 EFFECT = "speed"  # it says what has to be made again, and makes nothing
 
 KERNEL = (
-    *("contracts", "settings", "imaging", "engine", "metrics", "cohort", "simulate"),
-    *("frameworks", "inference", "statistics", "publish"),
+    "contracts",
+    "settings",
+    "imaging",
+    "engine",
+    "metrics",
+    "cohort",
+    "simulate",
+    "frameworks",
+    "inference",
+    "statistics",
+    "publish",
 )
 """The packages whose code can change a result; those above run, record and tell."""
 

@@ -56,8 +56,19 @@ OTHER_IMAGES = {b"NRRD": "NRRD", b"ObjectType": "MetaImage", b"\x89HDF": "HDF5 (
 
 PAIR = "one of a pair of files (.hdr and .img): save the image as one file, .nii or .nii.gz"
 TRANSFORMS = (
-    *("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
-    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+    "pixdim",
+    "xyzt_units",
+    "qform_code",
+    "sform_code",
+    "quatern_b",
+    "quatern_c",
+    "quatern_d",
+    "qoffset_x",
+    "qoffset_y",
+    "qoffset_z",
+    "srow_x",
+    "srow_y",
+    "srow_z",
 )
 """Fields of a header that say where the voxels lie; a label map has those of its CT, and no other field."""
 

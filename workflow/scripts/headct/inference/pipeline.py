@@ -107,13 +107,14 @@ class Average:
         else:
             self.total.add_(probabilities.to(self.total.device), alpha=weight)
 
-    def labels(self, ct: sitk.Image) -> np.ndarray:
+    def labels(self, ct: sitk.Image | None) -> np.ndarray:
         """The most probable class of each voxel of the CT, uint8 (z, y, x).
 
         Raises:
             ValueError: probabilities are not finite or not on the grid of the CT.
         """
-        assert self.total is not None
+        assert self.total is not None  # else an earlier step failed
+        assert ct is not None
         if tuple(self.total.shape[1:]) != ct.GetSize()[::-1]:
             raise ValueError(f"probabilities of shape {tuple(self.total.shape)} for a CT of {ct.GetSize()}")
         if not torch.isfinite(self.total.sum()):
@@ -230,7 +231,7 @@ def _add(average: Average, predictor: Predictor, weight: float, prepared: Any, i
 def _finish(
     outcome: Outcome,
     average: Average,
-    ct: sitk.Image,
+    ct: sitk.Image | None,
     progress: tuple[str, str],
     done: Callable[[Outcome], None],
 ) -> None:

@@ -385,9 +385,17 @@ COPIES: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Place | None]] =
 OF_COHORT = ("cohort_tests", "prevalence", "flow", "balance")
 OF_TRAINING = ("table_e1", "training_times", "training_curves")
 OF_FIRST_SEED = (
-    *("agreement", "volume_equivalence", "detection", "limits"),
-    *("bland_altman", "concordance", "rater_agreement", "best_cases", "worst_cases"),
-    *("dice_box_violin", "dice_box_violin_present"),
+    "agreement",
+    "volume_equivalence",
+    "detection",
+    "limits",
+    "bland_altman",
+    "concordance",
+    "rater_agreement",
+    "best_cases",
+    "worst_cases",
+    "dice_box_violin",
+    "dice_box_violin_present",
 )
 """One network, not a mean over networks."""
 

@@ -21,8 +21,12 @@ Z = 1.96
 """Half width of limits of agreement and replication intervals, in SD or SE."""
 
 SAID_OF_SOURCE = (
-    *("mark_mean", "mark_median", "level", "outside_family"),
-    *("train", "test"),  # of Table 2: several numbers in a cell
+    "mark_mean",
+    "mark_median",
+    "level",
+    "outside_family",
+    "train",
+    "test",  # of Table 2: several numbers in a cell
 )
 """Columns that do not repeat their source, but say something about it."""
 
@@ -211,8 +215,11 @@ def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
 def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     means = rows[0].frame.groupby("seed", dropna=False)["dice"].mean()
     values = {
-        **{"n_seeds": len(means), "mean": means.mean(), "sd": means.std()},
-        **{"lowest": means.min(), "highest": means.max()},
+        "n_seeds": len(means),
+        "mean": means.mean(),
+        "sd": means.std(),
+        "lowest": means.min(),
+        "highest": means.max(),
     }
     return float(values[place.column]) if place.column in values else None
 

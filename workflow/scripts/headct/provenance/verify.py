@@ -418,8 +418,17 @@ def test_set_ledger(folder: Folder) -> Iterator[Finding]:
 
 
 INTEGRITY: tuple[Check, ...] = (
-    *(root, files, outputs, inputs, inputs_from_elsewhere, logs),
-    *(code, settings, crate, evidence_digest, test_set_ledger),
+    root,
+    files,
+    outputs,
+    inputs,
+    inputs_from_elsewhere,
+    logs,
+    code,
+    settings,
+    crate,
+    evidence_digest,
+    test_set_ledger,
 )
 """All checks that need nothing but the folder."""
 

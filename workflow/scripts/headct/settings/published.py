@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,9 @@ def numbers_in(cell: str) -> list[float]:
     return [float(number) for number in re.findall(r"\d*\.?\d+(?:e[+-]?\d+)?", cell)]
 
 
-def _rows(table: pd.DataFrame, name: str, item: str, label: str, quantities: list[str]) -> list[dict]:
+def _rows(
+    table: pd.DataFrame, name: str, item: str, label: str, quantities: list[str]
+) -> list[dict[str, Any]]:
     return [
         {
             "table": name,
@@ -102,18 +105,18 @@ def _rows(table: pd.DataFrame, name: str, item: str, label: str, quantities: lis
     ]
 
 
-def _table1(folder: Path) -> list[dict]:
+def _table1(folder: Path) -> list[dict[str, Any]]:
     table = read_tsv(folder / "table1_dice.tsv")
     return _rows(table, "Table 1", "model", "label", ["mean", "median", "q1", "q3"])
 
 
-def _agreement(folder: Path) -> list[dict]:
+def _agreement(folder: Path) -> list[dict[str, Any]]:
     table = read_tsv(folder / "agreement_focal.tsv").rename(columns={"mean_difference_ml": "bias_ml"})
     quantities = ["ccc", "bias_ml", "loa_lower_ml", "loa_upper_ml"]
     return _rows(table, "Agreement", "model", "label", quantities)
 
 
-def _table2(folder: Path) -> list[dict]:
+def _table2(folder: Path) -> list[dict[str, Any]]:
     table = read_tsv(folder / "table2_cohort.tsv", train=str, test=str).fillna({"note": ""})
     n_of: dict[tuple[str, str], float] = {}
     rows = []

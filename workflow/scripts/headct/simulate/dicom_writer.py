@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from headct.simulate.acquisition import Geometry
 from headct.simulate.randomness import stream
@@ -237,7 +237,7 @@ def write_series(
         header["PixelData"].VR = "OW"
         header.file_meta = FileMetaDataset()
         header.file_meta.MediaStorageSOPClassUID = CTImageStorage
-        header.file_meta.MediaStorageSOPInstanceUID = instance
+        header.file_meta.MediaStorageSOPInstanceUID = UID(instance)
         header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         header.file_meta.SourceApplicationEntityTitle = canary(header.SeriesInstanceUID, "source")
         header.file_meta.ImplementationVersionName = canary(header.SeriesInstanceUID, "implementation")

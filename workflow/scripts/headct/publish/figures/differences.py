@@ -39,16 +39,33 @@ ROW_MM, TITLE_MM, AXIS_MM = 3.8, 6.0, 9.5
 SHOWN: dict[str, Any] = {"ls": "", "marker": "D", "ms": 3.4, "mfc": style.VERMILLION, "mec": "none"}
 SAME: dict[str, Any] = {"ls": "", "marker": "s", "ms": 3.4, "mfc": style.BLUE, "mec": "none"}
 UNKNOWN: dict[str, Any] = {
-    **{"ls": "", "marker": "o", "ms": 3.6, "mfc": "white"},
-    **{"mec": style.BLACK, "mew": 0.8},
+    "ls": "",
+    "marker": "o",
+    "ms": 3.6,
+    "mfc": "white",
+    "mec": style.BLACK,
+    "mew": 0.8,
 }
 THIN: dict[str, Any] = {"color": style.BLACK, "lw": 0.8}
 THICK: dict[str, Any] = {"color": style.BLACK, "lw": 2.2}
 MARGIN: dict[str, Any] = {"color": style.SKY_BLUE, "alpha": 0.3, "lw": 0}
 
 COLUMNS = [
-    *("kind", "panel", "measure", "label", "model", "against", "title", "n", "difference", "lower", "upper"),
-    *("lower_90", "upper_90", "margin", "verdict"),
+    "kind",
+    "panel",
+    "measure",
+    "label",
+    "model",
+    "against",
+    "title",
+    "n",
+    "difference",
+    "lower",
+    "upper",
+    "lower_90",
+    "upper_90",
+    "margin",
+    "verdict",
 ]
 
 

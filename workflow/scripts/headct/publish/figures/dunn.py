@@ -31,8 +31,17 @@ NUMBER_MM = (4.9, 3.4)
 """Width and height that a number takes; in smaller cells there is none."""
 
 COLUMNS = [
-    *("label", "model_a", "model_b", "n_a", "n_b", "mean_rank_a", "mean_rank_b", "higher"),
-    *("p_adjusted", "level", "decision_changes_under"),
+    "label",
+    "model_a",
+    "model_b",
+    "n_a",
+    "n_b",
+    "mean_rank_a",
+    "mean_rank_b",
+    "higher",
+    "p_adjusted",
+    "level",
+    "decision_changes_under",
 ]
 
 

@@ -79,7 +79,7 @@ def grey_values(shown: Slice, box_mm: np.ndarray) -> tuple[np.ndarray, tuple[flo
     sample_mm = SAMPLE_MM * (box_mm[1] - box_mm[0]) / FIELD_MM[0]
     parts, edges_mm, per_block = [], [], []
     for low, high, pixel_mm, n in zip(
-        *(box_mm[[2, 0]], box_mm[[3, 1]], shown.pixel_mm[::-1], shown.ct_hu.shape), strict=True
+        box_mm[[2, 0]], box_mm[[3, 1]], shown.pixel_mm[::-1], shown.ct_hu.shape, strict=True
     ):
         start, stop = max(0, math.floor(low / pixel_mm)), min(n, math.ceil(high / pixel_mm))
         block = max(1, round(sample_mm / pixel_mm))

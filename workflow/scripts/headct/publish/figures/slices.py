@@ -70,10 +70,13 @@ def load_slice(folder: Path, runs: Mapping[str, Run]) -> Slice:
     images: dict[str, sitk.Image | None] = {}
     for model, run in runs.items():
         path = prediction_path(run, scan)
-        images[model] = None if path is None else sitk.ReadImage(str(path))
-        problems = [] if path is None else grid_problems(images[model], truth, path)
-        if problems:
+        if path is None:
+            images[model] = None
+            continue
+        predicted = sitk.ReadImage(str(path))
+        if problems := grid_problems(predicted, truth, path):
             raise BadInput(problems)
+        images[model] = predicted
     masks = [truth, *(image for image in images.values() if image is not None)]
     index = shown_slice([sitk.GetArrayViewFromImage(mask) for mask in masks])
 

@@ -18,13 +18,28 @@ from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
 
 STATISTICS = (
-    *("plan", "endpoints", "sensitivity", "estimates", "detection", "subgroups"),
-    *("agreement", "rater_agreement", "cohort_tests", "dice_summary", "claims"),
+    "plan",
+    "endpoints",
+    "sensitivity",
+    "estimates",
+    "detection",
+    "subgroups",
+    "agreement",
+    "rater_agreement",
+    "cohort_tests",
+    "dice_summary",
+    "claims",
 )
 
 BEFORE_THE_REPORTS = (
-    *("ingest/**/*.json", "prepare/*.json", "train/**/*.json", "predict/**/*.json", "metrics/*.json"),
-    *("statistics.json", "paired_analysis.json", "rater_agreement.json"),
+    "ingest/**/*.json",
+    "prepare/*.json",
+    "train/**/*.json",
+    "predict/**/*.json",
+    "metrics/*.json",
+    "statistics.json",
+    "paired_analysis.json",
+    "rater_agreement.json",
 )
 """Run records of the jobs that the reports wait for. Others run beside them: which are there is chance."""
 
@@ -32,8 +47,19 @@ TEXT = ("site", "sex", "rater", "status", "reason", "flags", "manufacturer")
 """Columns of the cohort that are text even if empty."""
 
 SOFTWARE = (
-    *("torch", "nnunetv2", "monai", "blast-ct", "pydicom", "SimpleITK", "connected-components-3d"),
-    *("numpy", "scipy", "pandas", "statsmodels", "pingouin", "scikit-posthocs"),
+    "torch",
+    "nnunetv2",
+    "monai",
+    "blast-ct",
+    "pydicom",
+    "SimpleITK",
+    "connected-components-3d",
+    "numpy",
+    "scipy",
+    "pandas",
+    "statsmodels",
+    "pingouin",
+    "scikit-posthocs",
 )
 """Packages whose versions a reader of the methods wants; all of them are in the run records."""
 

@@ -16,8 +16,14 @@ PARAGRAPHS = {
     "Models": ("models", "preprocessing", "initialisation", "training", "class_imbalance", "model_choice"),
     "Inference": ("model_output", "internal_test", "missing_data"),
     "Measures and statistics": (
-        *("measures", "positivity", "plan", "statistics", "intervals", "sensitivity"),
-        *("subgroups", "external_test"),
+        "measures",
+        "positivity",
+        "plan",
+        "statistics",
+        "intervals",
+        "sensitivity",
+        "subgroups",
+        "external_test",
     ),
     "Software": ("software", "artefacts"),
 }

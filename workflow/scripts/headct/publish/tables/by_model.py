@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ Statistics = Mapping[str, pd.DataFrame]
 """Tables of ``results/statistics`` by name."""
 
 
-def by_model(numbers: pd.DataFrame) -> tuple[list[dict[str, dict]], frozenset[int]]:
+def by_model(numbers: pd.DataFrame) -> tuple[list[dict[str, dict[Any, Any]]], frozenset[int]]:
     """Rows by label for each model, and where a rule sets the compared models apart from others."""
     models, roles = [], []
     for _, rows in numbers.groupby("model", sort=False):

@@ -20,8 +20,14 @@ from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.group_tests import ALPHA
 
 NEEDED = (
-    *("plan", "endpoints", "estimates", "paired", "equivalence"),
-    *("detection", "volume_equivalence", "subgroups"),
+    "plan",
+    "endpoints",
+    "estimates",
+    "paired",
+    "equivalence",
+    "detection",
+    "volume_equivalence",
+    "subgroups",
 )
 """Tables of ``results/statistics`` that the page shows."""
 
@@ -209,7 +215,9 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
             limits = f"{number(row['loa_lower_ml'])} to {number(row['loa_upper_ml'])}"
             cells += [
                 Cell(_interval(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
-                *(Cell(row["mean_verdict"]), Cell(limits), Cell(row["limits_verdict"])),
+                Cell(row["mean_verdict"]),
+                Cell(limits),
+                Cell(row["limits_verdict"]),
             ]
         rows.append(cells)
     names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "Verdict on limits")

@@ -112,8 +112,10 @@ def _prior_panel(prior: pd.DataFrame, present: pd.DataFrame) -> Panel:
         rows.append(
             [
                 Cell(f"{row['study']}, n = {row['n']}"),
-                *(Cell(row["label"], "text"), Cell(words, "text")),
-                *(Cell(number(row["value"]) + interval), Cell(text)),
+                Cell(row["label"], "text"),
+                Cell(words, "text"),
+                Cell(number(row["value"]) + interval),
+                Cell(text),
             ]
         )
     names = ("Study", "Lesion", "Quantity", "Value (IQR)", "Models here, scans with the lesion")
@@ -157,7 +159,8 @@ def _dice_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
         cells.append(line)
     sources = ("published", "this run", "difference (interval)")
     columns = [
-        *(("", "Model"), ("", "Lesion")),
+        ("", "Model"),
+        ("", "Lesion"),
         *((name, source) for name in ("Mean", "Median") for source in sources),
         *(("Q1–Q3", source) for source in sources[:2]),
     ]

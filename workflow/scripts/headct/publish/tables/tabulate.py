@@ -126,7 +126,7 @@ def _comparison(args: argparse.Namespace) -> page.Table:
     return published_vs_reproduced.published_vs_reproduced(
         published.numbers(args.published),
         _statistics(
-            args.statistics, *("dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary")
+            args.statistics, "dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary"
         ),
         published.model_names(args.published),
         published.prior_work(args.published),

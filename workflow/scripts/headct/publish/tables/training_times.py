@@ -24,8 +24,18 @@ def training_times(records: Sequence[Record], models: Sequence[str], titles: Map
         key=lambda record: (order[record["model"]], record["seed"], str(record["fold"])),
     )
     columns = (
-        *("model", "title", "seed", "fold", "device", "hardware", "threads", "epochs"),
-        *("iterations", "seconds", "hours", "resumed"),
+        "model",
+        "title",
+        "seed",
+        "fold",
+        "device",
+        "hardware",
+        "threads",
+        "epochs",
+        "iterations",
+        "seconds",
+        "hours",
+        "resumed",
     )
     numbers = pd.DataFrame(
         [

@@ -133,9 +133,11 @@ def _compare(data: ScoreArrays, plan: Plan, endpoint: Endpoint, against: str) ->
         test, p = "sign flips", float(sign_flip(difference, plan.permutations, plan.seed)[0])
     return {
         **row,
-        **{"estimate_model": both.estimate[0], "estimate_against": both.estimate[1]},
+        "estimate_model": both.estimate[0],
+        "estimate_against": both.estimate[1],
         **_interval(both),
-        **{"test": test, "p": p},
+        "test": test,
+        "p": p,
     }
 
 

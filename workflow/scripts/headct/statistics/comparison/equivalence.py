@@ -115,8 +115,12 @@ def equivalence_table(data: ScoreArrays, plan: Plan, margins: Margins) -> pd.Dat
                 "model_a": [data.models[a] for a in first],
                 "model_b": [data.models[b] for b in second],
                 "status": [status for _, _, status in pairs],
-                **{"n": len(data.scans), "margin": margin, "margin_source": source, "verdict": UNCLEAR},
-                **{"scope": scope(data.n_seeds), "note": too_few(len(data.scans))},
+                "n": len(data.scans),
+                "margin": margin,
+                "margin_source": source,
+                "verdict": UNCLEAR,
+                "scope": scope(data.n_seeds),
+                "note": too_few(len(data.scans)),
             }
         )
         if len(data.scans) >= MINIMUM_SCANS:
@@ -186,10 +190,15 @@ def volume_equivalence(reference_ml: np.ndarray, predicted_ml: np.ndarray, margi
     elif inner_low <= -margin or inner_high >= margin:
         limits_verdict = DIFFERENT
     return {
-        **{"bias_ml": limits.bias, "bias_lower_ml": lower, "bias_upper_ml": upper, "tost_p": p},
+        "bias_ml": limits.bias,
+        "bias_lower_ml": lower,
+        "bias_upper_ml": upper,
+        "tost_p": p,
         "mean_verdict": verdict(lower, upper, margin),
-        **{"loa_lower_ml": limits.lower_limit, "loa_upper_ml": limits.upper_limit},
-        **{"limits_verdict": limits_verdict, "note": limits.note},
+        "loa_lower_ml": limits.lower_limit,
+        "loa_upper_ml": limits.upper_limit,
+        "limits_verdict": limits_verdict,
+        "note": limits.note,
     }
 
 

@@ -64,8 +64,13 @@ def _rows(data: ScoreArrays, plan: Plan, label: str) -> Iterator[dict[str, Any]]
         }
         for i, (model, role) in enumerate(zip(data.models, data.roles, strict=True)):
             named = {
-                **{"model": model, "role": role, "status": status_of(role), "label": label, "scans": scans},
-                **{"n": n, "n_failed": int(data.failed[chosen, i].sum())},
+                "model": model,
+                "role": role,
+                "status": status_of(role),
+                "label": label,
+                "scans": scans,
+                "n": n,
+                "n_failed": int(data.failed[chosen, i].sum()),
                 "scope": scope(data.n_seeds) if role != REFERENCE else "",
             }
             has_dice = bool(np.isfinite(data.arrays[label, "dice"][0, :, i]).all())
@@ -83,7 +88,8 @@ def _rows(data: ScoreArrays, plan: Plan, label: str) -> Iterator[dict[str, Any]]
                         defined = values[np.isfinite(values)]
                         yield {
                             **named,
-                            **{"measure": f"{measure}_median", "n": len(defined)},
+                            "measure": f"{measure}_median",
+                            "n": len(defined),
                             **_median(defined),
                         }
 

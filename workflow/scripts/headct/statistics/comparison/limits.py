@@ -84,8 +84,11 @@ def _regression(x: np.ndarray, y: np.ndarray, sizes_ml: np.ndarray) -> list[dict
     spread = stats.linregress(average, residual)
     to_sd = math.sqrt(math.pi / 2)  # the mean of |e| is SD · √(2/π) where e is normal
     fitted = {
-        **{"intercept": line.intercept, "slope": line.slope, "slope_p": line.pvalue},
-        **{"sd_intercept": to_sd * spread.intercept, "sd_slope": to_sd * spread.slope},
+        "intercept": line.intercept,
+        "slope": line.slope,
+        "slope_p": line.pvalue,
+        "sd_intercept": to_sd * spread.intercept,
+        "sd_slope": to_sd * spread.slope,
     }
     rows = []
     for size in sizes_ml:
@@ -108,7 +111,10 @@ def _cube_root(x: np.ndarray, y: np.ndarray, sizes_ml: np.ndarray) -> list[dict[
 
     return [
         {
-            **{"intercept": mean, "sd_intercept": sd, "size_ml": size, "bias_ml": error_ml(size, mean)},
+            "intercept": mean,
+            "sd_intercept": sd,
+            "size_ml": size,
+            "bias_ml": error_ml(size, mean),
             "lower_ml": error_ml(size, mean - LIMITS_SD * sd),
             "upper_ml": error_ml(size, mean + LIMITS_SD * sd),
             "note": "",

@@ -93,8 +93,10 @@ def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, n_resamples: in
             chosen = data.chosen(label, scans)
             units = of_scan.loc[data.scans[chosen]]
             counts = {
-                **{"n": int(chosen.sum()), "n_participants": units["participant_id"].nunique()},
-                **{"n_folds": units["fold"].nunique(), "n_seeds": data.n_seeds},
+                "n": int(chosen.sum()),
+                "n_participants": units["participant_id"].nunique(),
+                "n_folds": units["fold"].nunique(),
+                "n_seeds": data.n_seeds,
             }
             found = _dice(data, label, chosen, list(units["participant_id"]), n_resamples, seed)
             rows += [
@@ -121,7 +123,10 @@ def _dice(
     cells = zip(found.estimate, lower, upper, found.method(), found.constant(), strict=True)
     return [
         {
-            **{"dice_mean": mean, "lower": low, "upper": high, "interval": method},
+            "dice_mean": mean,
+            "lower": low,
+            "upper": high,
+            "interval": method,
             "note": NO_VARIANCE if constant else "",
         }
         for mean, low, high, method, constant in cells

@@ -149,9 +149,12 @@ def friedman_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     columns = data.indices(FAMILY)
     rows = [
         {
-            **{"measure": family.measure, "scans": family.scans, "label": label},
+            "measure": family.measure,
+            "scans": family.scans,
+            "label": label,
             **friedman(values[:, columns]),
-            **{"n_models": len(columns), "n_scans": len(values)},
+            "n_models": len(columns),
+            "n_scans": len(values),
         }
         for family, label, values in _tested(data, plan)
     ]
@@ -172,9 +175,13 @@ def ranks_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
         difference = critical_difference(len(columns), n)
         rows += [
             {
-                **{"measure": family.measure, "scans": family.scans, "label": label},
-                **{"model": data.models[column], "mean_rank": rank},
-                **{"critical_difference": difference, "n_scans": n},
+                "measure": family.measure,
+                "scans": family.scans,
+                "label": label,
+                "model": data.models[column],
+                "mean_rank": rank,
+                "critical_difference": difference,
+                "n_scans": n,
             }
             for column, rank in zip(columns, mean_ranks(values[:, columns]), strict=True)
         ]
@@ -235,11 +242,15 @@ def compare(
     planned = np.array([status == PLANNED for _, _, status in pairs])
     table = pd.DataFrame(
         {
-            **{"measure": family.measure, "scans": family.scans, "label": label},
+            "measure": family.measure,
+            "scans": family.scans,
+            "label": label,
             "model_a": [data.models[a] for a in first],
             "model_b": [data.models[b] for b in second],
             "status": [status for _, _, status in pairs],
-            **{"n": chosen.sum(), "scope": scope(data.n_seeds), "note": too_few(chosen.sum())},
+            "n": chosen.sum(),
+            "scope": scope(data.n_seeds),
+            "note": too_few(chosen.sum()),
         }
     )
     if chosen.sum() < MINIMUM_SCANS:

@@ -24,8 +24,18 @@ KEY = ["table", "item", "label", "quantity"]
 
 COLUMNS = (
     *KEY,
-    *("published", "reproduced", "difference", "lower", "upper", "outside", "outside_family"),
-    *("se_reproduced", "se_published", "n_published", "n_reproduced", "note"),
+    "published",
+    "reproduced",
+    "difference",
+    "lower",
+    "upper",
+    "outside",
+    "outside_family",
+    "se_reproduced",
+    "se_published",
+    "n_published",
+    "n_reproduced",
+    "note",
 )
 
 DICE_QUANTITIES = ("mean", "median", "q1", "q3")
@@ -132,5 +142,5 @@ def _from_cohort(cohort_tests: pd.DataFrame) -> pd.DataFrame:
     return _as_table(rows)
 
 
-def _as_table(rows: list[tuple]) -> pd.DataFrame:
+def _as_table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*KEY, "reproduced", "se_reproduced", "n_reproduced"])

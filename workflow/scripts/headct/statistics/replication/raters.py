@@ -99,9 +99,13 @@ def rater_agreement(readings: pd.DataFrame) -> pd.DataFrame:
             agreement["note"] = "; ".join(filter(None, [str(agreement["note"]), note]))
             rows.append(
                 {
-                    **{"model": model, "label": label, "scans": choice},
+                    "model": model,
+                    "label": label,
+                    "scans": choice,
                     **dice,
-                    **{"icc_a1": value, "icc_a1_lower": lower, "icc_a1_upper": upper},
+                    "icc_a1": value,
+                    "icc_a1_lower": lower,
+                    "icc_a1_upper": upper,
                     **agreement,
                 }
             )
