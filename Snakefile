@@ -20,11 +20,12 @@ include: "workflow/rules/crosscheck.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/comparison.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/declared.smk"
+include: "workflow/rules/publish.smk"
 include: "workflow/rules/audit.smk"
 
 
+describe(workflow.rules, FIGURE_RULES | REPORTS)
 FAILURES = failures.remembered()
 keep_outputs_of_jobs_done_once(
     workflow.rules,
@@ -44,22 +45,6 @@ localrules:
     published_vs_reproduced,
     planned_comparison,
     training_times,
-    bland_altman,
-    concordance,
-    dice_box_violin,
-    dice_box_violin_present,
-    critical_difference,
-    dunn_heatmap,
-    paired_differences,
-    published_vs_reproduced_figure,
-    rater_agreement_figure,
-    training_curves,
-    best_cases,
-    worst_cases,
-    flow,
-    checklists,
-    model_cards,
-    methods,
     evidence,
     audit,
 

@@ -26,7 +26,7 @@ from headct.imaging import label_names, masks, plausibility
 from headct.metrics import measure as metrics
 from headct.metrics import predictions, tolerance
 from headct.publish.figures import cases as case_figure
-from headct.publish.figures import training
+from headct.publish.figures import training_curves
 from support import blastct_cases
 from support import metric_cases as cases
 from support.figure_inputs import texts, training_record
@@ -222,7 +222,7 @@ def test_a_figure_of_another_set(width_mm: float) -> None:
     record = training_record(3)
     for entry in record["history"]:
         entry["pseudo_dice"] = {"SDH": 0.5, "MASS": 0.25}
-    figure, table = training.draw_training_curves([record], "M", "Study", width_mm, TOY)
+    figure, table = training_curves.draw_training_curves([record], "M", "Study", width_mm, TOY)
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert {"SDH", "MASS"} <= set(panels)
     assert set(table.loc[table["quantity"] == "pseudo_dice_MASS", "value"]) == {0.25}

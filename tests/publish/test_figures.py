@@ -26,8 +26,8 @@ from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.contracts.repository import PACKAGE
-from headct.publish.figures import agreement, published, style
-from headct.publish.figures import draw as figures
+from headct.publish import options
+from headct.publish.figures import published_vs_reproduced, style, volume_agreement
 from headct.publish.figures.slices import runs_to_show
 from headct.settings import published as published_numbers
 from headct.statistics.core import scores
@@ -136,7 +136,9 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, names: tuple[str, 
 
 def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:
     """Unrounded, two drawings of a figure in one process differed in the tenth decimal of a coordinate."""
-    pages = published.draw_published(replicated(SHOWN), published_numbers.model_names(), "", "Study")
+    pages = published_vs_reproduced.draw_published(
+        replicated(SHOWN), published_numbers.model_names(), "", "Study"
+    )
     for figure, _ in pages:
         figure.draw_without_rendering()
         for part in (*figure.subfigs, *(axes for axes in figure.axes if axes.get_subplotspec())):
@@ -147,7 +149,7 @@ def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:
 
 
 def test_bland_altman_draws_the_statistics() -> None:
-    _, drawn = agreement.draw_bland_altman(metrics("m", 40), "M", "Study")
+    _, drawn = volume_agreement.draw_bland_altman(metrics("m", 40), "M", "Study")
     for label, volumes in metrics("m", 40).groupby("label"):
         own = drawn[drawn["label"] == label].set_index("element")
         error = volumes["volume_error_ml"]
@@ -169,7 +171,9 @@ def test_bland_altman_of_pefr_as_published() -> None:
     wright = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
     mini = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
     # The paper's difference is large meter − mini meter.
-    lines = agreement.bland_altman_lines(np.array(mini, float), np.array(wright, float)).set_index("element")
+    lines = volume_agreement.bland_altman_lines(np.array(mini, float), np.array(wright, float)).set_index(
+        "element"
+    )
     assert lines.loc["bias", "y"] == pytest.approx(-2.117647, abs=1e-6)
     assert lines.loc["upper limit", "y"] == pytest.approx(73.862007, abs=1e-3)
     assert lines.loc["lower limit", "y"] == pytest.approx(-78.097302, abs=1e-3)
@@ -178,7 +182,7 @@ def test_bland_altman_of_pefr_as_published() -> None:
 def test_concordance_draws_the_fitted_line() -> None:
     scores = metrics("m", 40)
     scores["predicted_ml"] = 2 + 0.5 * scores["reference_ml"]
-    _, drawn = agreement.draw_concordance(scores, "M", "Study")
+    _, drawn = volume_agreement.draw_concordance(scores, "M", "Study")
     line = drawn[(drawn["label"] == "ICH") & (drawn["element"] == "fitted line")]
     np.testing.assert_allclose(line["y"], 2 + 0.5 * line["x"])
     ccc = drawn[(drawn["label"] == "ICH") & (drawn["element"] == "CCC")].iloc[0]
@@ -190,10 +194,10 @@ def test_absent_from_both_is_marked_and_counted() -> None:
     ivh = scores["label"] == "IVH"
     scores.loc[ivh, "predicted_ml"] = 0.0
     scores.loc[ivh & (scores["scan_id"] == "S000"), "predicted_ml"] = 1.0
-    for draw_figure in (agreement.draw_bland_altman, agreement.draw_concordance):
+    for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
         figure, drawn = draw_figure(scores, "M", "Study")
         assert "n = 20 (19 absent from both)" in texts(figure)
-        assert (drawn.loc[drawn["label"] == "IVH", "element"] == agreement.ABSENT).sum() == 19
+        assert (drawn.loc[drawn["label"] == "IVH", "element"] == volume_agreement.ABSENT).sum() == 19
 
 
 def test_a_missing_prediction_counts_as_empty_and_is_said() -> None:
@@ -201,7 +205,7 @@ def test_a_missing_prediction_counts_as_empty_and_is_said() -> None:
     failed = scores["scan_id"] == "S003"
     scores.loc[failed, "failure"] = "out of memory"
     scores.loc[failed, "predicted_ml"] = 0.0
-    figure, drawn = agreement.draw_bland_altman(scores, "M", "Study")
+    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", "Study")
     assert "1 scan without a prediction: it counts as 0 mL." in texts(figure)
     assert (drawn["scan_id"] == "S003").sum() == len(LABELS)
 
@@ -209,9 +213,9 @@ def test_a_missing_prediction_counts_as_empty_and_is_said() -> None:
 def test_several_seeds_show_the_first_and_say_so() -> None:
     one = metrics("m", 20)
     scores = pd.concat([metrics("m", 20, number=7).assign(predicted_ml=99.0), one])
-    figure, drawn = agreement.draw_bland_altman(scores, "M", "Study")
+    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", "Study")
     assert "First of 2 seeds." in texts(figure)
-    assert len(drawn) == len(agreement.draw_bland_altman(one, "M", "Study")[1])
+    assert len(drawn) == len(volume_agreement.draw_bland_altman(one, "M", "Study")[1])
     assert drawn["y"].max() < 90
 
 
@@ -220,7 +224,7 @@ def test_agreement_of_few_scans_without_any_ivh(n: int) -> None:
     scores = metrics("m", n, ivh=0.0)
     scores.loc[scores["label"] == "IVH", "predicted_ml"] = 0.0
     with mpl.rc_context(style.PRINT):
-        for draw_figure in (agreement.draw_bland_altman, agreement.draw_concordance):
+        for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
             figure, _ = draw_figure(scores, LONG, LONG)
             figure.draw_without_rendering()
     assert "CCC not estimable" in texts(figure)
@@ -232,7 +236,7 @@ def test_agreement_is_readable(n: int, width_mm: float) -> None:
     scores = metrics("m", n)
     scores.loc[scores["label"] == "IVH", "predicted_ml"] *= 10  # long numbers
     with readable():
-        for draw_figure in (agreement.draw_bland_altman, agreement.draw_concordance):
+        for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
             figure, _ = draw_figure(scores, "Focal", "Study · Simulated data, no patients", width_mm)
             assert_readable(figure, width_mm)
 
@@ -281,10 +285,10 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
 
 
 def test_models_are_a_json_object() -> None:
-    assert list(figures.titles_by_model('{"b": "B", "a": "A"}')) == ["b", "a"]
+    assert list(options.titles_by_model('{"b": "B", "a": "A"}')) == ["b", "a"]
     for text in ("[]", "{}", '"a"'):
         with pytest.raises(argparse.ArgumentTypeError, match="JSON object"):
-            figures.titles_by_model(text)
+            options.titles_by_model(text)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,13 @@ import pytest
 
 from headct.contracts.labels import LABELS
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER
-from headct.publish.figures import differences, dunn, published, ranks, raters
+from headct.publish.figures import (
+    critical_difference,
+    dunn_heatmap,
+    paired_differences,
+    published_vs_reproduced,
+    rater_agreement,
+)
 from headct.settings import published as published_numbers
 from headct.statistics.core.group_tests import dunn_table
 from support.figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, texts
@@ -30,9 +36,9 @@ def test_pairs_and_ranks_are_readable(n_models: int, width_mm: float) -> None:
     models = {f"model-{i}": name for i, name in enumerate(names[:n_models])}
     scores = with_role(simulated(list(models), 40), list(models))
     with readable():
-        figure, _ = dunn.draw_dunn(pairs(models, 40), models, "Study", width_mm)
+        figure, _ = dunn_heatmap.draw_dunn(pairs(models, 40), models, "Study", width_mm)
         assert_readable(figure, width_mm)
-        figure, _ = ranks.draw_critical_difference(scores, models, "Study", width_mm)
+        figure, _ = critical_difference.draw_critical_difference(scores, models, "Study", width_mm)
         assert_readable(figure, width_mm)
         if n_models == 1:
             assert "Nothing to compare" in texts(figure)
@@ -43,7 +49,7 @@ def test_a_cell_tells_p_and_which_model_is_better() -> None:
     rows = []
     for label, rank_a, p in zip(LABELS, (1.0, 9.0, 5.0), (0.0004, 0.042, np.nan), strict=True):
         rows.append(table.assign(label=label, mean_rank_a=rank_a, mean_rank_b=5.0, p_adjusted=p))
-    figure, drawn = dunn.draw_dunn(pd.concat(rows), {"b": "B", "a": "A"}, "Study")
+    figure, drawn = dunn_heatmap.draw_dunn(pd.concat(rows), {"b": "B", "a": "A"}, "Study")
     assert list(drawn["higher"]) == ["b", "a", ""]
     np.testing.assert_array_equal(drawn["level"], [0.001, 0.05, np.nan])
     panels = [axes for axes in figure.axes if axes.collections]
@@ -60,13 +66,13 @@ def test_a_cell_tells_p_and_which_model_is_better() -> None:
     ("p", "words"), [(0.0009, ""), (0.001, ".001"), (0.0312, ".031"), (0.0996, ".10"), (0.999, "1.00")]
 )
 def test_adjusted_p_takes_four_characters(p: float, words: str) -> None:
-    assert dunn.p_words(p) == words
+    assert dunn_heatmap.p_words(p) == words
 
 
 def test_only_the_family_is_ranked() -> None:
     models = {"a": "A", "b": "B", "c": "C"}
     scores = simulated([*models, "extra"], 20)
-    _, drawn = ranks.draw_critical_difference(with_role(scores, list(models)), models, "Study")
+    _, drawn = critical_difference.draw_critical_difference(with_role(scores, list(models)), models, "Study")
     assert set(drawn["model"]) == set(models)
     assert (drawn.groupby("label")["mean_rank"].sum() == 6).all()
 
@@ -74,7 +80,7 @@ def test_only_the_family_is_ranked() -> None:
 def test_equal_scores_of_all_models_are_no_error() -> None:
     models = {"a": "A", "b": "B", "c": "C"}
     scores = with_role(simulated(list(models), 12).assign(dice=1.0), list(models))
-    figure, drawn = ranks.draw_critical_difference(scores, models, "Study")
+    figure, drawn = critical_difference.draw_critical_difference(scores, models, "Study")
     assert "Friedman: not estimable" in texts(figure)
     assert (drawn["mean_rank"] == 2).all()
 
@@ -86,7 +92,7 @@ def planned(models: list[str], n_scans: int = 30) -> dict[str, pd.DataFrame]:
 
 def forest(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFrame:
     names = ("endpoints", "paired", "equivalence")
-    return differences.drawn_differences(*(tables[name] for name in names), titles)
+    return paired_differences.drawn_differences(*(tables[name] for name in names), titles)
 
 
 @pytest.mark.parametrize("models", [list(TEN), ["nnunet-3d-focal", "unet"], ["unet", "blast-ct"]])
@@ -94,12 +100,15 @@ def test_forest_of_the_planned_comparison_is_readable(models: list[str]) -> None
     drawn = forest(planned(models), TEN)
     with readable():
         for width_mm in WIDTHS_MM:
-            for figure, rows in differences.draw_differences(drawn, TEN, "Study", width_mm):
+            for figure, rows in paired_differences.draw_differences(drawn, TEN, "Study", width_mm):
                 assert_readable(figure, width_mm)
                 for verdict in rows["verdict"]:
                     assert verdict in texts(figure)
     focal = "nnunet-3d-focal" in models
-    assert list(drawn["kind"].unique()) == [differences.ENDPOINTS, *([differences.DICE] if focal else [])]
+    assert list(drawn["kind"].unique()) == [
+        paired_differences.ENDPOINTS,
+        *([paired_differences.DICE] if focal else []),
+    ]
     absent = ~drawn["against"].isin(models) | (not focal)
     assert set(drawn.loc[absent, "verdict"]) <= {"not in this run"}
     assert drawn.loc[~absent, "difference"].notna().all()
@@ -108,7 +117,7 @@ def test_forest_of_the_planned_comparison_is_readable(models: list[str]) -> None
 def test_forest_shows_differences_of_the_plans_model_whatever_the_order_of_the_pair() -> None:
     models = ["unet", "nnunet-3d-focal", "blast-ct"]  # one model before it, one after
     tables = planned(models)
-    drawn = forest(tables, TEN).query("kind == @differences.DICE").set_index(["label", "against"])
+    drawn = forest(tables, TEN).query("kind == @paired_differences.DICE").set_index(["label", "against"])
     means = tables["estimates"].query("measure == 'dice_mean' and scans == 'all'")
     means = means.set_index(["model", "label"])["estimate"]
     judged = tables["equivalence"].set_index(["label", "model_a", "model_b"])
@@ -128,7 +137,7 @@ def test_forest_shows_differences_of_the_plans_model_whatever_the_order_of_the_p
 def test_agreement_of_raters_is_readable(width_mm: float) -> None:
     readings = simulated([SAME_RATER, ANOTHER_RATER], 13).query("model != 'predicts-nothing'")
     with readable():
-        pages = list(raters.draw_raters(readings, "Study", width_mm))
+        pages = list(rater_agreement.draw_raters(readings, "Study", width_mm))
         for figure, _ in pages:
             assert_readable(figure, width_mm)
     volumes, dice = pages[1][1], pages[2][1]
@@ -136,7 +145,7 @@ def test_agreement_of_raters_is_readable(width_mm: float) -> None:
     bias = volumes.query("label == 'ICH' and element == 'bias'")["y"].item()
     assert bias == pytest.approx((own["predicted_ml"] - own["reference_ml"]).mean())
     assert set(dice["model"]) == {SAME_RATER, ANOTHER_RATER}
-    assert len(list(raters.draw_raters(readings.query("model == @SAME_RATER"), "Study"))) == 2
+    assert len(list(rater_agreement.draw_raters(readings.query("model == @SAME_RATER"), "Study"))) == 2
 
 
 @pytest.mark.parametrize("width_mm", WIDTHS_MM)
@@ -144,7 +153,7 @@ def test_agreement_of_raters_is_readable(width_mm: float) -> None:
 def test_published_beside_reproduced_is_readable(models: list[str], width_mm: float) -> None:
     note = "Simulated data, no patients"
     with readable():
-        pages = published.draw_published(replicated(models), TEN, note, "Study", width_mm)
+        pages = published_vs_reproduced.draw_published(replicated(models), TEN, note, "Study", width_mm)
         for figure, _ in pages:
             assert_readable(figure, width_mm)
             assert note in texts(figure).replace("\n", " ")
@@ -157,7 +166,7 @@ def test_interval_holds_the_published_number_where_the_difference_holds_0() -> N
     table = replicated(TEN).assign(lower=np.nan)
     table["lower"] = table["difference"] - np.where(table["label"] == "PHE", 0.1, 0.01)
     table["upper"] = table["difference"] + np.where(table["label"] == "PHE", 0.1, 0.01)
-    drawn = published.drawn_numbers(table)
+    drawn = published_vs_reproduced.drawn_numbers(table)
     low, high = drawn["interval_low"], drawn["interval_high"]
     holds = (low <= drawn["published"]) & (drawn["published"] <= high)
     assert (holds == (drawn["label"] == "PHE")).all()

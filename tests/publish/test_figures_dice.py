@@ -10,34 +10,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.contracts.references import PREDICTS_NOTHING
-from headct.publish.figures import dice, style
+from headct.publish.figures import dice_box_violin, style
 from support.figure_inputs import LONG, WIDTHS_MM, assert_readable, metrics, readable, texts
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=10, max_size=60))
 def test_no_density_outside_0_and_1(values: list[float]) -> None:
-    density = dice.between_0_and_1(np.array(values))
+    density = dice_box_violin.between_0_and_1(np.array(values))
     if density is None:
         assert np.ptp(values) == 0
         return
-    outside = (min(values) > dice.GRID) | (max(values) < dice.GRID)
+    outside = (min(values) > dice_box_violin.GRID) | (max(values) < dice_box_violin.GRID)
     assert np.isnan(density[outside]).all()
     assert not np.isnan(density[~outside]).any()
-    assert dice.GRID.min() == 0
-    assert dice.GRID.max() == 1
+    assert dice_box_violin.GRID.min() == 0
+    assert dice_box_violin.GRID.max() == 1
 
 
 def test_density_within_0_and_1_has_area_1() -> None:
     values = np.r_[0.0005, np.random.default_rng(0).uniform(0, 1, 500), 0.9999]
-    density = dice.between_0_and_1(values)
+    density = dice_box_violin.between_0_and_1(values)
     assert density is not None
     inside = ~np.isnan(density)
-    assert np.trapezoid(density[inside], dice.GRID[inside]) == pytest.approx(1, abs=0.03)
+    assert np.trapezoid(density[inside], dice_box_violin.GRID[inside]) == pytest.approx(1, abs=0.03)
 
 
 def test_shares_and_quartiles_of_a_distribution() -> None:
     values = pd.Series([0.0] * 5 + [1.0] * 3 + [0.4, 0.6], index=[f"S{i}" for i in range(10)])
-    drawn = dice.distribution(values)
+    drawn = dice_box_violin.distribution(values)
     assert (drawn.share_at_0, drawn.share_at_1) == (0.5, 0.3)
     assert drawn.box["median"] == pytest.approx(0.2)
     assert drawn.box["q3"] == pytest.approx(np.percentile(values, 75))
@@ -49,7 +49,7 @@ def test_dice_figure_prints_shares_and_the_trivial_row_last() -> None:
     trivial = metrics(PREDICTS_NOTHING, 12).assign(seed=np.nan)
     trivial["dice"] = (trivial["reference_ml"] == 0).astype(float)
     scores = pd.concat([trivial, metrics("b", 12), metrics("a", 12)])
-    figure, drawn = dice.draw_box_violins(scores, {"b": "Model B", "a": "Model A"}, "Study")
+    figure, drawn = dice_box_violin.draw_box_violins(scores, {"b": "Model B", "a": "Model A"}, "Study")
     assert list(drawn["model"].unique()) == ["b", "a", PREDICTS_NOTHING]
     ivh = drawn[(drawn["model"] == PREDICTS_NOTHING) & (drawn["label"] == "IVH")].set_index("element")
     share = float(trivial.loc[trivial["label"] == "IVH", "dice"].mean())
@@ -67,7 +67,7 @@ def test_dice_figure_at_the_edges(n_models: int, n: int, change: dict[str, float
     models = {f"model-{i}": f"{LONG if i % 2 else 'M' * 90} {i}" for i in range(n_models)}
     scores = pd.concat([metrics(model, n).assign(**change) for model in models])
     with mpl.rc_context(style.PRINT):
-        figure, drawn = dice.draw_box_violins(scores, models, LONG)
+        figure, drawn = dice_box_violin.draw_box_violins(scores, models, LONG)
         figure.draw_without_rendering()
     assert set(drawn["model"]) == set(models)
 
@@ -78,13 +78,15 @@ def test_ten_models_are_readable(width_mm: float, present: bool) -> None:
     models = {f"model-{i}": f"FocalTversky {i}" for i in range(10)}
     scores = pd.concat([metrics(model, 174) for model in [*models, PREDICTS_NOTHING]])
     with readable():
-        figure, _ = dice.draw_box_violins(scores, models, "Study · Simulated data", width_mm, present)
+        figure, _ = dice_box_violin.draw_box_violins(
+            scores, models, "Study · Simulated data", width_mm, present
+        )
         assert_readable(figure, width_mm)
 
 
 def test_over_present_lesions_only_scans_that_have_them_count() -> None:
     scores = metrics("a", 60)
-    figure, drawn = dice.draw_box_violins(scores, {"a": "A"}, "Study", present=True)
+    figure, drawn = dice_box_violin.draw_box_violins(scores, {"a": "A"}, "Study", present=True)
     with_ivh = scores[(scores["label"] == "IVH") & (scores["reference_ml"] > 0)]
     assert 0 < len(with_ivh) < 60
     assert f"IVH  (n = {len(with_ivh)})" in texts(figure)
@@ -94,5 +96,5 @@ def test_over_present_lesions_only_scans_that_have_them_count() -> None:
 
 def test_a_lesion_that_no_scan_has_leaves_an_empty_panel() -> None:
     scores = metrics("a", 12, ivh=0.0)
-    figure, _ = dice.draw_box_violins(scores, {"a": "A"}, "Study", present=True)
+    figure, _ = dice_box_violin.draw_box_violins(scores, {"a": "A"}, "Study", present=True)
     assert "IVH  (n = 0)" in texts(figure)

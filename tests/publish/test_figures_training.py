@@ -15,7 +15,7 @@ from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Stopped
 from headct.engine.progress import Progress
 from headct.frameworks import train as driver
-from headct.publish.figures import training
+from headct.publish.figures import training_curves
 from support import families
 from support.figure_inputs import assert_readable, readable, texts, training_record
 
@@ -39,9 +39,9 @@ def test_curves_of_a_real_run_that_was_stopped_and_went_on(
     monkeypatch.undo()
     driver.train(job, "headct.frameworks.monai.training", folder)
 
-    records = training.read([folder / "train.json"])
-    table = training.curves(records)
-    resumed = table[table["quantity"] == training.RESUMED]
+    records = training_curves.read([folder / "train.json"])
+    table = training_curves.curves(records)
+    resumed = table[table["quantity"] == training_curves.RESUMED]
     assert list(resumed["epoch"]) == [3]
     losses = table[table["quantity"] == "train_loss"]
     assert list(losses["epoch"]) == [1, 2, 3, 4]
@@ -59,13 +59,13 @@ def test_curves_are_readable(epochs: int, n_runs: int, width_mm: float) -> None:
     sessions = [{"from_iteration": 0}, {"from_iteration": 3}]
     records = [training_record(epochs, seed, sessions=sessions) for seed in range(n_runs)]
     with readable():
-        figure, table = training.draw_training_curves(records, "FocalTversky", "Study", width_mm)
+        figure, table = training_curves.draw_training_curves(records, "FocalTversky", "Study", width_mm)
         assert_readable(figure, width_mm)
-    assert ("running mean" in texts(figure)) == (epochs > training.MANY_EPOCHS)
+    assert ("running mean" in texts(figure)) == (epochs > training_curves.MANY_EPOCHS)
     losses = table[table["quantity"] == "train_loss"]
     assert len(losses) == epochs * n_runs, "no run is hidden"
     # A session that began when all was done has trained nothing.
-    assert (table["quantity"] == training.RESUMED).sum() == (0 if epochs == 1 else n_runs)
+    assert (table["quantity"] == training_curves.RESUMED).sum() == (0 if epochs == 1 else n_runs)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_curves_are_readable(epochs: int, n_runs: int, width_mm: float) -> None:
 )
 def test_it_is_said_of_which_patches_pseudo_dice_is(framework: str, fold: str, words: str) -> None:
     records = [training_record(framework=framework, fold=fold)]
-    figure, table = training.draw_training_curves(records, "M", "Study")
+    figure, table = training_curves.draw_training_curves(records, "M", "Study")
     assert words in texts(figure).replace("\n", " ")
     assert ("validation_loss" in set(table["quantity"])) == (framework == "nnunet")
 
 
 def test_epoch_without_a_lesion_is_a_gap_and_its_neighbour_a_dot() -> None:
     record = training_record(60)  # beyond single dots, below running means; IVH lacks in epoch 2
-    figure, _ = training.draw_training_curves([record], "M", "Study")
+    figure, _ = training_curves.draw_training_curves([record], "M", "Study")
     panel = next(axes for axes in figure.axes if axes.get_title(loc="left") == "IVH")
     line, dots = panel.lines
     assert np.isnan(line.get_ydata()[1])
@@ -94,12 +94,12 @@ def test_epoch_without_a_lesion_is_a_gap_and_its_neighbour_a_dot() -> None:
 
 
 def test_running_mean_is_over_an_odd_number_of_epochs_and_skips_gaps() -> None:
-    assert [training.window_epochs(n) for n in (5, 100, 101, 1800)] == [1, 1, 3, 37]
+    assert [training_curves.window_epochs(n) for n in (5, 100, 101, 1800)] == [1, 1, 3, 37]
     record = training_record(150)
-    table = training.curves([record])
+    table = training_curves.curves([record])
     raw, smooth = (
         table.loc[table["quantity"] == f"pseudo_dice_IVH{mark}", "value"].to_numpy()
-        for mark in ("", training.SMOOTHED)
+        for mark in ("", training_curves.SMOOTHED)
     )
     assert np.isnan(raw[1])
     np.testing.assert_allclose(smooth[0], raw[[0, 2]].mean())
@@ -112,7 +112,7 @@ def test_runs_stand_by_seed_and_fold(tmp_path: Path) -> None:
     for seed, fold in ((2, "0"), (1, "1"), (1, "0")):
         paths.append(tmp_path / f"{seed}-{fold}.json")
         write_json(training_record(seed=seed, fold=fold), paths[-1])
-    records = training.read(paths)
+    records = training_curves.read(paths)
     assert [(record["seed"], record["fold"]) for record in records] == [(1, "0"), (1, "1"), (2, "0")]
 
 
@@ -122,4 +122,4 @@ def test_a_record_of_another_version_is_named(tmp_path: Path) -> None:
         entry |= {f"pseudo_dice_{label}": value for label, value in entry.pop("pseudo_dice").items()}
     write_json(record, tmp_path / "train.json")
     with pytest.raises(BadInput, match="pseudo_dice"):
-        training.read([tmp_path / "train.json"])
+        training_curves.read([tmp_path / "train.json"])

@@ -19,12 +19,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 
 from headct.cohort import shards
 from headct.contracts.code import code_digest
+from headct.contracts.declarations import PublishedFigure, PublishedReport, declared
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.prepare import representation
 from headct.provenance import record, seal
+from headct.publish import options
 from headct.run import failures, preflight, study
-from headct.run.snakemake import keep_outputs_of_jobs_done_once
+from headct.run.snakemake import describe, keep_outputs_of_jobs_done_once
 from headct.settings import config_files, configuration, models, plan, sheet
 from headct.steps import STEPS
 
@@ -253,16 +255,6 @@ def starts_no_job(value):
 def as_json(value):
     """A setting as it stands on a command line, as a parameter."""
     return verbatim(json.dumps(value, sort_keys=False, ensure_ascii=False))
-
-
-def drawn(figure, described_in=None, category="Figures"):
-    """The files of a figure: the PDF, which stands in the report, and the table of what it shows."""
-    path = f"results/figures/{figure}"
-    described = caption(described_in or figure.split("/")[0])
-    return {
-        "pdf": report(f"{path}.pdf", caption=described, category=category),
-        "tsv": f"{path}.tsv",
-    }
 
 
 def tabulated(table, folder="tables", category="Tables"):

@@ -48,21 +48,21 @@ SOURCES: Mapping[str, str] = {
     "the whole run": FOLDER,
 }
 """What a published thing may be made from, and what its option takes. Any other source is one file, named by
-its path below ``results/``. The files of each stand in ``workflow/rules/published.smk``."""
+its path below ``results/``. The files of each stand in ``workflow/rules/declared.smk``."""
 
 SETTINGS: Mapping[str, str] = {
-    "study title": "printed small in a corner",
+    "study title": "title of the study, printed small in a corner",
     "note": "what the study says of its data, printed behind the heading",
-    "width in mm": "width of the page: 85, one column, or 170, two",
-    "titles of all models": 'JSON {"model key": "title"}, in order',
-    "titles of the compared models": 'JSON {"model key": "title"}, in order',
-    "titles of the shown models": 'JSON {"model key": "title"}, from left to right',
-    "title of the model": "its title in print",
-    "title of the agreement model": "its title in print",
-    "members of ensembles": 'JSON {"ensemble": ["member", …]}',
+    "width in mm": "width of the page in mm: 85, one column, or 170, two",
+    "titles of all models": 'titles as JSON, {"model key": "title"}, in order',
+    "titles of the compared models": 'titles as JSON, {"model key": "title"}, in order',
+    "titles of the shown models": 'titles as JSON, {"model key": "title"}, from left to right',
+    "title of the model": "title of the model",
+    "title of the agreement model": "title of the model",
+    "members of ensembles": 'members as JSON, {"ensemble": ["member", …]}',
     "model that ranks cases": "model whose mean Dice chooses the cases",
-    "number of cases": "how many cases",
-    "Dice that ranks cases": "Dice that is averaged: dice or dice_present",
+    "number of cases": "number of cases",
+    "Dice that ranks cases": "Dice that is averaged over the lesions",
 }
 """What of the configuration a published thing may need, and what its option takes."""
 
@@ -193,11 +193,13 @@ class PublishedFigure(PublishedNumbers):
         caption: name of its caption in ``workflow/report``, where it is not the figure's.
         category: where it stands in the report of Snakemake.
         per_model: whether there is one for each trained model, ``results/figures/NAME/MODEL.pdf``.
+        on_cluster: whether it takes so long that it is a job of the cluster, where there is one.
     """
 
     caption: str = ""
     category: str = "Figures"
     per_model: bool = False
+    on_cluster: bool = False
 
     @property
     def path(self) -> str:
@@ -240,7 +242,7 @@ class PublishedStatistic(PublishedNumbers):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedReport(Published):
-    """A report in prose.
+    """A report in prose. Its module has ``pages(facts, options)``, which yields paths and texts.
 
     Attributes:
         path: of its page below ``results/``; with ``{model}`` in it there is one page for each model.

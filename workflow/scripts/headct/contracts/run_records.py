@@ -54,6 +54,19 @@ class Record:
         """Name of the step (:mod:`headct.steps`); empty in a record of an older release: it has a module."""
         return "" if self.command[:2] == OLDER else self.command[1]
 
+    def option(self, name: str) -> list[str]:
+        """The values of an option, as ``--name=value`` or ``--name value …`` in the command."""
+        found: list[str] = []
+        collecting = False
+        for word in self.command:
+            if word.startswith("--"):
+                given, equals, value = word.partition("=")
+                collecting = given == name
+                found += [value] if collecting and equals else []
+            elif collecting:
+                found.append(word)
+        return found
+
 
 def load(results: Path) -> list[Record]:
     """All records of a results folder, in the order of their paths.

@@ -438,15 +438,9 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
 
 def family(record: Record) -> list[str]:
     """The models that a job compares: its ``--models``."""
-    words = list(record.command)
-    if "--models" not in words:
+    given = record.option("--models")
+    if not given:
         return [Path(path).stem for path in record.inputs if path.startswith("results/metrics/")]
-    start = words.index("--models") + 1
-    given = []
-    for word in words[start:]:
-        if word.startswith("--"):
-            break
-        given.append(word)
     return list(json.loads(given[0])) if given[0].startswith("{") else given
 
 
@@ -456,7 +450,7 @@ def _models(tables: Tables, place: Place, row: Row) -> list[str]:
     if place.name == "surface_tolerance":
         return [ANOTHER_RATER]
     if place.name in CASES and place.column in ("rank", "mean_dice"):
-        return [record.command[record.command.index("--select-by") + 1]]
+        return record.option("--select-by")
     if not named or place.name in ("dunn", "ranks", "critical_difference"):
         return family(record)  # ranks are among all compared models
     return named
@@ -507,8 +501,8 @@ def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
 def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
     record = tables.study.maker(place.path)
     models = [place.column if place.name == "table_e1" else row["model"]]
-    if "--ensembles" in record.command:  # an ensemble was not trained; its members were
-        members = json.loads(record.command[record.command.index("--ensembles") + 1])
+    for text in record.option("--ensembles"):  # an ensemble was not trained; its members were
+        members = json.loads(text)
         models = members.get(models[0], models)
     found = []
     for path in record.inputs:

@@ -452,9 +452,8 @@ def _case(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
         return float(rows[0].scans[place.column].iloc[0])
     if place.column != "mean_dice":
         return None
-    command = list(tables.study.maker(place.path).command)
-    measure = command[command.index("--rank-by") + 1]
-    return float(frame["dice"].mean()) if measure == "dice" else None
+    of_all_lesions = tables.study.maker(place.path).option("--rank-by") == ["dice"]
+    return float(frame["dice"].mean()) if of_all_lesions else None
 
 
 # -- what is derived from cells of the same row ------------------------------------------------------

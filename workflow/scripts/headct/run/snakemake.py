@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from headct.contracts.declarations import Published
+
 ONCE = " --once "
 """What the command of a job that is done once has, in its shell command."""
+
+
+def describe(rules: Any, published: Mapping[str, Published]) -> None:
+    """Give rules that are made in a loop each its own line in ``snakemake --list``.
+
+    Args:
+        rules: those of the workflow, once all are declared.
+        published: what they make, by the rule's name.
+    """
+    for rule in rules:
+        if rule.name in published:
+            rule.docstring = published[rule.name].help
 
 
 def keep_outputs_of_jobs_done_once(rules: Any, last_failure: Callable[[str, Mapping[str, str]], int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,47 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
-from headct.publish.figures import scores as metrics
-from headct.publish.figures import style
+from headct.publish.figures import shown_scores, style
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice, runs_to_show
+from headct.statistics.core import scores as metrics
+
+BEST = PublishedFigure(
+    name="best_cases",
+    help="cases with the best Dice, on CT",
+    inputs={
+        "metrics": "metrics of the shown models",
+        "predictions": "predictions of the shown models",
+        "data": "scans",
+    },
+    given={
+        "select_by": "model that ranks cases",
+        "show": "titles of the shown models",
+        "n": "number of cases",
+        "rank_by": "Dice that ranks cases",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+)
+WORST = PublishedFigure(
+    name="worst_cases",
+    help="cases with the worst Dice, on CT",
+    inputs={
+        "metrics": "metrics of the shown models",
+        "predictions": "predictions of the shown models",
+        "data": "scans",
+    },
+    given={
+        "select_by": "model that ranks cases",
+        "show": "titles of the shown models",
+        "n": "number of cases",
+        "rank_by": "Dice that ranks cases",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+)
 
 WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = 40, 80
 MARGIN_MM = 5.0
@@ -37,6 +74,22 @@ RULES = {
     "dice_present": "of those that the reference has (“absent”: in neither mask)",
 }
 """How cases are ranked, by the mean of these Dice over the lesions, in words."""
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """Either figure."""
+    return draw_cases(
+        metrics.read(options.metrics, [options.select_by, *options.show]),
+        options.predictions,
+        options.data,
+        options.select_by,
+        options.show,
+        options.figure == BEST.name,
+        options.n,
+        options.study_title,
+        options.width_mm,
+        options.rank_by,
+    )
 
 
 def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = "dice") -> pd.Series:
@@ -272,7 +325,7 @@ def draw_cases(
         BadInput: a model has no manifest, the selecting model has no case to show, or a prediction
             can't be used.
     """
-    scores, seed_words = metrics.first_seed(scores)
+    scores, seed_words = shown_scores.first_seed(scores)
     chosen = ranked(scores, select_by, best, n, rank_by)
     if chosen.empty:
         message = "gave no prediction of any scan: there is no case to show"
@@ -290,7 +343,7 @@ def draw_cases(
         "Below each prediction: its Dice.",
         f"Slice with the largest lesion area in the truth. Window {WINDOW_LEVEL_HU}/{WINDOW_WIDTH_HU} HU.",
         f"R: the patient's right. n = {own['scan_id'].nunique()} scans to choose from.",
-        metrics.failure_words(own, "not among the cases"),
+        shown_scores.failure_words(own, "not among the cases"),
         seed_words,
     ]
     heading = f"Cases with the {'best' if best else 'worst'} mean Dice by {selector}"

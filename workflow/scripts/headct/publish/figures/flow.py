@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
+
+FIGURE = PublishedFigure(
+    name="flow",
+    help="scans from the sheet to the analysis",
+    inputs={"flow": "cohort/flow.tsv", "split": "cohort/split.tsv"},
+    given={"study_title": "study title", "width_mm": "width in mm"},
+)
 
 MAIN_SHARE, SIDE_SHARE = 0.38, 0.54
 """Widths of the column of what goes on, left, and of what is put aside, right; the rest is between."""
@@ -26,6 +36,12 @@ COLUMNS = ["box", "reason", "scans", "participants"]
 IN_SHEET, INCLUDED = "Scans in the sheet", "Included"
 SETS = {"train": "Training set", "test": "Test set"}
 PUT_ASIDE = {"excluded": "Excluded", "error": "In error, to be mended"}
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    flow, split = read_tsv(options.flow), read_tsv(options.split)
+    return [draw_flow(flow, split, options.study_title, options.width_mm)]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Leafing through it shows what no check sees: a mask on the wrong side, a head up
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,19 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure
 from headct.publish.figures import style
 from headct.publish.figures.cases import WINDOW_LEVEL_HU, WINDOW_WIDTH_HU, draw_outlines, lesion_legend
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice
+
+FIGURE = PublishedFigure(
+    name="ingest_qc",
+    help="contact sheet of all scans",
+    on_cluster=True,
+    inputs={"cohort": "cohort/cohort.tsv", "data": "scans"},
+    given={"study_title": "study title"},
+)
 
 COLUMNS, ROWS = 6, 5
 GAP_MM = 1.4
@@ -44,6 +55,11 @@ LIST_MM = 225.0
 LIST_COLUMNS_MM = {"scan_id": 40.0, "status": 18.0, "reason": style.WIDTH_MM - 58.0}
 LIST_ROW_GAP_MM = 1.0
 STATUSES_LISTED = {"error": "in error", "excluded": "excluded"}
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    return draw_pages(read_tsv(options.cohort), options.data, options.study_title)
 
 
 class GreyImage(AxesImage):

@@ -80,6 +80,10 @@ PRINT: dict[Any, Any] = {
 """Settings of every figure; ``matplotlib.rc_context(PRINT)`` around drawing *and* saving."""
 
 
+Pages = Iterable[tuple[Figure, pd.DataFrame]]
+"""Each page of a figure, with the table of what it shows."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A figure's frame: a heading above, panels in ``body``, legend and study title below."""
@@ -275,7 +279,7 @@ def _with_margin(figure: Figure) -> Bbox:
     return Bbox.from_extents(-margin, -margin, width + margin, height + margin)
 
 
-def save(pages: Iterable[tuple[Figure, pd.DataFrame]], out: Path, title: str) -> None:
+def save(pages: Pages, out: Path, title: str) -> None:
     """Write ``out`` (PDF) and, beside it, what its pages show (TSV); equal input gives equal bytes.
 
     Args:

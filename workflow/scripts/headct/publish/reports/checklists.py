@@ -5,16 +5,28 @@ The items are in ``resources/reporting``; what only people know is ``reporting:`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import argparse
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from headct.contracts import yaml_files
+from headct.contracts.declarations import PublishedReport
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.reports import page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import STATEMENTS, Statement
+
+REPORT = PublishedReport(
+    name="checklists",
+    help="CLAIM 2024, TRIPOD+AI, STARD-AI, CONSORT-AI, filled in from the run",
+    path="report/checklists.html",
+    caption="checklists",
+    inputs={"results": "the whole run", "checklists": "reporting checklists"},
+)
+logger = logging.getLogger(__name__)
 
 UP = "../"
 """From the page's folder to the results."""
@@ -63,6 +75,14 @@ set <code>reporting.{{ answer.item.authors }}</code>.</span>
 {% endfor %}
 {% endblock %}
 """
+
+
+def pages(facts: Facts, options: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+    """The page; says how many keys of ``reporting`` are still to be filled in."""
+    found = [read(path, facts.config["reporting"]) for path in options.checklists]
+    yield options.out, html(found, facts)
+    empty = missing_keys(found, facts)
+    logger.info("%s: %d keys of 'reporting' are still to be filled in", options.out, len(empty))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
+from headct.contracts.declarations import PublishedReport
 from headct.contracts.terminal import visible
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import STATEMENTS
+
+REPORT = PublishedReport(
+    name="methods",
+    help="a methods section with this run's numbers and versions",
+    path="audit/methods.md",
+    inputs={"results": "the whole run"},
+)
 
 PARAGRAPHS = {
     "Scans": ("simulated", "flow", "sources", "input_criteria", "series_choice", "acquisition", "conversion"),
@@ -28,6 +39,11 @@ PARAGRAPHS = {
     "Software": ("software", "artefacts"),
 }
 """Heading: the statements below it, in order."""
+
+
+def pages(facts: Facts, options: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+    """The one page."""
+    yield options.out, markdown(facts)
 
 
 def markdown(facts: Facts) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from headct.contracts.declarations import PublishedReport
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, spread
 from headct.publish.reports import page
@@ -21,6 +24,14 @@ from headct.publish.reports.statements import (
     training_of,
 )
 from headct.statistics.core.agreement import ALL_SCANS
+
+REPORT = PublishedReport(
+    name="model_cards",
+    help="what each model is for, from, and good for",
+    path="report/models/{model}.html",
+    caption="model_card",
+    inputs={"results": "the whole run"},
+)
 
 UP = "../../"
 """From the page's folder to the results."""
@@ -84,6 +95,12 @@ reference. Detection is by scan; {{ dash }}: too few scans with, or without, the
 <p>{{ links(more) }}</p>
 {% endblock %}
 """
+
+
+def pages(facts: Facts, options: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+    """A page for each model."""
+    for model in facts.models:
+        yield options.out / f"{model}.html", html(model, facts)
 
 
 def html(model: str, facts: Facts) -> str:

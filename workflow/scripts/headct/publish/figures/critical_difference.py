@@ -6,6 +6,7 @@ model can turn the order of two others.
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Mapping
 
@@ -14,14 +15,32 @@ import scikit_posthocs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
 from headct.statistics.comparison.paired import critical_difference, friedman, mean_ranks
 from headct.statistics.core import scores as statistics_scores
 from headct.statistics.core.scores import FAMILY
 
+FIGURE = PublishedFigure(
+    name="critical_difference",
+    help="mean ranks of the compared models",
+    inputs={"metrics": "metrics of the compared models"},
+    given={
+        "models": "titles of the compared models",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+)
+
 TITLE_MM, ROW_MM = 13.0, 3.2
 NAME_MM = 22.0
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    scores = statistics_scores.read(options.metrics, list(options.models))
+    return [draw_critical_difference(scores, options.models, options.study_title, options.width_mm)]
 
 
 def dice_by_model(scores: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,11 +14,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.contracts.references import TITLES as REFERENCE_TITLES
-from headct.publish.figures import scores as metrics
-from headct.publish.figures import style
+from headct.publish.figures import shown_scores, style
+from headct.statistics.core import scores as metrics
+
+ALL_SCANS = PublishedFigure(
+    name="dice_box_violin",
+    help="Dice per model and lesion",
+    inputs={"metrics": "metrics of all models"},
+    given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+)
+PRESENT = PublishedFigure(
+    name="dice_box_violin_present",
+    help="Dice per model and lesion, over the scans that have the lesion",
+    inputs={"metrics": "metrics of all models"},
+    given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+)
 
 ROW_MM, NARROW_ROW_MM = 8.5, 4.2
 AROUND_ROWS_MM, NARROW_AROUND_ROWS_MM = 21.0, 19.0
@@ -28,6 +43,13 @@ HALF_WIDTH = 0.42
 FEWEST_FOR_DENSITY = 10
 """A density from fewer scans would show the kernel, not the data: then each scan is a dot."""
 GRID = np.linspace(0, 1, 101)
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """Either figure."""
+    scores = metrics.read(options.metrics, list(options.models))
+    present = options.figure == PRESENT.name
+    return [draw_box_violins(scores, options.models, options.study_title, options.width_mm, present)]
 
 
 @dataclass(frozen=True)
@@ -199,7 +221,7 @@ def draw_box_violins(
     Returns:
         The figure, and the numbers in it.
     """
-    scores, seed_words = metrics.first_seed(scores)
+    scores, seed_words = shown_scores.first_seed(scores)
     found = set(scores["model"])
     if present:
         scores = scores[scores["reference_ml"] > 0]
@@ -215,7 +237,7 @@ def draw_box_violins(
         "Scans with the lesion in the reference."
         if present
         else "Both lesion masks empty: 1; predicted but absent: 0.",
-        metrics.failure_words(scores, "it counts as empty"),
+        shown_scores.failure_words(scores, "it counts as empty"),
         seed_words,
     ]
     legend = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
+from headct.settings import published
 from headct.statistics.replication.intervals import family_words
+
+FIGURE = PublishedFigure(
+    name="published_vs_reproduced",
+    help="published beside reproduced numbers",
+    caption="published_vs_reproduced_figure",
+    inputs={"numbers": "tables/published_vs_reproduced.tsv", "published": "published numbers"},
+    given={"title_note": "note", "study_title": "study title", "width_mm": "width in mm"},
+)
 
 DICE = {"mean": "Mean Dice", "median": "Median Dice"}
 DICE_LABELS = {**dict.fromkeys(LABELS, ""), "mean": "all three"}
@@ -39,6 +51,14 @@ OURS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 3.2, "mfc": style.BLUE, "
 INTERVAL: dict[str, Any] = {"color": style.BLUE, "lw": 1.0}
 
 COLUMNS = ["table", "item", "label", "quantity", "published", "reproduced", "interval_low", "interval_high"]
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    numbers = read_tsv(options.numbers, outside=str, outside_family=str)
+    numbers = numbers.fillna({"outside": "", "outside_family": ""})
+    names = published.model_names(options.published)
+    return draw_published(numbers, names, options.title_note, options.study_title, options.width_mm)
 
 
 def drawn_numbers(numbers: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_json
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
+
+FIGURE = PublishedFigure(
+    name="training_curves",
+    help="loss and pseudo-Dice by epoch, one model",
+    category="Training",
+    per_model=True,
+    inputs={"train_records": "training records of the model"},
+    given={"model_title": "title of the model", "study_title": "study title", "width_mm": "width in mm"},
+)
 
 NEEDED = ("seed", "fold", "framework", "n_training_scans", "epochs", "history", "record", "sessions")
 LOSSES = ("train_loss", "validation_loss")
@@ -33,6 +44,12 @@ ROW_MM = 44.0
 ROUND = [1, 2, 5, 10]
 DASHES = {"validation_loss": "--"}
 COLOURS = {"train_loss": style.BLUE, "validation_loss": style.VERMILLION}
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    records = read(options.train_records)
+    return [draw_training_curves(records, options.model_title, options.study_title, options.width_mm)]
 
 
 def read(paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,11 +15,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
 from headct.settings.plan import PRIMARY
 from headct.statistics.comparison.endpoints import HIGHER, LOWER
 from headct.statistics.comparison.equivalence import DIFFERENT, EQUIVALENT, against_others
+
+FIGURE = PublishedFigure(
+    name="paired_differences",
+    help="the planned comparison as a forest plot",
+    inputs={
+        "endpoints": "statistics/endpoints.tsv",
+        "paired": "statistics/paired.tsv",
+        "equivalence": "statistics/equivalence.tsv",
+    },
+    given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+)
 
 ENDPOINTS, DICE = "endpoints of the plan", "mean Dice"
 """The two kinds of panels, each on pages of its own."""
@@ -67,6 +81,16 @@ COLUMNS = [
     "margin",
     "verdict",
 ]
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    endpoints, paired, equivalence = (
+        read_tsv(path, verdict=str, note=str)
+        for path in (options.endpoints, options.paired, options.equivalence)
+    )
+    drawn = drawn_differences(endpoints, paired, equivalence, options.models)
+    return draw_differences(drawn, options.models, options.study_title, options.width_mm)
 
 
 def drawn_differences(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
+
+FIGURE = PublishedFigure(
+    name="dunn_heatmap",
+    help="Dunn's test, all pairs",
+    inputs={"dunn": "statistics/dunn.tsv"},
+    given={
+        "models": "titles of the compared models",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+)
 
 LEVELS = (0.05, 0.01, 0.001)
 """Adjusted p below each of these has a colour of its own."""
@@ -43,6 +57,12 @@ COLUMNS = [
     "level",
     "decision_changes_under",
 ]
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    pairs = read_tsv(options.dunn, decision_changes_under=str)
+    return [draw_dunn(pairs, options.models, options.study_title, options.width_mm)]
 
 
 def drawn_pairs(pairs: pd.DataFrame) -> pd.DataFrame:

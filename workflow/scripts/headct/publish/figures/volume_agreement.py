@@ -5,6 +5,7 @@ The numbers come from :mod:`headct.statistics.core.agreement`, so figure and tab
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +18,32 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
-from headct.publish.figures import scores as metrics
-from headct.publish.figures import style
+from headct.publish.figures import shown_scores, style
 from headct.statistics.core import agreement
+from headct.statistics.core import scores as metrics
+
+BLAND_ALTMAN = PublishedFigure(
+    name="bland_altman",
+    help="volume difference against mean volume, one model",
+    inputs={"metrics": "metrics of the agreement model"},
+    given={
+        "model_title": "title of the agreement model",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+)
+CONCORDANCE = PublishedFigure(
+    name="concordance",
+    help="predicted against reference volume, one model",
+    inputs={"metrics": "metrics of the agreement model"},
+    given={
+        "model_title": "title of the agreement model",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+)
 
 SCAN, ABSENT = "scan", "scan without the lesion in either"
 BODY_MM = 72.0
@@ -57,6 +80,13 @@ def volumes(scores: pd.DataFrame, label: str) -> pd.DataFrame:
     rows = rows.sort_values("scan_id")
     absent = (rows["reference_ml"] == 0) & (rows["predicted_ml"] == 0)
     return rows.assign(element=np.where(absent, ABSENT, SCAN)).reset_index(drop=True)
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """Either figure."""
+    make = draw_bland_altman if options.figure == BLAND_ALTMAN.name else draw_concordance
+    scores = metrics.read([options.metrics], [])
+    return [make(scores, options.model_title, options.study_title, options.width_mm)]
 
 
 def _draw_scans(axes: Axes, drawn: pd.DataFrame) -> None:
@@ -133,9 +163,9 @@ def draw_bland_altman(
     Returns:
         The figure, and the numbers in it.
     """
-    scores, seed_words = metrics.first_seed(scores)
+    scores, seed_words = shown_scores.first_seed(scores)
     heading = f"{model_title}: difference between predicted and reference volume"
-    notes = [metrics.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
+    notes = [shown_scores.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
     return bland_altman_page(scores, heading, "Prediction − reference", notes, study_title, width_mm)
 
 
@@ -210,7 +240,7 @@ def draw_concordance(
 
     Args and returns: as of :func:`draw_bland_altman`.
     """
-    scores, seed_words = metrics.first_seed(scores)
+    scores, seed_words = shown_scores.first_seed(scores)
     legend = [
         Line2D([], [], label="One scan", **SCAN_MARKS),
         Line2D([], [], label="Absent from both", **ABSENT_MARKS),
@@ -219,7 +249,7 @@ def draw_concordance(
     ]
     notes = [
         "CCC: Lin's concordance correlation coefficient.",
-        metrics.failure_words(scores, COUNTED_AS_EMPTY),
+        shown_scores.failure_words(scores, COUNTED_AS_EMPTY),
         seed_words,
     ]
     heading = f"{model_title}: predicted against reference volume"

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER, TITLES
-from headct.publish.figures import agreement, dice, style
+from headct.publish.figures import dice_box_violin, style, volume_agreement
+
+FIGURE = PublishedFigure(
+    name="rater_agreement",
+    help="second against first readings",
+    inputs={"metrics": "metrics of second readings"},
+    given={"study_title": "study title", "width_mm": "width in mm"},
+)
+
+
+def draw(options: argparse.Namespace) -> style.Pages:
+    """The figure from its files."""
+    readings = read_tsv(options.metrics, model=str, failure=str).fillna({"failure": ""})
+    return draw_raters(readings, options.study_title, options.width_mm)
 
 
 def draw_raters(
@@ -30,7 +46,7 @@ def draw_raters(
         own = readings[readings["model"] == kind]
         heading = f"{title}: difference between second and first reading"
         words = "Second − first reading"
-        figure, drawn = agreement.bland_altman_page(own, heading, words, [], study_title, width_mm)
+        figure, drawn = volume_agreement.bland_altman_page(own, heading, words, [], study_title, width_mm)
         yield figure, drawn.assign(model=kind)
     heading = "Dice of second readings against the first ones"
-    yield dice.draw_box_violins(readings, found, study_title, width_mm, heading=heading)
+    yield dice_box_violin.draw_box_violins(readings, found, study_title, width_mm, heading=heading)

@@ -1,0 +1,145 @@
+# What the declarations of figures, tables and reports (headct.contracts.declarations) mean in this study: the files
+# of each source, the value of each setting; and what follows for the rule of each. The rules are in publish.smk.
+
+CHECKLISTS = [
+    os.path.relpath(Path(workflow.basedir) / "resources" / "reporting" / f"{name}.yaml")
+    for name in ("claim-2024", "tripod-ai", "stard-ai", "consort-ai")
+]
+# What the reports read of results/config.json.
+REPORTED = json.dumps(
+    [
+        config.get(key)
+        for key in (
+            *("study", "reporting", "ingest", "cohort", "training", "metrics"),
+            *("figures", "models", "phantom"),
+        )
+    ],
+    sort_keys=True,
+)
+FACTS = [
+    *(f"results/cohort/{name}.tsv" for name in ("cohort", "flow", "split", "balance")),
+    *rules.statistics.output,
+    *rules.paired_analysis.output,
+    *rules.rater_agreement.output,
+    *TRAINING_RECORDS,
+]
+CASES = config["figures"]["cases"]
+# The files of each source that a declaration may name.
+FILES_OF = {
+    "metrics of all models": expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
+    "metrics of the compared models": expand("results/metrics/{model}.tsv", model=REPLICATED),
+    "metrics of the shown models": expand("results/metrics/{model}.tsv", model=SHOWN_MODELS),
+    "metrics of the agreement model": f"results/metrics/{config['figures']['agreement_model']}.tsv",
+    "metrics of second readings": "results/metrics/second-reading.tsv",
+    "predictions of the shown models": [
+        path for model in SHOWN_MODELS for path in manifests_of(model)
+    ],
+    "training records": TRAINING_RECORDS,
+    "training records of the model": lambda wildcards: [
+        f"{folder}/train.json"
+        for seed in SEEDS
+        for folders in trained_folders(wildcards.model, seed)
+        for folder in folders
+    ],
+    "scans": SCAN_RECORDS,  # which name each scan's own files
+    "statistics of the paper": rules.statistics.output,
+    "statistics of the plan": rules.paired_analysis.output,
+    "published numbers": PUBLISHED,
+    "reporting checklists": CHECKLISTS,
+    "the whole run": FACTS,
+}
+# Where a step is told the folder of them.
+FOLDER_OF = {
+    "scans": "results/data",
+    "statistics of the paper": "results/statistics",
+    "statistics of the plan": "results/statistics",
+    "published numbers": os.path.relpath(Path(workflow.basedir) / "resources" / "published"),
+    "the whole run": "results",
+}
+# The value of each setting that a declaration may name.
+VALUE_OF = {
+    "study title": STUDY_TITLE,
+    "note": NOTE,
+    "width in mm": config["figures"]["width_mm"],
+    "titles of all models": TITLES,
+    "titles of the compared models": {model: TITLES[model] for model in REPLICATED},
+    "titles of the shown models": {model: TITLES[model] for model in CASES["show"]},
+    "title of the model": lambda wildcards: TITLES[wildcards.model],
+    "title of the agreement model": TITLES[config["figures"]["agreement_model"]],
+    "members of ensembles": {key: members_of(key) for key in MODELS if key not in TRAINED},
+    "model that ranks cases": CASES["select_by"],
+    "number of cases": CASES["n"],
+    "Dice that ranks cases": CASES["rank_by"],
+}
+FIGURES = checked(declared, PublishedFigure)
+REPORTS = checked(declared, PublishedReport)
+# By the name of its rule, which is the figure's unless the table or statistic that it shows has that name.
+TAKEN = {rule.name for rule in workflow.rules}
+FIGURE_RULES = {
+    f"{name}_figure" if name in TAKEN else name: figure for name, figure in FIGURES.items()
+}
+
+
+def inputs_of(published):
+    """The files that a published thing is made from, by the option that names them."""
+    return {
+        option: FILES_OF.get(source, f"results/{source}")
+        for option, source in published.inputs.items()
+    }
+
+
+def params_of(published, step, **more):
+    """Parameters of a published thing's job: the options of its step (``more`` among them), and its code's digest.
+
+    All is bound here, where the loop over the declarations is: Snakemake reads ``shell`` again when a job runs.
+    """
+
+    def words(wildcards):
+        found = lambda value: value(wildcards) if callable(value) else value
+        files = {option: found(paths) for option, paths in inputs_of(published).items()}
+        folders = {
+            option: FOLDER_OF[source]
+            for option, source in published.inputs.items()
+            if source in FOLDER_OF
+        }
+        given = {option: found(VALUE_OF[setting]) for option, setting in published.given.items()}
+        return options.words(published.name, files | folders | given | more)
+
+    modules = [STEPS[step].path, published.module]  # the step imports the module by its name
+    return {"options": words, "code": code_digest(modules)}
+
+
+def path_of(figure):
+    """Path of a figure's files, without suffix."""
+    return f"figures/{figure.name}/{{model}}" if figure.per_model else f"figures/{figure.name}"
+
+
+def shown_in_report(figure):
+    """The files of a figure: the PDF, which stands in the report, and the table of what it shows."""
+    path = f"results/{path_of(figure)}"
+    described = caption(figure.caption or figure.name)
+    return {
+        "pdf": report(f"{path}.pdf", caption=described, category=figure.category),
+        "tsv": f"{path}.tsv",
+    }
+
+
+def pages_of(published):
+    """A report's page, or those for each model, which stand in the report of Snakemake if they have a caption."""
+    path = f"results/{published.path}"
+    if not published.caption:
+        return path
+    shown = {"caption": caption(published.caption), "category": "Reporting"}
+    if "{model}" not in path:
+        return report(path, **shown)
+    label = published.caption.replace("_", " ")
+    pages = [
+        (path.format(model=model), {label: model}) for model in MODELS
+    ]  # a title may have braces
+    return [report(page, labels=labels, **shown) for page, labels in pages]
+
+
+def written_to(published):
+    """What the step of a report is told to write: its page, or the folder of those for each model."""
+    path = Path("results", published.path)
+    return str(path.parent if "{model}" in path.name else path)
