@@ -190,8 +190,8 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "has no record",
     ),
     "code": (
-        lambda r: (r / "audit/workflow/workflow/scripts/headct/contracts/code.py").write_text("x = 1\n"),
-        "audit/workflow/workflow/scripts/headct/contracts/code.py",
+        lambda r: (r / "audit/workflow/workflow/scripts/headct/contracts/artefacts.py").write_text("x = 1\n"),
+        "audit/workflow/workflow/scripts/headct/contracts/artefacts.py",
         "is not the code that",
     ),
     "settings": (

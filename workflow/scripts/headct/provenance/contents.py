@@ -11,7 +11,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -182,46 +182,70 @@ def _layers(data: bytes, room: _Room, depth: int) -> Iterator[bytes]:
 
 
 def _packed(data: bytes, room: _Room) -> Iterator[bytes]:
-    if data.startswith(GZIP):
-        yield _said_in_header(data)
-        members, content = io.BytesIO(data), bytearray()
-        room.take(LEAST)
-        with suppress(
-            Damaged
-        ):  # of a damaged or half-written file what can be had; bytes may look like one, too
-            for piece in _inflated_pieces(members):
-                room.take(len(piece))
-                content += piece
-        yield bytes(content)
-        yield members.read()
-    elif data.startswith(ZIP):
-        yield from _unzipped(io.BytesIO(data), room)
-        yield _after(data, ZIP_ENDS, 22)
-    elif data.startswith(b"%PDF"):
-        yield _pdf_text(data)
-        for start in re.finditer(rb"(?<!end)stream\r?\n", data):
-            stream = _inflated(memoryview(data)[start.end() :], room)
-            yield stream
-            yield _pdf_text(stream)
-        yield _after(data, b"%%EOF", 5)
-    elif data.startswith(b"\x89PNG"):
-        for chunk in re.finditer(rb"(?:zTXt|iTXt|iCCP)[^\0]{1,79}\0", data):
-            for skipped in range(1, 5):  # compression flags and languages stand before the text
-                yield _inflated(memoryview(data)[chunk.end() + skipped :], room)
-        for chunk in re.finditer(rb"(?s)(.{4})(?:tEXt|iTXt)", data):
-            text = data[chunk.end() : chunk.end() + int.from_bytes(chunk[1], "big")]
-            room.take(LEAST + len(text))
-            yield text.replace(b"\0", b"\n")
-        yield _after(data, b"IEND", 8)
-    elif b"\0" not in data:
-        for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
-            if DIGEST.fullmatch(run):
-                continue
-            room.take(len(run))
-            try:
-                yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
-            except binascii.Error:
-                continue
+    """What is packed in some bytes, by what they begin with; of text, what is written in base 64."""
+    for signature, unpacked in BY_SIGNATURE.items():
+        if data.startswith(signature):
+            yield from unpacked(data, room)
+            return
+    if b"\0" not in data:
+        yield from _in_base_64(data, room)
+
+
+def _in_gzip(data: bytes, room: _Room) -> Iterator[bytes]:
+    yield _said_in_header(data)
+    members, content = io.BytesIO(data), bytearray()
+    room.take(LEAST)
+    # Of a damaged or half-written file what can be had; bytes may look like one, too.
+    with suppress(Damaged):
+        for piece in _inflated_pieces(members):
+            room.take(len(piece))
+            content += piece
+    yield bytes(content)
+    yield members.read()
+
+
+def _in_zip(data: bytes, room: _Room) -> Iterator[bytes]:
+    yield from _unzipped(io.BytesIO(data), room)
+    yield _after(data, ZIP_ENDS, 22)
+
+
+def _in_pdf(data: bytes, room: _Room) -> Iterator[bytes]:
+    yield _pdf_text(data)
+    for start in re.finditer(rb"(?<!end)stream\r?\n", data):
+        stream = _inflated(memoryview(data)[start.end() :], room)
+        yield stream
+        yield _pdf_text(stream)
+    yield _after(data, b"%%EOF", 5)
+
+
+def _in_png(data: bytes, room: _Room) -> Iterator[bytes]:
+    for chunk in re.finditer(rb"(?:zTXt|iTXt|iCCP)[^\0]{1,79}\0", data):
+        for skipped in range(1, 5):  # compression flags and languages stand before the text
+            yield _inflated(memoryview(data)[chunk.end() + skipped :], room)
+    for chunk in re.finditer(rb"(?s)(.{4})(?:tEXt|iTXt)", data):
+        text = data[chunk.end() : chunk.end() + int.from_bytes(chunk[1], "big")]
+        room.take(LEAST + len(text))
+        yield text.replace(b"\0", b"\n")
+    yield _after(data, b"IEND", 8)
+
+
+BY_SIGNATURE: Mapping[bytes, Callable[[bytes, _Room], Iterator[bytes]]] = {
+    GZIP: _in_gzip,
+    ZIP: _in_zip,
+    b"%PDF": _in_pdf,
+    b"\x89PNG": _in_png,
+}
+
+
+def _in_base_64(data: bytes, room: _Room) -> Iterator[bytes]:
+    for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
+        if DIGEST.fullmatch(run):
+            continue
+        room.take(len(run))
+        try:
+            yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
+        except binascii.Error:
+            continue
 
 
 def _after(data: bytes, mark: bytes, length: int) -> bytes:

@@ -7,7 +7,7 @@ plan could not be done, and what was done beyond it.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,17 +141,11 @@ def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
     if len(content["primary"]["against"]) > 1:
         value = ", ".join(content["primary"]["against"])
         yield Problem(file, "the primary endpoint is against one model", key="primary.against", value=value)
-    named = {"primary": content["primary"]}
-    named |= {f"key_secondary.{i}": endpoint for i, endpoint in enumerate(content["key_secondary"])}
-    for key, endpoint in named.items():
-        if endpoint["model"] in endpoint["against"]:
-            message = "a model cannot be compared with itself"
-            yield Problem(file, message, key=f"{key}.against", value=endpoint["model"])
-        if (endpoint["measure"] == "false_positive") != (endpoint["scans"] == WITHOUT_LESION):
-            message = "false_positive goes with 'without lesion', and no other measure does"
-            yield Problem(file, message, key=f"{key}.scans", value=endpoint["scans"])
+    endpoints = {"primary": content["primary"]}
+    endpoints |= {f"key_secondary.{i}": endpoint for i, endpoint in enumerate(content["key_secondary"])}
+    yield from _contradictions_of_endpoints(endpoints, file)
     for key, entries in (
-        ("endpoint", [endpoint["name"] for endpoint in named.values()]),
+        ("endpoint", [endpoint["name"] for endpoint in endpoints.values()]),
         ("subgroups.of", [one["name"] for one in content["subgroups"]["of"]]),
         ("families", [f"{family['measure']}, {family['scans']}" for family in content["families"]]),
     ):
@@ -160,7 +154,21 @@ def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
     for family in content["families"]:
         if family["scans"] == WITHOUT_LESION:
             yield Problem(file, "families are over scans that may have the lesion", key="families")
-    for one in content["subgroups"]["of"]:
+    yield from _contradictions_of_subgroups(content["subgroups"]["of"], file)
+
+
+def _contradictions_of_endpoints(endpoints: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    for key, endpoint in endpoints.items():
+        if endpoint["model"] in endpoint["against"]:
+            message = "a model cannot be compared with itself"
+            yield Problem(file, message, key=f"{key}.against", value=endpoint["model"])
+        if (endpoint["measure"] == "false_positive") != (endpoint["scans"] == WITHOUT_LESION):
+            message = "false_positive goes with 'without lesion', and no other measure does"
+            yield Problem(file, message, key=f"{key}.scans", value=endpoint["scans"])
+
+
+def _contradictions_of_subgroups(subgroups: Sequence[Mapping[str, Any]], file: str) -> Iterator[Problem]:
+    for one in subgroups:
         key = f"subgroups.of {one['name']}"
         if "cut_points" in one and "training_quantiles" in one:
             yield Problem(file, "has both cut_points and training_quantiles", key=key)

@@ -156,6 +156,19 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         BadInput: no sheet, no text, or no table.
     """
     file = str(path)
+    lines = _lines(_text(path), file)
+    if not lines:
+        raise BadInput([Problem(file, "the sheet is empty")])
+    (_, header), *rest = lines
+    if len(header) == 1:
+        message = f"the first line has one column only, and should name them all: {SAVE_AS}"
+        raise BadInput([Problem(file, message, "1")])
+    return header, rest
+
+
+def _text(path: Path) -> str:
+    """The sheet's text; BadInput where there is none, or none in UTF-8."""
+    file = str(path)
     if not path.is_file():
         message = (
             "there is no sample sheet. Make one as docs/how-to/data.md describes and name it under 'sheet:' "
@@ -169,10 +182,14 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if b"\0" in content:
         raise BadInput([Problem(file, f"the sheet is no text, or text in UTF-16: {SAVE_AS}")])
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = str(len((content[: error.start] + b".").splitlines()))
         raise BadInput([Problem(file, f"not UTF-8: {SAVE_AS}", row)]) from error
+
+
+def _lines(text: str, file: str) -> list[tuple[int, list[str]]]:
+    """The cells of each line that is not blank, with its number; BadInput where quotation marks are wrong."""
     # strict: else a lone quotation mark swallows the rows below it, without a word
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
     lines, begins = [], 1
@@ -190,13 +207,7 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         else:
             message = f"a quotation mark too many or too few: {error}"
         raise BadInput([Problem(file, message, str(begins))]) from error
-    if not lines:
-        raise BadInput([Problem(file, "the sheet is empty")])
-    (_, header), *rest = lines
-    if len(header) == 1:
-        message = f"the first line has one column only, and should name them all: {SAVE_AS}"
-        raise BadInput([Problem(file, message, "1")])
-    return header, rest
+    return lines
 
 
 def _columns(header: list[str], schema: dict[str, Any], file: str) -> tuple[list[str | None], list[Problem]]:
