@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib
 import importlib.metadata
 import json
 import os
@@ -174,14 +173,14 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
     import torch
 
     from headct.engine.determinism import choose_algorithms
+    from headct.frameworks.base import find_framework
 
     job = training_job(scale, folder, key)
     framework = job.settings["framework"]
     torch.set_num_threads(job.threads)
     choose_algorithms(deterministic=False)
-    adapter = importlib.import_module(f"headct.frameworks.{framework}.training")
     started = time.perf_counter()
-    adapter.prepare(job.training_scans, job.settings, job.shared_folder, job.threads)
+    find_framework(framework).prepare(job.training_scans, job.settings, job.shared_folder, job.threads)
     seconds = time.perf_counter() - started
     first, last = window(scale, job.settings)
     ways: dict[str, Callable[[Any, Path, Stopwatch], None]] = {
@@ -366,9 +365,11 @@ def train_on_data_at_rest(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
 
 
 def _train(job: Any, folder: Path, fit: Callable[..., Any]) -> None:
-    adapter = f"headct.frameworks.{job.settings['framework']}.training"
-    with patch(f"{adapter}.fit", fit):
-        importlib.import_module(adapter).train(job, folder)
+    from headct.frameworks.base import find_framework
+
+    framework = find_framework(job.settings["framework"])
+    with patch(f"{framework.module('training')}.fit", fit):
+        framework.train(job, folder)
 
 
 def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:

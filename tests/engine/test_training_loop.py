@@ -28,6 +28,7 @@ from headct.engine import checkpoints
 from headct.engine.faults import explained
 from headct.engine.progress import Progress
 from headct.engine.training_job import TrainedModel, TrainingJob
+from headct.frameworks.base import find_framework
 from headct.frameworks.train import train as session
 from headct.run.command import STOPPED
 from support import families
@@ -117,7 +118,7 @@ def test_killed_at_ten_random_moments_it_ends_the_same(family, job, undisturbed,
     assert whole.exitcode == 0
     seconds, moments = time.monotonic() - begun, random.Random(family)
     for number in range(10):
-        last = expected.record["iterations"]
+        last = expected.facts.iterations
         process = start(family, changed(job, workers=number % 3), tmp_path / "killed", waits_before=last)
         process.join(moments.uniform(0, seconds))
         process.kill()
@@ -134,12 +135,12 @@ def test_asked_to_stop_it_finishes_the_batch_and_saves(
     family, job, undisturbed, tmp_path, monkeypatch, number: signal.Signals
 ) -> None:
     expected = undisturbed(family)
-    iterations = expected.record["iterations"]
+    iterations = expected.facts.iterations
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "tell", lambda *_: os.kill(os.getpid(), number))
         with pytest.raises(Stopped, match=rf"stopped by {number.name} after \d+ of {iterations} iterations"):
             train(family, changed(job, checkpoint_interval_epochs=1000), tmp_path)
-    assert checkpoints.latest_step(tmp_path) == iterations // expected.record["epochs"]
+    assert checkpoints.latest_step(tmp_path) == iterations // expected.facts.epochs
     assert equal(train(family, job, tmp_path), expected)
 
 
@@ -240,9 +241,7 @@ def test_a_full_disk_is_said_and_what_was_saved_is_kept(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Progress, "tell", fill_up)
         with pytest.raises(OSError, match="no room for a checkpoint") as full:
-            session(
-                job, f"headct.frameworks.{family}.training", small_disk
-            )  # whose own record finds no room either
+            session(job, find_framework(family), small_disk)  # whose own record finds no room either
     assert full.value.errno == errno.ENOSPC
     assert not list(small_disk.glob(".checkpoint-*"))
     assert checkpoints.load_latest(small_disk) is not None

@@ -1,6 +1,7 @@
 """Training BLAST-CT: its configuration; what all frameworks share is in test_training_loop.py."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,8 @@ def test_it_learns_at_rates_that_fall_at_the_milestones(tmp_path: Path) -> None:
 
 def test_record_and_fixed_are_plain_json(tmp_path: Path) -> None:
     model = trained(tmp_path, epochs=1)
-    json.dumps([model.fixed, model.record, model.history], allow_nan=False)
-    assert model.record["iterations"] == 3
-    assert model.record["n_parameters"] == sum(
+    json.dumps([model.fixed, asdict(model.facts), model.history], allow_nan=False)
+    assert model.facts.iterations == 3
+    assert model.facts.parameters == sum(
         p.numel() for p in get_model(model.fixed["configuration"]).parameters()
     )

@@ -11,7 +11,7 @@ import torch
 from monai.networks.nets.basic_unet import BasicUNet
 from torch import nn
 
-from headct.frameworks.monai.networks import settings_problems
+from headct.frameworks.monai.networks import problems as problems_of
 from headct.frameworks.monai.networks.deeplabv3plus import DeepLabV3Plus
 from headct.frameworks.monai.networks.xception import (
     VARIANTS,
@@ -330,16 +330,16 @@ def test_batch_of_one_patch_cannot_be_trained(variant):
 
 @both_variants
 def test_only_instance_norm_needs_more_than_one_voxel_in_the_smallest_map(variant):
-    """``networks.settings_problems`` says the same."""
+    """``networks.problems`` says the same."""
     network = DeepLabV3Plus(1, 4, **SMALL, variant=variant)
     settings = {"network": "deeplabv3plus", "patch_size_xyz": [16, 16, 16]}
     settings |= {"scans_per_batch": 2, "patches_per_scan": 1, "variant": variant}
     if variant == "clean":
-        assert settings_problems(settings) == []
+        assert list(problems_of(settings)) == []
         assert network(torch.randn(2, 1, 16, 16, 16)).isfinite().all()
     else:
-        assert [problem.key for problem in settings_problems(settings)] == ["patch_size_xyz"]
+        assert [problem.key for problem in problems_of(settings)] == ["patch_size_xyz"]
         with pytest.raises(ValueError, match="more than 1 spatial element"):
             network(torch.randn(2, 1, 16, 16, 16))
     alone = settings | {"patch_size_xyz": [32, 32, 32], "scans_per_batch": 1}
-    assert [problem.key for problem in settings_problems(alone)] == ["patches_per_scan"]
+    assert [problem.key for problem in problems_of(alone)] == ["patches_per_scan"]

@@ -91,13 +91,13 @@ def test_residual_encoder_trains_checkpoints_and_predicts(tmp_path: Path) -> Non
         folder.mkdir()
         models[planner] = training.train(miniature.job(scans, tmp_path / "shared", planner=planner), folder)
     model = models[PLANNER]
-    assert models["ExperimentPlanner"].record["network"] == "PlainConvUNet"
-    assert (model.record["network"], model.record["planner"]) == ("ResidualEncoderUNet", PLANNER)
+    assert models["ExperimentPlanner"].facts.network == "PlainConvUNet"
+    assert (model.facts.network, model.facts.further["planner"]) == ("ResidualEncoderUNet", PLANNER)
     assert all(np.isfinite(entry["train_loss"]) for entry in model.history)
 
     found = checkpoints.load_latest(tmp_path / PLANNER)
     assert found is not None
-    assert found[0] == model.record["iterations"]
+    assert found[0] == model.facts.iterations
     again = training.train(miniature.job(scans, tmp_path / "shared", planner=PLANNER), tmp_path / PLANNER)
     assert all(torch.equal(again.weights[name], tensor) for name, tensor in model.weights.items())
 

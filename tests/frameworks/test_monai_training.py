@@ -90,7 +90,7 @@ def test_settings_that_cannot_be_trained_are_refused(job, tmp_path):
 )
 def test_refusal_agrees_with_what_the_network_can_do(architecture, patch, good):
     settings = SETTINGS | architecture | {"patch_size_xyz": patch}
-    assert (networks.settings_problems(settings) == []) is good
+    assert (list(networks.problems(settings)) == []) is good
     network = networks.build(settings, LABELS.n_classes).train()
     volume = torch.randn(2, 1, *patch[::-1])
     if good:
@@ -101,8 +101,8 @@ def test_refusal_agrees_with_what_the_network_can_do(architecture, patch, good):
 
 
 def test_unknown_network_is_named(job):
-    problems = networks.settings_problems(job.settings | {"network": "vnet"})
-    assert problems[0].value == "vnet"
+    (problem,) = networks.problems(job.settings | {"network": "vnet"})
+    assert problem.value == "vnet"
 
 
 def test_an_epoch_shows_each_scan_once_unless_set():
@@ -121,12 +121,10 @@ def test_learning_rate_is_constant_or_falls_by_the_poly_policy():
     assert 0 < falling.rate(99) < 0.002
 
 
-def test_record_says_what_the_model_was(job, tmp_path):
-    record = run(job, tmp_path).record
-    assert record["parameters"] == sum(
-        p.numel() for p in networks.build(SETTINGS, LABELS.n_classes).parameters()
-    )
-    assert (record["epochs"], record["iterations"], record["batch_size"]) == (3, 6, 2)
+def test_facts_say_what_the_model_was(job, tmp_path):
+    facts = run(job, tmp_path).facts
+    assert facts.parameters == sum(p.numel() for p in networks.build(SETTINGS, LABELS.n_classes).parameters())
+    assert (facts.epochs, facts.iterations, facts.batch_size) == (3, 6, 2)
 
 
 @pytest.fixture(scope="module")

@@ -52,10 +52,10 @@ def made(folder: Path) -> Path:
 
 
 def test_the_model_holds_what_inference_and_tables_need(trained: TrainedModel) -> None:
-    json.dumps([trained.fixed, trained.history, trained.record], allow_nan=False)
-    assert trained.record["iterations"] == 8
-    assert trained.record["loss_constants"]["dc.smooth"] == 1e-5
-    assert trained.record["parameters"] > 1000
+    json.dumps([trained.fixed, trained.history, dataclasses.asdict(trained.facts)], allow_nan=False)
+    assert trained.facts.iterations == 8
+    assert trained.facts.further["loss_constants"]["dc.smooth"] == 1e-5
+    assert trained.facts.parameters > 1000
     assert [entry["epoch"] for entry in trained.history] == [1, 2]
     assert trained.history[1]["learning_rate"] == pytest.approx(5e-3 * 0.5**0.9)
     assert set(trained.fixed["plans"]["configurations"]) == {"3d_fullres"}
@@ -83,7 +83,7 @@ def test_nnunet_finds_the_trainers_by_itself(trained: TrainedModel) -> None:
 def test_the_default_optimiser_is_nnunets(scans: Scans, shared: Path, tmp_path: Path) -> None:
     changes = {"optimiser": "sgd", "initial_learning_rate": 1e-2, "epochs": 1}
     model = nnunet.train(miniature.job(scans, shared, **changes), tmp_path)
-    assert model.record["optimiser"] == "SGD"
+    assert model.facts.optimiser == "SGD"
 
 
 def test_a_fold_learns_nothing_from_held_out_scans(

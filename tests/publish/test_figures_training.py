@@ -15,6 +15,7 @@ from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Stopped
 from headct.engine.progress import Progress
 from headct.frameworks import train as driver
+from headct.frameworks.base import find_framework
 from headct.publish.figures import training_curves
 from support import families
 from support.figure_inputs import assert_readable, readable, texts, training_record
@@ -35,9 +36,9 @@ def test_curves_of_a_real_run_that_was_stopped_and_went_on(
 
     monkeypatch.setattr(Progress, "tell", stop_after_epoch_3)
     with pytest.raises(Stopped):
-        driver.train(job, "headct.frameworks.monai.training", folder)
+        driver.train(job, find_framework("monai"), folder)
     monkeypatch.undo()
-    driver.train(job, "headct.frameworks.monai.training", folder)
+    driver.train(job, find_framework("monai"), folder)
 
     records = training_curves.read([folder / "train.json"])
     table = training_curves.curves(records)

@@ -94,7 +94,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ),
         ("ensembles", "2D + 3D: the mean of the probabilities of 2D and 3D/DiceCE."),
         ("preprocessing", "U-Net: spacing 4 × 4 × 6.5 mm, window −15 to 100 HU"),
-        ("training", "2D: 3 epochs (225 iterations of 2 patches of 32 × 32 × 16 voxels) on 2 scans, Adam"),
+        ("training", "2D: 3 epochs (225 iterations of 2 patches of 16 × 32 × 32 voxels) on 2 scans, Adam"),
         ("class_imbalance", "U-Net 0.66, 2D 0.5, 3D/DiceCE 0.5"),
         ("performance", "over 1 test scan: ICH 0.750 (95% CI, 0.704 to 0.810)"),
         ("primary_endpoint", "3D/DiceCE minus U-Net: 0.050 (95% CI, −0.010 to 0.110); verdict: no diff"),

@@ -20,6 +20,7 @@ from headct.contracts.problems import BadInput
 from headct.engine import checkpoints
 from headct.engine.training_job import TrainingJob
 from headct.frameworks import train as training
+from headct.frameworks.base import find_framework
 from headct.run.cluster.queue import NoAnswer, QueuedJob, jobs_of
 from headct.run.cluster.status import standings, table
 from support import families
@@ -60,7 +61,7 @@ def begin(job: TrainingJob, folder: Path) -> BaseProcess:
 
     def run() -> None:
         with FileLock(folder / "lock"):
-            training.train(job, f"headct.frameworks.{FRAMEWORK}.training", folder)
+            training.train(job, find_framework(FRAMEWORK), folder)
 
     folder.mkdir(parents=True, exist_ok=True)
     before = checkpoints.latest_step(folder)

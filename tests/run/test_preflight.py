@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
+from headct.frameworks.nnunet import checks
 from headct.frameworks.nnunet import plans as nnunet_plans
 from headct.run import preflight
 from headct.settings import configuration, plan
@@ -113,8 +114,8 @@ def test_a_patch_is_judged_as_its_job_would(
     features = [8] * n_stages if n_stages else None
     chosen = {"spacing": spacing[-n_axes:], "architecture": {"arch_kwargs": {}}}
     of_job = nnunet_plans._change_network(chosen, list(patch[-n_axes:]), features)
-    given_mm = preflight._spacing(spacing if is_known else None)[-n_axes:]
-    found = preflight._unfit_patch(patch[-n_axes:], given_mm, features)
+    given_mm = checks._spacing(spacing if is_known else None)[-n_axes:]
+    found = checks._unfit_patch(patch[-n_axes:], given_mm, features)
     if is_known or n_axes == 2:
         assert bool(found) == bool(of_job), (found, of_job)
     elif found:
@@ -125,9 +126,9 @@ def test_planners_are_those_that_nnunet_finds() -> None:
     import nnunetv2
     from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 
-    assert len(preflight.planners()) > 5
+    assert len(checks.planners()) > 5
     folder = str(Path(nnunetv2.__path__[0]) / "experiment_planning")
-    for name in preflight.planners():
+    for name in checks.planners():
         assert recursive_find_python_class(folder, name, "nnunetv2.experiment_planning") is not None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from headct.engine import workfolder
 from headct.engine.training_job import TrainingJob
-from headct.frameworks.prepare import representation
+from headct.frameworks.base import find_framework
 from headct.settings import configuration, models
 
 REPOSITORY = Path(__file__).parents[2]
@@ -54,6 +54,7 @@ def test_what_is_trained_anew_follows_from_the_effects(model: str) -> None:
         job = TrainingJob(model, of, (), (), 1, "all", "cpu", 1, Path())
         return workfolder.identity(job, "headct.engine.randomness", {})
 
+    representation = find_framework(settings["framework"]).representation
     for effect, keys in by_effect.items():
         assert keys, f"each framework has settings of effect {effect}"
         for key in keys.keys() - {"framework"}:

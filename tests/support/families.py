@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from headct.engine.training_job import TrainedModel, TrainingJob
+from headct.frameworks.base import find_framework
 from support import blastct_cases, monai_miniature, nnunet_miniature
 
-FAMILIES = ("nnunet", "monai", "blastct")
+
+def nnunet_job(folder: Path, **changes: Any) -> TrainingJob:
+    return nnunet_miniature.job(nnunet_miniature.training_scans(folder, 3), folder / "shared", **changes)
+
+
+def monai_job(folder: Path, **changes: Any) -> TrainingJob:
+    return monai_miniature.job(nnunet_miniature.training_scans(folder, 3), folder / "shared", **changes)
+
+
+MINIATURES = {"nnunet": nnunet_job, "monai": monai_job, "blastct": blastct_cases.small_job}
+"""Of each framework a run on the scans below a folder, written where they are not there yet."""
+
+FAMILIES = tuple(MINIATURES)
+
+
+def job(family: str, folder: Path, **changes: Any) -> TrainingJob:
+    """A run on the scans below ``folder``, with some settings changed."""
+    return MINIATURES[family](folder, **changes)
+
 
 HUGE_LEARNING_RATE = {
     "nnunet": {"initial_learning_rate": 1e30},
@@ -20,14 +38,6 @@ HUGE_LEARNING_RATE = {
     "blastct": {"learning_rate": 1e30},
 }
 """Settings by which each framework's loss soon is no number."""
-
-
-def job(family: str, folder: Path, **changes: Any) -> TrainingJob:
-    """A run on the scans below ``folder``, written where they are not there yet."""
-    if family == "blastct":
-        return blastct_cases.small_job(folder, **changes)
-    miniature = nnunet_miniature if family == "nnunet" else monai_miniature
-    return miniature.job(nnunet_miniature.training_scans(folder, 3), folder / "shared", **changes)
 
 
 def changed(one: TrainingJob, **settings: Any) -> TrainingJob:
@@ -39,8 +49,7 @@ def train(family: str, one: TrainingJob, folder: Path) -> TrainedModel:
     """Train in this process, or go on."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    model: TrainedModel = importlib.import_module(f"headct.frameworks.{family}.training").train(one, folder)
-    return model
+    return find_framework(family).train(one, folder)
 
 
 def equal(one: TrainedModel, other: TrainedModel) -> bool:

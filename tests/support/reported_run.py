@@ -10,6 +10,8 @@ import pandas as pd
 from headct.contracts.artefacts import write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.references import SAME_RATER
+from headct.engine.training_job import ModelFacts
+from headct.frameworks.base import find_framework
 from headct.settings import configuration
 from support import finished_run
 
@@ -79,11 +81,27 @@ def table(text: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=head)
 
 
+FACTS = ModelFacts(
+    network="basicunet",
+    parameters=360444,
+    loss="dice_ce",
+    epochs=3,
+    iterations=225,
+    batch_size=2,
+    patch_size_xyz=[32, 32, 16],
+    spacing_mm_xyz=[4.0, 4.0, 6.5],
+    hu_window=[-15, 100],
+    optimiser="Adam",
+    learning_rate=0.01,
+)
+
+
 def training(model: str) -> dict[str, Any]:
     """A ``train.json``."""
+    framework = "monai" if model == "unet" else "nnunet"
     return {
         "model": model,
-        "framework": "monai" if model == "unet" else "nnunet",
+        "framework": framework,
         "seed": 1,
         "fold": "all",
         "device": "cpu",
@@ -91,19 +109,7 @@ def training(model: str) -> dict[str, Any]:
         "sha256": "a" * 64,
         "settings": {"foreground_fraction": 0.66} if model == "unet" else {"foreground_oversampling": 0.5},
         "versions": {"python": "3.11.7", "torch": "2.14.1", "nnunetv2": "2.8.1"},
-        "record": {
-            "network": "basicunet",
-            "parameters": 360444,
-            "loss": "dice_ce",
-            "epochs": 3,
-            "iterations": 225,
-            "batch_size": 2,
-            "patch_size_xyz": [32, 32, 16],
-            "spacing_mm": [4.0, 4.0, 6.5],
-            "hu_window": [-15, 100],
-            "optimiser": "Adam",
-            "learning_rate": 0.01,
-        },
+        "record": find_framework(framework).notation.written(FACTS),
     }
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from itertools import chain
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
@@ -18,11 +19,11 @@ os.environ.update(PYTHONSAFEPATH="1")  # no job imports what lies in the study's
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs starve each other
 
 from headct.cohort import shards
-from headct.contracts.code import code_digest
+from headct.contracts.code import code_digests, digest_of
 from headct.contracts.declarations import PublishedFigure, PublishedReport, declared
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
-from headct.frameworks.prepare import representation
+from headct.frameworks.base import find_framework
 from headct.provenance import record, seal
 from headct.publish import options
 from headct.run import failures, preflight, study
@@ -97,10 +98,17 @@ wildcard_constraints:
     representation=r"[\w-]+",
 
 
-def code(step, *adapters):
-    """Digest of a step's code, and of adapters that it loads: a rule reruns when it changes, not when a comment does."""
-    modules = [STEPS[step].path, *(f"headct.frameworks.{adapter}" for adapter in adapters)]
-    return code_digest(modules)
+def code(step, *loaded):
+    """Digest of a step's code, and of modules that it loads by name: a rule reruns when it changes, not when a comment does."""
+    return code_of([STEPS[step].path, *loaded])
+
+
+def code_of(modules):
+    """Digest of modules, of all that they import, and of the frameworks that they tell of."""
+    digests = code_digests(modules)
+    if "headct.frameworks.registry" in digests:  # no import leads to what each framework declares
+        digests |= code_digests({framework_of(model).module("framework") for model in TRAINED})
+    return digest_of(digests)
 
 
 def recorded(step, once=True):
@@ -116,7 +124,7 @@ def recorded(step, once=True):
 
 def framework_of(model):
     """The framework that trains a model."""
-    return MODELS[model]["framework"]
+    return find_framework(MODELS[model]["framework"])
 
 
 def settings_of(model, *effects):
@@ -133,7 +141,7 @@ def inference_settings_of(model):
 
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
-    return representation(settings_of(model, "preparation"))
+    return framework_of(model).representation(settings_of(model, "preparation"))
 
 
 def members_of(model):
@@ -147,6 +155,12 @@ def trained_folders(model, seed, folds=FOLDS):
         [f"results/models/{member}/seed-{seed}/fold-{fold}" for fold in folds]
         for member in members_of(model)
     ]
+
+
+def prediction_code(model):
+    """Digest of the code by which a model predicts."""
+    loaded = [framework_of(member).code("inference") for member in members_of(model)]
+    return code("predict", *chain.from_iterable(loaded))
 
 
 def manifests_of(model):

@@ -106,7 +106,7 @@ def params_of(published, step, **more):
         return options.words(published.name, files | folders | given | more)
 
     modules = [STEPS[step].path, published.module]  # the step imports the module by its name
-    return {"options": words, "code": code_digest(modules)}
+    return {"options": words, "code": code_of(modules)}
 
 
 def path_of(figure):

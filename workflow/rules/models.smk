@@ -23,7 +23,10 @@ rule prepare:
         ),
         work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code(
-            "prepare", f"{REPRESENTATIONS[wildcards.representation]['framework']}.training"
+            "prepare",
+            *find_framework(REPRESENTATIONS[wildcards.representation]["framework"]).code(
+                "training"
+            ),
         ),
     shell:
         recorded(
@@ -67,7 +70,7 @@ rule train:
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
         work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: code("train", f"{framework_of(wildcards.model)}.training"),
+        code=lambda wildcards: code("train", *framework_of(wildcards.model).code("training")),
     shell:
         recorded(
             "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
@@ -108,10 +111,7 @@ rule predict:
         ),
         device=config["device"],
         work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: code(
-            "predict",
-            *(f"{framework_of(member)}.inference" for member in members_of(wildcards.model)),
-        ),
+        code=lambda wildcards: prediction_code(wildcards.model),
     shell:
         recorded(
             "predict --model {wildcards.model} {params.members} --settings {params.settings:q}"
@@ -143,7 +143,4 @@ use rule predict as predict_out_of_fold with:
         ),
         device=config["device"],
         work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: code(
-            "predict",
-            *(f"{framework_of(member)}.inference" for member in members_of(wildcards.model)),
-        ),
+        code=lambda wildcards: prediction_code(wildcards.model),

@@ -8,8 +8,6 @@ from importlib.metadata import version
 
 from headct.contracts.problems import BadInput, Problem
 
-FRAMEWORK_PACKAGES = {"nnunet": "nnunetv2", "monai": "monai", "blastct": "blast-ct"}
-
 
 def require_device(device: str) -> None:
     """Refuse a GPU job on a machine without one, instead of training on the CPU for weeks."""
@@ -28,9 +26,9 @@ def require_device(device: str) -> None:
         )
 
 
-def versions(framework: str) -> dict[str, str]:
-    """Versions of what the weights depend on."""
-    packages = ("torch", "numpy", "SimpleITK", FRAMEWORK_PACKAGES[framework])
+def versions(package: str) -> dict[str, str]:
+    """Versions of what the weights depend on, the package of the framework among it."""
+    packages = ("torch", "numpy", "SimpleITK", package)
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,18 +59,51 @@ class TrainingJob:
     labels: LabelSet = LABELS
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What a trained model is, by the same names for every framework; None is what a framework does not have.
+
+    Attributes:
+        network: its architecture.
+        loss: its loss.
+        parameters: number of its weights.
+        spacing_mm_xyz: of the voxels that it sees, mm, along x, y, z; a network of slices has no z.
+        patch_size_xyz: voxels of what it sees at once, along the same axes.
+        hu_window: lowest and highest intensity that it sees, HU.
+        batch_size: patches of one iteration.
+        epochs: how long it was trained; what an epoch is differs between frameworks.
+        iterations: batches that it was trained on, all epochs together.
+        optimiser: name of the optimiser.
+        learning_rate: at the start.
+        further: what else there is to say, by names of the framework's own (plain JSON types).
+    """
+
+    network: str | None = None
+    loss: str | None = None
+    parameters: int | None = None
+    spacing_mm_xyz: Sequence[float] | None = None
+    patch_size_xyz: Sequence[int] | None = None
+    hu_window: Sequence[float] | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    iterations: int | None = None
+    optimiser: str | None = None
+    learning_rate: float | None = None
+    further: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """The end of a training run.
 
     ``weights`` is the network's state; ``fixed`` all else that inference needs (plain JSON types);
-    ``history`` one entry per epoch; ``record`` what the model was, for Table E1 (plain JSON types).
+    ``history`` one entry per epoch; ``facts`` what the model is.
     ``seconds`` is the time of all sessions, ``seconds_waiting`` what of it was spent waiting for data.
     """
 
     weights: dict[str, torch.Tensor]
     fixed: dict[str, Any]
     history: list[dict[str, Any]]
-    record: dict[str, Any]
+    facts: ModelFacts
     seconds: float
     seconds_waiting: float

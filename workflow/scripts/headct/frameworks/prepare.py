@@ -7,27 +7,15 @@ once, without a GPU, before the first training that needs it; what is there alre
 from __future__ import annotations
 
 import argparse
-import hashlib
-import importlib
-import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from headct.contracts.artefacts import read_tsv, write_json
 from headct.engine.training_job import training_scans
-from headct.settings.models import having, model_settings
+from headct.frameworks.base import find_framework
+from headct.settings.models import model_settings
 
 logger = logging.getLogger(__name__)
-
-
-def representation(settings: Mapping[str, Any]) -> str:
-    """Name of the representation that a model with these settings learns from."""
-    framework = settings["framework"]
-    decided_by = having(settings, "preparation")
-    digest = hashlib.sha256(json.dumps(decided_by, sort_keys=True).encode()).hexdigest()[:8]
-    return "-".join(filter(None, [framework, settings.get("configuration"), digest]))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -45,10 +33,7 @@ def main(args: argparse.Namespace) -> None:
     settings = model_settings(args.settings)
     split = read_tsv(args.split, fold=str)
     scans = training_scans(split[split["set"] == "train"], args.data)
-    adapter = importlib.import_module(f"headct.frameworks.{settings['framework']}.training")
-    made = adapter.prepare(scans, settings, args.work / settings["framework"], args.threads)
-    write_json(
-        {"n_scans": len(scans), "settings": settings, **made},
-        args.out,
-    )
-    logger.info("%s: %d scans are ready for training", representation(settings), len(scans))
+    framework = find_framework(settings["framework"])
+    made = framework.prepare(scans, settings, args.work / framework.name, args.threads)
+    write_json({"n_scans": len(scans), "settings": settings, **made}, args.out)
+    logger.info("%s: %d scans are ready for training", framework.representation(settings), len(scans))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import importlib
 import io
 import logging
 import platform
@@ -23,6 +22,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.engine import workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
 from headct.engine.training_job import TrainedModel, TrainingJob, training_scans
+from headct.frameworks.base import Framework, find_framework
 from headct.settings.models import OF_TRAINING, having, merged, model_settings
 
 logger = logging.getLogger(__name__)
@@ -56,11 +56,10 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     given = model_settings(args.settings, args.speed)
-    framework = given["framework"]
-    args.settings = having(merged(framework, given), *OF_TRAINING, "speed")
+    framework = find_framework(given["framework"])
+    args.settings = having(merged(framework.name, given), *OF_TRAINING, "speed")
     job = training_job(args)
-    adapter = f"headct.frameworks.{framework}.training"
-    identity = workfolder.identity(job, adapter, versions(framework))
+    identity = workfolder.identity(job, framework.module("training"), versions(framework.package))
     if workfolder.is_what_is_asked_for(args.out, identity):
         logger.info("%s: %s is what is asked for, and is taken as it is", job.model, args.out)
         return
@@ -71,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
             logger.info("%s: already trained in %s; published again", job.model, folder)
         else:
             require_device(job.device)
-            train(job, adapter, folder)
+            train(job, framework, folder)
         workfolder.publish(folder, args.out, workfolder.definition(identity), args.revision)
 
 
@@ -106,8 +105,8 @@ def training_job(args: argparse.Namespace) -> TrainingJob:
     )
 
 
-def train(job: TrainingJob, adapter: str, folder: Path) -> None:
-    """Run the adapter to its end in ``folder`` and leave the finished model there.
+def train(job: TrainingJob, framework: Framework, folder: Path) -> None:
+    """Train with a framework to the end in ``folder`` and leave the finished model there.
 
     Each session of the run is recorded as it begins and as it ends, unless it is killed.
     """
@@ -137,7 +136,7 @@ def train(job: TrainingJob, adapter: str, folder: Path) -> None:
         )
     try:
         with nondeterministic_operators() as operators:
-            trained = importlib.import_module(adapter).train(job, folder)
+            trained = framework.train(job, folder)
     except BaseException as error:
         session |= {"ended": now(), "by": f"{type(error).__name__}: {error}"}
         with contextlib.suppress(OSError):  # a full disk must not hide that it is why the training ended
@@ -148,7 +147,7 @@ def train(job: TrainingJob, adapter: str, folder: Path) -> None:
     write_json(
         {
             "model": job.model,
-            "framework": job.settings["framework"],
+            "framework": framework.name,
             "settings": job.settings,
             "seed": job.seed,
             "fold": job.fold,
@@ -158,10 +157,10 @@ def train(job: TrainingJob, adapter: str, folder: Path) -> None:
             "threads": job.threads,
             "deterministic": job.device == "cpu" or (job.deterministic and not operators),
             "nondeterministic_operators": sorted(operators),
-            "versions": versions(job.settings["framework"]),
+            "versions": versions(framework.package),
             "epochs": len(trained.history),
             "history": trained.history,
-            "record": trained.record,
+            "record": framework.notation.written(trained.facts),
             "sessions": sessions,
             "resumed": len(sessions) - 1,
             "seconds": round(trained.seconds, 1),

@@ -7,7 +7,6 @@ its reason, and costs no other.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import time
 from collections import deque
@@ -25,6 +24,7 @@ import torch
 
 from headct.contracts.artefacts import NO_ROOM
 from headct.contracts.problems import BadInput
+from headct.frameworks.base import find_framework
 from headct.frameworks.predictor import Predictor
 from headct.inference.prediction_cache import trained_record
 from headct.settings.models import SettingsByModel, inference_settings
@@ -158,9 +158,7 @@ def load_one(folder: Path, device: str, settings: SettingsByModel) -> Predictor:
         BadInput: it is none, or the weights are not those that were recorded.
     """
     record = trained_record(folder)
-    adapter = importlib.import_module(f"headct.frameworks.{record['framework']}.inference")
-    predictor: Predictor = adapter.load(folder, device, inference_settings(record, settings))
-    return predictor
+    return find_framework(record["framework"]).load(folder, device, inference_settings(record, settings))
 
 
 def predict(

@@ -18,6 +18,7 @@ from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.engine.machine import versions
+from headct.frameworks.base import find_framework
 from headct.settings.models import SettingsByModel, frameworks, inference_settings
 
 EFFECT = "speed"  # which label maps need not be made again
@@ -97,15 +98,13 @@ def definition(
         threads: CPU threads, which round probabilities otherwise; of no account on a GPU.
     """
     records = trained_records(members)
-    frameworks = sorted({record["framework"] for folds in records for record in folds})
+    names = sorted({record["framework"] for folds in records for record in folds})
+    frameworks = [find_framework(name) for name in names]
     defined_by = {
         "networks": averaged(records, settings),
-        "versions": [versions(framework) for framework in frameworks],
+        "versions": [versions(each.package) for each in frameworks],
         "code": code_digest(
-            [
-                "headct.inference.predict",
-                *(f"headct.frameworks.{framework}.inference" for framework in frameworks),
-            ],
+            ["headct.inference.predict", *(each.module("inference") for each in frameworks)],
             without=NO_CONTENT,
         ),
         "device": device,

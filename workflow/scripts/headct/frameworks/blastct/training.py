@@ -23,7 +23,7 @@ from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
-from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.blastct.data import (
     ResampledScan,
     TrainingBatches,
@@ -85,7 +85,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
             "input_patch_size": list(settings["patch_size_voxels"]),
         },
         history=at.history,
-        record=record(job, model, output_patch_size, learner.epochs * learner.iterations_per_epoch),
+        facts=facts(job, model, output_patch_size, learner.epochs * learner.iterations_per_epoch),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
@@ -239,24 +239,26 @@ class BlastLearner:
         self.counts.copy_(state["counts"])
 
 
-def record(
+def facts(
     job: TrainingJob, model: torch.nn.Module, output_patch_size: tuple[int, ...], n_batches: int
-) -> dict[str, Any]:
-    """What Table E1 says of the model."""
+) -> ModelFacts:
+    """What was trained; ``output_patch_size`` is z, y, x, in voxels."""
     settings = job.settings
-    return {
-        "architecture": "DeepMedic, 3 paths (blast_ct)",
-        "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "epochs": settings["epochs"],
-        "iterations": n_batches,
-        "batch_size": settings["batch_size"],
-        "patch_size_voxels": list(settings["patch_size_voxels"]),
-        "output_patch_size_voxels": list(output_patch_size),
-        "spacing_mm": [float(mm) for mm in settings["spacing_mm"]],
-        "hu_window": list(settings["hu_window"]),
-        "loss": "cross-entropy",
-        "optimiser": "RMSprop",
-        "learning_rate": settings["learning_rate"],
-        "learning_rate_milestones_epochs": milestones(settings),
-        "augmentation": "elastic deformation; histogram shift and scale; in-plane rotation and flip",
-    }
+    return ModelFacts(
+        network="DeepMedic, 3 paths (blast_ct)",
+        loss="cross-entropy",
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        spacing_mm_xyz=[float(mm) for mm in settings["spacing_mm"]],
+        patch_size_xyz=settings["patch_size_voxels"][::-1],
+        hu_window=list(settings["hu_window"]),
+        batch_size=settings["batch_size"],
+        epochs=settings["epochs"],
+        iterations=n_batches,
+        optimiser="RMSprop",
+        learning_rate=settings["learning_rate"],
+        further={
+            "output_patch_size_voxels": list(output_patch_size),
+            "learning_rate_milestones_epochs": milestones(settings),
+            "augmentation": "elastic deformation; histogram shift and scale; in-plane rotation and flip",
+        },
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
-from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.monai import networks
 from headct.frameworks.monai.data import PreparedScan, Preprocessing, prepare_all
 from headct.frameworks.monai.patches import PatchBatches, Sampling
@@ -55,7 +55,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         BadInput: network, patch and batch size do not go together.
         Exception: what :func:`headct.engine.loop.fit` raises.
     """
-    problems = networks.settings_problems(job.settings)
+    problems = list(networks.problems(job.settings))
     if problems:
         raise BadInput(problems)
     preprocessing = Preprocessing.from_settings(job.settings)
@@ -66,7 +66,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         weights=learner.network.state_dict(),
         fixed={key: job.settings[key] for key in FOR_INFERENCE if key in job.settings},
         history=at.history,
-        record=record(job.settings, learner.network, learner.schedule),
+        facts=facts(job.settings, learner.network, learner.schedule),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
@@ -166,19 +166,24 @@ class MonaiLearner:
         self.step = state["step"]
 
 
-def record(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) -> dict[str, Any]:
-    """What the table of implementations (Table E1) prints about the model."""
-    return {
-        **asdict(schedule),
-        "iterations": schedule.iterations,
-        "network": settings["network"],
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "batch_size": settings["scans_per_batch"] * settings["patches_per_scan"],
-        "patch_size_xyz": settings["patch_size_xyz"],
-        "spacing_mm_xyz": settings["spacing_mm_xyz"],
-        "hu_window": settings["hu_window"],
-        "loss": "Dice + cross-entropy (MONAI DiceCELoss)",
-        "optimiser": "Adam",
-        "augmentation": "mirroring left and right; intensity scale and shift",
-        "precision": "float32",
-    }
+def facts(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) -> ModelFacts:
+    """What was trained."""
+    return ModelFacts(
+        network=settings["network"],
+        loss="Dice + cross-entropy (MONAI DiceCELoss)",
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        spacing_mm_xyz=settings["spacing_mm_xyz"],
+        patch_size_xyz=settings["patch_size_xyz"],
+        hu_window=settings["hu_window"],
+        batch_size=settings["scans_per_batch"] * settings["patches_per_scan"],
+        epochs=schedule.epochs,
+        iterations=schedule.iterations,
+        optimiser="Adam",
+        learning_rate=schedule.learning_rate,
+        further={
+            "iterations_per_epoch": schedule.iterations_per_epoch,
+            "learning_rate_schedule": schedule.learning_rate_schedule,
+            "augmentation": "mirroring left and right; intensity scale and shift",
+            "precision": "float32",
+        },
+    )

@@ -12,12 +12,7 @@ from nnunetv2.experiment_planning.experiment_planners.network_topology import (
 )
 
 from headct.contracts.problems import BadInput, Problem
-
-MIN_EDGE = 4
-"""Smallest edge of a feature map, in voxels, below which nnU-Net pools no further."""
-
-MIN_STAGES = 3
-"""nnU-Net's deep supervision leaves out the lowest resolution of the decoder; one must remain."""
+from headct.frameworks.nnunet.limits import MIN_EDGE, MIN_STAGES
 
 BASE_FEATURES = 32
 MAX_FEATURES = {2: 512, 3: 320}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import pseudo_dice
-from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.nnunet.batches import training_batches, validation_batches
 from headct.frameworks.nnunet.data import PreparedData, case_name, dataset_json, set_environment
 from headct.frameworks.nnunet.layout import in_fast_layout
@@ -35,6 +35,8 @@ from headct.frameworks.nnunet.trainers.loss_trainers import (
     FocalTverskyTrainer,
     TverskyTrainer,
 )
+
+T = TypeVar("T")
 
 TRAINERS: dict[str, type[nnUNetTrainer]] = {
     "dice_ce": nnUNetTrainer,
@@ -104,7 +106,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
             "loss": settings["loss"],
         },
         history=at.history,
-        record=record(trainer, settings),
+        facts=facts(trainer, settings),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
@@ -232,32 +234,46 @@ def bare(network: nn.Module) -> nn.Module:
     return inner
 
 
-def record(trainer: nnUNetTrainer, settings: dict[str, Any]) -> dict[str, Any]:
-    """What was trained, for the table of implementations."""
+def facts(trainer: nnUNetTrainer, settings: dict[str, Any]) -> ModelFacts:
+    """What was trained."""
     plan = trainer.configuration_manager
+    turned = trainer.plans_manager.transpose_forward
     loss = trainer.loss.loss if hasattr(trainer.loss, "loss") else trainer.loss
-    return {
-        "pipeline": f"nnU-Net {version('nnunetv2')}",
-        "network": plan.network_arch_class_name.rsplit(".", 1)[-1],
-        "configuration": settings["configuration"],
-        "planner": settings["planner"],
-        "patch_size": list(plan.patch_size),
-        "spacing_mm": list(plan.spacing),
-        "features_per_stage": list(plan.network_arch_init_kwargs["features_per_stage"]),
-        "parameters": sum(p.numel() for p in trainer.network.parameters()),
-        "batch_size": plan.batch_size,
-        "epochs": trainer.num_epochs,
-        "iterations_per_epoch": trainer.num_iterations_per_epoch,
-        "iterations": trainer.num_epochs * trainer.num_iterations_per_epoch,
-        "optimiser": type(trainer.optimizer).__name__,
-        "initial_learning_rate": trainer.initial_lr,
-        "learning_rate_schedule": "polynomial, exponent 0.9",
-        "weight_decay": trainer.weight_decay,
-        "foreground_oversampling": trainer.oversample_foreground_percent,
-        "augmentation": "nnU-Net default",
-        "loss": settings["loss"],
-        "loss_constants": loss_constants(loss),
-    }
+    return ModelFacts(
+        network=plan.network_arch_class_name.rsplit(".", 1)[-1],
+        loss=settings["loss"],
+        parameters=sum(p.numel() for p in trainer.network.parameters()),
+        spacing_mm_xyz=along_xyz(plan.spacing, turned),
+        patch_size_xyz=along_xyz(plan.patch_size, turned),
+        batch_size=plan.batch_size,
+        epochs=trainer.num_epochs,
+        iterations=trainer.num_epochs * trainer.num_iterations_per_epoch,
+        optimiser=type(trainer.optimizer).__name__,
+        learning_rate=trainer.initial_lr,
+        further={
+            "pipeline": f"nnU-Net {version('nnunetv2')}",
+            "configuration": settings["configuration"],
+            "planner": settings["planner"],
+            "features_per_stage": list(plan.network_arch_init_kwargs["features_per_stage"]),
+            "iterations_per_epoch": trainer.num_iterations_per_epoch,
+            "learning_rate_schedule": "polynomial, exponent 0.9",
+            "weight_decay": trainer.weight_decay,
+            "foreground_oversampling": trainer.oversample_foreground_percent,
+            "augmentation": "nnU-Net default",
+            "loss_constants": loss_constants(loss),
+        },
+    )
+
+
+def along_xyz(values: Sequence[T], turned: Sequence[int]) -> list[T]:
+    """Values along nnU-Net's axes, in the order x, y, z.
+
+    Args:
+        values: along the last of nnU-Net's axes; a network of slices has two.
+        turned: which of the axes z, y, x (0, 1, 2) each of nnU-Net's is, whose first has the widest spacing.
+    """
+    axes = zip(turned[-len(values) :], values, strict=True)
+    return [value for _, value in sorted(axes, key=lambda axis: -axis[0])]
 
 
 def loss_constants(loss: nn.Module) -> dict[str, float]:

@@ -29,7 +29,7 @@ FIGURE = PublishedFigure(
     given={"model_title": "title of the model", "study_title": "study title", "width_mm": "width in mm"},
 )
 
-NEEDED = ("seed", "fold", "framework", "n_training_scans", "epochs", "history", "record", "sessions")
+NEEDED = ("seed", "fold", "n_training_scans", "epochs", "history", "record", "sessions")
 LOSSES = ("train_loss", "validation_loss")
 RESUMED = "resumed"
 SMOOTHED = ", running mean"
@@ -150,11 +150,11 @@ def _tick() -> dict[str, Any]:
 
 
 def patches_words(records: Sequence[Mapping[str, Any]]) -> str:
-    """Of which scans the patches are: only nnU-Net, with a numbered fold, has some of scans held out."""
-    framework, folds = records[0]["framework"], {str(record["fold"]) for record in records}
-    held_out = framework == "nnunet" and "all" not in folds
+    """Of which scans the patches are: those held out by a numbered fold, where the framework validates."""
+    validates = "validation_loss" in records[0]["history"][0]
+    held_out = validates and "all" not in {str(record["fold"]) for record in records}
     where = "scans held out of training" if held_out else "the training scans"
-    what = "Validation loss and pseudo-Dice" if framework == "nnunet" else "Pseudo-Dice"
+    what = "Validation loss and pseudo-Dice" if validates else "Pseudo-Dice"
     return f"{what}: an epoch's patches of {where}, taken as one volume; not the Dice of whole scans."
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from headct.contracts import run_records
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.contracts.labels import LABELS
+from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
 
@@ -47,10 +48,6 @@ TEXT = ("site", "sex", "rater", "status", "reason", "flags", "manufacturer")
 """Columns of the cohort that are text even if empty."""
 
 SOFTWARE = (
-    "torch",
-    "nnunetv2",
-    "monai",
-    "blast-ct",
     "pydicom",
     "SimpleITK",
     "connected-components-3d",
@@ -61,7 +58,7 @@ SOFTWARE = (
     "pingouin",
     "scikit-posthocs",
 )
-"""Packages whose versions a reader of the methods wants; all of them are in the run records."""
+"""Packages, beside those that train, whose versions a reader of the methods wants; run records have them."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,8 @@ def _versions(results: Path, training: Mapping[str, Sequence[Mapping[str, Any]]]
         for name, version in versions.items():
             if version:
                 named.setdefault(_normalised(name), set()).add(version)
-    wanted = ("headct", "Snakemake", "Python", *SOFTWARE)
+    packages = [framework.package for framework in frameworks().values()]
+    wanted = ("headct", "Snakemake", "Python", "torch", *packages, *SOFTWARE)
     return {name: sorted(named[_normalised(name)]) for name in wanted if _normalised(name) in named}
 
 

@@ -15,9 +15,10 @@ import pandas as pd
 
 from headct.contracts.labels import LABELS
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
+from headct.frameworks.registry import frameworks
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, share, spread
 from headct.publish.reports.facts import Facts
-from headct.publish.tables.words import in_words
+from headct.publish.tables.training_records import in_words
 from headct.settings.plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
@@ -211,21 +212,16 @@ def preprocessing(facts: Facts) -> str:
         for model, runs in facts.training.items()
         if (known := _prepared_by(runs))
     ]
-    clipped = any(settings["framework"] == "nnunet" for settings in facts.models.values())
     details = f" ({'; '.join(lines)})" if lines else ""
-    return f"Each model saw the volumes as its own pipeline prepares them{details}." + (
-        " nnU-Net clips to percentiles of the intensities in lesions of the training scans."
-        if clipped
-        else ""
-    )
+    used = {settings["framework"] for settings in facts.models.values()}
+    said = [f"Each model saw the volumes as its own pipeline prepares them{details}."]
+    said += [framework.preparation for name, framework in frameworks().items() if name in used]
+    return " ".join(filter(None, said))
 
 
 def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Spacing and intensity window of a model, as far as its records have them."""
-    spacing, window = (
-        joined(runs, "spacing_mm", "spacing_mm_xyz"),
-        joined(runs, "hu_window", separator=" to "),
-    )
+    spacing, window = joined(runs, "spacing_mm_xyz"), joined(runs, "hu_window", separator=" to ")
     return [*([f"spacing {spacing} mm"] if spacing else []), *([f"window {window} HU"] if window else [])]
 
 
@@ -414,11 +410,15 @@ def _characteristics(facts: Facts, statistic: str) -> dict[str, Row]:
 # -- the models --------------------------------------------------------------------------------------
 
 
-def joined(runs: Sequence[Mapping[str, Any]], *keys: str, separator: str = " × ") -> str:
-    """A fact of a model's records of training, under the first of ``keys`` that they have, or ""."""
+def joined(runs: Sequence[Mapping[str, Any]], fact: str, separator: str = " × ") -> str:
+    """A field of ``ModelFacts`` of a model's records of training, or "" where they have none.
+
+    Sizes and spacings stand in the framework's order of axes.
+    """
     found = []
     for run in runs:
-        value = next((run["record"][key] for key in keys if run["record"].get(key) is not None), None)
+        framework = frameworks()[run["framework"]]
+        value = framework.notation.listed(framework.facts_of(run), fact)
         if isinstance(value, list):
             found.append(separator.join(f"{part:g}".replace("-", "−") for part in value))
         elif isinstance(value, int):
@@ -433,9 +433,9 @@ def description(facts: Facts, model: str) -> str:
     if model not in facts.training:
         return f"the mean of the probabilities of {listed(map(facts.title, facts.members(model)))}"
     runs = facts.training[model]
-    network = in_words(joined(runs, "network", "architecture"))
+    network = in_words(joined(runs, "network"))
     loss = joined(runs, "loss")
-    parameters = joined(runs, "parameters", "n_parameters")
+    parameters = joined(runs, "parameters")
     known = [
         network,
         f"{parameters} parameters" if parameters else "",
@@ -453,9 +453,9 @@ def training_of(facts: Facts, model: str) -> str:
     return (
         f"{joined(runs, 'epochs')} epochs ({joined(runs, 'iterations')} iterations of"
         f" {joined(runs, 'batch_size')} patches of"
-        f" {joined(runs, 'patch_size', 'patch_size_xyz', 'patch_size_voxels')} voxels) on {scans},"
+        f" {joined(runs, 'patch_size_xyz')} voxels) on {scans},"
         f" {joined(runs, 'optimiser')}, initial learning rate"
-        f" {joined(runs, 'learning_rate', 'initial_learning_rate')}, seed {seeds}, on {devices}"
+        f" {joined(runs, 'learning_rate')}, seed {seeds}, on {devices}"
     )
 
 

@@ -11,27 +11,28 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from headct.frameworks.registry import frameworks
 from headct.publish.numbers import DASH
 from headct.publish.tables.page import Cell, Panel, Table
-from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record
-from headct.publish.tables.words import in_print, in_words, joined, title_of
+from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print, in_words
+from headct.publish.tables.words import joined, title_of
 
 GPU_HOURS = "GPU-hours"
 
-FIRST_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Network", ("network", "architecture")),
-    ("Loss", ("loss",)),
-    ("Parameters", ("parameters", "n_parameters")),
-    ("Spacing, mm", ("spacing_mm", "spacing_mm_xyz")),
-    ("Patch, voxels", ("patch_size", "patch_size_xyz", "patch_size_voxels")),
-    ("Intensity window, HU", ("window_hu", "hu_window")),
-    ("Batch", ("batch_size",)),
-    ("Epochs", ("epochs",)),
-    ("Iterations", ("iterations",)),
-    ("Optimiser", ("optimiser",)),
-    ("Learning rate", ("learning_rate", "initial_learning_rate")),
-)
-"""Rows that every framework has, with the keys under which its record holds them."""
+FIRST_ROWS = {
+    "Network": "network",
+    "Loss": "loss",
+    "Parameters": "parameters",
+    "Spacing, mm": "spacing_mm_xyz",
+    "Patch, voxels": "patch_size_xyz",
+    "Intensity window, HU": "hu_window",
+    "Batch": "batch_size",
+    "Epochs": "epochs",
+    "Iterations": "iterations",
+    "Optimiser": "optimiser",
+    "Learning rate": "learning_rate",
+}
+"""Rows that every framework has, each with its field of ``ModelFacts``."""
 
 
 def table_e1(
@@ -48,7 +49,7 @@ def table_e1(
     for model, members in ensembles.items():
         names = ", ".join(title_of(member, titles) for member in members)
         facts[model] = {"Framework": "ensemble", "Members": f"mean of the probabilities of {names}"}
-    first = ["Framework", "Members", *(name for name, _ in FIRST_ROWS), GPU_HOURS]
+    first = ["Framework", "Members", *FIRST_ROWS, GPU_HOURS]
     found = list(dict.fromkeys(item for facts_of_one in facts.values() for item in facts_of_one))
     last = [item for item in found if item.startswith(("Device", "Threads", "Seeds", "Version"))]
     last.sort(key=lambda item: item.startswith("Version"))
@@ -95,14 +96,15 @@ def _gpu_hours(records: Sequence[Record]) -> str:
 
 
 def _facts_of_run(record: Record) -> dict[str, str]:
-    details = dict(record["record"])
-    facts = {"Framework": in_words(record["framework"])}
-    for name, keys in FIRST_ROWS:
-        for key in keys:
-            if key in details:
-                order = " (x, y, z)" if key.endswith("_xyz") else ""
-                facts[name] = in_print(details.pop(key), _separator(key)) + order
-    facts |= {_heading(key): in_print(value, _separator(key)) for key, value in details.items()}
+    framework = frameworks()[record["framework"]]
+    of_model = framework.facts_of(record)
+    facts = {"Framework": framework.title}
+    for name, fact in FIRST_ROWS.items():
+        value = framework.notation.listed(of_model, fact)
+        if value is not None:
+            order = " (x, y, z)" if framework.notation.name(fact).endswith("_xyz") else ""
+            facts[name] = in_print(value, _separator(fact)) + order
+    facts |= {_heading(key): in_print(value, _separator(key)) for key, value in of_model.further.items()}
     facts |= {"Training scans": in_print(record.get("n_training_scans"))}
     facts |= {"Device": in_words(record["device"]), "Threads": str(record["threads"])}
     return facts | {f"Version of {name}": str(text) for name, text in record["versions"].items()}

@@ -8,8 +8,8 @@ import pandas as pd
 
 from headct.publish.numbers import number
 from headct.publish.tables.page import Cell, Panel, Table
-from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record
-from headct.publish.tables.words import in_print, joined, title_of
+from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print
+from headct.publish.tables.words import joined, title_of
 
 
 def training_times(records: Sequence[Record], models: Sequence[str], titles: Mapping[str, str]) -> Table:

@@ -28,15 +28,13 @@ from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
-from headct.frameworks.prepare import representation
+from headct.frameworks.base import find_framework
 from headct.settings import configuration, sheet
 from headct.settings.models import of_model
 
 RATES = REPOSITORY / "resources" / "rates.tsv"
 LOGS = "results/logs/"
 CHECKPOINTS_KEPT = 2
-OPTIMISER_COPIES = {"nnunet": 1, "monai": 2, "blastct": 2}
-"""Values that the optimiser keeps beside each weight: SGD's momentum; two moments of Adam and RMSprop."""
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
@@ -88,10 +86,7 @@ def seconds_of(settings: Mapping[str, Any], finished: Path, rates: Rates) -> tup
         record = read_json(finished)
         if settings.items() >= record["settings"].items():
             return float(record["seconds"]), f"measured here, on {record['sessions'][-1]['device']}"
-    of = settings["framework"]
-    if of == "nnunet" and settings["planner"] != "ExperimentPlanner":
-        of = f"nnunet {settings['planner']}"
-    rate = rates.get(("train", of))
+    rate = rates.get(("train", find_framework(settings["framework"]).rated_as(settings)))
     if rate is None or not settings.get("iterations_per_epoch"):
         return None, "no rate is known: benchmarks/training.py measures it on your GPU"
     iterations = settings["epochs"] * settings["iterations_per_epoch"]
@@ -134,17 +129,17 @@ def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates)
     trained = [
         of_model(config, key) for key, model in config["models"].items() if model["framework"] != "ensemble"
     ]
-    prepared = sorted({representation(model) for model in trained})
+    prepared = sorted({find_framework(model["framework"]).representation(model) for model in trained})
 
     def mb(quantity: str, of: str) -> float:
         return float(rates[quantity, of]["value"]) if (quantity, of) in rates else math.nan
 
     def weights(model: Mapping[str, Any]) -> float:
-        return mb("weights", " ".join(filter(None, [model["framework"], model.get("network")]))) * repeats
+        return mb("weights", find_framework(model["framework"]).rated_as(model)) * repeats
 
     def work(model: Mapping[str, Any]) -> float:
-        copies = OPTIMISER_COPIES.get(model["framework"], math.nan)
-        return weights(model) * (1 + CHECKPOINTS_KEPT * (1 + copies))
+        copies = 1 + find_framework(model["framework"]).optimiser_copies
+        return weights(model) * (1 + CHECKPOINTS_KEPT * copies)
 
     label_maps = len(config["models"]) * len(config["training"]["seeds"]) * test
     stages = [

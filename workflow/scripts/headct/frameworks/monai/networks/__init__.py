@@ -1,8 +1,9 @@
-"""The networks that are trained with MONAI, built from a model's settings."""
+"""The networks that are trained with MONAI, each declared once, and built from a model's settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,57 @@ from headct.contracts.problems import Problem
 if TYPE_CHECKING:
     from torch import nn
 
-NETWORKS = {"basicunet": ("features",), "deeplabv3plus": ("width", "middle_blocks", "variant")}
-"""Networks by their key in the config, with the settings of the architecture that each takes.
-
-A setting that is left out has the value of the publication.
-"""
-
 DOWNSAMPLING = 16
 """Ratio of input to smallest map, along each axis, of both networks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network, declared.
+
+    Attributes:
+        settings: those of its architecture; one that is left out has the value of the publication.
+        make: the untrained network of so many classes and, by keyword, these settings.
+        pooled: sides of its smallest map, from those of the patch.
+        is_normed_alone: of these settings, whether a patch is normed by itself where the map is smallest.
+        is_normed_over_batch: whether a map of one voxel is normed, over the patches of a batch.
+    """
+
+    settings: tuple[str, ...]
+    make: Callable[..., nn.Module]
+    pooled: Callable[[int], int]
+    is_normed_alone: Callable[[Mapping[str, Any]], bool]
+    is_normed_over_batch: bool = False
+
+
+def _basicunet(n_classes: int, **architecture: Any) -> nn.Module:
+    from monai.networks.nets.basic_unet import BasicUNet
+
+    return BasicUNet(3, 1, n_classes, **architecture)
+
+
+def _deeplabv3plus(n_classes: int, **architecture: Any) -> nn.Module:
+    from headct.frameworks.monai.networks.deeplabv3plus import DeepLabV3Plus
+
+    return DeepLabV3Plus(1, n_classes, **architecture)
+
+
+NETWORKS = {
+    "basicunet": Network(
+        settings=("features",),
+        make=_basicunet,
+        pooled=lambda side: side // DOWNSAMPLING,  # MONAI's pooling rounds down
+        is_normed_alone=lambda settings: True,
+    ),
+    "deeplabv3plus": Network(
+        settings=("width", "middle_blocks", "variant"),
+        make=_deeplabv3plus,
+        pooled=lambda side: -(-side // DOWNSAMPLING),
+        is_normed_alone=lambda settings: settings.get("variant") != "clean",  # that has batch norm alone
+        is_normed_over_batch=True,
+    ),
+}
+"""Networks by their key in the config."""
 
 
 def build(settings: Mapping[str, Any], n_classes: int) -> nn.Module:
@@ -30,44 +74,33 @@ def build(settings: Mapping[str, Any], n_classes: int) -> nn.Module:
     Raises:
         KeyError: no such network.
     """
-    name = settings["network"]
-    architecture = {key: settings[key] for key in NETWORKS[name] if key in settings}
-    if name == "deeplabv3plus":
-        from headct.frameworks.monai.networks.deeplabv3plus import DeepLabV3Plus
-
-        return DeepLabV3Plus(1, n_classes, **architecture)
-    from monai.networks.nets.basic_unet import BasicUNet
-
-    return BasicUNet(3, 1, n_classes, **architecture)
+    network = NETWORKS[settings["network"]]
+    return network.make(n_classes, **{key: settings[key] for key in network.settings if key in settings})
 
 
-def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with network, patch size and batch size together; empty if nothing is.
+def problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with network, patch size and batch size together.
 
     Norm layers need more than one value per channel in training. Instance norm sees one patch at a
     time, so where it norms the smallest map (BasicUNet, published DeepLabv3+) that must hold more than
     one voxel. DeepLabv3+ of either variant norms a map pooled to one voxel over the batch, so it needs
     two patches.
     """
-    problems = []
 
-    def report(key: str, message: str) -> None:
-        problems.append(Problem("config", message, key=key, value=str(settings[key])))
+    def problem(key: str, message: str) -> Problem:
+        return Problem("config", message, key=key, value=str(settings[key]))
 
-    name, patch = settings["network"], settings["patch_size_xyz"]
+    name = settings["network"]
     if name not in NETWORKS:
-        report("network", f"no such network; there are {', '.join(NETWORKS)}")
-    if name == "basicunet":  # MONAI's pooling rounds down
-        smallest = [length // DOWNSAMPLING for length in patch]
-    else:
-        smallest = [-(-length // DOWNSAMPLING) for length in patch]
-    is_clean = name == "deeplabv3plus" and settings.get("variant") == "clean"  # batch norm alone
-    if prod(smallest) < 2 and not is_clean:
-        report(
+        yield problem("network", f"no such network; there are {', '.join(NETWORKS)}")
+        return
+    network = NETWORKS[name]
+    smallest = [network.pooled(side) for side in settings["patch_size_xyz"]]
+    if prod(smallest) < 2 and network.is_normed_alone(settings):
+        yield problem(
             "patch_size_xyz",
             f"the smallest map of {name} would be {smallest}, and must hold more than one voxel; "
             f"it is the patch divided by {DOWNSAMPLING}",
         )
-    if name == "deeplabv3plus" and settings["scans_per_batch"] * settings["patches_per_scan"] < 2:
-        report("patches_per_scan", "DeepLabv3+ needs at least two patches in a batch (batch norm)")
-    return problems
+    if network.is_normed_over_batch and settings["scans_per_batch"] * settings["patches_per_scan"] < 2:
+        yield problem("patches_per_scan", f"{name} needs at least two patches in a batch (batch norm)")

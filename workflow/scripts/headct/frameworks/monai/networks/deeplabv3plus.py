@@ -55,7 +55,7 @@ class DeepLabV3Plus(nn.Module):
 
     In training the batch must hold at least two patches (batch norm of the pooled branch), and, for
     ``published``, the map behind the encoder more than one voxel (instance norm); torch raises
-    ValueError otherwise. ``headct.frameworks.monai.networks.settings_problems`` says so beforehand.
+    ValueError otherwise. ``headct.frameworks.monai.networks.problems`` says so beforehand.
 
     Raises:
         KeyError: no such variant.

@@ -1,0 +1,147 @@
+"""What the workflow knows of a framework: one object, ``FRAMEWORK``, in ``framework.py`` of its folder.
+
+The object is read when Snakemake starts, so it imports nothing of the framework itself. What does the work is
+in modules beside it, which are imported when they are needed: ``training`` (``prepare`` and ``train``) and
+``inference`` (``load``). Its settings, and what each has an effect on, are in the schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from headct.contracts.problems import Problem
+from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
+from headct.settings.models import having
+
+if TYPE_CHECKING:
+    from headct.frameworks.predictor import Predictor
+
+EFFECT = "print"  # it says which module does the work, and how facts of a model are written
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a framework's records of training write the facts of a model, where not as :class:`ModelFacts`.
+
+    Attributes:
+        names: facts that stand under another name in ``train.json``.
+        slices_first: facts along the axes that are listed z, y, x.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    slices_first: tuple[str, ...] = ()
+
+    def name(self, fact: str) -> str:
+        """The name of a fact in ``train.json``."""
+        return self.names.get(fact, fact)
+
+    def listed(self, facts: ModelFacts, fact: str) -> Any:
+        """The value of a fact, its axes in the framework's order; None where there is none."""
+        value = getattr(facts, fact)
+        return value[::-1] if value is not None and fact in self.slices_first else value
+
+    def written(self, facts: ModelFacts) -> dict[str, Any]:
+        """The facts as they stand in ``train.json``; those that are None are left out."""
+        listed = {self.name(fact): self.listed(facts, fact) for fact in FACTS}
+        return {name: value for name, value in listed.items() if value is not None} | dict(facts.further)
+
+    def read(self, record: Mapping[str, Any]) -> ModelFacts:
+        """The facts that stand in ``train.json``; what is absent is None."""
+        further = dict(record)
+        found = {fact: further.pop(self.name(fact), None) for fact in FACTS}
+        for fact in self.slices_first:
+            found[fact] = found[fact] and found[fact][::-1]
+        return ModelFacts(**found, further=further)
+
+
+FACTS = tuple(one.name for one in fields(ModelFacts) if one.name != "further")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framework:
+    """A framework, declared.
+
+    Attributes:
+        name: in the configuration and of its folder.
+        title: in print.
+        package: the Python package whose version decides what comes out; it is recorded with each model.
+        optimiser_copies: values that the optimiser keeps beside each weight, for the plan of the disk.
+        named_by: settings whose value stands in the name of the preprocessed scans.
+        variant: setting that names models of another size, which have rates of their own in
+            ``resources/rates.tsv``; empty if all are alike.
+        notation: how its records of training write the facts of a model.
+        words: what stands in print for values of its settings, by value.
+        preparation: a sentence on its preprocessing that its settings do not tell.
+        problems: of a model's settings, what is wrong with them as far as is known before any job. It is
+            called when Snakemake starts; the ``key`` of a problem is a setting.
+    """
+
+    name: str
+    title: str
+    package: str
+    optimiser_copies: int
+    named_by: tuple[str, ...] = ()
+    variant: str = ""
+    notation: Notation = Notation()
+    words: Mapping[str, str] = field(default_factory=dict)
+    preparation: str = ""
+    problems: Callable[[Mapping[str, Any]], Iterable[Problem]] = lambda settings: ()
+
+    def module(self, name: str) -> str:
+        """Full name of a module in its folder."""
+        return f"headct.frameworks.{self.name}.{name}"
+
+    def code(self, name: str) -> tuple[str, str]:
+        """The modules that decide what one of its modules does: that one, and the declaration."""
+        return self.module("framework"), self.module(name)
+
+    def representation(self, settings: Mapping[str, Any]) -> str:
+        """Name of the representation that a model with these settings learns from."""
+        decided_by = json.dumps(having(settings, "preparation"), sort_keys=True)
+        digest = hashlib.sha256(decided_by.encode()).hexdigest()[:8]
+        return "-".join([self.name, *(settings[key] for key in self.named_by), digest])
+
+    def rated_as(self, settings: Mapping[str, Any]) -> str:
+        """What a model with these settings is called in ``resources/rates.tsv``."""
+        return f"{self.name} {settings[self.variant]}" if self.variant else self.name
+
+    def facts_of(self, trained: Mapping[str, Any]) -> ModelFacts:
+        """What the model of a ``train.json`` is."""
+        return self.notation.read(trained["record"])
+
+    def prepare(
+        self, scans: Sequence[TrainingScan], settings: Mapping[str, Any], shared_folder: Path, threads: int
+    ) -> dict[str, Any]:
+        """Preprocess the scans that are not there yet, without a GPU; facts for the record of it."""
+        facts: dict[str, Any] = self._load("training").prepare(scans, settings, shared_folder, threads)
+        return facts
+
+    def train(self, job: TrainingJob, folder: Path) -> TrainedModel:
+        """Train one model to its end, from the last checkpoint in ``folder`` where there is one."""
+        model: TrainedModel = self._load("training").train(job, folder)
+        return model
+
+    def load(self, folder: Path, device: str, settings: Mapping[str, Any]) -> Predictor:
+        """The trained model in ``folder``, with all settings that it predicts by."""
+        predictor: Predictor = self._load("inference").load(folder, device, settings)
+        return predictor
+
+    def _load(self, name: str) -> ModuleType:
+        return importlib.import_module(self.module(name))
+
+
+def find_framework(name: str) -> Framework:
+    """The framework of this name.
+
+    Raises:
+        ModuleNotFoundError: there is no such folder.
+    """
+    found: Framework = importlib.import_module(f"headct.frameworks.{name}.framework").FRAMEWORK
+    return found

@@ -1,0 +1,23 @@
+"""BLAST-CT, declared."""
+
+from headct.frameworks.base import Framework, Notation
+from headct.frameworks.blastct.checks import problems
+
+EFFECT = "print"  # no weight depends on it, but what records, tables and reports say does
+
+FRAMEWORK = Framework(
+    name="blastct",
+    title="BLAST-CT",
+    package="blast-ct",
+    optimiser_copies=2,  # mean square and momentum of RMSprop
+    notation=Notation(
+        names={
+            "network": "architecture",
+            "parameters": "n_parameters",
+            "patch_size_xyz": "patch_size_voxels",
+            "spacing_mm_xyz": "spacing_mm",
+        },
+        slices_first=("patch_size_xyz",),
+    ),
+    problems=problems,
+)

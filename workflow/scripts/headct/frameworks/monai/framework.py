@@ -1,0 +1,16 @@
+"""MONAI, declared."""
+
+from headct.frameworks.base import Framework
+from headct.frameworks.monai.networks import problems
+
+EFFECT = "print"  # no weight depends on it, but what records, tables and reports say does
+
+FRAMEWORK = Framework(
+    name="monai",
+    title="MONAI",
+    package="monai",
+    optimiser_copies=2,  # two moments of Adam
+    variant="network",
+    words={"basicunet": "BasicUNet of MONAI", "deeplabv3plus": "DeepLabv3+"},
+    problems=problems,
+)
