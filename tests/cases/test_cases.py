@@ -16,6 +16,7 @@ from cases.library import CASES, VALUES, Expected
 from headct.cohort import conversion, ingest
 from headct.contracts.artefacts import read_json
 from headct.contracts.labels import LABELS
+from headct.settings import blocks
 
 for module in ("syntaxes", "pixels", "selection", "parts", "stacks", "multiframe", "masks", "real"):
     importlib.import_module(f"cases.case_{module}")
@@ -35,7 +36,8 @@ def test_case(name: str, tmp_path: Path) -> None:
         masks=masks,
         label_values=VALUES,
     )
-    conversion.ingest(scan, ingest.rules_from(expected.rules), out)
+    rules = blocks.given(blocks.Ingest, json.dumps(expected.rules))
+    conversion.ingest(scan, ingest.rules_from(rules), out)
     record = read_json(out / "scan.json")
     check_status(record, expected)
     check_privacy(record, expected)

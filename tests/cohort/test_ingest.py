@@ -19,6 +19,10 @@ from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
 from headct.imaging import fitness
+from headct.imaging.fitness import SeriesRules
+from headct.imaging.scan_selection import CRITERION_NAMES
+from headct.settings import blocks, configuration
+from headct.settings.blocks import Ingest
 from support.ct_series import PIXEL_MM, head, table_origins, tilted, write_series
 from support.masked_scan import drawn, write_mask, write_sheet
 
@@ -161,9 +165,21 @@ def test_no_identifier_and_no_path_in_outputs_or_messages(scan: conversion.Scan,
 
 def test_settings_are_checked() -> None:
     with pytest.raises(BadInput) as caught:
-        ingest.rules_from({"minimum": 3, "series_preference": ["best"], "sharp_kernels": ["("]})
-    assert [p.value for p in caught.value.problems] == ["minimum", "best", "("]
-    assert ingest.rules_from({"series_preference": ["more_slices"]}).series_preference == ("more_slices",)
+        blocks.given(Ingest, '{"minimum": 3, "series_preference": ["best"], "sharp_kernels": ["("]}')
+    assert [(p.key, p.value) for p in caught.value.problems] == [
+        ("minimum", ""),
+        ("series_preference.0", "best"),
+        ("sharp_kernels.0", "("),
+    ]
+    assert "no regular expression: missing )" in str(caught.value)
+    chosen = blocks.given(Ingest, '{"series_preference": ["more_slices"]}')
+    assert ingest.rules_from(chosen) == SeriesRules(series_preference=("more_slices",))
+
+
+def test_the_schema_has_the_same_defaults_and_criteria() -> None:
+    assert ingest.rules_from(blocks.given(Ingest, "{}")) == SeriesRules()
+    schema = configuration.load_schema()["properties"]["ingest"]["properties"]["series_preference"]
+    assert sorted(schema["items"]["enum"]) == sorted(CRITERION_NAMES)
 
 
 @pytest.mark.parametrize(

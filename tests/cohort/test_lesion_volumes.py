@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from headct.cohort import conversion, ingest
+from headct.cohort import conversion
 from headct.contracts.artefacts import read_json
+from headct.imaging.fitness import SeriesRules
 from support.ct_series import tilted, write_series
 
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
@@ -178,7 +179,7 @@ def ingested(acquisition: Acquisition, root: Path) -> tuple[dict, float]:
         masks={"mask": root / "mask.nii.gz"},
         label_values=VALUES,
     )
-    conversion.ingest(scan, ingest.rules_from({}), root)
+    conversion.ingest(scan, SeriesRules(), root)
     by_header_ml = float(ball.sum() * np.prod(mask.GetSpacing()) / 1000)
     return read_json(root / "scan.json"), by_header_ml
 

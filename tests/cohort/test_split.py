@@ -6,6 +6,7 @@ import json
 import logging
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,18 @@ from headct.cohort.split import given_split, largest_remainder, split_scans
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.problems import BadInput
 from headct.publish.tables import page
+from headct.settings.blocks import Split
 from support.simulated_cohort import scans
 
-SETTINGS: dict[str, Any] = {
-    "file": None,
-    "test_fraction": 0.1,
-    "stratify_by": ["ivh", "ich_volume"],
-    "ich_volume_groups": 4,
-    "minimum_site_size": 20,
-    "folds": 5,
-    "seed": 2022,
-}
+SETTINGS = Split(
+    file=None,
+    test_fraction=0.1,
+    stratify_by=("ivh", "ich_volume"),
+    ich_volume_groups=4,
+    minimum_site_size=20,
+    folds=5,
+    seed=2022,
+)
 BY = st.lists(st.sampled_from(["ivh", "ich_volume", "site"]), unique=True)
 
 
@@ -53,7 +55,7 @@ def test_sizes_are_those_of_the_paper() -> None:
 
 
 def test_plain_random_split_has_one_stratum() -> None:
-    split = split_scans(scans(50), SETTINGS | {"stratify_by": []})
+    split = split_scans(scans(50), replace(SETTINGS, stratify_by=()))
     assert set(split["stratum"]) == {"all"}
     assert (split["set"] == "test").sum() == 5
 
@@ -66,7 +68,7 @@ def test_plain_random_split_has_one_stratum() -> None:
     by=BY,
 )
 def test_participants_stay_together_and_every_training_scan_has_a_fold(n, each, fraction, seed, by) -> None:
-    settings = SETTINGS | {"test_fraction": fraction, "seed": seed, "stratify_by": by}
+    settings = replace(SETTINGS, test_fraction=fraction, seed=seed, stratify_by=by)
     split = split_scans(scans(n, each), settings)
     assert (split.groupby("participant_id")["set"].nunique() == 1).all()
     train = split[split["set"] == "train"]
@@ -82,21 +84,21 @@ def test_participants_stay_together_and_every_training_scan_has_a_fold(n, each, 
 def test_order_of_the_sheet_does_not_matter(seed: int, each: int, by: list[str]) -> None:
     sheet = scans(40, each)
     shuffled = sheet.sample(frac=1, random_state=seed)
-    settings = SETTINGS | {"stratify_by": by}
+    settings = replace(SETTINGS, stratify_by=by)
     one = split_scans(sheet, settings).set_index("scan_id").sort_index()
     other = split_scans(shuffled, settings).set_index("scan_id").sort_index()
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_strata_are_shared_out_in_proportion() -> None:
-    split = split_scans(scans(1000), SETTINGS | {"test_fraction": 0.2})
+    split = split_scans(scans(1000), replace(SETTINGS, test_fraction=0.2))
     share = (split["set"] == "test").groupby(split["stratum"]).mean()
     assert share.between(0.18, 0.22).all()
 
 
 def test_small_sites_are_one_stratum() -> None:
     sheet = scans(50).assign(site=["large"] * 21 + ["b"] * 19 + ["c"] * 10)
-    split = split_scans(sheet, SETTINGS | {"stratify_by": ["site"], "test_fraction": 0.2})
+    split = split_scans(sheet, replace(SETTINGS, stratify_by=("site",), test_fraction=0.2))
     assert split["stratum"].value_counts().to_dict() == {"small sites": 29, "site large": 21}
     tested = split.loc[split["set"] == "test", "stratum"].value_counts()
     assert tested.to_dict() == {"small sites": 6, "site large": 4}
@@ -135,7 +137,7 @@ def test_too_few_participants_for_the_folds_is_said() -> None:
     by=BY,
 )
 def test_added_participants_move_nobody(order, steps, each, fraction, by) -> None:
-    settings = SETTINGS | {"test_fraction": fraction, "stratify_by": by}
+    settings = replace(SETTINGS, test_fraction=fraction, stratify_by=by)
     everybody = scans(60, each)
     people = [f"p{i:04d}" for i in order]
     n, former = 20, None
@@ -183,7 +185,7 @@ def test_nothing_new_is_the_same_table() -> None:
 def test_a_batch_that_is_added_balances_the_strata() -> None:
     """The share in the test set is that of the whole study, also where the first participants were alike."""
     everybody = scans(400, seed=3).sort_values("ICH_ml")
-    settings = SETTINGS | {"stratify_by": ["ivh"]}
+    settings = replace(SETTINGS, stratify_by=("ivh",))
     without = everybody[everybody["IVH_ml"] == 0][:100]
     split = split_scans(everybody, settings, split_scans(without, settings))
     share = (split["set"] == "test").groupby(split["stratum"]).mean()
@@ -191,18 +193,18 @@ def test_a_batch_that_is_added_balances_the_strata() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"test_fraction": 0.2}, {"folds": 4}, {"stratify_by": ["site"]}]
+    "change", [{"seed": 1}, {"test_fraction": 0.2}, {"folds": 4}, {"stratify_by": ("site",)}]
 )
 def test_other_settings_are_a_new_draw(change: dict[str, Any]) -> None:
     former = split_scans(scans(40), SETTINGS)
-    changed = SETTINGS | change
+    changed = replace(SETTINGS, **change)
     pd.testing.assert_frame_equal(split_scans(scans(40), changed, former), split_scans(scans(40), changed))
 
 
 def test_settings_that_decide_nothing_draw_nothing() -> None:
-    plain = SETTINGS | {"stratify_by": []}
+    plain = replace(SETTINGS, stratify_by=())
     former = split_scans(scans(40), plain)
-    other = plain | {"ich_volume_groups": 2, "minimum_site_size": 3}
+    other = replace(plain, ich_volume_groups=2, minimum_site_size=3)
     pd.testing.assert_frame_equal(split_scans(scans(40), other, former), former)
 
 
@@ -234,7 +236,7 @@ GIVEN = "scan_id set fold\ns00000 test \ns00001 train 0\ns00002 train 1\ns00003 
 
 def test_a_given_split_is_used_as_it_is(tmp_path: Path) -> None:
     path = given_file(tmp_path, GIVEN)
-    settings = SETTINGS | {"file": str(path), "folds": 2}
+    settings = replace(SETTINGS, file=str(path), folds=2)
     split = split_scans(scans(4), settings, given=given_split(path, scans(4), 2))
     assert places(split) == {
         "s00000": ("test", -1),
@@ -249,7 +251,7 @@ def test_a_split_of_this_workflow_can_be_given(tmp_path: Path) -> None:
     drawn = split_scans(scans(40, 2), SETTINGS)
     write_tsv(drawn, tmp_path / "split.tsv")
     given = given_split(tmp_path / "split.tsv", scans(40, 2), 5)
-    again = split_scans(scans(40, 2), SETTINGS | {"file": "split.tsv", "seed": 7}, given=given)
+    again = split_scans(scans(40, 2), replace(SETTINGS, file="split.tsv", seed=7), given=given)
     assert places(again) == places(drawn)
 
 
@@ -257,7 +259,9 @@ def test_folds_are_drawn_where_the_file_has_none_and_then_stay(tmp_path: Path) -
     def split(n: int, former: pd.DataFrame | None = None) -> pd.DataFrame:
         lines = [f"s{i:05d} {'test' if i % 5 == 0 else 'train'}\n" for i in range(n)]
         path = given_file(tmp_path, "scan_id set\n" + "".join(lines))
-        return split_scans(scans(n), SETTINGS | {"file": "given.tsv"}, former, given_split(path, scans(n), 5))
+        return split_scans(
+            scans(n), replace(SETTINGS, file="given.tsv"), former, given_split(path, scans(n), 5)
+        )
 
     former = split(20)
     assert former.groupby("fold").size().tolist() == [4, 3, 3, 3, 3]
@@ -322,7 +326,7 @@ def test_a_given_split_that_is_not_there(tmp_path: Path) -> None:
 def test_a_given_split_without_test_scans(tmp_path: Path) -> None:
     path = given_file(tmp_path, "scan_id set\n" + "".join(f"s{i:05d} train\n" for i in range(9)))
     with pytest.raises(BadInput, match="none is left to test on"):
-        split_scans(scans(9), SETTINGS | {"file": str(path)}, given=given_split(path, scans(9), 5))
+        split_scans(scans(9), replace(SETTINGS, file=str(path)), given=given_split(path, scans(9), 5))
 
 
 # The command
@@ -332,7 +336,7 @@ def run(folder: Path, cohort: pd.DataFrame, **settings: Any) -> pd.DataFrame:
     write_tsv(cohort, folder / "cohort.tsv")
     out = folder / "split.tsv"
     split_step.main(
-        Namespace(cohort=folder / "cohort.tsv", settings=json.dumps(SETTINGS | settings), out=out)
+        Namespace(cohort=folder / "cohort.tsv", settings=json.dumps(asdict(SETTINGS) | settings), out=out)
     )
     return read_tsv(out)
 

@@ -27,6 +27,7 @@ from headct.metrics import measure as metrics
 from headct.metrics import predictions, tolerance
 from headct.publish.figures import cases as case_figure
 from headct.publish.figures import training_curves
+from headct.settings.blocks import Split
 from support import blastct_cases
 from support import metric_cases as cases
 from support.figure_inputs import texts, training_record
@@ -203,15 +204,15 @@ def test_only_a_bleed_must_be_dense() -> None:
 def test_strata_are_named_after_the_label_with_the_role() -> None:
     scans = pd.DataFrame({"scan_id": list("abcd"), "participant_id": list("abcd"), "site": "x"})
     scans["SDH_ml"] = [1.0, 2.0, 3.0, 4.0]
-    settings = {
-        "stratify_by": ["ich_volume"],
-        "ich_volume_groups": 2,
-        "minimum_site_size": 1,
-        "folds": 2,
-        "seed": 0,
-        "file": None,
-        "test_fraction": 0.5,
-    }
+    settings = Split(
+        file=None,
+        test_fraction=0.5,
+        stratify_by=("ich_volume",),
+        ich_volume_groups=2,
+        minimum_site_size=1,
+        folds=2,
+        seed=0,
+    )
     strata = split.stratum_of_participants(scans, settings, TOY)
     assert list(strata) == [f"SDH volume group {group}/2" for group in (1, 1, 2, 2)]
     assert "2 groups of SDH volume" in split.settings_in_words(settings, TOY)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from headct.contracts.artefacts import sha256_of
 from headct.provenance import ledger
+from headct.settings import configuration
 from support import snake
 
 STEPS = (
@@ -107,11 +111,70 @@ def test_a_lost_file_is_noticed(clone: Path, lost: str, expected: dict[str, int]
     assert spared.isdisjoint(jobs)
 
 
-def test_a_setting_of_inference_trains_nothing_again(clone: Path) -> None:
-    set_in_demo(clone, "test_time_mirroring: false", "test_time_mirroring: true")
+UPSTREAM = ("ingest", "cohort", "split", "prepare", "train", "predict")
+FIXED = ("study.name", "figures.agreement_model", "figures.cases.select_by", "analysis_plan")
+"""Settings of effect print whose other value can't be made up: the folder is refused; a model, a file."""
+
+
+def changed_in_demo(clone: Path, effect: str) -> list[str]:
+    """Change every setting of one effect in the demo's configuration; their keys."""
+    config = configuration.load(clone / "config/demo.yaml")
+    root = configuration.config_schema()
+    changed = []
+
+    def change(block: dict[str, Any], schema: dict[str, Any], above: str, effect_above: str) -> None:
+        for key, part in schema["properties"].items():
+            part, name = configuration.resolve(part, root), f"{above}{key}"
+            own = part.get("x-effect", effect_above)
+            if isinstance(block.get(key), dict) and "properties" in part:
+                change(block[key], part, f"{name}.", own)
+            elif key in block and own == effect and name not in FIXED:
+                block[key] = another(block[key], part)
+                changed.append(name)
+
+    change(config, root, "", "")
+    for key, model in config["models"].items():
+        kind = root["$defs"][{"ensemble": "ensemble"}.get(model["framework"], f"{model['framework']}_model")]
+        change(model, kind, f"models.{key}.", "")
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    (clone / "config/demo.yaml").write_text(text, encoding="utf-8")
+    return changed
+
+
+def another(value: Any, setting: dict[str, Any]) -> Any:
+    """Another value that the schema of a setting allows."""
+    if "enum" in setting:
+        return next(choice for choice in setting["enum"] if choice != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list):
+        return value[::-1]
+    if isinstance(value, str):
+        return f"{value} changed".strip()
+    most = setting.get("maximum", setting.get("exclusiveMaximum", math.inf))
+    return 2 if value is None else value + 1 if value + 1 < most else value / 2
+
+
+def test_settings_of_speed_start_nothing(clone: Path) -> None:
+    changed = changed_in_demo(clone, "speed")
+    assert {"work_dir", "resources.train.mem_mb", "nnunet.workers", "monai.workers"} <= set(changed)
+    assert plan(clone) == {}
+
+
+def test_settings_of_print_train_and_predict_nothing_again(clone: Path) -> None:
+    changed = changed_in_demo(clone, "print")
+    assert {"study.note", "metrics.lesion_connectivity", "models.unet.title"} <= set(changed)
     jobs = plan(clone)
-    assert jobs["predict"] == 7, "six networks of nnU-Net, and the ensemble of two"
-    assert {"prepare", "train"}.isdisjoint(jobs)
+    assert {"metrics", "table1", "bland_altman", "model_cards"} <= jobs.keys()
+    assert jobs.keys().isdisjoint(UPSTREAM)
+
+
+def test_settings_of_inference_train_nothing_again(clone: Path) -> None:
+    changed = changed_in_demo(clone, "inference")
+    assert {"nnunet.test_time_mirroring", "monai.tile_overlap", "models.nnunet-2d-3d.members"} <= set(changed)
+    jobs = plan(clone)
+    assert jobs["predict"] == 10, "every model"
+    assert jobs.keys().isdisjoint({"ingest", "cohort", "split", "prepare", "train"})
 
 
 def test_a_setting_of_training_prepares_nothing_again(clone: Path) -> None:

@@ -31,8 +31,7 @@ from headct.cohort.shards import source_files
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.imaging import geometry
 from headct.imaging.dicom import HU_RANGE
-from headct.settings import sheet
-from headct.settings.configuration import settings_block
+from headct.settings import blocks, sheet
 
 logger = logging.getLogger(__name__)
 
@@ -274,10 +273,10 @@ def crosscheck(rows: Iterable[Mapping[str, Any]], data: Path, scratch: Path) -> 
 
 def main(arguments: argparse.Namespace) -> None:
     """Draw the sample, compare each scan of it, write the table."""
-    settings = settings_block(arguments.settings, "crosscheck")
+    settings = blocks.given(blocks.Crosscheck, arguments.settings)
     cohort = read_tsv(arguments.cohort)
     included = cohort.loc[cohort["status"] == "included", "scan_id"]
-    drawn = set(draw(included, settings["scans"], settings["seed"]))
+    drawn = set(draw(included, settings.scans, settings.seed))
     rows = [row for row in sheet.load(arguments.sheet) if row["scan_id"] in drawn]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     table = crosscheck(rows, arguments.data, arguments.out.parent)

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,46 +23,16 @@ from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging.fitness import SeriesRules
-from headct.imaging.scan_selection import CRITERION_NAMES
-from headct.settings import sheet
-from headct.settings.configuration import json_object, settings_block
+from headct.settings import blocks, sheet
+from headct.settings.blocks import Ingest
+from headct.settings.configuration import json_object
 
 logger = logging.getLogger(__name__)
 
 
-OF_COHORT = ("trust_sheet", "different_patients")
-"""Settings of the ``ingest`` block that are the cohort step's alone, and no reason to convert again."""
-
-OF_IDENTITY = ("patient_id_is_pseudonym", *OF_COHORT)
-"""Settings of that block that say what to believe of whose scan it is, not which series to take."""
-
-
-def rules_from(settings: Mapping[str, Any]) -> SeriesRules:
-    """The ``ingest`` block of the config as rules; settings ``OF_IDENTITY`` are none.
-
-    Raises:
-        BadInput: an unknown key or criterion, or a pattern that is no regular expression.
-    """
-    settings = {key: value for key, value in settings.items() if key not in OF_IDENTITY}
-    names = [setting.name for setting in fields(SeriesRules)]
-    problems = [_config_problem("ingest", key, names) for key in settings if key not in names]
-    for name in settings.get("series_preference", []):
-        if name not in CRITERION_NAMES:
-            problems.append(_config_problem("ingest.series_preference", name, CRITERION_NAMES))
-    for pattern in settings.get("sharp_kernels", []):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            message = f"no regular expression: {error}"
-            problems.append(Problem("config", message, "", "ingest.sharp_kernels", pattern))
-    if problems:
-        raise BadInput(problems)
-    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return SeriesRules(**given)
-
-
-def _config_problem(key: str, value: str, known: Sequence[str]) -> Problem:
-    return Problem("config", f"unknown; known are {', '.join(known)}", "", key, value)
+def rules_from(settings: Ingest) -> SeriesRules:
+    """What the ``ingest`` block says of which series is eligible and which is chosen."""
+    return SeriesRules(**{rule.name: getattr(settings, rule.name) for rule in fields(SeriesRules)})
 
 
 def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
@@ -82,7 +51,7 @@ def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
     return values
 
 
-def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: Mapping[str, Any]) -> Scan:
+def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: Ingest) -> Scan:
     """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts."""
     return Scan(
         scan_id=row["scan_id"],
@@ -92,7 +61,7 @@ def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: M
         participant_id=row["participant_id"],
         sex=row["sex"],
         age_years=row["age"],
-        patient_id_is_pseudonym=settings.get("patient_id_is_pseudonym", False),
+        patient_id_is_pseudonym=settings.patient_id_is_pseudonym,
     )
 
 
@@ -102,15 +71,13 @@ class ScansFailed(Exception):
 
 def main(arguments: argparse.Namespace) -> None:
     """Convert what is not current of a shard, then write its manifest."""
-    settings, labels = (
-        settings_block(arguments.settings, "ingest"),
-        label_values_from(arguments.labels, LABELS),
-    )
-    settings = {key: value for key, value in settings.items() if key not in OF_COHORT}
+    settings = blocks.given(Ingest, arguments.settings)
+    labels = label_values_from(arguments.labels, LABELS)
     rules = rules_from(settings)
+    converted_by = {**vars(rules), "patient_id_is_pseudonym": settings.patient_id_is_pseudonym}
     code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)
     rows = shards.divide(sheet.baseline(sheet.load(arguments.sheet)), arguments.shards)[arguments.shard]
-    definitions = {row["scan_id"]: shards.definition(row, labels, settings, code) for row in rows}
+    definitions = {row["scan_id"]: shards.definition(row, labels, converted_by, code) for row in rows}
     folders = {scan_id: arguments.data / scan_id for scan_id in definitions}
     # One that ended a former job, with the whole process, comes last: from now on it stops no other.
     begun = {scan for scan, folder in folders.items() if folder.is_dir() and not (folder / RECORD).exists()}

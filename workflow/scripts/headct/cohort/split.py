@@ -18,7 +18,8 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LABELS, LabelSet, Role
 from headct.contracts.problems import BadInput, Problem
-from headct.settings.configuration import settings_block
+from headct.settings import blocks
+from headct.settings.blocks import Split
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,10 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     cohort = read_tsv(args.cohort)
     included = cohort[cohort["status"] == "included"]
-    settings = settings_block(args.settings, "split")
+    settings = blocks.given(Split, args.settings)
     former = read_tsv(args.out) if args.out.is_file() else None
-    path = settings["file"]
-    given = None if path is None else given_split(Path(path), cohort, settings["folds"])
+    path = settings.file
+    given = None if path is None else given_split(Path(path), cohort, settings.folds)
     split = split_scans(included, settings, former, given, str(args.cohort))
     check_lesions(split, included, str(path or args.cohort))
     if former is not None:
@@ -53,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
 
 def split_scans(
     scans: pd.DataFrame,
-    settings: dict[str, Any],
+    settings: Split,
     former: pd.DataFrame | None = None,
     given: pd.DataFrame | None = None,
     file: str = "cohort.tsv",
@@ -78,10 +79,10 @@ def split_scans(
         chosen = given.set_index("participant_id").reindex(strata.index)
         known = known.assign(set=chosen["set"], fold=chosen.get("fold", known["fold"]))
     strata = known["stratum"].fillna(strata)
-    shuffled = strata.iloc[np.random.default_rng(settings["seed"]).permutation(len(strata))]
-    in_set = draw_sets(shuffled, known["set"], settings["test_fraction"])
+    shuffled = strata.iloc[np.random.default_rng(settings.seed).permutation(len(strata))]
+    in_set = draw_sets(shuffled, known["set"], settings.test_fraction)
     shuffled_train = shuffled[in_set[shuffled.index] == "train"]
-    fold = draw_folds(shuffled_train, known["fold"], settings["folds"])
+    fold = draw_folds(shuffled_train, known["fold"], settings.folds)
     check_sizes(in_set, fold, settings, file)
     participant = scans["participant_id"]
     return pd.DataFrame(
@@ -98,46 +99,46 @@ def split_scans(
     ).reset_index(drop=True)
 
 
-def settings_in_words(settings: dict[str, Any], labels: LabelSet) -> str:
+def settings_in_words(settings: Split, labels: LabelSet) -> str:
     """The settings that decide a draw, and no others; where these words change, all is drawn anew."""
-    folds = f"{settings['folds']} folds, seed {settings['seed']}"
-    if settings["file"] is not None:
-        return f"file {settings['file']}; {folds}"
+    folds = f"{settings.folds} folds, seed {settings.seed}"
+    if settings.file is not None:
+        return f"file {settings.file}; {folds}"
     by = {
         "ivh": lambda: labels.only(Role.VENTRICULAR_HAEMORRHAGE).name,
         "ich_volume": lambda: (
-            f"{settings['ich_volume_groups']} groups of {labels.only(Role.TISSUE_HAEMORRHAGE).name} volume"
+            f"{settings.ich_volume_groups} groups of {labels.only(Role.TISSUE_HAEMORRHAGE).name} volume"
         ),
-        "site": lambda: f"sites of {settings['minimum_site_size']} participants or more",
+        "site": lambda: f"sites of {settings.minimum_site_size} participants or more",
     }
-    strata = " and ".join(by[name]() for name in settings["stratify_by"]) or "nothing"
-    return f"test fraction {settings['test_fraction']:g}, by {strata}; {folds}"
+    strata = " and ".join(by[name]() for name in settings.stratify_by) or "nothing"
+    return f"test fraction {settings.test_fraction:g}, by {strata}; {folds}"
 
 
-def stratum_of_participants(scans: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> pd.Series:
+def stratum_of_participants(scans: pd.DataFrame, settings: Split, labels: LabelSet) -> pd.Series:
     """The stratum of each participant, in words; the index is sorted, whatever the sheet's order."""
     first = scans.sort_values("scan_id").drop_duplicates("participant_id")
     first = first.set_index("participant_id").sort_index()
     stratum = pd.Series([""] * len(first), index=first.index)
-    for name in settings["stratify_by"]:
+    for name in settings.stratify_by:
         stratum = stratum + np.where(stratum == "", "", ", ") + STRATA[name](first, settings, labels)
     return stratum.replace("", "all")
 
 
-def _by_ventricles(first: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> Any:
+def _by_ventricles(first: pd.DataFrame, settings: Split, labels: LabelSet) -> Any:
     name = labels.only(Role.VENTRICULAR_HAEMORRHAGE).name
     return np.where(first[f"{name}_ml"] > 0, name, f"no {name}")
 
 
-def _by_size(first: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> Any:
-    name, groups = labels.only(Role.TISSUE_HAEMORRHAGE).name, settings["ich_volume_groups"]
+def _by_size(first: pd.DataFrame, settings: Split, labels: LabelSet) -> Any:
+    name, groups = labels.only(Role.TISSUE_HAEMORRHAGE).name, settings.ich_volume_groups
     size = np.ceil(first[f"{name}_ml"].rank(method="first") / len(first) * groups).astype(int)
     return f"{name} volume group " + size.astype(str) + f"/{groups}"
 
 
-def _by_site(first: pd.DataFrame, settings: dict[str, Any], labels: LabelSet) -> Any:
+def _by_site(first: pd.DataFrame, settings: Split, labels: LabelSet) -> Any:
     site = first["site"].astype(str)
-    large = site.map(site.value_counts()) >= settings["minimum_site_size"]
+    large = site.map(site.value_counts()) >= settings.minimum_site_size
     return np.where(large, "site " + site, "small sites")
 
 
@@ -190,9 +191,9 @@ def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.S
     return pd.Series(given, index=sizes.index)
 
 
-def check_sizes(in_set: pd.Series, fold: pd.Series, settings: dict[str, Any], file: str) -> None:
+def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) -> None:
     """Refuse a split without test participants or with an empty fold."""
-    n_train, n_folds = len(fold), settings["folds"]
+    n_train, n_folds = len(fold), settings.folds
     people = f"{len(in_set)} participants"
     problems = []
     if fold.nunique() < n_folds:

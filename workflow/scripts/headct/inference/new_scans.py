@@ -40,7 +40,7 @@ from headct.imaging.series import group
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import add_common_arguments, write_labels
 from headct.inference.prediction_cache import Records, averaged, trained_records
-from headct.settings.configuration import settings_block
+from headct.settings import blocks
 from headct.settings.models import SettingsByModel, settings_by_model
 
 logger = logging.getLogger(__name__)
@@ -435,7 +435,7 @@ def main(args: argparse.Namespace) -> None:
     problems: list[Problem] = []
     by_number = args.names == NUMBERS
     with gathered(problems):
-        of_ingest = settings_block(args.ingest, "ingest", "--ingest")
+        of_ingest = blocks.given(blocks.Ingest, args.ingest, "--ingest")
         rules = ingest.rules_from(of_ingest)
     with gathered(problems):
         found = find(args.scans, by_number)
@@ -449,9 +449,7 @@ def main(args: argparse.Namespace) -> None:
     listed = {row["scan_id"] for row in rows}
     at_work = AtWork(args.out)
     scans = [
-        NewScan(
-            name, source, number, args.out, rules, of_ingest["patient_id_is_pseudonym"], by_number, at_work
-        )
+        NewScan(name, source, number, args.out, rules, of_ingest.patient_id_is_pseudonym, by_number, at_work)
         for number, (name, source) in enumerate(found.items(), start=1)
         if name not in listed
     ]

@@ -24,7 +24,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.metrics import COLUMNS, grid, lesions, overlap, predictions, surface
 from headct.metrics.overlap import Measures
 from headct.metrics.predictions import Run
-from headct.settings.configuration import settings_block
+from headct.settings import blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,34 +38,29 @@ DEFAULT_TOLERANCE_MM = 1.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The ``metrics`` block of the configuration; what each means: ``config/README.md``.
+class Settings(blocks.Metrics):
+    """How to measure: the configuration's block, and the tolerance (mm) of labels that raters tell."""
 
-    ``tolerance_of_label`` (mm) goes before ``surface_tolerance_mm`` for the labels that it has.
-    """
-
-    presence_minimum_ml: float
-    surface_tolerance_mm: float
-    surface_elements: str
-    lesion_connectivity: int
     tolerance_of_label: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def default_tolerance_mm(self) -> float:
+        """Distance up to which the surface of a label counts as right where raters do not tell."""
+        chosen = self.surface_tolerance_mm
+        return DEFAULT_TOLERANCE_MM if chosen is None else chosen
 
     def tolerance_mm(self, label: str) -> float:
         """Distance up to which the surface of a label counts as right."""
-        return self.tolerance_of_label.get(label, self.surface_tolerance_mm)
+        return self.tolerance_of_label.get(label, self.default_tolerance_mm)
 
 
-def read_settings(block: Mapping[str, Any], tolerances: Path | None = None) -> Settings:
-    """Settings of the configuration's block; ``tolerances`` is as of :mod:`headct.metrics.tolerance`."""
-    tolerance = block["surface_tolerance_mm"]
+def read_settings(block: blocks.Metrics, tolerances: Path | None = None) -> Settings:
+    """How to measure; ``tolerances`` is as of :mod:`headct.metrics.tolerance`."""
     of_label = {}
     if tolerances is not None:
         table = read_tsv(tolerances)
         of_label = dict(zip(table["label"], table["tolerance_mm"], strict=True))
-    return Settings(
-        **{**block, "surface_tolerance_mm": DEFAULT_TOLERANCE_MM if tolerance is None else tolerance},
-        tolerance_of_label=of_label,
-    )
+    return Settings(**vars(block), tolerance_of_label=of_label)
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    settings = read_settings(settings_block(args.settings, "metrics"), args.surface_tolerance)
+    settings = read_settings(blocks.given(blocks.Metrics, args.settings), args.surface_tolerance)
     if args.second_readings:
         guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
     else:

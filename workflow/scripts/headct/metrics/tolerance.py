@@ -24,7 +24,7 @@ from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING
 from headct.metrics import measure as metrics
-from headct.settings.configuration import settings_block
+from headct.settings import blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,11 +54,11 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    settings = metrics.read_settings(settings_block(args.settings, "metrics"))
+    settings = metrics.read_settings(blocks.given(blocks.Metrics, args.settings))
     scans = [str(scan) for scan in read_tsv(args.split)["scan_id"]]
     readings = metrics.second_readings(SECOND_READING, scans, args.data)
     measured = metrics.measure_scans(readings, args.data, settings, LABELS)
-    table = tolerance_table(measured, settings.surface_tolerance_mm, LABELS)
+    table = tolerance_table(measured, settings.default_tolerance_mm, LABELS)
     write_tsv(table, args.out)
     logger.info(
         "tolerance of the surface Dice: %s",

@@ -152,7 +152,8 @@ def schema_problems(
     value: Any, schema: dict[str, Any], file: str, row: str = "", prefix: str = ""
 ) -> list[Problem]:
     """Everything in ``value`` that breaks ``schema``, in words for people."""
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    formats = jsonschema.FormatChecker(["regex"])
+    errors = jsonschema.Draft202012Validator(schema, format_checker=formats).iter_errors(value)
     problems = {problem for error in errors for problem in _explain(error, file, row, prefix)}
     return sorted(problems, key=lambda problem: (problem.key, problem.message))
 
@@ -181,6 +182,7 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         expected = {
             "enum": lambda: f"must be {_choices_in_words(error.validator_value)}",
             "type": lambda: f"must be {_type_in_words(error.validator_value)}",
+            "format": lambda: f"no regular expression: {error.cause}",
             "pattern": lambda: f"must be {error.schema['x-means']}",
             "minimum": lambda: f"must be at least {error.validator_value}",
             "maximum": lambda: f"must be at most {error.validator_value}",

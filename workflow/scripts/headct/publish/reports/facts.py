@@ -17,6 +17,7 @@ from headct.contracts.labels import LABELS
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
+from headct.settings import blocks
 
 STATISTICS = (
     "plan",
@@ -135,7 +136,9 @@ def read(results: Path) -> Facts:
     }
     of_raters = results / "statistics/surface_tolerance.tsv"
     by_raters = config["metrics"]["surface_tolerance_mm"] is None and of_raters.is_file()
-    measures = read_settings(config["metrics"], of_raters if by_raters else None)
+    measures = read_settings(
+        blocks.typed(blocks.Metrics, config["metrics"]), of_raters if by_raters else None
+    )
     return Facts(
         config=config,
         cohort=read_tsv(cohort / "cohort.tsv", **dict.fromkeys(TEXT, str)),
