@@ -362,21 +362,31 @@ def results(tmp_path: Path, computed: dict[str, pd.DataFrame]) -> Path:
     for model in FAMILY:
         write_json(record(model), tmp_path / "models" / model / "seed-0" / "fold-all" / "train.json")
     write_json({"study": {"name": "demo", "note": "Simulated data"}}, tmp_path / "config.json")
+    write_json({"sha256": "e" * 64}, tmp_path / "evidence.json")
+    scans = cohort()
+    write_tsv(scans.drop(columns="set"), tmp_path / "cohort.tsv")
+    write_tsv(scans[["scan_id", "participant_id", "set"]], tmp_path / "split.tsv")
     return tmp_path
 
 
 def command_lines(results: Path) -> dict[str, list[str]]:
     titles = ["--titles", json.dumps(TITLES)]
-    statistics_folder = ["--statistics", str(results / "statistics")]
+    of_statistics = [
+        "--statistics",
+        str(results / "statistics"),
+        "--evidence",
+        str(results / "evidence.json"),
+    ]
+    of_statistics += ["--split", str(results / "split.tsv"), "--cohort", str(results / "cohort.tsv")]
     records = ["--train-records", *map(str, sorted(results.glob("models/*/*/*/train.json")))]
-    models = ["--models", *FAMILY]
+    with_ensemble = ["--titles", json.dumps({**TITLES, "d": "D"}), "--ensembles", '{"d": ["a", "b"]}']
     return {
-        "table1": [*statistics_folder, *titles],
-        "table2": statistics_folder,
-        "table_e1": [*records, *models, "d", *titles, "--ensembles", '{"d": ["a", "b"]}'],
-        "training_times": [*records, *models, *titles],
-        "table_e2": [*statistics_folder, *titles],
-        "published_vs_reproduced": statistics_folder,
+        "table1": [*of_statistics, *titles],
+        "table2": of_statistics,
+        "table_e1": [*records, *with_ensemble],
+        "training_times": [*records, *titles],
+        "table_e2": [*of_statistics, *titles],
+        "published_vs_reproduced": of_statistics,
     }
 
 
@@ -405,10 +415,11 @@ def test_every_table_is_set_by_latex_within_its_lines(results: Path) -> None:
 
 
 def test_model_without_a_record_is_named(results: Path) -> None:
-    line = ["table_e1", *command_lines(results)["training_times"], "--out", str(results / "e1.tsv")]
-    line.insert(line.index("--models") + 1, "unet")
-    with pytest.raises(BadInput, match="unet"):
+    line = ["table_e1", *command_lines(results)["table_e1"], "--out", str(results / "e1.tsv")]
+    line[line.index("--titles") + 1] = json.dumps({**TITLES, "unet": "U-Net"})
+    with pytest.raises(BadInput) as caught:
         main(arguments().parse_args(line))
+    assert {problem.value for problem in caught.value.problems} == {"unet"}
 
 
 def test_summary_ranks_models_and_fits_the_terminal(
@@ -416,7 +427,7 @@ def test_summary_ranks_models_and_fits_the_terminal(
 ) -> None:
     titles = json.dumps({**TITLES, "a": "A model with a name that is much too long for any table"})
     out = results / "tables" / "table1.tsv"
-    line = ["table1", *command_lines(results)["table1"][:2], "--titles", titles, "--out", str(out)]
+    line = ["table1", *command_lines(results)["table1"][:-2], "--titles", titles, "--out", str(out)]
     main(arguments().parse_args(line))
     for name in ("bland_altman", "a_figure_with_a_rather_long_name", "concordance", "dice_box_violin"):
         (results / "figures").mkdir(exist_ok=True)

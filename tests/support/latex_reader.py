@@ -17,6 +17,7 @@ COMMANDS = {
     "par",
     "textbf",
     "textit",
+    "texttt",
     "underline",
     "multicolumn",
     "cmidrule",

@@ -210,11 +210,15 @@ class PublishedFigure(PublishedNumbers):
 class PublishedTable(PublishedNumbers):
     """A table: numbers (TSV), LaTeX and an HTML page.
 
+    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.page.Table`.
+
     Attributes:
+        caption: its description in the report of Snakemake, in reStructuredText.
         folder: below ``results/``.
         category: where it stands in the report of Snakemake.
     """
 
+    caption: str = ""
     folder: str = "tables"
     category: str = "Tables"
 

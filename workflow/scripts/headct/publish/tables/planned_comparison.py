@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
-from headct.publish.tables.by_model import Statistics
 from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.words import title_of
 from headct.settings.plan import KEY_SECONDARY, PRIMARY
 from headct.statistics.comparison.detection import SHARES
 from headct.statistics.comparison.equivalence import against_others
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.group_tests import ALPHA
+
+TABLE = PublishedTable(
+    name="planned_comparison",
+    help="which differences are real, by the analysis plan",
+    caption="**Planned comparison of the models, scan by scan.** What the analysis plan fixed before"
+    " any prediction was made: its primary endpoint, decided by a 95% interval, and its key secondary"
+    " endpoints with Holm's correction (A); each model with intervals, and what nothing, the mean"
+    " training volume and second readings reach (B); the plan's model against each other one, with"
+    ' "equivalent" only where the 90% interval lies within the margin, and else "cannot tell" or'
+    ' "different" (C);'
+    " detection (D); volumes (E); the plan's date and digest, what deviates from it,"
+    " and what is beyond it (F). Unlike the replication, all tests use that the models saw the same"
+    " scans.",
+    inputs={
+        "statistics": "statistics of the plan",
+        "evidence": "audit/evidence.json",
+        "split": "cohort/split.tsv",
+        "cohort": "cohort/cohort.tsv",
+    },
+    given={"titles": "titles of all models", "title_note": "note"},
+    columns="status endpoint measure label scans model against n estimate_model estimate_against"
+    " difference lower upper interval test p p_holm verdict scope note",
+    keys="model against endpoint label measure scans status",
+    repeats=(Repeats(source="statistics/endpoints.tsv", rows="endpoint model against"),),
+)
 
 NEEDED = (
     "plan",
@@ -34,6 +61,11 @@ NEEDED = (
 DECIMALS = {"volume_error_ml": 2}
 
 Row = Mapping[Hashable, Any]
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files."""
+    return planned_comparison(read(options.statistics, *NEEDED), options.titles)
 
 
 def planned_comparison(statistics: Statistics, titles: Mapping[str, str]) -> Table:

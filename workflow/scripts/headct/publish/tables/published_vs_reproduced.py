@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping
@@ -9,13 +10,41 @@ from typing import Any
 
 import pandas as pd
 
+from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
-from headct.publish.tables.by_model import Statistics
 from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.words import CHARACTERISTICS
+from headct.settings import published as printed
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.replication.intervals import family_words, replication
+
+TABLE = PublishedTable(
+    name="published_vs_reproduced",
+    help="each published number beside this run's",
+    caption="**Published and reproduced numbers.** First the claims of the paper, each restated as a"
+    ' test, with a verdict: "holds" (what the test asks for is shown), "does not hold" (the contrary is'
+    ' shown), "cannot tell" (neither).'
+    " Then each number of the paper's Table 1, Table 2 and volume"
+    " agreement beside the one of this run, and their difference (this run − the paper) with a 95%"
+    " replication interval; an asterisk marks an interval that does not hold 0. How many would by"
+    " chance is told below. Models that are not part of the run have no number. Published numbers that"
+    " do not add up in print stand as printed and are noted in the TSV. Last, later results on the same"
+    " task in other scans.",
+    inputs={
+        "statistics": "statistics of the paper",
+        "published": "published numbers",
+        "evidence": "audit/evidence.json",
+        "split": "cohort/split.tsv",
+        "cohort": "cohort/cohort.tsv",
+    },
+    given={"title_note": "note"},
+    columns="table item label quantity published reproduced difference lower upper outside"
+    " outside_family se_reproduced se_published n_published n_reproduced note",
+    keys="item table label quantity",
+    made_of=(MadeOf(rows="published numbers"),),
+)
 
 FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p_value}
 """Quantities that are no measurement: printed otherwise, and their difference says nothing."""
@@ -27,6 +56,17 @@ VOLUMES_IN_WORDS = {
     "header": "volumes by the spacing that a NIfTI header would hold",
 }
 """Each kind of :data:`headct.statistics.core.agreement.VOLUMES`."""
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files."""
+    names = ("dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary")
+    return published_vs_reproduced(
+        printed.numbers(options.published),
+        read(options.statistics, *names),
+        printed.model_names(options.published),
+        printed.prior_work(options.published),
+    )
 
 
 def published_vs_reproduced(

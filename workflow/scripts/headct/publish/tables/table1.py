@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import DICE_DECIMALS, count, number, p_value, share, spread
-from headct.publish.tables.by_model import Statistics, by_model
 from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.tables.shown_statistics import Statistics, by_model, read
 from headct.publish.tables.words import title_of
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.core.summaries import MEAN
 
+TABLE = PublishedTable(
+    name="table1",
+    help="Dice, detection and Dice over present lesions, per model",
+    caption="**Table 1. Dice of each model on the test set.** Panel A has one row per model and, per"
+    " lesion, the mean, the median and the quartiles of Dice over all test scans; the last two columns"
+    " are the mean of the three lesions' means and of their medians. Dice is 1 where a lesion is absent"
+    " from both masks and 0 where it is predicted but absent. Bold marks the best of the compared"
+    " models, underlined italic the worst; ties share a mark. Panel B counts only the scans that have"
+    ' the lesion, with the sensitivity and specificity of detecting it. "Predicts nothing" is a'
+    " reference that never predicts a lesion: a model below it does worse than an empty mask.",
+    inputs={
+        "statistics": "statistics of the paper",
+        "evidence": "audit/evidence.json",
+        "split": "cohort/split.tsv",
+        "cohort": "cohort/cohort.tsv",
+    },
+    given={"titles": "titles of all models", "title_note": "note"},
+    columns="model title role label mean median q1 q3 mean_se q1_se median_se q3_se n n_seeds n_failed"
+    " mark_mean mark_median n_present present_mean present_median present_q1 present_q3 true_positives"
+    " sensitivity n_absent true_negatives specificity note",
+    keys="model title label",
+    repeats=(
+        Repeats(
+            source="statistics/dice_summary.tsv",
+            rows="model label",
+            about={"mark_mean": "mean", "mark_median": "median"},
+        ),
+        Repeats(
+            source="statistics/dice_present_summary.tsv",
+            rows="model label",
+            renamed={
+                "present_mean": "mean",
+                "present_median": "median",
+                "present_q1": "q1",
+                "present_q3": "q3",
+            },
+        ),
+    ),
+)
+
 ALPHA = 0.05
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files."""
+    names = ("dice_summary", "dice_present_summary", "kruskal_wallis", "dunn")
+    return table_1(read(options.statistics, *names), options.titles)
 
 
 def marks(values: pd.Series, eligible: pd.Series) -> pd.Series:

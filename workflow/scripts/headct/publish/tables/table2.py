@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import count, number, p_value
 from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.tables.shown_statistics import read
 from headct.publish.tables.words import CHARACTERISTICS
 from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SETS, SHARE
 
+TABLE = PublishedTable(
+    name="table2",
+    help="training against test set",
+    caption="**Table 2. Participants and lesions of the training and the test set.** One row per"
+    " characteristic, one column per set. P tests whether the sets differ, by the test named beside it;"
+    " SMD is the standardised mean difference (training − test; below 0.1 in size is commonly taken as"
+    " balanced), which does not shrink or grow with the number of scans as P does. Volumes are those of"
+    " the scans that have the lesion.",
+    inputs={
+        "statistics": "statistics of the paper",
+        "evidence": "audit/evidence.json",
+        "split": "cohort/split.tsv",
+        "cohort": "cohort/cohort.tsv",
+    },
+    given={"title_note": "note"},
+    columns="characteristic statistic train test train_n test_n test_name p smd note",
+    keys="characteristic statistic",
+    repeats=(
+        Repeats(
+            source="statistics/cohort_tests.tsv",
+            rows="characteristic statistic",
+            where={"statistic": "n"},
+            about={"train": "train_n", "test": "test_n"},
+        ),
+        Repeats(
+            source="statistics/cohort_tests.tsv",
+            rows="characteristic statistic",
+            where={"statistic": "n (%)"},
+            about={"train": "train_count", "test": "test_count"},
+        ),
+        Repeats(
+            source="statistics/cohort_tests.tsv",
+            rows="characteristic statistic",
+            where={"statistic": "mean (SD) range"},
+            about={"train": "train_mean", "test": "test_mean"},
+        ),
+        Repeats(
+            source="statistics/cohort_tests.tsv",
+            rows="characteristic statistic",
+            where={"statistic": "median (IQR)"},
+            about={"train": "train_median", "test": "test_median"},
+        ),
+    ),
+)
+
 DECIMALS = {"age_years": 0, "onset_to_ct_hours": 1}
 """Decimals as in the paper; two for anything else."""
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files."""
+    return table_2(read(options.statistics, "cohort_tests")["cohort_tests"])
 
 
 def summary(row: Mapping[Hashable, Any], group: str) -> str:

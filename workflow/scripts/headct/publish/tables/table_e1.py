@@ -7,15 +7,36 @@ GPU-hours of what was trained on a GPU.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from headct.contracts.declarations import MadeOf, PublishedTable
+from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.registry import frameworks
 from headct.publish.numbers import DASH
+from headct.publish.tables import training_records
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print, in_words
 from headct.publish.tables.words import joined, title_of
+
+TABLE = PublishedTable(
+    name="table_e1",
+    help="what each model was, from the records of training",
+    caption="**Table E1. Implementation of the models.** One column per model, one row per fact, read"
+    " from the record that each training left: framework, network, loss with its constants, patch,"
+    " batch, spacing, optimiser, epochs, iterations, parameters, versions, device and, for what was"
+    " trained on a GPU, GPU-hours. Ensembles list their members. An epoch is a different amount of work"
+    " in each framework, so compare iterations.",
+    inputs={
+        "train_records": "training records",
+    },
+    given={"titles": "titles of all models", "ensembles": "members of ensembles", "title_note": "note"},
+    columns="item {model}",
+    keys="item",
+    made_of=(MadeOf(rows="training records"),),
+)
 
 GPU_HOURS = "GPU-hours"
 
@@ -33,6 +54,24 @@ FIRST_ROWS = {
     "Learning rate": "learning_rate",
 }
 """Rows that every framework has, each with its field of ``ModelFacts``."""
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files.
+
+    Raises:
+        BadInput: a model has neither a record nor members.
+    """
+    records = training_records.read(options.train_records)
+    trained = {record["model"] for record in records}
+    untrained = [
+        Problem("--train-records", "no record of this model's training", key="model", value=model)
+        for model in options.titles
+        if model not in trained and model not in options.ensembles
+    ]
+    if untrained:
+        raise BadInput(untrained)
+    return table_e1(records, list(options.titles), options.titles, options.ensembles)
 
 
 def table_e1(

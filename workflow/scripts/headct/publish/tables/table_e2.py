@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 
 import numpy as np
 
+from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import count, number, share
-from headct.publish.tables.by_model import Statistics, by_model
 from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.tables.shown_statistics import Statistics, by_model, read
 from headct.publish.tables.words import title_of
+
+TABLE = PublishedTable(
+    name="table_e2",
+    help="volume intersection and false positives, per model",
+    caption="**Table E2. Volume intersection and false positives.** Per model and lesion: the mean"
+    " volume that prediction and reference share (in brackets the sum over all scans in percent of the"
+    " summed reference volume), the mean volume predicted outside the reference, the scans with any"
+    " such voxel, and the scans without the lesion in which it is predicted. This is our reading: the"
+    " paper names the table but does not define it.",
+    inputs={
+        "statistics": "statistics of the paper",
+        "evidence": "audit/evidence.json",
+        "split": "cohort/split.tsv",
+        "cohort": "cohort/cohort.tsv",
+    },
+    given={"titles": "titles of all models", "title_note": "note"},
+    columns="model title role label n n_present reference_ml intersection_ml intersection_percent"
+    " intersection_percent_median false_positive_ml false_positive_ml_median n_false_positive n_absent"
+    " n_false_lesion note",
+    keys="model title label",
+    repeats=(Repeats(source="statistics/volume_overlap.tsv", rows="model label"),),
+)
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files."""
+    return table_e2(read(options.statistics, "volume_overlap"), options.titles)
 
 
 def table_e2(statistics: Statistics, titles: Mapping[str, str]) -> Table:

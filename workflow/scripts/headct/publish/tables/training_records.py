@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from headct.contracts.artefacts import read_json
 from headct.frameworks.registry import frameworks
 from headct.publish.numbers import DASH
 
@@ -17,6 +19,11 @@ SECONDS_PER_HOUR = 3600
 DEVICES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
 
 PARTS_OF_LOSSES = {"dc": "Dice", "ce": "cross-entropy"}
+
+
+def read(paths: Sequence[Path]) -> list[Record]:
+    """The records in some ``train.json``."""
+    return [read_json(path) for path in paths]
 
 
 @cache

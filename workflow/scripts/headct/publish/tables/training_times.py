@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.publish.numbers import number
+from headct.publish.tables import training_records
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print
 from headct.publish.tables.words import joined, title_of
 
+TABLE = PublishedTable(
+    name="training_times",
+    help="wall time of each training run",
+    caption="**Training times.** One row per training run, with its hardware and the wall time of the"
+    " session that ended it; a run that was resumed took longer. Times depend on the machine and on"
+    " what else ran there.",
+    inputs={
+        "train_records": "training records",
+    },
+    given={"titles": "titles of all models", "title_note": "note"},
+    folder="models",
+    category="Training",
+    columns="model title seed fold device hardware threads epochs iterations seconds hours resumed",
+    keys="model title seed fold",
+    made_of=(MadeOf(rows="training records"),),
+)
+
+
+def make(options: argparse.Namespace) -> Table:
+    """The table from its files."""
+    records = training_records.read(options.train_records)
+    return training_times(records, list(options.titles), options.titles)
+
 
 def training_times(records: Sequence[Record], models: Sequence[str], titles: Mapping[str, str]) -> Table:
-    """Wall time of each training run.
-
-    Columns of the TSV: model title seed fold device hardware threads epochs iterations seconds
-    hours resumed.
-    """
+    """Wall time of each training run; the columns of the TSV are those of :data:`TABLE`."""
     order = {model: i for i, model in enumerate(models)}
     chosen = sorted(
         (record for record in records if record["model"] in order),
         key=lambda record: (order[record["model"]], record["seed"], str(record["fold"])),
-    )
-    columns = (
-        "model",
-        "title",
-        "seed",
-        "fold",
-        "device",
-        "hardware",
-        "threads",
-        "epochs",
-        "iterations",
-        "seconds",
-        "hours",
-        "resumed",
     )
     numbers = pd.DataFrame(
         [
@@ -51,7 +59,7 @@ def training_times(records: Sequence[Record], models: Sequence[str], titles: Map
             }
             for record in chosen
         ],
-        columns=list(columns),
+        columns=TABLE.header,
     )
     rows = [
         [

@@ -1,14 +1,22 @@
-"""Rows of statistics, put together by model."""
+"""Statistics as tables show them: read by name, and their rows put together by model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from headct.contracts.artefacts import read_tsv
+
 Statistics = Mapping[str, pd.DataFrame]
 """Tables of ``results/statistics`` by name."""
+
+
+def read(folder: Path, *names: str) -> Statistics:
+    """Some tables of ``results/statistics``."""
+    return {name: read_tsv(folder / f"{name}.tsv", note=str) for name in names}
 
 
 def by_model(numbers: pd.DataFrame) -> tuple[list[dict[str, dict[Any, Any]]], frozenset[int]]:
