@@ -2,8 +2,9 @@
 
 A place is a file, a line and a column. Tables and some figures copy cells of ``results/statistics``;
 those, and the other figures, are made of rows of ``results/metrics`` (one per model × seed × scan ×
-lesion), of the cohort, or of the records of training. :func:`copied_from` and :func:`rows_behind` say
-which. They know nothing of how a number is computed.
+lesion), of the cohort, or of the records of training. Which, is declared beside the code that makes them
+(:mod:`headct.contracts.declarations`); :func:`source_of` and :func:`rows_behind` find the cell and the
+rows. They know nothing of how a number is computed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pandas as pd
 
 from headct.contracts import untrusted
 from headct.contracts.artefacts import read_tsv, sha256_of, without_marks
+from headct.contracts.declarations import MadeOf, PublishedNumbers, Repeats, published_numbers
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
@@ -36,11 +38,6 @@ IN_WORDS = {ALL: "all scans", PRESENT: "scans with the lesion", ABSENT: "scans w
 
 KEYS_OF_TRAINING = ("history", "seconds", "record", "epochs", "threads", "resumed", "seed")
 """What is read of a ``train.json``."""
-
-OUT_OF_FOLD = "out_of_fold"
-"""Name of the table of held-out training scans, whose metrics have a folder of their own."""
-
-CASES = ("best_cases", "worst_cases")
 
 TEXTS_OF_METRICS = ("model", "scan_id", "label", "failure")
 NUMBERS_OF_METRICS = ("seed", "dice", "reference_ml", "predicted_ml")
@@ -76,6 +73,17 @@ class Place:
     def kind(self) -> str:
         """The folder below results/: tables, statistics, figures, …"""
         return self.path.split("/")[1]
+
+    @property
+    def declared(self) -> PublishedNumbers | None:
+        """What its file is declared as; None where it is not."""
+        return declared_at(self.path)
+
+
+def declared_at(path: str) -> PublishedNumbers | None:
+    """What a file is declared as; None where it is not published, as the tables of measures."""
+    folder, _, name = path.removeprefix("results/").rpartition("/")
+    return published_numbers().get(f"{folder}/{name}") or published_numbers().get(f"{folder}/{{model}}.tsv")
 
 
 @dataclass(frozen=True)
@@ -278,139 +286,94 @@ def _refuse_other_columns(
 # -- copies ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Source:
+    """The cell that another cell repeats (some are rounded or renamed on the way).
+
+    ``same`` is False where the other says something of it, such as a mark, or holds it among other numbers.
+    """
+
+    place: Place
+    same: bool
+
+
+def source_of(tables: Tables, place: Place) -> Source | None:
+    """The cell that a cell repeats; None where it repeats none."""
+    row = tables.row(place)
+    if (place.kind, place.name) in OTHERWISE:
+        return OTHERWISE[place.kind, place.name](tables, place, row)
+    repeats = place.declared.repeats if place.declared else ()
+    found = (_repeated(tables, place, row, one) for one in repeats)
+    return next((source for source in found if source is not None), None)
+
+
 def copied_from(tables: Tables, place: Place) -> Place | None:
-    """The cell that a number was copied from (some are rounded or renamed on the way), if it was."""
-    make = COPIES.get((place.kind, place.name))
-    return make(tables, place, tables.row(place)) if make else None
+    """The cell that a number was copied from, if it was."""
+    source = source_of(tables, place)
+    return source.place if source else None
+
+
+def _repeated(tables: Tables, place: Place, row: Row, repeats: Repeats) -> Source | None:
+    if any(row[column] != value for column, value in repeats.where.items()):
+        return None
+    column = {**repeats.renamed, **repeats.about}.get(place.column, place.column)
+    keys = {key: row[key] for key in repeats.rows.split()}
+    found = tables.find(f"results/{repeats.source}", column, **keys, **repeats.of)
+    return Source(found, place.column not in repeats.about) if found else None
 
 
 def _statistics(name: str) -> str:
     return f"results/statistics/{name}.tsv"
 
 
-def _same_line(path: str) -> Callable[[Tables, Place, Row], Place | None]:
-    """For tables that hold the rows of another in the same order."""
-
-    def copied(tables: Tables, place: Place, row: Row) -> Place | None:
-        return Place(path, place.line, place.column) if place.column in tables.text(path) else None
-
-    return copied
-
-
-def _table1(tables: Tables, place: Place, row: Row) -> Place | None:
-    keys = {"model": row["model"], "label": row["label"]}
-    column = place.column.removeprefix("mark_")
-    of_all = tables.find(_statistics("dice_summary"), column, **keys)
-    of_present = _statistics("dice_present_summary")
-    return of_all or tables.find(of_present, column.removeprefix("present_"), **keys)
-
-
-PARTS_OF_A_CELL = {"n": "n", "n (%)": "count", "mean (SD) range": "mean", "median (IQR)": "median"}
-
-
-def _table2(tables: Tables, place: Place, row: Row) -> Place | None:
-    path = _statistics("cohort_tests")
-    if place.column in ("train", "test"):  # a cell of several numbers; the first of them stands for it
-        return Place(path, place.line, f"{place.column}_{PARTS_OF_A_CELL[row['statistic']]}")
-    return Place(path, place.line, place.column) if place.column in tables.text(path) else None
-
-
-def _published(tables: Tables, place: Place, row: Row) -> Place | None:
+def _published(tables: Tables, place: Place, row: Row) -> Source | None:
     """What this run has in the place of a published number, its n or its standard error."""
-    suffix = {"n_reproduced": "n", "se_reproduced": f"{row['quantity']}_se"}
     if place.column in ("table", "item", "label", "quantity", "published", "n_published", "note"):
         return None
-    column = suffix.get(place.column, row["quantity"])
+    same = {"reproduced": row["quantity"], "n_reproduced": "n", "se_reproduced": f"{row['quantity']}_se"}
+    column = same.get(place.column, row["quantity"])  # differences and intervals are about the number itself
     if row["table"] == "Table 1":
-        return tables.find(_statistics("dice_summary"), column, model=row["item"], label=row["label"])
-    if row["table"] == "Agreement":
+        keys = {"model": row["item"], "label": row["label"]}
+        found = tables.find(_statistics("dice_summary"), column, **keys)
+    elif row["table"] == "Agreement":
         keys = {"model": row["item"], "label": row["label"], "volumes": "header", "scans": ALL}
-        return tables.find(_statistics("agreement"), column, **keys)
-    characteristic, _, statistic = row["item"].partition(", ")
-    column = f"{row['label']}_{column}" if row["label"] else column
-    keys = {"characteristic": characteristic, "statistic": statistic}
-    return tables.find(_statistics("cohort_tests"), column, **keys)
+        found = tables.find(_statistics("agreement"), column, **keys)
+    else:
+        characteristic, _, statistic = row["item"].partition(", ")
+        column = f"{row['label']}_{column}" if row["label"] else column
+        keys = {"characteristic": characteristic, "statistic": statistic}
+        found = tables.find(_statistics("cohort_tests"), column, **keys)
+    return Source(found, place.column in same) if found else None
 
 
-def _published_figure(tables: Tables, place: Place, row: Row) -> Place | None:
-    column = {"interval_low": "lower", "interval_high": "upper"}.get(place.column, place.column)
-    keys = {key: row[key] for key in ("table", "item", "label", "quantity")}
-    return tables.find("results/tables/published_vs_reproduced.tsv", column, **keys)
-
-
-def _flow(tables: Tables, place: Place, row: Row) -> Place | None:
-    status = {"Scans in the sheet": "in sheet", "Included": "included", "Excluded": "excluded"}.get(
-        row["box"]
-    )
-    found = status and tables.find(
-        "results/cohort/flow.tsv", place.column, status=status, reason=row["reason"]
-    )
-    return found or None
-
-
-def _forest(tables: Tables, place: Place, row: Row) -> Place | None:
+def _forest(tables: Tables, place: Place, row: Row) -> Source | None:
     """Endpoints as planned; mean Dice from the table of all pairs, which may have the two the other way."""
-    model, against = row["model"], row["against"]
+    column, model, against = place.column, row["model"], row["against"]
     if not row["kind"].startswith("mean"):
         name = row["panel"].removesuffix(" (primary)")
-        return tables.find(
-            _statistics("endpoints"), place.column, endpoint=name, model=model, against=against
-        )
-    path, column, keys = _statistics("paired"), place.column, {"label": row["label"]}
+        keys = {"endpoint": name, "model": model, "against": against}
+        found = tables.find(_statistics("endpoints"), column, **keys)
+        return Source(found, True) if found else None
+    path, keys = _statistics("paired"), {"label": row["label"]}
     if column in ("lower_90", "upper_90", "margin", "verdict"):
         path, column = _statistics("equivalence"), column.removesuffix("_90")
     else:
         keys |= {"measure": row["measure"], "scans": ALL}
     other_way = {"lower": "upper", "upper": "lower"}.get(column, column)
-    return tables.find(path, column, **keys, model_a=model, model_b=against) or tables.find(
+    found = tables.find(path, column, **keys, model_a=model, model_b=against) or tables.find(
         path, other_way, **keys, model_a=against, model_b=model
     )
+    return Source(found, True) if found else None
 
 
-COPIES: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Place | None]] = {
-    ("tables", "table1"): _table1,
-    ("tables", "table2"): _table2,
-    ("tables", "table_e2"): _same_line(_statistics("volume_overlap")),
-    ("tables", "planned_comparison"): _same_line(_statistics("endpoints")),
+OTHERWISE: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Source | None]] = {
     ("tables", "published_vs_reproduced"): _published,
-    ("figures", "published_vs_reproduced"): _published_figure,
     ("figures", "paired_differences"): _forest,
-    ("figures", "dunn_heatmap"): _same_line(_statistics("dunn")),
-    ("figures", "flow"): _flow,
 }
+"""Where the cell that is repeated follows from what a row says in words."""
 
 
 # -- rows --------------------------------------------------------------------------------------------
-
-OF_COHORT = ("cohort_tests", "prevalence", "flow", "balance")
-OF_TRAINING = ("table_e1", "training_times", "training_curves")
-OF_FIRST_SEED = (
-    "agreement",
-    "volume_equivalence",
-    "detection",
-    "limits",
-    "bland_altman",
-    "concordance",
-    "rater_agreement",
-    "best_cases",
-    "worst_cases",
-    "dice_box_violin",
-    "dice_box_violin_present",
-)
-"""One network, not a mean over networks."""
-
-OF_PRESENT = ("lesion_size", "dice_box_violin_present")
-PRESENT_COLUMNS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "dice_present_summary": {
-        PRESENT: ("n_present", "mean", "median", "q1", "q3", "true_positives", "sensitivity"),
-        ABSENT: ("n_absent", "true_negatives", "specificity"),
-    },
-    "volume_overlap": {
-        PRESENT: ("n_present", "intersection_percent_median"),
-        ABSENT: ("n_absent", "n_false_lesion"),
-    },
-}
-"""Columns that are of the scans with, or without, the lesion, in tables of all scans."""
 
 
 def rows_behind(tables: Tables, place: Place) -> list[Rows]:
@@ -419,21 +382,26 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
     Takes a place that was copied from nowhere, such as the last of :func:`copied_from`. Empty for what
     is no result: settings, titles, published numbers.
     """
-    row = tables.row(place)
-    if place.name in OF_COHORT:
-        return _cohort_rows(tables, place, row)
-    if place.name in OF_TRAINING:
-        return _training_rows(tables, place, row)
-    if place.name == "ingest_qc":
-        cohort = tables.numbers(COHORT)
-        frame = cohort[cohort["scan_id"] == row["scan_id"]]
-        return [Rows(COHORT, f"scan {row['scan_id']}", frame)]
-    if place.name == "published_vs_reproduced":
-        return _printed(tables, place)
-    if place.name == "plan":
-        return []
-    of_models = (_of_model(tables, place, row, model) for model in _models(tables, place, row))
+    row, made = tables.row(place), _made_of(place)
+    match made.rows:
+        case "nothing measured":
+            return []
+        case "published numbers":
+            return _printed(tables, place)
+        case "training records":
+            return _training_rows(tables, place, row)
+        case "sheet":
+            return _sheet_rows(tables, row)
+        case "cohort":
+            return _cohort_rows(tables, place, row)
+    of_models = (_of_model(tables, made, row, model) for model in _models(tables, place, row, made))
     return [rows for rows in of_models if rows is not None]
+
+
+def _made_of(place: Place) -> MadeOf:
+    """What is declared of a cell's column."""
+    said = place.declared.made_of if place.declared else (MadeOf(),)
+    return next((one for one in said if not one.columns or place.column in one.columns.split()), MadeOf())
 
 
 def family(record: Record) -> list[str]:
@@ -444,50 +412,44 @@ def family(record: Record) -> list[str]:
     return list(json.loads(given[0])) if given[0].startswith("{") else given
 
 
-def _models(tables: Tables, place: Place, row: Row) -> list[str]:
-    named = [row[key] for key in ("model", "model_a", "model_b", "against") if row.get(key)]
+def _models(tables: Tables, place: Place, row: Row, made: MadeOf) -> list[str]:
     record = tables.study.maker(place.path)
-    if place.name == "surface_tolerance":
-        return [ANOTHER_RATER]
-    if place.name in CASES and place.column in ("rank", "mean_dice"):
-        return record.option("--select-by")
-    if not named or place.name in ("dunn", "ranks", "critical_difference"):
-        return family(record)  # ranks are among all compared models
-    return named
+    match made.models:
+        case "another rater":
+            return [ANOTHER_RATER]
+        case "that ranks cases":
+            return record.option("--select-by")
+        case "all compared":
+            return family(record)
+    return [row[key] for key in ("model", "model_a", "model_b", "against") if row.get(key)] or family(record)
 
 
-def _of_model(tables: Tables, place: Place, row: Row, model: str) -> Rows | None:
+def _of_model(tables: Tables, made: MadeOf, row: Row, model: str) -> Rows | None:
     """The rows of one model; None where it was not measured."""
     if model == TRAINING_MEAN:
         training = tables.sets[tables.sets["set"] == "train"]
         return Rows(COHORT, "scans of the training set", training)
     stem = SECOND_READING if model.startswith(SECOND_READING) else model
-    path = f"results/metrics/{'out-of-fold/' if place.name == OUT_OF_FOLD else ''}{stem}.tsv"
+    folder = "results/metrics" if made.rows == "metrics" else "results/metrics/out-of-fold"
+    path = f"{folder}/{stem}.tsv"
     if path not in tables.study.makers:
         return None
-    of_all_lesions = place.name in CASES and place.column == "mean_dice"
-    return tables.measured(
-        path,
-        model,
-        place.name in OF_FIRST_SEED,
-        "" if of_all_lesions else row.get("label", ""),
-        _scans(place, row),
-        row.get("scan_id", ""),
-    )
+    label = row.get("label", "") if made.lesions == "of the row" else ""
+    scans = row.get("scans", ALL) if made.scans == "of the row" else made.scans
+    scans = scans if scans in IN_WORDS else ALL
+    return tables.measured(path, model, made.seeds == "first", label, scans, row.get("scan_id", ""))
 
 
-def _scans(place: Place, row: Row) -> str:
-    if place.name in OF_PRESENT:
-        return PRESENT
-    for scans, columns in PRESENT_COLUMNS.get(place.name, {}).items():
-        if place.column in columns:
-            return scans
-    return row["scans"] if row.get("scans") in (PRESENT, ABSENT) else ALL
+def _sheet_rows(tables: Tables, row: Row) -> list[Rows]:
+    """Every scan of the sheet, or the one that the row names."""
+    cohort = tables.numbers(COHORT)
+    if "scan_id" not in row:
+        return [Rows(COHORT, "every scan of the sheet", cohort)]
+    return [Rows(COHORT, f"scan {row['scan_id']}", cohort[cohort["scan_id"] == row["scan_id"]])]
 
 
 def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
-    if place.name == "flow":
-        return [Rows(COHORT, "every scan of the sheet", tables.numbers(COHORT))]
+    """Scans of the split: of the set that the column or the row names, with the lesion that the row names."""
     name = place.column.partition("_")[0]
     name = name if name in ("train", "test") else row.get("set", "both")
     scans = tables.sets if name not in ("train", "test") else tables.sets[tables.sets["set"] == name]
@@ -500,14 +462,16 @@ def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
 
 def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
     record = tables.study.maker(place.path)
-    models = [place.column if place.name == "table_e1" else row["model"]]
+    keys = place.declared.keys.split() if place.declared else []
+    of_all = "model" not in row and place.column in keys  # a table with a column per model
+    models = [row.get("model", place.column)]
     for text in record.option("--ensembles"):  # an ensemble was not trained; its members were
         members = json.loads(text)
         models = members.get(models[0], models)
     found = []
     for path in record.inputs:
         parts = path.split("/")
-        if not path.endswith("/train.json") or (parts[2] not in models and place.column != "item"):
+        if not path.endswith("/train.json") or not (of_all or parts[2] in models):
             continue
         if "seed" in row and parts[3:5] != [f"seed-{row['seed']}", f"fold-{row['fold']}"]:
             continue

@@ -15,20 +15,10 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.labels import LABELS
-from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
+from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind, source_of
 
 Z = 1.96
 """Half width of limits of agreement and replication intervals, in SD or SE."""
-
-SAID_OF_SOURCE = (
-    "mark_mean",
-    "mark_median",
-    "level",
-    "outside_family",
-    "train",
-    "test",  # of Table 2: several numbers in a cell
-)
-"""Columns that do not repeat their source, but say something about it."""
 
 TOLERANCE = 2e-8
 """Relative: tables have ten digits, and what is computed from them keeps nearly as many."""
@@ -52,9 +42,9 @@ def recompute(tables: Tables, place: Place) -> float | str | None:
     derived = DERIVED.get((place.kind, place.name))
     if derived and (value := derived(tables, place, row)) is not None:
         return value
-    source = copied_from(tables, place)
+    source = source_of(tables, place)
     if source is not None:
-        return recompute(tables, source) if place.column not in SAID_OF_SOURCE else None
+        return recompute(tables, source.place) if source.same else None
     make = (
         OF_FILE.get(place.name)
         if place.name != "rater_agreement" or place.kind == "statistics"

@@ -27,7 +27,7 @@ from headct.provenance.lineage import (
     lineage,
     told_apart,
 )
-from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind
+from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, declared_at, rows_behind
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import Replay, repeatable, replay
 from headct.publish.numbers import number
@@ -38,47 +38,8 @@ SHOWN = 8
 LISTED = 20
 """How many rows are printed before the rest is counted."""
 
-KEYS = (
-    "model",
-    "title",
-    "model_a",
-    "model_b",
-    "against",
-    "item",
-    "table",
-    "characteristic",
-    "statistic",
-    "endpoint",
-    "label",
-    "quantity",
-    "measure",
-    "scans",
-    "volumes",
-    "analysis",
-    "set",
-    "subgroup",
-    "level",
-    "method",
-    "size_ml",
-    "threshold_ml",
-    "stage",
-    "rank",
-    "scan_id",
-    "element",
-    "box",
-    "reason",
-    "seed",
-    "fold",
-    "epoch",
-    "kind",
-    "panel",
-    "claim",
-    "status",
-    "page",
-    "x",
-    "dice",
-)
-"""Columns that name a row; all others hold what is said of it."""
+KEYS = ("model", "label", "set", "scan_id", "reason", "seed", "fold", "status")
+"""Columns that name a row in tables that are not published; those of the others are declared."""
 
 SHOWN_OF_METRICS = ("seed", "scan_id", "label", "dice", "reference_ml", "predicted_ml", "failure")
 
@@ -186,7 +147,7 @@ def find(tables: Tables, request: Sequence[str]) -> Place:
         filled = [line for line in lines if tables.cells(path)[line][column]]
         lines = filled if len(filled) == 1 else lines
     if len(lines) > 1:
-        apart = [f"line {line + 1}: {name_of(tables.cells(path)[line])}" for line in lines]
+        apart = [f"line {line + 1}: {name_of(path, tables.cells(path)[line])}" for line in lines]
         message = f"{len(lines)} rows of {path} are meant; say which, or 'line N': {_some(apart)}"
         raise BadInput([Problem(said, message)])
     return Place(path, lines[0], column)
@@ -240,9 +201,11 @@ def _lines_meant(tables: Tables, path: str, words: Sequence[str]) -> list[int]:
         if by_number:
             kept = [line for line in lines if line == int(by_number[1]) - 1]
         else:
-            kept = [line for line in lines if _plain(word) in {_plain(name) for name in _names(cells[line])}]
+            kept = [
+                line for line in lines if _plain(word) in {_plain(name) for name in _names(path, cells[line])}
+            ]
         if not kept:
-            names = list(dict.fromkeys(name for line in lines for name in _names(cells[line])))
+            names = list(dict.fromkeys(name for line in lines for name in _names(path, cells[line])))
             near = difflib.get_close_matches(word, names, SHOWN, 0.4) or names
             before = (
                 f" among the rows of {', '.join(words[: words.index(word)])}" if words.index(word) else ""
@@ -254,13 +217,19 @@ def _lines_meant(tables: Tables, path: str, words: Sequence[str]) -> list[int]:
     return lines
 
 
-def _names(row: Row) -> list[str]:
-    return [value for key, value in row.items() if key in KEYS and value]
+def _keys(path: str) -> Sequence[str]:
+    """The columns that name a row of a file; all others hold what is said of it."""
+    declared = declared_at(path)
+    return declared.keys.split() if declared else KEYS
 
 
-def name_of(row: Row) -> str:
-    """What names a row, in words."""
-    return ", ".join(f"{key} {row[key]}" for key in KEYS if row.get(key) and key != "title")
+def _names(path: str, row: Row) -> list[str]:
+    return [value for key, value in row.items() if key in _keys(path) and value]
+
+
+def name_of(path: str, row: Row) -> str:
+    """What names a row of a file, in words."""
+    return ", ".join(f"{key} {row[key]}" for key in _keys(path) if row.get(key) and key != "title")
 
 
 # -- a number ----------------------------------------------------------------------------------------
@@ -342,7 +311,7 @@ def words_of_number(
     lines = [
         f"{place.column} = {tables.value(place) or '(empty)'}"
         + (f", printed as {on_page}" if on_page else ""),
-        f"  stands in {place.path}, line {place.line + 1} below the header: {name_of(row)}",
+        f"  stands in {place.path}, line {place.line + 1} below the header: {name_of(place.path, row)}",
         f"  written by {_job(found.record)}",
     ]
     if row.get("note"):
@@ -350,7 +319,7 @@ def words_of_number(
     for source in found.sources:
         lines += [
             f"copied or derived from {source.column} = {tables.value(source) or '(empty)'}",
-            f"  in {source.path}, line {source.line + 1}: {name_of(tables.row(source))}",
+            f"  in {source.path}, line {source.line + 1}: {name_of(source.path, tables.row(source))}",
             f"  written by {_job(study.maker(source.path))}",
         ]
     if not found.rows:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import shown_scores, style
@@ -40,6 +40,14 @@ BEST = PublishedFigure(
         "study_title": "study title",
         "width_mm": "width in mm",
     },
+    columns="rank scan_id mean_dice slice n_slices slice_position_mm model title label dice"
+    " reference_ml predicted_ml failure",
+    keys="model title label rank scan_id dice",
+    made_of=(
+        MadeOf(columns="rank", models="that ranks cases", seeds="first"),
+        MadeOf(columns="mean_dice", models="that ranks cases", seeds="first", lesions="all"),
+        MadeOf(seeds="first"),
+    ),
 )
 WORST = PublishedFigure(
     name="worst_cases",
@@ -57,6 +65,14 @@ WORST = PublishedFigure(
         "study_title": "study title",
         "width_mm": "width in mm",
     },
+    columns="rank scan_id mean_dice slice n_slices slice_position_mm model title label dice"
+    " reference_ml predicted_ml failure",
+    keys="model title label rank scan_id dice",
+    made_of=(
+        MadeOf(columns="rank", models="that ranks cases", seeds="first"),
+        MadeOf(columns="mean_dice", models="that ranks cases", seeds="first", lesions="all"),
+        MadeOf(seeds="first"),
+    ),
 )
 
 WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = 40, 80

@@ -15,7 +15,7 @@ import scikit_posthocs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
 from headct.statistics.comparison.paired import critical_difference, friedman, mean_ranks
@@ -31,6 +31,9 @@ FIGURE = PublishedFigure(
         "study_title": "study title",
         "width_mm": "width in mm",
     },
+    columns="label n_scans critical_difference model title mean_rank",
+    keys="model title label",
+    made_of=(MadeOf(models="all compared"),),
 )
 
 TITLE_MM, ROW_MM = 13.0, 3.2

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.contracts.references import TITLES as REFERENCE_TITLES
@@ -26,12 +26,18 @@ ALL_SCANS = PublishedFigure(
     help="Dice per model and lesion",
     inputs={"metrics": "metrics of all models"},
     given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+    columns="model title label element scan_id dice value",
+    keys="model title label scan_id element dice",
+    made_of=(MadeOf(seeds="first"),),
 )
 PRESENT = PublishedFigure(
     name="dice_box_violin_present",
     help="Dice per model and lesion, over the scans that have the lesion",
     inputs={"metrics": "metrics of all models"},
     given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+    columns="model title label element scan_id dice value",
+    keys="model title label scan_id element dice",
+    made_of=(MadeOf(seeds="first", scans="with lesion"),),
 )
 
 ROW_MM, NARROW_ROW_MM = 8.5, 4.2

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import PublishedFigure, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
 
@@ -29,6 +29,10 @@ FIGURE = PublishedFigure(
         "study_title": "study title",
         "width_mm": "width in mm",
     },
+    columns="label model_a model_b n_a n_b mean_rank_a mean_rank_b higher p_adjusted level"
+    " decision_changes_under",
+    keys="model_a model_b label level",
+    repeats=(Repeats(source="statistics/dunn.tsv", rows="label model_a model_b"),),
 )
 
 LEVELS = (0.05, 0.01, 0.001)
@@ -43,20 +47,6 @@ NAME_MM, TITLE_MM, GAP_MM = 21.0, 5.0, 3.0
 CELL_MM, NARROW_CELL_HEIGHT_MM = 5.6, 4.8
 NUMBER_MM = (4.9, 3.4)
 """Width and height that a number takes; in smaller cells there is none."""
-
-COLUMNS = [
-    "label",
-    "model_a",
-    "model_b",
-    "n_a",
-    "n_b",
-    "mean_rank_a",
-    "mean_rank_b",
-    "higher",
-    "p_adjusted",
-    "level",
-    "decision_changes_under",
-]
 
 
 def draw(options: argparse.Namespace) -> style.Pages:
@@ -74,7 +64,7 @@ def drawn_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     a, b = pairs["mean_rank_a"], pairs["mean_rank_b"]
     higher = np.select([a > b, b > a], [pairs["model_a"], pairs["model_b"]], "")
     level = np.select([pairs["p_adjusted"] < level for level in LEVELS[::-1]], LEVELS[::-1], np.nan)
-    return pairs.assign(higher=higher, level=level)[COLUMNS]
+    return pairs.assign(higher=higher, level=level)[FIGURE.header]
 
 
 def short(p: float) -> str:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
 
@@ -22,6 +22,29 @@ FIGURE = PublishedFigure(
     help="scans from the sheet to the analysis",
     inputs={"flow": "cohort/flow.tsv", "split": "cohort/split.tsv"},
     given={"study_title": "study title", "width_mm": "width in mm"},
+    columns="box reason scans participants",
+    keys="box reason",
+    repeats=(
+        Repeats(
+            source="cohort/flow.tsv",
+            rows="reason",
+            where={"box": "Scans in the sheet"},
+            of={"status": "in sheet"},
+        ),
+        Repeats(
+            source="cohort/flow.tsv",
+            rows="reason",
+            where={"box": "Included"},
+            of={"status": "included"},
+        ),
+        Repeats(
+            source="cohort/flow.tsv",
+            rows="reason",
+            where={"box": "Excluded"},
+            of={"status": "excluded"},
+        ),
+    ),
+    made_of=(MadeOf(rows="sheet"),),
 )
 
 MAIN_SHARE, SIDE_SHARE = 0.38, 0.54
@@ -32,7 +55,6 @@ GAP_MM = 5.0
 AFTER_COUNT_MM = 1.5
 LINE_MM = style.line_height_mm(style.TEXT_PT)
 
-COLUMNS = ["box", "reason", "scans", "participants"]
 IN_SHEET, INCLUDED = "Scans in the sheet", "Included"
 SETS = {"train": "Training set", "test": "Test set"}
 PUT_ASIDE = {"excluded": "Excluded", "error": "In error, to be mended"}
@@ -100,12 +122,12 @@ def steps(flow: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
         reasons = parts[status].sort_values(["scans", "reason"], ascending=[False, True])
         if len(reasons) or status == "excluded":
             rows.append((title, "", int(reasons["scans"].sum()), None))
-        rows += reasons.assign(box=title)[COLUMNS].itertuples(index=False, name=None)
+        rows += reasons.assign(box=title)[FIGURE.header].itertuples(index=False, name=None)
     rows.append(_total(INCLUDED, parts["included"]))
     for name, title in SETS.items():
         participants = split.loc[split["set"] == name, "participant_id"]
         rows.append((title, "", len(participants), participants.nunique()))
-    shown = pd.DataFrame(rows, columns=COLUMNS)
+    shown = pd.DataFrame(rows, columns=FIGURE.header)
     shown = shown.astype({"participants": "Int64"})
     _check_sums(shown)
     return shown

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.publish.figures import style
 from headct.publish.figures.cases import WINDOW_LEVEL_HU, WINDOW_WIDTH_HU, draw_outlines, lesion_legend
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice
@@ -32,6 +32,10 @@ FIGURE = PublishedFigure(
     on_cluster=True,
     inputs={"cohort": "cohort/cohort.tsv", "data": "scans"},
     given={"study_title": "study title"},
+    columns="page scan_id status slice n_slices slice_position_mm lesion_area_mm2 tilt_deg mean_gap_mm"
+    " flags reason",
+    keys="scan_id reason status page",
+    made_of=(MadeOf(rows="sheet"),),
 )
 
 COLUMNS, ROWS = 6, 5

@@ -32,6 +32,9 @@ FIGURE = PublishedFigure(
         "equivalence": "statistics/equivalence.tsv",
     },
     given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+    columns="kind panel measure label model against title n difference lower upper lower_90 upper_90"
+    " margin verdict",
+    keys="model title against label measure kind panel",
 )
 
 ENDPOINTS, DICE = "endpoints of the plan", "mean Dice"
@@ -64,24 +67,6 @@ THIN: dict[str, Any] = {"color": style.BLACK, "lw": 0.8}
 THICK: dict[str, Any] = {"color": style.BLACK, "lw": 2.2}
 MARGIN: dict[str, Any] = {"color": style.SKY_BLUE, "alpha": 0.3, "lw": 0}
 
-COLUMNS = [
-    "kind",
-    "panel",
-    "measure",
-    "label",
-    "model",
-    "against",
-    "title",
-    "n",
-    "difference",
-    "lower",
-    "upper",
-    "lower_90",
-    "upper_90",
-    "margin",
-    "verdict",
-]
-
 
 def draw(options: argparse.Namespace) -> style.Pages:
     """The figure from its files."""
@@ -111,7 +96,9 @@ def drawn_differences(
     dice = against_others(paired, equivalence, model)
     dice = dice.assign(kind=DICE, panel=dice["label"], measure="dice", model=model)
     drawn = pd.concat([planned, dice.sort_values("label", key=lambda of: of.map(list(LABELS).index))])
-    return drawn.assign(title=drawn["against"].map(lambda key: titles.get(key, key))).reindex(columns=COLUMNS)
+    return drawn.assign(title=drawn["against"].map(lambda key: titles.get(key, key))).reindex(
+        columns=FIGURE.header
+    )
 
 
 def draw_differences(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
 from headct.settings import published
@@ -25,6 +25,16 @@ FIGURE = PublishedFigure(
     caption="published_vs_reproduced_figure",
     inputs={"numbers": "tables/published_vs_reproduced.tsv", "published": "published numbers"},
     given={"title_note": "note", "study_title": "study title", "width_mm": "width in mm"},
+    columns="table item label quantity published reproduced interval_low interval_high",
+    keys="item table label quantity",
+    repeats=(
+        Repeats(
+            source="tables/published_vs_reproduced.tsv",
+            rows="table item label quantity",
+            about={"interval_low": "lower", "interval_high": "upper"},
+        ),
+    ),
+    made_of=(MadeOf(rows="published numbers"),),
 )
 
 DICE = {"mean": "Mean Dice", "median": "Median Dice"}
@@ -50,8 +60,6 @@ PUBLISHED: dict[str, Any] = {
 OURS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 3.2, "mfc": style.BLUE, "mec": "none"}
 INTERVAL: dict[str, Any] = {"color": style.BLUE, "lw": 1.0}
 
-COLUMNS = ["table", "item", "label", "quantity", "published", "reproduced", "interval_low", "interval_high"]
-
 
 def draw(options: argparse.Namespace) -> style.Pages:
     """The figure from its files."""
@@ -70,7 +78,7 @@ def drawn_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
     is_dice = (numbers["table"] == "Table 1") & numbers["quantity"].isin(list(DICE))
     shown = numbers[is_dice | (numbers["table"] == "Agreement")]
     low, high = (shown["published"] + shown[end] for end in ("lower", "upper"))
-    return shown.assign(interval_low=low, interval_high=high)[COLUMNS].reset_index(drop=True)
+    return shown.assign(interval_low=low, interval_high=high)[FIGURE.header].reset_index(drop=True)
 
 
 def _draw_panel(axes: Axes, shown: pd.DataFrame, key: str, rows: Sequence[str]) -> None:

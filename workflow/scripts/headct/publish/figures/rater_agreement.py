@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER, TITLES
 from headct.publish.figures import dice_box_violin, style, volume_agreement
 
@@ -18,6 +18,9 @@ FIGURE = PublishedFigure(
     help="second against first readings",
     inputs={"metrics": "metrics of second readings"},
     given={"study_title": "study title", "width_mm": "width in mm"},
+    columns="label element scan_id x y ci_low ci_high model title dice value",
+    keys="model title label scan_id element x dice",
+    made_of=(MadeOf(seeds="first"),),
 )
 
 

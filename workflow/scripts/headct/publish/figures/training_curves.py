@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_json
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
@@ -27,6 +27,9 @@ FIGURE = PublishedFigure(
     per_model=True,
     inputs={"train_records": "training records of the model"},
     given={"model_title": "title of the model", "study_title": "study title", "width_mm": "width in mm"},
+    columns="model seed fold epoch quantity value",
+    keys="model quantity seed fold epoch",
+    made_of=(MadeOf(rows="training records"),),
 )
 
 NEEDED = ("seed", "fold", "n_training_scans", "epochs", "history", "record", "sessions")
@@ -93,7 +96,7 @@ def curves(records: Sequence[Mapping[str, Any]], labels: LabelSet = LABELS) -> p
             {**run, "epoch": start / per_epoch, "quantity": RESUMED}
             for start in sorted(starts - {0, record["record"]["iterations"]})
         ]
-    table = pd.DataFrame(rows, columns=["model", "seed", "fold", "epoch", "quantity", "value"])
+    table = pd.DataFrame(rows, columns=FIGURE.header)
     table = table.astype({"value": float})
     return pd.concat([table, _smoothed(table)], ignore_index=True)
 

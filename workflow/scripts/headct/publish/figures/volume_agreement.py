@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from headct.contracts.declarations import PublishedFigure
+from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import shown_scores, style
 from headct.statistics.core import agreement
@@ -33,6 +33,9 @@ BLAND_ALTMAN = PublishedFigure(
         "study_title": "study title",
         "width_mm": "width in mm",
     },
+    columns="label element scan_id x y ci_low ci_high",
+    keys="label scan_id element x",
+    made_of=(MadeOf(seeds="first"),),
 )
 CONCORDANCE = PublishedFigure(
     name="concordance",
@@ -43,6 +46,9 @@ CONCORDANCE = PublishedFigure(
         "study_title": "study title",
         "width_mm": "width in mm",
     },
+    columns="label element scan_id x y value ci_low ci_high",
+    keys="label scan_id element x",
+    made_of=(MadeOf(seeds="first"),),
 )
 
 SCAN, ABSENT = "scan", "scan without the lesion in either"
