@@ -25,7 +25,7 @@ include: "workflow/rules/publish.smk"
 include: "workflow/rules/audit.smk"
 
 
-describe(workflow.rules, FIGURE_RULES | REPORTS)
+describe(workflow.rules, TABLES | FIGURE_RULES | REPORTS)
 FAILURES = failures.remembered()
 keep_outputs_of_jobs_done_once(
     workflow.rules,
@@ -38,13 +38,6 @@ localrules:
     cohort,
     split,
     balance,
-    table1,
-    table2,
-    table_e1,
-    table_e2,
-    published_vs_reproduced,
-    planned_comparison,
-    training_times,
     evidence,
     audit,
 

@@ -32,7 +32,6 @@ rule audit:
         rules.rater_agreement.output,
         rules.out_of_fold.output if HELD_OUT else [],
         rules.paired_analysis.output,
-        rules.planned_comparison.output,
         rules.balance.output,
         rules.reports.input,
         rules.evidence.output,

@@ -20,7 +20,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy-waiting jobs sta
 
 from headct.cohort import shards
 from headct.contracts.code import code_digests, digest_of
-from headct.contracts.declarations import PublishedFigure, PublishedReport, declared
+from headct.contracts.declarations import (
+    PublishedFigure,
+    PublishedReport,
+    PublishedStatistic,
+    PublishedTable,
+    declared,
+)
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.base import find_framework
@@ -59,35 +65,7 @@ FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
 NOTE = config["study"]["note"]
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
-STATISTICS = [
-    "dice_summary",
-    "dice_present_summary",
-    "volume_overlap",
-    "seed_spread",
-    "kruskal_wallis",
-    "dunn",
-    "agreement",
-    "lesion_size",
-    "cohort_tests",
-    "prevalence",
-    "selection",
-    "claims",
-]
-
-COMPARISON = [
-    "plan",
-    "endpoints",
-    "sensitivity",
-    "estimates",
-    "friedman",
-    "ranks",
-    "paired",
-    "equivalence",
-    "volume_equivalence",
-    "detection",
-    "subgroups",
-    "limits",
-]
+STATISTICS = checked(declared, PublishedStatistic)
 
 
 wildcard_constraints:
@@ -243,6 +221,11 @@ def caption(name):
     return f"{workflow.basedir}/workflow/report/{name}.rst"
 
 
+def written_by(step):
+    """The statistics that a step writes."""
+    return [f"results/{one.path}" for one in STATISTICS.values() if one.step == step]
+
+
 def measured_second_readings():
     """Metrics of second readings, where the sheet has any."""
     return rules.second_readings.output if READ_TWICE else []
@@ -269,13 +252,3 @@ def starts_no_job(value):
 def as_json(value):
     """A setting as it stands on a command line, as a parameter."""
     return verbatim(json.dumps(value, sort_keys=False, ensure_ascii=False))
-
-
-def tabulated(table, folder="tables", category="Tables"):
-    """The files of a table: numbers, LaTeX, and the page, which stands in the report."""
-    path = f"results/{folder}/{table}"
-    return {
-        "tsv": f"{path}.tsv",
-        "tex": f"{path}.tex",
-        "html": report(f"{path}.html", caption=caption(table), category=category),
-    }

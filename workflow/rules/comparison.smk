@@ -1,5 +1,5 @@
 # Consumes: results/metrics/, results/cohort/, the analysis plan. Produces: the planned comparison, scan by scan,
-# in results/statistics/ and results/tables/.
+# in results/statistics/.
 
 
 rule paired_analysis:
@@ -12,7 +12,7 @@ rule paired_analysis:
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
         readings=measured_second_readings(),
     output:
-        expand("results/statistics/{name}.tsv", name=COMPARISON),
+        written_by("paired-analysis"),
     log:
         "results/logs/paired_analysis.log",
     conda:
@@ -28,29 +28,4 @@ rule paired_analysis:
             "paired-analysis --plan={input.plan:q} --metrics {input.metrics}"
             " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
             " --models {params.models} --out results/statistics"
-        )
-
-
-rule planned_comparison:
-    """Table of the planned comparison: which differences are real, which are none, and what is unknown."""
-    input:
-        rules.paired_analysis.output,
-        evidence="results/audit/evidence.json",
-        cohort="results/cohort/cohort.tsv",
-        split="results/cohort/split.tsv",
-    output:
-        **tabulated("planned_comparison"),
-    log:
-        "results/logs/tables/planned_comparison.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        titles=as_json(TITLES),
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables planned_comparison --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
-            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
         )

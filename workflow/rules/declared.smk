@@ -71,10 +71,11 @@ VALUE_OF = {
     "number of cases": CASES["n"],
     "Dice that ranks cases": CASES["rank_by"],
 }
+TABLES = checked(declared, PublishedTable)
 FIGURES = checked(declared, PublishedFigure)
 REPORTS = checked(declared, PublishedReport)
 # By the name of its rule, which is the figure's unless the table or statistic that it shows has that name.
-TAKEN = {rule.name for rule in workflow.rules}
+TAKEN = {rule.name for rule in workflow.rules} | TABLES.keys()
 FIGURE_RULES = {
     f"{name}_figure" if name in TAKEN else name: figure for name, figure in FIGURES.items()
 }
@@ -107,6 +108,16 @@ def params_of(published, step, **more):
 
     modules = [STEPS[step].path, published.module]  # the step imports the module by its name
     return {"options": words, "code": code_of(modules)}
+
+
+def pages_of_table(table):
+    """The files of a table: numbers, LaTeX, and the page, which stands in the report with the parameter caption."""
+    path = f"results/{table.path.removesuffix('.tsv')}"
+    return {
+        "tsv": f"{path}.tsv",
+        "tex": f"{path}.tex",
+        "html": report(f"{path}.html", caption=caption("table"), category=table.category),
+    }
 
 
 def path_of(figure):

@@ -1,5 +1,5 @@
 # Consumes: prediction manifests, split.tsv. Produces: results/metrics/ (one table per model),
-# results/statistics/, results/tables/. Nothing here knows which framework predicted.
+# results/statistics/. Nothing here knows which framework predicted.
 
 
 rule surface_tolerance:
@@ -131,7 +131,7 @@ rule statistics:
         plan=PLAN,  # its margins
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
     output:
-        expand("results/statistics/{name}.tsv", name=STATISTICS),
+        written_by("statistics"),
     log:
         "results/logs/statistics.log",
     conda:
@@ -161,159 +161,3 @@ rule rater_agreement:
         code=code("raters"),
     shell:
         recorded("raters --metrics {input} --out {output}")
-
-
-rule table1:
-    """Table 1: Dice per model and lesion, detection and Dice over present lesions beside it."""
-    input:
-        rules.statistics.output,
-        evidence="results/audit/evidence.json",
-        cohort="results/cohort/cohort.tsv",
-        split="results/cohort/split.tsv",
-    output:
-        **tabulated("table1"),
-    log:
-        "results/logs/tables/table1.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        titles=as_json(TITLES),
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables table1 --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
-            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
-        )
-
-
-rule table2:
-    """Table 2: training against test set."""
-    input:
-        rules.statistics.output,
-        evidence="results/audit/evidence.json",
-        cohort="results/cohort/cohort.tsv",
-        split="results/cohort/split.tsv",
-    output:
-        **tabulated("table2"),
-    log:
-        "results/logs/tables/table2.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables table2 --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
-            " --title-note={params.note:q} --out {output.tsv}"
-        )
-
-
-rule table_e1:
-    """Table E1: what each model was, read from the records of its training."""
-    input:
-        TRAINING_RECORDS,
-    output:
-        **tabulated("table_e1"),
-    log:
-        "results/logs/tables/table_e1.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        models=list(MODELS),
-        titles=as_json(TITLES),
-        ensembles=as_json({key: members_of(key) for key in MODELS if key not in TRAINED}),
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables table_e1 --train-records {input} --models {params.models}"
-            " --titles {params.titles:q} --ensembles {params.ensembles:q}"
-            " --title-note={params.note:q} --out {output.tsv}"
-        )
-
-
-rule table_e2:
-    """Table E2: volume intersection and false positives, per model and lesion."""
-    input:
-        rules.statistics.output,
-        evidence="results/audit/evidence.json",
-        cohort="results/cohort/cohort.tsv",
-        split="results/cohort/split.tsv",
-    output:
-        **tabulated("table_e2"),
-    log:
-        "results/logs/tables/table_e2.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        titles=as_json(TITLES),
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables table_e2 --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
-            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
-        )
-
-
-rule published_vs_reproduced:
-    """Each number that the paper prints beside this run's, and its claims, each with a verdict."""
-    input:
-        statistics=rules.statistics.output,
-        published=PUBLISHED,
-        evidence="results/audit/evidence.json",
-        cohort="results/cohort/cohort.tsv",
-        split="results/cohort/split.tsv",
-    output:
-        **tabulated("published_vs_reproduced"),
-    log:
-        "results/logs/tables/published_vs_reproduced.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables published_vs_reproduced --statistics results/statistics"
-            " --evidence {input.evidence} --split {input.split} --cohort {input.cohort}"
-            " --title-note={params.note:q} --out {output.tsv}"
-        )
-
-
-rule training_times:
-    """How long each training run took, and on what; beside the models, since times never repeat."""
-    input:
-        TRAINING_RECORDS,
-    output:
-        **tabulated("training_times", folder="models", category="Training"),
-    log:
-        "results/logs/tables/training_times.log",
-    conda:
-        "../envs/headct.yaml"
-    params:
-        models=list(MODELS),
-        titles=as_json(TITLES),
-        note=verbatim(NOTE),
-        code=code("tables"),
-    shell:
-        recorded(
-            "tables training_times --train-records {input} --models {params.models}"
-            " --titles {params.titles:q} --title-note={params.note:q} --out {output.tsv}"
-        )
-
-
-rule tables:
-    """All tables."""
-    input:
-        rules.table1.output,
-        rules.table2.output,
-        rules.table_e1.output,
-        rules.table_e2.output,
-        rules.published_vs_reproduced.output,
-        rules.training_times.output,

@@ -1,5 +1,34 @@
 # Consumes: results/cohort/, results/metrics/, results/statistics/, records of training, prediction manifests.
-# Produces: results/figures/ (PDF, and a TSV of the numbers drawn beside each): a rule for each that is declared.
+# Produces, by a rule for each that is declared: results/tables/ (TSV, LaTeX, page), results/figures/ (PDF, and a TSV
+# of the numbers drawn beside each), results/report/.
+
+
+for name, table in TABLES.items():
+
+    rule:
+        """Write one table (headct tables --help has a line on each)."""
+        name:
+            name
+        input:
+            **inputs_of(table),
+        output:
+            **pages_of_table(table),
+        log:
+            f"results/logs/tables/{name}.log",
+        localrule: True
+        conda:
+            "../envs/headct.yaml"
+        params:
+            **params_of(table, "tables"),
+            caption=starts_no_job(table.caption),
+        shell:
+            recorded("tables {params.options} --out {output.tsv}")
+
+
+rule tables:
+    """All tables."""
+    input:
+        [rule.output for rule in workflow.rules if rule.name in TABLES],
 
 
 for name, figure in FIGURE_RULES.items():
