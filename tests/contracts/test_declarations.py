@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from headct.contracts.declarations import PublishedFigure, PublishedTable, declared
+from headct.contracts.declarations import (
+    MadeOf,
+    PublishedFigure,
+    PublishedTable,
+    Repeats,
+    declared,
+    published_numbers,
+)
 from headct.contracts.problems import BadInput
 
 TWO = """
@@ -49,6 +56,28 @@ def test_declarations_are_read_without_running_their_module(tmp_path: Path) -> N
     ]
 
 
+NUMBERS = """
+T = PublishedTable(
+    name="t", help="…", columns="model"
+    " mark mean", keys="model",
+    repeats=(Repeats(source="statistics/s.tsv", rows="model", about={"mark": "mean"}),),
+    made_of=(MadeOf(columns="mean", seeds="first"), MadeOf()),
+)
+S = PublishedStatistic(name="s", help="…", step="statistics", folder="cohort")
+F = PublishedFigure(name="f", help="…", per_model=True)
+"""
+
+
+def test_what_numbers_repeat_and_are_made_of_is_read_too(tmp_path: Path) -> None:
+    found = published_numbers(package(tmp_path, a=NUMBERS))
+    assert list(found) == ["cohort/s.tsv", "tables/t.tsv", "figures/f/{model}.tsv"]
+    table = found["tables/t.tsv"]
+    assert table.header == ["model", "mark", "mean"]
+    assert table.repeats == (Repeats(source="statistics/s.tsv", rows="model", about={"mark": "mean"}),)
+    assert table.made_of == (MadeOf(columns="mean", seeds="first"), MadeOf())
+    assert found["cohort/s.tsv"].made_of == (MadeOf(),)
+
+
 def test_each_kind_is_found_by_itself(tmp_path: Path) -> None:
     folder = package(tmp_path, a=TWO, b='B = PublishedTable(name="flow", help="…")')
     assert list(declared(PublishedTable, folder)) == ["flow"]
@@ -69,6 +98,13 @@ def test_each_kind_is_found_by_itself(tmp_path: Path) -> None:
             "no such source: 'metrics of no model'",
         ),
         ('name="flow", help="…", given={"width_mm": "height in mm"}', "no such setting: 'height in mm'"),
+        (
+            'name="flow", help="…", made_of=(MadeOf(rows="guesses"),)',
+            "rows is 'guesses'; there are metrics, ",
+        ),
+        ('name="flow", help="…", made_of=(MadeOf(rows=ROWS),)', "rows must be a literal"),
+        ('name="flow", help="…", repeats=(Repeats(source="a/b.tsv"),)', "rows"),
+        ('name="flow", help="…", repeats=(Copies(source="a/b.tsv"),)', "repeats must be a literal"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(tmp_path: Path, arguments: str, words: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from headct.contracts.problems import BadInput
 from headct.provenance import trace
 from headct.provenance.lineage import Study
-from headct.provenance.numbers import ALL, Place, Tables
+from headct.provenance.numbers import ALL, Place, Source, Tables, source_of
 from support import audit_study
 
 TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
@@ -113,3 +113,37 @@ def test_columns_of_another_kind_are_named(tables: Tables) -> None:
     Path(METRICS).write_text("\t".join(names) + "\n" + "\t".join(row) + "\n")
     with pytest.raises(BadInput, match=f"{METRICS}, key reference_ml: the column must be numbers"):
         tables.measured(METRICS, "unet", False, "ICH", ALL, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "column", "source", "of", "same"),
+    [
+        ("tables/table1.tsv", "mean", "dice_summary", "mean", True),
+        ("tables/table1.tsv", "mark_mean", "dice_summary", "mean", False),
+        ("tables/table1.tsv", "present_mean", "dice_present_summary", "mean", True),
+        ("tables/table1.tsv", "sensitivity", "dice_present_summary", "sensitivity", True),
+        ("tables/table1.tsv", "title", "", "", True),
+        ("tables/table2.tsv", "train", "cohort_tests", "train_count", False),
+        ("tables/table2.tsv", "p", "cohort_tests", "p", True),
+    ],
+)
+def test_a_cell_repeats_what_its_table_is_declared_to_repeat(
+    tables: Tables, path: str, column: str, source: str, of: str, same: bool
+) -> None:
+    written = {
+        "tables/table1.tsv": {"model": "unet", "title": "U-Net", "label": "ICH", "mean": "0.8"},
+        "tables/table2.tsv": {"characteristic": "ICH", "statistic": "n (%)", "train": "2 (50)", "p": "0.5"},
+        "statistics/dice_summary.tsv": {"model": "unet", "label": "ICH", "mean": "0.8"},
+        "statistics/dice_present_summary.tsv": {
+            "model": "unet", "label": "ICH", "mean": "0.9", "sensitivity": "1"
+        },
+        "statistics/cohort_tests.tsv": {
+            "characteristic": "ICH", "statistic": "n (%)", "train_count": "2", "p": "0.5"
+        },
+    }
+    for file, row in written.items():
+        Path("results", file).parent.mkdir(exist_ok=True)
+        Path("results", file).write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n")
+    found = source_of(tables, Place(f"results/{path}", 0, column))
+    expected = Source(Place(f"results/statistics/{source}.tsv", 0, of), same) if source else None
+    assert found == expected

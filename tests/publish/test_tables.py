@@ -6,6 +6,8 @@ import json
 import math
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +16,7 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.declarations import PublishedTable, declared
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
@@ -404,6 +407,19 @@ def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
     assert len(written) == 18
     for path in written:
         assert path.read_bytes() == (results / "again" / path.name).read_bytes()
+
+
+def test_the_command_imports_the_module_of_its_table_alone(results: Path) -> None:
+    code = (
+        "import sys; from headct.publish.tables import tabulate;"
+        "tabulate.main(tabulate.arguments().parse_args(sys.argv[1:]));"
+        "print(*(name for name in sys.modules if name.startswith('headct.publish.tables.')))"
+    )
+    line = ["table2", *command_lines(results)["table2"], "--out", str(results / "alone.tsv")]
+    done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    modules = {table.module for table in declared(PublishedTable).values()}
+    assert imported & modules == {"headct.publish.tables.table2"}
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import yaml
 
 from headct.contracts.artefacts import read_tsv, sha256_of
+from headct.contracts.declarations import PublishedTable, declared, published_numbers
 from support import snake
 
 CONFIG = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
@@ -99,7 +100,37 @@ def test_each_table_comes_as_tsv_and_page(asked_for: list[Path]) -> None:
         assert CONFIG["study"]["note"] in page, "a simulated result can't be taken for the study's"
 
 
-def test_the_report_is_made(demo: Path, tmp_path: Path) -> None:
+def test_every_column_of_what_is_published_is_declared(demo: Path) -> None:
+    published = published_numbers()
+    files = [
+        *(
+            file
+            for folder in ("tables", "statistics", "figures")
+            for file in demo.glob(f"results/{folder}/**/*.tsv")
+        ),
+        *(
+            demo / f"results/{path}"
+            for path in ("models/training_times.tsv", "cohort/flow.tsv", "cohort/balance.tsv")
+        ),
+    ]
+    for file in files:
+        path = file.relative_to(demo / "results")
+        one = published.get(path.as_posix()) or published[(path.parent / "{model}.tsv").as_posix()]
+        declared_columns = [
+            column for name in one.header for column in (MODELS if name == "{model}" else [name])
+        ]
+        assert list(read_tsv(file).columns) == declared_columns, path
+        assert set(one.keys.split()) <= set(one.header), path
+    made = {file.relative_to(demo / "results").as_posix() for file in files}
+    absent = {path for path in published if path not in made and "{model}" not in path}
+    assert absent == {"statistics/out_of_fold.tsv"}, "what needs folds is not in the demo"
+
+
+def test_the_report_is_made_and_describes_every_table(demo: Path, tmp_path: Path) -> None:
     done = snake.in_demo("--report", tmp_path / "report.html")
     assert done.returncode == 0, done.stdout
-    assert (tmp_path / "report.html").stat().st_size > 100_000
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(page) > 100_000
+    for name, table in declared(PublishedTable).items():
+        first = table.caption.split("**")[1]
+        assert first in page, name

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from headct.contracts.artefacts import sha256_of
+from headct.contracts.declarations import MadeOf
 from headct.contracts.problems import BadInput
 from headct.provenance import drawing, trace
 from headct.provenance.lineage import Study, lineage
@@ -22,8 +23,8 @@ from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import repeatable, replay
 from support import snake
 
-NO_MEASUREMENT = ("plan",)
-"""Tables of settings and dates."""
+SETTINGS = (MadeOf(rows="nothing measured"),)
+"""What tables of settings and dates are declared as."""
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +123,7 @@ def test_every_number_names_its_rows_and_those_rows_give_it(tables: Tables) -> N
     unnamed, wrong, again, total = [], [], 0, 0
     for place in cells(tables, "tables", "figures", "statistics"):
         text = tables.value(place)
-        if place.name in NO_MEASUREMENT or not is_number(text):
+        if place.declared.made_of == SETTINGS or not is_number(text):
             continue
         total += 1
         if not trace.trace(tables, place).rows:

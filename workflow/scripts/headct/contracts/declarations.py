@@ -103,7 +103,7 @@ class Repeats:
 
     Attributes:
         source: the other table, by its path below ``results/``: ``statistics/dunn.tsv``.
-        rows: columns whose values are those of the row that is repeated: ``"model label"``.
+        rows: columns whose values the row has that is repeated: ``"model label"``.
         renamed: columns that have another name there.
         about: columns that don't repeat their source, but say something of it, by its name: a mark, a cell of
             several numbers.

@@ -317,7 +317,7 @@ def _repeated(tables: Tables, place: Place, row: Row, repeats: Repeats) -> Sourc
     if any(row[column] != value for column, value in repeats.where.items()):
         return None
     column = {**repeats.renamed, **repeats.about}.get(place.column, place.column)
-    keys = {key: row[key] for key in repeats.rows.split()}
+    keys = {repeats.renamed.get(key, key): row[key] for key in repeats.rows.split()}
     found = tables.find(f"results/{repeats.source}", column, **keys, **repeats.of)
     return Source(found, place.column not in repeats.about) if found else None
 
