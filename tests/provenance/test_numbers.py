@@ -135,10 +135,16 @@ def test_a_cell_repeats_what_its_table_is_declared_to_repeat(
         "tables/table2.tsv": {"characteristic": "ICH", "statistic": "n (%)", "train": "2 (50)", "p": "0.5"},
         "statistics/dice_summary.tsv": {"model": "unet", "label": "ICH", "mean": "0.8"},
         "statistics/dice_present_summary.tsv": {
-            "model": "unet", "label": "ICH", "mean": "0.9", "sensitivity": "1"
+            "model": "unet",
+            "label": "ICH",
+            "mean": "0.9",
+            "sensitivity": "1",
         },
         "statistics/cohort_tests.tsv": {
-            "characteristic": "ICH", "statistic": "n (%)", "train_count": "2", "p": "0.5"
+            "characteristic": "ICH",
+            "statistic": "n (%)",
+            "train_count": "2",
+            "p": "0.5",
         },
     }
     for file, row in written.items():

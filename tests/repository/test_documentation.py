@@ -37,14 +37,15 @@ def code_spans() -> Iterator[tuple[str, str]]:
 
 
 def documented_functions() -> Iterator[tuple[str, ast.FunctionDef]]:
-    """The functions that a page shows, each with the module that it is to be defined in."""
+    """The functions of a framework that a page shows, each with the module that it is to be defined in."""
     for block in documented.blocks():
         if block.language == "python":
             before = PAGES[block.page].split(block.text.splitlines()[0])[0]
-            module = re.findall(r"`headct/frameworks/<framework>/(\w+)\.py`", before)[-1]
+            section = before.rsplit("\n## ", 1)[-1]
+            modules = re.findall(r"`headct/frameworks/<framework>/(\w+)\.py`", section)
             for node in ast.parse(block.text).body:
-                if isinstance(node, ast.FunctionDef):
-                    yield module, node
+                if modules and isinstance(node, ast.FunctionDef):
+                    yield modules[-1], node
 
 
 @pytest.mark.parametrize("framework", frameworks())
