@@ -301,20 +301,18 @@ def inputs_from_elsewhere(folder: Folder) -> Iterator[Finding]:
         for path, digest in record.inputs.items():
             if not below_results(path):
                 of[path][digest] += 1
-    copies = {path: digest for path, digest in folder.digests.items() if path.startswith(seal.WORKFLOW)}
+    copies: dict[tuple[str, ...], list[str]] = defaultdict(list)  # by the last two parts of their paths
+    for path in folder.digests:
+        if path.startswith(seal.WORKFLOW):
+            copies[Path(path).parts[-2:]].append(path)
     for path, counts in of.items():
         usual = counts.most_common(1)[0][0]
         for record in folder.current:
             if record.inputs.get(path, usual) != usual:
                 yield Finding(record.path, f"was made from another {Path(path).name} than other results")
-        copy = [name for name in copies if _names_the_same(path, name)]
-        if copy and not any(copies[name] in counts for name in copy):
+        copy = copies.get(Path(path).parts[-2:], [])
+        if copy and not any(folder.digests[name] in counts for name in copy):
             yield Finding(copy[0], f"is not the {Path(path).name} that the results were made with")
-
-
-def _names_the_same(path: str, copy: str) -> bool:
-    """Whether an input from elsewhere and a file of the copied workflow have the last two parts in common."""
-    return Path(path).parts[-2:] == Path(copy).parts[-2:]
 
 
 def logs(folder: Folder) -> Iterator[Finding]:

@@ -18,7 +18,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import scikit_posthocs
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
@@ -100,6 +99,8 @@ def dunn(groups: Groups) -> pd.DataFrame:
     )
     mean_ranks = pooled["value"].rank().groupby(pooled["group"]).mean()
     if not why_none:
+        import scikit_posthocs  # with seaborn, which takes half a second that no other job needs
+
         p_of = scikit_posthocs.posthoc_dunn(pooled, val_col="value", group_col="group")
     rows = []
     for a, b in combinations(groups, 2):
