@@ -16,7 +16,7 @@ import ast
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -91,10 +91,9 @@ def module_digest(module: str) -> str:
     return source_digest(_text(module))
 
 
-@cache
 def source_digest(source: str) -> str:
     """As :func:`module_digest`, of Python source; raises SyntaxError where it is none."""
-    return hashlib.sha256(ast.unparse(_parsed(source)).encode()).hexdigest()
+    return _read(source)[0]
 
 
 def file_of(module: str) -> Path | None:
@@ -120,25 +119,36 @@ def _text(module: str) -> str:
 @cache
 def _imports(module: str) -> frozenset[str]:
     """Modules of the package that ``module`` imports, its parent packages among them."""
-    named = {module}
-    for node in ast.walk(_parsed(_text(module))):
-        if isinstance(node, ast.Import):
-            named |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    named = {module, *_read(_text(module))[1]}
     ours = {name for name in named if name == "headct" or name.startswith("headct.")}
     parents = {".".join(name.split(".")[:i]) for name in ours for i in range(1, name.count(".") + 1)}
     return frozenset(name for name in ours | parents if file_of(name) is not None) - {module}
 
 
 @cache
-def _parsed(source: str) -> ast.Module:
-    """A module as it runs: without comments and docstrings."""
+def _read(source: str) -> tuple[str, frozenset[str]]:
+    """SHA-256 of Python source without comments and docstrings, and all names that it imports.
+
+    Both at once, so that the tree, which is large, is not kept: Snakemake waits for this at each start.
+    """
     tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+    named = set[str]()
+    for node in [tree, *_statements(tree)]:
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
-    return tree
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), frozenset(named)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements in a module or statement, however deep; expressions (nine in ten nodes) are skipped."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, name, ()):
+            yield child
+            yield from _statements(child)
 
 
 def _is_text(node: ast.stmt) -> bool:
