@@ -127,14 +127,20 @@ def _check(record: Record) -> None:
         if not path.startswith("results/") and PurePosixPath(path).suffix not in DESCRIPTIVE:
             raise Refused(f"it names an input that no job reads: {path}")
     recorded = record.workflow.get("modules", {})
+    changed = changed_modules(record)
+    other = f"the code that is installed is not the code that ran: {_some(changed)}"
+    other += "; install the version that the record names"
+    if any(file_of(module) is None for module in changed):
+        raise NotRepeated(f"it was made by an older release: {other}")
     if STEPS[record.step].path not in recorded:
         raise Refused(f"it does not say which code of {record.step} ran")
-    if changed := changed_modules(record):
-        raise NotRepeated(
-            f"the code that is installed is not the code that ran: {', '.join(changed[:5])}"
-            + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-            + "; install the version that the record names"
-        )
+    if changed:
+        raise NotRepeated(other)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first five names, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 # -- inputs ------------------------------------------------------------------------------------------
@@ -160,8 +166,7 @@ def _furnish(study: Study, record: Record, files: Sequence[Path], folder: Path) 
         else:
             lacking.append(path)
     if lacking:
-        shown = ", ".join(sorted(lacking)[:5]) + (f" and {len(lacking) - 5} more" if lacking[5:] else "")
-        raise NotRepeated(f"not here as they were then: {shown}")
+        raise NotRepeated(f"not here as they were then: {_some(sorted(lacking))}")
     return start
 
 

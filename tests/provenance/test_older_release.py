@@ -1,0 +1,70 @@
+"""A study that an older release sealed is verified, and its numbers are traced, by the code of today."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from headct.contracts.repository import REPOSITORY
+from support.audit_study import command
+
+FIXTURE = REPOSITORY / "tests/fixtures/sealed_miniature"
+ROOT = "fd365adbb1e9a196910bd4012b6bebbce607248a3137ce603f0f7d23c57ead67"
+"""The digest that was printed when it was sealed."""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("older")
+    with tarfile.open(FIXTURE / "results.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "results"
+
+
+def test_it_is_small_and_whole(results: Path) -> None:
+    assert sum(path.stat().st_size for path in FIXTURE.iterdir()) < 2_000_000
+    assert len(list(results.glob("models/*/*/*/final.pth"))) == 2
+    assert ROOT in (FIXTURE / "README.md").read_text(encoding="utf-8")
+
+
+def test_it_is_as_it_was_sealed(results: Path) -> None:
+    done = command("verify", results, "--root", ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_change_of_one_number_is_found(results: Path) -> None:
+    table = results / "tables/table1.tsv"
+    before = table.read_bytes()
+    table.write_bytes(before.replace(b"0.577", b"0.677", 1))
+    try:
+        assert table.read_bytes() != before
+        done = command("verify", results)
+    finally:
+        table.write_bytes(before)
+    assert done.returncode == 1
+    assert "tables/table1.tsv" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        ("Table 1, BLAST-CT, ICH, mean", "0.5770774646"),
+        ("results/statistics/dice_summary.tsv, blast-ct, ICH, median", "0.5622114868"),
+        ("results/figures/bland_altman.tsv, ICH, scan, scan-0004, y", "-49.0978125"),
+    ],
+)
+def test_a_number_is_computed_again_by_other_code_and_its_jobs_are_not_repeated(
+    results: Path, number: str, value: str
+) -> None:
+    done = command("trace", "--repeat", "--results", results, "--number", *number.split(", "))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f" = {value}" in done.stdout
+    assert "by other code: " in done.stdout
+    assert ": the same." in done.stdout
+    assert re.search(
+        "was not repeated: (it was made by an older release|the code that is installed)", done.stdout
+    )
+    assert "commit cbc0feb2a5" in done.stdout
