@@ -64,3 +64,14 @@ def test_what_is_trained_anew_follows_from_the_effects(model: str) -> None:
             if key != "configuration":  # part of the representation's name
                 prepares_anew = representation(other) != representation(settings)
                 assert prepares_anew == (effect == "preparation"), key
+
+
+def test_each_setting_of_a_configuration_has_its_effect() -> None:
+    found = {key: (value, schema["x-effect"]) for key, value, schema in configuration.leaves(CONFIG)}
+    assert found["nnunet.workers"] == (8, "speed")
+    assert found["models.nnunet-2d.loss"] == ("dice_ce", "weights")
+    assert found["resources.ingest.jobs"] == (64, "preparation")
+    assert {effect for _, effect in found.values()} == configuration.EFFECTS.keys()
+    older = {"unheard": 1, "nnunet": {"was": 2}, "models": {"a": {"framework": "keras"}}}
+    unknown = [(key, value, schema["x-effect"]) for key, value, schema in configuration.leaves(older)]
+    assert unknown == [("unheard", 1, ""), ("nnunet.was", 2, ""), ("models.a", {"framework": "keras"}, "")]

@@ -7,6 +7,7 @@ import math
 import os
 import random
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,29 +120,20 @@ FIXED = ("study.name", "figures.agreement_model", "figures.cases.select_by", "an
 def changed_in_demo(clone: Path, effect: str) -> list[str]:
     """Change every setting of one effect in the demo's configuration; their keys."""
     config = configuration.load(clone / "config/demo.yaml")
-    root = configuration.config_schema()
-    changed = []
-
-    def change(block: dict[str, Any], schema: dict[str, Any], above: str, effect_above: str) -> None:
-        for key, part in schema["properties"].items():
-            part, name = configuration.resolve(part, root), f"{above}{key}"
-            own = part.get("x-effect", effect_above)
-            if isinstance(block.get(key), dict) and "properties" in part:
-                change(block[key], part, f"{name}.", own)
-            elif key in block and own == effect and name not in FIXED:
-                block[key] = another(block[key], part)
-                changed.append(name)
-
-    change(config, root, "", "")
-    for key, model in config["models"].items():
-        kind = root["$defs"][{"ensemble": "ensemble"}.get(model["framework"], f"{model['framework']}_model")]
-        change(model, kind, f"models.{key}.", "")
+    settings = list(configuration.leaves(config))
+    changed = [one for one in settings if one[2]["x-effect"] == effect and one[0] not in FIXED]
+    for key, value, schema in changed:
+        block: dict[str, Any] = config
+        *above, last = key.split(".")
+        for name in above:
+            block = block[name]
+        block[last] = another(value, schema)
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     (clone / "config/demo.yaml").write_text(text, encoding="utf-8")
-    return changed
+    return [key for key, _, _ in changed]
 
 
-def another(value: Any, setting: dict[str, Any]) -> Any:
+def another(value: Any, setting: Mapping[str, Any]) -> Any:
     """Another value that the schema of a setting allows."""
     if "enum" in setting:
         return next(choice for choice in setting["enum"] if choice != value)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json, read_tsv, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import Problem, first_few
+from headct.settings.configuration import leaves
 
 RECORD = Path("results/study.json")
 STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
@@ -64,17 +65,18 @@ def forgotten(config: dict[str, Any]) -> list[Problem]:
     last = RECORD.with_name("config.json")
     if not last.is_file() or _remembers():
         return []
-    before = read_json(last)
-    changed = [
-        key
-        for key in sorted(before.keys() | config.keys())
-        if key != "resources" and before.get(key) != config.get(key)
-    ]
+    before, now = _that_count(read_json(last)), _that_count(config)
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     advice = (
         "results here were made with another value, and this copy lacks .snakemake, by which Snakemake would "
         "notice. Run once with --forceall: what costs hours is kept where it is what is asked for now"
     )
     return [Problem(str(last), advice, key=key) for key in changed]
+
+
+def _that_count(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, by key, that a result depends on."""
+    return {key: value for key, value, schema in leaves(config) if schema["x-effect"] != "speed"}
 
 
 def lost(records: Iterable[str]) -> list[Problem]:

@@ -304,6 +304,39 @@ class Setting:
     source: str
 
 
+def leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    """Each setting of a configuration: its key, such as ``nnunet.epochs``, its value, and its schema.
+
+    The schema always names the effect, which is empty for a key that it does not know, as of another version.
+    """
+    root = config_schema()
+    yield from _leaves(config, root, root, "", "")
+
+
+def _leaves(
+    block: Mapping[str, Any], schema: dict[str, Any], root: dict[str, Any], above: str, effect: str
+) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    for key, value in block.items():
+        part = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+        part = resolve(part, root) if isinstance(part, dict) else {}
+        if "oneOf" in part and isinstance(value, Mapping):
+            part = _kind_of_model(value, part["oneOf"], root)
+        name, own = f"{above}{key}", part.get("x-effect", effect)
+        if isinstance(value, Mapping) and ("properties" in part or "additionalProperties" in part):
+            yield from _leaves(value, part, root, f"{name}.", own)
+        else:
+            yield name, value, {**part, "x-effect": own}
+
+
+def _kind_of_model(
+    model: Mapping[str, Any], branches: list[dict[str, Any]], root: dict[str, Any]
+) -> dict[str, Any]:
+    """The schema of the models of this one's framework; empty where there is none."""
+    kinds = [resolve(branch, root) for branch in branches]
+    named = {kind["properties"]["framework"]["const"]: kind for kind in kinds}
+    return named.get(str(model.get("framework")), {})
+
+
 def document(schema: dict[str, Any]) -> str:
     """``config/README.md``: each key with its type, default, effect, meaning and source."""
     lines = [
