@@ -1,4 +1,4 @@
-"""A new table is one new file, a new figure two: module and caption. They are made, described, sealed, and their
+"""A new table is one file, a new figure two: module and caption. They are made, described and sealed, and their
 numbers are followed to their rows.
 """
 
