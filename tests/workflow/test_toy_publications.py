@@ -1,5 +1,5 @@
-"""A new table is one file, a new figure two: module and caption. They are made, described and sealed, and their
-numbers are followed to their rows.
+"""A new table is one file, a new figure two: module and caption. They are made, described, sealed, and
+their numbers are followed to their rows.
 """
 
 from __future__ import annotations
