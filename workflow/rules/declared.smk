@@ -94,49 +94,45 @@ def params_of(published, step, **more):
 
     All is bound here, where the loop over the declarations is: Snakemake reads ``shell`` again when a job runs.
     """
+    values = {
+        **inputs_of(published),
+        **{option: FOLDER_OF[of] for option, of in published.inputs.items() if of in FOLDER_OF},
+        **{option: VALUE_OF[setting] for option, setting in published.given.items()},
+        **more,
+    }
 
     def words(wildcards):
-        found = lambda value: value(wildcards) if callable(value) else value
-        files = {option: found(paths) for option, paths in inputs_of(published).items()}
-        folders = {
-            option: FOLDER_OF[source]
-            for option, source in published.inputs.items()
-            if source in FOLDER_OF
+        found = {
+            option: value(wildcards) if callable(value) else value
+            for option, value in values.items()
         }
-        given = {option: found(VALUE_OF[setting]) for option, setting in published.given.items()}
-        return options.words(published.name, files | folders | given | more)
+        return options.words(published.name, found)
 
     modules = [STEPS[step].path, published.module]  # the step imports the module by its name
     return {"options": words, "code": code_of(modules)}
 
 
-def pages_of_table(table):
-    """The files of a table: numbers, LaTeX, and the page, which stands in the report with the parameter caption."""
-    path = f"results/{table.path.removesuffix('.tsv')}"
-    return {
-        "tsv": f"{path}.tsv",
-        "tex": f"{path}.tex",
-        "html": report(f"{path}.html", caption=caption("table"), category=table.category),
-    }
+def stem_of(published):
+    """Path of a table's or figure's files, without suffix."""
+    return f"results/{published.path.removesuffix('.tsv')}"
 
 
-def path_of(figure):
-    """Path of a figure's files, without suffix."""
-    return f"figures/{figure.name}/{{model}}" if figure.per_model else f"figures/{figure.name}"
+def files_of_table(table):
+    """Numbers, LaTeX, and the page, which stands in the report with the parameter caption."""
+    stem = stem_of(table)
+    page = report(f"{stem}.html", caption=caption("table"), category=table.category)
+    return {"tsv": f"{stem}.tsv", "tex": f"{stem}.tex", "html": page}
 
 
-def shown_in_report(figure):
-    """The files of a figure: the PDF, which stands in the report, and the table of what it shows."""
-    path = f"results/{path_of(figure)}"
-    described = caption(figure.caption or figure.name)
-    return {
-        "pdf": report(f"{path}.pdf", caption=described, category=figure.category),
-        "tsv": f"{path}.tsv",
-    }
+def files_of_figure(figure):
+    """The PDF, which stands in the report, and the table of what it shows."""
+    stem, described = stem_of(figure), caption(figure.caption or figure.name)
+    page = report(f"{stem}.pdf", caption=described, category=figure.category)
+    return {"pdf": page, "tsv": f"{stem}.tsv"}
 
 
-def pages_of(published):
-    """A report's page, or those for each model, which stand in the report of Snakemake if they have a caption."""
+def files_of_report(published):
+    """The page, or those for each model, which stand in the report of Snakemake if they have a caption."""
     path = f"results/{published.path}"
     if not published.caption:
         return path
@@ -144,10 +140,8 @@ def pages_of(published):
     if "{model}" not in path:
         return report(path, **shown)
     label = published.caption.replace("_", " ")
-    pages = [
-        (path.format(model=model), {label: model}) for model in MODELS
-    ]  # a title may have braces
-    return [report(page, labels=labels, **shown) for page, labels in pages]
+    pages = {model: path.format(model=model) for model in MODELS}  # a title may have braces
+    return [report(page, labels={label: model}, **shown) for model, page in pages.items()]
 
 
 def written_to(published):

@@ -12,7 +12,7 @@ for name, table in TABLES.items():
         input:
             **inputs_of(table),
         output:
-            **pages_of_table(table),
+            **files_of_table(table),
         log:
             f"results/logs/tables/{name}.log",
         localrule: True
@@ -40,9 +40,9 @@ for name, figure in FIGURE_RULES.items():
         input:
             **inputs_of(figure),
         output:
-            **shown_in_report(figure),
+            **files_of_figure(figure),
         log:
-            f"results/logs/{path_of(figure)}.log",
+            f"results/logs/{Path(figure.path).with_suffix('.log')}",
         wildcard_constraints:
             model="|".join(map(re.escape, TRAINED)),
         localrule: not figure.on_cluster
@@ -58,12 +58,14 @@ rule figures:
     """All figures, each with the table of the numbers drawn."""
     input:
         [
-            f"results/{path.format(model=model)}.{kind}"
+            path
             for figure in FIGURES.values()
             if READ_TWICE or "metrics of second readings" not in figure.inputs.values()
-            for path in [path_of(figure)]
-            for model in (TRAINED if figure.per_model else [""])
-            for kind in ("pdf", "tsv")
+            for path in expand(
+                f"{stem_of(figure)}.{{kind}}",
+                model=TRAINED if figure.per_model else [""],
+                kind=["pdf", "tsv"],
+            )
         ],
 
 
@@ -76,7 +78,7 @@ for name, published in REPORTS.items():
         input:
             **inputs_of(published),
         output:
-            pages_of(published),
+            files_of_report(published),
         log:
             f"results/logs/report/{name}.log",
         localrule: True
