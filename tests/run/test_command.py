@@ -109,3 +109,17 @@ def test_each_step_has_options_with_help_and_a_line_of_its_own(name: str) -> Non
     assert callable(step.load().main)
     assert step.load().arguments().description
     assert len(step.does) < 80
+
+
+def test_the_module_of_a_step_says_how_the_step_is_run(tmp_path: Path) -> None:
+    package = Path(__file__).parents[2] / "workflow/scripts"
+    done = subprocess.run(
+        [sys.executable, "-m", "headct.cohort.split", "--cohort", "cohort.tsv"],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(package)},
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "headct.cohort.split does nothing by itself: run 'headct split'\n"

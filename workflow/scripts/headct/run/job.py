@@ -1,4 +1,4 @@
-"""Run one job of the workflow: ``python -m headct.run.job --rule split … -- headct.cohort.split --cohort …``.
+"""Run one job of the workflow: ``python -m headct.run.job --rule split … -- split --cohort …``.
 
 What follows ``--`` is the step, as it is run by hand: it knows nothing of jobs and their records. It runs in
 this very process, which then records what was imported, how long it took and how much memory it needed.
