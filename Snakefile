@@ -25,9 +25,9 @@ include: "workflow/rules/publish.smk"
 include: "workflow/rules/audit.smk"
 
 
-describe(workflow.rules, TABLES | FIGURE_RULES | REPORTS)
+internals.describe(workflow.rules, TABLES | FIGURE_RULES | REPORTS)
 FAILURES = failures.remembered()
-keep_outputs_of_jobs_done_once(
+internals.keep_outputs_of_jobs_done_once(
     workflow.rules,
     lambda rule, wildcards: FAILURES.get(failures.name_of(rule, wildcards), 0),
 )
@@ -51,10 +51,7 @@ onstart:
 
 
 onerror:
-    failed = [
-        failures.Failed.of(job.rule.name, job.wildcards_dict, job.log, workflow.dag.jobid(job))
-        for job in workflow.scheduler.failed
-    ]
+    failed = [failures.Failed.of(*job) for job in internals.failed_jobs(workflow)]
     if failed:
         failures.remember(failed)
         said = "".join(Path(file).read_text(encoding="utf-8") for file in log)

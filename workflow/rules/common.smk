@@ -31,9 +31,9 @@ from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.base import find_framework
 from headct.provenance import record, seal
+from headct.provenance import snakemake as internals
 from headct.publish import options
 from headct.run import failures, preflight, study
-from headct.run.snakemake import describe, keep_outputs_of_jobs_done_once
 from headct.settings import config_files, configuration, models, plan, sheet
 from headct.steps import STEPS
 
@@ -47,7 +47,7 @@ def checked(function, *arguments):
 
 
 CONFIG_FILES = [Path(os.path.relpath(file)) for file in workflow.configfiles]
-CONFIGURED = checked(config_files.read, CONFIG_FILES, workflow.config_settings.config)
+CONFIGURED = checked(config_files.read, CONFIG_FILES, internals.config_of_command_line(workflow))
 checked(config_files.check_merged, CONFIGURED, config)
 config.update(checked(configuration.complete, config, CONFIGURED.name_of))
 SHEET = config["sheet"]
@@ -182,7 +182,7 @@ LISTING = [  # what lists files that are no outputs of their own
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in MODELS if HELD_OUT for manifest in held_out_manifests_of(model)),
 ]
-if not workflow.remote_exec:
+if not internals.is_read_by_a_job(workflow):
     checked(sheet.check_files, SCANS, Path(SHEET), config["cohort"]["max_excluded"])
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config, sheet.participants(SCANS)
@@ -198,7 +198,7 @@ SHOWN_MODELS = list(
 )
 PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
 ANALYSIS_PLAN = checked(plan.load, Path(PLAN))
-if not workflow.remote_exec:
+if not internals.is_read_by_a_job(workflow):
     checked(preflight.check, config, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)
     for words in preflight.warnings(config, SCANS, ANALYSIS_PLAN, PLAN):
         print(f"Warning: {words}", file=sys.stderr)

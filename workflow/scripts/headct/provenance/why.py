@@ -9,24 +9,18 @@ comparing, which module by the run record.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
-
-from snakemake import api, cli
 
 from headct.contracts.code import file_of, module_digest
-from headct.contracts.repository import REPOSITORY
 from headct.contracts.run_records import Record, load
+from headct.provenance import snakemake
 from headct.provenance.lineage import FEW
 
 SHOWN = 6
@@ -53,92 +47,49 @@ def planned(words: Sequence[str]) -> tuple[list[Planned], int]:
     Raises:
         SystemExit: Snakemake can't make a plan; it has said why.
     """
-    found: list[tuple[list[Planned], int]] = []
-
-    def instead_of_running(self: api.DAGApi, *_: Any, **__: Any) -> None:
-        workflow = self.workflow_api._workflow
-        settings = self.dag_settings
-        workflow._prepare_dag(
-            forceall=settings.forceall, ignore_incomplete=True, lock_warn_only=True, nolock=True
+    plan = snakemake.plan(words)
+    records = {record.log: record for record in load(plan.folder / "results")}
+    modules = {name: digest for one in records.values() for name, digest in one.workflow["modules"].items()}
+    return [
+        Planned(
+            job.rule, "/".join(job.wildcards.values()), tuple(_reasons(job, records.get(job.log), modules))
         )
-        workflow._build_dag()
-        records = {record.log: record for record in load(Path("results"))}
-        modules = {
-            name: digest for one in records.values() for name, digest in one.workflow["modules"].items()
-        }
-        order = {rule.name: i for i, rule in enumerate(workflow.rules)}
-        jobs = sorted(
-            (job for job in workflow.dag.needrun_jobs() if job.output),
-            key=lambda job: (order[job.rule.name], sorted(job.output)),
-        )
-        found.append(
-            (
-                [
-                    Planned(
-                        job.rule.name,
-                        "/".join(job.wildcards_dict.values()),
-                        tuple(_reasons(job, workflow, records.get(str(next(iter(job.log), ""))), modules)),
-                    )
-                    for job in jobs
-                ],
-                sum(bool(job.output) for job in workflow.dag.jobs),
-            )
-        )
-
-    with (
-        patch.object(api.DAGApi, "execute_workflow", instead_of_running),
-        redirect_stdout(sys.stderr),  # what Snakemake says is not the answer
-    ):
-        parser, arguments = cli.parse_args(["--dry-run", "--quiet", "all", *_ours(words), *words])
-        if not cli.args_to_api(arguments, parser) or not found:
-            raise SystemExit(1)
-    return found[0]
-
-
-def _ours(words: Sequence[str]) -> list[str]:
-    """This project's Snakefile, and no profile: Snakemake would run those that it finds where one stands."""
-    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    known.add_argument("--snakefile", "-s")
-    known.add_argument("--workflow-profile")
-    given, _ = known.parse_known_args(words)
-    snakefile = [] if given.snakefile else ["--snakefile", str(REPOSITORY / "Snakefile")]
-    return snakefile if given.workflow_profile else [*snakefile, "--workflow-profile", "none"]
+        for job in plan.jobs
+    ], plan.n_jobs
 
 
 # -- one job -----------------------------------------------------------------------------------------
 
 
-def _reasons(job: Any, workflow: Any, record: Record | None, modules: Mapping[str, str]) -> Iterator[str]:
+def _reasons(job: snakemake.PlannedJob, record: Record | None, modules: Mapping[str, str]) -> Iterator[str]:
     """What makes one job run, apart from the jobs before it; the same words for the same cause."""
-    reason, kept = workflow.dag.reason(job), workflow.persistence
-    if reason.forced:
+    if job.is_forced:
         yield "it is forced (--force, --forceall or --forcerun)"
-    made_anew = {str(path) for path in reason.updated_input_run}
-    missing = sorted(str(path) for path in reason.missing_output if not Path(str(path)).exists())
-    if missing:
+    if job.missing:
         yield "it was never made, or was removed"
-    if workflow.async_run(kept.incomplete(job)):
+    if job.is_half_made:
         yield "it was left half made by a run that was stopped"
-    if {str(path) for path in reason.updated_input} - made_anew:
-        new = sorted({str(path) for path in reason.updated_input} - made_anew)
-        yield f"other contents in {_some(new, FEW)}"
-    if missing or not kept.has_metadata(job):
-        return
-    change = kept.params_changed(job)
-    if change:
-        yield from _changed_parameters(job, change, record.workflow["modules"] if record else {}, modules)
-    if any(kept.input_changed(job)):
+    if job.updated:
+        yield f"other contents in {_some(job.updated, FEW)}"
+    if job.changed_parameters:
+        own = record.workflow["modules"] if record else {}
+        yield from _changed_parameters(job.parameters, *job.changed_parameters, own, modules)
+    if job.reads_other_files:
         yield "it reads other files than before (models, scans or seeds were added or taken away)"
-    if any(kept.code_changed(job)):
+    if job.has_other_command:
         yield "its rule's command was edited (workflow/rules)"
 
 
 def _changed_parameters(
-    job: Any, change: Any, own: Mapping[str, str], modules: Mapping[str, str]
+    parameters: Mapping[str, Any],
+    only_old: Sequence[str],
+    only_new: Sequence[str],
+    own: Mapping[str, str],
+    modules: Mapping[str, str],
 ) -> Iterator[str]:
-    named = {repr(value): name for name, value in job.params.items()}
-    before = [_value(text) for text in sorted(change.only_old)]
-    after = [(named.get(text, "parameter"), _value(text)) for text in sorted(change.only_new)]
+    named = {repr(value): name for name, value in parameters.items()}
+    before = [_value(text) for text in only_old]
+    after = [(named.get(text, "parameter"), _value(text)) for text in only_new]
     for name, new in after:
         old = _counterpart(new, before)
         if old is not None:
