@@ -98,8 +98,8 @@ def test_it_is_prepared_trained_predicts_is_measured_and_stands_in_table_e1(
         f"predict --model toy --member {model} {scans_of} {one_core} --work work --manifest {manifest}",
         f"measure --model toy --predictions {manifest} {scans_of} --settings {quoted(measures)}"
         " --out metrics.tsv",
-        f"tables table_e1 --train-records {model}/train.json --models toy --titles {quoted(titles)}"
-        " --out e1.tsv",
+        f"tables table_e1 --train-records {model}/train.json --titles {quoted(titles)}"
+        " --ensembles '{}' --out e1.tsv",
     ]
     done = subprocess.run(
         [sys.executable, "-c", STEPS, *steps],
