@@ -211,11 +211,11 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
 def training_job(scale: Scale, folder: Path, key: str) -> Any:
     """The model's run as the configuration describes it, but for its length and its checkpoints."""
     from headct.engine.training_job import TrainingJob, TrainingScan
-    from headct.settings import configuration
+    from headct.settings import configuration, models
 
     config = configuration.load(ROOT / "config" / scale.config)
     framework = config["models"][key]["framework"]
-    settings = {**config[framework], **config["models"][key], **scale.changes.get(framework, {})}
+    settings = models.of_model(config, key) | scale.changes.get(framework, {})
     settings |= {"epochs": 1, "checkpoint_interval_epochs": sys.maxsize, "checkpoint_interval_minutes": 1e6}
     if framework == "blastct":
         settings["epochs"] = 2

@@ -17,7 +17,7 @@ from headct.frameworks.nnunet import inference, training
 from headct.frameworks.nnunet.data import PreparedData, set_environment
 from headct.frameworks.nnunet.plans import plans_of_configuration
 from headct.frameworks.train import save_weights
-from headct.settings import configuration
+from headct.settings import configuration, models
 from support import nnunet_miniature as miniature
 
 REPOSITORY = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def with_eleventh() -> dict[str, Any]:
 def test_the_commented_out_entry_is_valid_and_outside_the_replication() -> None:
     config = configuration.complete(with_eleventh(), "config.yaml")
     entry = config["models"][KEY]
-    settings = config["nnunet"] | entry
+    settings = models.of_model(config, KEY)
     assert list(config["models"])[-1] == KEY
     assert len(config["models"]) == 11
     assert (settings["planner"], settings["loss"]) == (PLANNER, "dice_ce")

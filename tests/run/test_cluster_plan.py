@@ -14,6 +14,7 @@ import pytest
 from headct.contracts.artefacts import write_json
 from headct.run.cluster.plan import disk_table, jobs_table, read_rates, trainings_table
 from headct.settings import configuration
+from headct.settings.models import of_model
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts")}
@@ -38,8 +39,7 @@ def test_hours_are_rates_times_iterations(config: dict[str, Any], tmp_path: Path
 
 
 def test_a_training_that_was_finished_is_its_own_rate(config: dict[str, Any], tmp_path: Path) -> None:
-    settings = {**config["monai"], **config["models"]["unet"]}
-    del settings["title"]  # no part of what defines a training run
+    settings = of_model(config, "unet") | {"workers": 99, "title": "Another"}  # which decide no weight
     record = {"settings": settings, "seconds": 7200.0, "sessions": [{"device": "NVIDIA H100"}]}
     write_json(record, tmp_path / "results/models/unet/seed-1/fold-all/train.json")
     lines = list(trainings_table([job("unet")], config, tmp_path, read_rates()))

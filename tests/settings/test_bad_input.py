@@ -66,6 +66,11 @@ CHANGES: list[tuple[str, Any, list[str]]] = [
     ("split", {"folds": 1}, ["split.folds", "at least 2"]),
     ("split", {"seed": "today"}, ["split.seed", "today", "integer"]),
     ("split", {"minimum_site_size": 0}, ["split.minimum_site_size", "at least 1"]),
+    (
+        "ingest",
+        {"sharp_kernels": ["B("]},
+        ["ingest.sharp_kernels.0", "B(", "no regular expression: missing )"],
+    ),
     ("cohort", {"max_excluded": 10}, ["cohort.max_excluded", "10", "at most 1"]),
     ("training", {"folds": [7]}, ["training.folds", "7", "0 to 2"]),
     ("device", "tpu", ["device", "tpu", "cuda, cpu"]),

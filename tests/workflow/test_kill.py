@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from headct.settings import models
 from support import snake
 from support.holds import Holds, wait_for
 
@@ -28,10 +29,11 @@ def holds(tmp_path: Path) -> Holds:
 def command(demo: Path, model: str, folder: Path) -> list[str]:
     """The command by which the demo trains a model, with other folders and more checkpoints."""
     config = json.loads((demo / "results/config.json").read_text(encoding="utf-8"))
-    own = {key: value for key, value in config["models"][model].items() if key != "title"}
+    settings = models.of_model(config, model)
     options = {
         "model": model,
-        "settings": json.dumps(config[own["framework"]] | own | {"checkpoint_interval_minutes": 0}),
+        "settings": json.dumps(models.having(settings, *models.OF_TRAINING)),
+        "speed": json.dumps(models.having(settings, "speed") | {"checkpoint_interval_minutes": 0}),
         "split": demo / "results/cohort/split.tsv",
         "data": demo / "results/data",
         "seed": 1,

@@ -30,7 +30,7 @@ from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
 from headct.frameworks.base import find_framework
 from headct.settings import configuration, sheet
-from headct.settings.models import of_model
+from headct.settings.models import OF_TRAINING, having, of_model
 
 RATES = REPOSITORY / "resources" / "rates.tsv"
 LOGS = "results/logs/"
@@ -84,7 +84,7 @@ def seconds_of(settings: Mapping[str, Any], finished: Path, rates: Rates) -> tup
     """Seconds of a training, and where this is from: an equal one that is finished, or a rate."""
     if finished.is_file():
         record = read_json(finished)
-        if settings.items() >= record["settings"].items():
+        if having(settings, *OF_TRAINING).items() <= record["settings"].items():
             return float(record["seconds"]), f"measured here, on {record['sessions'][-1]['device']}"
     rate = rates.get(("train", find_framework(settings["framework"]).rated_as(settings)))
     if rate is None or not settings.get("iterations_per_epoch"):
