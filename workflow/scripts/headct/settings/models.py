@@ -15,7 +15,6 @@ from headct.contracts.problems import BadInput, Problem
 from headct.settings.configuration import (
     config_schema,
     json_object,
-    load_schema,
     resolve,
     schema_problems,
 )
@@ -41,8 +40,14 @@ def schema_of(framework: str) -> Mapping[str, Any]:
 
 
 @cache
+def _root() -> dict[str, Any]:
+    """The schema, which takes a tenth of a second to read."""
+    return config_schema()
+
+
+@cache
 def _schemas() -> Mapping[str, Mapping[str, Any]]:
-    root = config_schema()
+    root = _root()
     kinds = [definition for definition in root["$defs"].values() if "x-overrides" in definition]
     return {
         kind["properties"]["framework"]["const"]: {**kind, "required": [], "$defs": root["$defs"]}
@@ -60,7 +65,7 @@ def effects(framework: str) -> Mapping[str, str]:
 @cache
 def defaults(framework: str) -> Mapping[str, Any]:
     """The default of each setting of a framework's block."""
-    block = load_schema()["properties"][framework]["properties"]
+    block = _root()["properties"][framework]["properties"]
     return {key: part["default"] for key, part in block.items() if "default" in part}
 
 
