@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from headct.contracts.declarations import published_numbers
 from headct.contracts.problems import BadInput
 from headct.provenance import trace
 from headct.provenance.lineage import Study
-from headct.provenance.numbers import ALL, Place, Source, Tables, source_of
+from headct.provenance.numbers import ALL, OTHERWISE, Place, Source, Tables, source_of
+from headct.provenance.recompute import DERIVED, OF_FILE
 from support import audit_study
 
 TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
@@ -153,3 +155,10 @@ def test_a_cell_repeats_what_its_table_is_declared_to_repeat(
     found = source_of(tables, Place(f"results/{path}", 0, column))
     expected = Source(Place(f"results/statistics/{source}.tsv", 0, of), same) if source else None
     assert found == expected
+
+
+def test_formulas_are_of_numbers_that_are_published() -> None:
+    paths = published_numbers()
+    names = {path.removesuffix("/{model}.tsv").removesuffix(".tsv") for path in paths}
+    assert OF_FILE.keys() <= {name.split("/")[1] for name in names}
+    assert {"/".join(key) for key in (*DERIVED, *OTHERWISE)} <= names

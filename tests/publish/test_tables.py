@@ -16,12 +16,13 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedTable, declared
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish import numbers, summary
-from headct.publish.tables import page
+from headct.publish.tables import page, tabulate
 from headct.publish.tables.latex import escape, latex
 from headct.publish.tables.table1 import marks, table_1
 from headct.publish.tables.table2 import table_2
@@ -407,6 +408,12 @@ def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
     assert len(written) == 18
     for path in written:
         assert path.read_bytes() == (results / "again" / path.name).read_bytes()
+
+
+def test_an_edit_of_a_table_changes_no_other_table() -> None:
+    modules = {table.module for table in declared(PublishedTable).values()}
+    for module in modules:
+        assert code_digests([tabulate.__name__, module]).keys() & modules == {module}
 
 
 def test_the_command_imports_the_module_of_its_table_alone(results: Path) -> None:
