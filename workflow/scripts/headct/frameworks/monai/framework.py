@@ -3,8 +3,6 @@
 from headct.frameworks.base import Framework
 from headct.frameworks.monai.networks import problems
 
-EFFECT = "print"  # no weight depends on it, but what records, tables and reports say does
-
 FRAMEWORK = Framework(
     name="monai",
     title="MONAI",

@@ -3,8 +3,6 @@
 from headct.frameworks.base import Framework, Notation
 from headct.frameworks.nnunet.checks import problems
 
-EFFECT = "print"  # no weight depends on it, but what records, tables and reports say does
-
 FRAMEWORK = Framework(
     name="nnunet",
     title="nnU-Net",
