@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headct.contracts import code
+from headct.frameworks.registry import frameworks
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_each_module_that_changes_less_says_why() -> None:
     assert [line for line in said if not re.fullmatch(r'EFFECT = "(print|speed)"  # \w.{10,}', line)] == []
 
 
-@pytest.mark.parametrize("framework", ["nnunet", "monai", "blastct"])
+@pytest.mark.parametrize("framework", frameworks())
 def test_a_better_message_or_line_of_progress_trains_nothing_anew(framework: str) -> None:
     training = f"headct.frameworks.{framework}.training"
     weights = code.code_digests([training], without=code.NO_CONTENT)

@@ -76,6 +76,15 @@ def write_study(folder: Path) -> list[TrainingScan]:
     return list(scans)
 
 
+def test_the_guide_shows_its_declaration_and_the_count_of_its_files() -> None:
+    guide = (snake.REPOSITORY / "docs/how-to/extending.md").read_text(encoding="utf-8")
+    *_, declaration = (TOY / "framework.py").read_text(encoding="utf-8").splitlines()
+    assert declaration.startswith("FRAMEWORK = ")
+    assert declaration in guide
+    assert sorted(path.name for path in TOY.glob("*.py")) == sorted(MODULES)
+    assert "four files in all, the schema among them" in guide, "three modules and the schema"
+
+
 def quoted(settings: dict[str, Any]) -> str:
     return shlex.quote(json.dumps(settings))
 

@@ -15,14 +15,13 @@ import pytest
 import yaml
 
 from headct.contracts.artefacts import sha256_of
+from headct.frameworks.registry import frameworks
 from headct.provenance import ledger
 from headct.settings import configuration
 from support import snake
 
 STEPS = (
-    "frameworks/nnunet/training.py",
-    "frameworks/monai/training.py",
-    "frameworks/blastct/training.py",
+    *(f"frameworks/{name}/training.py" for name in frameworks()),
     "cohort/ingest.py",
     "cohort/split.py",
     "metrics/surface.py",
