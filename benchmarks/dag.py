@@ -28,6 +28,7 @@ from ingest import ROOT, SCRIPTS, cpu_model, load_average, measure
 sys.path.insert(0, str(SCRIPTS))
 
 from headct.cohort import shards
+from headct.contracts import folders
 from headct.contracts.artefacts import write_json
 from headct.settings import configuration, sheet
 
@@ -96,7 +97,7 @@ def write_scan(folder: Path, dicom: str) -> None:
     for name in volumes:
         os.mknod(folder / name)
     record = {
-        "source": shards.listing_of(dicom, shards.source_files(dicom)),
+        "source": shards.listing_of(dicom, folders.files_at(dicom)),
         "instances": [{"number": index, "sha256": f"{index:064x}"} for index in range(SLICES)],
         "geometry": {"slice_origins_mm_lps": [[-125.0, -125.0, 5.0 * index] for index in range(SLICES)]},
         "sha256": dict.fromkeys(volumes, "0" * 64),

@@ -16,6 +16,7 @@ import pytest
 from headct.cohort import gathering as cohort
 from headct.cohort import ingest, patients
 from headct.contracts.artefacts import read_json, read_tsv
+from headct.imaging import sources
 from support.ct_series import head, write_series
 from support.masked_scan import drawn, write_mask
 
@@ -261,11 +262,11 @@ def test_the_header_is_that_of_the_converted_series(trial: Trial) -> None:
     scout = write_series(trial.folder / "scout", head(2), series=7)
     scout[0].rename(trial.folder / "dicom/s2/000000-scout")
     assert set(trial.cohort()["status"]) == {"included"}
-    digests = {entry["sha256"] for entry in read_json(trial.folder / "data/s2/scan.json")["instances"]}
-    values = patients.header_of_converted(trial.folder / "dicom/s2", digests, 1)
+    converted = read_json(trial.folder / "data/s2/scan.json")
+    values = sources.find(trial.folder / "dicom/s2", "s2").patient(converted)
     assert values is not None
     assert values["PatientID"] == "H9"
-    assert patients.header_of_converted(trial.folder / "dicom/s1", digests, 1) is None
+    assert sources.find(trial.folder / "dicom/s1", "s1").patient(converted) is None
 
 
 def test_a_sex_that_contradicts_is_an_error_unless_the_sheet_is_trusted(

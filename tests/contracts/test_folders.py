@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from headct.cohort import shards
-from headct.contracts.folders import contents
+from headct.contracts.folders import contents, files_at
 from headct.contracts.problems import BadInput
 from headct.imaging import dicom
 from support.ct_series import write_series
@@ -86,7 +85,7 @@ def test_an_unreadable_subfolder_is_an_error_and_not_a_reason_to_take_what_is_le
 
 
 def test_an_unreadable_subfolder_is_not_in_the_listing_until_it_can_be_read(closed: Path) -> None:
-    assert {Path(path).parent.name for path in shards.source_files(closed)} == {"bone"}
+    assert {Path(path).parent.name for path in files_at(closed)} == {"bone"}
 
 
 def test_a_folder_within_one_that_can_not_be_opened(closed: Path) -> None:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from headct.contracts.problems import BadInput
 from headct.imaging import dicom, fitness, scan_selection, series
+from headct.imaging.hounsfield import to_int16
 from support.ct_series import AXIAL, head, table_origins, tilted, write_series
 
 
@@ -23,7 +24,7 @@ def chosen(folder: Path, **rules: object) -> series.Chosen:
 
 
 def volume(choice: series.Chosen) -> np.ndarray:
-    return np.stack([dicom.to_int16(dicom.read_slice(i)[0]) for i in choice.instances])
+    return np.stack([to_int16(dicom.read_slice(i)[0]) for i in choice.instances])
 
 
 def test_slices_come_upwards_whatever_names_and_numbers_say(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_rescale_gives_back_the_hounsfield_units(slope: float, intercept: int, s
     instance.header.RescaleSlope, instance.header.RescaleIntercept = slope, intercept
     hounsfield = np.array([[stored * slope + intercept]])
     assert dicom.rescale(instance) == (slope, intercept)
-    assert dicom.to_int16(hounsfield)[0, 0] == np.clip(np.rint(hounsfield), -1024, 3071)
+    assert to_int16(hounsfield)[0, 0] == np.clip(np.rint(hounsfield), -1024, 3071)
 
 
 def test_fractional_rescale_is_rounded_to_whole_units(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_fractional_rescale_is_rounded_to_whole_units(tmp_path: Path) -> None:
 
 
 def test_hounsfield_units_are_clipped_not_wrapped() -> None:
-    clipped = dicom.to_int16(np.array([-40000, -1500, 5000, 70000], dtype=np.int32))
+    clipped = to_int16(np.array([-40000, -1500, 5000, 70000], dtype=np.int32))
     assert clipped.tolist() == [-1024, -1024, 3071, 3071]
 
 

@@ -30,16 +30,15 @@ from headct.cohort import conversion
 from headct.contracts.artefacts import read_json, read_tsv, write_json
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
-from headct.engine.training_job import TrainedModel
 from headct.frameworks.monai import inference as monai_inference
-from headct.frameworks.monai import networks
 from headct.frameworks.predictor import Predictor, with_fallback
-from headct.frameworks.train import save_weights
 from headct.imaging import nifti
 from headct.imaging.fitness import SeriesRules
+from headct.imaging.sources import nifti_file
+from headct.imaging.sources.base import Volume
 from headct.inference import at_work, new_scans, pipeline
 from headct.inference import predict as trial
-from support import ct_series
+from support import ct_series, monai_miniature
 
 SETTINGS: dict[str, Any] = {
     "network": "basicunet",
@@ -52,13 +51,7 @@ OF_INFERENCE = {"tile_overlap": 0.25}
 
 
 def write_model(folder: Path, seed: int) -> Path:
-    """A network as it is before training: it finds something of each class everywhere."""
-    torch.manual_seed(seed)
-    weights = networks.build(SETTINGS, LABELS.n_classes).state_dict()
-    folder.mkdir()
-    digest = save_weights(TrainedModel(weights, SETTINGS, [], {}, 1.0, 0.0), folder / "final.pth")
-    write_json({"framework": "monai", "model": "unet", "sha256": digest}, folder / "train.json")
-    return folder
+    return monai_miniature.write_untrained(folder, seed, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -200,14 +193,14 @@ def predict_in_a_process(
     """As :func:`predict`, in a child that one of some scans kills while it is read; its exit status."""
     child = os.fork()
     if child == 0:
-        read = new_scans.NewScan._read_nifti
+        read = nifti_file.Source.read
 
-        def deadly(scan: new_scans.NewScan) -> sitk.Image:
-            if scan.name in killed_by:
+        def deadly(scan: nifti_file.Source, *rest: Any) -> Volume:
+            if scan.scan_id in killed_by:
                 os.kill(os.getpid(), signal_)
-            return read(scan)
+            return read(scan, *rest)
 
-        new_scans.NewScan._read_nifti = deadly  # type: ignore[method-assign]
+        nifti_file.Source.read = deadly  # type: ignore[method-assign]
         try:
             predict(*words)
         except BaseException:

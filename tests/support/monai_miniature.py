@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from headct.engine.training_job import TrainingJob, TrainingScan
+import torch
+
+from headct.contracts.artefacts import write_json
+from headct.contracts.labels import LABELS
+from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
+from headct.frameworks.monai import networks
+from headct.frameworks.train import save_weights
 
 SETTINGS: dict[str, Any] = {
     "framework": "monai",
@@ -34,3 +40,13 @@ SETTINGS: dict[str, Any] = {
 def job(scans: tuple[TrainingScan, ...], shared: Path, **changes: Any) -> TrainingJob:
     """A run on all ``scans``, with ``changes`` of the settings."""
     return TrainingJob("unet", SETTINGS | changes, scans, (), 0, "all", "cpu", 1, shared)
+
+
+def write_untrained(folder: Path, seed: int = 0, settings: dict[str, Any] = SETTINGS) -> Path:
+    """A network as it is before training: it finds something of each class everywhere."""
+    torch.manual_seed(seed)
+    weights = networks.build(settings, LABELS.n_classes).state_dict()
+    folder.mkdir()
+    digest = save_weights(TrainedModel(weights, settings, [], {}, 1.0, 0.0), folder / "final.pth")
+    write_json({"framework": "monai", "model": "unet", "sha256": digest}, folder / "train.json")
+    return folder

@@ -30,6 +30,7 @@ from headct.contracts.declarations import (
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.base import find_framework
+from headct.imaging import sources
 from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
@@ -183,7 +184,13 @@ LISTING = [  # what lists files that are no outputs of their own
     *(manifest for model in MODELS if HELD_OUT for manifest in held_out_manifests_of(model)),
 ]
 if not internals.is_read_by_a_job(workflow):
-    checked(sheet.check_files, SCANS, Path(SHEET), config["cohort"]["max_excluded"])
+    checked(
+        sheet.check_files,
+        SCANS,
+        Path(SHEET),
+        config["cohort"]["max_excluded"],
+        sources.can_be_ingested,
+    )
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config, sheet.participants(SCANS)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -14,30 +14,14 @@ from numpy.typing import NDArray
 
 from headct.cohort import patients, shards
 from headct.contracts.artefacts import sha256_of, write_json
+from headct.contracts.folders import files_at
 from headct.contracts.labels import LABELS, LabelSet
-from headct.contracts.problems import BadInput, Problem
-from headct.imaging import identifiers, masks, nifti
-from headct.imaging.dicom import (
-    HU_RANGE,
-    Folder,
-    Ineligible,
-    acquisition_facts,
-    has_rescale,
-    read_folder,
-    read_slice,
-    to_int16,
-)
+from headct.contracts.problems import BadInput, Ineligible, Problem
+from headct.imaging import masks, nifti, sources
 from headct.imaging.fitness import SeriesRules
-from headct.imaging.geometry import Geometry
-from headct.imaging.plausibility import (
-    blank_slice,
-    bleed_is_dense,
-    doubts_about_hu,
-    share_outside_head,
-    slice_without_air,
-)
-from headct.imaging.scan_selection import Chosen, choose, flags
-from headct.imaging.series import group
+from headct.imaging.geometry import FitsMask, Geometry
+from headct.imaging.plausibility import bleed_is_dense, share_outside_head
+from headct.imaging.sources.base import Facts, ImageSource
 
 IMAGE = "ct.nii.gz"
 
@@ -51,16 +35,11 @@ LABEL_FILES = {
 """Sample-sheet column of each mask and the file that it becomes."""
 
 
-DISPLAY_BITS = 8
-"""With so few bits, a CT holds a window for display, not its HU."""
-
 OUTSIDE_HEAD_SHARE = 0.05
 """Share of labelled voxels in air or bone above which a mask is flagged."""
 
 MISPLACED_SHARE = 0.5
 """Share of labelled voxels in air or bone above which a mask is not this scan's."""
-
-ABOVE_RANGE_SHARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -68,6 +47,7 @@ class Scan:
     """What sheet and config say of one scan.
 
     Attributes:
+        image: a file or a folder that a source of images takes.
         masks: keyed by the sheet's column.
         label_values: value in the masks of each class of ``labels``.
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
@@ -86,8 +66,8 @@ class Scan:
     labels: LabelSet = LABELS
 
 
-@dataclass
-class Record:
+@dataclass(kw_only=True)
+class Record(Facts):
     """What is known of the scan so far; becomes ``scan.json``."""
 
     scan_id: str
@@ -95,13 +75,8 @@ class Record:
     status: str = "included"
     reason: str = ""
     problems: list[Problem] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)
-    geometry: dict[str, Any] | None = None
-    acquisition: dict[str, Any] = field(default_factory=dict)
-    series: dict[str, Any] = field(default_factory=dict)
-    instances: list[dict[str, Any]] = field(default_factory=list)
     other_files: list[str] = field(default_factory=list)
-    """SHA-256 of the files in the DICOM folder that were not converted, sorted."""
+    """SHA-256 of the files in the scan's folder that were not converted, sorted."""
 
     source: str = ""
     pixels_sha256: str = ""
@@ -119,24 +94,25 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
     out.mkdir(parents=True, exist_ok=True)
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
-    record = Record(scan.scan_id, definition)
-    files = shards.source_files(scan.folder)
+    record = Record(scan_id=scan.scan_id, definition=definition)
+    files = files_at(scan.folder)
     record.source = shards.listing_of(scan.folder, files)
     record.mask_sha256 = shards.digests_of(scan.masks)
     image: NDArray[np.int16] | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
-    converted: set[str] = set()
+    converted: frozenset[str] = frozenset()
     refused: list[Problem] = []
     drawn = _read_masks(scan, record)
     try:
-        folder = read_folder(scan.folder, scan.scan_id)
-        refused = refusals(scan, folder)
+        source = _source_of(scan)
+        ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
+        refused = source.refusals(ids, scan.patient_id_is_pseudonym)
         if not refused:
-            chosen = choose(group(folder.instances), rules, scan.scan_id, _fitting(drawn))
-            image = convert(chosen, rules, record)
-            converted = {str(instance.path) for instance in chosen.instances}
-            record.flags = sorted({*record.flags, *differences_from_sheet(scan, chosen)})
-            labels = _place_masks(scan, drawn, chosen.geometry, image, record)
+            volume = source.read(rules, _fitting(drawn), record)
+            image, grid, converted = volume.hu, volume.grid.geometry, volume.files
+            differing = patients.flags(volume.patient, scan.sex, scan.age_years)
+            record.flags = sorted({*record.flags, *differing})
+            labels = _place_masks(scan, drawn, grid, image, record)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
     except Ineligible as error:
@@ -147,27 +123,27 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
         record.reason = "; ".join(problem.message for problem in record.problems)
     if record.status == "included" and image is not None:
         record.pixels_sha256 = digest_of(image)
-        _write(scan, image, labels, chosen.geometry, out, record)
+        _write(scan, image, labels, grid, out, record)
     others = shards.digests_of({file: file for file in files.keys() - converted})
     record.other_files = sorted(set(others.values()))
     write_json(asdict(record), out / RECORD)
     return record
 
 
-def refusals(scan: Scan, folder: Folder) -> list[Problem]:
-    """Identifiers of the DICOM files that the scan's names contain."""
-    ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
-    values = identifiers.in_headers(instance.header for instance in folder.instances)
-    return identifiers.refusals(ids, values, scan.patient_id_is_pseudonym)
+def _source_of(scan: Scan) -> ImageSource:
+    """The source of a scan's image.
+
+    Raises:
+        BadInput: none takes what lies at the sheet's path.
+    """
+    try:
+        return sources.find(scan.folder, scan.scan_id, for_trial=True)
+    except sources.NoImage as error:
+        message = "no DICOM folder: there is none at the sheet's path"
+        raise BadInput([Problem(scan.scan_id, message, key="dicom")]) from error
 
 
-def differences_from_sheet(scan: Scan, chosen: Chosen) -> set[str]:
-    """Flags where the headers' sex or age is not the sheet's."""
-    values = identifiers.in_headers(instance.header for instance in chosen.instances)
-    return patients.flags(values, scan.sex, scan.age_years)
-
-
-def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
+def _fitting(drawn: Mapping[str, masks.Mask]) -> FitsMask:
     """Whether the rater's mask lies on a grid; without a mask every grid will do."""
 
     def fits(grid: Geometry) -> bool:
@@ -177,47 +153,6 @@ def _fitting(drawn: Mapping[str, masks.Mask]) -> Callable[[Geometry], bool]:
             return False
 
     return fits
-
-
-def convert(chosen: Chosen, rules: SeriesRules, record: Record) -> NDArray[np.int16]:
-    """Pixels of the chosen series as HU, shape (slices, rows, columns), inferior to superior."""
-    grid = chosen.geometry
-    record.geometry = grid.as_json()
-    record.acquisition, withheld = acquisition_facts(chosen.instances[0])
-    record.series = {"chosen": chosen.series.describe(), "rejected": chosen.rejected}
-    columns, rows, slices = grid.size_xyz
-    image = np.empty(0, dtype=np.int16)
-    above = 0
-    for index, instance in enumerate(chosen.instances):
-        hounsfield, digest = read_slice(instance)
-        if not image.size:  # only now: a header may claim 65535 x 65535 pixels that the file does not have
-            image = np.empty((slices, rows, columns), dtype=np.int16)
-        above += int(np.count_nonzero(hounsfield > HU_RANGE[1]))
-        image[index] = grid.moves.apply(to_int16(hounsfield))
-        entry: dict[str, Any] = {"number": instance.number, "sha256": digest}
-        record.instances.append(entry if instance.frame is None else {**entry, "frame": instance.frame})
-    without = [instance.name for instance in chosen.instances if not has_rescale(instance)]
-    if without and len(without) < len(chosen.instances):
-        raise Ineligible(
-            f"pixel values are not HU: only some slices have rescale attributes, not {without[0]}"
-        )
-    raised = set(flags(chosen, rules))
-    raised |= {"acquisition_facts_withheld"} if withheld else set()
-    raised |= {"values_above_range"} if above > ABOVE_RANGE_SHARE * image.size else set()
-    doubts = doubts_about_hu(image)
-    if min(instance.whole("BitsStored") or 16 for instance in chosen.instances) <= DISPLAY_BITS:
-        doubts.add("windowed_for_display")
-    raised |= doubts
-    record.flags = sorted(raised)
-    names = [instance.name for instance in chosen.instances]
-    if (blank := blank_slice(image)) is not None:
-        raise Ineligible(f"truncated or damaged pixels: {names[blank]} is blank")
-    if (odd := slice_without_air(image)) is not None:
-        raise Ineligible(f"pixel values are not HU: unlike its neighbours, {names[odd]} has no air")
-    suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu", "values_above_range"}
-    if doubts and (suspects or doubts & {"no_tissue_like_brain", "windowed_for_display"}):
-        raise Ineligible(f"pixel values are not HU: {', '.join(sorted(doubts | suspects)).replace('_', ' ')}")
-    return image
 
 
 def digest_of(image: NDArray[np.int16]) -> str:

@@ -27,10 +27,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from headct.cohort.conversion import IMAGE, RECORD
-from headct.cohort.shards import source_files
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
+from headct.contracts.folders import files_at
 from headct.imaging import geometry
-from headct.imaging.dicom import HU_RANGE
+from headct.imaging.hounsfield import HU_RANGE
 from headct.settings import blocks, sheet
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ def _shape(image: sitk.Image, of: str) -> dict[str, Any]:
 def _files_of(instances: Sequence[Mapping[str, Any]], dicom: Path) -> dict[str, Path]:
     """The files of the converted instances by their SHA-256, whatever their names."""
     wanted = {instance["sha256"] for instance in instances}
-    found = {sha256_of(path): Path(path) for path in sorted(source_files(dicom))}
+    found = {sha256_of(path): Path(path) for path in sorted(files_at(dicom))}
     if not wanted <= found.keys():
         absent = len(wanted - found.keys())
         raise NotComparable(f"{absent} of the {len(wanted)} converted DICOM files are changed or gone")

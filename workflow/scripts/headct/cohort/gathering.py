@@ -10,7 +10,7 @@ import argparse
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from headct.contracts.artefacts import read_json, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem, as_table
+from headct.imaging import sources
 from headct.settings import sheet
 
 logger = logging.getLogger(__name__)
@@ -168,9 +169,7 @@ def with_same_patients_resolved(
     for index, record in enumerate(records):
         if record["status"] != "included":
             continue
-        digests = {instance["sha256"] for instance in record["instances"]}
-        number = record["series"]["chosen"]["series_number"]
-        values = patients.header_of_converted(Path(rows[index]["dicom"]), digests, number)
+        values = _patient_values(rows[index], record)
         if values is None:
             reason = "its DICOM files are not those that were converted"
             resolved[index] = _in_error(rows, records, index, file, "dicom", reason, "run again")
@@ -205,6 +204,14 @@ def with_same_patients_resolved(
     told = sum(patient != patients.Patient() for patient in patient_of.values())
     logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))
     return resolved
+
+
+def _patient_values(row: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, str] | None:
+    """What the headers say of the patient; None where the files are not those that were converted."""
+    try:
+        return sources.find(Path(row["dicom"]), row["scan_id"], for_trial=True).patient(record)
+    except OSError:  # no longer there, or not to be opened
+        return None
 
 
 def with_other_sex_in_error(

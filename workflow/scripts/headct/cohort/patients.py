@@ -12,14 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
-import pydicom
-
-from headct.cohort.shards import source_files
-from headct.contracts.artefacts import sha256_of
 from headct.imaging import identifiers
-from headct.imaging.dicom import READ_ERRORS
 
 SEX = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
 """What Patient's Sex (0010,0040) may say, and the sheet's word for it; all else says nothing."""
@@ -93,28 +87,6 @@ def patient_in(values: Mapping[str, str]) -> Patient:
         birth_dates=dates,
         written=values.get("PatientName", "") if names and dates else "",
     )
-
-
-def header_of_converted(
-    folder: Path, digests: Collection[str], series_number: int | None
-) -> dict[str, str] | None:
-    """The identifying values of one of a scan's own DICOM files; None where none is there any more.
-
-    Args:
-        folder: the scan's DICOM folder, which may hold files of other series, or even patients.
-        digests: SHA-256 of the files that were converted.
-        series_number: of the converted series, so that few other files are hashed.
-    """
-    tags = ["SeriesNumber", *identifiers.IDENTIFYING_KEYWORDS]
-    for path in sorted(source_files(folder)):
-        try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
-            number = None if header.get("SeriesNumber") is None else int(header.SeriesNumber)
-        except READ_ERRORS:  # a file beside the images, or a number that is none
-            continue
-        if number == series_number and sha256_of(path) in digests:
-            return identifiers.in_headers([header])
-    return None
 
 
 def under_several_participants(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically
-from headct.contracts.folders import contents
+from headct.contracts.folders import files_at
 from headct.settings.sheet import MASK_COLUMNS
 
 RECORD = "scan.json"
@@ -65,23 +65,18 @@ def digests_of(files: Mapping[str, str | Path]) -> dict[str, str]:
     return digests
 
 
-def source_files(folder: str | Path) -> dict[str, os.stat_result]:
-    """All files below a folder with their size and time; nothing where there is no such folder.
+def listing_of(folder: str | Path, files: Mapping[str, os.stat_result]) -> str:
+    """SHA-256 of the names (below ``folder``) and sizes of its files (:func:`files_at`).
 
     What can't be read is not listed: once it can be, the listing differs.
     """
-    return contents(folder).files
-
-
-def listing_of(folder: str | Path, files: Mapping[str, os.stat_result]) -> str:
-    """SHA-256 of the names (below ``folder``) and sizes of its :func:`source_files`."""
     above = len(os.path.join(folder, ""))  # noqa: PTH118
     listed = sorted((file[above:], entry.st_size) for file, entry in files.items())
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
-def holds(path: Path, dicom: str | Path) -> bool:
-    """Whether a scan's record tells what its DICOM folder contains, and all volumes that it lists are there.
+def holds(path: Path, image: str | Path) -> bool:
+    """Whether a scan's record tells what its image (folder or file) consists of, and its volumes are there.
 
     Files of other names or sizes are noticed at once; one that is newer than the record is hashed,
     so that a copied folder, with new times and the same bytes, is no reason to convert again.
@@ -92,8 +87,8 @@ def holds(path: Path, dicom: str | Path) -> bool:
         digests |= {instance["sha256"] for instance in record["instances"]}
     except (OSError, ValueError, KeyError):  # not there, damaged, or of another version
         return False
-    files = source_files(dicom)
-    if source != listing_of(dicom, files):
+    files = files_at(image)
+    if source != listing_of(image, files):
         return False
     if not all((path.parent / volume).is_file() for volume in volumes):
         return False

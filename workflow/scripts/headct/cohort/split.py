@@ -152,11 +152,14 @@ def draw_sets(shuffled: pd.Series, known: pd.Series, test_fraction: float) -> pd
     ``shuffled`` holds the stratum of each participant in random order.
     """
     new = shuffled[known[shuffled.index].isna()]
+    # The size of the test set is that of all participants together, so that a cohort that grows keeps its
+    # fraction; whoever is in it already counts. Rounded first, for 0.07 * 100 is a little more than 7.
     n_test = math.ceil(round(test_fraction * len(shuffled), 9))
     sizes = shuffled.value_counts().sort_index()
     taken = shuffled[known[shuffled.index] == "test"].value_counts().reindex(sizes.index, fill_value=0)
     free = new.value_counts().reindex(sizes.index, fill_value=0)
     quota = largest_remainder(sizes, n_test, taken, free)
+    # The first of each stratum, in random order, until its quota is full.
     rank = new.groupby(new).cumcount()
     drawn = pd.Series(np.where(rank < new.map(quota), "test", "train"), index=new.index)
     return pd.concat([known.dropna(), drawn])

@@ -120,9 +120,17 @@ def _text(module: str) -> str:
 def _imports(module: str) -> frozenset[str]:
     """Modules of the package that ``module`` imports, its parent packages among them."""
     named = {module, *_read(_text(module))[1]}
+    if "pkgutil.iter_modules" in named:
+        named |= _beside(module)  # it looks for the modules of its folder, and imports what it finds
     ours = {name for name in named if name == "headct" or name.startswith("headct.")}
     parents = {".".join(name.split(".")[:i]) for name in ours for i in range(1, name.count(".") + 1)}
     return frozenset(name for name in ours | parents if file_of(name) is not None) - {module}
+
+
+def _beside(package: str) -> set[str]:
+    """The modules in a package's folder."""
+    folder = PACKAGE.joinpath(*package.split(".")[1:])
+    return {f"{package}.{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__"}
 
 
 @cache

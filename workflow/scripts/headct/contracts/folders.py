@@ -54,6 +54,15 @@ def contents(folder: str | Path) -> Contents:
     return found
 
 
+def files_at(path: str | Path) -> dict[str, os.stat_result]:
+    """A file, or all files below a folder, with size and time; nothing where nothing is, or can be read."""
+    try:
+        facts = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return {}
+    return contents(path).files if stat.S_ISDIR(facts.st_mode) else {os.fspath(path): facts}
+
+
 def _sort_in(entry: os.DirEntry[str], found: Contents, links: list[str]) -> None:
     """Add what is no folder to the files, the unreadable ones, or the links to folders."""
     try:

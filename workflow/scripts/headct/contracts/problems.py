@@ -33,6 +33,10 @@ class BadInput(Exception):
         super().__init__(as_table(self.problems))
 
 
+class Ineligible(Exception):
+    """The scan can't be part of the study; the message is the reason in the cohort table."""
+
+
 @contextmanager
 def gathered(problems: list[Problem]) -> Iterator[None]:
     """Add the faults that a block raises to a list, so that several checks can be told together."""

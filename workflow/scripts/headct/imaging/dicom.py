@@ -38,16 +38,14 @@ from pydicom.uid import (
 )
 
 from headct.contracts.folders import contents
-from headct.contracts.problems import BadInput, Problem, first_few
+from headct.contracts.problems import BadInput, Ineligible, Problem, first_few
 from headct.imaging import identifiers
+from headct.imaging.hounsfield import HU_RANGE
 
 # pydicom quotes offending values, that is patients' names, in its warnings: they must reach no log.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", category=UserWarning)  # "Unknown encoding '<value>'", for one
-
-HU_RANGE = (-1024, 3071)
-"""Hounsfield units that a 12-bit scanner stores; values outside are clipped."""
 
 READ_ERRORS = (
     BytesLengthException,
@@ -133,10 +131,6 @@ MARKS_NO_SLICE = re.compile(r"[._@~#$]|__MACOSX$")
 """How names of what systems and programs leave behind begin: .DS_Store, ._x, @eaDir, _SUCCESS, #recycle."""
 
 PLAIN_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+/()-]{0,31}")
-
-
-class Ineligible(Exception):
-    """The scan can't be part of the study; the message is the reason in the cohort table."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +224,7 @@ def read_folder(folder: Path, scan_id: str) -> Folder:
         BadInput: no such folder, nothing of DICOM in it, or a file or subfolder that can't be opened.
         Ineligible: a DICOM file is truncated or damaged before its pixels, or empty.
     """
-    if not _is_folder(folder):
+    if not is_folder(folder):
         raise BadInput([Problem(scan_id, "no DICOM folder: there is none at the sheet's path", key="dicom")])
     found = contents(folder)
     instances: list[Instance] = []
@@ -268,7 +262,8 @@ def read_folder(folder: Path, scan_id: str) -> Folder:
     return Folder(instances, len(others))
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that can be seen."""
     try:
         return path.is_dir()
     except OSError:  # it lies in a folder that can't be opened
@@ -526,11 +521,3 @@ def rescale(instance: Instance) -> tuple[float, float]:
     """Rescale Slope and Intercept; 1 and 0 where absent, as DICOM readers have it."""
     slope, intercept = (instance.numeric(f"Rescale{part}") for part in ("Slope", "Intercept"))
     return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
-
-
-def to_int16(hounsfield: NDArray[Any]) -> NDArray[np.int16]:
-    """Round to whole HU (halves to even) and clip to ``HU_RANGE``."""
-    if not np.issubdtype(hounsfield.dtype, np.integer):
-        hounsfield = np.rint(hounsfield)
-    clipped: NDArray[np.int16] = np.clip(hounsfield, *HU_RANGE).astype(np.int16)
-    return clipped

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headct.imaging import geometry
-from headct.imaging.dicom import (
-    Instance,
-    plain_fact,
-)
+from headct.imaging.dicom import Instance, plain_fact
 from headct.imaging.parts import (
     SAME_POSITION_MM,
 )

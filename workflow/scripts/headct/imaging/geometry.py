@@ -10,6 +10,7 @@ Arrays are indexed (z, y, x), sizes and spacings are named (x, y, z).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,6 +198,10 @@ class Geometry:
             "header_spacing_z_mm": self.header_spacing_z_mm,
             "moved_in_plane": self.moves.any,
         }
+
+
+FitsMask = Callable[[Geometry], bool]
+"""Whether the rater's mask lies on a grid."""
 
 
 def stacking_order(orientation: ArrayLike, origins: ArrayLike) -> NDArray[np.intp]:

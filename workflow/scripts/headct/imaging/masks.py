@@ -278,6 +278,9 @@ def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:
     origin + k * step, from the slice at which the tool starts: for ITK the last one where the stored
     normal points down), or that of a part of the series (its first slice's true origin).
     """
+    # A header tells an origin and a step, not which tool wrote it, and one tool's header of the whole scan
+    # can look like another's of a part. So every way of writing is tried, and where two lead to different
+    # voxels nothing is guessed. Distances are kept for the message: it tells the smallest.
     slices, depth = grid.size_xyz[2], len(mask.labels)
     found, distances = set(), []
     for origins, steps in _lattices(grid, depth):

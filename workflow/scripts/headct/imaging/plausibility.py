@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.contracts.labels import LabelSet, Role
-from headct.imaging.dicom import (
-    HU_RANGE,
-)
+from headct.imaging.hounsfield import HU_RANGE
 
 AIR_HU = -1000
 
@@ -33,6 +31,12 @@ SAMPLE_STEP = 4
 """Every so many rows and columns are looked at for the witnesses of HU."""
 
 HEAD_HU = (-200, 300)
+
+BONE_SHARE = 0.001
+"""Share of bone in the view below which a head has no skull; with one it is 5 % and more."""
+
+FILL_SHARE = 0.3
+"""Share of the commonest value above which it fills what was cut away."""
 
 HYPERDENSITY_HU = 5
 """A fresh bleed is denser than the head's soft tissue by more than this (about 30 HU)."""
@@ -64,6 +68,20 @@ def doubts_about_hu(image: NDArray[np.int16]) -> set[str]:
     if doubts and brain < BRAIN_SHARE * sample.size:
         doubts.add("no_tissue_like_brain")
     return doubts
+
+
+def is_skull_stripped(hu: NDArray[np.int16]) -> bool:
+    """Whether a volume shows a brain, one value around it, and neither bone nor values cut off at a limit."""
+    values, counts = np.unique(hu, return_counts=True)
+    fill = values[counts.argmax()]
+    brain = (hu >= BRAIN_HU[0]) & (hu <= BRAIN_HU[1]) & (hu != fill)
+    few = BONE_SHARE * hu.size
+    return bool(
+        np.mean(brain) >= BRAIN_SHARE
+        and counts.max() > FILL_SHARE * hu.size
+        and counts[values > HEAD_HU[1]].sum() < few
+        and counts[-1] < few
+    )
 
 
 def blank_slice(image: NDArray[np.int16]) -> int | None:

@@ -15,15 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging import geometry
-from headct.imaging.dicom import (
-    HU_RANGE,
-    Ineligible,
-    Instance,
-    has_rescale,
-    padding_hu,
-)
+from headct.imaging.dicom import Instance, has_rescale, padding_hu
 from headct.imaging.fitness import (
     TOO_FEW,
     SeriesRules,
@@ -32,6 +26,7 @@ from headct.imaging.fitness import (
     stray_slices,
     unfit,
 )
+from headct.imaging.hounsfield import HU_RANGE
 from headct.imaging.one_source import refuse_several_sources
 from headct.imaging.series import Series, listed, not_straight, same_volume, stacked, thickness_mm
 from headct.imaging.whole_head import join_parts, left_out, refuse_parts_of_others
@@ -60,11 +55,11 @@ class Chosen:
     fewer_than_announced: bool = False
 
 
-FitsMask = Callable[[geometry.Geometry], bool]
-
-
 def choose(
-    candidates: list[Series], rules: SeriesRules, scan_id: str, fits_mask: FitsMask = lambda grid: True
+    candidates: list[Series],
+    rules: SeriesRules,
+    scan_id: str,
+    fits_mask: geometry.FitsMask = lambda grid: True,
 ) -> Chosen:
     """Choose the series to segment.
 

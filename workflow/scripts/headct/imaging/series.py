@@ -13,15 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.contracts.problems import first_few
+from headct.contracts.problems import Ineligible, first_few
 from headct.imaging import geometry
-from headct.imaging.dicom import (
-    Ineligible,
-    Instance,
-    plain_fact,
-    read_slice,
-    to_int16,
-)
+from headct.imaging.dicom import Instance, plain_fact, read_slice
+from headct.imaging.hounsfield import to_int16
 from headct.imaging.parts import (
     SAME_POSITION_MM,
     Places,

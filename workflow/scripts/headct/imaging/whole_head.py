@@ -15,12 +15,9 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging import geometry
-from headct.imaging.dicom import (
-    Ineligible,
-    read_slice,
-)
+from headct.imaging.dicom import read_slice
 from headct.imaging.fitness import SeriesRules, missing_section, no_slices
 from headct.imaging.one_source import ONE_SOURCE, of_one_source
 from headct.imaging.parts import (

@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 import os
-import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,21 +23,17 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
-from headct.cohort import conversion, ingest, shards
+from headct.cohort import ingest
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
-from headct.contracts.labels import LABELS
-from headct.contracts.problems import BadInput, Problem, gathered
+from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
 from headct.engine.machine import require_device
-from headct.imaging import masks, nifti, nifti_geometry, plausibility
-from headct.imaging.dicom import Ineligible, read_folder, to_int16
+from headct.imaging import sources
 from headct.imaging.fitness import SeriesRules
-from headct.imaging.geometry import volume_ml
-from headct.imaging.scan_selection import choose
-from headct.imaging.series import group
+from headct.imaging.sources.base import Facts, Volume
 from headct.inference.at_work import NOTE, AtWork
-from headct.inference.predict import add_common_arguments, write_labels
+from headct.inference.predict import add_common_arguments
 from headct.inference.prediction_cache import Records, averaged, trained_records
 from headct.settings import blocks
 from headct.settings.models import SettingsByModel, settings_by_model
@@ -46,19 +41,10 @@ from headct.settings.models import SettingsByModel, settings_by_model
 logger = logging.getLogger(__name__)
 
 TABLE = "predictions.tsv"
-SUFFIXES = (".nii.gz", ".nii")
-BONE_SHARE = 0.001
-"""Share of bone in the view below which a head has no skull; with one it is 5 % and more."""
-
-FILL_SHARE = 0.3
-"""Share of the commonest value above which it fills what was cut away."""
-
 LONGEST_NAME = 100
 """Bytes of a scan's name; a file that is being written has it twice in its own, of 255 at most."""
 
 GIVEN, NUMBERS = "given", "numbers"
-NIFTI, DICOM = "NIfTI", "DICOM"
-SLICE_POSITIONS, HEADER_SPACING = "slice positions", "header spacing"
 
 
 @dataclass
@@ -70,7 +56,7 @@ class NewScan:
         number: its place in the list of scans, from 1.
         is_numbered: whether the name is but that place.
         at_work: where it is noted while something is done with it.
-        volumes_from: where the slices' thickness comes from.
+        labels: the lesions that the networks know.
     """
 
     name: str
@@ -81,8 +67,8 @@ class NewScan:
     patient_id_is_pseudonym: bool
     is_numbered: bool = False
     at_work: AtWork | None = None
+    labels: LabelSet = LABELS
     flags: list[str] = field(default_factory=list)
-    volumes_from: str = ""
 
     @cached_property
     def sha256(self) -> str:
@@ -114,95 +100,38 @@ class NewScan:
                     f" to try again, delete {NOTE} beside the table"
                 )
             self.at_work.begin(self.sha256)
-        return self._read_dicom() if self.source.is_dir() else self._read_nifti()
+        volume = self._volume()
+        self._grid = volume.grid  # without the voxels: a run of a thousand scans has no room for all
+        return volume.grid.image(volume.hu)
 
-    def _read_dicom(self) -> sitk.Image:
-        """What ingest would have converted, with slice weights from the slices' positions."""
-        scan = conversion.Scan(
-            self.name, self.source, {}, {}, patient_id_is_pseudonym=self.patient_id_is_pseudonym
-        )
+    def _volume(self) -> Volume:
+        facts = Facts()
         try:
-            folder = read_folder(scan.folder, scan.scan_id)
-            if not self.is_numbered and (refused := conversion.refusals(scan, folder)):
+            source = sources.find(self.source, self.name)
+            ids = {"scan_id": self.name, "participant_id": ""}
+            if not self.is_numbered and (refused := source.refusals(ids, self.patient_id_is_pseudonym)):
                 self.name = unnamed(self.number)  # the name identifies the patient: nothing may repeat it
                 raise BadInput([*refused, Problem(self.name, "or name the outputs by '--names numbers'")])
-            chosen = choose(group(folder.instances), self.rules, scan.scan_id)
-            record = conversion.Record(scan.scan_id)
-            hu = conversion.convert(chosen, self.rules, record)
-        except Ineligible as error:
+            volume = source.read(self.rules, lambda grid: True, facts)
+        except (Ineligible, sources.NoImage) as error:
             raise BadInput([Problem(self.name, str(error))]) from None
-        grid = chosen.geometry
-        self.flags, self.volumes_from = record.flags, SLICE_POSITIONS
-        self._pixel_mm, self._weights_mm = np.array(grid.spacing_xy_mm), grid.weights_mm
-        image = masks.to_image(hu, grid)
-        self._write = lambda labels: write_labels(labels, image, self.path)
-        return image
-
-    def _read_nifti(self) -> sitk.Image:
-        """One volume of plausible HU; that of a NIfTI tells no more than its header's even spacing."""
-        try:
-            volume = nifti.read(self.source)
-            values = volume.values
-            if min(values.shape) == 1:
-                raise nifti.Unreadable("a single slice: its thickness, and so any volume, stands nowhere")
-            placed = nifti_geometry.placement(volume.header, values.shape)
-            if (n := int(placed.lps_shape[2])) < self.rules.minimum_slices:
-                needed = self.rules.minimum_slices
-                raise nifti.Unreadable(f"too few slices: {n}, at least {needed} are needed")
-            nifti_geometry.check_scan(placed, volume.header)
-        except nifti.Unreadable as error:
-            raise self._refused(str(error)) from None
-        if lacking := int(np.count_nonzero(~np.isfinite(values))):
-            raise self._refused(
-                f"{lacking} of {values.size} voxels have no value (NaN or infinite): give them that of air, "
-                "-1000 HU"
-            )
-        hu = np.ascontiguousarray(placed.to_lps(to_int16(values)))
-        doubts = sorted(plausibility.doubts_about_hu(hu))
-        if doubts:  # as for DICOM without rescale attributes: nothing else says that these are HU
-            raise self._refused(
-                "skull-stripped: no air around the head and no bone; the networks know whole heads"
-                if is_skull_stripped(hu)
-                else f"pixel values are not HU: {', '.join(doubts).replace('_', ' ')}"
-            )
-        self.flags, self.volumes_from = list(placed.flags), HEADER_SPACING
-        self._pixel_mm, self._weights_mm = placed.pixel_mm, np.full(len(hu), placed.gap_mm)
-        header = volume.header  # without the values, which need not be kept until the map is written
-        self._write = lambda labels: nifti.write_on_grid_of(header, placed.from_lps(labels), self.path)
-        return placed.image(hu)
+        self.flags = facts.flags
+        return volume
 
     def _refused(self, message: str) -> BadInput:
         return BadInput([Problem(self.name, message)])
 
     def write(self, labels: np.ndarray) -> dict[str, Any]:
         """Write the label map on the grid that was handed over; volumes in mL."""
-        self._write(labels)
-        del self._write  # with the volume that it holds: a run of a thousand scans has no room for all
+        self._grid.write(labels, self.path)
         return {
             "path": self.path.name,
             "sha256": sha256_of(self.path),
             "source_sha256": self.sha256,
-            **{
-                f"{name}_ml": volume_ml(labels == value, self._pixel_mm, self._weights_mm)
-                for name, value in LABELS.items()
-            },
-            "volumes_from": self.volumes_from,
+            **{f"{name}_ml": self._grid.volume_ml(labels == value) for name, value in self.labels.items()},
+            "volumes_from": self._grid.volumes_from,
             "flags": " ".join(self.flags),
         }
-
-
-def is_skull_stripped(hu: NDArray[np.int16]) -> bool:
-    """Whether a volume shows a brain, one value around it, and neither bone nor values cut off at a limit."""
-    values, counts = np.unique(hu, return_counts=True)
-    fill = values[counts.argmax()]
-    brain = (hu >= plausibility.BRAIN_HU[0]) & (hu <= plausibility.BRAIN_HU[1]) & (hu != fill)
-    few = BONE_SHARE * hu.size
-    return bool(
-        np.mean(brain) >= plausibility.BRAIN_SHARE
-        and counts.max() > FILL_SHARE * hu.size
-        and counts[values > plausibility.HEAD_HU[1]].sum() < few
-        and counts[-1] < few
-    )
 
 
 COLUMNS = (
@@ -240,9 +169,8 @@ def find(paths: Sequence[Path], by_number: bool = False) -> dict[str, Path]:
     for path in paths:
         try:
             below = _scans_of(path)
-        except nifti.Unreadable as error:
-            message = f"neither a NIfTI file (.nii, .nii.gz) nor a folder: {error}"
-            problems.append(Problem(shown(path), message))
+        except sources.NoImage as error:
+            problems.append(Problem(shown(path), str(error)))
         except OSError as error:
             problems.append(Problem(shown(path), f"the folder can't be read: {error.strerror}"))
         else:
@@ -281,21 +209,23 @@ def shown(path: Path) -> str:
 
 
 def _scans_of(path: Path) -> list[Path]:
-    """NIfTI files of a folder, else its subfolders, unless DICOM files lie in it: then it is one scan.
+    """Scans in files of a folder, else its subfolders, unless it is one scan: such as one of DICOM files.
 
     Raises:
-        nifti.Unreadable: a file that is no NIfTI.
+        sources.NoImage: a file that no source takes.
         OSError: a folder that can't be read.
     """
     if not path.is_dir():
-        if not (os.path.lexists(path) and is_named_nifti(path)):
-            nifti.read_header(path)
+        if reason := sources.why_not(path):
+            raise sources.NoImage(reason)
+        return [path]
+    if not sources.takes_as_any_folder(path):
         return [path]
     entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
     folders = [entry for entry in entries if entry.is_dir()]
-    files = {entry: kind_of(entry) for entry in entries if entry not in folders}
-    scans = [entry for entry, kind in files.items() if kind == NIFTI]
-    if not scans and DICOM not in files.values():
+    files = [entry for entry in entries if entry not in folders]
+    scans = [entry for entry in files if sources.is_scan(entry)]
+    if not scans and not any(sources.is_part_of_scan(entry) for entry in files):
         scans = folders
     if not scans:
         return [path] if entries else []
@@ -306,38 +236,22 @@ def _scans_of(path: Path) -> list[Path]:
     return scans
 
 
-def kind_of(path: Path) -> str:
-    """Whether an entry of a folder is a NIfTI file (by its name or its bytes), a DICOM file, or neither."""
-    if is_named_nifti(path) or nifti.is_nifti(path):
-        return NIFTI
-    try:
-        return DICOM if nifti.first_bytes(path)[128:132] == b"DICM" else ""
-    except nifti.Unreadable:
-        return ""
-
-
-def is_named_nifti(path: Path) -> bool:
-    """Whether the file's name is that of a NIfTI volume; a link that is broken has one, too."""
-    return path.name.lower().endswith(SUFFIXES) and not path.is_dir()
-
-
 def name_of(path: Path) -> str:
     """What the scan at a path is called: the file's name without suffix, or the folder's.
 
     As it was handed over: what a link points to may be called after the patient.
     """
     name = Path(os.path.abspath(path)).name  # noqa: PTH100 (Path.absolute keeps "..")
-    suffix = next((end for end in SUFFIXES if name.lower().endswith(end)), "")
-    return name if path.is_dir() else name[: len(name) - len(suffix)]
+    return name if path.is_dir() else sources.name_without_suffix(name)
 
 
 def digest_of(source: Path) -> str:
-    """SHA-256 of a file, or of the digests of all files below a folder, whatever they are called."""
-    if not source.is_dir():
-        return sha256_of(source)
-    files = shards.source_files(source).items()
-    digests = sorted(sha256_of(path) for path, entry in files if stat.S_ISREG(entry.st_mode))
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    """The fingerprint of a scan.
+
+    Raises:
+        OSError: it is gone, or can't be read.
+    """
+    return sources.find(source, name_of(source)).fingerprint()
 
 
 def networks_of(records: Records, settings: SettingsByModel) -> str:

@@ -174,6 +174,8 @@ def _points_mm(
 
 def _corner_codes(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
     """For each cell of the mask padded by one voxel, which corners are set: bit 4z + 2y + x."""
+    # Neighbours along x, then y, then z are put into one byte, shifted each time by the bits that are in use:
+    # three passes, of which each serves the next. Corner by corner, the mask would be read eight times.
     padded = np.pad(mask, 1).view(np.uint8)
     pairs = padded[:, :, :-1] | (padded[:, :, 1:] << 1)
     squares = pairs[:, :-1] | (pairs[:, 1:] << 2)

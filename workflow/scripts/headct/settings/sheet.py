@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,15 +113,26 @@ def true_ages(path: Path) -> dict[str, float | None]:
     return {row["scan_id"]: row["age"] for row in load(path)}
 
 
-def check_files(rows: list[dict[str, Any]], path: Path, max_excluded: float) -> None:
+def check_files(
+    rows: list[dict[str, Any]],
+    path: Path,
+    max_excluded: float,
+    is_image: Callable[[Path], bool] = Path.is_dir,
+) -> None:
     """End a run whose base path is wrong before it starts thousands of jobs; one lost scan is let through.
+
+    Args:
+        rows: of the sheet, as :func:`load` gives them.
+        path: of the sheet.
+        max_excluded: share of the baseline scans that may lack something.
+        is_image: whether what lies at a path can be a scan's image.
 
     Raises:
         BadInput: all missing folders and files, where the share of baseline scans that lack one
             exceeds ``max_excluded``.
     """
     scans = baseline(rows)
-    problems = [problem for row in scans for problem in _missing_files(row, str(path))]
+    problems = [problem for row in scans for problem in _missing_files(row, str(path), is_image)]
     lacking = len({problem.row for problem in problems})
     if lacking > max_excluded * len(scans):
         message = (
@@ -132,8 +144,8 @@ def check_files(rows: list[dict[str, Any]], path: Path, max_excluded: float) -> 
         )
 
 
-def _missing_files(row: dict[str, Any], file: str) -> list[Problem]:
-    lacking = [] if Path(row["dicom"]).is_dir() else ["dicom"]
+def _missing_files(row: dict[str, Any], file: str, is_image: Callable[[Path], bool]) -> list[Problem]:
+    lacking = [] if is_image(Path(row["dicom"])) else ["dicom"]
     lacking += [name for name in MASK_COLUMNS if row[name] is not None and not Path(row[name]).is_file()]
     return [
         Problem(

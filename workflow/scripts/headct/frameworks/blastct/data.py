@@ -155,6 +155,10 @@ def _perlin_planes(size: int, periods: int) -> Iterator[np.ndarray]:
     Equal to ``RandomElasticDeformationCoarsePerlinNoise`` of blast_ct, which computes all planes at
     once and so takes more than 20 GB of memory for 400 voxels.
     """
+    # Random numbers are drawn in blast_ct's order and shapes (all theta, then all phi), so the gradients are
+    # blast_ct's. Only the interpolation, which takes the memory, goes plane by plane: a plane needs the two
+    # layers of gradients around it. It interpolates along z, y, x in turn, as blast_ct does, since
+    # floating-point sums depend on their order.
     cell = -(-size // periods) + (periods == 1)  # voxels per period, as blast_ct pads them
     random_state = np.random.RandomState(NOISE_SEED)
     corners = (periods + 1,) * 3

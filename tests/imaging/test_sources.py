@@ -1,0 +1,174 @@
+"""Sources of images: what takes what, and that a new one is one module."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from headct.contracts.artefacts import read_json, read_tsv
+from headct.contracts.code import code_digests
+from headct.contracts.labels import LABELS
+from headct.contracts.problems import BadInput
+from headct.contracts.repository import REPOSITORY
+from headct.imaging import nifti, sources
+from headct.imaging.fitness import SeriesRules
+from headct.imaging.nifti_geometry import placement
+from headct.imaging.sources import dicom_folder, nifti_file
+from headct.imaging.sources.base import HEADER_SPACING, SLICE_POSITIONS, Facts
+from headct.settings import sheet
+from support import ct_series, masked_scan, monai_miniature
+
+TOY = Path(__file__).parents[1] / "support/toy_source.py"
+LABELS_SETTING = json.dumps(dict(LABELS))
+
+
+def volume_of(path: Path) -> Path:
+    """A head as NIfTI, 12 slices of 16 x 16 pixels of 4 mm, 5 mm apart."""
+    image = sitk.GetImageFromArray(ct_series.head())
+    image.SetSpacing((4.0, 4.0, 5.0))
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def test_a_source_is_found_by_what_is_handed_over(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert isinstance(sources.find(tmp_path / "folder", "s"), dicom_folder.Source)
+    file = volume_of(tmp_path / "s.nii.gz")
+    assert isinstance(sources.find(file, "s"), nifti_file.Source)
+    nameless = file.rename(tmp_path / "s")
+    assert isinstance(sources.find(nameless, "s"), nifti_file.Source)
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(sources.NoImage, match=r"neither a NIfTI file \(.nii, .nii.gz\) nor a folder: "):
+        sources.find(tmp_path / "notes.txt", "s")
+
+
+def test_a_trial_is_of_folders(tmp_path: Path) -> None:
+    file = volume_of(tmp_path / "s.nii.gz")
+    with pytest.raises(sources.NoImage):
+        sources.find(file, "s", for_trial=True)
+    assert not sources.can_be_ingested(file)
+    assert not sources.can_be_ingested(tmp_path / "gone")
+    assert sources.can_be_ingested(tmp_path)
+
+
+def test_the_name_of_a_scan_is_without_the_suffix_of_its_source() -> None:
+    names = {"a.nii.gz": "a", "a.NII": "a", "a.b.nii": "a.b", "a.gz": "a.gz", "a": "a"}
+    assert {name: sources.name_without_suffix(name) for name in names} == names
+
+
+def test_an_edit_of_a_source_is_an_edit_of_ingest_and_of_new_scans() -> None:
+    for step in ("headct.cohort.ingest", "headct.inference.new_scans"):
+        modules = code_digests([step])
+        assert {"headct.imaging.sources.dicom_folder", "headct.imaging.sources.nifti_file"} <= modules.keys()
+        assert "headct.imaging.series" in modules
+
+
+def test_one_head_as_dicom_and_as_nifti(tmp_path: Path) -> None:
+    ct_series.write_series(tmp_path / "dicom")
+    volumes = {}
+    for path in (tmp_path / "dicom", volume_of(tmp_path / "s.nii.gz")):
+        facts = Facts()
+        volumes[path.name] = sources.find(path, "s").read(SeriesRules(), lambda grid: True, facts)
+        assert facts.geometry == volumes[path.name].grid.geometry.as_json()
+    from_dicom, from_nifti = volumes["dicom"], volumes["s.nii.gz"]
+    np.testing.assert_array_equal(from_dicom.hu, from_nifti.hu)
+    assert (from_dicom.grid.volumes_from, from_nifti.grid.volumes_from) == (SLICE_POSITIONS, HEADER_SPACING)
+    drawn = masked_scan.drawn() == 1
+    assert from_dicom.grid.volume_ml(drawn) == pytest.approx(from_nifti.grid.volume_ml(drawn), rel=1e-9)
+
+
+def test_the_geometry_of_a_nifti_file_keeps_its_shear(tmp_path: Path) -> None:
+    header = nifti.read_header(volume_of(tmp_path / "s.nii"))
+    shear = np.tan(np.radians(20)) * 5
+    header["sform_code"], header["qform_code"] = 1, 0
+    header["srow_x"], header["srow_y"], header["srow_z"] = (-4, 0, 0, 9), (0, -4, shear, 8), (0, 0, 5, 7)
+    placed = placement(header, (16, 16, 12))
+    geometry = nifti_file.HeaderGrid(header, placed).geometry
+    assert geometry.tilt_deg == pytest.approx(20)
+    np.testing.assert_allclose(geometry.weights_mm, np.full(12, placed.gap_mm))
+    np.testing.assert_allclose(geometry.sheared_affine, placed.lps_affine, atol=1e-9)
+    assert geometry.size_xyz == (16, 16, 12)
+
+
+def test_what_a_sheet_may_name_is_what_a_source_of_trials_takes(tmp_path: Path) -> None:
+    """Before any job starts, and without reading an image where folders are named."""
+    image = tmp_path / "s1.npz"
+    image.touch()
+    rows: list[dict[str, Any]] = [{"timepoint": None, "dicom": str(image), "row": 2}]
+    rows[0] |= dict.fromkeys(sheet.MASK_COLUMNS)
+    with pytest.raises(BadInput, match="there is no such folder"):
+        sheet.check_files(rows, tmp_path / "scans.tsv", 0, sources.can_be_ingested)
+    sheet.check_files(rows, tmp_path / "scans.tsv", 0, lambda path: path.suffix == ".npz")
+    loads = "import sys; from headct.imaging import sources; sources.can_be_ingested(sources.Path('.'))"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{loads}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert not {"pydicom", "SimpleITK", "numpy", "nibabel"} & set(ended.stdout.split())
+
+
+def files_of(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*.py")}
+
+
+def test_a_new_source_is_one_module(tmp_path: Path) -> None:
+    """In a copy of the package: its scan is converted, enters the cohort, and is predicted as a new one."""
+    copy = tmp_path / "workflow"
+    without_bytecode = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "workflow", copy, ignore=without_bytecode)
+    for name in ("config", "resources"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    shutil.copyfile(TOY, copy / "scripts/headct/imaging/sources/numpy_file.py")
+    added = files_of(copy) - files_of(REPOSITORY / "workflow")
+    assert added == {"scripts/headct/imaging/sources/numpy_file.py"}
+
+    def headct(*words: object) -> None:
+        environment = os.environ | {"PYTHONPATH": str(copy / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "headct", *map(str, words)]
+        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+
+    origins = ct_series.table_origins()
+    np.savez(tmp_path / "s1.npz", hu=ct_series.head(), origins_mm=origins, pixel_mm=(4.0, 4.0))
+    ct_series.write_series(tmp_path / "dicom")
+    masked_scan.write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", masked_scan.drawn())
+    columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
+    rows = [columns]
+    rows += [(scan, f"p-{scan}", "A", image, "mask.nii.gz", "70", "F", "2.5", "r") for scan, image in IMAGES]
+    for name, shown in (("scans.tsv", rows), ("toy.tsv", rows[:2])):
+        (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in shown), encoding="utf-8")
+    shard = ("--labels", LABELS_SETTING, "--data", "data", "--manifest", "data/shards/0.tsv")
+    headct("ingest", "--sheet", "scans.tsv", *shard)
+    toy, dicom = (read_json(tmp_path / f"data/{scan}/scan.json") for scan, _ in IMAGES)
+    assert (toy["status"], toy["reason"]) == ("included", "")
+    assert toy["geometry"] == dicom["geometry"]
+    assert toy["volumes_ml"] == dicom["volumes_ml"]
+    assert toy["pixels_sha256"] == dicom["pixels_sha256"]
+    for name in ("ct.nii.gz", "labels.nii.gz"):
+        first, second = ((tmp_path / f"data/{scan}" / name).read_bytes() for scan, _ in IMAGES)
+        assert first == second
+
+    made = ("--cohort", "cohort.tsv", "--flow", "flow.tsv")
+    limits = ("--max-excluded", "0", "--age-cap-years", "90", "--different-patients=[]")
+    headct("cohort", "--sheet", "toy.tsv", "--data", "data", *limits, *made)
+    assert list(read_tsv(tmp_path / "cohort.tsv")["status"]) == ["included"]
+
+    monai_miniature.write_untrained(tmp_path / "model")
+    how = ("--device", "cpu", "--threads", "1", "--member", "model", "--out", "predicted")
+    headct("new-scans", *how, "--scans", "s1.npz", "dicom", "--ingest", "{}", "--settings", "{}")
+    table = read_tsv(tmp_path / "predicted/predictions.tsv", reason=str).set_index("scan_id")
+    assert list(table.index) == ["s1", "dicom"]
+    assert set(table["volumes_from"]) == {SLICE_POSITIONS}
+    first, second = ((tmp_path / "predicted" / f"{name}.nii.gz").read_bytes() for name in table.index)
+    assert first == second
+
+
+IMAGES = (("s1", "s1.npz"), ("s2", "dicom"))

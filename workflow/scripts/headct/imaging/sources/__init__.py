@@ -1,0 +1,85 @@
+"""Where scans come from: each module here but ``base`` is a source, by its class ``Source``.
+
+A source is found by what is handed over. A new one is a module in this folder, and nothing else: modules are
+found by their files. They are loaded when one is asked for; whoever but asks whether a folder is one need not
+wait for readers of images.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headct.imaging.sources.base import ImageSource
+
+BASE = "base"
+
+
+class NoImage(OSError):
+    """No source takes what lies at a path; the message says why not, and names no path."""
+
+
+@cache
+def all_sources() -> tuple[type[ImageSource], ...]:
+    """The sources in the order in which they are asked: what takes any folder comes last."""
+    names = sorted(module.name for module in iter_modules(__path__) if module.name != BASE)
+    found = [import_module(f"{__name__}.{name}").Source for name in names]
+    return tuple(sorted(found, key=lambda source: source.takes_any_folder))
+
+
+def find(path: Path, scan_id: str, for_trial: bool = False) -> ImageSource:
+    """The source of the scan at a path.
+
+    Args:
+        path: a file or a folder, as it was handed over.
+        scan_id: what messages call the scan.
+        for_trial: whether it is for the ingest step, which not every source serves.
+
+    Raises:
+        NoImage: no source takes it.
+    """
+    for source in all_sources():
+        if (source.serves_trials or not for_trial) and source.takes(path):
+            return source(path, scan_id)
+    raise NoImage(why_not(path))
+
+
+def why_not(path: Path) -> str:
+    """Why what lies at a path, which is no folder, is no image of any source; empty where it may be one."""
+    sources = [source for source in all_sources() if source.suffixes]
+    reasons = [source.why_not(path) for source in sources]
+    kinds = [f"a {source.kind} ({', '.join(sorted(source.suffixes, key=len))})" for source in sources]
+    return f"neither {' nor '.join([*kinds, 'a folder'])}: {'; '.join(reasons)}" if all(reasons) else ""
+
+
+def is_scan(file: Path) -> bool:
+    """Whether a file is a whole scan, by its name or its first bytes."""
+    return any(source.takes(file) for source in all_sources() if source.suffixes)
+
+
+def is_part_of_scan(file: Path) -> bool:
+    """Whether a file is one of several that make a scan: then its folder is the scan."""
+    return any(source.is_part(file) for source in all_sources())
+
+
+def takes_as_any_folder(folder: Path) -> bool:
+    """Whether no source but that of any folder takes one; it may hold several scans then."""
+    return not any(source.takes(folder) for source in all_sources() if not source.takes_any_folder)
+
+
+def name_without_suffix(name: str) -> str:
+    """A file's name without the suffix of its source."""
+    suffixes = sorted((end for source in all_sources() for end in source.suffixes), key=len, reverse=True)
+    suffix = next((end for end in suffixes if name.lower().endswith(end)), "")
+    return name[: len(name) - len(suffix)]
+
+
+def can_be_ingested(path: Path) -> bool:
+    """Whether the ingest step has a source for what lies at a path; any folder may hold DICOM."""
+    return path.is_dir() or (
+        path.is_file() and any(source.serves_trials and source.takes(path) for source in all_sources())
+    )
