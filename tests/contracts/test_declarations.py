@@ -117,6 +117,20 @@ def test_what_cannot_be_read_is_told_with_its_place(tmp_path: Path, arguments: s
     assert words in problem.message
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'PublishedFigure(name="flow", help="…")',
+        'ALL = [PublishedFigure(name="flow", help="…")]',
+        'def figure():\n    return PublishedFigure(name="flow", help="…")',
+        'if True:\n    A = declarations.PublishedFigure(name="flow", help="…")',
+    ],
+)
+def test_a_declaration_that_would_not_be_found_is_refused(tmp_path: Path, source: str) -> None:
+    with pytest.raises(BadInput, match=r"must stand at the top level of its module: NAME = PublishedFigure"):
+        declared(PublishedFigure, package(tmp_path, a=source))
+
+
 def test_a_name_is_taken_once(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"'flow' is declared in headct\.publish\.a, too"):
         declared(PublishedFigure, package(tmp_path, a=TWO, b='B = PublishedFigure(name="flow", help="…")'))

@@ -22,6 +22,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from headct.contracts.artefacts import write_json, write_tsv
+from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedFigure, declared
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
@@ -34,6 +35,7 @@ from headct.settings import published as published_numbers
 from headct.statistics.core import scores
 from headct.statistics.core.group_tests import dunn_table
 from headct.statistics.core.scores import mean_over_seeds
+from headct.steps import STEPS
 from support.figure_inputs import (
     LONG,
     SHOWN,
@@ -276,6 +278,16 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     write_tsv(failed, tmp_path / "nnunet-3d-dicece.tsv")
     with pytest.raises(BadInput, match="no case to show"):
         draw("best_cases", tmp_path / "f.pdf", *arguments)
+
+
+@pytest.mark.parametrize("name", declared(PublishedFigure))
+def test_a_figures_code_is_its_own_module_and_what_figures_share(name: str) -> None:
+    figures_by_module = {one.module: one.name for one in declared(PublishedFigure).values()}
+    module = declared(PublishedFigure)[name].module
+    code = code_digests([STEPS["figures"].path, module])
+    others = {figures_by_module[other] for other in code.keys() & figures_by_module.keys() - {module}}
+    built_of = {"rater_agreement": {"concordance", "dice_box_violin_present"}}
+    assert others == built_of.get(name, set())
 
 
 def test_models_are_a_json_object() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headct.contracts.artefacts import write_json
 from headct.contracts.labels import LABELS
-from headct.publish.figures import cases
+from headct.publish.figures import cases, lesions_on_ct
 from headct.publish.figures.slices import head_box_mm, load_slice, shown_slice
 from support.figure_inputs import (
     SHOWN,
@@ -133,7 +133,7 @@ def test_head_box_ignores_the_table() -> None:
 def test_outline_encloses_the_mask(bits: int) -> None:
     """Every inner and outer edge is drawn once: their signed area is that of the mask."""
     mask = np.array([(bits >> k) & 1 for k in range(20)], bool).reshape(4, 5)
-    edges = cases.outline(mask, (2.0, 3.0)).vertices.reshape(-1, 2, 2)
+    edges = lesions_on_ct.outline(mask, (2.0, 3.0)).vertices.reshape(-1, 2, 2)
     upright = edges[edges[:, 0, 0] == edges[:, 1, 0]]
     area = 0.0
     for (x, y), _ in upright:

@@ -27,7 +27,7 @@ from headct.contracts.labels import LABELS
 from headct.contracts.repository import PACKAGE
 from headct.publish.figures import draw as figures
 from headct.publish.figures import ingest_qc, style
-from headct.publish.figures.cases import outline
+from headct.publish.figures.lesions_on_ct import outline
 from headct.publish.figures.slices import Slice
 from support.figure_inputs import assert_fit_to_print, texts, write_scan
 

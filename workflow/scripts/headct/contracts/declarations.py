@@ -269,7 +269,8 @@ def declared(kind: type[Kind], package: Path = PACKAGE) -> Mapping[str, Kind]:
         package: folder of the package ``headct``.
 
     Raises:
-        BadInput: an argument is no literal, or unknown, missing or wrong; or a name is taken.
+        BadInput: a declaration is not at the top level of its module; an argument is no literal, or unknown,
+            missing or wrong; or a name is taken.
     """
     found: dict[str, Kind] = {}
     problems = []
@@ -278,8 +279,10 @@ def declared(kind: type[Kind], package: Path = PACKAGE) -> Mapping[str, Kind]:
         if f"{kind.__name__}(" not in source:
             continue
         module = ".".join(("headct", *file.relative_to(package).with_suffix("").parts))
-        for call in _calls(ast.parse(source, str(file)), kind.__name__):
+        for call, at_top in _calls(ast.parse(source, str(file)), kind.__name__):
             try:
+                if not at_top:
+                    raise ValueError(f"must stand at the top level of its module: NAME = {kind.__name__}(…)")
                 one = kind(**_literals(call), module=module)
                 if one.name in found:
                     raise ValueError(f"{one.name!r} is declared in {found[one.name].module}, too")
@@ -302,12 +305,15 @@ def published_numbers(package: Path = PACKAGE) -> Mapping[str, PublishedNumbers]
     return {one.path: one for one in found}
 
 
-def _calls(module: ast.Module, name: str) -> Iterator[ast.Call]:
-    """Calls of a name that stand at the top level of a module, assigned to something."""
-    for statement in module.body:
-        value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name:
-            yield value
+def _calls(module: ast.Module, name: str) -> Iterator[tuple[ast.Call, bool]]:
+    """Calls of a name, each with whether it stands at the top level of the module, assigned to something."""
+    assigned = [part.value for part in module.body if isinstance(part, (ast.Assign, ast.AnnAssign))]
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and name in (
+            getattr(node.func, "id", None),
+            getattr(node.func, "attr", None),
+        ):
+            yield node, node in assigned
 
 
 def _literals(call: ast.Call) -> dict[str, Any]:

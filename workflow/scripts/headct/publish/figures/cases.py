@@ -14,13 +14,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, PathPatch, Rectangle
-from matplotlib.path import Path as Outline
+from matplotlib.patches import Rectangle
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import shown_scores, style
+from headct.publish.figures.lesions_on_ct import (
+    WINDOW_LEVEL_HU,
+    WINDOW_WIDTH_HU,
+    draw_outlines,
+    lesion_legend,
+)
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice, runs_to_show
 from headct.statistics.core import scores as metrics
 
@@ -75,7 +80,6 @@ WORST = PublishedFigure(
     ),
 )
 
-WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = 40, 80
 MARGIN_MM = 5.0
 SCALE_BAR_MM = 20.0
 GAP_MM = 1.4
@@ -122,18 +126,6 @@ def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = 
     return mean_dice.sort_values(ascending=not best, kind="stable").head(n)
 
 
-def outline(mask: np.ndarray, pixel_mm: tuple[float, float]) -> Outline:
-    """The edges between pixels in and out of a mask (y, x), in mm: the mask as it is, not smoothed."""
-    padded = np.pad(mask.astype(bool), 1)
-    y, x = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
-    upright = np.stack([np.stack([x, y], 1), np.stack([x, y + 1], 1)], 1)
-    y, x = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
-    level = np.stack([np.stack([x, y], 1), np.stack([x + 1, y], 1)], 1)
-    vertices = np.concatenate([upright, level]).reshape(-1, 2) * np.asarray(pixel_mm)
-    codes = np.tile([Outline.MOVETO, Outline.LINETO], len(vertices) // 2)
-    return Outline(vertices, codes)
-
-
 def _draw_ct(axes: Axes, shown: Slice) -> None:
     height, width = shown.ct_hu.shape
     dx, dy = shown.pixel_mm
@@ -157,34 +149,6 @@ def _draw_mask(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float]) -> N
     extent = (0, mask.shape[1] * dx, mask.shape[0] * dy, 0)
     axes.imshow(tint, extent=extent, interpolation="nearest")
     draw_outlines(axes, mask, pixel_mm, width_pt=0.8)
-
-
-def draw_outlines(
-    axes: Axes,
-    mask: np.ndarray,
-    pixel_mm: tuple[float, float],
-    width_pt: float,
-    labels: LabelSet = LABELS,
-) -> None:
-    """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice."""
-    for label in labels.bottom_up:
-        lesion = mask == label.value
-        if lesion.any():
-            edges, colour = outline(lesion, pixel_mm), label.colour
-            axes.add_patch(PathPatch(edges, fc="none", ec=colour, lw=width_pt, capstyle="projecting"))
-
-
-def lesion_legend(fill: float, labels: LabelSet = LABELS) -> list[Patch]:
-    """Colours and names of the lesions; ``fill``: opacity inside of the outlines."""
-    return [
-        Patch(
-            fc=to_rgba(label.colour, fill),
-            ec=label.colour,
-            lw=1,
-            label=f"{label.name} {label.title.lower()}",
-        )
-        for label in labels.labels
-    ]
 
 
 def _draw_scale_bar(axes: Axes, box: np.ndarray) -> None:

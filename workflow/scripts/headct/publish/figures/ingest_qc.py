@@ -23,7 +23,12 @@ from matplotlib.patches import Rectangle
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.publish.figures import style
-from headct.publish.figures.cases import WINDOW_LEVEL_HU, WINDOW_WIDTH_HU, draw_outlines, lesion_legend
+from headct.publish.figures.lesions_on_ct import (
+    WINDOW_LEVEL_HU,
+    WINDOW_WIDTH_HU,
+    draw_outlines,
+    lesion_legend,
+)
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice
 
 FIGURE = PublishedFigure(
