@@ -119,8 +119,11 @@ FIXED = ("study.name", "figures.agreement_model", "figures.cases.select_by", "an
 def changed_in_demo(clone: Path, effect: str) -> list[str]:
     """Change every setting of one effect in the demo's configuration; their keys."""
     config = configuration.load(clone / "config/demo.yaml")
-    settings = list(configuration.leaves(config))
-    changed = [one for one in settings if one[2]["x-effect"] == effect and one[0] not in FIXED]
+    changed = [
+        (key, value, schema)
+        for key, value, schema in configuration.leaves(config)
+        if schema["x-effect"] == effect and "const" not in schema and key not in FIXED
+    ]
     for key, value, schema in changed:
         block: dict[str, Any] = config
         *above, last = key.split(".")
