@@ -19,7 +19,7 @@ export XDG_CACHE_HOME ?= $(shell \
 LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
-# One process per core; files with the longest tests come first, so that no process works on alone at the end.
+# One process per core; tests/conftest.py has the longest tests come first.
 SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --durations=10
 TESTS ?= tests
 HEADCT_REAL_CT ?= ../shared/data/real_ct
@@ -31,7 +31,7 @@ RUN ?= --profile slurm
 # So many scans, for a plan without a sheet.
 SCANS ?=
 
-.PHONY: demo environment test test-slow some-environment plan status resume drill benchmarks lint format lock gallery pictures
+.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -45,6 +45,9 @@ environment: $(READY)  ## the locked packages in .venv, and nothing else
 
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
 	python -m pytest $(SIDE_BY_SIDE) $(TESTS)
+
+test-quick: $(READY)  ## unit tests: what needs no demo, no Slurm and no run of Snakemake
+	python -m pytest $(SIDE_BY_SIDE) -m 'not slow and not whole' $(TESTS)
 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \

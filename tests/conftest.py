@@ -23,7 +23,13 @@ FIRST = ("slurm", "workflow")
 """Folders with the longest tests: these come first, so that no process works on alone at the end."""
 
 
+NEEDS_A_RUN = {"demo", "clone", "slurm", "local"}
+"""Fixtures of these files for which Snakemake or a Slurm runs."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests, and mark those that `make test-quick` leaves out."""
     here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
@@ -31,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return FIRST.index(folder) if folder in FIRST else len(FIRST)
 
     items.sort(key=place)
+    for item in items:
+        if needs_a_run(item):
+            item.add_marker("whole")
+
+
+def needs_a_run(item: pytest.Item) -> bool:
+    """Whether a test has one of those fixtures, or is in a module that runs Snakemake (``support.snake``)."""
+    if not isinstance(item, pytest.Function):
+        return False
+    names = vars(item.module)  # a fixture that a module has itself is another one
+    asked = NEEDS_A_RUN.intersection(item.fixturenames) - names.keys()
+    return bool(asked) or any(value is snake for value in names.values())
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

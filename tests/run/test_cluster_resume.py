@@ -63,6 +63,7 @@ def resume(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.whole
 def test_a_study_whose_snakemake_was_killed_goes_on(study: Path) -> None:
     snakemake = begin(study)
     assert running_snakemake(study) == snakemake.pid
@@ -103,6 +104,7 @@ def test_jobs_on_a_slurm_that_does_not_answer_may_be_at_work(study: Path) -> Non
     assert not (study / "done.txt").exists()
 
 
+@pytest.mark.whole
 def test_it_is_found_from_another_folder_too(study: Path) -> None:
     snakemake = begin(study)
     refused = resume(study.parent, "--directory", str(study))

@@ -28,11 +28,13 @@ def write_mask(dicom: Path, path: Path, labels: np.ndarray) -> Path:
     return path
 
 
-def write_sheet(path: Path, scan: conversion.Scan) -> Path:
-    """A sample sheet of this scan."""
+def write_sheet(path: Path, *scans: conversion.Scan) -> Path:
+    """A sample sheet of these scans, one of a participant."""
     columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
-    cells = (scan.scan_id, "p1", "A", scan.folder, scan.masks["mask"], 70, "F", 2.5, "r1")
-    path.write_text(
-        "\n".join("\t".join(map(str, line)) for line in (columns, cells)) + "\n", encoding="utf-8"
-    )
+    rows = [
+        (scan.scan_id, f"p{number}", "A", scan.folder, scan.masks["mask"], 70, "F", 2.5, "r1")
+        for number, scan in enumerate(scans, 1)
+    ]
+    lines = ["\t".join(map(str, line)) for line in (columns, *rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -365,31 +366,39 @@ def mask(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _ingest(folder: Path, mask: Path, run: Path) -> dict[str, object]:
-    """Run the step as Snakemake does; stdout and stderr are kept beside what it writes."""
-    scan = conversion.Scan("s1", folder, {"mask": mask}, VALUES)
-    path = write_sheet(folder.with_name("scans.tsv"), scan)
+HARD = ("well", *CHANGES, *DAMAGES)
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory, mask: Path) -> Path:
+    """The step was run on all hard folders, as Snakemake does; stdout and stderr are beside what it wrote."""
+    folder = tmp_path_factory.mktemp("hard")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+        warnings.simplefilter("ignore")
+        for how in HARD:
+            _folder(folder / how / "dicom", CHANGES.get(how), DAMAGES.get(how))
+    scans = [conversion.Scan(how, folder / how / "dicom", {"mask": mask}, VALUES) for how in HARD]
+    path, run = write_sheet(folder / "scans.tsv", *scans), folder / "run"
     command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
     command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]
-    environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts")}
+    environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts"), "PYTHONWARNINGS": "always"}
     run.mkdir()
     with open(run / "stdout", "wb") as stdout, open(run / "stderr", "wb") as stderr:
         subprocess.run(command, env=environment, stdout=stdout, stderr=stderr, cwd=run, check=True)
-    return json.loads((run / "data/s1/scan.json").read_text(encoding="utf-8"))
+    return run
 
 
-@pytest.fixture
-def _writes_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
-
-
-@pytest.mark.parametrize("how", ["well", *CHANGES, *DAMAGES])
-@pytest.mark.usefixtures("_writes_anything")
-@pytest.mark.filterwarnings("ignore")
-def test_hard_folders_tell_nothing(tmp_path: Path, mask: Path, how: str) -> None:
-    _folder(tmp_path / "dicom", CHANGES.get(how), DAMAGES.get(how))
-    record = _ingest(tmp_path / "dicom", mask, tmp_path / "run")
-    assert (tmp_path / "run/stderr").read_text(encoding="utf-8").startswith("s1: ")
-    assert finds(tmp_path / "run", patterns(*MARKERS, "19310722")) == []
+@pytest.mark.parametrize("how", HARD)
+def test_hard_folders_tell_nothing(ingested: Path, how: str) -> None:
+    said = (ingested / "stderr").read_text(encoding="utf-8")
+    assert re.search(f"^{how}: ", said, re.MULTILINE)
+    assert finds(ingested / "data" / how, patterns(*MARKERS, "19310722")) == []
+    record = json.loads((ingested / "data" / how / "scan.json").read_text(encoding="utf-8"))
     if how == "well":
         assert record["status"] == "included", record["reason"]
+
+
+def test_what_is_said_of_hard_folders_tells_nothing(ingested: Path) -> None:
+    assert {"stdout", "stderr", "ingest.log", "0.tsv"} <= {path.name for path in ingested.iterdir()}
+    assert finds(ingested, patterns(*MARKERS, "19310722")) == []

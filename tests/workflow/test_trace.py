@@ -16,6 +16,7 @@ import pytest
 from headct.contracts.artefacts import sha256_of
 from headct.contracts.declarations import MadeOf
 from headct.contracts.problems import BadInput
+from headct.contracts.run_records import Record
 from headct.provenance import drawing, trace
 from headct.provenance.lineage import Study, lineage
 from headct.provenance.numbers import Place, Tables
@@ -144,15 +145,29 @@ def test_whatever_a_cell_holds_it_can_be_asked_for(tables: Tables) -> None:
         assert trace.words_of_number(trace.trace(tables, place))[1], place
 
 
-def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study, demo: Path) -> None:
-    jobs = [record for record in study.records if repeatable(record)]
-    jobs = [record for record in jobs if record.step != "measure"]
-    made = {path for record in jobs for path in record.outputs}
-    assert made >= {place.path for place in cells(Tables(study), "tables", "figures", "statistics")}
-    for record in jobs:
+def repeated(study: Study, demo: Path, records: list[Record]) -> None:
+    """Each of these jobs gives the same bytes again."""
+    for record in records:
         again = replay(study, record, [demo / "trial" / "scans.tsv"])
         assert not again.why_not, (record.path, again.why_not)
         assert all(again.same.values()), (record.path, again.same)
+
+
+def jobs_behind_numbers(study: Study) -> list[Record]:
+    """Those that are repeated, without those that measure, in the order of the records."""
+    jobs = [record for record in study.records if repeatable(record) and record.step != "measure"]
+    made = {path for record in jobs for path in record.outputs}
+    assert made >= {place.path for place in cells(Tables(study), "tables", "figures", "statistics")}
+    return jobs
+
+
+def test_a_job_of_each_rule_behind_a_number_gives_the_same_bytes_again(study: Study, demo: Path) -> None:
+    repeated(study, demo, list({record.rule: record for record in jobs_behind_numbers(study)}.values()))
+
+
+@pytest.mark.slow
+def test_every_job_behind_a_number_gives_the_same_bytes_again(study: Study, demo: Path) -> None:
+    repeated(study, demo, jobs_behind_numbers(study))
 
 
 def test_metrics_are_measured_again_from_the_label_maps(study: Study) -> None:
