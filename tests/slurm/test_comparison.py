@@ -52,8 +52,7 @@ def finished(slurm: None, local: Path, tmp_path_factory: pytest.TempPathFactory)
 
 def test_it_ends_well_and_leaves_no_process(finished: Finished) -> None:
     assert finished.status == 0, finished.study.output()[-4000:]
-    assert finished.study.live_jobs() == []
-    assert finished.study.processes() == []
+    assert finished.study.left() == ([], [])
 
 
 def test_the_bytes_are_those_of_a_local_run(finished: Finished, local: Path) -> None:

@@ -100,5 +100,4 @@ def test_a_warned_training_is_requeued_and_no_try_is_spent(disturbed: Disturbed)
 
 
 def test_no_process_is_left(disturbed: Disturbed) -> None:
-    assert disturbed.study.live_jobs() == []
-    assert disturbed.study.processes() == []
+    assert disturbed.study.left() == ([], [])

@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from support import snake
-from support.holds import Holds, newest_checkpoint
+from support.holds import Holds, newest_checkpoint, wait_for
 
 HERE = Path(__file__).parents[1] / "slurm"
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -215,6 +215,12 @@ class Study:
     def restarts(self, model: str) -> int:
         """How often Slurm put the job of a model's training back into its queue."""
         return int(job_record(self.job_of(model))["Restarts"])
+
+    def left(self) -> tuple[list[str], list[int]]:
+        """Jobs and processes of them that are still there a minute after all should be over."""
+        with contextlib.suppress(TimeoutError):
+            wait_for(lambda: not self.live_jobs() and not self.processes(), "the end of all", 60)
+        return self.live_jobs(), self.processes()
 
     def processes(self, *having: str) -> list[int]:
         """Processes of the jobs (not Snakemake's own): they run in the study's folder."""

@@ -31,10 +31,17 @@ class Holds:
         new.replace(self.folder / "wanted" / model)
 
     def is_waiting(self, model: str, iteration: int) -> bool:
-        """Whether a training of a model is at work and waits, after this iteration or a later one."""
-        waiting = self.folder / "waiting" / model
-        words = waiting.read_text().split() if waiting.exists() else []
-        return len(words) == 2 and Path(f"/proc/{words[0]}").exists() and int(words[1]) >= iteration
+        """Whether a training of a model is at work and waits, after this iteration or a later one.
+
+        What it said last outlives it; its number may be a zombie's by then, which has no words any more, or
+        another process's.
+        """
+        try:
+            process, waits_at = (self.folder / "waiting" / model).read_text().split()
+            words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+        except (OSError, ValueError):  # none waits yet, it is just being written, or it is over
+            return False
+        return {"train", model} <= set(words) and int(waits_at) >= iteration
 
     def release(self) -> None:
         """Let all trainings go on to their end."""
