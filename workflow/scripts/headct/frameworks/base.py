@@ -92,7 +92,7 @@ class Framework:
     notation: Notation = Notation()
     words: Mapping[str, str] = field(default_factory=dict)
     preparation: str = ""
-    problems: Callable[[Mapping[str, Any]], Iterable[Problem]] = lambda settings: ()
+    problems: Callable[[Mapping[str, Any]], Iterable[Problem]] = lambda _settings: ()
 
     def module(self, name: str) -> str:
         """Full name of a module in its folder."""

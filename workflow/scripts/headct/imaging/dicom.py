@@ -37,7 +37,7 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 
-from headct.contracts.folders import contents
+from headct.contracts.folders import Contents, contents
 from headct.contracts.problems import BadInput, Ineligible, Problem, first_few
 from headct.imaging import identifiers
 from headct.imaging.hounsfield import HU_RANGE
@@ -227,39 +227,58 @@ def read_folder(folder: Path, scan_id: str) -> Folder:
     if not is_folder(folder):
         raise BadInput([Problem(scan_id, "no DICOM folder: there is none at the sheet's path", key="dicom")])
     found = contents(folder)
-    instances: list[Instance] = []
-    slices: list[Path] = []
-    others: list[Path] = []
-    empty: list[Path] = []
-    damaged: list[Path] = []
-    unreadable = [Path(path) for path in found.unreadable_files]
-    for path in sorted(map(Path, found.files)):
-        if found.files[str(path)].st_size == 0:
-            empty.append(path)
-            continue
+    paths = sorted([*map(Path, found.files), *map(Path, found.unreadable_files)])
+    files = _sorted_out(folder, found)
+    _check_readable(scan_id, files.unreadable, paths, len(found.unreadable_folders))
+    if files.damaged:
+        raise Ineligible(f"truncated or damaged file: {_positions(files.damaged, paths)}")
+    if not files.instances:
+        message = _without_images(files.others) if files.others else "empty folder: no file"
+        raise BadInput([Problem(scan_id, message, key="dicom")])
+    return Folder(files.instances, len(files.others))
+
+
+@dataclass
+class _Files:
+    """The files of a folder by what they are; ``slices`` are those that ``instances`` were read from."""
+
+    instances: list[Instance] = field(default_factory=list)
+    slices: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    damaged: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """Read the header of a file that is not empty."""
         try:
             header = _read_header(path)
         except OSError as error:
-            (damaged if isinstance(error, EOFError) or error.errno is None else unreadable).append(path)
+            is_damaged = isinstance(error, EOFError) or error.errno is None
+            (self.damaged if is_damaged else self.unreadable).append(path)
         except READ_ERRORS:
-            damaged.append(path)
+            self.damaged.append(path)
         else:
             if header is None:
-                others.append(path)
+                self.others.append(path)
             else:
-                slices.append(path)
-                instances += _slices_of(path, header)
-    shapes = {_shape(path.name) for path in slices}
+                self.slices.append(path)
+                self.instances += _slices_of(path, header)
+
+
+def _sorted_out(folder: Path, found: Contents) -> _Files:
+    """Read each file; an empty one is a lost slice if it is called as the slices are, else no image."""
+    files = _Files(unreadable=[Path(path) for path in found.unreadable_files])
+    empty = []
+    for path in sorted(map(Path, found.files)):
+        if found.files[str(path)].st_size == 0:
+            empty.append(path)
+        else:
+            files.add(path)
+    shapes = {_shape(path.name) for path in files.slices}
     for path in empty:
-        (damaged if _seems_a_lost_slice(path.relative_to(folder), shapes) else others).append(path)
-    paths = sorted([*map(Path, found.files), *map(Path, found.unreadable_files)])
-    _check_readable(scan_id, unreadable, paths, len(found.unreadable_folders))
-    if damaged:
-        raise Ineligible(f"truncated or damaged file: {_positions(damaged, paths)}")
-    if not instances:
-        message = _without_images(others) if others else "empty folder: no file"
-        raise BadInput([Problem(scan_id, message, key="dicom")])
-    return Folder(instances, len(others))
+        is_lost = _seems_a_lost_slice(path.relative_to(folder), shapes)
+        (files.damaged if is_lost else files.others).append(path)
+    return files
 
 
 def is_folder(path: Path) -> bool:

@@ -20,7 +20,7 @@ NOTE = "at_work.json"
 AT_WORK, PASSED_OVER = "at_work", "passed_over"
 
 
-def _stop(signum: int, frame: FrameType | None) -> None:
+def _stop(_signum: int, _frame: FrameType | None) -> None:
     raise Stopped("asked to end: the same command goes on with the scans that are left")
 
 

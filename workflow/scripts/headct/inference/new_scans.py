@@ -112,7 +112,7 @@ class NewScan:
             if not self.is_numbered and (refused := source.refusals(ids, self.patient_id_is_pseudonym)):
                 self.name = unnamed(self.number)  # the name identifies the patient: nothing may repeat it
                 raise BadInput([*refused, Problem(self.name, "or name the outputs by '--names numbers'")])
-            volume = source.read(self.rules, lambda grid: True, facts)
+            volume = source.read(self.rules, lambda _grid: True, facts)
         except (Ineligible, sources.NoImage) as error:
             raise BadInput([Problem(self.name, str(error))]) from None
         self.flags = facts.flags

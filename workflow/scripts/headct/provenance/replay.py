@@ -117,15 +117,7 @@ def _check(record: Record) -> None:
         raise NotRepeated("it was made by an older release")
     if not repeatable(record):
         raise NotRepeated(f"{record.rule} is not a matter of seconds")
-    for path in record.outputs:
-        if not (is_plain(path) and path.startswith("results/")):
-            raise Refused(f"it names an output that is not below results/: {path}")
-    for path in record.inputs:
-        up = path.count("../")
-        if up > FURTHEST_UP or not is_plain(path.removeprefix("../" * up)):
-            raise Refused(f"it names an input by a path that no job has: {path}")
-        if not path.startswith("results/") and PurePosixPath(path).suffix not in DESCRIPTIVE:
-            raise Refused(f"it names an input that no job reads: {path}")
+    _check_paths(record)
     recorded = record.workflow.get("modules", {})
     changed = changed_modules(record)
     other = f"the code that is installed is not the code that ran: {_some(changed)}"
@@ -136,6 +128,19 @@ def _check(record: Record) -> None:
         raise Refused(f"it does not say which code of {record.step} ran")
     if changed:
         raise NotRepeated(other)
+
+
+def _check_paths(record: Record) -> None:
+    """That it names files as jobs do, and none elsewhere."""
+    for path in record.outputs:
+        if not (is_plain(path) and path.startswith("results/")):
+            raise Refused(f"it names an output that is not below results/: {path}")
+    for path in record.inputs:
+        up = path.count("../")
+        if up > FURTHEST_UP or not is_plain(path.removeprefix("../" * up)):
+            raise Refused(f"it names an input by a path that no job has: {path}")
+        if not path.startswith("results/") and PurePosixPath(path).suffix not in DESCRIPTIVE:
+            raise Refused(f"it names an input that no job reads: {path}")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -72,7 +72,7 @@ class Folder:
         results: Path,
         root: str = "",
         hashed: Callable[[Path], str] = sha256_of,
-        told: Told = lambda done, total: None,
+        told: Told = lambda _done, _total: None,
     ) -> None:
         self.results, self.root = results, root
         found = untrusted.look(results)

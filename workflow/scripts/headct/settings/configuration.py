@@ -82,7 +82,7 @@ def complete(config: Mapping[str, Any], file: str | Callable[[str], str]) -> dic
     problems = [*schema_problems(filled, schema, ""), *hidden_characters(filled)]
     problems = problems or reference_problems(filled, "")
     if problems:
-        name_of = file if callable(file) else lambda key: file
+        name_of = file if callable(file) else lambda _key: file
         raise BadInput([replace(problem, file=name_of(problem.key)) for problem in problems])
     return filled
 
@@ -240,56 +240,59 @@ def hidden_characters(value: Any, key: str = "") -> list[Problem]:
 
 def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
     """References within the configuration that lead nowhere."""
-    problems = []
-    models = config["models"]
-
-    def check_model(key: str, model: str, allowed: set[str], what: str) -> None:
-        if model not in allowed:
-            close = difflib.get_close_matches(model, allowed, n=1)
-            advice = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(sorted(allowed))}"
-            problems.append(Problem(file, f"{what}{advice}", key=key, value=model))
-
+    problems = [*_problems_of_models(config["models"]), *_problems_of_figures(config)]
+    values = list(config["labels"].values())
+    if len(set(values)) < len(values):
+        shown = json.dumps(config["labels"])
+        problems.append(Problem("", "two classes have the same value", key="labels", value=shown))
+    n_folds = config["split"]["folds"]
+    message = f"split.folds is {n_folds}, so folds are 0 to {n_folds - 1}, or 'all'"
     problems += [
-        Problem(file, "rows that no model makes are named so; choose another name", key="models", value=key)
-        for key in models
-        if key in references.RESERVED
+        Problem("", message, key="training.folds", value=str(fold))
+        for fold in config["training"]["folds"]
+        if fold != "all" and fold >= n_folds
     ]
+    return [replace(problem, file=file) for problem in problems]
+
+
+def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:
+    """Names and titles that stand for two things, ensembles of what is not trained, nothing to compare."""
+    for key in models:
+        if key in references.RESERVED:
+            message = "rows that no model makes are named so; choose another name"
+            yield Problem("", message, key="models", value=key)
     first = {title: key for key, title in references.TITLES.items()}
     for key, model in models.items():
         if model["title"] in first:
             message = f"is the title of {first[model['title']]}, too; each needs its own"
-            problems.append(Problem(file, message, key=f"models.{key}.title", value=model["title"]))
+            yield Problem("", message, key=f"models.{key}.title", value=model["title"])
         first.setdefault(model["title"], key)
     trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
     for key, model in models.items():
-        for member in model.get("members", []):
-            check_model(f"models.{key}.members", member, trained, "an ensemble needs trained models")
+        members = model.get("members", [])
+        yield from _unknown(f"models.{key}.members", members, trained, "an ensemble needs trained models")
     if not any(model.get("replication", True) for model in models.values()):
-        problems.append(
-            Problem(file, "no model is left to compare: all have 'replication: false'", key="models")
-        )
-    figures = config["figures"]
-    check_model("figures.agreement_model", figures["agreement_model"], set(models), "no such model")
-    check_model("figures.cases.select_by", figures["cases"]["select_by"], set(models), "no such model")
-    for shown in figures["cases"]["show"]:
-        check_model("figures.cases.show", shown, set(models), "no such model")
-    values = list(config["labels"].values())
-    if len(set(values)) < len(values):
-        problems.append(
-            Problem(file, "two classes have the same value", key="labels", value=json.dumps(config["labels"]))
-        )
-    n_folds = config["split"]["folds"]
-    for fold in config["training"]["folds"]:
-        if fold != "all" and fold >= n_folds:
-            problems.append(
-                Problem(
-                    file,
-                    f"split.folds is {n_folds}, so folds are 0 to {n_folds - 1}, or 'all'",
-                    key="training.folds",
-                    value=str(fold),
-                )
-            )
-    return problems
+        yield Problem("", "no model is left to compare: all have 'replication: false'", key="models")
+
+
+def _problems_of_figures(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Figures of models that there are not."""
+    figures, models = config["figures"], set(config["models"])
+    for key, shown in (
+        ("agreement_model", [figures["agreement_model"]]),
+        ("cases.select_by", [figures["cases"]["select_by"]]),
+        ("cases.show", figures["cases"]["show"]),
+    ):
+        yield from _unknown(f"figures.{key}", shown, models, "no such model")
+
+
+def _unknown(key: str, named: Iterable[str], known: set[str], message: str) -> Iterator[Problem]:
+    """Names that nothing has, each with the name that is nearest, or all."""
+    for name in named:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            advice = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(sorted(known))}"
+            yield Problem("", f"{message}{advice}", key=key, value=name)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def simulate(settings: Settings, name: str, site: Site) -> Participant:
     n_slices = len(geometry.table_mm)
     chunks = [slice(start, min(start + step, n_slices)) for start in range(0, n_slices, step)]
     parts = [_sample(head, bleed, geometry, chunk) for chunk in chunks]
-    truth = _take_lesions(parts, bleed, requested)
+    truth = _take_lesions(parts, requested)
     hu, fractions = _render(parts, truth, bleed, geometry)
     image = scan(hu, geometry, site, stream(settings.seed, name, "noise"))
     return Participant(name, site, clinical, geometry, bleed, truth, image, fractions)
@@ -87,7 +87,7 @@ def _sample(head: Head, bleed: Bleed, geometry: Geometry, chunk: slice) -> _Part
     return _Part(sampled, ich, phe, ivh, bleed.clot.on(samples)[inside], each)
 
 
-def _take_lesions(parts: list[_Part], bleed: Bleed, requested: dict[str, float]) -> Truth:
+def _take_lesions(parts: list[_Part], requested: dict[str, float]) -> Truth:
     """Rank the sub-voxels of the whole head and take the lesions, ICH first."""
 
     def whole(get: str) -> NDArray[Any]:

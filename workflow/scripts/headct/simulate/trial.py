@@ -201,7 +201,7 @@ def write_participant(settings: Settings, person: Enrolled, out: Path) -> None:
     from_top = bool(random.random() < 0.5)
     write_series(temporary, header, participant.image, participant.geometry, slices, from_top)
     temporary.replace(final)
-    readings = _readings(settings, participant, random)
+    readings = _readings(settings, random)
     row = _sheet_row(person, participant, readings)
     for column, rater in readings.items():
         labels = raters.draw(
@@ -215,7 +215,7 @@ def write_participant(settings: Settings, person: Enrolled, out: Path) -> None:
     write_json(_record(participant, row, len(slices)), out / "truth" / f"{person.scan_id}.json")
 
 
-def _readings(settings: Settings, participant: Participant, random: np.random.Generator) -> dict[str, Rater]:
+def _readings(settings: Settings, random: np.random.Generator) -> dict[str, Rater]:
     """Who draws what: one reader, and for a share of scans the same one again and another one."""
     first, other = random.choice(len(settings.raters), 2, replace=False)
     readings = {"mask": settings.raters[first]}

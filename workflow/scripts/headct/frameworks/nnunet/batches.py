@@ -45,7 +45,7 @@ def training_batches(
     transforms = trainer.get_training_transforms(
         settings.patch_size,
         rotation,
-        trainer._get_deep_supervision_scales(),
+        trainer._get_deep_supervision_scales(),  # noqa: SLF001 (nnU-Net has no public name for it)
         mirror_axes,
         dummy_2d,
         use_mask_for_norm=settings.use_mask_for_norm,
@@ -63,7 +63,7 @@ def validation_batches(
 ) -> NumberedLoader:
     """Batches without augmentation, for the pseudo-Dice."""
     transforms = trainer.get_validation_transforms(
-        trainer._get_deep_supervision_scales(),
+        trainer._get_deep_supervision_scales(),  # noqa: SLF001
         foreground_labels=trainer.label_manager.foreground_labels,
     )
     size = trainer.configuration_manager.patch_size

@@ -52,7 +52,7 @@ NETWORKS = {
         settings=("features",),
         make=_basicunet,
         pooled=lambda side: side // DOWNSAMPLING,  # MONAI's pooling rounds down
-        is_normed_alone=lambda settings: True,
+        is_normed_alone=lambda _settings: True,
     ),
     "deeplabv3plus": Network(
         settings=("width", "middle_blocks", "variant"),
