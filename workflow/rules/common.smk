@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from itertools import chain
 from pathlib import Path
 

@@ -23,6 +23,7 @@ FACTS = [
     *rules.rater_agreement.output,
     *TRAINING_RECORDS,
 ]
+CAPTIONS = tempfile.TemporaryDirectory(prefix="headct-captions-")
 CASES = config["figures"]["cases"]
 # The files of each source that a declaration may name.
 FILES_OF = {
@@ -81,6 +82,13 @@ FIGURE_RULES = {
 }
 
 
+def caption_file(table):
+    """The description that a table declares, as the file that Snakemake wants; it goes with this process."""
+    file = Path(CAPTIONS.name, f"{table.name}.rst")
+    file.write_text(table.caption, encoding="utf-8")
+    return str(file)
+
+
 def inputs_of(published):
     """The files that a published thing is made from, by the option that names them."""
     return {
@@ -118,9 +126,9 @@ def stem_of(published):
 
 
 def files_of_table(table):
-    """Numbers, LaTeX, and the page, which stands in the report with the parameter caption."""
+    """Numbers, LaTeX, and the page, which stands in the report of Snakemake."""
     stem = stem_of(table)
-    page = report(f"{stem}.html", caption=caption("table"), category=table.category)
+    page = report(f"{stem}.html", caption=caption_file(table), category=table.category)
     return {"tsv": f"{stem}.tsv", "tex": f"{stem}.tex", "html": page}
 
 

@@ -20,7 +20,6 @@ for name, table in TABLES.items():
             "../envs/headct.yaml"
         params:
             **params_of(table, "tables"),
-            caption=starts_no_job(table.caption),
         shell:
             recorded("tables {params.options} --out {output.tsv}")
 
