@@ -94,7 +94,10 @@ def swapped_ml(
 
 
 def volume_ml(voxels_per_slice: NDArray[np.int64], voxel_ml: NDArray[np.float64]) -> float:
-    """Volume (mL) of what has so many voxels in each slice; both arguments of shape (z,)."""
+    """Volume (mL) of what has so many voxels in each slice; both arguments of shape (z,).
+
+    The measures' form of :func:`headct.imaging.geometry.volume_ml`, for voxels that are counted already.
+    """
     # fsum rounds once: the value does not depend on how a library groups the additions.
     return math.fsum(voxels_per_slice * voxel_ml)
 
