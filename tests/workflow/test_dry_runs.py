@@ -94,7 +94,7 @@ def test_a_model_beyond_the_replication_is_measured_but_not_compared(tmp_path: P
     assert "results/metrics/beyond.tsv" in result.stdout
     assert "--models unet deeplabv3plus --out" in result.stdout
     assert (
-        """--models '{"unet": "U-Net", "deeplabv3plus": "DeepLabv3+", "beyond": "Beyond"}'""" in result.stdout
+        """'--models={"unet": "U-Net", "deeplabv3plus": "DeepLabv3+", "beyond": "Beyond"}'""" in result.stdout
     )
     settings = next(line for line in result.stdout.splitlines() if "--model beyond" in line)
     assert "nnUNetPlannerResEncL" in settings
@@ -159,7 +159,7 @@ def test_braces_in_the_configuration_are_text(tmp_path: Path) -> None:
     (tmp_path / "{c}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "{c}.yaml", "-np")
     assert snake.planned(result)["model_cards"] == 1
-    for text in ("--title-note='interim {draft}'", "--work='work/{draft}'", "^[A-Z]{2}[5-9]"):
+    for text in ("'--title-note=interim {draft}'", "--work='work/{draft}'", "^[A-Z]{2}[5-9]"):
         assert text in result.stdout
     assert "--model-title='-{title} 2'" in result.stdout
 
