@@ -161,7 +161,7 @@ def test_braces_in_the_configuration_are_text(tmp_path: Path) -> None:
     assert snake.planned(result)["model_cards"] == 1
     for text in ("'--title-note=interim {draft}'", "--work='work/{draft}'", "^[A-Z]{2}[5-9]"):
         assert text in result.stdout
-    assert "--model-title='-{title} 2'" in result.stdout
+    assert "'--model-title=-{title} 2'" in result.stdout
 
 
 def test_a_fault_names_the_source_that_it_is_in(tmp_path: Path) -> None:
