@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -182,11 +181,9 @@ def test_a_path_may_be_given_from_anywhere(published: Study) -> None:
 
 def changed(named: dict[str, object], before: list[object]) -> list[str]:
     """The sentences on parameters, as Snakemake keeps them: by repr, without names."""
-    job = SimpleNamespace(params=named)
     new = {repr(value) for value in named.values()}
     old = {repr(value) for value in before}
-    change = SimpleNamespace(only_old=old - new, only_new=new - old)
-    return list(why._changed_parameters(job, change, {}, {}))
+    return list(why._changed_parameters(named, sorted(old - new), sorted(new - old), {}, {}))
 
 
 SETTINGS = {"epochs": 5, "patch": [8, 32, 32], "plan": {"batch": 4}}

@@ -36,7 +36,7 @@ LONGEST_S = 120
 RECORD = "audit/runs/split.json"
 WEIGHTS = "models/unet/final.pth"
 PDF = "figures/a.pdf"
-MODULE = f"{seal.WORKFLOW}/workflow/scripts/headct/contracts/code.py"
+MODULE = f"{seal.WORKFLOW}/workflow/scripts/headct/contracts/artefacts.py"
 
 Make = Callable[[Path], object]
 
@@ -55,7 +55,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study of few files, one of every kind; it must not be written to."""
     folder = tmp_path_factory.mktemp("sealed")
     repository = tmp_path_factory.mktemp("repository")
-    for name in ("Snakefile", "workflow/scripts/headct/contracts/code.py", "config/demo.yaml"):
+    for name in ("Snakefile", "workflow/scripts/headct/contracts/artefacts.py", "config/demo.yaml"):
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(audit_study.REPOSITORY / name, repository / name)
     before = Path.cwd()
@@ -64,7 +64,9 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in Path("results", run_records.FOLDER).rglob("*.json"):
         record = read_json(path)
         modules = {
-            name: of for name, of in record["workflow"]["modules"].items() if name == "headct.contracts.code"
+            name: of
+            for name, of in record["workflow"]["modules"].items()
+            if name == "headct.contracts.artefacts"
         }
         write_json(record | {"workflow": record["workflow"] | {"modules": modules}}, path)
     for path, content in {
