@@ -100,6 +100,7 @@ def write_scan(folder: Path, dicom: str) -> None:
         "source": shards.listing_of(dicom, folders.files_at(dicom)),
         "instances": [{"number": index, "sha256": f"{index:064x}"} for index in range(SLICES)],
         "geometry": {"slice_origins_mm_lps": [[-125.0, -125.0, 5.0 * index] for index in range(SLICES)]},
+        "other_files": [],
         "sha256": dict.fromkeys(volumes, "0" * 64),
     }
     (folder / shards.RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
