@@ -50,25 +50,19 @@ TEMPLATE = """\
 about a patient may rest on it.</p>
 <h2>The model</h2>
 <p>{{ described }}</p>
-{% for statement in stated_of_output %}
-{{ stated(statement) }}
-{% endfor %}
+{{ stated(stated_of_output) -}}
 <h2>Intended use</h2>
 <p>{{ reporting.intended_use or "Not stated: set reporting.intended_use." }}</p>
 <p>Input: one head CT like those of the training set. Anything else was not tested.</p>
 <h2>Training data</h2>
-{% for statement in stated_of_data %}
-{{ stated(statement) }}
-{% endfor %}
+{{ stated(stated_of_data) -}}
 <h2>Training</h2>
 {% for words, runs in trainings %}
 <p>{{ words }} SHA-256 of the weights: {% for run in runs -%}
 seed {{ run.seed }}, fold {{ run.fold }}: <code>{{ run.sha256 }}</code>{{ "; " if not loop.last }}
 {%- endfor %}.</p>
 {% endfor %}
-{% for statement in stated_of_training %}
-{{ stated(statement) }}
-{% endfor %}
+{{ stated(stated_of_training) -}}
 <h2>Results on the test set ({{ test_scans }})</h2>
 <div class="panel"><table>
 {{ head(["Lesion"] + measures + ["Sensitivity", "Specificity"]) }}
@@ -84,9 +78,7 @@ reference. Detection is by scan; {{ dash }}: too few scans with, or without, the
 <p>95% limits of agreement of the volumes: {{ limits_of_agreement | join("; ") }}.</p>
 {% endif %}
 <h2>Limits</h2>
-{% for statement in stated_of_limits %}
-{{ stated(statement) }}
-{% endfor %}
+{{ stated(stated_of_limits) -}}
 {% if reporting.limitations %}
 <p>{{ reporting.limitations }}</p>
 {% endif %}

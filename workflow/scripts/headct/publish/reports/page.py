@@ -20,9 +20,11 @@ tr + tr > * { border-top: 1px solid #ddd; }
 <a href="{{ up }}{{ path }}">{{ path }}</a>{{ ", " if not loop.last }}
 {%- endfor %}
 {%- endmacro %}
-{% macro stated(statement) -%}
+{% macro stated(statements) %}
+{% for statement in statements %}
 <p>{{ statement.text }} <small>[{{ links(statement.evidence) }}]</small></p>
-{%- endmacro %}
+{% endfor %}
+{% endmacro %}
 {% macro head(columns) -%}
 <thead>
 <tr>{% for name in columns %}<th scope="col" class="left">{{ name }}</th>{% endfor %}</tr>
