@@ -142,12 +142,13 @@ def _texts(header: Dataset, keyword: str) -> list[str]:
 
 def repeats_identifier(text: str, values: Mapping[str, str]) -> bool:
     """Whether an acquisition fact repeats an identifying value of at least three characters."""
-    return any(
-        _contains_birth_date(text, value)
-        if keyword == BIRTH_DATE
-        else any(_contains(text, piece) for piece in _pieces(keyword, value) if len(piece) >= SHORT)
-        for keyword, value in values.items()
-    )
+    return any(_repeats(text, keyword, value) for keyword, value in values.items())
+
+
+def _repeats(text: str, keyword: str, value: str) -> bool:
+    if keyword == BIRTH_DATE:
+        return _contains_birth_date(text, value)
+    return any(_contains(text, piece) for piece in _pieces(keyword, value) if len(piece) >= SHORT)
 
 
 def identifiers_in(ids: Mapping[str, str], values: Mapping[str, str]) -> list[tuple[str, str]]:

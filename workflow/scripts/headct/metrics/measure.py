@@ -171,15 +171,12 @@ def predicted(model: str, runs: Sequence[Run], scans: Sequence[str]) -> dict[str
         BadInput: every prediction that is gone or has other bytes.
     """
     predictions.check_predictions(runs, scans)
-    return {
-        scan: [
-            Guess(
-                model, run.seed, predictions.prediction_path(run, scan), predictions.failure_reason(run, scan)
-            )
-            for run in runs
-        ]
-        for scan in scans
-    }
+
+    def guess(run: predictions.Run, scan: str) -> Guess:
+        path, reason = predictions.prediction_path(run, scan), predictions.failure_reason(run, scan)
+        return Guess(model, run.seed, path, reason)
+
+    return {scan: [guess(run, scan) for run in runs] for scan in scans}
 
 
 def second_readings(model: str, scans: Sequence[str], data: Path) -> dict[str, list[Guess]]:

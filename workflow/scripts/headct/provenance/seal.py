@@ -196,26 +196,23 @@ def copy_workflow(repository: Path, results: Path, used: Iterable[Path]) -> None
 
 def software(repository: Path) -> list[str]:
     """The files of the software itself, without any that a study may have put beside them."""
-    return [
-        "Snakefile",
-        *(
-            path
-            for path in _files(repository)
-            if path in RESOURCES
-            or any(path.startswith(f"{folder}/") and path.endswith(ends) for folder, ends in SOFTWARE.items())
-        ),
-    ]
+    return ["Snakefile", *(path for path in _files(repository) if _is_software(path))]
+
+
+def _is_software(path: str) -> bool:
+    of_kind = (path.startswith(f"{folder}/") and path.endswith(ends) for folder, ends in SOFTWARE.items())
+    return path in RESOURCES or any(of_kind)
 
 
 def _files(repository: Path) -> dict[str, Path]:
     """Files in the workflow's folders, by path; compiled code left out."""
-    return {
-        (file := Path(parent, name)).relative_to(repository).as_posix(): file
-        for folder in FOLDERS
-        for parent, folders, names in os.walk(repository / folder)
-        for name in (*names, *(each for each in folders if Path(parent, each).is_symlink()))
-        if Path(parent).name != "__pycache__"
-    }
+    found = []
+    for folder in FOLDERS:
+        for parent, folders, names in os.walk(repository / folder):
+            if Path(parent).name != "__pycache__":
+                inside = [Path(parent, name) for name in (*names, *folders)]
+                found += [path for path in inside if path.name in names or path.is_symlink()]
+    return {path.relative_to(repository).as_posix(): path for path in found}
 
 
 def _is_of_workflow(path: str) -> bool:

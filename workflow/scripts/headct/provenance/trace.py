@@ -201,9 +201,7 @@ def _lines_meant(tables: Tables, path: str, words: Sequence[str]) -> list[int]:
         if by_number:
             kept = [line for line in lines if line == int(by_number[1]) - 1]
         else:
-            kept = [
-                line for line in lines if _plain(word) in {_plain(name) for name in _names(path, cells[line])}
-            ]
+            kept = [line for line in lines if _plain(word) in map(_plain, _names(path, cells[line]))]
         if not kept:
             names = list(dict.fromkeys(name for line in lines for name in _names(path, cells[line])))
             near = difflib.get_close_matches(word, names, SHOWN, 0.4) or names

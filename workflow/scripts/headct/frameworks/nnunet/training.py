@@ -219,9 +219,10 @@ def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]], labels: La
             trainer.validation_step({"data": images, "target": as_nnunet_expects(trainer, targets)})
             for images, *targets in batches
         ]
-    tp, fp, fn = (
-        np.sum([result[key] for result in results], axis=0) for key in ("tp_hard", "fp_hard", "fn_hard")
-    )
+    counts = {
+        key: np.sum([result[key] for result in results], axis=0) for key in ("tp_hard", "fp_hard", "fn_hard")
+    }
+    tp, fp, fn = counts.values()
     return {
         "validation_loss": float(np.mean([result["loss"] for result in results])),
         "pseudo_dice": pseudo_dice(np.stack([tp, tp + fn, tp + fp], axis=1).tolist(), labels),

@@ -126,7 +126,11 @@ def _percent(share: float) -> str:
     if np.isnan(share):
         return "–"
     percent = 100 * share
-    return "<1" if 0 < percent < 0.5 else ">99" if 99.5 < percent < 100 else f"{percent:.0f}"
+    if 0 < percent < 0.5:
+        return "<1"
+    if 99.5 < percent < 100:
+        return ">99"
+    return f"{percent:.0f}"
 
 
 def _draw_row(axes: Axes, row: float, drawn: Distribution, density_scale: float, colour: str) -> None:

@@ -174,7 +174,9 @@ def _legend(kind: str) -> list[Artist]:
 
 
 def _marks(verdict: str) -> dict[str, Any]:
-    return SHOWN if verdict in (HIGHER, LOWER, DIFFERENT) else SAME if verdict == EQUIVALENT else UNKNOWN
+    if verdict in (HIGHER, LOWER, DIFFERENT):
+        return SHOWN
+    return SAME if verdict == EQUIVALENT else UNKNOWN
 
 
 def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame, model: str) -> None:

@@ -270,7 +270,9 @@ def number(value: float, decimals: int = 2) -> str:
 def significant(value: float) -> str:
     """A volume or coefficient for print: two decimals, fewer from 10 and from 100 on."""
     size = 0 if pd.isna(value) else abs(value)
-    return number(value, 2 if size < 9.995 else 1 if size < 99.95 else 0)
+    if size < 9.995:
+        return number(value, 2)
+    return number(value, 1 if size < 99.95 else 0)
 
 
 def _with_margin(figure: Figure) -> Bbox:

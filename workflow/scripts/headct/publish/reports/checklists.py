@@ -168,14 +168,12 @@ def _unknown(item: Item, reporting: Mapping[str, str]) -> list[str]:
 
 def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
     """Every item with what the run and the authors say."""
-    return [
-        Answer(
-            item,
-            [STATEMENTS[name](facts) for name in item.run],
-            facts.config["reporting"].get(item.authors, "").strip(),
-        )
-        for item in checklist.items
-    ]
+    found = []
+    for item in checklist.items:
+        of_run = [STATEMENTS[name](facts) for name in item.run]
+        of_authors = facts.config["reporting"].get(item.authors, "").strip()
+        found.append(Answer(item, of_run, of_authors))
+    return found
 
 
 def html(checklists: Sequence[Checklist], facts: Facts) -> str:

@@ -129,17 +129,15 @@ def _stated(facts: Facts, *names: str) -> list[Statement]:
 def _results(model: str, facts: Facts) -> list[list[str]]:
     """Per lesion its name, the measures, sensitivity and specificity."""
     detected = {row["label"]: row for row in detection_rows(facts, model)}
-    return [
-        [
-            label,
-            *(
-                _cell(estimates_of(facts, model, name, label), decimals)
-                for name, (_, decimals) in MEASURES.items()
-            ),
-            *(_share(detected.get(label, {}), name) for name in ("sensitivity", "specificity")),
+    rows = []
+    for label in LABELS:
+        measures = [
+            _cell(estimates_of(facts, model, name, label), decimals)
+            for name, (_, decimals) in MEASURES.items()
         ]
-        for label in LABELS
-    ]
+        shares = [_share(detected.get(label, {}), name) for name in ("sensitivity", "specificity")]
+        rows.append([label, *measures, *shares])
+    return rows
 
 
 def _cell(row: Row, decimals: int) -> str:

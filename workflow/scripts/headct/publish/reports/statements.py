@@ -265,9 +265,9 @@ def reference(facts: Facts) -> str:
     }
     drawn = [f"{NAMES[label]} ({label})" for label in LABELS if found.get(label, 0)]
     absent = [NAMES[label] for label in LABELS if label in found and not found[label]]
-    classes = (
-        f", with the classes {listed(drawn)}" if len(drawn) > 1 else f", of {listed(drawn)}" if drawn else ""
-    )
+    classes = ""
+    if drawn:
+        classes = f", with the classes {listed(drawn)}" if len(drawn) > 1 else f", of {listed(drawn)}"
     lacking = f" No mask of an analysed scan has {listed(absent)}." if absent else ""
     return f"The reference is one mask per scan{classes}.{lacking}"
 
@@ -293,15 +293,15 @@ def rater_agreement(facts: Facts) -> str:
     rows = rows[(rows["scans"] == ALL_SCANS) & rows["label"].isin(list(LABELS))]
     if rows.empty:
         return "The sheet has no second readings, so how far raters differ is not known."
-    parts = [
-        f"by {SECOND_READERS.get(str(kind), str(kind))}, n = {group['n'].max()}: "
-        + "; ".join(
+    parts = []
+    for kind, group in rows.groupby("model"):
+        by_label = [
             f"{row['label']} mean Dice {number(row['dice_mean'], DICE_DECIMALS)}, ICC of volumes"
             f" {number(row['icc_a1'], 2)}"
             for row in group.to_dict("records")
-        )
-        for kind, group in rows.groupby("model")
-    ]
+        ]
+        reader = SECOND_READERS.get(str(kind), str(kind))
+        parts.append(f"by {reader}, n = {group['n'].max()}: {'; '.join(by_label)}")
     return f"Second readings against first ones, {'. And '.join(parts)}."
 
 

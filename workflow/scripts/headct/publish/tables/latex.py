@@ -216,15 +216,13 @@ def _fitting(panel: Panel) -> list[Panel]:
         if len(parts[-1]) > first and _sum(least[i] for i in [*parts[-1], *unit]) > LINE:
             parts.append([*range(first)])
         parts[-1] += unit
-    return [
-        Panel(
-            [panel.columns[i] for i in part],
-            [[row[i] for i in part] for row in panel.rows],
-            panel.heading + (", continued" if place and panel.heading else ""),
-            panel.apart,
-        )
-        for place, part in enumerate(parts)
-    ]
+    panels = []
+    for place, part in enumerate(parts):
+        columns = [panel.columns[i] for i in part]
+        rows = [[row[i] for i in part] for row in panel.rows]
+        continued = ", continued" if place and panel.heading else ""
+        panels.append(Panel(columns, rows, panel.heading + continued, panel.apart))
+    return panels
 
 
 def _sum(widths: Iterable[float]) -> float:

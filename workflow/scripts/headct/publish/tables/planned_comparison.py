@@ -161,21 +161,15 @@ def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
     known: dict[Any, Any] = by.to_dict("index")
     nothing = dict.fromkeys(("estimate", "lower", "upper"), math.nan)
     models = estimates.drop_duplicates("model")
-    rows = [
-        [
-            Cell(title_of(model, titles)),
-            *(
-                Cell(
-                    _interval(
-                        known.get((model, label, measure, scans), nothing), ("estimate", "lower", "upper"), 2
-                    )
-                )
-                for label in LABELS
-                for _, measure, scans in shown
-            ),
+    rows = []
+    for model in models["model"]:
+        found = [
+            known.get((model, label, measure, scans), nothing)
+            for label in LABELS
+            for _, measure, scans in shown
         ]
-        for model in models["model"]
-    ]
+        intervals = [_interval(estimate, ("estimate", "lower", "upper"), 2) for estimate in found]
+        rows.append([Cell(title_of(model, titles)), *map(Cell, intervals)])
     columns = [("", "Model"), *((label, name) for label in LABELS for name, _, _ in shown)]
     return Panel(columns, rows, "B. Each model", _apart(models["role"]))
 
@@ -194,21 +188,17 @@ def _differences(statistics: Statistics, model: str, titles: Mapping[str, str]) 
         rows.setdefault(row["against"], {})[row["label"]] = row
     if not rows:
         return []
-    cells = [
-        [
-            Cell(title_of(other, titles)),
-            *(
-                cell
-                for label in LABELS
-                for cell in (
-                    Cell(_interval(of[label], ("difference", "lower", "upper"))),
-                    Cell(p_value(of[label]["sign_flip_p_adjusted"])),
-                    Cell(of[label]["verdict"]),
-                )
-            ),
-        ]
-        for other, of in rows.items()
-    ]
+    cells = []
+    for other, by_label in rows.items():
+        line = [Cell(title_of(other, titles))]
+        for label in LABELS:
+            pair = by_label[label]
+            line += [
+                Cell(_interval(pair, ("difference", "lower", "upper"))),
+                Cell(p_value(pair["sign_flip_p_adjusted"])),
+                Cell(pair["verdict"]),
+            ]
+        cells.append(line)
     names = ("Difference (95% CI)", "P", "Equivalence")
     columns = [("", "Against"), *((label, name) for label in LABELS for name in names)]
     return [Panel(columns, cells, f"C. Mean Dice of {title_of(model, titles)} against others, all scans")]
@@ -218,17 +208,14 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
     first = detection[detection["threshold_ml"] == detection["threshold_ml"].iloc[0]]
     models = first.drop_duplicates("model")
     by = first.set_index(["model", "label"]).to_dict("index")
-    rows = [
-        [
-            Cell(title_of(model, titles)),
-            *(
-                Cell(_interval(by[model, label], (share, f"{share}_lower", f"{share}_upper"), 2))
-                for label in LABELS
-                for share in SHARES
-            ),
+    rows = []
+    for model in models["model"]:
+        intervals = [
+            _interval(by[model, label], (share, f"{share}_lower", f"{share}_upper"), 2)
+            for label in LABELS
+            for share in SHARES
         ]
-        for model in models["model"]
-    ]
+        rows.append([Cell(title_of(model, titles)), *map(Cell, intervals)])
     names = ("Sensitivity", "Specificity", "PPV", "NPV")
     columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
     above = f"{first['threshold_ml'].iloc[0]:g} mL"

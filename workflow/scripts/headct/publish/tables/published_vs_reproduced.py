@@ -120,13 +120,10 @@ def published_vs_reproduced(
 
 
 def _claims_panel(claims: pd.DataFrame, names: Mapping[str, str]) -> Panel:
-    rows = [
-        [
-            Cell(row["statement"]),
-            *(Cell(_named(row[name], names), "text") for name in ("source", "verdict", "evidence")),
-        ]
-        for row in claims.to_dict("records")
-    ]
+    rows = []
+    for row in claims.to_dict("records"):
+        texts = [_named(row[name], names) for name in ("source", "verdict", "evidence")]
+        rows.append([Cell(row["statement"]), *(Cell(text, "text") for text in texts)])
     columns = ("Claim of the paper", "Where", "Verdict here", "Evidence")
     return Panel([("", name) for name in columns], rows, "Claims")
 

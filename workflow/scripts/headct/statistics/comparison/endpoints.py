@@ -159,7 +159,9 @@ def _verdict(row: Mapping[Hashable, Any]) -> str:
     shown = row["p_holm"] < ALPHA
     if row["status"] == PRIMARY:
         shown = row["lower"] > 0 or row["upper"] < 0
-    return (HIGHER if row["difference"] > 0 else LOWER) if shown else NOT_SHOWN
+    if not shown:
+        return NOT_SHOWN
+    return HIGHER if row["difference"] > 0 else LOWER
 
 
 def _sensitivity(

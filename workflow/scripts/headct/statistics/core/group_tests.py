@@ -202,13 +202,11 @@ def dunn_table(scans: pd.DataFrame) -> pd.DataFrame:
 def _dice_of_family(scans: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
     family = scans[scans["role"] == FAMILY]
     models = list(dict.fromkeys(family["model"]))
-    return {
-        label: {
-            model: family.loc[(family["model"] == model) & (family["label"] == label), "dice"].to_numpy()
-            for model in models
-        }
-        for label in LABELS
-    }
+
+    def dice(model: str, label: str) -> np.ndarray:
+        return family.loc[(family["model"] == model) & (family["label"] == label), "dice"].to_numpy()
+
+    return {label: {model: dice(model, label) for model in models} for label in LABELS}
 
 
 def _filled(groups: Groups) -> dict[str, np.ndarray]:

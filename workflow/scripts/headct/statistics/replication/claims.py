@@ -183,6 +183,13 @@ def overall(parts: Sequence[str]) -> str:
     return HOLDS if set(parts) == {HOLDS} else UNCLEAR
 
 
+def _verdict(*, holds: bool, fails: bool) -> str:
+    """What is refuted fails, whatever else was shown; what is neither shown nor refuted stays unclear."""
+    if fails:
+        return FAILS
+    return HOLDS if holds else UNCLEAR
+
+
 def mean_difference_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """90 % interval (t) of the mean paired difference a − b; a point if all differences are equal.
 
@@ -215,8 +222,7 @@ def _pairs(claim: Claim, results: Results, flavour: str) -> Evidence:
             )
             margin = results.margins[label]
             if claim["kind"] == "equal":
-                alike = -margin < low and high < margin
-                verdict = FAILS if row["significant"] else HOLDS if alike else UNCLEAR
+                verdict = _verdict(holds=-margin < low and high < margin, fails=row["significant"])
             elif row["significant"]:
                 verdict = HOLDS if higher else FAILS
             else:
@@ -239,7 +245,7 @@ def _balanced(claim: Claim, results: Results) -> Evidence:
     total = sizes["train_n"] + sizes["test_n"]
     variance = total / (sizes["train_n"] * sizes["test_n"]) + sizes["smd"] ** 2 / (2 * total)
     ends = sizes["smd"].abs() + stats.norm.ppf((1 + EQUIVALENCE_LEVEL) / 2) * np.sqrt(variance)
-    verdict = FAILS if (p < ALPHA / len(p)).any() else HOLDS if (ends < SMALL_SMD).all() else UNCLEAR
+    verdict = _verdict(holds=bool((ends < SMALL_SMD).all()), fails=bool((p < ALPHA / len(p)).any()))
     largest = sizes["smd"].abs().max()
     return Evidence(verdict, f"smallest of {len(p)} P: {p.min():.3f}; largest difference: {largest:.2f} SD")
 
@@ -248,7 +254,7 @@ def _by_resampling(wanted: Sequence[np.ndarray], what: str) -> Evidence:
     """Each statement, true or false per resample, must hold in 95 % of them."""
     shares = [float(np.mean(true)) for true in wanted]
     least = min(shares)
-    verdict = HOLDS if least >= 1 - ALPHA else FAILS if least <= ALPHA / len(shares) else UNCLEAR
+    verdict = _verdict(holds=least >= 1 - ALPHA, fails=least <= ALPHA / len(shares))
     return Evidence(verdict, f"{what} in {100 * least:.1f}% of resampled test sets")
 
 
@@ -313,7 +319,7 @@ def _bimodal(claim: Claim, results: Results) -> Evidence:
         ]
     shown = all(more < ALPHA for more, _ in p_values)
     refuted = any(fewer < ALPHA / len(p_values) for _, fewer in p_values)
-    verdict = HOLDS if shown else FAILS if refuted else UNCLEAR
+    verdict = _verdict(holds=shown, fails=refuted)
     return Evidence(verdict, f"scans in the lower/middle/upper third of Dice: {', '.join(texts)}")
 
 
@@ -330,7 +336,7 @@ def _harder(claim: Claim, results: Results, among: pd.Series | None = None) -> E
     if len(dice) < 2:
         return Evidence(UNCLEAR, f"{len(dice)} scans")
     low, high = mean_difference_interval(dice[harder].to_numpy(), dice[easier].to_numpy())
-    verdict = HOLDS if high < 0 else FAILS if low > 0 else UNCLEAR
+    verdict = _verdict(holds=high < 0, fails=low > 0)
     difference = (dice[harder] - dice[easier]).mean()
     return Evidence(
         verdict,
@@ -353,7 +359,7 @@ def _concordance(claim: Claim, results: Results) -> Evidence:
         texts.append(f"{label} {_number(ccc, 2)} ({interval})")
         high, low = lower >= HIGH_CCC, upper < HIGH_CCC
         wanted, unwanted = (low, high) if label == "PHE" else (high, low)
-        parts.append(HOLDS if wanted else FAILS if unwanted else UNCLEAR)
+        parts.append(_verdict(holds=wanted, fails=unwanted))
     return Evidence(overall(parts), f"CCC {', '.join(texts)}")
 
 
