@@ -300,8 +300,13 @@ def problems_of(
 def too_many_lost(
     rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], path: Path, max_excluded: float
 ) -> list[Problem]:
-    """Empty while at most the share ``max_excluded`` of baseline scans is lost; else the counts per reason
-    and each lost scan.
+    """The counts per reason and each lost scan, if a larger share than is allowed is lost; else nothing.
+
+    Args:
+        rows: of the sample sheet.
+        records: what ingest left of each scan.
+        path: of the sheet, for messages.
+        max_excluded: the share of baseline scans that may be lost.
     """
     scans = {row["scan_id"] for row in sheet.baseline(list(rows))}
     lost = [
@@ -332,8 +337,9 @@ def too_many_lost(
 
 
 def classes_without_voxel(records: Sequence[dict[str, Any]]) -> list[Problem]:
-    """A class that no included scan's mask has can be neither learnt nor measured: every model would have a
-    Dice of 1 for it, by convention.
+    """A class that no included scan's mask has can be neither learnt nor measured.
+
+    Every model would have a Dice of 1 for it, by convention.
     """
     included = [record for record in records if record["status"] == "included"]
     return [

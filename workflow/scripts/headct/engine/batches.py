@@ -49,6 +49,12 @@ def in_order(
 
     ``workers`` processes make them ahead, 0 for none. Closing the iterator ends the processes.
 
+    Args:
+        batches: made by number, each the same whoever makes it.
+        first, last: numbers; ``last`` is left out, None goes on for ever.
+        workers: processes that make batches ahead, 0 for none.
+        device: to which the tensors go.
+
     Raises:
         WorkerDied: a worker was killed.
         MemoryError: a worker ran out of memory.

@@ -44,7 +44,7 @@ class Learner(Protocol):
         ...
 
     def end_epoch(self, epoch: int, validation: Iterable[list[Tensor]]) -> dict[str, Any]:
-        """What the history says of epoch number ``epoch`` (from 0): ``learning_rate``, ``pseudo_dice``, …
+        """What the history says of epoch number ``epoch``, from 0, as ``learning_rate`` and ``pseudo_dice``.
 
         ``validation`` yields the epoch's ``validation_iterations_per_epoch`` batches.
         """

@@ -25,6 +25,12 @@ def in_processes(
     """``function`` of each task, in order; ``doing`` says in the log what is going on.
 
     With one process, or one task, it happens in this process: a fresh one costs seconds of imports.
+
+    Args:
+        function: what each process does; it must be one that can be pickled.
+        tasks: its arguments, one each.
+        processes: how many work side by side.
+        doing: a clause for the log, as "nnU-Net takes fingerprints".
     """
     if min(processes, len(tasks)) <= 1:
         return list(_told(map(function, tasks), len(tasks), doing))

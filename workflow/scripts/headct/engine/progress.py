@@ -44,6 +44,12 @@ class Progress:
         """Report the epoch of ``entry``, after ``done`` iterations.
 
         ``waiting`` is the share of this session's time that was spent waiting for data.
+
+        Args:
+            entry: what the history says of the epoch.
+            n_epochs: of the whole training.
+            done: iterations so far.
+            waiting: share of this session's time that was spent waiting for data, 0 to 1.
         """
         for name, value in _scalars(entry).items():
             self.board.add_scalar(name, value, entry["epoch"])

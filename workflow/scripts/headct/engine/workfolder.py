@@ -121,7 +121,14 @@ def is_finished(folder: Path) -> bool:
 
 
 def publish(folder: Path, out: Path, definition: str, revision: int) -> None:
-    """Copy the trained model from its work folder to ``out``; the record, with its definition, last."""
+    """Copy the trained model from its work folder to ``out``; the record, with its definition, last.
+
+    Args:
+        folder: the work folder of a training that has ended.
+        out: ``results/models/…``, made where it is not there.
+        definition: SHA-256 of all that the training was made from.
+        revision: of the files that a training leaves.
+    """
     weights, record = PUBLISHED
     with write_atomically(out / weights) as temporary:
         shutil.copyfile(folder / weights, temporary)

@@ -84,6 +84,7 @@ def _pixel_size(series: Series) -> str:
 
 
 def without_position(instance: Instance) -> str:
+    """What is said of a slice that has no place in space."""
     if instance.frame is not None:
         return f"multi-frame without positions of its frames: {instance.name}"
     return f"no image position or orientation: {instance.name}"

@@ -179,6 +179,7 @@ def whole_numbers(stored: NDArray[Any], step: float = 0.0) -> NDArray[Any]:
     back as 0.996 or 1.000015, half a step off at most.
 
     Args:
+        stored: of any shape.
         step: by which a header scales stored integers, 0 for none.
     """
     rounded = np.rint(stored)
@@ -191,6 +192,12 @@ def refuse_other_names(
     stored: _Stored, values: Mapping[str, int], file: str, key: str, labels: LabelSet
 ) -> None:
     """Hold the names that the file gives to its values against those of the ``labels`` setting.
+
+    Args:
+        stored: the mask, as its file has it.
+        values: of the ``labels`` setting, by label.
+        file, key: of the mask, for messages.
+        labels: the set that the names are looked up in.
 
     Raises:
         BadInput: one that has voxels is another class's.
@@ -207,6 +214,12 @@ def map_values(
     stored: NDArray[Any], values: Mapping[str, int], file: str, key: str, labels: LabelSet
 ) -> NDArray[np.uint8]:
     """Map stored mask values to those of the label set, as uint8.
+
+    Args:
+        stored: values of the mask, of any shape.
+        values: of the ``labels`` setting, by label.
+        file, key: of the mask, for messages.
+        labels: the set whose values come back.
 
     Raises:
         BadInput: unknown values (listed, with their voxel counts), or no voxel is labelled.

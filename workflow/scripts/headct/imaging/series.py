@@ -159,6 +159,7 @@ def group(instances: Iterable[Instance]) -> list[Series]:
 
 
 def order_of_series(series: Series) -> tuple[float, float, str]:
+    """By series number, then acquisition number, those without last; then by the first image's UID."""
     number, acquisition = map(series.first.whole, ("SeriesNumber", "AcquisitionNumber"))
     return (
         np.inf if number is None else number,
@@ -168,6 +169,7 @@ def order_of_series(series: Series) -> tuple[float, float, str]:
 
 
 def same_orientation(first: Instance, second: Instance) -> bool:
+    """Whether both have one orientation, but for rounding, or neither has any."""
     if first.orientation is None or second.orientation is None:
         return first.orientation is second.orientation
     return bool(np.allclose(first.orientation, second.orientation, rtol=0, atol=SAME_ORIENTATION))
@@ -253,6 +255,7 @@ def repeated_positions(series: Series) -> bool:
 
 
 def grid_size(series: Series) -> tuple[Any, ...]:
+    """Rows, columns and, where it is told, pixel size (mm, four decimals)."""
     first = series.first
     return (first.text("Rows"), first.text("Columns"), *np.round(first.pixel_spacing or (), 4))
 
@@ -307,10 +310,12 @@ def is_turned(series: Series, normal: NDArray[np.float64]) -> bool:
 
 
 def listed(several: list[Series]) -> str:
+    """The first of several series in words, and how many more there are."""
     return first_few([in_words(series) for series in several], "; ")
 
 
 def in_words(series: Series) -> str:
+    """What a message tells of a series, as "series number 3, slice thickness mm 5 to 10"."""
     facts = {name: value for name, value in series.describe().items() if value not in (None, [])}
     thickness = facts.get("slice_thickness_mm", [])
     if len(thickness) > 2:
@@ -321,4 +326,5 @@ def in_words(series: Series) -> str:
 
 
 def thickness_mm(series: Series) -> float:
+    """The widest distance of neighbouring slices (mm), along their normal."""
     return geometry.widest_gap(np.sort(series.positions_mm))[2]

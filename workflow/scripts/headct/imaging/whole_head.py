@@ -118,6 +118,12 @@ def refuse_parts_of_others(
 ) -> None:
     """Raise slices that would complete the stack, were they not of another patient, study or frame.
 
+    Args:
+        series: the one that was chosen.
+        candidates: others of the folder.
+        rules: by which series are read and joined.
+        scan_id: for messages.
+
     Raises:
         BadInput: names the attribute.
     """

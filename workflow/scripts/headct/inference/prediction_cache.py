@@ -128,6 +128,13 @@ class PredictionCache:
         return entry if sha256_of(label_map) == entry["sha256"] else None
 
     def add(self, scan_id: str, made_from: Sequence[str], sha256: str, seconds: float) -> None:
-        """List a label map that was just written."""
+        """List a label map that was just written.
+
+        Args:
+            scan_id: whose label map it is.
+            made_from: digests of what it depends on.
+            sha256: of its file.
+            seconds: that it took.
+        """
         self.entries[scan_id] = {"made_from": list(made_from), "sha256": sha256, "seconds": seconds}
         write_json(self.entries, self.path)

@@ -131,6 +131,12 @@ def measure_scans(
 ) -> pd.DataFrame:
     """The metrics table of some scans; ``data`` is the folder of the converted scans.
 
+    Args:
+        guesses: label maps to be measured, by scan.
+        data: folder of the converted scans.
+        settings: how it is measured.
+        labels: the set that all are drawn in.
+
     Raises:
         BadInput: every label map that is damaged, on another grid, or holds unknown labels.
     """
@@ -210,6 +216,13 @@ def measure_scan(
     scan: str, folder: Path, guesses: Sequence[Guess], settings: Settings, labels: LabelSet
 ) -> list[dict[str, Any]]:
     """Rows of one scan: each guess × each label.
+
+    Args:
+        scan: its id.
+        folder: of the converted scan.
+        guesses: label maps to be measured.
+        settings: how it is measured.
+        labels: the set that all are drawn in.
 
     Raises:
         BadInput: every label map that is damaged, on another grid, or holds unknown labels.

@@ -84,6 +84,12 @@ def swapped_ml(
     """Volume (mL) of the reference's haemorrhage that is predicted as another one.
 
     NaN for what is no haemorrhage, and where the label set has no other one.
+
+    Args:
+        counts: of :func:`confusion_per_slice`.
+        values: of the label that is measured.
+        grid: of the label maps.
+        haemorrhages: voxel values of all haemorrhages.
     """
     swaps = [(value, other) for value in values for other in haemorrhages if other != value]
     if not swaps or not set(values) <= set(haemorrhages):

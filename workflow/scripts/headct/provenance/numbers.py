@@ -71,7 +71,7 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """The folder below results/: tables, statistics, figures, …"""
+        """The folder below results/, as tables, statistics or figures."""
         return self.path.split("/")[1]
 
     @property

@@ -110,7 +110,6 @@ class Folder:
 
     def _digests(self, hashed: Callable[[Path], str], told: Told) -> Iterator[str]:
         """In the order of the files; hashlib lets other threads run while it works."""
-
         sizes = {entry.size for entry in self.listed.values()}
 
         def one(path: str) -> str:

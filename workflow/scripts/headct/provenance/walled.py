@@ -1,5 +1,6 @@
-"""Run one step of the workflow on files that somebody else made: it reads these and what it needs to run,
-writes in one folder, and has no network.
+"""Run one step of the workflow on files that somebody else made.
+
+It reads these and what it needs to run, writes in one folder, and has no network.
 
 ``python -m headct.provenance.walled FOLDER STEP OPTION …``, with a working directory in ``FOLDER/study``:
 what the step would write there it writes into ``FOLDER/out``. A line of JSON on standard output says what

@@ -28,6 +28,13 @@ def check(
 ) -> None:
     """Refuse what no job could do; ``name_of`` names the configuration file of a key.
 
+    Args:
+        config: the configuration, complete.
+        name_of: the configuration file that a key stands in.
+        plan: the analysis plan.
+        plan_file: its file, for messages.
+        rows: of the sample sheet.
+
     Raises:
         BadInput: an unknown planner, a patch that does not fit its network, a split without test scan, a
             primary endpoint of models that are not compared, participants that are not among the sheet's
@@ -50,7 +57,14 @@ def check(
 
 
 def warnings(config: Mapping[str, Any], rows: list[dict[str, Any]], plan: Plan, plan_file: str) -> list[str]:
-    """What a run may go on with, but its user should know, one sentence each."""
+    """What a run may go on with, but its user should know, one sentence each.
+
+    Args:
+        config: the configuration, complete.
+        rows: of the sample sheet.
+        plan: the analysis plan.
+        plan_file: its file, for messages.
+    """
     said = [
         f"{plan_file}, {problem.key}: {problem.value} {problem.message}. The results will list it as a"
         " deviation."

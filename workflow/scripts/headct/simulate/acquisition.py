@@ -168,12 +168,15 @@ def _table_positions(site: Site, bottom: float, top: float) -> tuple[list[float]
 def scan(hu: Floats, geometry: Geometry, site: Site, random: np.random.Generator) -> NDArray[np.int16]:
     """Turn ideal voxel values into an image: in-plane blur of the kernel, noise, rounding.
 
-    Args:
-        hu: voxel averages, shape (z, y, x).
-
     The noise has the kernel's correlation and, whatever the matrix, the site's standard deviation;
     it is higher where the head is thicker (towards the centre), as photons are fewer there. The
     reconstruction circle is left at air, and values are kept within 12 bits.
+
+    Args:
+        hu: voxel averages, shape (z, y, x).
+        geometry: of the scan, with its matrix and pixel size.
+        site: whose scanner has this blur and this noise.
+        random: from which the noise is drawn.
     """
     sigma = site.resolution_mm / FWHM_PER_SIGMA / geometry.pixel_mm
     blurred = ndimage.gaussian_filter(hu, (0, sigma, sigma), truncate=3)

@@ -47,8 +47,10 @@ LATERAL_VENTRICLE_MM = (
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A sampled head. ``hu`` and ``is_cavity`` have shape (planes, rows, columns); the others list
-    the points of the skull cavity, in the order of ``is_cavity``.
+    """A sampled head.
+
+    ``hu`` and ``is_cavity`` have shape (planes, rows, columns); the others list the points of the skull
+    cavity, in the order of ``is_cavity``.
 
     ``ventricle_mm`` is the signed distance from the ventricles' wall, negative inside;
     ``can_bleed`` marks brain tissue (no CSF space, no dura), ``is_white`` white matter;
@@ -71,7 +73,13 @@ def capsule_mm(
     end: tuple[float, float, float],
     radii: tuple[float, float],
 ) -> Floats:
-    """Signed distance to a capsule whose radius changes linearly from its start to its end."""
+    """Signed distance to a capsule whose radius changes linearly from its start to its end.
+
+    Args:
+        points: head coordinates (mm).
+        start, end: centres of its two ends (mm).
+        radii: at the start and at the end (mm).
+    """
     axis = np.subtract(end, start).astype(np.float32)
     dx, dy, dz = (
         points.x - np.float32(start[0]),

@@ -87,7 +87,15 @@ def uid(*keys: object) -> str:
 
 
 def series_header(seed: int, participant: str, site: Site, clinical: Clinical, geometry: Geometry) -> Dataset:
-    """What all instances of a series have in common, in every module of the CT Image IOD."""
+    """What all instances of a series have in common, in every module of the CT Image IOD.
+
+    Args:
+        seed: of the trial.
+        participant: whose series it is.
+        site: whose scanner it names.
+        clinical: sex, age and times of the participant.
+        geometry: of the scan.
+    """
     random = stream(seed, participant, "dicom")
     scanned = (date(2000, 1, 1) + timedelta(days=int(random.integers(366)))).strftime("%Y%m%d")
     birth_year = int(scanned[:4]) - clinical.age_years - 1
@@ -222,6 +230,14 @@ def write_series(
 
     Files are named after a digest, so that their order says nothing, and hold a canary in their names
     too; instance numbers run from the top of the head or from its base, as both occur.
+
+    Args:
+        folder: made where it is not there.
+        header: what all instances have in common.
+        image: int16 HU, shape (z, y, x), bottom first.
+        geometry: of the image.
+        slices: indices of those that are written.
+        from_top: whether instance numbers run from the top of the head.
     """
     written = sorted(slices, reverse=from_top)
     folder.mkdir(parents=True, exist_ok=True)

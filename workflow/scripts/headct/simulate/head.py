@@ -90,6 +90,12 @@ def random_head(seed: int, participant: str, age_years: float, tilt_deg: float) 
 
     Where a technologist tilts the gantry, the head is also inclined, though less: the slices stay
     oblique to the skull base by part of the tilt.
+
+    Args:
+        seed: of the trial.
+        participant: whose head it is; with the seed it decides everything else.
+        age_years: by which CSF spaces widen.
+        tilt_deg: of the gantry.
     """
     random = stream(seed, participant, "head")
     atrophy = float(np.clip((age_years - 45) / 45 + random.normal(0, 0.15), 0, 1))

@@ -143,13 +143,28 @@ def ich_potential(bleed: Bleed, points: Points, ragged: Floats) -> Floats:
 
 
 def phe_potential(bleed: Bleed, ich: Floats, spread: Floats, is_white: Bools, depth_mm: Floats) -> Floats:
-    """Oedema follows the bleed's border, irregularly, and spreads in white matter first."""
+    """Oedema follows the bleed's border, irregularly, and spreads in white matter first.
+
+    Args:
+        bleed: whose border it follows.
+        ich: potential of the bleed itself.
+        spread: a random field that makes it irregular.
+        is_white: where white matter is.
+        depth_mm: below the inner skull.
+    """
     cortex = np.clip(1 - depth_mm / 8, 0, 1)
     return ich + (0.8 + 0.08 * bleed.radius_mm) * spread + 2.5 * is_white - 6 * cortex
 
 
 def ivh_potential(points: Points, patient_y_mm: Floats, pool: Floats, bleed: Bleed) -> Floats:
-    """Blood sinks to the back of the supine patient's ventricles, more on the side of the bleed."""
+    """Blood sinks to the back of the supine patient's ventricles, more on the side of the bleed.
+
+    Args:
+        points: head coordinates (mm).
+        patient_y_mm: the supine patient's front to back (mm).
+        pool: a random field that makes it irregular.
+        bleed: on whose side there is more.
+    """
     return patient_y_mm + 5 * pool - 0.25 * points.distance(bleed.effect.centre_mm)
 
 
@@ -160,6 +175,12 @@ def take(
 
     The last sub-voxel is taken if that brings the sum nearer; all allowed ones are taken when they
     are too few. Ties go by index, so the result is unique.
+
+    Args:
+        potential: of each sub-voxel.
+        allowed: which may be taken.
+        each_ml: volume of each (mL).
+        volume_ml: that is wanted (mL).
     """
     candidates = np.flatnonzero(allowed)
     if volume_ml <= 0 or not len(candidates):

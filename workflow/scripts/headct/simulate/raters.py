@@ -69,6 +69,13 @@ def write_mask(
 
     That reader stacks slices along their normal at the mean distance of their origins, so under
     gantry tilt and with uneven gaps this header is not where the voxels are.
+
+    Args:
+        labels: label map, shape (z, y, x), bottom first.
+        geometry: of the scan.
+        slices: indices of those that the file has.
+        values: by label, as the reading has them.
+        path: of the NIfTI file.
     """
     lookup = np.zeros(1 + len(LABELS), dtype=np.uint8)
     for label, value in LABELS.items():

@@ -46,6 +46,12 @@ def sample(head: Head, samples: Samples, points: Points, fine: Floats) -> tuple[
     ``points`` are the head coordinates of all samples, ``fine`` is the head's fine random field;
     results have their shape. The depth (mm) is
     approximate: exact at the skull, and along rays from the centre for a sphere.
+
+    Args:
+        head: that is sampled.
+        samples: where, on its grid.
+        points: head coordinates of all samples (mm).
+        fine: the head's fine random field.
     """
     a = np.float32(CAVITY_RADII_MM[0]) * (1 + np.float32(0.05) * np.tanh(points.y / 40))
     up = points.z / np.float32(CAVITY_RADII_MM[2])

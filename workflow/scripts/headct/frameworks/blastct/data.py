@@ -95,6 +95,13 @@ def resampled_scans(
 
     The files are named by the digest of the scan's content and of the settings.
 
+    Args:
+        scans: of the training set.
+        spacing_mm: z, y, x.
+        hu_window: lowest and highest HU that are told apart.
+        shared_folder: where the files go.
+        processes: how many resample side by side.
+
     Raises:
         BadInput: a scan has no voxel within ``hu_window``, from which patches are drawn.
     """
@@ -135,6 +142,12 @@ def _write_resampled(task: tuple[TrainingScan, Sequence[float], ResampledScan]) 
 
 def elastic_noise(size_voxels: int, periods: int, amplitude_voxels: float, shared_folder: Path) -> np.ndarray:
     """The displacement map of blast_ct's elastic deformation, made once and then read from disk.
+
+    Args:
+        size_voxels: edge of the cube.
+        periods: of the noise along an edge.
+        amplitude_voxels: largest displacement.
+        shared_folder: where the file is, or goes.
 
     Returns:
         Displacements in voxels, int16, shape (size, size, size), mapped into memory.

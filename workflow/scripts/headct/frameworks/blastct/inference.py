@@ -67,7 +67,14 @@ class BlastctPredictor(Predictor):
 
 
 def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str) -> np.ndarray:
-    """Class probabilities (z, y, x, class) of an image in HU (z, y, x) at the network's spacing."""
+    """Class probabilities (z, y, x, class) of an image in HU (z, y, x) at the network's spacing.
+
+    Args:
+        hu: shape (z, y, x), at the network's spacing.
+        model: blast_ct's own, with its weights.
+        fixed: the settings that go with the weights.
+        device: on which the network runs.
+    """
     image = hu.astype(np.float32)[np.newaxis]
     mask = np.ones(hu.shape, dtype=bool)
     for transformation in get_transformation(fixed["configuration"]["data"]["transformation"]):

@@ -242,7 +242,14 @@ class BlastLearner:
 def facts(
     job: TrainingJob, model: torch.nn.Module, output_patch_size: tuple[int, ...], n_batches: int
 ) -> ModelFacts:
-    """What was trained; ``output_patch_size`` is z, y, x, in voxels."""
+    """What was trained; ``output_patch_size`` is z, y, x, in voxels.
+
+    Args:
+        job: the training.
+        model: its network.
+        output_patch_size: z, y, x, in voxels.
+        n_batches: per epoch.
+    """
     settings = job.settings
     return ModelFacts(
         network="DeepMedic, 3 paths (blast_ct)",

@@ -170,7 +170,14 @@ def _prepare(task: tuple[TrainingScan, Preprocessing, PreparedScan]) -> None:
 def prepare_all(
     scans: Sequence[TrainingScan], preprocessing: Preprocessing, cache: Path, processes: int
 ) -> list[PreparedScan]:
-    """Preprocess all scans that are not in the cache yet, in so many processes."""
+    """Preprocess all scans that are not in the cache yet, in so many processes.
+
+    Args:
+        scans: of the training set.
+        preprocessing: spacing and window.
+        cache: folder of the prepared scans.
+        processes: how many work side by side.
+    """
     folder = cache / preprocessing.key()
     prepared = [PreparedScan(folder / scan.sha256[:32]) for scan in scans]
     tasks = [

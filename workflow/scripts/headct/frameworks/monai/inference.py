@@ -81,6 +81,14 @@ def slide(
 
     A volume smaller than the tile is padded with zeros, the lower end of the intensity window.
     Results are gathered where ``volume``, (1, 1, z, y, x), lies; the network runs on ``device``.
+
+    Args:
+        network: logits of a batch of tiles.
+        volume: shape (1, 1, z, y, x).
+        tile: z, y, x, in voxels.
+        overlap: of neighbouring tiles, as a share of their edge.
+        device: on which the network runs.
+        tiles_at_once: tiles of a batch.
     """
     logits = sliding_window_inference(
         volume,

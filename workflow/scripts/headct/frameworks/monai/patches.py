@@ -142,7 +142,14 @@ def read_patch(volume: np.ndarray, start: Sequence[int], size: Sequence[int]) ->
 def augment(
     image: np.ndarray, labels: np.ndarray, sampling: Sampling, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror left and right at random; scale and shift the intensities at random."""
+    """Mirror left and right at random; scale and shift the intensities at random.
+
+    Args:
+        image: a patch in the network's units, shape (z, y, x).
+        labels: its label map.
+        sampling: how often and how far.
+        rng: that decides it.
+    """
     if rng.random() < sampling.flip_probability:
         image, labels = image[..., ::-1], labels[..., ::-1]
     scale = 1 + rng.uniform(-sampling.intensity_scale, sampling.intensity_scale)

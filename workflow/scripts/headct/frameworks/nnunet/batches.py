@@ -37,7 +37,14 @@ class NumberedLoader(nnUNetDataLoader):
 def training_batches(
     trainer: nnUNetTrainer, folder: Path, cases: list[str], seed: int, fold: str
 ) -> NumberedLoader:
-    """Augmented batches of an initialised trainer."""
+    """Augmented batches of an initialised trainer.
+
+    Args:
+        trainer: initialised.
+        folder: of the preprocessed scans.
+        cases: their names.
+        seed, fold: with the number of a batch they decide its random numbers.
+    """
     settings = trainer.configuration_manager
     rotation, dummy_2d, enlarged, mirror_axes = (
         trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
@@ -61,7 +68,14 @@ def training_batches(
 def validation_batches(
     trainer: nnUNetTrainer, folder: Path, cases: list[str], seed: int, fold: str
 ) -> NumberedLoader:
-    """Batches without augmentation, for the pseudo-Dice."""
+    """Batches without augmentation, for the pseudo-Dice.
+
+    Args:
+        trainer: initialised.
+        folder: of the preprocessed scans.
+        cases: their names.
+        seed, fold: with the number of a batch they decide its random numbers.
+    """
     transforms = trainer.get_validation_transforms(
         trainer._get_deep_supervision_scales(),  # noqa: SLF001
         foreground_labels=trainer.label_manager.foreground_labels,

@@ -54,8 +54,10 @@ def set_environment(raw: Path, preprocessed: Path) -> None:
 
 
 def case_name(scan_id: str) -> str:
-    """nnU-Net's name of a scan; the suffix keeps its ``…_seg`` files of one scan off those of another
-    scan whose identifier ends in ``_seg``."""
+    """nnU-Net's name of a scan.
+
+    The suffix keeps its ``…_seg`` files of one scan off those of another whose identifier ends in ``_seg``.
+    """
     return f"{scan_id}.ct"
 
 

@@ -96,7 +96,14 @@ def seconds_of(settings: Mapping[str, Any], finished: Path, rates: Rates) -> tup
 def trainings_table(
     jobs: Iterable[tuple[str, str]], config: Mapping[str, Any], study: Path, rates: Rates
 ) -> Iterator[str]:
-    """Hours of each training, their sum, and the most that the time limits allow."""
+    """Hours of each training, their sum, and the most that the time limits allow.
+
+    Args:
+        jobs: rule and log of each job that would run.
+        config: the configuration.
+        study: its folder.
+        rates: what is known of speeds and sizes.
+    """
     logs = sorted(log.removeprefix(LOGS + "train/") for rule, log in jobs if rule == "train")
     if not logs:
         return
@@ -123,7 +130,14 @@ def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
 
 
 def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates) -> Iterator[str]:
-    """GB by stage of the whole study, whether or not some of it is there already."""
+    """GB by stage of the whole study, whether or not some of it is there already.
+
+    Args:
+        config: the configuration.
+        scans: their number.
+        study: its folder.
+        rates: what is known of speeds and sizes.
+    """
     test = round(scans * config["split"]["test_fraction"])
     repeats = len(config["training"]["seeds"]) * len(config["training"]["folds"])
     trained = [

@@ -112,8 +112,10 @@ def convolution(
 
 
 def pad_same(volume: Tensor, kernel_size: int, dilation: int) -> Tensor:
-    """Zeros around (N, C, z, y, x) so that an unpadded convolution of the effective kernel
-    ``dilation * (kernel_size - 1) + 1`` keeps the size at stride 1."""
+    """Zeros around (N, C, z, y, x) so that an unpadded convolution keeps the size at stride 1.
+
+    Its effective kernel is ``dilation * (kernel_size - 1) + 1`` wide.
+    """
     total = dilation * (kernel_size - 1)
     before = total // 2
     return functional.pad(volume, (before, total - before) * volume[0, 0].dim())

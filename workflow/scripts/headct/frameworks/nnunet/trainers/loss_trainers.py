@@ -19,8 +19,10 @@ class _LossTrainer(nnUNetTrainer):
         raise NotImplementedError
 
     def _build_loss(self) -> nn.Module:
-        """The loss under nnU-Net's deep supervision: each resolution counts half the one above it,
-        the lowest not at all."""
+        """The loss under nnU-Net's deep supervision.
+
+        Each resolution counts half the one above it, the lowest not at all.
+        """
         loss = self.loss_at_one_resolution()
         if not self.enable_deep_supervision:
             return loss
