@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headct.metrics.overlap import Measures
+from headct.settings.blocks import Connectivity
 
 
-def measure(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], connectivity: int) -> Measures:
+def measure(
+    reference: NDArray[np.bool_], predicted: NDArray[np.bool_], connectivity: Connectivity
+) -> Measures:
     """Count the lesions, those found and those invented; F1 and the mean Dice per lesion.
 
     A lesion of the reference is found where a predicted one shares a voxel with it; a predicted one

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from headct.settings.configuration import settings_block
 
 EFFECT = "speed"  # what the configuration says stands in the parameters of each job
+
+Connectivity = Literal[6, 18, 26]
+"""Neighbours of a voxel that belong to the same lesion: by faces, edges too, corners too."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Metrics:
     presence_minimum_ml: float
     surface_tolerance_mm: float | None
     surface_elements: str
-    lesion_connectivity: int
+    lesion_connectivity: Connectivity
 
 
 BLOCKS = (Ingest, Split, Crosscheck, Metrics)
