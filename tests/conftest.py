@@ -5,7 +5,6 @@ share a process, and which come first.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,4 @@ def demo(testrun_uid: str) -> Path:
 @pytest.fixture
 def clone(demo: Path, tmp_path: Path) -> Path:
     """Another copy of the repository with the demo's results, whose files all have new times."""
-    copy = snake.copy_repository(tmp_path / "clone")
-    for name in ("trial", "results", ".snakemake/metadata"):
-        shutil.copytree(demo / name, copy / "demo" / name, copy_function=shutil.copyfile)
-    return copy
+    return snake.copy_with_demo(demo, tmp_path / "clone")

@@ -38,6 +38,14 @@ def copy_repository(to: Path) -> Path:
     return to
 
 
+def copy_with_demo(demo: Path, to: Path) -> Path:
+    """As ``copy_repository``, with the demo's results, whose files all have new times."""
+    copy_repository(to)
+    for name in ("trial", "results", ".snakemake/metadata"):
+        shutil.copytree(demo / name, to / "demo" / name, copy_function=shutil.copyfile)
+    return to
+
+
 def make_demo(repository: Path) -> subprocess.CompletedProcess:
     """`make demo` in a copy of the repository, with the environment of this one."""
     return subprocess.run(

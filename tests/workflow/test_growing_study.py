@@ -53,14 +53,22 @@ def draw(folder: Path, *arguments: str, **split: object) -> tuple[int, str, dict
     return done.returncode, done.stdout, places
 
 
-@pytest.fixture
-def drawn(tmp_path: Path) -> dict[str, tuple]:
-    """The first draw, of 20 scans."""
-    write_cohort(tmp_path, 20)
-    status, said, places = draw(tmp_path)
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple]]:
+    """A study of 20 scans whose split was drawn: its folder, and the places."""
+    folder = tmp_path_factory.mktemp("first")
+    write_cohort(folder, 20)
+    status, said, places = draw(folder)
     assert status == 0, said
     assert len(places) == 20
-    return places
+    return folder, places
+
+
+@pytest.fixture
+def drawn(first: tuple[Path, dict[str, tuple]], tmp_path: Path) -> dict[str, tuple]:
+    """The first draw, of 20 scans, in a folder of this test's own."""
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    return first[1]
 
 
 def test_added_scans_move_no_other(tmp_path: Path, drawn: dict[str, tuple]) -> None:

@@ -1,6 +1,7 @@
-"""On PYTHONPATH, this has trainings wait after the checkpoints that ``holds.Holds`` names.
+"""On PYTHONPATH, this has trainings wait after the checkpoints that ``holds.Holds`` names, and Snakemake ask
+often whether its jobs have ended.
 
-Python imports it at the start of every process; only trainings of a test that holds them are changed.
+Python imports it at the start of every process; only those of a test that holds trainings are changed.
 """
 
 import os
@@ -42,3 +43,14 @@ if FOLDER and {"train", "--model"} <= set(sys.orig_argv):
 
     stopping.StopRequest = KnownRequest
     checkpoints.save = save_and_wait
+
+if FOLDER and {"snakemake", "slurm"} <= set(sys.orig_argv):
+    import asyncio
+
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    async def sleep(executor):
+        """A second: the plugin waits 10 s longer each time that no job has ended, as a busy cluster needs."""
+        await asyncio.sleep(1)
+
+    RemoteExecutor.sleep = sleep
