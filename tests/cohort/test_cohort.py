@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,23 +54,23 @@ def run(
     changes: dict[int, dict[str, str]] | None = None,
     columns: tuple[str, ...] = (),
     max_excluded: float = 1.0,
-) -> Namespace:
+) -> SimpleNamespace:
     """The cohort of as many scans as there are records, each with pixels of its own unless it says so."""
     sheet = make_sheet(folder, *[(changes or {}).get(i, {}) for i in range(len(records))], add=columns)
     for number, record in enumerate(records):
         content = {"pixels_sha256": f"pixels {number}"} | record
         write_json(content, folder / "data" / f"s{number}" / "scan.json")
-    args = Namespace(
+    args = SimpleNamespace(
         sheet=sheet,
         data=folder / "data",
         max_excluded=max_excluded,
         age_cap_years=90.0,
         trust_sheet=False,
-        different_patients=[],
+        different_patients="[]",
         cohort=folder / "cohort.tsv",
         flow=folder / "flow.tsv",
     )
-    cohort.main(args)
+    cohort.main(**vars(args))
     return args
 
 
@@ -150,7 +150,7 @@ def test_scans_that_are_not_baseline_are_excluded_without_being_read(tmp_path: P
         tmp_path, INCLUDED, INCLUDED, columns=("timepoint",), changes={1: follow_up}, max_excluded=0.0
     )
     (tmp_path / "data" / "s1" / "scan.json").unlink()
-    cohort.main(write_later)
+    cohort.main(**vars(write_later))
     table = read_tsv(write_later.cohort).set_index("scan_id")
     assert table.loc["s1", ["status", "reason"]].tolist() == ["excluded", "not a baseline scan"]
     flow = read_tsv(write_later.flow)

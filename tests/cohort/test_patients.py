@@ -6,7 +6,6 @@ import csv
 import json
 import logging
 import re
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import pytest
 
 from headct.cohort import gathering as cohort
-from headct.cohort import ingest, patients
+from headct.cohort import patients
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.imaging import sources
 from support.ct_series import head, write_series
@@ -59,22 +59,20 @@ class Trial:
             writer.writerows(self.rows)
         words = ["--sheet", sheet, "--labels", json.dumps(LABELS), "--settings", json.dumps(settings)]
         words += ["--data", self.folder / "data", "--manifest", self.folder / "0.tsv"]
-        ingest.main(ingest.arguments().parse_args([str(word) for word in words]))
+        run_step("ingest", [str(word) for word in words])
         return [read_json(self.folder / "data" / row["scan_id"] / "scan.json") for row in self.rows]
 
     def cohort(self, trust_sheet: bool = False, different_patients: Sequence[str] = ()) -> Any:
         self.ingest()
         names = {name: self.folder / f"{name}.tsv" for name in ("cohort", "flow")}
         cohort.main(
-            Namespace(
-                sheet=self.folder / "scans.tsv",
-                data=self.folder / "data",
-                max_excluded=0.9,
-                age_cap_years=90.0,
-                trust_sheet=trust_sheet,
-                different_patients=different_patients,
-                **names,
-            )
+            sheet=self.folder / "scans.tsv",
+            data=self.folder / "data",
+            max_excluded=0.9,
+            age_cap_years=90.0,
+            trust_sheet=trust_sheet,
+            different_patients=json.dumps(list(different_patients)),
+            **names,
         )
         return read_tsv(names["cohort"]).set_index("scan_id")
 

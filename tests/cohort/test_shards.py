@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.cohort import conversion, ingest, shards
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.problems import BadInput
 from headct.settings import sheet
@@ -83,7 +84,7 @@ class Study:
     def run(self, *more: str) -> list[str]:
         """Run the job; the scans that it converted."""
         before = self._versions()
-        ingest.main(ingest.arguments().parse_args(self.words(*more)))
+        run_step("ingest", self.words(*more))
         return sorted(scan for scan, version in self._versions().items() if before.get(scan) != version)
 
     def _versions(self) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -335,9 +334,8 @@ def test_a_given_split_without_test_scans(tmp_path: Path) -> None:
 def run(folder: Path, cohort: pd.DataFrame, **settings: Any) -> pd.DataFrame:
     write_tsv(cohort, folder / "cohort.tsv")
     out = folder / "split.tsv"
-    split_step.main(
-        Namespace(cohort=folder / "cohort.tsv", settings=json.dumps(asdict(SETTINGS) | settings), out=out)
-    )
+    given = json.dumps(asdict(SETTINGS) | settings)
+    split_step.main(cohort=folder / "cohort.tsv", settings=given, out=out)
     return read_tsv(out)
 
 

@@ -39,8 +39,7 @@ NAMED_ELSEWHERE = {
     "simulate/participant.py": "the simulated trial",
     "simulate/raters.py": "the simulated trial: how hard each of its lesions is to draw",
     "simulate/volumes.py": "the simulated trial: the paper's volumes and their correlation",
-    "provenance/questions.py": "an example in a line of help, of a number of the paper's Table 1",
-    "provenance/trace.py": "the same example in a message",
+    "provenance/trace.py": "an example in a message, of a number of the paper's Table 1",
 }
 """Modules that may name a lesion of the study, and why."""
 

@@ -27,6 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headct.cohort import conversion
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv, write_json
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
@@ -87,7 +88,7 @@ def predict(
     words = ["--out", out, "--device", "cpu", "--threads", threads, "--scans", *scans, "--names", names]
     words += [word for model in models for word in ("--member", model)]
     words += ["--ingest", json.dumps(options), "--settings", json.dumps(settings or {})]
-    new_scans.main(new_scans.arguments().parse_args([str(word) for word in words]))
+    run_step("new-scans", [str(word) for word in words])
 
 
 def predict_trial(
@@ -99,11 +100,7 @@ def predict_trial(
     members = " ".join(f"--member {model}" for model in models)
     words = f"--model m {members} --split {folder}/split.tsv --data {folder}/data --device cpu --threads 1"
     words += f" --work {folder}/work --manifest {folder}/trial.tsv"
-    trial.main(
-        trial.arguments().parse_args(
-            [*words.split(), "--settings", json.dumps(settings if given is None else given)]
-        )
-    )
+    run_step("predict", [*words.split(), "--settings", json.dumps(settings if given is None else given)])
 
 
 def table(out: Path) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, sha256_of, write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
@@ -19,8 +20,6 @@ from headct.engine.training_job import TrainingJob, TrainingScan
 from headct.frameworks.monai import training
 from headct.frameworks.train import save_weights
 from headct.inference import pipeline
-from headct.inference import predict as inference
-from headct.metrics import measure as metrics
 from headct.settings import plan as plan_of
 from headct.statistics.comparison import out_of_fold
 from support import metric_cases as cases
@@ -97,7 +96,7 @@ def predict(study: Path, members: tuple[str, ...], folds: tuple[str, ...] = ("0"
     words += ["--work", study / "work" / "-".join(members)]
     for member in members:
         words += ["--member", *(study / member / fold for fold in folds)]
-    inference.main(inference.arguments().parse_args([str(word) for word in words]))
+    run_step("predict", [str(word) for word in words])
     return manifest
 
 
@@ -140,12 +139,12 @@ def test_held_out_scans_are_measured_and_summarised(study: Path) -> None:
     words = ["--model", "unet", "--predictions", str(manifest), "--out-of-fold", "0", "1"]
     words += ["--split", str(study / "split.tsv"), "--data", str(study / "data")]
     words += ["--settings", json.dumps(cases.SETTINGS), "--out", str(table)]
-    metrics.main(metrics.arguments().parse_args(words))
+    run_step("measure", words)
     measured = read_tsv(table)
     assert set(measured["scan_id"]) == {scan for scans in FOLDS.values() for scan in scans}
     words = ["--metrics", str(table), "--split", str(study / "split.tsv"), "--models", "unet"]
     words += ["--plan", str(plan_of.SHIPPED), "--out", str(study / "out_of_fold.tsv")]
-    out_of_fold.main(out_of_fold.arguments().parse_args(words))
+    run_step("out-of-fold", words)
     found = read_tsv(study / "out_of_fold.tsv").set_index(["label", "scans"])
     row = found.loc["ICH", "all"]
     assert (row["n"], row["n_participants"], row["n_folds"], row["n_seeds"]) == (4, 4, 2, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import math
@@ -16,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
 from headct.contracts.labels import LABELS, TOTAL_HAEMORRHAGE
-from headct.contracts.problems import BadInput
+from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.references import ANOTHER_RATER
 from headct.metrics import COLUMNS, predictions, tolerance
 from headct.metrics import measure as metrics
@@ -94,17 +94,13 @@ class Study:
         ]
         write_tsv(pd.DataFrame(rows), self.manifest(seed))
 
-    def arguments(self, *manifests: Path) -> argparse.Namespace:
-        source = ["--predictions", *map(str, manifests)] if manifests else ["--predicts-nothing"]
-        return self.parsed(*source)
-
-    def parsed(self, *source: str) -> argparse.Namespace:
+    def run(self, *source: str) -> None:
         places = ["--split", str(self.split), "--data", str(self.data), "--out", str(self.out)]
         settings = ["--settings", json.dumps(cases.SETTINGS)]
-        return metrics.arguments().parse_args(["--model", "m", *source, *places, *settings])
+        run_step("measure", ["--model", "m", *source, *places, *settings])
 
     def measure(self, *manifests: Path) -> pd.DataFrame:
-        metrics.main(self.arguments(*manifests))
+        self.run(*(["--predictions", *map(str, manifests)] if manifests else ["--predicts-nothing"]))
         return read_tsv(self.out, failure=str)
 
 
@@ -159,8 +155,10 @@ def test_predicting_nothing_needs_no_manifest(study: Study) -> None:
 
 
 def test_predictions_and_predicts_nothing_exclude_each_other(study: Study) -> None:
-    with pytest.raises(SystemExit):
-        metrics.arguments().parse_args(["--model", "m", "--predicts-nothing", "--predictions", "seed-0.tsv"])
+    with pytest.raises(WrongOptions, match="give one of"):
+        study.run("--predicts-nothing", "--predictions", "seed-0.tsv")
+    with pytest.raises(WrongOptions, match="give one of"):
+        study.run()
 
 
 def test_changed_and_vanished_predictions_are_all_told_at_once(study: Study) -> None:
@@ -276,7 +274,7 @@ def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
     out = study.folder / "surface_tolerance.tsv"
     words = ["--split", str(study.split), "--data", str(study.data), "--out", str(out), "--settings"]
     left_open = json.dumps(cases.SETTINGS | {"surface_tolerance_mm": None})
-    tolerance.main(tolerance.arguments().parse_args([*words, left_open]))
+    run_step("tolerance", [*words, left_open])
     found = read_tsv(out).set_index("label")
     assert found["source"].to_dict() == {
         **dict.fromkeys(ALL_LABELS, "raters"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from headct.command_line import app_of_step, parsed
 from headct.contracts.artefacts import read_json, write_json
 from headct.contracts.problems import BadInput
 from headct.provenance import crate, former, manifest, privacy, seal, verify
-from headct.provenance.audit import arguments
 from support import audit_study
 from support.audit_study import command
 
@@ -154,4 +154,4 @@ def test_the_command_knows_what_the_rule_gives_it(results: Path) -> None:
         "a",
         "b",
     ]
-    assert arguments().parse_args(words).asked == ["a", "b"]
+    assert parsed(app_of_step("audit"), words).arguments["asked"] == ["a", "b"]

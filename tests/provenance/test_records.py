@@ -21,7 +21,7 @@ from headct.provenance import record
 
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 STEP = """
-import argparse, json, os, subprocess, sys
+import json, os, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
 import yaml
@@ -29,27 +29,25 @@ from headct import steps
 from headct.cohort import split
 from headct.run import command, job
 
-def main(args):
+def main(
+    *,
+    dicom: str = "",
+    mask_inter: str = "",
+    seed: int = 0,
+    settings: str = "{}",
+    memory_mb: int = 0,
+    fails: bool = False,
+):
     written = Path("results/cohort/out.tsv")
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text("a\\n")
-    if args.memory_mb:
-        block = b"x" * (args.memory_mb << 20)
-    if args.fails:
+    if memory_mb:
+        block = b"x" * (memory_mb << 20)
+    if fails:
         raise ZeroDivisionError("x / 0")
 
-def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dicom")
-    parser.add_argument("--mask-inter")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--settings", default="{}")
-    parser.add_argument("--memory-mb", type=int, default=0)
-    parser.add_argument("--fails", action="store_true")
-    return parser
-
 steps.STEPS["step"] = SimpleNamespace(load=lambda: sys.modules["__main__"])
-sys.exit(job.run(job.parsed(sys.argv[1:]))) if "--" in sys.argv else command.main()
+job.main() if "--" in sys.argv else command.main()
 """
 RECORDED = (
     "--log",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -25,7 +24,7 @@ from headct.contracts.artefacts import write_json, write_tsv
 from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedFigure, declared
 from headct.contracts.labels import LABELS
-from headct.contracts.problems import BadInput
+from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.contracts.repository import PACKAGE
 from headct.publish import options
@@ -114,9 +113,9 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, names: tuple[str, 
     ]
     program = (
         "import json, sys\n"
-        "from headct.publish.figures import draw as figures\n"
+        "from headct.command_line import run_step\n"
         "for words in json.loads(sys.argv[1]):\n"
-        "    figures.main(figures.arguments().parse_args(words))\n"
+        "    run_step('figures', words)\n"
     )
     # Matplotlib names font subsets by a hash: sets of text would be hashed differently there.
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo"}
@@ -293,7 +292,7 @@ def test_a_figures_code_is_its_own_module_and_what_figures_share(name: str) -> N
 def test_models_are_a_json_object() -> None:
     assert list(options.titles_by_model('{"b": "B", "a": "A"}')) == ["b", "a"]
     for text in ("[]", "{}", '"a"'):
-        with pytest.raises(argparse.ArgumentTypeError, match="JSON object"):
+        with pytest.raises(WrongOptions, match="JSON object"):
             options.titles_by_model(text)
 
 

@@ -12,9 +12,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.problems import BadInput
-from headct.publish.figures import draw as figures
 from headct.publish.figures import flow, style
 
 LONG = "a reason that goes on and on, $ and % included, with aword" + "thatisfartoolongforanyline" * 6
@@ -147,7 +147,7 @@ def test_command_writes_equal_bytes_twice(tmp_path: Path) -> None:
     for name in ("one", "two"):
         out = tmp_path / name / "flow.pdf"
         words = ["flow", "--study-title", "Study", "--out", str(out), *given]
-        figures.main(figures.arguments().parse_args(words))
+        run_step("figures", words)
     for suffix in (".pdf", ".tsv"):
         paths = [(tmp_path / name / "flow").with_suffix(suffix) for name in ("one", "two")]
         assert paths[0].read_bytes() == paths[1].read_bytes()

@@ -22,10 +22,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.repository import PACKAGE
-from headct.publish.figures import draw as figures
 from headct.publish.figures import ingest_qc, style
 from headct.publish.figures.lesions_on_ct import outline
 from headct.publish.figures.slices import Slice
@@ -262,7 +262,7 @@ def test_another_process_gives_the_same_bytes(trial: Path) -> None:
     words = ["ingest_qc", "--study-title", "Study", "--data", str(trial / "data")]
     words += ["--cohort", str(trial / "cohort.tsv"), "--out"]
     here, there = trial / "here" / "ingest_qc.pdf", trial / "there" / "ingest_qc.pdf"
-    figures.main(figures.arguments().parse_args([*words, str(here)]))
+    run_step("figures", [*words, str(here)])
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo"}
     command = [sys.executable, "-m", "headct", "figures", *words, str(there)]
     subprocess.run(command, check=True, env=environment)

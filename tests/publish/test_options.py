@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from pathlib import Path
 
 import pytest
 
+from headct import command_line
 from headct.contracts.declarations import SETTINGS, SOURCES, Published, PublishedFigure, declared
+from headct.contracts.problems import WrongOptions
 from headct.contracts.repository import REPOSITORY
 from headct.publish import options
 
@@ -32,19 +35,34 @@ VALUES = {
 }
 
 
+def made(words: list[str]) -> list[tuple[str, options.Options]]:
+    """What a step is called with that is given these words."""
+    calls: list[tuple[str, options.Options]] = []
+    functions = options.commands({"toy": TOY}, lambda *call: calls.append(call), "…")
+    command_line.parsed(command_line.app_of("headct figures", functions), words).run()
+    return calls
+
+
 def test_what_is_written_is_what_is_read() -> None:
     words = shlex.split(options.words(TOY.name, VALUES))
-    read = vars(options.parser({"toy": TOY}, "figure", "…", "…").parse_args([*words, "--out", "f.pdf"]))
+    [(name, given)] = made([*words, "--out", "f.pdf"])
+    read = vars(given)
     paths = {"metrics": [Path("a b.tsv"), Path("c.tsv")], "flow": Path("results/cohort/flow.tsv")}
     wanted = VALUES | paths | {"data": Path("results/data"), "title_note": "", "out": Path("f.pdf")}
-    assert read == wanted | {"figure": "toy"}
+    assert (name, read) == ("toy", wanted)
     assert list(read["models"]) == ["b", "a"]
 
 
-def test_an_option_without_a_default_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        options.parser({"toy": TOY}, "figure", "…", "…").parse_args(["toy", "--out", "f.pdf"])
-    assert "--metrics, --flow, --data, --study-title, --models" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["metrics", "flow", "data", "study_title", "models"])
+def test_an_option_without_a_default_must_be_given(option: str) -> None:
+    given = {name: value for name, value in VALUES.items() if name != option}
+    with pytest.raises(WrongOptions, match=f"--{option.replace('_', '-')}"):
+        made([*shlex.split(options.words(TOY.name, given)), "--out", "f.pdf"])
+
+
+def test_an_option_has_the_help_of_what_it_takes() -> None:
+    (command,) = options.commands({"toy": TOY}, lambda *_: None, "…").values()
+    assert "    models: titles as JSON" in (inspect.getdoc(command) or "")
 
 
 def test_every_source_and_setting_has_its_files_or_value_in_the_rules() -> None:

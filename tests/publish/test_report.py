@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv, write_json, write_tsv
 from headct.contracts.problems import BadInput
 from headct.publish.reports import checklists, facts, methods, model_cards
 from headct.publish.reports.statements import STATEMENTS, listed
-from headct.publish.reports.write import arguments, main
 from headct.settings import configuration
 from support import finished_run, reported_run
 from support.html_page import Page
@@ -319,7 +319,7 @@ def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path
         for report, out in zip(("checklists", "model_cards", "methods"), names, strict=True):
             items = ["--checklists", *map(str, ITEMS)] if report == "checklists" else []
             command = [report, "--results", str(folder), "--out", str(folder / out), *items]
-            main(arguments().parse_args(command))
+            run_step("report", command)
     written = [*results.glob("report/**/*.html"), results / "audit/methods.md"]
     assert len(written) == 2 + len(reported_run.MODELS)
     for path in written:

@@ -15,20 +15,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedTable, declared
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
-from headct.publish import numbers, summary
+from headct.publish import numbers
 from headct.publish.tables import page, tabulate
 from headct.publish.tables.latex import escape, latex
 from headct.publish.tables.table1 import marks, table_1
 from headct.publish.tables.table2 import table_2
 from headct.publish.tables.table_e1 import table_e1
 from headct.publish.tables.table_e2 import table_e2
-from headct.publish.tables.tabulate import arguments, main
 from headct.publish.tables.training_times import training_times
 from headct.settings import published
 from headct.statistics.replication.paper_analysis import statistics
@@ -399,7 +399,7 @@ def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
         for name, options in command_lines(results).items():
             out = results / folder / f"{name}.tsv"
             line = [name, *options, "--title-note", "Simulated data", "--out", str(out)]
-            main(arguments().parse_args(line))
+            run_step("tables", line)
             text = out.with_suffix(".html").read_text(encoding="utf-8")
             assert "(Simulated data)</h1>" in text
             ElementTree.fromstring(text)  # tags are balanced
@@ -418,8 +418,8 @@ def test_an_edit_of_a_table_changes_no_other_table() -> None:
 
 def test_the_command_imports_the_module_of_its_table_alone(results: Path) -> None:
     code = (
-        "import sys; from headct.publish.tables import tabulate;"
-        "tabulate.main(tabulate.arguments().parse_args(sys.argv[1:]));"
+        "import sys; from headct.command_line import run_step;"
+        "run_step('tables', sys.argv[1:]);"
         "print(*(name for name in sys.modules if name.startswith('headct.publish.tables.')))"
     )
     line = ["table2", *command_lines(results)["table2"], "--out", str(results / "alone.tsv")]
@@ -433,7 +433,7 @@ def test_the_command_imports_the_module_of_its_table_alone(results: Path) -> Non
 def test_every_table_is_set_by_latex_within_its_lines(results: Path) -> None:
     for name, options in command_lines(results).items():
         out = results / "tex" / f"{name}.tsv"
-        main(arguments().parse_args([name, *options, "--title-note", "50% & more", "--out", str(out)]))
+        run_step("tables", [name, *options, "--title-note", "50% & more", "--out", str(out)])
         assert_pdflatex_compiles(out.with_suffix(".tex"))
 
 
@@ -441,7 +441,7 @@ def test_model_without_a_record_is_named(results: Path) -> None:
     line = ["table_e1", *command_lines(results)["table_e1"], "--out", str(results / "e1.tsv")]
     line[line.index("--titles") + 1] = json.dumps({**TITLES, "unet": "U-Net"})
     with pytest.raises(BadInput) as caught:
-        main(arguments().parse_args(line))
+        run_step("tables", line)
     assert {problem.value for problem in caught.value.problems} == {"unet"}
 
 
@@ -451,11 +451,11 @@ def test_summary_ranks_models_and_fits_the_terminal(
     titles = json.dumps({**TITLES, "a": "A model with a name that is much too long for any table"})
     out = results / "tables" / "table1.tsv"
     line = ["table1", *command_lines(results)["table1"][:-2], "--titles", titles, "--out", str(out)]
-    main(arguments().parse_args(line))
+    run_step("tables", line)
     for name in ("bland_altman", "a_figure_with_a_rather_long_name", "concordance", "dice_box_violin"):
         (results / "figures").mkdir(exist_ok=True)
         (results / "figures" / f"{name}.pdf").touch()
-    summary.main(summary.arguments().parse_args([str(results)]))
+    run_step("summary", [str(results)])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0] == "Study demo: Simulated data"
@@ -470,4 +470,4 @@ def test_summary_ranks_models_and_fits_the_terminal(
 
 def test_summary_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no Table 1 yet"):
-        summary.main(summary.arguments().parse_args([str(tmp_path)]))
+        run_step("summary", [str(tmp_path)])

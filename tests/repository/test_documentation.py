@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from headct.frameworks.registry import frameworks
-from headct.provenance import walled
 from headct.settings import configuration
 from headct.steps import STEPS
 from support import documented
+from support.step_options import options_of
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = {str(page.relative_to(REPOSITORY)): page.read_text(encoding="utf-8") for page in documented.pages()}
@@ -100,10 +100,10 @@ def test_every_option_that_a_page_gives_is_one_of_its_step() -> None:
             if step not in STEPS:
                 wrong.append(f"{where}: {step}")
                 continue
-            options = {word for parser in walled.parsers(step) for word in parser._option_string_actions}
+            options = options_of(step)
             own = command.split(" -- ")[0]
             for option in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", own):
-                if option not in {*options, "--log"}:
+                if option not in {*options, "--log", "--help"}:
                     wrong.append(f"{where}: {step} has no {option}")
     assert wrong == []
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from headct.inference import new_scans
+from headct.command_line import run_step
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import inference as benchmark
@@ -27,7 +27,7 @@ def test_labels_are_those_of_nnunets_own_program(tmp_path: Path, monkeypatch: py
     subprocess.run(theirs, check=True, stdout=subprocess.DEVNULL)
     expected = benchmark.read_all(tmp_path / "out")
     (tmp_path / "out").rename(tmp_path / "theirs")
-    new_scans.main(new_scans.arguments().parse_args(ours[4:]))
+    run_step("new-scans", ours[4:])
     same = benchmark.agreement(expected, benchmark.read_all(tmp_path / "out"))
     assert np.nanmin([same[label] for label in ("ICH", "PHE", "IVH")]) >= 0.9999
     assert same["labelled voxels"] > 100

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from headct.command_line import functions_of
 from headct.steps import STEPS
 
 STEP = """
-import argparse, logging, sys
+import logging, sys
 from types import SimpleNamespace
 from headct import steps
 from headct.run import command
 from headct.contracts.problems import BadInput, Problem
 
-def main(args):
+def one(*, fails: str = ""):
     print("chatter of a framework")
     logging.getLogger("headct.step").info("epoch 1/2")
-    if args.fails == "name":
+    if fails == "name":
         raise BadInput([Problem("caf\\udce9.nii", "is wrong")])
-    if args.fails == "input":
+    if fails == "input":
         raise BadInput([Problem("scans.tsv", "is wrong", row="3")])
-    if args.fails == "code":
+    if fails == "code":
         raise ZeroDivisionError("x / 0")
 
-def arguments():
-    parser = argparse.ArgumentParser()
-    one = parser.add_subparsers(required=True).add_parser("one")
-    one.add_argument("--fails", default="")
-    return parser
+def commands():
+    return {"one": one}
 
 steps.STEPS["step"] = SimpleNamespace(load=lambda: sys.modules["__main__"])
 command.main()
@@ -83,8 +83,8 @@ def test_a_fault_in_the_code_leaves_its_traceback_in_the_log(tmp_path: Path) -> 
 def test_a_usage_error_is_told_on_the_console_and_in_the_log(tmp_path: Path) -> None:
     status, console, log = run(tmp_path, "--fails")
     assert status == 2
-    assert "argument --fails: expected one argument" in console
-    assert "argument --fails: expected one argument" in log
+    assert "--fails requires an argument" in console
+    assert "--fails requires an argument" in log
 
 
 def headct(*words: str) -> subprocess.CompletedProcess[str]:
@@ -96,7 +96,7 @@ def headct(*words: str) -> subprocess.CompletedProcess[str]:
 def test_the_list_of_steps_and_a_step_that_is_none() -> None:
     listed = headct("--help")
     assert listed.returncode == 0
-    assert all(f"  {name} " in listed.stdout for name in STEPS)
+    assert all(f"│ {name} " in listed.stdout for name in STEPS)
     assert headct().stdout == listed.stdout
     unknown = headct("tabels")
     assert unknown.returncode == 2
@@ -105,10 +105,14 @@ def test_the_list_of_steps_and_a_step_that_is_none() -> None:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_each_step_has_options_with_help_and_a_line_of_its_own(name: str) -> None:
-    step = STEPS[name]
-    assert callable(step.load().main)
-    assert step.load().arguments().description
-    assert len(step.does) < 80
+    functions = functions_of(STEPS[name].load())
+    assert functions
+    for function in functions.values():
+        described = inspect.getdoc(function) or ""
+        assert len(described.splitlines()[0]) > 20
+        told = re.findall(r"^    (\w+): ", described, re.MULTILINE)
+        assert told == list(inspect.signature(function).parameters)
+    assert len(STEPS[name].does) < 80
 
 
 def test_the_module_of_a_step_says_how_the_step_is_run(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import write_tsv
 from headct.contracts.problems import BadInput
 from headct.settings import configuration, models
-from headct.steps import STEPS
 from support.simulated_cohort import scans
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,9 +47,8 @@ def test_settings_that_nothing_reads_are_refused(
     write_tsv(scans(9).assign(set="train", fold=0), tmp_path / "split.tsv")
     if step not in ("train", "prepare"):
         text = text.replace('"framework": "monai", ', "")
-    module = STEPS[step].load()
     with pytest.raises(BadInput, match=told):
-        module.main(module.arguments().parse_args([*shlex.split(COMMANDS[step]), "--settings", text]))
+        run_step(step, [*shlex.split(COMMANDS[step]), "--settings", text])
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])

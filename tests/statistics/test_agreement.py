@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import agreement_table, bland_altman, concordance
-from headct.statistics.replication import raters
 from headct.statistics.replication.raters import icc, rater_agreement
 from support.simulated_scores import simulated, with_role
 
@@ -219,8 +219,8 @@ def test_equal_readings_agree_without_an_interval() -> None:
 def test_command_of_the_raters(tmp_path: Path) -> None:
     write_tsv(second_readings(), tmp_path / "second-reading.tsv")
     line = ["--metrics", str(tmp_path / "second-reading.tsv"), "--out", str(tmp_path / "raters.tsv")]
-    raters.main(raters.arguments().parse_args(line))
+    run_step("raters", line)
     assert len(read_tsv(tmp_path / "raters.tsv")) == 4 * len(LABELS)
     write_tsv(pd.DataFrame({"model": ["x"]}), tmp_path / "second-reading.tsv")
     with pytest.raises(BadInput, match="no column 'dice'"):
-        raters.main(raters.arguments().parse_args(line))
+        run_step("raters", line)

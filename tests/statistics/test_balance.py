@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +59,9 @@ def test_the_true_age_counts_and_not_the_capped_one(tmp_path: Path) -> None:
     sheet = make_sheet(tmp_path, *[{"age": str(age)} for age in (97, 60, 70, 80, 50, 99, 75, 85)])
     write_tsv(scans().drop(columns="set").assign(age=90), tmp_path / "cohort.tsv")
     write_tsv(scans()[["scan_id", "set"]], tmp_path / "split.tsv")
-    args = Namespace(
-        sheet=sheet, cohort=tmp_path / "cohort.tsv", split=tmp_path / "split.tsv", out=tmp_path / "b.tsv"
-    )
-    balance_step.main(args)
-    age = read_tsv(args.out).set_index("characteristic").loc["age_years"]
+    out = tmp_path / "b.tsv"
+    balance_step.main(sheet=sheet, cohort=tmp_path / "cohort.tsv", split=tmp_path / "split.tsv", out=out)
+    age = read_tsv(out).set_index("characteristic").loc["age_years"]
     # participants by their first scan: p0 97, p1 70, p2 80, p3 50; p4 99, p5 75, p6 85
     assert age["train_mean"] == np.mean([97, 70, 80, 50])
     assert age["test_mean"] == pytest.approx(np.mean([99, 75, 85]))

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.problems import BadInput
+from headct.contracts.problems import BadInput, WrongOptions
 from headct.settings import published
 from headct.statistics.core.summaries import describe
-from headct.statistics.replication.check import Row, arguments, check, main, read, specificity_bounds
+from headct.statistics.replication.check import Row, check, read, specificity_bounds
 
 TABLE = published.FOLDER / "table1_dice.tsv"
 
@@ -85,7 +86,7 @@ def test_value_outside_dice_is_named() -> None:
 
 
 def run(*words: str) -> None:
-    main(arguments().parse_args(list(words)))
+    run_step("check", list(words))
 
 
 def test_the_command_reports_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,5 +113,6 @@ def test_tables_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a number") as error:
         read(path)
     assert error.value.problems[0].row == "2"
-    with pytest.raises(SystemExit):
-        arguments().parse_args([str(path), "--with-lesion", "IVH"])
+    path.write_text("model\tlabel\tmean\tmedian\tq1\tq3\na\tICH\t0.5\t0.5\t\t\n")
+    with pytest.raises(WrongOptions, match="'IVH' is not LABEL=N"):
+        run(str(path), "--with-lesion", "IVH")

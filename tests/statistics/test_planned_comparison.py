@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
@@ -27,7 +28,6 @@ from headct.statistics.comparison.equivalence import (
     equivalence_table,
 )
 from headct.statistics.comparison.paired import paired_table
-from headct.statistics.comparison.paired_analysis import arguments, main
 from headct.statistics.comparison.score_arrays import measured, scope, second_readings
 from support.declared import assert_as_declared
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
@@ -386,7 +386,7 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
     common += ["--split", str(tmp_path / "split.tsv"), "--data", str(tmp_path / "data")]
     common += ["--second-readings", str(tmp_path / "second-reading.tsv"), "--models", *MODELS[:2]]
     for out, order in (("one", tables), ("two", tables[::-1])):
-        main(arguments().parse_args([*common, "--metrics", *order, "--out", str(tmp_path / out)]))
+        run_step("paired-analysis", [*common, "--metrics", *order, "--out", str(tmp_path / out)])
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert_as_declared(tmp_path / "one", "paired-analysis")
     for name in names:
@@ -395,7 +395,7 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
     assert set(levels) == {"above 2.5 to 5", "unknown"}
     write_tsv(table[table["scan_id"] != "003"], tmp_path / "cohort.tsv")
     with pytest.raises(BadInput, match="not in the cohort"):
-        main(arguments().parse_args([*common, "--metrics", *tables, "--out", str(tmp_path / "three")]))
+        run_step("paired-analysis", [*common, "--metrics", *tables, "--out", str(tmp_path / "three")])
 
 
 def test_other_seed_of_the_plan_other_resamples() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings.plan import SHIPPED
-from headct.statistics.replication.paper_analysis import arguments, main, statistics
+from headct.statistics.replication.paper_analysis import statistics
 from support.declared import assert_as_declared
 from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 from support.study_files import make_sheet
@@ -42,7 +43,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def run(files: list[str], out: Path, *models: str) -> None:
-    main(arguments().parse_args([*files, "--models", *models, "--out", str(out)]))
+    run_step("statistics", [*files, "--models", *models, "--out", str(out)])
 
 
 def test_command_writes_every_table_in_the_same_bytes(files: list[str], tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.labels import LABELS
 from headct.metrics import COLUMNS
-from headct.publish.figures import draw as figures
 from headct.publish.figures import style
 from headct.settings import published
 
@@ -58,7 +58,7 @@ def metrics(model: str, n: int, seed: int = 0, ivh: float = 0.4, number: int = 0
 def draw(figure: str, out: Path, *extra: str) -> pd.DataFrame:
     """Run one subcommand in this process; the numbers drawn."""
     args = ["--study-title", "Simulated data", "--out", str(out), *extra]
-    figures.main(figures.arguments().parse_args([figure, *args]))
+    run_step("figures", [figure, *args])
     return read_tsv(out.with_suffix(".tsv"))
 
 

@@ -14,9 +14,8 @@ TABLE = '''"""The mean of each model's lowest seed."""
 
 from __future__ import annotations
 
-import argparse
-
 from headct.contracts.declarations import PublishedTable, Repeats
+from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import read
 from headct.publish.tables.words import title_of
@@ -35,7 +34,7 @@ TABLE = PublishedTable(
 )
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files."""
     numbers = read(options.statistics, "seed_spread")["seed_spread"].rename(columns={"model": "network"})
     numbers["title"] = [title_of(model, options.titles) for model in numbers["network"]]
@@ -49,11 +48,10 @@ FIGURE = '''"""The mean Dice of each model, as dots."""
 
 from __future__ import annotations
 
-import argparse
-
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
 from headct.publish.figures import style
+from headct.publish.options import Options
 
 FIGURE = PublishedFigure(
     name="toy_figure",
@@ -66,7 +64,7 @@ FIGURE = PublishedFigure(
 )
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its file."""
     numbers = read_tsv(options.summary)
     drawn = numbers.loc[numbers["model"].isin(list(options.models)), FIGURE.header]

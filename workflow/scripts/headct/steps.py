@@ -1,6 +1,7 @@
 """Every step of the workflow, declared once: its name on the command line, its module, and what it does.
 
-A step's module has ``arguments()``, the parser of its options, and ``main(options)``, which does the work.
+A step's module has ``main``, a function whose parameters are the options and whose docstring is the help, or
+``commands()``, several such functions by the word that follows the step's name.
 """
 
 from __future__ import annotations

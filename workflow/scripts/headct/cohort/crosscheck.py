@@ -9,7 +9,6 @@ that it can't convert is a finding, too.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
 import subprocess
@@ -31,7 +30,8 @@ from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.folders import files_at
 from headct.imaging import geometry
 from headct.imaging.hounsfield import HU_RANGE
-from headct.settings import blocks, sheet
+from headct.settings import blocks
+from headct.settings import sheet as sample_sheet
 
 logger = logging.getLogger(__name__)
 
@@ -271,25 +271,29 @@ def crosscheck(rows: Iterable[Mapping[str, Any]], data: Path, scratch: Path) -> 
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Draw the sample, compare each scan of it, write the table."""
-    settings = blocks.given(blocks.Crosscheck, arguments.settings)
-    cohort = read_tsv(arguments.cohort)
-    included = cohort.loc[cohort["status"] == "included", "scan_id"]
-    drawn = set(draw(included, settings.scans, settings.seed))
-    rows = [row for row in sheet.load(arguments.sheet) if row["scan_id"] in drawn]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    table = crosscheck(rows, arguments.data, arguments.out.parent)
-    write_tsv(table, arguments.out)
+def main(
+    *,
+    sheet: Path,
+    cohort: Path,
+    data: Path,
+    settings: str,
+    out: Path,
+) -> None:
+    """Our CT volumes against those of dcm2niix, for a sample of scans; one row of findings per scan.
+
+    Args:
+        sheet: the sample sheet.
+        cohort: cohort.tsv.
+        data: folder of the ingested scans.
+        settings: JSON: the crosscheck block of the config.
+        out: TSV to write.
+    """
+    sample = blocks.given(blocks.Crosscheck, settings)
+    scans = read_tsv(cohort)
+    included = scans.loc[scans["status"] == "included", "scan_id"]
+    drawn = set(draw(included, sample.scans, sample.seed))
+    rows = [row for row in sample_sheet.load(sheet) if row["scan_id"] in drawn]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table = crosscheck(rows, data, out.parent)
+    write_tsv(table, out)
     logger.info("%d of %d scans agree with dcm2niix", (table["agrees"] == "yes").sum(), len(table))
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m headct crosscheck", description=__doc__)
-    parser.add_argument("--sheet", required=True, type=Path, help="the sample sheet")
-    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the ingested scans")
-    parser.add_argument("--settings", required=True, help="JSON: the crosscheck block of the config")
-    parser.add_argument("--out", required=True, type=Path, help="TSV to write")
-    return parser

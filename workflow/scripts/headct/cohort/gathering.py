@@ -6,7 +6,6 @@ anything is trained, when too many scans are lost or an identifier of a patient 
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 from collections import Counter, defaultdict
@@ -21,9 +20,9 @@ from headct.cohort import patients
 from headct.contracts.artefacts import read_json, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
-from headct.contracts.problems import BadInput, Problem, as_table
+from headct.contracts.problems import BadInput, Problem, WrongOptions, as_table
 from headct.imaging import sources
-from headct.settings import sheet
+from headct.settings import sheet as sample_sheet
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ FLOW = PublishedStatistic(
 FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
 NOT_INGESTED: dict[str, Any] = {
     "status": "excluded",
-    "reason": sheet.NOT_BASELINE,
+    "reason": sample_sheet.NOT_BASELINE,
     "problems": [],
     "flags": [],
     "geometry": None,
@@ -51,69 +50,76 @@ NOT_INGESTED: dict[str, Any] = {
 }
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sheet", required=True, type=Path, help="sample sheet")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument(
-        "--max-excluded",
-        required=True,
-        type=float,
-        help="largest share of baseline scans that may be excluded or in error",
-    )
-    parser.add_argument(
-        "--age-cap-years", required=True, type=float, help="ages above are written as this age"
-    )
-    parser.add_argument(
-        "--trust-sheet", action="store_true", help="let scans pass whose headers contradict the sheet's sex"
-    )
-    parser.add_argument(
-        "--different-patients",
-        type=json.loads,
-        default=[],
-        metavar="JSON",
-        help="participant_ids known to be of different people though their DICOM headers name one patient",
-    )
-    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv to write")
-    parser.add_argument("--flow", required=True, type=Path, help="flow.tsv to write")
-    return parser
+def main(
+    *,
+    sheet: Path,
+    data: Path,
+    max_excluded: float,
+    age_cap_years: float,
+    trust_sheet: bool = False,
+    different_patients: str = "[]",
+    cohort: Path,
+    flow: Path,
+) -> None:
+    """The cohort: every scan of the sheet, included, excluded or in error, with its reason.
 
-
-def main(args: argparse.Namespace) -> None:
-    rows = sheet.load(args.sheet)
-    ingested = {row["scan_id"] for row in sheet.baseline(rows)}
+    Args:
+        sheet: sample sheet.
+        data: folder of the converted scans.
+        max_excluded: largest share of baseline scans that may be excluded or in error.
+        age_cap_years: ages above are written as this age.
+        trust_sheet: let scans pass whose headers contradict the sheet's sex.
+        different_patients: JSON: participant_ids known to be of different people though their DICOM headers
+            name one patient.
+        cohort: cohort.tsv to write.
+        flow: flow.tsv to write.
+    """
+    not_one = _list_of("--different-patients", different_patients)
+    rows = sample_sheet.load(sheet)
+    ingested = {row["scan_id"] for row in sample_sheet.baseline(rows)}
     records = [
-        read_json(args.data / row["scan_id"] / "scan.json") if row["scan_id"] in ingested else NOT_INGESTED
+        read_json(data / row["scan_id"] / "scan.json") if row["scan_id"] in ingested else NOT_INGESTED
         for row in rows
     ]
-    records = with_same_pixels_resolved(rows, records, str(args.sheet))
-    records = with_same_patients_resolved(rows, records, str(args.sheet), args.different_patients)
-    if not args.trust_sheet:
-        records = with_other_sex_in_error(rows, records, str(args.sheet))
-    cohort = pd.DataFrame(
-        [cohort_row(row, record, args.age_cap_years) for row, record in zip(rows, records, strict=True)]
+    records = with_same_pixels_resolved(rows, records, str(sheet))
+    records = with_same_patients_resolved(rows, records, str(sheet), not_one)
+    if not trust_sheet:
+        records = with_other_sex_in_error(rows, records, str(sheet))
+    scans = pd.DataFrame(
+        [cohort_row(row, record, age_cap_years) for row, record in zip(rows, records, strict=True)]
     )
-    flow = flow_of(cohort)
-    errors = problems_of(rows, records, args.sheet, "error")
+    counts = flow_of(scans)
+    errors = problems_of(rows, records, sheet, "error")
     if errors:
-        put_aside = int((cohort["status"] == "error").sum())
+        put_aside = int((scans["status"] == "error").sum())
         logger.warning("%d scans have errors and are put aside:\n%s", put_aside, as_table(errors))
     obstacles = [
-        *problems_of(rows, records, args.sheet, "refused"),
-        *too_many_lost(rows, records, args.sheet, args.max_excluded),
+        *problems_of(rows, records, sheet, "refused"),
+        *too_many_lost(rows, records, sheet, max_excluded),
     ]
     if obstacles:
         raise BadInput(obstacles)
-    if not (cohort["status"] == "included").any():
-        raise BadInput([Problem(str(args.sheet), f"no scan is eligible: {reasons_in_words(flow)}")])
+    if not (scans["status"] == "included").any():
+        raise BadInput([Problem(str(sheet), f"no scan is eligible: {reasons_in_words(counts)}")])
     if unseen := classes_without_voxel(records):
         raise BadInput(unseen)
-    write_tsv(cohort, args.cohort)
-    write_tsv(flow, args.flow)
-    for step in flow.itertuples():
+    write_tsv(scans, cohort)
+    write_tsv(counts, flow)
+    for step in counts.itertuples():
         logger.info("cohort  %-9s %4d scans  %s", step.status, step.scans, step.reason)
-    for flag, scans in flag_counts(records):
-        logger.info("cohort  flag      %4d scans  %s", scans, flag)
+    for flag, n_scans in flag_counts(records):
+        logger.info("cohort  flag      %4d scans  %s", n_scans, flag)
+
+
+def _list_of(option: str, text: str) -> list[str]:
+    """The texts of a JSON list; raises WrongOptions where it is none."""
+    try:
+        texts = json.loads(text)
+    except ValueError as error:
+        raise WrongOptions(f"{option}: {text!r} is not JSON") from error
+    if not (isinstance(texts, list) and all(isinstance(each, str) for each in texts)):
+        raise WrongOptions(f"{option}: {text!r} is no JSON list of texts")
+    return texts
 
 
 def with_same_pixels_resolved(
@@ -308,7 +314,7 @@ def too_many_lost(
         path: of the sheet, for messages.
         max_excluded: the share of baseline scans that may be lost.
     """
-    scans = {row["scan_id"] for row in sheet.baseline(list(rows))}
+    scans = {row["scan_id"] for row in sample_sheet.baseline(list(rows))}
     lost = [
         (row, record)
         for row, record in zip(rows, records, strict=True)

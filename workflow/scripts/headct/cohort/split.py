@@ -6,7 +6,6 @@ former ``split.tsv`` keeps them while the settings are the same; a change of set
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 from pathlib import Path
@@ -26,28 +25,30 @@ logger = logging.getLogger(__name__)
 SETS = ("train", "test")
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
-    parser.add_argument("--settings", required=True, help="JSON: the config's 'split'")
-    parser.add_argument(
-        "--out", required=True, type=Path, help="split.tsv to write; what it holds already is kept"
-    )
-    return parser
+def main(
+    *,
+    cohort: Path,
+    settings: str,
+    out: Path,
+) -> None:
+    """Training and test set, and folds within the training set.
 
-
-def main(args: argparse.Namespace) -> None:
-    cohort = read_tsv(args.cohort)
-    included = cohort[cohort["status"] == "included"]
-    settings = blocks.given(Split, args.settings)
-    former = read_tsv(args.out) if args.out.is_file() else None
-    path = settings.file
-    given = None if path is None else given_split(Path(path), cohort, settings.folds)
-    split = split_scans(included, settings, former, given, str(args.cohort))
-    check_lesions(split, included, str(path or args.cohort))
+    Args:
+        cohort: cohort.tsv.
+        settings: JSON: the config's 'split'.
+        out: split.tsv to write; what it holds already is kept.
+    """
+    scans = read_tsv(cohort)
+    included = scans[scans["status"] == "included"]
+    rules = blocks.given(Split, settings)
+    former = read_tsv(out) if out.is_file() else None
+    path = rules.file
+    given = None if path is None else given_split(Path(path), scans, rules.folds)
+    split = split_scans(included, rules, former, given, str(cohort))
+    check_lesions(split, included, str(path or cohort))
     if former is not None:
         log_changes(former, split)
-    write_tsv(split, args.out)
+    write_tsv(split, out)
     counts = split["set"].value_counts()
     logger.info("split  %d scans to train on, %d to test on", counts["train"], counts["test"])
 

@@ -33,6 +33,10 @@ class BadInput(Exception):
         super().__init__(as_table(self.problems))
 
 
+class WrongOptions(Exception):
+    """The options of a step are unknown, lacking, or don't go together; the message says which."""
+
+
 class Ineligible(Exception):
     """The scan can't be part of the study; the message is the reason in the cohort table."""
 

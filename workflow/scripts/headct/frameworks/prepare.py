@@ -6,7 +6,6 @@ once, without a GPU, before the first training that needs it; what is there alre
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
@@ -18,22 +17,29 @@ from headct.settings.models import model_settings
 logger = logging.getLogger(__name__)
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON: the framework, and what else decides it")
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument("--threads", required=True, type=int, help="processes to use")
-    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
-    parser.add_argument("--out", required=True, type=Path, help="record of what was made (JSON)")
-    return parser
+def main(
+    *,
+    settings: str,
+    split: Path,
+    data: Path,
+    threads: int,
+    work: Path,
+    out: Path,
+) -> None:
+    """Preprocess the training scans for one representation.
 
-
-def main(args: argparse.Namespace) -> None:
-    settings = model_settings(args.settings)
-    split = read_tsv(args.split, fold=str)
-    scans = training_scans(split[split["set"] == "train"], args.data)
-    framework = find_framework(settings["framework"])
-    made = framework.prepare(scans, settings, args.work / framework.name, args.threads)
-    write_json({"n_scans": len(scans), "settings": settings, **made}, args.out)
-    logger.info("%s: %d scans are ready for training", framework.representation(settings), len(scans))
+    Args:
+        settings: JSON: the framework, and what else decides it.
+        split: split.tsv.
+        data: folder of the converted scans.
+        threads: processes to use.
+        work: scratch folder.
+        out: record of what was made (JSON).
+    """
+    of_model = model_settings(settings)
+    rows = read_tsv(split, fold=str)
+    scans = training_scans(rows[rows["set"] == "train"], data)
+    framework = find_framework(of_model["framework"])
+    made = framework.prepare(scans, of_model, work / framework.name, threads)
+    write_json({"n_scans": len(scans), "settings": of_model, **made}, out)
+    logger.info("%s: %d scans are ready for training", framework.representation(of_model), len(scans))

@@ -6,7 +6,6 @@ without training. Test scans are never read.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import io
@@ -14,6 +13,7 @@ import logging
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock
 
@@ -21,7 +21,7 @@ from headct.contracts.artefacts import read_json, read_tsv, write_atomically, wr
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
-from headct.engine.training_job import TrainedModel, TrainingJob, training_scans
+from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan, training_scans
 from headct.frameworks.base import Framework, find_framework
 from headct.settings.models import OF_TRAINING, having, merged, model_settings
 
@@ -30,40 +30,59 @@ logger = logging.getLogger(__name__)
 SESSIONS = "sessions.json"
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="key of the model in the config")
-    parser.add_argument("--settings", required=True, help="JSON: the settings that decide its weights")
-    parser.add_argument(
-        "--speed",
-        default="{}",
-        help="JSON: those that decide none, such as workers; defaults if left out",
-    )
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument("--seed", required=True, type=int)
-    parser.add_argument("--fold", required=True, help="number of the held-out fold, or 'all' for none")
-    parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
-    parser.add_argument("--threads", required=True, type=int)
-    parser.add_argument(
-        "--deterministic", action="store_true", help="on a GPU, only operators that repeat, where there are"
-    )
-    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the trained model")
-    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
-    return parser
+def main(
+    *,
+    model: str,
+    settings: str,
+    speed: str = "{}",
+    split: Path,
+    data: Path,
+    seed: int,
+    fold: str,
+    device: Literal["cpu", "cuda"],
+    threads: int,
+    deterministic: bool = False,
+    work: Path,
+    out: Path,
+    revision: int = 0,
+) -> None:
+    """Train one model on the training scans of the split, or go on with it.
 
-
-def main(args: argparse.Namespace) -> None:
-    given = model_settings(args.settings, args.speed)
+    Args:
+        model: key of the model in the config.
+        settings: JSON: the settings that decide its weights.
+        speed: JSON: those that decide none, such as workers; defaults if left out.
+        split: split.tsv.
+        data: folder of the converted scans.
+        seed: of all random numbers of the run.
+        fold: number of the held-out fold, or 'all' for none.
+        device: what trains.
+        threads: CPU threads in all.
+        deterministic: on a GPU, only operators that repeat, where there are.
+        work: scratch folder.
+        out: folder of the trained model.
+        revision: how often files were lost and remade.
+    """
+    given = model_settings(settings, speed)
     framework = find_framework(given["framework"])
-    args.settings = having(merged(framework.name, given), *OF_TRAINING, "speed")
-    job = training_job(args)
+    fit, held = scans_of_fold(split, data, fold)
+    job = TrainingJob(
+        model=model,
+        settings=having(merged(framework.name, given), *OF_TRAINING, "speed"),
+        training_scans=fit,
+        validation_scans=held,
+        seed=seed,
+        fold=fold,
+        device=device,
+        threads=threads,
+        shared_folder=work / framework.name,
+        deterministic=deterministic,
+    )
     identity = workfolder.identity(job, framework.module("training"), versions(framework.package))
-    if workfolder.is_what_is_asked_for(args.out, identity):
-        logger.info("%s: %s is what is asked for, and is taken as it is", job.model, args.out)
+    if workfolder.is_what_is_asked_for(out, identity):
+        logger.info("%s: %s is what is asked for, and is taken as it is", job.model, out)
         return
-    runs = args.work / "training" / args.model / f"seed-{job.seed}-fold-{job.fold}"
+    runs = work / "training" / model / f"seed-{job.seed}-fold-{job.fold}"
     folder = workfolder.find_or_make(runs, identity)
     with FileLock(folder / "lock"):  # a run that was orphaned by a kill may still be at it
         if workfolder.is_finished(folder):
@@ -71,38 +90,29 @@ def main(args: argparse.Namespace) -> None:
         else:
             require_device(job.device)
             train(job, framework, folder)
-        workfolder.publish(folder, args.out, workfolder.definition(identity), args.revision)
+        workfolder.publish(folder, out, workfolder.definition(identity), revision)
 
 
-def training_job(args: argparse.Namespace) -> TrainingJob:
-    """The run that the command line describes, with the training rows of the split."""
-    split = read_tsv(args.split, fold=str)
-    rows = split[split["set"] == "train"]
-    held_out = rows["fold"] == args.fold
-    if args.fold != "all" and not held_out.any():
-        raise BadInput(
-            [
-                Problem(
-                    file=str(args.split),
-                    key="fold",
-                    value=args.fold,
-                    message=f"no such fold; there are {', '.join(sorted(rows['fold'].unique()))} and 'all'",
-                )
-            ]
-        )
-    fit, held = (training_scans(rows[chosen], args.data) for chosen in (~held_out, held_out))
-    return TrainingJob(
-        model=args.model,
-        settings=args.settings,
-        training_scans=fit,
-        validation_scans=held,
-        seed=args.seed,
-        fold=args.fold,
-        device=args.device,
-        threads=args.threads,
-        shared_folder=args.work / args.settings["framework"],
-        deterministic=args.deterministic,
-    )
+def scans_of_fold(
+    split: Path, data: Path, fold: str
+) -> tuple[tuple[TrainingScan, ...], tuple[TrainingScan, ...]]:
+    """What a network learns from, and what it is validated on.
+
+    Args:
+        split: split.tsv.
+        data: folder of the converted scans.
+        fold: number of the held-out fold, or ``all`` for none.
+
+    Raises:
+        BadInput: there is no such fold.
+    """
+    scans = read_tsv(split, fold=str)
+    rows = scans[scans["set"] == "train"]
+    held_out = rows["fold"] == fold
+    if fold != "all" and not held_out.any():
+        message = f"no such fold; there are {', '.join(sorted(rows['fold'].unique()))} and 'all'"
+        raise BadInput([Problem(str(split), message, key="fold", value=fold)])
+    return training_scans(rows[~held_out], data), training_scans(rows[held_out], data)
 
 
 def train(job: TrainingJob, framework: Framework, folder: Path) -> None:

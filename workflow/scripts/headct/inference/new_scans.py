@@ -8,7 +8,6 @@ scan that is listed there is not predicted again.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import logging
@@ -19,12 +18,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
 
-from headct.cohort import ingest
+from headct.cohort.ingest import rules_from
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
@@ -33,7 +32,7 @@ from headct.imaging import sources
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.sources.base import Facts, Volume
 from headct.inference.at_work import NOTE, AtWork
-from headct.inference.predict import add_common_arguments
+from headct.inference.predict import Members
 from headct.inference.prediction_cache import Records, averaged, trained_records
 from headct.settings import blocks
 from headct.settings.models import SettingsByModel, settings_by_model
@@ -322,72 +321,76 @@ def read_table(path: Path) -> list[dict[Any, Any]]:
     return rows
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_common_arguments(parser)
-    parser.add_argument(
-        "--scans", required=True, nargs="+", type=Path, metavar="PATH", help="what to predict"
-    )
-    parser.add_argument("--out", required=True, type=Path, help="folder of label maps and table")
-    parser.add_argument("--ingest", default="{}", help="JSON: the ingest block of the config")
-    parser.add_argument(
-        "--names",
-        default=GIVEN,
-        choices=(GIVEN, NUMBERS),
-        help="what outputs are called: as the file or folder that was handed over, or by its place in the"
-        " list of all scans (input-1, input-2, …)",
-    )
-    return parser
+def main(
+    *,
+    member: Members,
+    settings: str = "{}",
+    device: Literal["cpu", "cuda"],
+    threads: int,
+    scans: list[Path],
+    out: Path,
+    ingest: str = "{}",
+    names: Literal["given", "numbers"] = "given",
+) -> None:
+    """Predict scans that are not of the trial.
 
-
-def main(args: argparse.Namespace) -> None:
+    Args:
+        member: trained-model folders, one per fold; repeat for each member of an ensemble.
+        settings: JSON: settings of inference by model, as {"nnunet-2d": {"test_time_mirroring": false}}; what
+            is left out is as in config/README.md.
+        device: what computes.
+        threads: CPU threads in all.
+        scans: what to predict: DICOM folders, NIfTI files.
+        out: folder of label maps and table.
+        ingest: JSON: the ingest block of the config.
+        names: what outputs are called: as the file or folder that was handed over, or by its place in the
+            list of all scans (input-1, input-2, …).
+    """
     import pandas as pd
 
     from headct.inference import pipeline
 
-    require_device(args.device)
+    require_device(device)
     problems: list[Problem] = []
-    by_number = args.names == NUMBERS
+    by_number = names == NUMBERS
     with gathered(problems):
-        of_ingest = blocks.given(blocks.Ingest, args.ingest, "--ingest")
-        rules = ingest.rules_from(of_ingest)
+        of_ingest = blocks.given(blocks.Ingest, ingest, "--ingest")
+        rules = rules_from(of_ingest)
     with gathered(problems):
-        found = find(args.scans, by_number)
+        found = find(scans, by_number)
     with gathered(problems):
-        records = trained_records(args.member)
-        settings = settings_by_model(args.settings, chain(*records))
+        records = trained_records(member)
+        by_model = settings_by_model(settings, chain(*records))
     if problems:
         raise BadInput(problems)
-    networks = networks_of(records, settings)
-    rows = finished(found, args.out, networks)
+    networks = networks_of(records, by_model)
+    rows = finished(found, out, networks)
     listed = {row["scan_id"] for row in rows}
-    at_work = AtWork(args.out)
-    scans = [
-        NewScan(name, source, number, args.out, rules, of_ingest.patient_id_is_pseudonym, by_number, at_work)
+    at_work = AtWork(out)
+    wanted = [
+        NewScan(name, source, number, out, rules, of_ingest.patient_id_is_pseudonym, by_number, at_work)
         for number, (name, source) in enumerate(found.items(), start=1)
         if name not in listed
     ]
-    if len(scans) < len(found):
-        logger.info("%d of %d scans were predicted before: skipped", len(found) - len(scans), len(found))
-    ensemble = pipeline.load(args.member, args.device, settings)
+    if len(wanted) < len(found):
+        logger.info("%d of %d scans were predicted before: skipped", len(found) - len(wanted), len(found))
+    ensemble = pipeline.load(member, device, by_model)
     reasons: list[str] = []
 
     def done(outcome: pipeline.Outcome) -> None:
         row = {"scan_id": outcome.scan.name, "seconds": outcome.seconds, "reason": outcome.reason}
         rows.append({**row, **outcome.columns, "networks": networks})
-        write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), args.out / TABLE)  # now: a kill loses one scan
+        write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), out / TABLE)  # now: a kill loses one scan
         assert isinstance(outcome.scan, NewScan)
         at_work.end(outcome.scan.sha256)
         reasons.extend([outcome.reason] if outcome.reason else [])
 
-    doubtful = [scan for scan in scans if scan.sha256 in at_work.doubtful] if at_work.doubtful else []
-    together = [scan for scan in scans if scan not in doubtful]
+    doubtful = [scan for scan in wanted if scan.sha256 in at_work.doubtful] if at_work.doubtful else []
+    together = [scan for scan in wanted if scan not in doubtful]
     with at_work.kept():
         for group_of in (together, *([scan] for scan in doubtful)):
-            pipeline.predict(
-                ensemble, group_of, args.device, args.threads, "new scans", done, memory_ends_run=False
-            )
+            pipeline.predict(ensemble, group_of, device, threads, "new scans", done, memory_ends_run=False)
     if reasons:
-        logger.warning("%d of %d scans were not predicted: %s", len(reasons), len(scans), args.out / TABLE)
-    if scans and len(reasons) == len(scans):
+        logger.warning("%d of %d scans were not predicted: %s", len(reasons), len(wanted), out / TABLE)
+    if wanted and len(reasons) == len(wanted):
         raise RuntimeError(f"no scan could be predicted; the first: {reasons[0]}")

@@ -8,16 +8,17 @@ reason, and the others are kept. For scans that are not of the trial: ``headct.i
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
+from cyclopts import Parameter, Token
 
 from headct.contracts import sets
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
@@ -25,51 +26,36 @@ from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
 from headct.imaging import nifti
 from headct.inference.prediction_cache import PredictionCache, definition, trained_records
-from headct.settings.models import settings_by_model
+from headct.settings.models import SettingsByModel, settings_by_model
 
 logger = logging.getLogger(__name__)
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="key of the model in the config")
-    add_common_arguments(parser)
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument("--work", required=True, type=Path, help="scratch folder")
-    parser.add_argument("--manifest", required=True, type=Path, help="list of what was predicted")
-    parser.add_argument(
-        "--out-of-fold",
-        nargs="+",
-        type=int,
-        metavar="FOLD",
-        help="predict the training scans of these folds instead of the test set; each member then names a"
-        " trained-model folder per fold, in this order",
-    )
-    parser.add_argument("--revision", type=int, default=0, help="how often files were lost and remade")
-    return parser
+def _by_repetition(_: Any, tokens: Sequence[Token]) -> list[list[Path]]:
+    """The values of an option that may be given several times, a list for each time."""
+    starts = [place for place, token in enumerate(tokens) if token.index == 0]
+    return [
+        [Path(token.value) for token in tokens[start:end]]
+        for start, end in zip(starts, [*starts[1:], None], strict=True)
+    ]
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every prediction is told: the networks and the machine."""
-    parser.add_argument(
-        "--member",
-        required=True,
-        nargs="+",
-        action="append",
-        type=Path,
-        metavar="FOLDER",
-        help="trained-model folders, one per fold; repeat for each member of an ensemble",
-    )
-    parser.add_argument(
-        "--settings",
-        default="{}",
-        metavar="JSON",
-        help='settings of inference by model, such as {"nnunet-2d": {"test_time_mirroring": false}};'
-        " what is left out is as in config/README.md",
-    )
-    parser.add_argument("--device", required=True, choices=("cpu", "cuda"))
-    parser.add_argument("--threads", required=True, type=int, help="CPU threads in all")
+Members = Annotated[list[list[Path]], Parameter(converter=_by_repetition, n_tokens=-1, metavar="FOLDER...")]
+"""Option ``--member``: trained-model folders, one per fold, for each member of an ensemble."""
+
+
+@dataclass(frozen=True)
+class PredictionJob:
+    """What is predicted, and how: options of the step, as :func:`main` describes them."""
+
+    model: str
+    settings: SettingsByModel
+    device: str
+    threads: int
+    split: Path
+    data: Path
+    manifest: Path
+    revision: int
 
 
 @dataclass
@@ -99,66 +85,100 @@ def write_labels(labels: np.ndarray, ct: sitk.Image, path: Path) -> None:
     nifti.write(image, path)
 
 
-def parts_of(args: argparse.Namespace) -> list[tuple[list[list[Path]], list[str]]]:
+def parts_of(
+    member: list[list[Path]], split: Path, out_of_fold: list[int] | None
+) -> list[tuple[list[list[Path]], list[str]]]:
     """Trained-model folders by member, and the scans that they predict.
 
     Raises:
         BadInput: a folder is not that of a network which did without the fold that it is to predict.
     """
-    if args.out_of_fold is None:
-        return [(args.member, sets.test_scans(args.split))]
+    if out_of_fold is None:
+        return [(member, sets.test_scans(split))]
     problems = []
-    for folders, records in zip(args.member, trained_records(args.member), strict=True):
+    for folders, records in zip(member, trained_records(member), strict=True):
         trained = [str(record.get("fold")) for record in records]
-        if trained != [str(fold) for fold in args.out_of_fold]:
-            message = f"trained without fold {', '.join(trained)}, not {args.out_of_fold}"
+        if trained != [str(fold) for fold in out_of_fold]:
+            message = f"trained without fold {', '.join(trained)}, not {out_of_fold}"
             problems.append(Problem(str(folders[0].parent), message, key="fold"))
     if problems:
         raise BadInput(problems)
     return [
-        ([[folders[place]] for folders in args.member], sets.held_out(args.split, [fold]))
-        for place, fold in enumerate(args.out_of_fold)
+        ([[folders[place]] for folders in member], sets.held_out(split, [fold]))
+        for place, fold in enumerate(out_of_fold)
     ]
 
 
-def main(args: argparse.Namespace) -> None:
+def main(
+    *,
+    model: str,
+    member: Members,
+    settings: str = "{}",
+    device: Literal["cpu", "cuda"],
+    threads: int,
+    split: Path,
+    data: Path,
+    work: Path,
+    manifest: Path,
+    out_of_fold: list[int] | None = None,
+    revision: int = 0,
+) -> None:
+    """Predict label maps of the test scans, or of held-out training scans.
+
+    Args:
+        model: key of the model in the config.
+        member: trained-model folders, one per fold; repeat for each member of an ensemble.
+        settings: JSON: settings of inference by model, as {"nnunet-2d": {"test_time_mirroring": false}}; what
+            is left out is as in config/README.md.
+        device: what computes.
+        threads: CPU threads in all.
+        split: split.tsv.
+        data: folder of the converted scans.
+        work: scratch folder.
+        manifest: list of what was predicted.
+        out_of_fold: predict the training scans of these folds instead of the test set; each member then names
+            a trained-model folder per fold, in this order.
+        revision: how often files were lost and remade.
+    """
     import pandas as pd
 
-    require_device(args.device)
-    args.settings = settings_by_model(args.settings, chain(*trained_records(args.member)))
-    set_name = "test" if args.out_of_fold is None else "out-of-fold"
-    kept = PredictionCache(args.work / "predictions" / args.model / set_name / f"{args.manifest.stem}.json")
-    rows = [row for members, names in parts_of(args) for row in predicted(args, members, names, kept)]
+    require_device(device)
+    by_model = settings_by_model(settings, chain(*trained_records(member)))
+    job = PredictionJob(model, by_model, device, threads, split, data, manifest, revision)
+    set_name = "test" if out_of_fold is None else "out-of-fold"
+    kept = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
+    parts = parts_of(member, split, out_of_fold)
+    rows = [row for members, names in parts for row in predicted(job, members, names, kept)]
     if all(row["reason"] for row in rows):
         raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")
-    folder = args.manifest.with_suffix("")
+    folder = manifest.with_suffix("")
     for stale in set(folder.glob("*.nii.gz")) - {folder / f"{row['scan_id']}.nii.gz" for row in rows}:
         stale.unlink()
-    write_tsv(pd.DataFrame(rows), args.manifest)
+    write_tsv(pd.DataFrame(rows), manifest)
 
 
 def predicted(
-    args: argparse.Namespace, members: list[list[Path]], names: list[str], kept: PredictionCache
+    job: PredictionJob, members: list[list[Path]], names: list[str], kept: PredictionCache
 ) -> list[dict[str, Any]]:
     """Predict what ``kept`` does not have; rows of the manifest for all scans, in the order of ``names``."""
     from headct.inference import pipeline
 
-    folder = args.manifest.with_suffix("")
+    folder = job.manifest.with_suffix("")
     scans = {
-        name: TrialScan(name, args.data / name / "ct.nii.gz", folder / f"{name}.nii.gz") for name in names
+        name: TrialScan(name, job.data / name / "ct.nii.gz", folder / f"{name}.nii.gz") for name in names
     }
-    ct_sha256 = read_tsv(args.split, ct_sha256=str).set_index("scan_id")["ct_sha256"]
-    defined_by = definition(members, args.settings, args.device, args.threads)
+    ct_sha256 = read_tsv(job.split, ct_sha256=str).set_index("scan_id")["ct_sha256"]
+    defined_by = definition(members, job.settings, job.device, job.threads)
     rows: dict[str, dict[str, Any]] = {}
 
     def add(name: str, sha256: str, seconds: float, reason: str = "") -> None:
         rows[name] = {
             "scan_id": name,
-            "path": "" if reason else os.path.relpath(scans[name].out, args.manifest.parent),
+            "path": "" if reason else os.path.relpath(scans[name].out, job.manifest.parent),
             "sha256": sha256,
             "seconds": seconds,
             "reason": reason,
-            "revision": args.revision,
+            "revision": job.revision,
         }
 
     def done(outcome: pipeline.Outcome) -> None:
@@ -173,9 +193,9 @@ def predicted(
         if entry := kept.find(name, (defined_by, ct_sha256[name]), scan.out):
             add(name, entry["sha256"], entry["seconds"])
     if rows:
-        logger.info("%s: %d of %d scans were predicted before", args.model, len(rows), len(scans))
+        logger.info("%s: %d of %d scans were predicted before", job.model, len(rows), len(scans))
     if len(rows) < len(scans):
-        ensemble = pipeline.load(members, args.device, args.settings)
+        ensemble = pipeline.load(members, job.device, job.settings)
         wanted = [scan for name, scan in scans.items() if name not in rows]
-        pipeline.predict(ensemble, wanted, args.device, args.threads, args.model, done)
+        pipeline.predict(ensemble, wanted, job.device, job.threads, job.model, done)
     return [rows[name] for name in names]

@@ -6,7 +6,6 @@ reason in ``failure``.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +19,11 @@ from numpy.typing import NDArray
 from headct.contracts import sets
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.labels import LABELS, LabelSet
-from headct.contracts.problems import BadInput, Problem
-from headct.metrics import COLUMNS, grid, lesions, overlap, predictions, surface
+from headct.contracts.problems import BadInput, Problem, WrongOptions
+from headct.metrics import COLUMNS, grid, lesions, overlap, surface
+from headct.metrics import predictions as label_maps
 from headct.metrics.overlap import Measures
-from headct.metrics.predictions import Run
+from headct.metrics.predictions import Run, read_runs
 from headct.settings import blocks
 
 if TYPE_CHECKING:
@@ -73,57 +73,48 @@ class Guess:
     failure: str = ""
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="key of the model, first column of the table")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--predictions",
-        nargs="+",
-        type=Path,
-        metavar="MANIFEST",
-        help="manifests of the predictions, one per seed, named seed-N.tsv",
-    )
-    source.add_argument(
-        "--predicts-nothing",
-        action="store_true",
-        help="measure empty predictions instead: the reference row of every table",
-    )
-    source.add_argument(
-        "--second-readings",
-        action="store_true",
-        help="measure second readings of all scans, as models MODEL-intra (same rater) and MODEL-inter",
-    )
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv; its test scans count")
-    parser.add_argument(
-        "--out-of-fold",
-        nargs="+",
-        type=int,
-        metavar="FOLD",
-        help="measure the training scans of these folds instead of the test set",
-    )
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
-    parser.add_argument(
-        "--surface-tolerance", type=Path, help="tolerances of the surface Dice by label, from raters"
-    )
-    parser.add_argument("--out", required=True, type=Path, help="table to write")
-    return parser
+def main(
+    *,
+    model: str,
+    predictions: list[Path] | None = None,
+    predicts_nothing: bool = False,
+    second_readings: bool = False,
+    split: Path,
+    out_of_fold: list[int] | None = None,
+    data: Path,
+    settings: str,
+    surface_tolerance: Path | None = None,
+    out: Path,
+) -> None:
+    """Measure predicted label maps, or second readings, against the reference: docs/reference/measures.md.
 
+    What is measured is given by --predictions, --predicts-nothing or --second-readings.
 
-def main(args: argparse.Namespace) -> None:
-    settings = read_settings(blocks.given(blocks.Metrics, args.settings), args.surface_tolerance)
-    if args.second_readings:
-        guesses = second_readings(args.model, list(read_tsv(args.split)["scan_id"]), args.data)
+    Args:
+        model: key of the model, first column of the table.
+        predictions: manifests of the predictions, one per seed, named seed-N.tsv.
+        predicts_nothing: measure empty predictions instead: the reference row of every table.
+        second_readings: measure second readings of all scans, as models MODEL-intra (same rater) and
+            MODEL-inter.
+        split: split.tsv; its test scans count.
+        out_of_fold: measure the training scans of these folds instead of the test set.
+        data: folder of the converted scans.
+        settings: the metrics block of the configuration, as JSON.
+        surface_tolerance: tolerances of the surface Dice by label, from raters.
+        out: table to write.
+    """
+    if bool(predictions) + predicts_nothing + second_readings != 1:
+        raise WrongOptions("give one of --predictions, --predicts-nothing and --second-readings")
+    how = read_settings(blocks.given(blocks.Metrics, settings), surface_tolerance)
+    if second_readings:
+        guesses = second_readings_of(model, list(read_tsv(split)["scan_id"]), data)
     else:
-        runs = [Run(None, None, {})] if args.predicts_nothing else predictions.read_runs(args.predictions)
-        chosen = (
-            sets.held_out(args.split, args.out_of_fold) if args.out_of_fold else sets.test_scans(args.split)
-        )
-        guesses = predicted(args.model, runs, chosen)
-    table = measure_scans(guesses, args.data, settings, LABELS)
-    write_tsv(table, args.out)
-    report(args.model, table, LABELS)
+        runs = read_runs(predictions) if predictions else [Run(None, None, {})]
+        scans = sets.held_out(split, out_of_fold) if out_of_fold else sets.test_scans(split)
+        guesses = predicted(model, runs, scans)
+    table = measure_scans(guesses, data, how, LABELS)
+    write_tsv(table, out)
+    report(model, table, LABELS)
 
 
 def measure_scans(
@@ -176,16 +167,16 @@ def predicted(model: str, runs: Sequence[Run], scans: Sequence[str]) -> dict[str
     Raises:
         BadInput: every prediction that is gone or has other bytes.
     """
-    predictions.check_predictions(runs, scans)
+    label_maps.check_predictions(runs, scans)
 
-    def guess(run: predictions.Run, scan: str) -> Guess:
-        path, reason = predictions.prediction_path(run, scan), predictions.failure_reason(run, scan)
+    def guess(run: Run, scan: str) -> Guess:
+        path, reason = label_maps.prediction_path(run, scan), label_maps.failure_reason(run, scan)
         return Guess(model, run.seed, path, reason)
 
     return {scan: [guess(run, scan) for run in runs] for scan in scans}
 
 
-def second_readings(model: str, scans: Sequence[str], data: Path) -> dict[str, list[Guess]]:
+def second_readings_of(model: str, scans: Sequence[str], data: Path) -> dict[str, list[Guess]]:
     """The second readings that scans have, by scan; most have none.
 
     Raises:
@@ -233,7 +224,7 @@ def measure_scan(
         raise BadInput(problems)
     reference = sitk.ReadImage(str(reference_path))
     own_grid = grid.from_record(record["geometry"])
-    problems = predictions.label_map_problems(reference, reference_path, labels)
+    problems = label_maps.label_map_problems(reference, reference_path, labels)
     if len(own_grid.voxel_ml) != reference.GetSize()[2]:
         message = f"{len(own_grid.voxel_ml)} slice weights for {reference.GetSize()[2]} slices"
         problems.append(Problem(str(folder / "scan.json"), message, key="slice_weights_mm"))
@@ -243,8 +234,8 @@ def measure_scan(
         guessed_labels = np.zeros_like(reference_labels)
         if guess.path is not None:
             image = sitk.ReadImage(str(guess.path))
-            problems += predictions.label_map_problems(image, guess.path, labels)
-            problems += predictions.grid_problems(image, reference, guess.path)
+            problems += label_maps.label_map_problems(image, guess.path, labels)
+            problems += label_maps.grid_problems(image, reference, guess.path)
             guessed_labels = sitk.GetArrayViewFromImage(image)
         if problems:
             continue

@@ -14,7 +14,6 @@ organ; the median over scans keeps one odd reading from setting the tolerance of
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,22 +43,27 @@ MINIMUM_SCANS = 10
 RATERS, DEFAULT = "raters", "default"
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument("--settings", required=True, help="the metrics block of the configuration, as JSON")
-    parser.add_argument("--out", required=True, type=Path, help="table to write")
-    return parser
+def main(
+    *,
+    split: Path,
+    data: Path,
+    settings: str,
+    out: Path,
+) -> None:
+    """The tolerance of the surface Dice, as raters differ.
 
-
-def main(args: argparse.Namespace) -> None:
-    settings = metrics.read_settings(blocks.given(blocks.Metrics, args.settings))
-    scans = [str(scan) for scan in read_tsv(args.split)["scan_id"]]
-    readings = metrics.second_readings(SECOND_READING, scans, args.data)
-    measured = metrics.measure_scans(readings, args.data, settings, LABELS)
-    table = tolerance_table(measured, settings.default_tolerance_mm, LABELS)
-    write_tsv(table, args.out)
+    Args:
+        split: split.tsv.
+        data: folder of the converted scans.
+        settings: the metrics block of the configuration, as JSON.
+        out: table to write.
+    """
+    how = metrics.read_settings(blocks.given(blocks.Metrics, settings))
+    scans = [str(scan) for scan in read_tsv(split)["scan_id"]]
+    readings = metrics.second_readings_of(SECOND_READING, scans, data)
+    measured = metrics.measure_scans(readings, data, how, LABELS)
+    table = tolerance_table(measured, how.default_tolerance_mm, LABELS)
+    write_tsv(table, out)
     logger.info(
         "tolerance of the surface Dice: %s",
         "  ".join(f"{row.label} {row.tolerance_mm:.3g} mm ({row.source})" for row in table.itertuples()),

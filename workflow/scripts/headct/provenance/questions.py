@@ -2,84 +2,77 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
 
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
 from headct.provenance.inside import no_code_from
 
 
-def add_trace(tasks: Any) -> None:
-    """The subcommand ``trace``."""
-    parser = tasks.add_parser("trace", help="where a file, or a number in a table, comes from")
-    parser.add_argument("file", nargs="?", help="a file of the results: results/figures/bland_altman.pdf")
-    parser.add_argument(
-        "--number",
-        nargs="+",
-        metavar="WORDS",
-        help="a number: 'Table 1, Focal, IVH, mean', or FILE ROW COLUMN; it is computed again from its rows",
-    )
-    parser.add_argument("--results", type=Path, help="results folder; by default the one that FILE is in")
-    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the lineage, as .svg or .html")
-    parser.add_argument("--full", action="store_true", help="name every job and every row")
-    parser.add_argument(
-        "--repeat",
-        action="store_true",
-        help="repeat the jobs behind a number, by the installed code, on copies of their inputs",
-    )
-    parser.add_argument("--sheet", type=Path, help="sample sheet, which some jobs need and no results hold")
-    parser.set_defaults(task=_trace)
+def trace(
+    file: str | None = None,
+    /,
+    *,
+    number: list[str] | None = None,
+    results: Path | None = None,
+    draw: Path | None = None,
+    full: bool = False,
+    repeat: bool = False,
+    sheet: Path | None = None,
+) -> None:
+    """Tell where a file, or a number in a table, comes from; a number is computed again from its rows.
 
-
-def _trace(args: argparse.Namespace) -> None:
+    Args:
+        file: a file of the results, as results/figures/bland_altman.pdf.
+        number: a number: 'Table 1, Focal, IVH, mean', or FILE ROW COLUMN.
+        results: results folder; by default the one that FILE is in.
+        draw: draw the lineage into this file, .svg or .html.
+        full: name every job and every row.
+        repeat: repeat the jobs behind a number, by the installed code, on copies of their inputs.
+        sheet: sample sheet, which some jobs need and no results hold.
+    """
     # Imported here: sealing and verifying need no pandas.
-    from headct.provenance import drawing, trace
+    from headct.provenance import drawing
+    from headct.provenance import trace as tracing
     from headct.provenance.lineage import Study, lineage
     from headct.provenance.numbers import Tables
 
-    if (args.file is None) == (args.number is None):
+    if (file is None) == (number is None):
         raise BadInput([Problem("trace", "name a file, or a number with --number")])
-    if args.draw and args.draw.suffix not in drawing.DRAWN:
-        raise BadInput([Problem(str(args.draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
-    if args.sheet and not args.sheet.is_file():
-        raise BadInput([Problem(str(args.sheet), "there is no such file", key="--sheet")])
-    study = Study(args.results or results_of(args.file or args.number[0]))
+    named = [file] if file else number or []
+    if draw and draw.suffix not in drawing.DRAWN:
+        raise BadInput([Problem(str(draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
+    if sheet and not sheet.is_file():
+        raise BadInput([Problem(str(sheet), "there is no such file", key="--sheet")])
+    study = Study(results or results_of(named[0]))
     no_code_from(study.results)
-    if args.draw and args.draw.resolve().is_relative_to(study.results.resolve()):
-        raise BadInput([Problem(str(args.draw), "lies in the results, which stay as they are", key="--draw")])
+    if draw and draw.resolve().is_relative_to(study.results.resolve()):
+        raise BadInput([Problem(str(draw), "lies in the results, which stay as they are", key="--draw")])
     right = True
-    if args.number:
-        files = [args.sheet] if args.sheet else []
-        place, words, right = trace.answer(Tables(study), args.number, args.repeat, args.full, files)
+    if number:
+        files = [sheet] if sheet else []
+        place, words, right = tracing.answer(Tables(study), number, repeat, full, files)
         path = place.path
     else:
-        path = study.recorded_path(args.file)
-        words = trace.words_of_file(study, path, args.full)
+        path = study.recorded_path(named[0])
+        words = tracing.words_of_file(study, path, full)
     say(words)
-    if args.draw:
-        drawing.draw(lineage(study, path), args.draw)
+    if draw:
+        drawing.draw(lineage(study, path), draw)
     if not right:
         raise SystemExit(1)
 
 
-def add_why(tasks: Any) -> None:
-    """The subcommand ``why``."""
-    parser = tasks.add_parser("why", help="what would run again, and why: why -- SNAKEMAKE'S OPTIONS")
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="OPTION",
-        help="after --: as for snakemake, --configfile FILE --directory FOLDER",
-    )
-    parser.set_defaults(task=_why)
+def why(*words: str) -> None:
+    """Tell what would run again, and why: why -- --configfile FILE --directory FOLDER.
 
+    Args:
+        words: after --, as for snakemake.
+    """
+    # Imported here: it imports all of Snakemake, which the other tasks need not have.
+    from headct.provenance.why import in_words, planned
 
-def _why(args: argparse.Namespace) -> None:
-    from headct.provenance import why  # imports all of Snakemake, which the other tasks need not have
-
-    say(why.in_words(*why.planned(args.words)))
+    say(in_words(*planned(words)))
 
 
 def results_of(named: str) -> Path:

@@ -13,22 +13,20 @@ one of them, the step runs without it, and says so.
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import ctypes
 import json
 import os
 import resource
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.problems import BadInput
+from headct import command_line
+from headct.command_line import Call
+from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.repository import PACKAGE, RESOURCES
 from headct.provenance.inside import is_plain
-from headct.steps import STEPS
 
 STUDY, OUT, TEMPORARY = "study", "out", "tmp"
 """Folders: what a step reads, what it makes, what its libraries leave for a while."""
@@ -50,8 +48,8 @@ class Refused(Exception):
 # -- options -----------------------------------------------------------------------------------------
 
 
-def parsed(step: str, words: list[str], folder: Path) -> argparse.Namespace:
-    """The options of a step: none but its own, written in full, with paths inside the study only.
+def parsed(step: str, words: list[str], folder: Path) -> Call:
+    """The call of a step with options that are its own, and paths inside the study only.
 
     Args:
         step: its name, as ``tables``.
@@ -61,45 +59,26 @@ def parsed(step: str, words: list[str], folder: Path) -> argparse.Namespace:
     Raises:
         Refused: says which option it is.
     """
-    parser, *of_subcommands = parsers(step)
-    known = set()
-    for each in (parser, *of_subcommands):
-        each.allow_abbrev = False
-        known |= set(each._option_string_actions) - {"-h", "--help"}
-    for word in words:
-        if word.startswith("--") and word.partition("=")[0] not in known:
-            raise Refused(f"{word.partition('=')[0]} is no option of {step}")
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-            options: argparse.Namespace = parser.parse_args(words)
-    except (SystemExit, RecursionError) as error:
-        raise Refused(f"the options are not those of {step}") from error
-    for name, value in vars(options).items():
+        call = command_line.parsed(command_line.app_of_step(step), words)
+    except (WrongOptions, RecursionError) as error:
+        raise Refused(f"the options are not those of {step}: {error}") from error
+    options = call.arguments
+    if "out" not in options:
+        raise Refused(f"{step} is asked for its help")
+    for name, value in options.items():
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path) and not _within(path, folder / STUDY):
                 raise Refused(f"--{name.replace('_', '-')} leads out of the study")
-    if not is_plain(str(options.out)) or options.out.parts[0] != "results":
+    if not is_plain(str(options["out"])) or options["out"].parts[0] != "results":
         raise Refused("--out is no path below results/")
-    options.out = folder / OUT / options.out
-    return options
+    options["out"] = folder / OUT / options["out"]
+    return call
 
 
 def _within(path: Path, study: Path) -> bool:
     place = Path(os.path.normpath(Path.cwd() / path))
     return any(place.is_relative_to(allowed) for allowed in (study, *SOFTWARE))
-
-
-def parsers(step: str) -> list[argparse.ArgumentParser]:
-    """The parser of a step's options, then those of its subcommands."""
-    return list(_with_subcommands(STEPS[step].load().arguments()))
-
-
-def _with_subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
-                yield from _with_subcommands(inner)
 
 
 # -- walls -------------------------------------------------------------------------------------------
@@ -184,7 +163,7 @@ def run(folder: Path, step: str, words: list[str]) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     said: dict[str, Any] = {"lacking": walls(folder)}
     try:
-        STEPS[step].load().main(parsed(step, words, folder))
+        parsed(step, words, folder).run()
     except Refused as error:
         said["refused"] = str(error)
     except BadInput as error:

@@ -6,7 +6,6 @@ It is the SHA-256 of a text with one line ``<sha256>  <path>`` for each of ``coh
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,19 +21,24 @@ PLAN = "analysis plan"
 """What the plan is called in the list, since its path differs between studies."""
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--metrics", required=True, type=Path, nargs="+")
-    parser.add_argument("--plan", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    return parser
+def main(
+    *,
+    split: Path,
+    metrics: list[Path],
+    plan: Path,
+    out: Path,
+) -> None:
+    """Write the evidence digest: one number for what the comparison rests on, equal in every rebuild.
 
-
-def main(args: argparse.Namespace) -> None:
-    files = {"cohort/split.tsv": sha256_of(args.split), PLAN: sha256_of(args.plan)}
-    files |= {f"metrics/{path.name}": sha256_of(path) for path in args.metrics}
-    write_json({"sha256": digest(files), "files": files}, args.out)
+    Args:
+        split: split.tsv.
+        metrics: metrics tables of all models.
+        plan: analysis plan.
+        out: the digest to write (JSON).
+    """
+    files = {"cohort/split.tsv": sha256_of(split), PLAN: sha256_of(plan)}
+    files |= {f"metrics/{path.name}": sha256_of(path) for path in metrics}
+    write_json({"sha256": digest(files), "files": files}, out)
 
 
 def parsed(content: object) -> dict[str, Any]:

@@ -1,42 +1,70 @@
-"""The command lines of what is published: a subcommand each, with the options that its declaration names."""
+"""The command lines of what is published: a command each, with the options that its declaration names."""
 
 from __future__ import annotations
 
-import argparse
+import inspect
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 from headct.contracts.declarations import FILES, SETTINGS, SOURCES, Published
+from headct.contracts.problems import WrongOptions
 from headct.contracts.repository import RESOURCES
 
 
 def titles_by_model(text: str) -> dict[str, str]:
-    """Parse a JSON object of model key to title; its order is the order in print."""
-    titles = json.loads(text)
+    """Parse a JSON object of model key to title; its order is the order in print.
+
+    Raises:
+        WrongOptions: it is none, or empty.
+    """
+    titles = _json(text)
     if not isinstance(titles, dict) or not titles:
-        raise argparse.ArgumentTypeError('give a JSON object: {"model key": "title", …}')
+        raise WrongOptions('give a JSON object: {"model key": "title", …}')
     return {str(key): str(title) for key, title in titles.items()}
 
 
-READ: Mapping[str, Mapping[str, Any]] = {
-    "titles of all models": {"type": titles_by_model},
-    "titles of the compared models": {"type": titles_by_model},
-    "titles of the shown models": {"type": titles_by_model},
-    "members of ensembles": {"type": json.loads},
-    "number of cases": {"type": int, "default": 3},
-    "Dice that ranks cases": {"choices": ("dice", "dice_present"), "default": "dice"},
-    "published numbers": {"default": RESOURCES / "published"},
-    "width in mm": {"type": float, "default": 170.0},
-    "note": {"default": ""},
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise WrongOptions(f"{text!r} is not JSON") from error
+
+
+class Options(SimpleNamespace):
+    """What a published thing is made with: the options that its declaration names, by name, and ``out``."""
+
+
+READ: Mapping[str, Callable[[str], Any]] = {
+    "titles of all models": titles_by_model,
+    "titles of the compared models": titles_by_model,
+    "titles of the shown models": titles_by_model,
+    "members of ensembles": _json,
 }
-"""How an option is read that is no plain text, or need not be given, by its setting or source."""
+"""How the text of an option is read, by its setting."""
+
+TYPES: Mapping[str, Any] = {
+    "number of cases": int,
+    "Dice that ranks cases": Literal["dice", "dice_present"],
+    "width in mm": float,
+}
+"""Types of the options that are no text, by their setting."""
+
+DEFAULTS: Mapping[str, Any] = {
+    "number of cases": 3,
+    "Dice that ranks cases": "dice",
+    "published numbers": RESOURCES / "published",
+    "width in mm": 170.0,
+    "note": "",
+}
+"""Values of the options that need not be given, by their setting or source."""
 
 
 def words(name: str, values: Mapping[str, Any]) -> str:
-    """The command line that :func:`parser` reads, quoted for a shell.
+    """The command line that a function of :func:`commands` reads, quoted for a shell.
 
     Args:
         name: of what is published.
@@ -54,30 +82,44 @@ def words(name: str, values: Mapping[str, Any]) -> str:
     return shlex.join(found)
 
 
-def parser(
-    published: Mapping[str, Published], noun: str, description: str, out: str
-) -> argparse.ArgumentParser:
-    """A subcommand for each published thing.
+def commands(
+    published: Mapping[str, Published], make: Callable[[str, Options], None], out: str
+) -> dict[str, Callable[..., None]]:
+    """A function for each published thing, whose parameters are the options that its declaration names.
 
     Args:
         published: the things by name.
-        noun: what one is called; the name of the option that tells which is asked for.
-        description: of the step, in its help.
+        make: what is called with the name and the options.
         out: what ``--out`` is, in the help.
     """
-    whole = argparse.ArgumentParser(description=description)
-    subcommands = whole.add_subparsers(dest=noun, required=True, metavar=noun.upper())
-    for one in published.values():
-        own = subcommands.add_parser(one.name, help=one.help, description=one.help)
-        for option, source in one.inputs.items():
-            how: dict[str, Any] = {"nargs": "+"} if SOURCES.get(source) == FILES else {}
-            _add(own, option, source, {"type": Path, "help": source, **how})
-        for option, setting in one.given.items():
-            _add(own, option, setting, {"help": SETTINGS[setting]})
-        own.add_argument("--out", type=Path, required=True, help=out)
-    return whole
+    return {name: _command(one, make, out) for name, one in published.items()}
 
 
-def _add(parser: argparse.ArgumentParser, option: str, what: str, how: dict[str, Any]) -> None:
-    how |= READ.get(what, {})
-    parser.add_argument(f"--{option.replace('_', '-')}", required="default" not in how, **how)
+def _command(one: Published, make: Callable[[str, Options], None], out: str) -> Callable[..., None]:
+    def command(**values: Any) -> None:
+        read = {option: READ[setting] for option, setting in one.given.items() if setting in READ}
+        make(one.name, Options(**{name: read.get(name, _same)(value) for name, value in values.items()}))
+
+    told = {**one.inputs, **{option: SETTINGS[setting] for option, setting in one.given.items()}, "out": out}
+    lines = [f"    {option}: {text}." for option, text in told.items()]
+    command.__doc__ = "\n".join([f"{one.help[:1].upper()}{one.help[1:]}.", "", "Args:", *lines])
+    command.__name__ = one.name
+    command.__signature__ = inspect.Signature(list(_parameters(one)))  # type: ignore[attr-defined]
+    return command
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _parameters(one: Published) -> Iterator[inspect.Parameter]:
+    for option, source in one.inputs.items():
+        yield _parameter(option, source, list[Path] if SOURCES.get(source) == FILES else Path)
+    for option, setting in one.given.items():
+        yield _parameter(option, setting, TYPES.get(setting, str))
+    yield _parameter("out", "", Path)
+
+
+def _parameter(option: str, what: str, kind: Any) -> inspect.Parameter:
+    default = DEFAULTS.get(what, inspect.Parameter.empty)
+    return inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -5,7 +5,6 @@ A leader board (Table 1 by mean of means) and where the tables and figures lie; 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,24 +21,26 @@ WIDTH = 100
 TITLE_WIDTH = 24
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path, help="results folder of a finished run")
-    return parser
+def main(
+    results: Path,
+    /,
+) -> None:
+    """What a run found, for the terminal.
 
-
-def main(args: argparse.Namespace) -> None:
-    table = args.results / "tables" / "table1.tsv"
+    Args:
+        results: results folder of a finished run.
+    """
+    table = results / "tables" / "table1.tsv"
     if not table.is_file():
         raise BadInput([Problem(str(table), "there is no Table 1 yet; run the workflow first")])
-    config = args.results / "config.json"
+    config = results / "config.json"
     lines = [
         *headline(read_json(config)["study"] if config.is_file() else {}),
         "",
         *leader_board(read_tsv(table, title=str)),
         "",
-        *failures(args.results),
-        *places(args.results),
+        *failures(results),
+        *places(results),
     ]
     say("\n".join(lines))
 

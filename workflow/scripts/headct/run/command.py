@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import difflib
-import io
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from headct.contracts.problems import BadInput, Stopped
+from headct import command_line
+from headct.contracts.problems import BadInput, Stopped, WrongOptions
 from headct.contracts.terminal import visible, visible_lines
 from headct.steps import STEPS
 
@@ -22,13 +20,15 @@ STOPPED = 143
 """Exit status of work that ended in good order when it was asked to, as a shell's after SIGTERM."""
 INTERRUPTED = 130
 """The same, after Ctrl-C."""
+WRONG_OPTIONS = 2
+"""Exit status where there is no such step, or its options are not what it takes."""
 
 
 def main() -> None:
     """``headct STEP OPTION …``; exits with the status of the step, 2 if there is no such step."""
     name, *words = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
-        print(_help())
+        command_line.parsed(command_line.list_of_steps(), ["--help"]).run()
         sys.exit(0)
     if name not in STEPS:
         near = difflib.get_close_matches(name, STEPS)
@@ -36,37 +36,28 @@ def main() -> None:
         print(
             f"headct: there is no step {visible(name)}.{meant} 'headct --help' lists them.", file=sys.stderr
         )
-        sys.exit(2)
-    status = run(name, words)
+        sys.exit(WRONG_OPTIONS)
+    try:
+        log, words = command_line.without_log(words)
+    except WrongOptions as error:
+        print(f"headct {name}: {visible_lines(str(error))}", file=sys.stderr)
+        sys.exit(WRONG_OPTIONS)
+    status = run(name, words, log)
     logging.shutdown()
     sys.exit(status)
 
 
-def _help() -> str:
-    width = max(map(len, STEPS))
-    lines = [f"  {name:{width}}  {step.does}" for name, step in STEPS.items()]
-    usage = "usage: headct STEP [OPTION …]; 'headct STEP --help' lists the options of a step"
-    return "\n".join([usage, "", "steps:", *lines])
+def run(name: str, words: Sequence[str], log: Path | None = None) -> int:
+    """Run a step with its options; its exit status, as :func:`status_of` tells it.
 
-
-def run(name: str, words: Sequence[str]) -> int:
-    """Parse the options of a step and run it; its exit status, as :func:`status_of` tells it.
-
-    With ``--log`` everything that the process and its libraries print goes to that file; the
+    With a log everything that the process and its libraries print goes to that file; the
     console shows only what the project itself has to say, so that progress stays readable.
 
     Raises:
-        SystemExit: the options are wrong (2), or the step ends by itself with a status of its own.
+        SystemExit: the step ends by itself with a status of its own.
     """
-    option = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    option.add_argument("--log", type=Path, help="file for everything that the step prints")
-    own, words = option.parse_known_args(words)  # taken out first, so that it may follow a subcommand too
-    sys.argv = [f"headct {name}", *words]  # the name is what parsers print
-    open_log(own.log)
-    step = STEPS[name].load()
-    parser: argparse.ArgumentParser = step.arguments()
-    parser.epilog = "--log FILE: everything that the step prints goes there, too"
-    return status_of(step.main, _parsed(parser, words))
+    open_log(log)
+    return status_of(command_line.run_step, name, words)
 
 
 def open_log(log: Path | None) -> None:
@@ -75,11 +66,15 @@ def open_log(log: Path | None) -> None:
 
 
 def status_of(work: Callable[..., None], *arguments: object) -> int:
-    """Do some work; 0 when done, 1 after an error, which is told, 143 if asked to stop, 130 after Ctrl-C."""
+    """Do some work; 0 when done, 1 after an error, which is told, 2 if it is one of the
+    options, 143 if asked to stop, 130 after Ctrl-C."""
     try:
         work(*arguments)
     except BadInput as error:
         logger.error("%s", error)
+    except WrongOptions as error:
+        logger.error("%s", error)
+        return WRONG_OPTIONS
     except Stopped as stop:
         logger.error("%s", stop)
         return STOPPED
@@ -92,19 +87,6 @@ def status_of(work: Callable[..., None], *arguments: object) -> int:
     else:
         return 0
     return 1
-
-
-def _parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
-    """The step's own arguments; what is wrong with them is told on the console and in the log."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return parser.parse_args(words)
-    except SystemExit as end:
-        if end.code:
-            logger.error("%s", said.getvalue().rstrip())
-        logging.shutdown()
-        raise
 
 
 def _divert_output(log: Path | None) -> int:

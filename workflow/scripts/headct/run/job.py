@@ -6,12 +6,15 @@ this very process, which then records what was imported, how long it took and ho
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from headct import command_line
+from headct.contracts.problems import WrongOptions
 from headct.provenance import record
 from headct.run import command
 from headct.run.cluster.requeue import requeue_if_warned, wait_for_the_end
@@ -33,7 +36,7 @@ def run(job: record.Job) -> int:
 def _run_step(job: record.Job) -> int:
     """Run the step of a job; its exit status. A training that Slurm warned goes back to the queue."""
     try:
-        status = command.run(job.step, [*job.words, "--log", str(job.log)])
+        status = command.run(job.step, job.words, job.log)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     if status == command.STOPPED and requeue_if_warned():
@@ -41,35 +44,52 @@ def _run_step(job: record.Job) -> int:
     return status
 
 
-def parsed(words: Sequence[str]) -> record.Job:
-    """The job that a command line asks for."""
-    parser = argparse.ArgumentParser(usage="%(prog)s [options] -- STEP …", allow_abbrev=False)
-    parser.add_argument("--rule", required=True)
-    parser.add_argument("--wildcards", default="", help="name=value,…")
-    parser.add_argument("--inputs", nargs="*", type=Path, default=[])
-    parser.add_argument("--outputs", nargs="*", type=Path, default=[])
-    parser.add_argument("--log", type=Path, required=True, help="in results/logs; the record is named as it")
-    parser.add_argument(
-        "--once", action="store_true", help="not again where the former record says that just this was done"
-    )
-    own, step = list(words), list[str]()
-    if "--" in own:
-        own, step = own[: own.index("--")], own[own.index("--") + 1 :]
-    options = parser.parse_args(own)
+Paths = Annotated[list[Path] | None, Parameter(consume_multiple=True)]
+
+
+def run_and_record(
+    *step: str,
+    rule: str,
+    wildcards: str = "",
+    inputs: Paths = None,
+    outputs: Paths = None,
+    log: Path,
+    once: bool = False,
+) -> None:
+    """Run one job of the workflow and leave a record of it; exits with the status of the step.
+
+    Args:
+        step: after --, the step and its options.
+        rule: of the job.
+        wildcards: as name=value,…
+        inputs: of the job.
+        outputs: of the job.
+        log: in results/logs; the record is named as it.
+        once: not again where the former record says that just this was done.
+    """
     if not step:
-        parser.error("give the step and its options after --")
-    wildcards = dict(pair.split("=", 1) for pair in options.wildcards.split(",") if pair)
-    return record.Job(
-        rule=options.rule.strip("{}"),
-        wildcards=wildcards,
-        inputs=options.inputs,
-        outputs=options.outputs,
-        log=options.log,
+        raise WrongOptions("give the step and its options after --")
+    job = record.Job(
+        rule=rule.strip("{}"),
+        wildcards=dict(pair.split("=", 1) for pair in wildcards.split(",") if pair),
+        inputs=inputs or [],
+        outputs=outputs or [],
+        log=log,
         step=step[0],
         words=step[1:],
-        once=options.once,
+        once=once,
     )
+    sys.exit(run(job))
+
+
+def main() -> None:
+    """``python -m headct.run.job OPTION … -- STEP OPTION …``."""
+    try:
+        command_line.parsed(command_line.app_of("headct.run.job", run_and_record), sys.argv[1:]).run()
+    except WrongOptions as error:
+        print(f"headct.run.job: {error}", file=sys.stderr)
+        sys.exit(command.WRONG_OPTIONS)
 
 
 if __name__ == "__main__":
-    sys.exit(run(parsed(sys.argv[1:])))
+    main()

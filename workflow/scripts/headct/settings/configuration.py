@@ -6,7 +6,6 @@ is wrong with configuration files, in the order in which Snakemake would be give
 
 from __future__ import annotations
 
-import argparse
 import copy
 import difflib
 import json
@@ -19,7 +18,7 @@ from typing import Any
 import jsonschema
 
 from headct.contracts import references, yaml_files
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.contracts.repository import SCHEMAS
 from headct.contracts.terminal import say, visible_lines
 from headct.settings import config_files
@@ -340,7 +339,7 @@ def _kind_of_model(
     return named.get(str(model.get("framework")), {})
 
 
-def document(schema: dict[str, Any]) -> str:
+def table_of_keys(schema: dict[str, Any]) -> str:
     """``config/README.md``: each key with its type, default, effect, meaning and source."""
     lines = [
         "# Configuration keys",
@@ -399,23 +398,21 @@ def _setting(key: str, part: dict[str, Any], root: dict[str, Any], effect: str) 
             yield replace(of_model, meaning=f"({framework}) {of_model.meaning}")
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--document", action="store_true", help="print config/README.md")
-    what.add_argument(
-        "--check",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        help="configuration files, in the order of --configfile",
-    )
-    return parser
+def main(
+    *,
+    document: bool = False,
+    check: list[Path] | None = None,
+) -> None:
+    """Check configuration files, or print the list of all keys.
 
-
-def main(args: argparse.Namespace) -> None:
-    if args.document:
-        say(document(load_schema()), end="")
+    Args:
+        document: print the list of all keys, which is config/README.md.
+        check: configuration files, in the order of --configfile.
+    """
+    if document == bool(check):
+        raise WrongOptions("give --document, or --check with configuration files")
+    if document:
+        say(table_of_keys(load_schema()), end="")
     else:
-        sources = config_files.read(args.check, {})
+        sources = config_files.read(check or [], {})
         complete(sources.merged(), sources.name_of)

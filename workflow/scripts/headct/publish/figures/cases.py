@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from headct.publish.figures.lesions_on_ct import (
     lesion_legend,
 )
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice, runs_to_show
+from headct.publish.options import Options
 from headct.statistics.core import scores as metrics
 
 BEST = PublishedFigure(
@@ -96,7 +96,7 @@ RULES = {
 """How cases are ranked, by the mean of these Dice over the lesions, in words."""
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """Either figure."""
     return draw_cases(
         metrics.read(options.metrics, [options.select_by, *options.show]),

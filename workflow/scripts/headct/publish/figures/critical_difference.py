@@ -6,7 +6,6 @@ model can turn the order of two others.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Mapping
 
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
+from headct.publish.options import Options
 from headct.statistics.comparison.paired import critical_difference, friedman, mean_ranks
 from headct.statistics.core import scores as statistics_scores
 from headct.statistics.core.scores import FAMILY
@@ -40,7 +40,7 @@ TITLE_MM, ROW_MM = 13.0, 3.2
 NAME_MM = 22.0
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     scores = statistics_scores.read(options.metrics, list(options.models))
     return [draw_critical_difference(scores, options.models, options.study_title, options.width_mm)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from headct.contracts.labels import LABELS
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.contracts.references import TITLES as REFERENCE_TITLES
 from headct.publish.figures import shown_scores, style
+from headct.publish.options import Options
 from headct.statistics.core import scores as metrics
 
 ALL_SCANS = PublishedFigure(
@@ -51,7 +51,7 @@ FEWEST_FOR_DENSITY = 10
 GRID = np.linspace(0, 1, 101)
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """Either figure."""
     scores = metrics.read(options.metrics, list(options.models))
     present = options.figure == PRESENT.name

@@ -1,9 +1,9 @@
-"""Draw one figure: ``python -m headct figures FIGURE --out FIGURE.pdf …`` (the TSV goes beside it)."""
+"""Draw one figure, as PDF, with the table of the numbers drawn beside it."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
+from collections.abc import Callable
 
 import matplotlib as mpl
 
@@ -12,17 +12,16 @@ from headct.publish import options
 from headct.publish.figures import style
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line: one subcommand per figure."""
-    return options.parser(
-        declared(PublishedFigure), "figure", __doc__ or "", "the PDF; the TSV goes beside it"
-    )
+def commands() -> dict[str, Callable[..., None]]:
+    """A function for each figure, by its name."""
+    return options.commands(declared(PublishedFigure), draw, "the PDF; the TSV goes beside it")
 
 
-def main(args: argparse.Namespace) -> None:
-    """Draw the figure asked for and write it; of all figures, its module alone is imported."""
-    module = importlib.import_module(declared(PublishedFigure)[args.figure].module)
-    if "width_mm" in args:
-        args.width_mm -= 2 * style.MARGIN_MM
+def draw(name: str, given: options.Options) -> None:
+    """Draw a figure and write it; of all figures, its module alone is imported."""
+    module = importlib.import_module(declared(PublishedFigure)[name].module)
+    given.figure = name
+    if hasattr(given, "width_mm"):
+        given.width_mm -= 2 * style.MARGIN_MM
     with mpl.rc_context(style.PRINT):
-        style.save(module.draw(args), args.out, f"{args.out.stem} ({args.study_title})")
+        style.save(module.draw(given), given.out, f"{given.out.stem} ({given.study_title})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
+from headct.publish.options import Options
 
 FIGURE = PublishedFigure(
     name="dunn_heatmap",
@@ -49,7 +49,7 @@ NUMBER_MM = (4.9, 3.4)
 """Width and height that a number takes; in smaller cells there is none."""
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     pairs = read_tsv(options.dunn, decision_changes_under=str)
     return [draw_dunn(pairs, options.models, options.study_title, options.width_mm)]

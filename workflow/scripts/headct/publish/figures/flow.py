@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
+from headct.publish.options import Options
 
 FIGURE = PublishedFigure(
     name="flow",
@@ -60,7 +60,7 @@ SETS = {"train": "Training set", "test": "Test set"}
 PUT_ASIDE = {"excluded": "Excluded", "error": "In error, to be mended"}
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     flow, split = read_tsv(options.flow), read_tsv(options.split)
     return [draw_flow(flow, split, options.study_title, options.width_mm)]

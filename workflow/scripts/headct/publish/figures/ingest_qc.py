@@ -5,7 +5,6 @@ Leafing through it shows what no check sees: a mask on the wrong side, a head up
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from headct.publish.figures.lesions_on_ct import (
     lesion_legend,
 )
 from headct.publish.figures.slices import Slice, head_box_mm, load_slice
+from headct.publish.options import Options
 
 FIGURE = PublishedFigure(
     name="ingest_qc",
@@ -66,7 +66,7 @@ LIST_ROW_GAP_MM = 1.0
 STATUSES_LISTED = {"error": "in error", "excluded": "excluded"}
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     return draw_pages(read_tsv(options.cohort), options.data, options.study_title)
 

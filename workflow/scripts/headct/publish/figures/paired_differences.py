@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
+from headct.publish.options import Options
 from headct.settings.plan import PRIMARY
 from headct.statistics.comparison.endpoints import HIGHER, LOWER
 from headct.statistics.comparison.equivalence import DIFFERENT, EQUIVALENT, against_others
@@ -68,7 +68,7 @@ THICK: dict[str, Any] = {"color": style.BLACK, "lw": 2.2}
 MARGIN: dict[str, Any] = {"color": style.SKY_BLUE, "alpha": 0.3, "lw": 0}
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     endpoints, paired, equivalence = (
         read_tsv(path, verdict=str, note=str)

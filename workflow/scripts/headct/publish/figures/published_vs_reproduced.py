@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.figures import style
+from headct.publish.options import Options
 from headct.settings import published
 from headct.statistics.replication.intervals import family_words
 
@@ -61,7 +61,7 @@ OURS: dict[str, Any] = {"ls": "", "marker": "o", "ms": 3.2, "mfc": style.BLUE, "
 INTERVAL: dict[str, Any] = {"color": style.BLUE, "lw": 1.0}
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     numbers = read_tsv(options.numbers, outside=str, outside_family=str)
     numbers = numbers.fillna({"outside": "", "outside_family": ""})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
 import pandas as pd
@@ -12,6 +11,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER, TITLES
 from headct.publish.figures import dice_box_violin, style, volume_agreement
+from headct.publish.options import Options
 
 FIGURE = PublishedFigure(
     name="rater_agreement",
@@ -24,7 +24,7 @@ FIGURE = PublishedFigure(
 )
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     readings = read_tsv(options.metrics, model=str, failure=str).fillna({"failure": ""})
     return draw_raters(readings, options.study_title, options.width_mm)

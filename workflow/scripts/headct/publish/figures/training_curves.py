@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
+from headct.publish.options import Options
 
 FIGURE = PublishedFigure(
     name="training_curves",
@@ -49,7 +49,7 @@ DASHES = {"validation_loss": "--"}
 COLOURS = {"train_loss": style.BLUE, "validation_loss": style.VERMILLION}
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     records = read(options.train_records)
     return [draw_training_curves(records, options.model_title, options.study_title, options.width_mm)]

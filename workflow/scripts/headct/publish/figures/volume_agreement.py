@@ -5,7 +5,6 @@ The numbers come from :mod:`headct.statistics.core.agreement`, so figure and tab
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LABELS
 from headct.publish.figures import shown_scores, style
+from headct.publish.options import Options
 from headct.statistics.core import agreement
 from headct.statistics.core import scores as metrics
 
@@ -88,7 +88,7 @@ def volumes(scores: pd.DataFrame, label: str) -> pd.DataFrame:
     return rows.assign(element=np.where(absent, ABSENT, SCAN)).reset_index(drop=True)
 
 
-def draw(options: argparse.Namespace) -> style.Pages:
+def draw(options: Options) -> style.Pages:
     """Either figure."""
     make = draw_bland_altman if options.figure == BLAND_ALTMAN.name else draw_concordance
     scores = metrics.read([options.metrics], [])

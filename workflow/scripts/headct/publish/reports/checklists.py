@@ -5,7 +5,6 @@ The items are in ``resources/reporting``; what only people know is ``reporting:`
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from headct.contracts import yaml_files
 from headct.contracts.declarations import PublishedReport
 from headct.contracts.problems import BadInput, Problem
+from headct.publish.options import Options
 from headct.publish.reports import page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import STATEMENTS, Statement
@@ -77,7 +77,7 @@ set <code>reporting.{{ answer.item.authors }}</code>.</span>
 """
 
 
-def pages(facts: Facts, options: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
     """The page; says how many keys of ``reporting`` are still to be filled in."""
     found = [read(path, facts.config["reporting"]) for path in options.checklists]
     yield options.out, html(found, facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator
 from html import escape
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
 from headct.contracts.terminal import visible
+from headct.publish.options import Options
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import STATEMENTS
 
@@ -41,7 +41,7 @@ PARAGRAPHS = {
 """Heading: the statements below it, in order."""
 
 
-def pages(facts: Facts, options: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
     """The one page."""
     yield options.out, markdown(facts)
 

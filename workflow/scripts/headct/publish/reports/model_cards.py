@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from headct.contracts.declarations import PublishedReport
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, spread
+from headct.publish.options import Options
 from headct.publish.reports import page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import (
@@ -89,7 +89,7 @@ reference. Detection is by scan; {{ dash }}: too few scans with, or without, the
 """
 
 
-def pages(facts: Facts, options: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
     """A page for each model."""
     for model in facts.models:
         yield options.out / f"{model}.html", html(model, facts)

@@ -1,9 +1,9 @@
-"""Write one report of a finished run: ``python -m headct report --help``."""
+"""Write one report of a finished run."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
+from collections.abc import Callable
 
 from headct.contracts.artefacts import write_atomically
 from headct.contracts.declarations import PublishedReport, declared
@@ -11,15 +11,15 @@ from headct.publish import options
 from headct.publish.reports import facts
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line: one subcommand per report."""
+def commands() -> dict[str, Callable[..., None]]:
+    """A function for each report, by its name."""
     out = "the page to write; the folder of its pages, where there is one for each model"
-    return options.parser(declared(PublishedReport), "report", __doc__ or "", out)
+    return options.commands(declared(PublishedReport), write, out)
 
 
-def main(args: argparse.Namespace) -> None:
-    """Write the pages of the report asked for."""
-    module = importlib.import_module(declared(PublishedReport)[args.report].module)
-    for path, text in module.pages(facts.read(args.results), args):
+def write(name: str, given: options.Options) -> None:
+    """Write the pages of a report."""
+    module = importlib.import_module(declared(PublishedReport)[name].module)
+    for path, text in module.pages(facts.read(given.results), given):
         with write_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
+from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.words import title_of
@@ -63,7 +63,7 @@ DECIMALS = {"volume_error_ml": 2}
 Row = Mapping[Hashable, Any]
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files."""
     return planned_comparison(read(options.statistics, *NEEDED), options.titles)
 

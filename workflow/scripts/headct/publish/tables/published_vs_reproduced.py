@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping
@@ -12,6 +11,7 @@ import pandas as pd
 
 from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
+from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.words import CHARACTERISTICS
@@ -58,7 +58,7 @@ VOLUMES_IN_WORDS = {
 """Each kind of :data:`headct.statistics.core.agreement.VOLUMES`."""
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files."""
     names = ("dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary")
     return published_vs_reproduced(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import DICE_DECIMALS, count, number, p_value, share, spread
+from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import Statistics, by_model, read
 from headct.publish.tables.words import title_of
@@ -60,7 +60,7 @@ TABLE = PublishedTable(
 ALPHA = 0.05
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files."""
     names = ("dice_summary", "dice_present_summary", "kruskal_wallis", "dunn")
     return table_1(read(options.statistics, *names), options.titles)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LABELS
 from headct.publish.numbers import count, number, p_value
+from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import read
 from headct.publish.tables.words import CHARACTERISTICS
@@ -65,7 +65,7 @@ DECIMALS = {"age_years": 0, "onset_to_ct_hours": 1}
 """Decimals as in the paper; two for anything else."""
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files."""
     return table_2(read(options.statistics, "cohort_tests")["cohort_tests"])
 

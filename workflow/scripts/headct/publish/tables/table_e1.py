@@ -7,7 +7,6 @@ GPU-hours of what was trained on a GPU.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -16,6 +15,7 @@ from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.registry import frameworks
 from headct.publish.numbers import DASH
+from headct.publish.options import Options
 from headct.publish.tables import training_records
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print, in_words
@@ -56,7 +56,7 @@ FIRST_ROWS = {
 """Rows that every framework has, each with its field of ``ModelFacts``."""
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Tables of the study, each as TSV, HTML page and LaTeX: ``python -m headct tables --help``.
+"""Tables of the study, each as TSV, HTML page and LaTeX.
 
 A table is a module in this folder: its declaration, a :class:`headct.contracts.declarations.PublishedTable`,
 and ``make(options)``, which reads its files and returns a :class:`headct.publish.tables.page.Table`.
@@ -6,9 +6,9 @@ and ``make(options)``, which reads its files and returns a :class:`headct.publis
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,24 +21,23 @@ from headct.publish.tables.latex import latex
 logger = logging.getLogger(__name__)
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The command line: one subcommand per table."""
-    return options.parser(
-        declared(PublishedTable), "table", __doc__ or "", "table to write, .tsv; .html and .tex beside it"
-    )
+def commands() -> dict[str, Callable[..., None]]:
+    """A function for each table, by its name."""
+    out = "table to write, .tsv; .html and .tex beside it"
+    return options.commands(declared(PublishedTable), tabulate, out)
 
 
-def main(args: argparse.Namespace) -> None:
-    """Write the table asked for; of all tables, its module alone is imported."""
-    module = importlib.import_module(declared(PublishedTable)[args.table].module)
-    table = module.make(args)
+def tabulate(name: str, given: options.Options) -> None:
+    """Write a table; of all tables, its module alone is imported."""
+    module = importlib.import_module(declared(PublishedTable)[name].module)
+    table = module.make(given)
     notes = list(table.notes)
-    if {"split", "cohort"} <= vars(args).keys():
-        split = read_tsv(args.split)
-        notes += [*page.repeated_participants(split), *page.lesions_not_tested(split, read_tsv(args.cohort))]
-    evidence = read_json(args.evidence)["sha256"] if "evidence" in args else ""
-    write(replace(table, notes=notes), args.out, vars(args).get("title_note", ""), evidence)
-    logger.info("%s", args.out.with_suffix(".html"))
+    if hasattr(given, "split") and hasattr(given, "cohort"):
+        split = read_tsv(given.split)
+        notes += [*page.repeated_participants(split), *page.lesions_not_tested(split, read_tsv(given.cohort))]
+    evidence = read_json(given.evidence)["sha256"] if hasattr(given, "evidence") else ""
+    write(replace(table, notes=notes), given.out, getattr(given, "title_note", ""), evidence)
+    logger.info("%s", given.out.with_suffix(".html"))
 
 
 def write(table: page.Table, out: Path, title_note: str, evidence: str = "") -> None:

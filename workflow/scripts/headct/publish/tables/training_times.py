@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.publish.numbers import number
+from headct.publish.options import Options
 from headct.publish.tables import training_records
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print
@@ -32,7 +32,7 @@ TABLE = PublishedTable(
 )
 
 
-def make(options: argparse.Namespace) -> Table:
+def make(options: Options) -> Table:
     """The table from its files."""
     records = training_records.read(options.train_records)
     return training_times(records, list(options.titles), options.titles)

@@ -8,7 +8,6 @@ there will be.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import csv
 import math
@@ -175,30 +174,25 @@ def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates)
     yield f"Sum: at most about {total:.0f} GB{unknown}; {free:.0f} GB are free here"
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configfile", type=Path, default=REPOSITORY / "config" / "config.yaml")
-    parser.add_argument("--directory", type=Path, default=Path(), help="folder of the study")
-    parser.add_argument("--scans", type=int, help="plan for so many scans, whatever the sheet says")
-    return parser
-
-
 @contextlib.contextmanager
-def sheet_of(args: argparse.Namespace, config: Mapping[str, Any]) -> Iterator[Path]:
+def planned_sheet(path: Path, scans: int | None) -> Iterator[Path]:
     """The study's sheet or, for as many scans as are planned, one of empty files for the time being.
+
+    Args:
+        path: the study's sheet, which need not be there.
+        scans: how many are planned; None for those of the sheet.
 
     Raises:
         BadInput: there is no sheet, and no number of scans.
     """
-    path = (args.directory / config["sheet"]).absolute()
-    if args.scans is None:
+    if scans is None:
         if not path.is_file():
             message = "there is no sheet yet. Say how many scans there will be: make plan SCANS=1732"
             raise BadInput([Problem(str(path), message, key="sheet")])
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="headct-plan-") as folder:
-        yield sheet_of_empty_files(Path(folder), args.scans)
+        yield sheet_of_empty_files(Path(folder), scans)
 
 
 def sheet_of_empty_files(folder: Path, scans: int) -> Path:
@@ -219,20 +213,32 @@ def sheet_of_empty_files(folder: Path, scans: int) -> Path:
     return path
 
 
-def main(args: argparse.Namespace) -> None:
-    config = configuration.load(args.configfile)
+def main(
+    *,
+    configfile: Path = REPOSITORY / "config" / "config.yaml",
+    directory: Path = Path(),
+    scans: int | None = None,
+) -> None:
+    """What a run would ask of a cluster, before anything is submitted.
+
+    Args:
+        configfile: configuration of the study.
+        directory: folder of the study.
+        scans: plan for so many scans, whatever the sheet says.
+    """
+    config = configuration.load(configfile)
     rates = read_rates()
-    words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(args.configfile)]
-    with sheet_of(args, config) as path:
-        named = ["--config", f"sheet={path}"] if args.scans is not None else []
-        jobs = pending_jobs([*words, "--directory", str(args.directory), *named])
-        scans = len(sheet.baseline(sheet.load(path)))
-    study = f"{config['study']['name']}: {scans} scans, {len(config['models'])} models"
+    words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(configfile)]
+    with planned_sheet((directory / config["sheet"]).absolute(), scans) as path:
+        named = ["--config", f"sheet={path}"] if scans is not None else []
+        jobs = pending_jobs([*words, "--directory", str(directory), *named])
+        n_scans = len(sheet.baseline(sheet.load(path)))
+    study = f"{config['study']['name']}: {n_scans} scans, {len(config['models'])} models"
     blocks = [
         [f"{study}, {len(jobs)} jobs to run"],
         jobs_table(jobs, config["resources"]),
-        trainings_table(jobs, config, args.directory, rates),
-        disk_table(config, scans, args.directory, rates),
+        trainings_table(jobs, config, directory, rates),
+        disk_table(config, n_scans, directory, rates),
         [f"Sources of all rates: {os.path.relpath(RATES)}"],
     ]
     say("\n\n".join("\n".join(block) for block in blocks))

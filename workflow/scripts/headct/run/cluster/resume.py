@@ -102,23 +102,20 @@ def in_words(jobs: Iterable[QueuedJob]) -> str:
     return f"{', '.join(names[:SHOWN_JOBS])}{more} ({states})"
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30, help="between two looks at the queue")
-    parser.add_argument(
-        "snakemake", nargs="*", help="Snakemake's own words, after --; without any: --profile slurm"
-    )
-    return parser
+def main(*snakemake: str, seconds: float = 30) -> None:
+    """Go on with a study whose Snakemake was killed.
 
-
-def main(args: argparse.Namespace) -> None:
-    words = args.snakemake or ["--profile", "slurm"]
+    Args:
+        snakemake: Snakemake's own words, after --; without any: --profile slurm.
+        seconds: between two looks at the queue.
+    """
+    words = list(snakemake) or ["--profile", "slurm"]
     folder = study_folder(words)
     if (pid := running_snakemake(folder)) is not None:
         message = "Snakemake is at work in this folder; there is nothing to resume"
         raise BadInput([Problem(f"process {pid}", message)])
-    wait_for(folder, args.seconds)
-    snakemake = [sys.executable, "-m", "snakemake", *words]
-    subprocess.run([*snakemake, "--unlock"], check=True, stdout=subprocess.DEVNULL)
+    wait_for(folder, seconds)
+    again = [sys.executable, "-m", "snakemake", *words]
+    subprocess.run([*again, "--unlock"], check=True, stdout=subprocess.DEVNULL)
     sys.stdout.flush()
-    os.execv(sys.executable, [*snakemake, "--rerun-incomplete"])
+    os.execv(sys.executable, [*again, "--rerun-incomplete"])

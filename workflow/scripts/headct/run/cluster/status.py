@@ -6,7 +6,6 @@ running job is asked.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import platform
 import time
@@ -145,17 +144,19 @@ def table(rows: list[Standing]) -> Iterator[str]:
     return aligned([head, *(list(vars(row).values()) for row in rows)])
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", nargs="?", default=Path(), type=Path, help="folder of the study")
-    return parser
+def main(
+    study: Path = Path(),
+    /,
+) -> None:
+    """Where every training of a study stands.
 
-
-def main(args: argparse.Namespace) -> None:
+    Args:
+        study: folder of the study.
+    """
     try:
-        queue = jobs_of(args.study)
+        queue = jobs_of(study)
     except NoAnswer as error:
         logger.warning("Slurm does not answer (%s); this is what the files tell", error)
         queue = None
-    rows = standings(args.study, queue)
+    rows = standings(study, queue)
     say("\n".join(table(rows)))

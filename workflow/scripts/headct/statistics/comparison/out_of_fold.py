@@ -18,7 +18,6 @@ Res 2004;5:1089-1105).
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
-from headct.settings import plan as plan_of
+from headct.settings import plan as analysis_plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, measured
 from headct.statistics.core import bootstrap
@@ -49,24 +48,28 @@ OUT_OF_FOLD = PublishedStatistic(
 )
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--metrics", required=True, nargs="+", type=Path, help="metrics of the held-out scans, one per model"
-    )
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--plan", required=True, type=Path, help="analysis plan: its resamples and seed")
-    parser.add_argument("--models", required=True, nargs="+", metavar="KEY", help="the compared models")
-    parser.add_argument("--out", required=True, type=Path, help="table to write")
-    return parser
+def main(
+    *,
+    metrics: list[Path],
+    split: Path,
+    plan: Path,
+    models: list[str],
+    out: Path,
+) -> None:
+    """Dice over training scans, each predicted by networks that did not learn from it.
 
-
-def main(args: argparse.Namespace) -> None:
-    scores = scores_of.read(args.metrics, args.models)
-    plan = plan_of.load(args.plan)
-    table = out_of_fold_table(scores, read_tsv(args.split, fold=str), plan.resamples, plan.seed)
-    write_tsv(table, args.out)
-    logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), args.out)
+    Args:
+        metrics: metrics of the held-out scans, one per model.
+        split: split.tsv.
+        plan: analysis plan: its resamples and seed.
+        models: the compared models.
+        out: table to write.
+    """
+    scores = scores_of.read(metrics, models)
+    planned = analysis_plan.load(plan)
+    table = out_of_fold_table(scores, read_tsv(split, fold=str), planned.resamples, planned.seed)
+    write_tsv(table, out)
+    logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), out)
 
 
 def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:

@@ -7,7 +7,6 @@ corrections. What is undefined is empty, with the reason in the column ``note``.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.problems import BadInput, Problem
-from headct.settings import plan as plan_of
+from headct.settings import plan as analysis_plan
 from headct.settings.plan import DEVIATION, EXPLORATORY, Plan
 from headct.statistics.comparison.detection import DETECTION, detection_table
 from headct.statistics.comparison.endpoints import ENDPOINTS, SENSITIVITY, endpoints_table, sensitivity_table
@@ -69,42 +68,45 @@ PLAN = PublishedStatistic(
 REPORTED = "reported"
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plan", required=True, type=Path, help="analysis plan (YAML)")
-    parser.add_argument(
-        "--metrics", required=True, nargs="+", type=Path, help="metrics tables, one per model"
-    )
-    parser.add_argument(
-        "--second-readings", type=Path, help="metrics table of second readings, the human ceiling"
-    )
-    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument(
-        "--models", required=True, nargs="+", metavar="KEY", help="the models that are compared, in order"
-    )
-    parser.add_argument("--out", required=True, type=Path, help="folder of the tables to write")
-    return parser
+def main(
+    *,
+    plan: Path,
+    metrics: list[Path],
+    second_readings: Path | None = None,
+    cohort: Path,
+    split: Path,
+    data: Path,
+    models: list[str],
+    out: Path,
+) -> None:
+    """The planned comparison, on the same scans.
 
-
-def main(args: argparse.Namespace) -> None:
-    plan = plan_of.load(args.plan)
-    scores = scores_of.read(args.metrics, args.models)
-    cohort, split = read_tsv(args.cohort), read_tsv(args.split)
-    absent = sorted(set(scores["scan_id"]) - set(cohort["scan_id"]))
+    Args:
+        plan: analysis plan (YAML).
+        metrics: metrics tables, one per model.
+        second_readings: metrics table of second readings, the human ceiling.
+        cohort: cohort.tsv.
+        split: split.tsv.
+        data: folder of the converted scans.
+        models: the models that are compared, in order.
+        out: folder of the tables to write.
+    """
+    planned = analysis_plan.load(plan)
+    scores = scores_of.read(metrics, models)
+    scans = read_tsv(cohort)
+    absent = sorted(set(scores["scan_id"]) - set(scans["scan_id"]))
     if absent:
         message = "a measured scan is not in the cohort"
-        raise BadInput([Problem(str(args.cohort), message, key="scan_id", value=scan) for scan in absent])
-    readings = read_tsv(args.second_readings, model=str, failure=str) if args.second_readings else None
-    known = facts(cohort, args.data, scores["scan_id"].unique())
-    for name, table in analysis(plan, scores, cohort, split, known, readings).items():
-        write_tsv(table, args.out / f"{name}.tsv")
+        raise BadInput([Problem(str(cohort), message, key="scan_id", value=scan) for scan in absent])
+    readings = read_tsv(second_readings, model=str, failure=str) if second_readings else None
+    known = facts(scans, data, scores["scan_id"].unique())
+    for name, table in analysis(planned, scores, scans, read_tsv(split), known, readings).items():
+        write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "planned comparison of %d models on %d test scans: %s",
-        len(args.models),
+        len(models),
         scores["scan_id"].nunique(),
-        args.out,
+        out,
     )
 
 

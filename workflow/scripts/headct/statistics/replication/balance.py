@@ -8,7 +8,6 @@ is often called relevant. Austin PC. Stat Med 2009;28:3083-3107, doi:10.1002/sim
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 from pathlib import Path
@@ -19,7 +18,7 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LABELS
-from headct.settings import sheet
+from headct.settings import sheet as sample_sheet
 from headct.statistics.replication.cohort_tests import (
     by_set,
     cohort_of_split,
@@ -41,20 +40,25 @@ BALANCE = PublishedStatistic(
 )
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sheet", required=True, type=Path, help="sample sheet, for the true ages")
-    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--out", required=True, type=Path, help="balance.tsv to write")
-    return parser
+def main(
+    *,
+    sheet: Path,
+    cohort: Path,
+    split: Path,
+    out: Path,
+) -> None:
+    """Balance of training and test set.
 
-
-def main(args: argparse.Namespace) -> None:
-    true_ages = sheet.true_ages(args.sheet)
-    scans = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split), true_ages)
+    Args:
+        sheet: sample sheet, for the true ages.
+        cohort: cohort.tsv.
+        split: split.tsv.
+        out: balance.tsv to write.
+    """
+    true_ages = sample_sheet.true_ages(sheet)
+    scans = cohort_of_split(read_tsv(cohort), read_tsv(split), true_ages)
     table = balance(scans)
-    write_tsv(table, args.out)
+    write_tsv(table, out)
     known = table.dropna(subset=["smd"]).sort_values("smd", key=np.abs)
     for row in known.tail(1).itertuples():
         logger.info("balance  largest standardised mean difference %.2f (%s)", row.smd, row.characteristic)

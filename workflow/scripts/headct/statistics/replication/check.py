@@ -10,7 +10,6 @@ status 1 if something does not add up.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 from scipy import optimize
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.contracts.terminal import say
 from headct.settings import published
 from headct.statistics.core.resampling import QUARTILES
@@ -56,29 +55,26 @@ class Row:
         return f"{self.model}, {self.label}"
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path, metavar="TABLE", help="TSV of Dice summaries to check")
-    parser.add_argument(
-        "--scans", type=int, help="number of scans behind each row; that of the paper's test set by default"
-    )
-    parser.add_argument(
-        "--with-lesion",
-        nargs="+",
-        type=_count_of_label,
-        metavar="LABEL=N",
-        help="scans that have each lesion; those of the paper's test set by default",
-    )
-    return parser
+def main(
+    table: Path,
+    /,
+    *,
+    scans: int | None = None,
+    with_lesion: list[str] | None = None,
+) -> None:
+    """Does a printed table of Dice add up? If not, the exit status is 1.
 
-
-def main(args: argparse.Namespace) -> None:
-    rows = read(args.table)
-    with_lesion = dict(args.with_lesion) if args.with_lesion else published.n_with_lesion()
-    faults, bounds = check(rows, args.scans or published.N_TEST, with_lesion)
-    say(report(args.table, rows, faults, bounds))
+    Args:
+        table: TSV of Dice summaries to check.
+        scans: number of scans behind each row; that of the paper's test set by default.
+        with_lesion: LABEL=N, scans that have each lesion; those of the paper's test set by default.
+    """
+    rows = read(table)
+    n_with_lesion = dict(map(_count_of_label, with_lesion)) if with_lesion else published.n_with_lesion()
+    faults, bounds = check(rows, scans or published.N_TEST, n_with_lesion)
+    say(report(table, rows, faults, bounds))
     if faults:
-        raise BadInput([Problem(str(args.table), message, name) for name, message in faults])
+        raise BadInput([Problem(str(table), message, name) for name, message in faults])
 
 
 def read(path: Path) -> list[Row]:
@@ -224,4 +220,4 @@ def _count_of_label(text: str) -> tuple[str, int]:
     try:
         return label, int(count)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=N") from None
+        raise WrongOptions(f"--with-lesion: {text!r} is not LABEL=N") from None

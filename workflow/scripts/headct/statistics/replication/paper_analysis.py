@@ -8,7 +8,6 @@ the column ``note``.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.settings import plan, published, sheet
+from headct.settings import plan as analysis_plan
+from headct.settings import published as published_numbers
+from headct.settings import sheet as sample_sheet
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import AGREEMENT, agreement_table
 from headct.statistics.core.group_tests import DUNN, KRUSKAL_WALLIS, dunn_table, kruskal_wallis_table
@@ -39,42 +40,43 @@ from headct.statistics.replication.selection import SELECTION, selection_table
 logger = logging.getLogger(__name__)
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--metrics", required=True, nargs="+", type=Path, help="metrics tables, one per model"
-    )
-    parser.add_argument("--sheet", required=True, type=Path, help="sample sheet, for the true ages")
-    parser.add_argument("--plan", required=True, type=Path, help="analysis plan, for its margins")
-    parser.add_argument("--cohort", required=True, type=Path, help="cohort.tsv")
-    parser.add_argument("--split", required=True, type=Path, help="split.tsv")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the converted scans")
-    parser.add_argument(
-        "--published", type=Path, default=published.FOLDER, help="folder of the published numbers"
-    )
-    parser.add_argument(
-        "--models",
-        required=True,
-        nargs="+",
-        metavar="KEY",
-        help="the models that are compared, in the order of the tables; any others that were"
-        " measured are summarised below them, but enter no rank and no correction",
-    )
-    parser.add_argument("--out", required=True, type=Path, help="folder of the tables to write")
-    return parser
+def main(
+    *,
+    metrics: list[Path],
+    sheet: Path,
+    plan: Path,
+    cohort: Path,
+    split: Path,
+    data: Path,
+    published: Path = published_numbers.FOLDER,
+    models: list[str],
+    out: Path,
+) -> None:
+    """All statistics of the replication from the measures.
 
-
-def main(args: argparse.Namespace) -> None:
-    scores = scores_of.read(args.metrics, args.models)
-    cohort = cohort_of_split(read_tsv(args.cohort), read_tsv(args.split), sheet.true_ages(args.sheet))
-    cohort = with_imaged_volume(cohort, args.data)
-    for name, table in statistics(scores, cohort, plan.load(args.plan).dice_margin, args.published).items():
-        write_tsv(table, args.out / f"{name}.tsv")
+    Args:
+        metrics: metrics tables, one per model.
+        sheet: sample sheet, for the true ages.
+        plan: analysis plan, for its margins.
+        cohort: cohort.tsv.
+        split: split.tsv.
+        data: folder of the converted scans.
+        published: folder of the published numbers.
+        models: the models that are compared, in the order of the tables; any others that were measured are
+            summarised below them, but enter no rank and no correction.
+        out: folder of the tables to write.
+    """
+    scores = scores_of.read(metrics, models)
+    scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
+    scans = with_imaged_volume(scans, data)
+    margin = analysis_plan.load(plan).dice_margin
+    for name, table in statistics(scores, scans, margin, published).items():
+        write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
         scores["model"].nunique(),
         scores["scan_id"].nunique(),
-        args.out,
+        out,
     )
 
 
@@ -82,7 +84,7 @@ def statistics(
     scores: pd.DataFrame,
     cohort: pd.DataFrame,
     dice_margin: Mapping[str, float],
-    published_folder: Path = published.FOLDER,
+    published_folder: Path = published_numbers.FOLDER,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
 
@@ -103,8 +105,8 @@ def statistics(
         LESION_SIZE.name: lesion_size_table(scans),
         COHORT_TESTS.name: tests,
         PREVALENCE.name: prevalence_table(cohort),
-        SELECTION.name: selection_table(scans, published.selection(published_folder)),
+        SELECTION.name: selection_table(scans, published_numbers.selection(published_folder)),
         CLAIMS.name: claims_table(
-            published.claims(published_folder), scans, dunn, agreement, tests, dice_margin
+            published_numbers.claims(published_folder), scans, dunn, agreement, tests, dice_margin
         ),
     }

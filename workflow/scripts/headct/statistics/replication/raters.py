@@ -6,7 +6,6 @@ two humans reach is the ceiling for any model trained on their drawings.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 from pathlib import Path
@@ -39,25 +38,28 @@ RATER_AGREEMENT = PublishedStatistic(
 NEEDED = ("model", "scan_id", "label", "dice", "reference_ml", "predicted_ml")
 
 
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", required=True, type=Path, help="metrics table of the second readings")
-    parser.add_argument("--out", required=True, type=Path, help="table to write")
-    return parser
+def main(
+    *,
+    metrics: Path,
+    out: Path,
+) -> None:
+    """How well raters agree: second readings against first ones.
 
-
-def main(args: argparse.Namespace) -> None:
-    readings = read_tsv(args.metrics, model=str)
+    Args:
+        metrics: metrics table of the second readings.
+        out: table to write.
+    """
+    readings = read_tsv(metrics, model=str)
     problems = [
-        Problem(str(args.metrics), f"not a metrics table: no column {column!r}", key=column)
+        Problem(str(metrics), f"not a metrics table: no column {column!r}", key=column)
         for column in NEEDED
         if column not in readings
     ]
     if problems:
         raise BadInput(problems)
     table = rater_agreement(readings)
-    write_tsv(table, args.out)
-    logger.info("agreement of raters on %d scans: %s", readings["scan_id"].nunique(), args.out)
+    write_tsv(table, out)
+    logger.info("agreement of raters on %d scans: %s", readings["scan_id"].nunique(), out)
 
 
 def icc(ratings: np.ndarray) -> dict[str, tuple[float, float, float]]:
