@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 
 from headct.contracts.code import KERNEL, code_digests
@@ -53,3 +55,15 @@ def layer_of(package: str) -> int:
 def test_every_step_is_a_module_that_is_there() -> None:
     for name, step in STEPS.items():
         assert (PACKAGE / (step.module.replace(".", "/") + ".py")).is_file(), name
+
+
+def test_what_the_rules_import_is_quick_to_import() -> None:
+    """Snakemake imports it at each start, and again in each job."""
+    rules = [REPOSITORY / "Snakefile", *(REPOSITORY / "workflow/rules").glob("*.smk")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in rules)
+    imports = re.findall(r"^from headct\S* import (?:\([^)]+\)|.+)", text, re.MULTILINE)
+    assert imports
+    slow = ("torch", "pandas", "matplotlib", "nnunetv2", "monai", "cyclopts", "rich")
+    code = "\n".join(["import sys", *imports, f"print(*(name for name in {slow} if name in sys.modules))"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
