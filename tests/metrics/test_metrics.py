@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,10 +96,9 @@ class Study:
         ]
         write_tsv(pd.DataFrame(rows), self.manifest(seed))
 
-    def run(self, *source: str) -> None:
+    def run(self, *source: str, settings: Mapping[str, Any] = cases.SETTINGS) -> None:
         places = ["--split", str(self.split), "--data", str(self.data), "--out", str(self.out)]
-        settings = ["--settings", json.dumps(cases.SETTINGS)]
-        run_step("measure", ["--model", "m", *source, *places, *settings])
+        run_step("measure", ["--model", "m", *source, *places, "--settings", json.dumps(settings)])
 
     def measure(self, *manifests: Path) -> pd.DataFrame:
         self.run(*(["--predictions", *map(str, manifests)] if manifests else ["--predicts-nothing"]))
@@ -239,7 +240,7 @@ def test_second_readings_of_all_scans_are_measured_as_predictions(study: Study) 
     write_map(truth(1), study.data / "002" / "labels_inter.nii.gz")  # a training scan
     for scan in ("010", "002"):
         study.write_record(scan)
-    metrics.main(study.parsed("--second-readings"))
+    study.run("--second-readings")
     table = read_tsv(study.out)
     found = table.drop_duplicates(["model", "scan_id"])[["model", "scan_id"]]
     assert list(found.itertuples(index=False, name=None)) == [
@@ -254,7 +255,7 @@ def test_second_readings_of_all_scans_are_measured_as_predictions(study: Study) 
 
 
 def test_a_trial_without_second_readings_has_an_empty_table(study: Study) -> None:
-    metrics.main(study.parsed("--second-readings"))
+    study.run("--second-readings")
     assert study.out.read_text(encoding="utf-8") == "\t".join(COLUMNS) + "\n"
 
 
@@ -289,9 +290,8 @@ def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
     study.write_manifest()
     measured = []
     for table in ([], ["--surface-tolerance", str(out)]):
-        given = study.parsed("--predictions", str(study.manifest()), *table)
-        given.settings = json.dumps(cases.SETTINGS | {"surface_tolerance_mm": None if table else 0.1})
-        metrics.main(given)
+        given = cases.SETTINGS | {"surface_tolerance_mm": None if table else 0.1}
+        study.run("--predictions", str(study.manifest()), *table, settings=given)
         measured.append(read_tsv(study.out).query("label == 'ICH'")["surface_dice"].to_numpy())
     strict, as_raters = measured
     assert (strict < 0.9).all()
@@ -313,7 +313,7 @@ def test_second_reading_that_ingest_did_not_write_is_refused(study: Study) -> No
     study.write_record("010")
     write_map(truth(1), path)
     with pytest.raises(BadInput, match="ingest this scan again"):
-        metrics.main(study.parsed("--second-readings"))
+        study.run("--second-readings")
 
 
 # All measures together

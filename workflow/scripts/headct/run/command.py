@@ -66,8 +66,10 @@ def open_log(log: Path | None) -> None:
 
 
 def status_of(work: Callable[..., None], *arguments: object) -> int:
-    """Do some work; 0 when done, 1 after an error, which is told, 2 if it is one of the
-    options, 143 if asked to stop, 130 after Ctrl-C."""
+    """Do some work; its exit status, after the error has been told.
+
+    0 when done, 1 after an error, 2 if the options were wrong, 143 if asked to stop, 130 after Ctrl-C.
+    """
     try:
         work(*arguments)
     except BadInput as error:
