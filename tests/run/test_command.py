@@ -127,3 +127,23 @@ def test_the_module_of_a_step_says_how_the_step_is_run(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == "headct.cohort.split does nothing by itself: run 'headct split'\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("split --cohort c.tsv", "headct split: must be given: --settings, --out ("),
+        ("split --cohrt c.tsv", "unknown option: --cohrt; must be given: --cohort, --settings, --out ("),
+        ("split --cohort a --settings {} --out b --revision 1", "Unknown option: --revision"),
+        ("split --cohort a --settings {} --ou b --out b", "Unknown option: --ou"),
+        ("train --device tpu", "must be given: --model, --settings, --split, --data, --seed, --fold, "),
+        ("audit verfy", 'Unknown command "verfy". Did you mean "verify"?'),
+        ("status a b", "Unused Tokens: ['b']"),
+        ("status --log", "headct status: --log needs the name of a file"),
+    ],
+)
+def test_what_is_wrong_with_options_is_told_at_once(words: str, told: str) -> None:
+    done = headct(*words.split())
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1

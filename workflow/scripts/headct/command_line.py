@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, MissingArgumentError, Parameter
 
 from headct.contracts.problems import WrongOptions
 from headct.steps import STEPS
@@ -82,7 +82,8 @@ def parsed(app: App, words: Sequence[str]) -> Call:
     try:
         function, bound, _ = app.parse_args(list(words), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise WrongOptions(str(error)) from error
+        name = " ".join(app.name)
+        raise WrongOptions(f"{name}: {_fault(error, words)} ('{name} --help' lists the options)") from error
     bound.apply_defaults()
     return Call(function, bound)
 
@@ -104,8 +105,26 @@ def without_log(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     try:
         _, bound, others, _ = app.parse_known_args(words[:end])
     except CycloptsError as error:
-        raise WrongOptions(str(error)) from error
+        raise WrongOptions("--log needs the name of a file") from error
     return bound.arguments.get("log"), [*others, *words[end:]]
+
+
+def _fault(error: CycloptsError, words: Sequence[str]) -> str:
+    """What is wrong with the words: all options that are unknown or lacking, or else what cyclopts says."""
+    if not (isinstance(error, MissingArgumentError) and error.target):
+        return str(error)
+    given = {word.partition("=")[0] for word in words if word.startswith("--")}
+    parameters = inspect.signature(error.target).parameters.values()
+    options = {
+        f"--{each.name.replace('_', '-')}": each for each in parameters if each.kind is each.KEYWORD_ONLY
+    }
+    unknown = given - options.keys()
+    lacking = [
+        option for option, each in options.items() if each.default is each.empty and option not in given
+    ]
+    faults = {"unknown option": sorted(unknown), "must be given": lacking}
+    told = [f"{fault}: {', '.join(of_fault)}" for fault, of_fault in faults.items() if of_fault]
+    return "; ".join(told) or str(error)
 
 
 def _only_log(*, log: Path | None = None) -> None: ...
