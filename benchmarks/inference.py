@@ -256,11 +256,11 @@ def read_all(folder: Path) -> list[Any]:
 
 def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
     """Dice of each label over all scans (NaN where neither has it); voxels labelled, and differing."""
-    from headct.contracts.labels import LABELS
+    from headct.contracts.labels import study_labels
 
     pairs = list(zip(first, second, strict=True))
     found = {}
-    for label, value in LABELS.items():
+    for label, value in study_labels().items():
         both = sum(((a == value) & (b == value)).sum() for a, b in pairs)
         total = sum((a == value).sum() + (b == value).sum() for a, b in pairs)
         found[label] = float(2 * both / total) if total else math.nan
@@ -275,13 +275,16 @@ def breakdown(folder: Path, threads: int) -> dict[str, float]:
 
     import torch
 
+    from headct.contracts.labels import study_labels
     from headct.imaging.fitness import SeriesRules
     from headct.inference import new_scans, pipeline
 
     torch.set_num_threads(threads)
-    ensemble = pipeline.load([[folder / "ours"]], "cpu", json.loads((folder / SETTINGS).read_text()))
+    lesions = study_labels()
+    settings = json.loads((folder / SETTINGS).read_text())
+    ensemble = pipeline.load([[folder / "ours"]], "cpu", settings, lesions)
     source = min((folder / "scans").iterdir())
-    scan = new_scans.NewScan("scan", source, 1, folder / "steps", SeriesRules(), False)
+    scan = new_scans.NewScan("scan", source, 1, folder / "steps", SeriesRules(), lesions, False)
     (predictor, _), average = ensemble.weighted[0], pipeline.Average()
     clock = [time.perf_counter()]
     ct, prepared = ensemble.prepare(scan)

@@ -108,6 +108,7 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
     """One ingest in this process: CPU seconds of the imports, of the work, and of each step if timed."""
     started = time.process_time()
     from headct.cohort import conversion
+    from headct.contracts.labels import study_labels
     from headct.imaging import fitness, nifti
 
     seconds = {"imports": time.process_time() - started}
@@ -116,9 +117,8 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
             home = {"conversion": conversion, "nifti": nifti}[module]
             setattr(home, name, _timed(getattr(home, name), label, seconds))
     started, wall = time.process_time(), time.perf_counter()
-    record = conversion.ingest(
-        conversion.Scan("bench", dicom, {"mask": mask}, LABELS), fitness.SeriesRules(), out
-    )
+    scan = conversion.Scan("bench", dicom, {"mask": mask}, LABELS, study_labels())
+    record = conversion.ingest(scan, fitness.SeriesRules(), out)
     assert record.status == "included", record.reason
     return seconds | {"all": time.process_time() - started, "wall": time.perf_counter() - wall}
 

@@ -180,7 +180,9 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
     torch.set_num_threads(job.threads)
     choose_algorithms(deterministic=False)
     started = time.perf_counter()
-    find_framework(framework).prepare(job.training_scans, job.settings, job.shared_folder, job.threads)
+    find_framework(framework).prepare(
+        job.training_scans, job.settings, job.shared_folder, job.threads, job.labels
+    )
     seconds = time.perf_counter() - started
     first, last = window(scale, job.settings)
     ways: dict[str, Callable[[Any, Path, Stopwatch], None]] = {
@@ -210,6 +212,7 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
 
 def training_job(scale: Scale, folder: Path, key: str) -> Any:
     """The model's run as the configuration describes it, but for its length and its checkpoints."""
+    from headct.contracts.labels import study_labels
     from headct.engine.training_job import TrainingJob, TrainingScan
     from headct.settings import configuration, models
 
@@ -228,7 +231,9 @@ def training_job(scale: Scale, folder: Path, key: str) -> Any:
         for name in sorted(path.name.removesuffix("-ct.nii.gz") for path in folder.glob("*-ct.nii.gz"))
     )
     threads = config["resources"]["train"]["threads"]
-    return TrainingJob(key, settings, scans, (), 1, "all", config["device"], threads, folder / framework)
+    return TrainingJob(
+        key, settings, scans, (), 1, "all", config["device"], threads, folder / framework, study_labels()
+    )
 
 
 def window(scale: Scale, settings: dict[str, Any]) -> tuple[int, int]:
@@ -441,12 +446,13 @@ def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
 
 def stock_blast_ct_configuration(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings as ``blast-ct-train`` reads them; what we have no setting for is as blast_ct ships it."""
-    from headct.contracts.labels import LABELS
+    from headct.contracts.labels import study_labels
     from headct.frameworks.blastct.training import package_configuration
 
-    config = package_configuration(settings, LABELS)
+    labels = study_labels()
+    config = package_configuration(settings, labels)
     config["data"] |= {
-        "class_names": ["background", *LABELS],
+        "class_names": ["background", *labels],
         "task": "segmentation",
         "channels": ["image"],
         "target": "target",

@@ -15,8 +15,8 @@ import SimpleITK as sitk
 from cases.library import CASES, VALUES, Expected
 from headct.cohort import conversion, ingest
 from headct.contracts.artefacts import read_json
-from headct.contracts.labels import LABELS
 from headct.settings import blocks
+from support.label_sets import LABELS
 
 for module in ("syntaxes", "pixels", "selection", "parts", "stacks", "multiframe", "masks", "real"):
     importlib.import_module(f"cases.case_{module}")
@@ -35,6 +35,7 @@ def test_case(name: str, tmp_path: Path) -> None:
         folder=tmp_path / "dicom",
         masks=masks,
         label_values=VALUES,
+        labels=LABELS,
     )
     rules = blocks.given(blocks.Ingest, json.dumps(expected.rules))
     conversion.ingest(scan, ingest.rules_from(rules), out)

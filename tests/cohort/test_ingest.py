@@ -15,7 +15,6 @@ from pydicom.dataset import Dataset
 
 from headct.cohort import conversion, ingest
 from headct.contracts.artefacts import read_json, sha256_of
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
 from headct.imaging import fitness
@@ -24,6 +23,7 @@ from headct.imaging.scan_selection import CRITERION_NAMES
 from headct.settings import blocks, configuration
 from headct.settings.blocks import Ingest
 from support.ct_series import PIXEL_MM, head, table_origins, tilted, write_series
+from support.label_sets import LABELS
 from support.masked_scan import drawn, write_mask, write_sheet
 
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
@@ -35,7 +35,7 @@ def scan(tmp_path: Path) -> conversion.Scan:
     """A tilted scan of 12 slices and its mask."""
     write_series(tmp_path / "dicom", orientation=tilted(TILT))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
-    return conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES)
+    return conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS)
 
 
 def run(scan: conversion.Scan, out: Path) -> dict:
@@ -82,7 +82,7 @@ def test_second_readings(scan: conversion.Scan, tmp_path: Path) -> None:
     other = drawn()
     other[3] = 0
     second = write_mask(scan.folder, tmp_path / "second.nii.gz", other)
-    both = conversion.Scan("s1", scan.folder, {**scan.masks, "mask_inter": second}, VALUES)
+    both = conversion.Scan("s1", scan.folder, {**scan.masks, "mask_inter": second}, VALUES, LABELS)
     record = run(both, tmp_path / "out")
     assert record["second_readings"]["inter"]["ICH"] == pytest.approx(record["volumes_ml"]["ICH"] * 3 / 4)
     assert "labels_inter.nii.gz" in record["sha256"]
@@ -94,7 +94,7 @@ def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
     """Rows to the right and columns to anterior, as for a patient on the belly."""
     write_series(tmp_path / "dicom", orientation=(-1, 0, 0, 0, -1, 0))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
-    record = run(conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES), tmp_path / "out")
+    record = run(conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS), tmp_path / "out")
     assert record["flags"] == ["bleed_not_dense", "little_coverage", "moved_in_plane"]
     ct = sitk.ReadImage(str(tmp_path / "out" / "ct.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), head()[:, ::-1, ::-1])
@@ -108,7 +108,7 @@ def test_excluded_scan_leaves_its_record_only(scan: conversion.Scan, tmp_path: P
     out = tmp_path / "out"
     run(scan, out)
     write_series(tmp_path / "gap", origins=np.delete(table_origins(13), 6, axis=0))
-    record = run(conversion.Scan("s1", tmp_path / "gap", scan.masks, VALUES), out)
+    record = run(conversion.Scan("s1", tmp_path / "gap", scan.masks, VALUES, LABELS), out)
     assert record["status"] == "excluded"
     assert record["reason"].startswith("missing section: 10.00 mm")
     assert record["problems"] == []
@@ -118,14 +118,14 @@ def test_excluded_scan_leaves_its_record_only(scan: conversion.Scan, tmp_path: P
 def test_an_excluded_scan_does_not_need_a_mask(tmp_path: Path) -> None:
     write_series(tmp_path / "dicom", head(5))
     nowhere = {"mask": tmp_path / "nowhere.nii.gz"}
-    record = run(conversion.Scan("s1", tmp_path / "dicom", nowhere, VALUES), tmp_path / "out")
+    record = run(conversion.Scan("s1", tmp_path / "dicom", nowhere, VALUES, LABELS), tmp_path / "out")
     assert (record["status"], record["problems"]) == ("excluded", [])
 
 
 def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "dicom").mkdir()
     missing = {key: tmp_path / f"{key}.nii.gz" for key in ("mask", "mask_intra")}
-    record = run(conversion.Scan("s1", tmp_path / "dicom", missing, VALUES), tmp_path / "out")
+    record = run(conversion.Scan("s1", tmp_path / "dicom", missing, VALUES, LABELS), tmp_path / "out")
     assert record["status"] == "error"
     assert [p["key"] for p in record["problems"]] == ["dicom", "mask", "mask_intra"]
     assert set(record["problems"][0]) == {"file", "row", "key", "value", "message"}
@@ -134,7 +134,7 @@ def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> Non
 
 def test_mask_of_another_scan(scan: conversion.Scan, tmp_path: Path) -> None:
     write_series(tmp_path / "other", origins=table_origins() + 33, orientation=tilted(TILT))
-    record = run(conversion.Scan("s1", tmp_path / "other", scan.masks, VALUES), tmp_path / "out")
+    record = run(conversion.Scan("s1", tmp_path / "other", scan.masks, VALUES, LABELS), tmp_path / "out")
     assert record["status"] == "error"
     assert "does not fit the scan: its origin is" in record["problems"][0]["message"]
 
@@ -145,14 +145,14 @@ def test_values_that_are_not_hounsfield_units_are_not_passed_on(tmp_path: Path) 
 
     write_series(tmp_path / "stored", change=forget)
     write_series(tmp_path / "shifted", intercept=0, hounsfield=head() + 1000)
-    no_rescale = run(conversion.Scan("s1", tmp_path / "stored", {}, VALUES), tmp_path / "1")
+    no_rescale = run(conversion.Scan("s1", tmp_path / "stored", {}, VALUES, LABELS), tmp_path / "1")
     assert no_rescale["reason"] == "pixel values are not HU: no air in view, no rescale"
-    flagged = run(conversion.Scan("s1", tmp_path / "shifted", {}, VALUES), tmp_path / "2")
+    flagged = run(conversion.Scan("s1", tmp_path / "shifted", {}, VALUES, LABELS), tmp_path / "2")
     assert flagged["flags"] == ["little_coverage", "no_air_in_view"]
 
 
 def test_no_identifier_and_no_path_in_outputs_or_messages(scan: conversion.Scan, tmp_path: Path) -> None:
-    broken = conversion.Scan("s2", tmp_path / "canary-folder", {}, VALUES)
+    broken = conversion.Scan("s2", tmp_path / "canary-folder", {}, VALUES, LABELS)
     for path in write_series(tmp_path / "canary-folder")[:1]:
         path.write_bytes(path.read_bytes()[:-9])
     for index, each in enumerate((scan, broken)):
@@ -220,7 +220,7 @@ def test_the_mask_says_which_of_two_reconstructions_was_drawn_on(
     record = run(scan, tmp_path / "out")
     assert (record["status"], record["series"]["chosen"]["instances"]) == ("included", 12)
     assert record["series"]["rejected"][0]["reason"] == "another series is better by fits_mask"
-    without = run(conversion.Scan("s1", tmp_path / "dicom", {}, VALUES), tmp_path / "without")
+    without = run(conversion.Scan("s1", tmp_path / "dicom", {}, VALUES, LABELS), tmp_path / "without")
     assert without["reason"].startswith("2 series are equally good")
 
 

@@ -18,6 +18,7 @@ from headct.cohort import conversion
 from headct.contracts.artefacts import read_json
 from headct.imaging.fitness import SeriesRules
 from support.ct_series import tilted, write_series
+from support.label_sets import LABELS
 
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 SLICES, MATRIX = 52, 64
@@ -178,6 +179,7 @@ def ingested(acquisition: Acquisition, root: Path) -> tuple[dict, float]:
         folder=root / "dicom",
         masks={"mask": root / "mask.nii.gz"},
         label_values=VALUES,
+        labels=LABELS,
     )
     conversion.ingest(scan, SeriesRules(), root)
     by_header_ml = float(ball.sum() * np.prod(mask.GetSpacing()) / 1000)

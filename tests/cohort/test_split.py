@@ -16,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.cohort import split as split_step
-from headct.cohort.split import given_split, largest_remainder, split_scans
+from headct.cohort.split import given_split, largest_remainder
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.problems import BadInput
 from headct.publish.tables import page
 from headct.settings.blocks import Split
+from support.label_sets import LABELS
 from support.simulated_cohort import scans
 
 SETTINGS = Split(
@@ -33,6 +34,11 @@ SETTINGS = Split(
     seed=2022,
 )
 BY = st.lists(st.sampled_from(["ivh", "ich_volume", "site"]), unique=True)
+
+
+def split_scans(scans: pd.DataFrame, settings: Split, *former: pd.DataFrame, **others: Any) -> pd.DataFrame:
+    """A split by the study's lesions."""
+    return split_step.split_scans(scans, settings, LABELS, *former, **others)
 
 
 def n_tested(split: pd.DataFrame) -> int:

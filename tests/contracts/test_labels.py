@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 
 from headct.cohort import split
-from headct.contracts.labels import BACKGROUND, LABELS, Label, LabelSet, Pool, Role
+from headct.contracts.labels import BACKGROUND, Label, LabelSet, Pool, Role
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
 from headct.engine import losses
@@ -31,35 +31,19 @@ from headct.settings.blocks import Split
 from support import blastct_cases
 from support import metric_cases as cases
 from support.figure_inputs import texts, training_record
+from support.label_sets import LABELS, TOY
 
 NAMED_ELSEWHERE = {
     "contracts/labels.py": "the one declaration",
     "statistics/replication/claims.py": "sentences of the paper, which are about its own three lesions",
     "simulate/lesions.py": "the simulated trial: what it knows how to bleed",
     "simulate/participant.py": "the simulated trial",
+    "simulate/settings.py": "the simulated trial: the lesions that it can draw",
     "simulate/raters.py": "the simulated trial: how hard each of its lesions is to draw",
     "simulate/volumes.py": "the simulated trial: the paper's volumes and their correlation",
     "provenance/trace.py": "an example in a message, of a number of the paper's Table 1",
 }
 """Modules that may name a lesion of the study, and why."""
-
-TOY = LabelSet(
-    (
-        Label(
-            name="SDH",
-            value=1,
-            title="Subdural haemorrhage",
-            colour="#123456",
-            role=Role.TISSUE_HAEMORRHAGE,
-            layer=1,
-            abbreviations=("SDH",),
-            words=r"sdh|subdural",
-        ),
-        Label("MASS", 2, "Tumour", "#ABCDEF", words=r"mass|tumou?r"),
-    ),
-    (Pool("SDH+MASS", ("SDH", "MASS")),),
-)
-"""Two lesions that no study here has; one bleeds."""
 
 
 def names_in(path: Path) -> set[str]:
@@ -222,7 +206,7 @@ def test_a_figure_of_another_set(width_mm: float) -> None:
     record = training_record(3)
     for entry in record["history"]:
         entry["pseudo_dice"] = {"SDH": 0.5, "MASS": 0.25}
-    figure, table = training_curves.draw_training_curves([record], "M", "Study", width_mm, TOY)
+    figure, table = training_curves.draw_training_curves([record], "M", TOY, "Study", width_mm)
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes}
     assert {"SDH", "MASS"} <= set(panels)
     assert set(table.loc[table["quantity"] == "pseudo_dice_MASS", "value"]) == {0.25}

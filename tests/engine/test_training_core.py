@@ -15,6 +15,7 @@ from headct.engine import checkpoints, randomness, workfolder
 from headct.engine.determinism import choose_algorithms, nondeterministic_operators
 from headct.engine.training_job import TrainedModel, TrainingJob
 from headct.frameworks.train import save_weights
+from support.label_sets import LABELS
 
 
 def state(value: float) -> dict[str, object]:
@@ -103,7 +104,7 @@ def test_a_changed_definition_starts_afresh_and_says_why(tmp_path: Path, caplog)
 )
 def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str, float], same: bool) -> None:
     def identity(settings: dict[str, float]) -> dict[str, object]:
-        job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path())
+        job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path(), LABELS)
         return workfolder.identity(job, "headct.engine.randomness", {})
 
     settings = {

@@ -11,11 +11,11 @@ from blast_ct.assets import get_config_path
 from blast_ct.models.deepmedic import DROPOUT
 from blast_ct.read_config import get_model
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.training_job import TrainedModel
 from headct.frameworks.blastct import training as blastct
 from support.blastct_cases import SMALL, STUDY, small_job
+from support.label_sets import LABELS
 
 
 def trained(tmp_path: Path, name: str = "run", **changes: Any) -> TrainedModel:

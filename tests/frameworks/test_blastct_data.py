@@ -13,7 +13,6 @@ from blast_ct.read_config import get_augmentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.batches import in_order
 from headct.frameworks.blastct import data as blastct_data
@@ -29,6 +28,7 @@ from headct.frameworks.blastct.data import (
 )
 from headct.frameworks.blastct.training import package_configuration
 from support.blastct_cases import SMALL, STUDY, small_job, write_scan
+from support.label_sets import LABELS
 
 WINDOW = (-15, 100)
 

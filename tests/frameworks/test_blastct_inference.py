@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.contracts.labels import LABELS
 from headct.frameworks.blastct import inference, training
 from headct.frameworks.blastct.data import resample
 from headct.frameworks.train import save_weights
 from support.blastct_cases import SMALL, small_job
+from support.label_sets import LABELS
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +61,14 @@ def scan_image(size: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> si
 @pytest.mark.parametrize("size", [(24, 20, 11), (40, 50, 20), (3, 2, 1)])
 def test_probabilities_on_the_native_grid(model_folder: Path, size: tuple[int, int, int]) -> None:
     ct = scan_image(size, (False, False, False))
-    found = inference.load(model_folder, "cpu", {"inference_batch_size": 32})(ct)
+    found = inference.load(model_folder, "cpu", {"inference_batch_size": 32}, LABELS)(ct)
     assert (found.shape, found.dtype) == ((4, *size[::-1]), np.float32)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
     assert found.min() >= 0
 
 
 def test_storage_order_of_the_axes_changes_nothing(model_folder: Path) -> None:
-    predict = inference.load(model_folder, "cpu", {"inference_batch_size": 32})
+    predict = inference.load(model_folder, "cpu", {"inference_batch_size": 32}, LABELS)
     straight = predict(scan_image((24, 20, 11), (False, False, False)))
     flipped = predict(scan_image((24, 20, 11), (True, False, True)))
     assert np.array_equal(straight, flipped[:, ::-1, :, ::-1])

@@ -19,6 +19,7 @@ from headct.frameworks.nnunet.plans import plans_of_configuration
 from headct.frameworks.train import save_weights
 from headct.settings import configuration, models
 from support import nnunet_miniature as miniature
+from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = "nnunet-3d-resenc-l"
@@ -103,7 +104,7 @@ def test_residual_encoder_trains_checkpoints_and_predicts(tmp_path: Path) -> Non
 
     save_weights(model, tmp_path / "final.pth")
     image = miniature.scan(100)[0]
-    values = inference.load(tmp_path, "cpu", miniature.SETTINGS)(image)
+    values = inference.load(tmp_path, "cpu", miniature.SETTINGS, LABELS)(image)
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
 
@@ -113,7 +114,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Plans of the residual encoder's planner for three miniature scans."""
     folder = tmp_path_factory.mktemp("resenc")
     scans = miniature.training_scans(folder / "scans", 3)
-    data = PreparedData(folder / "shared", scans, miniature.SETTINGS | {"planner": PLANNER})
+    data = PreparedData(folder / "shared", scans, miniature.SETTINGS | {"planner": PLANNER}, LABELS)
     set_environment(data.raw, data.preprocessed)
     return data.plans(threads=1)
 

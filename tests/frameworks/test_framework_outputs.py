@@ -14,7 +14,6 @@ from monai.networks.nets.basic_unet import BasicUNet
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor
 
-from headct.contracts.labels import LABELS
 from headct.engine.batches import in_order
 from headct.frameworks.blastct import training as blastct
 from headct.frameworks.monai import networks
@@ -22,6 +21,7 @@ from headct.frameworks.monai.data import Preprocessing, prepare_all
 from headct.frameworks.monai.training import MonaiLearner
 from headct.frameworks.nnunet import training as nnunet
 from support import blastct_cases, monai_miniature, nnunet_miniature
+from support.label_sets import LABELS
 
 MODES = pytest.mark.parametrize("mode", ["evaluation", "training"])
 
@@ -65,7 +65,9 @@ def test_a_step_of_nnunet_is_that_of_its_trainer(tmp_path: Path) -> None:
     changes = {"optimiser": "sgd", "initial_learning_rate": 0.01}
     job = nnunet_miniature.job(nnunet_miniature.training_scans(tmp_path, 3), tmp_path / "shared", **changes)
     plan_changes = job.settings["plan_changes"]["3d_fullres"]
-    plans, cases = nnunet._prepared(job.training_scans, job.settings, job.shared_folder, 1, plan_changes)
+    plans, cases = nnunet._prepared(
+        job.training_scans, job.settings, job.shared_folder, 1, job.labels, plan_changes
+    )
     ours, stock = (nnunet.make_trainer(job, plans, tmp_path / name) for name in ("ours", "stock"))
     assert type(stock) is nnUNetTrainer
     stock.network = copy.deepcopy(ours.network)

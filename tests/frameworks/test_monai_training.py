@@ -8,13 +8,13 @@ import SimpleITK as sitk
 import torch
 
 from headct.contracts.artefacts import read_json, write_json
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.monai import inference, networks, training
 from headct.frameworks.train import save_weights
 from support.families import changed, equal
+from support.label_sets import LABELS
 from support.monai_miniature import SETTINGS
 
 DEEPLAB = {"network": "deeplabv3plus", "width": 1 / 32, "middle_blocks": 1}
@@ -47,7 +47,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingScan, ...]:
 
 @pytest.fixture
 def job(scans: tuple[TrainingScan, ...], tmp_path: Path) -> TrainingJob:
-    return TrainingJob("unet", SETTINGS, scans, (), 0, "all", "cpu", 1, tmp_path / "shared")
+    return TrainingJob("unet", SETTINGS, scans, (), 0, "all", "cpu", 1, tmp_path / "shared", LABELS)
 
 
 def run(job: TrainingJob, folder: Path) -> TrainedModel:
@@ -132,7 +132,7 @@ def model_folder(scans, tmp_path_factory) -> Path:
     """A network that has learnt these scans; ``history.json`` tells how."""
     folder: Path = tmp_path_factory.mktemp("model")
     settings = SETTINGS | {"epochs": 6, "iterations_per_epoch": 10, "features": [8] * 6}
-    job = TrainingJob("unet", settings, scans, (), 0, "all", "cpu", 1, folder / "shared")
+    job = TrainingJob("unet", settings, scans, (), 0, "all", "cpu", 1, folder / "shared", LABELS)
     model = run(job, folder / "work")
     save_weights(model, folder / "final.pth")
     write_json(model.history, folder / "history.json")
@@ -153,7 +153,7 @@ def test_probabilities_are_on_the_native_grid(model_folder, shape):
     """Also for volumes smaller than the patch, and for another spacing than the network's."""
     image = ct(shape)
     image.SetSpacing((3.0, 4.5, 7.0))
-    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})(image)
+    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)(image)
     assert probabilities.shape == (4, *shape)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
@@ -162,13 +162,13 @@ def test_probabilities_are_on_the_native_grid(model_folder, shape):
 
 def test_lesion_is_found_where_it_is(model_folder):
     image = ct(seed=9)
-    found = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})(image).argmax(axis=0) == 1
+    found = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)(image).argmax(axis=0) == 1
     truth = sitk.GetArrayFromImage(image > 45) == 1
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
 
 
 def test_direction_and_origin_do_not_change_the_prediction(model_folder):
-    predict = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})
+    predict = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)
     expected = predict(ct())
     turned = ct()
     turned.SetDirection((-1, 0, 0, 0, 0.9396926, -0.3420201, 0, -0.3420201, -0.9396926))
@@ -178,5 +178,5 @@ def test_direction_and_origin_do_not_change_the_prediction(model_folder):
 
 def test_volume_of_air_is_background(model_folder):
     air = sitk.GetImageFromArray(np.full((12, 20, 20), -1000, np.int16))
-    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25})(air)
+    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)(air)
     assert np.isfinite(probabilities).all()

@@ -18,6 +18,7 @@ from headct.frameworks.nnunet import data as nnunet_data
 from headct.frameworks.nnunet.data import DATASET, PreparedData, set_environment
 from headct.frameworks.nnunet.plans import plans_of_configuration
 from support import nnunet_miniature as miniature
+from support.label_sets import LABELS
 
 Scans = tuple[TrainingScan, ...]
 
@@ -30,7 +31,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Scans:
 @pytest.fixture(scope="module")
 def data(scans: Scans, tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     shared = tmp_path_factory.mktemp("shared")
-    data = PreparedData(shared, scans, miniature.SETTINGS)
+    data = PreparedData(shared, scans, miniature.SETTINGS, LABELS)
     set_environment(data.raw, data.preprocessed)
     data.plans(threads=1)
     return data
@@ -73,7 +74,7 @@ def test_preprocessing_is_made_once_in_the_same_bytes(
     times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     data.preprocess(data.plans(1), "3d_fullres", threads=1)
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
-    again = PreparedData(tmp_path, scans, miniature.SETTINGS)
+    again = PreparedData(tmp_path, scans, miniature.SETTINGS, LABELS)
     assert files(again.preprocess(data.plans(1), "3d_fullres", threads=1)) == made
 
 
@@ -81,7 +82,7 @@ def test_preprocessing_that_was_killed_goes_on_and_ends_the_same(
     data: PreparedData, scans: Scans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = files(data.preprocess(data.plans(1), "2d", threads=1))
-    interrupted = PreparedData(tmp_path, scans, miniature.SETTINGS)
+    interrupted = PreparedData(tmp_path, scans, miniature.SETTINGS, LABELS)
     real, calls = Path.replace, []
 
     def killed_at_the_fifth(path: Path, target: Path) -> Path:
@@ -99,7 +100,7 @@ def test_preprocessing_that_was_killed_goes_on_and_ends_the_same(
 
 def test_other_scans_have_another_folder(scans: Scans, tmp_path: Path) -> None:
     def folder(chosen: Scans, **changes: object) -> Path:
-        return PreparedData(tmp_path, chosen, miniature.SETTINGS | changes).folder
+        return PreparedData(tmp_path, chosen, miniature.SETTINGS | changes, LABELS).folder
 
     assert folder(scans) == folder(scans[::-1])
     assert folder(scans) == folder(scans, epochs=7, plan_changes={})
@@ -110,7 +111,7 @@ def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: 
     """nnU-Net's residual encoders want other networks and patches, but the same volumes."""
 
     def planned(**changes: object) -> dict[str, Any]:
-        data = PreparedData(tmp_path, scans, miniature.SETTINGS | changes)
+        data = PreparedData(tmp_path, scans, miniature.SETTINGS | changes, LABELS)
         set_environment(data.raw, data.preprocessed)
         configuration: dict[str, Any] = data.plans(1)["configurations"]["3d_fullres"]
         return configuration
@@ -122,7 +123,7 @@ def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: 
 
 
 def test_a_target_spacing_that_is_asked_for_is_planned(scans: Scans, tmp_path: Path) -> None:
-    data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [7, 7, 7]})
+    data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [7, 7, 7]}, LABELS)
     set_environment(data.raw, data.preprocessed)
     assert data.plans(1)["configurations"]["3d_fullres"]["spacing"] == [7.0, 7.0, 7.0]
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
@@ -135,7 +136,7 @@ def test_scans_named_alike_do_not_share_files(scans: Scans, tmp_path: Path) -> N
         TrainingScan(name, scan.ct, scan.labels, scan.sha256)
         for name, scan in zip(("A", "A_seg"), scans[:2], strict=True)
     )
-    data = PreparedData(tmp_path, alike, miniature.SETTINGS)
+    data = PreparedData(tmp_path, alike, miniature.SETTINGS, LABELS)
     set_environment(data.raw, data.preprocessed)
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
     assert len(list(folder.iterdir())) == 6

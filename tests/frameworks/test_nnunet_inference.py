@@ -16,6 +16,7 @@ from headct.engine.training_job import TrainedModel
 from headct.frameworks.nnunet import inference, training
 from headct.frameworks.nnunet.channels_last import for_single_tiles
 from support import nnunet_miniature as miniature
+from support.label_sets import LABELS
 
 SHAPE = (8, 64, 64)  # two patches of 32 across, three if they overlap by half
 
@@ -72,7 +73,7 @@ def test_plans_of_foreign_weights_name_layers_and_call_nothing_else(
 def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path) -> None:
     torch.save({"weights": model.weights, "fixed": model.fixed}, tmp_path / "final.pth")
     image = grid(miniature.scan(101)[0], (2.0, 3.0, 7.0))
-    values = inference.load(tmp_path, "cpu", OF_INFERENCE)(image)
+    values = inference.load(tmp_path, "cpu", OF_INFERENCE, LABELS)(image)
     assert values.dtype == np.float32
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.imaging import geometry, masks
 from support.ct_series import table_origins, tilted
+from support.label_sets import LABELS
 
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 TILT = 18.5

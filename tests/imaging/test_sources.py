@@ -16,7 +16,6 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.contracts.code import code_digests
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import REPOSITORY
 from headct.imaging import nifti, sources
@@ -26,6 +25,7 @@ from headct.imaging.sources import dicom_folder, nifti_file
 from headct.imaging.sources.base import HEADER_SPACING, SLICE_POSITIONS, Facts
 from headct.settings import sheet
 from support import ct_series, masked_scan, monai_miniature
+from support.label_sets import LABELS
 
 TOY = Path(__file__).parents[1] / "support/toy_source.py"
 LABELS_SETTING = json.dumps(dict(LABELS))

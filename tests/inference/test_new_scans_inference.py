@@ -29,7 +29,6 @@ from hypothesis import strategies as st
 from headct.cohort import conversion
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv, write_json
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.frameworks.monai import inference as monai_inference
 from headct.frameworks.predictor import Predictor, with_fallback
@@ -40,6 +39,7 @@ from headct.imaging.sources.base import Volume
 from headct.inference import at_work, new_scans, pipeline
 from headct.inference import predict as trial
 from support import ct_series, monai_miniature
+from support.label_sets import LABELS
 
 SETTINGS: dict[str, Any] = {
     "network": "basicunet",
@@ -141,7 +141,7 @@ def test_dicom_is_predicted_as_the_trials_scans_are(models: list[Path], tmp_path
     hu = head(shape=(12, 16, 18))
     ct_series.write_series(tmp_path / "series", hu, origins, ct_series.tilted(18.0))
     predict(tmp_path / "new", models[:1], tmp_path / "series")
-    scan = conversion.Scan("series", tmp_path / "series", {}, {})
+    scan = conversion.Scan("series", tmp_path / "series", {}, {}, LABELS)
     record = conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "series")
     assert record.status == "included", record.reason
     predict_trial(tmp_path, models[:1], {"series": "0" * 64})
@@ -276,14 +276,16 @@ def test_no_volume_is_kept_once_its_label_map_is_written(models: list[Path], tmp
     ct_series.write_series(tmp_path / "series", head(shape=(12, 16, 18)))
     sources = [tmp_path / "series", write_nifti(tmp_path / "a.nii.gz"), write_nifti(tmp_path / "b.nii.gz")]
     scans: list[Any] = [
-        new_scans.NewScan(new_scans.name_of(source), source, 1, tmp_path / "out", SeriesRules(), False)
+        new_scans.NewScan(
+            new_scans.name_of(source), source, 1, tmp_path / "out", SeriesRules(), LABELS, False
+        )
         for source in sources
     ]
     scans.append(trial.TrialScan("b", tmp_path / "b.nii.gz", tmp_path / "out" / "trial.nii.gz"))
     gc.collect()
     before = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.Volume))]
     outcomes: list[str] = []
-    ensemble = pipeline.load([models[:1]], "cpu", {})
+    ensemble = pipeline.load([models[:1]], "cpu", {}, LABELS)
     pipeline.predict(ensemble, scans, "cpu", 1, "test", lambda outcome: outcomes.append(outcome.reason))
     assert outcomes == [""] * 4
     gc.collect()
@@ -598,7 +600,7 @@ def test_a_header_of_65535_rows_costs_no_other_scan(models: list[Path], tmp_path
     rows = table(tmp_path / "out")
     assert "truncated or damaged pixels" in rows["huge"]["reason"]
     assert rows["fine"]["reason"] == ""
-    scan = conversion.Scan("huge", tmp_path / "huge", {}, {})
+    scan = conversion.Scan("huge", tmp_path / "huge", {}, {}, LABELS)
     assert conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "huge").status == "excluded"
 
 
@@ -765,17 +767,17 @@ def labels_of(ensemble: pipeline.Ensemble, image: sitk.Image, threads: int = 1) 
 def test_ensemble_averages_folds_then_members(models: list[Path]) -> None:
     image = sitk.GetImageFromArray(head())
     image.SetSpacing((4.0, 3.5, 6.0))
-    one, two, three = (pipeline.load_one(folder, "cpu", {})(image) for folder in models)
+    one, two, three = (pipeline.load_one(folder, "cpu", {}, LABELS)(image) for folder in models)
     for probabilities in (one, two, three):
         assert probabilities.min() >= 0
         assert probabilities.max() <= 1
         np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
     by_hand = (((one.astype(float) + two) / 2 + three) / 2).argmax(axis=0)
     a, b, c = models
-    found = labels_of(pipeline.load([[a, b], [c]], "cpu", {}), image)
+    found = labels_of(pipeline.load([[a, b], [c]], "cpu", {}, LABELS), image)
     np.testing.assert_array_equal(found, by_hand)
     for members in ([[c], [a, b]], [[b, a], [c]]):
-        np.testing.assert_array_equal(labels_of(pipeline.load(members, "cpu", {}), image), found)
+        np.testing.assert_array_equal(labels_of(pipeline.load(members, "cpu", {}, LABELS), image), found)
     assert (found != one.argmax(axis=0)).any(), "one network alone would say the same"
 
 
@@ -854,7 +856,7 @@ class LittleMemory(torch.nn.Module):
 def test_one_tile_at_a_time_gives_the_same(models: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     image = sitk.GetImageFromArray(head(shape=(30, 40, 50)))
     image.SetSpacing((4.0, 4.0, 6.0))
-    predictor = monai_inference.load(models[0], "cpu", OF_INFERENCE)
+    predictor = monai_inference.load(models[0], "cpu", OF_INFERENCE, LABELS)
     expected = predictor(image)
     assert not caplog.records
     predictor.network = LittleMemory(predictor.network)
@@ -866,7 +868,7 @@ def test_weights_that_are_not_those_recorded_are_refused(models: list[Path], tmp
     folder = Path(shutil.copytree(models[0], tmp_path / "model"))
     write_json(read_json(folder / "train.json") | {"sha256": "0" * 64}, folder / "train.json")
     with pytest.raises(BadInput, match="is not the file"):
-        pipeline.load([[folder]], "cpu", {})
+        pipeline.load([[folder]], "cpu", {}, LABELS)
 
 
 def test_only_what_an_earlier_job_did_not_write_is_predicted_again(

@@ -14,7 +14,6 @@ import torch
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, sha256_of, write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.engine.training_job import TrainingJob, TrainingScan
 from headct.frameworks.monai import training
@@ -24,6 +23,7 @@ from headct.settings import plan as plan_of
 from headct.statistics.comparison import out_of_fold
 from support import metric_cases as cases
 from support import monai_miniature as miniature
+from support.label_sets import LABELS
 from support.simulated_scores import simulated, with_role
 
 FOLDS = {"0": ["s0", "s1"], "1": ["s2", "s3"]}
@@ -63,7 +63,7 @@ def train(folder: Path, data: Path, model: str, fold: str, seed: int) -> None:
     )
     folder.mkdir(parents=True)
     settings = miniature.SETTINGS | {"epochs": 2}
-    job = TrainingJob(model, settings, scans, (), seed, fold, "cpu", 1, folder / "shared")
+    job = TrainingJob(model, settings, scans, (), seed, fold, "cpu", 1, folder / "shared", LABELS)
     digest = save_weights(training.train(job, folder), folder / "final.pth")
     record = {"framework": "monai", "model": model, "fold": fold, "sha256": digest}
     write_json(record, folder / "train.json")
@@ -119,7 +119,9 @@ def test_each_scan_is_predicted_by_the_networks_that_did_not_see_it(
             assert sha256_of(path) == rows.loc[scan, "sha256"]
             ct = sitk.ReadImage(str(study / "data" / scan / "ct.nii.gz"))
             own, other = (
-                np.mean([pipeline.load_one(study / member / one, "cpu", {})(ct) for member in members], 0)
+                np.mean(
+                    [pipeline.load_one(study / member / one, "cpu", {}, LABELS)(ct) for member in members], 0
+                )
                 for one in (fold, next(key for key in FOLDS if key != fold))
             )
             found = voxels(path)
@@ -163,7 +165,7 @@ def test_participants_are_drawn_whole() -> None:
         scans = np.sort(scores["scan_id"].unique())
         split = pd.DataFrame({"scan_id": scans, "set": "train", "fold": "0"})
         split["participant_id"] = split["scan_id"].str.removesuffix("-again")
-        tables.append(out_of_fold.out_of_fold_table(scores, split, 500, 1))
+        tables.append(out_of_fold.out_of_fold_table(scores, split, LABELS, 500, 1))
     one, two = tables
     assert list(two["n"]) == list(2 * one["n"])
     names = ["n_participants", "dice_mean", "lower", "upper"]
@@ -175,4 +177,4 @@ def test_a_scan_that_no_fold_held_out_is_refused() -> None:
     scores = with_role(simulated(("a",), 4), ("a",))
     split = pd.DataFrame({"scan_id": ["000"], "set": "train", "fold": "0", "participant_id": "p"})
     with pytest.raises(BadInput, match="is no training scan of a fold"):
-        out_of_fold.out_of_fold_table(scores, split, 100, 1)
+        out_of_fold.out_of_fold_table(scores, split, LABELS, 100, 1)

@@ -19,16 +19,17 @@ from hypothesis.extra.numpy import arrays
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_json, write_tsv
-from headct.contracts.labels import LABELS, TOTAL_HAEMORRHAGE
 from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.references import ANOTHER_RATER
 from headct.metrics import COLUMNS, predictions, tolerance
 from headct.metrics import measure as metrics
 from support import metric_cases as cases
+from support.label_sets import LABELS
 
 SHAPE = (3, 5, 4)
 GAPS_MM = (4.0, 2.5)
-ALL_LABELS = (*LABELS, TOTAL_HAEMORRHAGE.name)
+(POOLED,) = (pool.name for pool in LABELS.pools)
+ALL_LABELS = (*LABELS, POOLED)
 
 # From files to the table
 
@@ -250,7 +251,7 @@ def test_second_readings_of_all_scans_are_measured_as_predictions(study: Study) 
     ]
     assert table["seed"].isna().all()
     wrong = table[table["dice"] < 1].set_index(["model", "label"])
-    assert set(wrong.index) == {("m-intra", "IVH"), ("m-intra", TOTAL_HAEMORRHAGE.name)}
+    assert set(wrong.index) == {("m-intra", "IVH"), ("m-intra", POOLED)}
     assert wrong.loc[("m-intra", "IVH"), "presence"] == "FN"
 
 
@@ -281,7 +282,7 @@ def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
         **dict.fromkeys(ALL_LABELS, "raters"),
         "IVH": "default",  # one scan alone has any
     }
-    assert found["n"].to_dict() == {"ICH": 2, "PHE": 2, "IVH": 1, TOTAL_HAEMORRHAGE.name: 2}
+    assert found["n"].to_dict() == {"ICH": 2, "PHE": 2, "IVH": 1, POOLED: 2}
     assert found.loc["ICH", "tolerance_mm"] == pytest.approx(0.5, abs=0.1)
     assert found.loc["IVH", "tolerance_mm"] == metrics.DEFAULT_TOLERANCE_MM
 
@@ -353,7 +354,7 @@ def test_planted_truth() -> None:
     assert phe["hd95_mm"] == pytest.approx(0.5)
     assert phe["surface_dice"] == 1
 
-    total = found[TOTAL_HAEMORRHAGE.name]
+    total = found[POOLED]
     assert total["dice"] == pytest.approx(2 * 96 / (216 + 166))
     assert (total["reference_lesions"], total["predicted_lesions"], total["found_lesions"]) == (3, 3, 2)
     assert total["swapped_ml"] == pytest.approx(16 * voxel_ml)

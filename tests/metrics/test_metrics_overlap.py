@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from headct.contracts.labels import LABELS
 from headct.metrics import grid, overlap
 from support import metric_cases as cases
+from support.label_sets import LABELS
 
 SHAPE = (3, 5, 4)
 GAPS_MM = (4.0, 2.0)

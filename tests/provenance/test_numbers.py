@@ -13,6 +13,7 @@ from headct.provenance.lineage import Study
 from headct.provenance.numbers import ALL, OTHERWISE, Place, Source, Tables, source_of
 from headct.provenance.recompute import DERIVED, OF_FILE
 from support import audit_study
+from support.label_sets import LABELS
 
 TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
 
@@ -22,7 +23,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tables:
     """Of the small study, which the working directory is."""
     monkeypatch.chdir(tmp_path)
     audit_study.run()
-    return Tables(Study(Path("results")))
+    return Tables(Study(Path("results")), LABELS)
 
 
 @pytest.mark.parametrize("content", [b'dice\n"0.81\n', b"", b"dice\n\xe9\n", b"dice\n0.81\t1\n0.8\t1\t2\n"])

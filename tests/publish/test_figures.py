@@ -23,7 +23,6 @@ from matplotlib.lines import Line2D
 from headct.contracts.artefacts import write_json, write_tsv
 from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedFigure, declared
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.contracts.repository import PACKAGE
@@ -49,6 +48,7 @@ from support.figure_inputs import (
     texts,
     training_record,
 )
+from support.label_sets import LABELS
 from support.planned_cases import analysed
 
 SCRIPTS = PACKAGE.parent
@@ -63,10 +63,10 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
     titles = ["--models", json.dumps(SHOWN)]
     one = ["--metrics", str(tables[1]), "--model-title", "Focal"]
     every = ["--metrics", *map(str, tables), *titles]
-    scans = mean_over_seeds(scores.read(tables, list(SHOWN)))
-    write_tsv(dunn_table(scans), tmp_path / "dunn.tsv")
+    scans = mean_over_seeds(scores.read(tables, list(SHOWN), LABELS))
+    write_tsv(dunn_table(scans, LABELS), tmp_path / "dunn.tsv")
     write_tsv(replicated(SHOWN), tmp_path / "numbers.tsv")
-    measured = scores.read(tables, list(SHOWN)).drop(columns="role")
+    measured = scores.read(tables, list(SHOWN), LABELS).drop(columns="role")
     numbered = measured.assign(scan_id=measured["scan_id"].str.removeprefix("S"))  # as those of the cohort
     comparison = analysed(numbered, tuple(SHOWN))
     planned = []
@@ -144,7 +144,7 @@ def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:
 
 
 def test_bland_altman_draws_the_statistics() -> None:
-    _, drawn = volume_agreement.draw_bland_altman(metrics("m", 40), "M", "Study")
+    _, drawn = volume_agreement.draw_bland_altman(metrics("m", 40), "M", LABELS, "Study")
     for label, volumes in metrics("m", 40).groupby("label"):
         own = drawn[drawn["label"] == label].set_index("element")
         error = volumes["volume_error_ml"]
@@ -177,7 +177,7 @@ def test_bland_altman_of_pefr_as_published() -> None:
 def test_concordance_draws_the_fitted_line() -> None:
     scores = metrics("m", 40)
     scores["predicted_ml"] = 2 + 0.5 * scores["reference_ml"]
-    _, drawn = volume_agreement.draw_concordance(scores, "M", "Study")
+    _, drawn = volume_agreement.draw_concordance(scores, "M", LABELS, "Study")
     line = drawn[(drawn["label"] == "ICH") & (drawn["element"] == "fitted line")]
     np.testing.assert_allclose(line["y"], 2 + 0.5 * line["x"])
     ccc = drawn[(drawn["label"] == "ICH") & (drawn["element"] == "CCC")].iloc[0]
@@ -190,7 +190,7 @@ def test_absent_from_both_is_marked_and_counted() -> None:
     scores.loc[ivh, "predicted_ml"] = 0.0
     scores.loc[ivh & (scores["scan_id"] == "S000"), "predicted_ml"] = 1.0
     for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
-        figure, drawn = draw_figure(scores, "M", "Study")
+        figure, drawn = draw_figure(scores, "M", LABELS, "Study")
         assert "n = 20 (19 absent from both)" in texts(figure)
         assert (drawn.loc[drawn["label"] == "IVH", "element"] == volume_agreement.ABSENT).sum() == 19
 
@@ -200,7 +200,7 @@ def test_a_missing_prediction_counts_as_empty_and_is_said() -> None:
     failed = scores["scan_id"] == "S003"
     scores.loc[failed, "failure"] = "out of memory"
     scores.loc[failed, "predicted_ml"] = 0.0
-    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", "Study")
+    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", LABELS, "Study")
     assert "1 scan without a prediction: it counts as 0 mL." in texts(figure)
     assert (drawn["scan_id"] == "S003").sum() == len(LABELS)
 
@@ -208,9 +208,9 @@ def test_a_missing_prediction_counts_as_empty_and_is_said() -> None:
 def test_several_seeds_show_the_first_and_say_so() -> None:
     one = metrics("m", 20)
     scores = pd.concat([metrics("m", 20, number=7).assign(predicted_ml=99.0), one])
-    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", "Study")
+    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", LABELS, "Study")
     assert "First of 2 seeds." in texts(figure)
-    assert len(drawn) == len(volume_agreement.draw_bland_altman(one, "M", "Study")[1])
+    assert len(drawn) == len(volume_agreement.draw_bland_altman(one, "M", LABELS, "Study")[1])
     assert drawn["y"].max() < 90
 
 
@@ -220,7 +220,7 @@ def test_agreement_of_few_scans_without_any_ivh(n: int) -> None:
     scores.loc[scores["label"] == "IVH", "predicted_ml"] = 0.0
     with mpl.rc_context(style.PRINT):
         for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
-            figure, _ = draw_figure(scores, LONG, LONG)
+            figure, _ = draw_figure(scores, LONG, LABELS, LONG)
             figure.draw_without_rendering()
     assert "CCC not estimable" in texts(figure)
 
@@ -232,7 +232,7 @@ def test_agreement_is_readable(n: int, width_mm: float) -> None:
     scores.loc[scores["label"] == "IVH", "predicted_ml"] *= 10  # long numbers
     with readable():
         for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
-            figure, _ = draw_figure(scores, "Focal", "Study · Simulated data, no patients", width_mm)
+            figure, _ = draw_figure(scores, "Focal", LABELS, "Study · Simulated data, no patients", width_mm)
             assert_readable(figure, width_mm)
 
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.contracts.artefacts import write_json
-from headct.contracts.labels import LABELS
 from headct.publish.figures import cases, lesions_on_ct
 from headct.publish.figures.slices import head_box_mm, load_slice, shown_slice
 from support.figure_inputs import (
@@ -26,6 +25,7 @@ from support.figure_inputs import (
     write_manifest,
     write_scan,
 )
+from support.label_sets import LABELS
 
 
 def test_ranked_by_mean_over_lesions_without_failures() -> None:
@@ -55,7 +55,7 @@ def test_cases_are_readable_and_each_is_on_one_page(tmp_path: Path, width_mm: fl
     scores = pd.concat([metrics(model, 4) for model in models])
     with readable():
         pages = cases.draw_cases(
-            scores, manifests, tmp_path / "data", "model-0", models, False, 4, "Study", width_mm
+            scores, manifests, tmp_path / "data", "model-0", models, False, 4, LABELS, "Study", width_mm
         )
         for figure, _ in pages:
             assert_readable(figure, width_mm)
@@ -85,7 +85,7 @@ def test_cases_keep_true_proportions_and_one_scale(tmp_path: Path) -> None:
     predicted = dict.fromkeys(spacings)
     manifest = write_manifest(tmp_path / "predictions", "m", predicted, tmp_path / "data")
     ((figure, _),) = cases.draw_cases(
-        metrics("m", 2), [manifest], tmp_path / "data", "m", {"m": "M"}, best=True, n=3, study_title="S"
+        metrics("m", 2), [manifest], tmp_path / "data", "m", {"m": "M"}, True, 3, LABELS, "S"
     )
     assert "no prediction" in texts(figure)
     sizes = set()

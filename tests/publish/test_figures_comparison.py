@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headct.contracts.labels import LABELS
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER
 from headct.publish.figures import (
     critical_difference,
@@ -18,6 +17,7 @@ from headct.publish.figures import (
 from headct.settings import published as published_numbers
 from headct.statistics.core.group_tests import dunn_table
 from support.figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, texts
+from support.label_sets import LABELS
 from support.planned_cases import analysed
 from support.simulated_scores import per_scan, simulated, with_role
 
@@ -25,7 +25,7 @@ TEN = published_numbers.model_names()
 
 
 def pairs(models: dict[str, str], n_scans: int) -> pd.DataFrame:
-    return dunn_table(per_scan(simulated(list(models), n_scans), list(models)))
+    return dunn_table(per_scan(simulated(list(models), n_scans), list(models)), LABELS)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_pairs_and_ranks_are_readable(n_models: int, width_mm: float) -> None:
     models = {f"model-{i}": name for i, name in enumerate(names[:n_models])}
     scores = with_role(simulated(list(models), 40), list(models))
     with readable():
-        figure, _ = dunn_heatmap.draw_dunn(pairs(models, 40), models, "Study", width_mm)
+        figure, _ = dunn_heatmap.draw_dunn(pairs(models, 40), models, LABELS, "Study", width_mm)
         assert_readable(figure, width_mm)
-        figure, _ = critical_difference.draw_critical_difference(scores, models, "Study", width_mm)
+        figure, _ = critical_difference.draw_critical_difference(scores, models, LABELS, "Study", width_mm)
         assert_readable(figure, width_mm)
         if n_models == 1:
             assert "Nothing to compare" in texts(figure)
@@ -49,7 +49,7 @@ def test_a_cell_tells_p_and_which_model_is_better() -> None:
     rows = []
     for label, rank_a, p in zip(LABELS, (1.0, 9.0, 5.0), (0.0004, 0.042, np.nan), strict=True):
         rows.append(table.assign(label=label, mean_rank_a=rank_a, mean_rank_b=5.0, p_adjusted=p))
-    figure, drawn = dunn_heatmap.draw_dunn(pd.concat(rows), {"b": "B", "a": "A"}, "Study")
+    figure, drawn = dunn_heatmap.draw_dunn(pd.concat(rows), {"b": "B", "a": "A"}, LABELS, "Study")
     assert list(drawn["higher"]) == ["b", "a", ""]
     np.testing.assert_array_equal(drawn["level"], [0.001, 0.05, np.nan])
     panels = [axes for axes in figure.axes if axes.collections]
@@ -72,7 +72,8 @@ def test_adjusted_p_takes_four_characters(p: float, words: str) -> None:
 def test_only_the_family_is_ranked() -> None:
     models = {"a": "A", "b": "B", "c": "C"}
     scores = simulated([*models, "extra"], 20)
-    _, drawn = critical_difference.draw_critical_difference(with_role(scores, list(models)), models, "Study")
+    compared = with_role(scores, list(models))
+    _, drawn = critical_difference.draw_critical_difference(compared, models, LABELS, "Study")
     assert set(drawn["model"]) == set(models)
     assert (drawn.groupby("label")["mean_rank"].sum() == 6).all()
 
@@ -80,7 +81,7 @@ def test_only_the_family_is_ranked() -> None:
 def test_equal_scores_of_all_models_are_no_error() -> None:
     models = {"a": "A", "b": "B", "c": "C"}
     scores = with_role(simulated(list(models), 12).assign(dice=1.0), list(models))
-    figure, drawn = critical_difference.draw_critical_difference(scores, models, "Study")
+    figure, drawn = critical_difference.draw_critical_difference(scores, models, LABELS, "Study")
     assert "Friedman: not estimable" in texts(figure)
     assert (drawn["mean_rank"] == 2).all()
 
@@ -92,7 +93,7 @@ def planned(models: list[str], n_scans: int = 30) -> dict[str, pd.DataFrame]:
 
 def forest(tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFrame:
     names = ("endpoints", "paired", "equivalence")
-    return paired_differences.drawn_differences(*(tables[name] for name in names), titles)
+    return paired_differences.drawn_differences(*(tables[name] for name in names), titles, LABELS)
 
 
 @pytest.mark.parametrize("models", [list(TEN), ["nnunet-3d-focal", "unet"], ["unet", "blast-ct"]])
@@ -137,7 +138,7 @@ def test_forest_shows_differences_of_the_plans_model_whatever_the_order_of_the_p
 def test_agreement_of_raters_is_readable(width_mm: float) -> None:
     readings = simulated([SAME_RATER, ANOTHER_RATER], 13).query("model != 'predicts-nothing'")
     with readable():
-        pages = list(rater_agreement.draw_raters(readings, "Study", width_mm))
+        pages = list(rater_agreement.draw_raters(readings, LABELS, "Study", width_mm))
         for figure, _ in pages:
             assert_readable(figure, width_mm)
     volumes, dice = pages[1][1], pages[2][1]
@@ -145,7 +146,9 @@ def test_agreement_of_raters_is_readable(width_mm: float) -> None:
     bias = volumes.query("label == 'ICH' and element == 'bias'")["y"].item()
     assert bias == pytest.approx((own["predicted_ml"] - own["reference_ml"]).mean())
     assert set(dice["model"]) == {SAME_RATER, ANOTHER_RATER}
-    assert len(list(rater_agreement.draw_raters(readings.query("model == @SAME_RATER"), "Study"))) == 2
+    assert (
+        len(list(rater_agreement.draw_raters(readings.query("model == @SAME_RATER"), LABELS, "Study"))) == 2
+    )
 
 
 @pytest.mark.parametrize("width_mm", WIDTHS_MM)

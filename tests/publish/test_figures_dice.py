@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish.figures import dice_box_violin, style
 from support.figure_inputs import LONG, WIDTHS_MM, assert_readable, metrics, readable, texts
+from support.label_sets import LABELS
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=10, max_size=60))
@@ -49,7 +50,9 @@ def test_dice_figure_prints_shares_and_the_trivial_row_last() -> None:
     trivial = metrics(PREDICTS_NOTHING, 12).assign(seed=np.nan)
     trivial["dice"] = (trivial["reference_ml"] == 0).astype(float)
     scores = pd.concat([trivial, metrics("b", 12), metrics("a", 12)])
-    figure, drawn = dice_box_violin.draw_box_violins(scores, {"b": "Model B", "a": "Model A"}, "Study")
+    figure, drawn = dice_box_violin.draw_box_violins(
+        scores, {"b": "Model B", "a": "Model A"}, LABELS, "Study"
+    )
     assert list(drawn["model"].unique()) == ["b", "a", PREDICTS_NOTHING]
     ivh = drawn[(drawn["model"] == PREDICTS_NOTHING) & (drawn["label"] == "IVH")].set_index("element")
     share = float(trivial.loc[trivial["label"] == "IVH", "dice"].mean())
@@ -67,7 +70,7 @@ def test_dice_figure_at_the_edges(n_models: int, n: int, change: dict[str, float
     models = {f"model-{i}": f"{LONG if i % 2 else 'M' * 90} {i}" for i in range(n_models)}
     scores = pd.concat([metrics(model, n).assign(**change) for model in models])
     with mpl.rc_context(style.PRINT):
-        figure, drawn = dice_box_violin.draw_box_violins(scores, models, LONG)
+        figure, drawn = dice_box_violin.draw_box_violins(scores, models, LABELS, LONG)
         figure.draw_without_rendering()
     assert set(drawn["model"]) == set(models)
 
@@ -79,14 +82,14 @@ def test_ten_models_are_readable(width_mm: float, present: bool) -> None:
     scores = pd.concat([metrics(model, 174) for model in [*models, PREDICTS_NOTHING]])
     with readable():
         figure, _ = dice_box_violin.draw_box_violins(
-            scores, models, "Study · Simulated data", width_mm, present
+            scores, models, LABELS, "Study · Simulated data", width_mm, present
         )
         assert_readable(figure, width_mm)
 
 
 def test_over_present_lesions_only_scans_that_have_them_count() -> None:
     scores = metrics("a", 60)
-    figure, drawn = dice_box_violin.draw_box_violins(scores, {"a": "A"}, "Study", present=True)
+    figure, drawn = dice_box_violin.draw_box_violins(scores, {"a": "A"}, LABELS, "Study", present=True)
     with_ivh = scores[(scores["label"] == "IVH") & (scores["reference_ml"] > 0)]
     assert 0 < len(with_ivh) < 60
     assert f"IVH  (n = {len(with_ivh)})" in texts(figure)
@@ -96,5 +99,5 @@ def test_over_present_lesions_only_scans_that_have_them_count() -> None:
 
 def test_a_lesion_that_no_scan_has_leaves_an_empty_panel() -> None:
     scores = metrics("a", 12, ivh=0.0)
-    figure, _ = dice_box_violin.draw_box_violins(scores, {"a": "A"}, "Study", present=True)
+    figure, _ = dice_box_violin.draw_box_violins(scores, {"a": "A"}, LABELS, "Study", present=True)
     assert "IVH  (n = 0)" in texts(figure)

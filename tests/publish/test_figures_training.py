@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from headct.contracts.artefacts import write_json
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Stopped
 from headct.engine.progress import Progress
 from headct.frameworks import train as driver
@@ -19,6 +18,7 @@ from headct.frameworks.base import find_framework
 from headct.publish.figures import training_curves
 from support import families
 from support.figure_inputs import assert_readable, readable, texts, training_record
+from support.label_sets import LABELS
 
 
 def test_curves_of_a_real_run_that_was_stopped_and_went_on(
@@ -41,7 +41,7 @@ def test_curves_of_a_real_run_that_was_stopped_and_went_on(
     driver.train(job, find_framework("monai"), folder)
 
     records = training_curves.read([folder / "train.json"])
-    table = training_curves.curves(records)
+    table = training_curves.curves(records, LABELS)
     resumed = table[table["quantity"] == training_curves.RESUMED]
     assert list(resumed["epoch"]) == [3]
     losses = table[table["quantity"] == "train_loss"]
@@ -60,7 +60,9 @@ def test_curves_are_readable(epochs: int, n_runs: int, width_mm: float) -> None:
     sessions = [{"from_iteration": 0}, {"from_iteration": 3}]
     records = [training_record(epochs, seed, sessions=sessions) for seed in range(n_runs)]
     with readable():
-        figure, table = training_curves.draw_training_curves(records, "FocalTversky", "Study", width_mm)
+        figure, table = training_curves.draw_training_curves(
+            records, "FocalTversky", LABELS, "Study", width_mm
+        )
         assert_readable(figure, width_mm)
     assert ("running mean" in texts(figure)) == (epochs > training_curves.MANY_EPOCHS)
     losses = table[table["quantity"] == "train_loss"]
@@ -80,14 +82,14 @@ def test_curves_are_readable(epochs: int, n_runs: int, width_mm: float) -> None:
 )
 def test_it_is_said_of_which_patches_pseudo_dice_is(framework: str, fold: str, words: str) -> None:
     records = [training_record(framework=framework, fold=fold)]
-    figure, table = training_curves.draw_training_curves(records, "M", "Study")
+    figure, table = training_curves.draw_training_curves(records, "M", LABELS, "Study")
     assert words in texts(figure).replace("\n", " ")
     assert ("validation_loss" in set(table["quantity"])) == (framework == "nnunet")
 
 
 def test_epoch_without_a_lesion_is_a_gap_and_its_neighbour_a_dot() -> None:
     record = training_record(60)  # beyond single dots, below running means; IVH lacks in epoch 2
-    figure, _ = training_curves.draw_training_curves([record], "M", "Study")
+    figure, _ = training_curves.draw_training_curves([record], "M", LABELS, "Study")
     panel = next(axes for axes in figure.axes if axes.get_title(loc="left") == "IVH")
     line, dots = panel.lines
     assert np.isnan(line.get_ydata()[1])
@@ -97,7 +99,7 @@ def test_epoch_without_a_lesion_is_a_gap_and_its_neighbour_a_dot() -> None:
 def test_running_mean_is_over_an_odd_number_of_epochs_and_skips_gaps() -> None:
     assert [training_curves.window_epochs(n) for n in (5, 100, 101, 1800)] == [1, 1, 3, 37]
     record = training_record(150)
-    table = training_curves.curves([record])
+    table = training_curves.curves([record], LABELS)
     raw, smooth = (
         table.loc[table["quantity"] == f"pseudo_dice_IVH{mark}", "value"].to_numpy()
         for mark in ("", training_curves.SMOOTHED)

@@ -24,12 +24,12 @@ from matplotlib.patches import PathPatch
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.repository import PACKAGE
 from headct.publish.figures import ingest_qc, style
 from headct.publish.figures.lesions_on_ct import outline
 from headct.publish.figures.slices import Slice
 from support.figure_inputs import assert_fit_to_print, texts, write_scan
+from support.label_sets import LABELS
 
 SCRIPTS = PACKAGE.parent
 FLAGS = "air_not_near_minus_1000_hu,instance_numbers_not_consecutive,mask_reaches_outside_head,tilted"
@@ -75,7 +75,7 @@ def trial(tmp_path: Path) -> Path:
 def pages_of(trial: Path) -> list[tuple[Figure, pd.DataFrame]]:
     """All pages of a trial."""
     with mpl.rc_context(style.PRINT):
-        return list(ingest_qc.draw_pages(read_tsv(trial / "cohort.tsv"), trial / "data", "Study"))
+        return list(ingest_qc.draw_pages(read_tsv(trial / "cohort.tsv"), trial / "data", LABELS, "Study"))
 
 
 def test_pages_hold_all_scans_in_order(trial: Path) -> None:
@@ -214,7 +214,7 @@ def test_head_and_mask_are_always_whole_in_view() -> None:
 def test_a_page_needs_the_scans_on_it_only(trial: Path) -> None:
     """Pages are made one by one, so memory does not grow with the trial."""
     shutil.rmtree(trial / "data" / "S31")
-    pages = ingest_qc.draw_pages(read_tsv(trial / "cohort.tsv"), trial / "data", "Study")
+    pages = ingest_qc.draw_pages(read_tsv(trial / "cohort.tsv"), trial / "data", LABELS, "Study")
     assert len(next(pages)[1]) == 30
     with pytest.raises(RuntimeError, match="S31"):
         next(pages)
@@ -239,7 +239,7 @@ def test_the_list_is_broken_into_pages_without_overlap(n: int) -> None:
     ]
     cohort = pd.DataFrame(rows, columns=[*included("S")])
     with mpl.rc_context(style.PRINT | {"text.hinting": "none"}):
-        pages = list(ingest_qc.draw_pages(cohort, Path("nowhere"), "Study"))
+        pages = list(ingest_qc.draw_pages(cohort, Path("nowhere"), LABELS, "Study"))
         for figure, table in pages:
             canvas = FigureCanvasAgg(figure)
             canvas.draw()

@@ -19,6 +19,7 @@ from headct.publish.reports.statements import STATEMENTS, listed
 from headct.settings import configuration
 from support import finished_run, reported_run
 from support.html_page import Page
+from support.label_sets import LABELS
 
 ITEMS = sorted((reported_run.REPOSITORY / "resources/reporting").glob("*.yaml"))
 REPORTING = set(configuration.config_schema()["properties"]["reporting"]["properties"])
@@ -32,12 +33,17 @@ def results(tmp_path: Path) -> Path:
     return reported_run.make(tmp_path / "study", {"title": "A <title> & more"})
 
 
+def read(results: Path) -> facts.Facts:
+    """The facts of a run on the study's lesions."""
+    return facts.read(results, LABELS)
+
+
 def text_of(name: str, results: Path) -> str:
-    return STATEMENTS[name](facts.read(results)).text
+    return STATEMENTS[name](read(results)).text
 
 
 def lists(results: Path) -> list[checklists.Checklist]:
-    return [checklists.read(path, facts.read(results).config["reporting"]) for path in ITEMS]
+    return [checklists.read(path, read(results).config["reporting"]) for path in ITEMS]
 
 
 # -- the shipped checklists --------------------------------------------------------------------------
@@ -235,7 +241,7 @@ def test_no_statement_ends_in_an_empty_list(results: Path) -> None:
         emptied(results, name)
     config = read_json(results / "config.json")
     reconfigured(results, ingest=config["ingest"] | {"series_preference": []})
-    whole = facts.read(results)
+    whole = read(results)
     for name, statement in STATEMENTS.items():
         text = statement(whole).text
         assert not re.search(r": ?[.;]|\(\)| ,|: none|\bnone\.$", text), (name, text)
@@ -263,16 +269,16 @@ def test_text_of_the_configuration_is_no_markup_of_the_methods(said: str) -> Non
 def test_methods_show_titles_as_they_are(results: Path) -> None:
     config = read_json(results / "config.json")
     write_json(config | {"study": {"name": "a*b*", "note": "<b>\x1b[2J"}}, results / "config.json")
-    text = methods.markdown(facts.read(results))
+    text = methods.markdown(read(results))
     assert text.startswith("# Methods of a\\*b\\*\n\n**&lt;b&gt;\\\\x1b\\[2J.**")
 
 
 def test_only_a_simulated_trial_is_called_simulated(results: Path) -> None:
-    assert "The data are simulated" in methods.markdown(facts.read(results))
+    assert "The data are simulated" in methods.markdown(read(results))
     config = read_json(results / "config.json")
     del config["phantom"]
     write_json(config | {"study": {"name": "real", "note": ""}}, results / "config.json")
-    assert "simulated" not in methods.markdown(facts.read(results))
+    assert "simulated" not in methods.markdown(read(results))
 
 
 def test_lists_in_words() -> None:
@@ -288,17 +294,17 @@ def test_lists_in_words() -> None:
 
 
 def test_what_the_authors_wrote_and_what_they_still_owe(results: Path) -> None:
-    html = checklists.html(lists(results), facts.read(results))
+    html = checklists.html(lists(results), read(results))
     page = Page(html)
     assert "Authors: A <title> & more" in page.text
     assert "set reporting.title" not in page.text
     assert page.text.count("set reporting.ethics") == 2, "TRIPOD+AI 17 and STARD-AI 6"
-    assert checklists.missing_keys(lists(results), facts.read(results)) == sorted(REPORTING - {"title"})
+    assert checklists.missing_keys(lists(results), read(results)) == sorted(REPORTING - {"title"})
     assert {link.split("/")[0] for link in page.links} == {".."}
 
 
 def test_a_card_holds_the_numbers_of_its_model(results: Path) -> None:
-    cards = {model: Page(model_cards.html(model, facts.read(results))).text for model in reported_run.MODELS}
+    cards = {model: Page(model_cards.html(model, read(results))).text for model in reported_run.MODELS}
     assert "0.750 (0.704–0.810)" in cards["nnunet-3d-dicece"]
     assert "0.750" not in cards["unet"]
     assert "89% (95% CI, 56% to 98%)" in cards["unet"]

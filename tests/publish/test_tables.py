@@ -19,7 +19,6 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedTable, declared
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish import numbers
@@ -32,6 +31,7 @@ from headct.publish.tables.table_e2 import table_e2
 from headct.publish.tables.training_times import training_times
 from headct.settings import published
 from headct.statistics.replication.paper_analysis import statistics
+from support.label_sets import LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
@@ -40,7 +40,7 @@ TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN)
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN, LABELS)
 
 
 def record(model: str, **changes: object) -> dict[str, object]:
@@ -220,7 +220,7 @@ def test_marks_of_the_published_table_are_found_again() -> None:
 
 
 def test_table_1_shows_the_trivial_row_unmarked_and_last(computed: dict[str, pd.DataFrame]) -> None:
-    table = table_1(computed, TITLES)
+    table = table_1(computed, TITLES, LABELS)
     assert list(table.numbers["model"].unique()) == [*FAMILY, "extra", PREDICTS_NOTHING]
     beside = table.numbers[~table.numbers["model"].isin(FAMILY)]
     assert (beside[["mark_mean", "mark_median"]] == "").all(axis=None)
@@ -241,7 +241,7 @@ def test_table_1_shows_the_trivial_row_unmarked_and_last(computed: dict[str, pd.
 
 def test_table_1_prints_what_was_computed(computed: dict[str, pd.DataFrame]) -> None:
     dice = computed["dice_summary"].set_index(["model", "label"]).loc[("b", "IVH")]
-    row = table_1(computed, TITLES).panels[0].rows[1]
+    row = table_1(computed, TITLES, LABELS).panels[0].rows[1]
     assert row[5].text == f"{dice['mean']:.3f}"
     assert row[6].text == f"{dice['median']:.3f} ({dice['q1']:.3f}–{dice['q3']:.3f})"
 
@@ -249,15 +249,15 @@ def test_table_1_prints_what_was_computed(computed: dict[str, pd.DataFrame]) -> 
 def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> None:
     dice = computed["dice_summary"].copy()
     dice.loc[dice["model"] == "b", "n_failed"] = 2
-    notes = "\n".join(table_1({**computed, "dice_summary": dice}, TITLES).notes)
+    notes = "\n".join(table_1({**computed, "dice_summary": dice}, TITLES, LABELS).notes)
     assert "Model B: predictions missing and counted as empty: 2." in notes
     assert "ICH: Kruskal-Wallis H" in notes
     assert "of 3 pairs" in notes
 
 
 def test_table_1_of_a_single_model() -> None:
-    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), DICE_MARGIN)
-    table = table_1(only, {})
+    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), DICE_MARGIN, LABELS)
+    table = table_1(only, {}, LABELS)
     assert "Kruskal-Wallis and Dunn's tests undefined" in "\n".join(table.notes)
     assert (table.numbers["mark_mean"] == "").all()
 
@@ -266,7 +266,7 @@ def test_table_1_of_a_single_model() -> None:
 
 
 def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> None:
-    table = table_2(computed["cohort_tests"])
+    table = table_2(computed["cohort_tests"], LABELS)
     shown = table.numbers.set_index(["characteristic", "statistic"])
     assert shown.loc[("participants", "n"), "train"] == "12"
     assert re.fullmatch(r"\d+ \(\d+\) \d+–\d+", shown.loc[("age_years", "mean (SD) range"), "test"])
@@ -276,7 +276,8 @@ def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> 
 
 def test_table_2_without_any_ivh() -> None:
     table = table_2(
-        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), DICE_MARGIN)["cohort_tests"]
+        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), DICE_MARGIN, LABELS)["cohort_tests"],
+        LABELS,
     )
     shown = table.numbers.set_index(["characteristic", "statistic"])
     assert shown.loc[("IVH_volume_ml", "median (IQR)"), "train"] == "no values"
@@ -284,7 +285,7 @@ def test_table_2_without_any_ivh() -> None:
 
 
 def test_table_e2_is_marked_as_our_reading(computed: dict[str, pd.DataFrame]) -> None:
-    table = table_e2(computed, TITLES)
+    table = table_e2(computed, TITLES, LABELS)
     assert table.notes[0].startswith("Our reading")
     assert [row[0].text for row in table.panels[0].rows][-1] == "Predicts nothing"
     assert table.panels[0].rows[-1][1].text == "0.00 (0%)"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.nnunet import checks
 from headct.frameworks.nnunet import plans as nnunet_plans
 from headct.run import preflight
 from headct.settings import configuration, plan
+from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
 PLAN = plan.load(plan.SHIPPED)

@@ -11,6 +11,7 @@ from headct.engine import workfolder
 from headct.engine.training_job import TrainingJob
 from headct.frameworks.base import find_framework
 from headct.settings import configuration, models
+from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = configuration.load(REPOSITORY / "config" / "config.yaml")
@@ -51,7 +52,7 @@ def test_what_is_trained_anew_follows_from_the_effects(model: str) -> None:
     assert sum(map(len, by_effect.values())) == len(settings)
 
     def identity(of: dict[str, Any]) -> dict[str, Any]:
-        job = TrainingJob(model, of, (), (), 1, "all", "cpu", 1, Path())
+        job = TrainingJob(model, of, (), (), 1, "all", "cpu", 1, Path(), LABELS)
         return workfolder.identity(job, "headct.engine.randomness", {})
 
     representation = find_framework(settings["framework"]).representation

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.simulate import lesions, raters, volumes
 from headct.simulate.acquisition import Geometry, Samples, plan
@@ -18,6 +17,7 @@ from headct.simulate.head import MassEffect, Points, push_back
 from headct.simulate.participant import Participant, simulate
 from headct.simulate.randomness import stream
 from headct.simulate.settings import Rater, Settings, Site, from_config
+from support.label_sets import LABELS
 from support.phantom_settings import CONFIG, SITES
 
 PUBLISHED_ML = {

@@ -14,12 +14,12 @@ from scipy import stats
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import agreement_table, bland_altman, concordance
 from headct.statistics.replication.raters import icc, rater_agreement
+from support.label_sets import LABELS
 from support.simulated_scores import simulated, with_role
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -11,6 +11,7 @@ import pytest
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.statistics.replication import balance as balance_step
 from headct.statistics.replication.balance import balance
+from support.label_sets import LABELS
 from support.study_files import make_sheet
 
 
@@ -34,7 +35,7 @@ def scans() -> pd.DataFrame:
 
 
 def test_against_numbers_by_hand() -> None:
-    table = balance(scans()).set_index("characteristic")
+    table = balance(scans(), LABELS).set_index("characteristic")
     age = table.loc["age_years"]  # participants p0, p1, p2 (p3 unknown): 60, 70, 80 against 65, 75, 85
     assert age[["train_n", "train_mean", "train_sd", "test_mean", "smd"]].tolist() == [3, 70, 10, 75, -0.5]
     men = table.loc["sex_men"]
@@ -49,9 +50,9 @@ def test_against_numbers_by_hand() -> None:
 
 
 def test_what_does_not_vary_has_no_difference() -> None:
-    table = balance(scans()).set_index("characteristic")
+    table = balance(scans(), LABELS).set_index("characteristic")
     assert np.isnan(table.loc[["slice_spacing_mm", "PHE_present", "PHE_volume_ml"], "smd"]).all()
-    alone = balance(scans().query("set == 'train' or scan_id == 's5'"))
+    alone = balance(scans().query("set == 'train' or scan_id == 's5'"), LABELS)
     assert alone["test_n"].max() == 1
 
 

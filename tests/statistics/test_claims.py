@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headct.contracts.labels import LABELS
 from headct.settings import published
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES
 from headct.statistics.core.group_tests import dunn_table
@@ -25,6 +24,7 @@ from headct.statistics.replication.claims import (
     overall,
 )
 from headct.statistics.replication.cohort_tests import cohort_tests
+from support.label_sets import LABELS
 from support.simulated_scores import DICE_MARGIN, cohort
 
 TEN = list(published.model_names())
@@ -70,17 +70,17 @@ def agreement(**ccc: tuple[float, float, float]) -> pd.DataFrame:
 AS_PRINTED = agreement(ICH=(0.98, 0.97, 0.985), PHE=(0.88, 0.85, 0.91), IVH=(0.99, 0.985, 0.992))
 
 
-BALANCED = cohort_tests(cohort(1500, 1500))
+BALANCED = cohort_tests(cohort(1500, 1500), LABELS)
 
 
 def verdicts(scans: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     tables = {
         "agreement": AS_PRINTED,
         "cohort_tests": BALANCED,
-        "dunn": dunn_table(scans),
+        "dunn": dunn_table(scans, LABELS),
         "margins": DICE_MARGIN,
     }
-    return claims_table(CLAIMS, scans, **{**tables, **changes}).set_index("claim")
+    return claims_table(CLAIMS, scans, labels=LABELS, **{**tables, **changes}).set_index("claim")
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_two_humps_are_seen() -> None:
 
 
 def test_few_scans_show_nothing_about_equality() -> None:
-    table = verdicts(scores(PLANTED, n=5, noise=0.2), cohort_tests=cohort_tests(cohort(8, 4)))
+    table = verdicts(scores(PLANTED, n=5, noise=0.2), cohort_tests=cohort_tests(cohort(8, 4), LABELS))
     assert table.loc["focal-losses-equal-ivh", "verdict"] == UNCLEAR
     assert table.loc["sets-do-not-differ", "verdict"] == UNCLEAR
 
@@ -170,7 +170,7 @@ def test_few_scans_show_nothing_about_equality() -> None:
 def test_sets_that_differ_refute() -> None:
     sets = cohort(400, 100)
     sets.loc[sets["set"] == "test", "age"] += 20
-    table = verdicts(scores(PLANTED, n=9), cohort_tests=cohort_tests(sets))
+    table = verdicts(scores(PLANTED, n=9), cohort_tests=cohort_tests(sets, LABELS))
     assert table.loc["sets-do-not-differ", "verdict"] == FAILS
 
 
@@ -187,7 +187,7 @@ def test_models_not_run_are_named_and_nothing_is_shown_without_them() -> None:
 
 def test_flavour_that_changes_a_verdict_is_named() -> None:
     scans = scores(PLANTED)
-    dunn = dunn_table(scans)
+    dunn = dunn_table(scans, LABELS)
     pair = dunn["model_a"].eq("nnunet-3d-dicetopk") & dunn["model_b"].eq("nnunet-3d-focal")
     dunn.loc[pair & (dunn["label"] == "IVH"), ["p_adjusted", "p_adjusted_dunn_test"]] = [0.07, 0.035]
     row = verdicts(scans, dunn=dunn).loc["focal-losses-equal-ivh"]
@@ -227,6 +227,6 @@ def test_margins_of_the_plan_decide_and_are_told(margin: float, verdict: str) ->
     scans = scores(PLANTED)
     claim = CLAIMS[CLAIMS["claim"] == "focal-losses-equal-ivh"]
     margins = {**DICE_MARGIN, "IVH": margin}
-    row = claims_table(claim, scans, dunn_table(scans), AS_PRINTED, BALANCED, margins).iloc[0]
+    row = claims_table(claim, scans, dunn_table(scans, LABELS), AS_PRINTED, BALANCED, margins, LABELS).iloc[0]
     assert row["verdict"] == verdict
     assert f"within ±margin (.02 ICH, .02 PHE, {margin:g}".replace("0.1", ".1") in row["restated"]

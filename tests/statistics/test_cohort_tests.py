@@ -19,6 +19,7 @@ from headct.statistics.replication.cohort_tests import (
     smd_of_means,
     smd_of_shares,
 )
+from support.label_sets import LABELS
 from support.simulated_scores import cohort
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -58,7 +59,7 @@ def test_standardised_differences() -> None:
 
 @pytest.mark.parametrize("n_test", [0, 1])
 def test_cohort_of_nearly_nothing_says_why(n_test: int) -> None:
-    table = cohort_tests(cohort(n_train=4, n_test=n_test).assign(IVH_ml=0.0, age=70.0))
+    table = cohort_tests(cohort(n_train=4, n_test=n_test).assign(IVH_ml=0.0, age=70.0), LABELS)
     by_name = table.set_index(["characteristic", "statistic"])
     assert by_name.loc[("participants", "n"), "test_n"] == n_test
     untested = table[table["test_name"].fillna("").ne("") & table["p"].isna()]
@@ -69,7 +70,7 @@ def test_cohort_of_nearly_nothing_says_why(n_test: int) -> None:
 def test_participants_count_once_and_scans_each() -> None:
     scans = cohort(n_train=20, n_test=10)
     again = scans.assign(scan_id=scans["scan_id"] + "b")
-    table = cohort_tests(pd.concat([scans, again])).set_index(["characteristic", "statistic"])
+    table = cohort_tests(pd.concat([scans, again]), LABELS).set_index(["characteristic", "statistic"])
     assert table.loc[("participants", "n"), ["train_n", "test_n"]].to_list() == [20, 10]
     assert table.loc[("scans", "n"), ["train_n", "test_n"]].to_list() == [40, 20]
     assert table.loc[("age_years", "mean (SD) range"), "train_n"] == 20
@@ -79,7 +80,7 @@ def test_participants_count_once_and_scans_each() -> None:
 def test_unknown_age_and_sex_are_left_out_of_their_counts() -> None:
     scans = cohort()
     scans.loc[[0, 12], ["age", "sex"]] = [None, None]
-    table = cohort_tests(scans).set_index(["characteristic", "statistic"])
+    table = cohort_tests(scans, LABELS).set_index(["characteristic", "statistic"])
     assert table.loc[("age_years", "mean (SD) range"), ["train_n", "test_n"]].to_list() == [11, 5]
     assert table.loc[("sex_men", "n (%)"), ["train_n", "test_n"]].to_list() == [11, 5]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from headct.statistics.core.group_tests import (
 )
 from headct.statistics.core.summaries import dice_present_summary, dice_summary, volume_overlap
 from headct.statistics.replication.lesion_size import lesion_size_table
+from support.label_sets import LABELS
 from support.simulated_scores import FAMILY, per_scan, simulated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -151,13 +153,13 @@ def test_infinite_scores_are_a_fault_of_the_caller() -> None:
 def test_order_of_models_changes_no_test(order: list[str], random_state: int) -> None:
     metrics = simulated(n_scans=5, random_state=random_state)
     plain, other = per_scan(metrics), per_scan(metrics, order)
-    h, h_other = kruskal_wallis_table(plain), kruskal_wallis_table(other)
+    h, h_other = kruskal_wallis_table(plain, LABELS), kruskal_wallis_table(other, LABELS)
     pd.testing.assert_frame_equal(h, h_other)
     z = {
         (r.label, r.model_a, r.model_b): (r.z, r.p_adjusted, r.p_adjusted_dunn_test)
-        for r in dunn_table(plain).itertuples()
+        for r in dunn_table(plain, LABELS).itertuples()
     }
-    for row in dunn_table(other).itertuples():
+    for row in dunn_table(other, LABELS).itertuples():
         sign, key = 1, (row.label, row.model_a, row.model_b)
         if key not in z:
             sign, key = -1, (row.label, row.model_b, row.model_a)
@@ -170,12 +172,13 @@ def test_trivial_and_extra_rows_change_nothing_in_the_family(random_state: int) 
     metrics = simulated([*FAMILY, "extra"], n_scans=5, random_state=random_state)
     alone = metrics[metrics["model"].isin(FAMILY)]
     for table in (kruskal_wallis_table, dunn_table):
-        pd.testing.assert_frame_equal(table(per_scan(metrics)), table(per_scan(alone)))
-    for table in (dice_summary, dice_present_summary, volume_overlap, lesion_size_table):
+        pd.testing.assert_frame_equal(table(per_scan(metrics), LABELS), table(per_scan(alone), LABELS))
+    summary = partial(dice_summary, labels=LABELS)
+    for table in (summary, dice_present_summary, volume_overlap, lesion_size_table):
         both, one = table(per_scan(metrics)), table(per_scan(alone))
         pd.testing.assert_frame_equal(both[both["role"] == "family"].reset_index(drop=True), one)
 
 
 def test_trivial_row_stays_out_even_if_named_in_the_family() -> None:
     named = per_scan(simulated(), [*FAMILY, PREDICTS_NOTHING])
-    pd.testing.assert_frame_equal(dunn_table(named), dunn_table(per_scan(simulated())))
+    pd.testing.assert_frame_equal(dunn_table(named, LABELS), dunn_table(per_scan(simulated()), LABELS))

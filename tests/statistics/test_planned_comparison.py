@@ -12,7 +12,6 @@ import pytest
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING, TRAINING_MEAN
 from headct.publish.tables import page
@@ -30,6 +29,7 @@ from headct.statistics.comparison.equivalence import (
 from headct.statistics.comparison.paired import paired_table
 from headct.statistics.comparison.score_arrays import measured, scope, second_readings
 from support.declared import assert_as_declared
+from support.label_sets import LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from support.planned_cases import MODELS, PLAN, analysed, cohort, rows
 from support.simulated_scores import simulated, with_role
@@ -278,7 +278,7 @@ def test_one_seed_is_this_network_and_three_are_networks_trained_so() -> None:
     metrics = simulated(MODELS[:2], n_scans=30, seeds=(1, 2, 3))
     shift = metrics["seed"].map({1: -0.2, 2: 0.0, 3: 0.2}).astype(float)
     metrics["dice"] = np.where(metrics["model"] == MODELS[0], metrics["dice"] + shift, metrics["dice"])
-    paired = paired_table(measured(with_role(metrics, MODELS[:2])), PLAN)
+    paired = paired_table(measured(with_role(metrics, MODELS[:2]), LABELS), PLAN)
     assert set(paired["scope"]) == {"networks trained so (3 seeds)"}
     paired = paired.query("measure == 'dice' and scans == 'all'")
     width = (paired["upper"] - paired["lower"]).to_numpy()
@@ -290,7 +290,7 @@ def test_models_with_other_seeds_are_refused() -> None:
     metrics = simulated(MODELS[:3], n_scans=5, seeds=(1, 2))
     metrics = metrics[(metrics["model"] != MODELS[1]) | (metrics["seed"] == 1)]
     with pytest.raises(BadInput, match="its seeds are not those of the other models") as caught:
-        measured(with_role(metrics, MODELS[:3]))
+        measured(with_role(metrics, MODELS[:3]), LABELS)
     assert [problem.row for problem in caught.value.problems] == [MODELS[1]]
 
 
@@ -305,11 +305,11 @@ def readings(n: int, same: float, another: float) -> pd.DataFrame:
 
 def test_margin_is_what_a_change_of_rater_costs() -> None:
     dice = {share: 2 * share / (1 + share) for share in (0.95, 0.85)}
-    found = dice_margins(PLAN, second_readings(readings(12, 0.95, 0.85)))
+    found = dice_margins(PLAN, second_readings(readings(12, 0.95, 0.85), LABELS), LABELS)
     assert found["PHE"] == (pytest.approx(dice[0.95] - dice[0.85]), "raters, 12 scans")
     for few in (readings(9, 0.95, 0.85), readings(12, 0.85, 0.95)):
-        assert dice_margins(PLAN, second_readings(few))["PHE"] == (0.02, "plan")
-    assert dice_margins(PLAN, [])["IVH"] == (0.05, "plan")
+        assert dice_margins(PLAN, second_readings(few, LABELS), LABELS)["PHE"] == (0.02, "plan")
+    assert dice_margins(PLAN, [], LABELS)["IVH"] == (0.05, "plan")
     tables = analysed(simulated(MODELS[:3], n_scans=12), MODELS[:3], readings=readings(12, 0.95, 0.85))
     assert set(tables["equivalence"]["margin_source"]) == {"raters, 12 scans"}
     human = tables["estimates"].query("model == @ANOTHER_RATER and measure == 'dice_mean' and scans == 'all'")
@@ -334,14 +334,14 @@ def test_few_scans_and_few_models_leave_notes_and_no_failure(n: int) -> None:
     if n < 3:
         assert tables["paired"]["note"].str.contains("an interval needs 3 scans").all()
         assert set(tables["equivalence"]["verdict"]) == {"cannot tell"}
-    assert_latex_compiles(latex(planned_comparison(tables, {})))
+    assert_latex_compiles(latex(planned_comparison(tables, {}, LABELS)))
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
 def test_the_page_is_set_by_latex_within_its_lines(tmp_path: Path) -> None:
     tables = analysed(simulated(MODELS, n_scans=30), MODELS)
     titles = {FOCAL: "Focal & Co", DICECE: "A title that goes on for longer than most"}
-    (tmp_path / "page.tex").write_text(latex(planned_comparison(tables, titles)), encoding="utf-8")
+    (tmp_path / "page.tex").write_text(latex(planned_comparison(tables, titles, LABELS)), encoding="utf-8")
     assert_pdflatex_compiles(tmp_path / "page.tex")
 
 
@@ -350,8 +350,8 @@ def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_
         metrics = simulated([FOCAL], n_scans=n)
         twin = metrics[metrics["model"] == FOCAL].assign(model=DICECE)
         both = pd.concat([metrics, twin], ignore_index=True)
-        data = measured(with_role(both, (FOCAL, DICECE)))
-        table = equivalence_table(data, PLAN, dice_margins(PLAN, []))
+        data = measured(with_role(both, (FOCAL, DICECE)), LABELS)
+        table = equivalence_table(data, PLAN, dice_margins(PLAN, [], LABELS))
         assert set(table["verdict"]) == {verdict}
         paired = paired_table(data, PLAN).query("measure == 'dice'")
         assert paired[["lower", "upper"]].isna().all().all()
@@ -361,7 +361,7 @@ def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_
 
 
 def test_page_shows_plan_verdicts_and_references(found: dict[str, pd.DataFrame]) -> None:
-    table = planned_comparison(found, {FOCAL: "Focal & Co", DICECE: "DiceCE"})
+    table = planned_comparison(found, {FOCAL: "Focal & Co", DICECE: "DiceCE"}, LABELS)
     text = page.html(table, "Simulated data")
     for words in ("Focal &amp; Co − DiceCE", "Mean training volume", "Predicts nothing", "cannot tell"):
         assert words in text
@@ -401,7 +401,8 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
 def test_other_seed_of_the_plan_other_resamples() -> None:
     metrics = simulated(MODELS[:2], n_scans=60)
     one, other = (
-        paired_table(measured(with_role(metrics, MODELS[:2])), plan) for plan in (PLAN, replace(PLAN, seed=1))
+        paired_table(measured(with_role(metrics, MODELS[:2]), LABELS), plan)
+        for plan in (PLAN, replace(PLAN, seed=1))
     )
     assert (one["lower"] != other["lower"]).any()
     pd.testing.assert_series_equal(one["difference"], other["difference"])

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.labels import LABELS
 from headct.publish.tables.page import Table
 from headct.publish.tables.published_vs_reproduced import VOLUMES_IN_WORDS, published_vs_reproduced
 from headct.settings import published
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
 from headct.statistics.replication.intervals import family_words, replication
 from headct.statistics.replication.paper_analysis import statistics
+from support.label_sets import LABELS
 from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN)
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN, LABELS)
 
 
 def shown(computed: dict[str, pd.DataFrame]) -> Table:

@@ -9,12 +9,12 @@ import pytest
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings.plan import SHIPPED
 from headct.statistics.replication.paper_analysis import statistics
 from support.declared import assert_as_declared
+from support.label_sets import LABELS
 from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
 from support.study_files import make_sheet
 
@@ -91,8 +91,10 @@ def test_table_that_is_no_metrics_table_is_refused(files: list[str], tmp_path: P
 def test_statistics_do_not_depend_on_the_order_of_models_or_on_others() -> None:
     family = ["nnunet-3d-focal", "nnunet-3d-dicece", "unet"]
     metrics = simulated([*family, "mine"], n_scans=6)
-    whole = statistics(with_role(metrics, family), cohort(), DICE_MARGIN)
-    alone = statistics(with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), DICE_MARGIN)
+    whole = statistics(with_role(metrics, family), cohort(), DICE_MARGIN, LABELS)
+    alone = statistics(
+        with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), DICE_MARGIN, LABELS
+    )
     for name, table in alone.items():
         if name == "dunn":  # each pair stands the other way round: test_group_tests.py
             continue

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings import published
 from headct.statistics.core.resampling import (
@@ -31,6 +30,7 @@ from headct.statistics.core.summaries import (
 from headct.statistics.replication.lesion_size import lesion_size_table, spearman
 from headct.statistics.replication.prevalence import imaged_ml, prevalence_table
 from headct.statistics.replication.selection import selection_table
+from support.label_sets import LABELS
 from support.simulated_scores import cohort, per_scan, rows, simulated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -45,7 +45,7 @@ def test_quartiles_are_those_of_r(ozone: dict[str, np.ndarray]) -> None:
 
 
 def test_mean_row_is_the_mean_of_the_lesions_summaries() -> None:
-    table = dice_summary(per_scan(simulated())).set_index(["model", "label"])
+    table = dice_summary(per_scan(simulated()), LABELS).set_index(["model", "label"])
     assert list(table.index[:4]) == [("a", label) for label in (*LABELS, MEAN)]
     for column in ("mean", "median"):
         assert table.loc[("b", MEAN), column] == pytest.approx(
@@ -61,7 +61,7 @@ def test_model_that_never_predicts_ivh_scores_the_share_of_scans_without() -> No
     nothing = {label: np.zeros(174) for label in LABELS}
     metrics = pd.DataFrame(rows(PREDICTS_NOTHING, truth, nothing, None))
     scans = per_scan(metrics)
-    ivh = dice_summary(scans).set_index("label").loc["IVH"]
+    ivh = dice_summary(scans, LABELS).set_index("label").loc["IVH"]
     assert ivh["mean"] == pytest.approx(126 / 174)
     assert round(ivh["mean"], 3) == 0.724
     present = dice_present_summary(scans).set_index("label")
@@ -92,7 +92,7 @@ def test_seeds_are_averaged_per_scan_before_any_summary() -> None:
     one = scans[(scans["model"] == "a") & (scans["scan_id"] == "003") & (scans["label"] == "IVH")].iloc[0]
     raw = metrics[(metrics["model"] == "a") & (metrics["scan_id"] == "003") & (metrics["label"] == "IVH")]
     assert one["dice"] == pytest.approx(raw["dice"].mean())
-    summary = dice_summary(scans).set_index("model")
+    summary = dice_summary(scans, LABELS).set_index("model")
     assert set(summary.loc["a", "n"]) == {8}
     assert set(summary.loc["a", "n_seeds"]) == {2}
 
@@ -101,7 +101,7 @@ def test_failed_predictions_are_counted() -> None:
     metrics = simulated(seeds=(0, 1))
     hit = (metrics["model"] == "b") & (metrics["scan_id"] == "002") & (metrics["seed"] == 1)
     metrics.loc[hit, "failure"] = "RuntimeError: killed"
-    table = dice_summary(per_scan(metrics)).set_index(["model", "label"])
+    table = dice_summary(per_scan(metrics), LABELS).set_index(["model", "label"])
     assert table.loc[("b", "ICH"), "n_failed"] == 1
     assert table.loc[("a", "ICH"), "n_failed"] == 0
 
@@ -133,7 +133,7 @@ def test_means_of_resamples_are_the_means_of_what_was_drawn() -> None:
 
 
 def test_standard_error_of_the_mean_row_counts_the_lesions_as_they_go_together() -> None:
-    summary = dice_summary(per_scan(simulated(n_scans=40))).set_index(["model", "label"])
+    summary = dice_summary(per_scan(simulated(n_scans=40)), LABELS).set_index(["model", "label"])
     of_scans = per_scan(simulated(n_scans=40)).query("model == 'a'").groupby("scan_id")["dice"].mean()
     assert summary.loc[("a", MEAN), "mean_se"] == pytest.approx(of_scans.std() / math.sqrt(40))
     assert summary.loc[("a", MEAN), "median_se"] > 0
@@ -182,7 +182,7 @@ def test_prevalence_by_scan_and_by_volume() -> None:
     scans = cohort(n_train=3, n_test=1).assign(
         ICH_ml=[10.0, 10, 10, 10], PHE_ml=[5.0, 5, 5, 0], IVH_ml=[0.0, 0, 5, 0], imaged_ml=100.0
     )
-    table = prevalence_table(scans).set_index(["set", "label"])
+    table = prevalence_table(scans, LABELS).set_index(["set", "label"])
     train = table.loc["train"]
     assert list(train["n_with"]) == [3, 3, 3, 1]
     assert train["percent_of_volume"].to_list() == pytest.approx([250 / 3, 10, 5, 5 / 3])
@@ -201,7 +201,7 @@ def test_imaged_volume_uses_the_weights_of_the_slices() -> None:
 
 
 def test_the_papers_own_choice_is_found_in_its_numbers() -> None:
-    table = selection_table(per_scan(simulated()), published.selection())
+    table = selection_table(per_scan(simulated()), published.selection(), LABELS)
     chosen = table.loc[table["published_chosen"] == "yes", ["stage", "model"]]
     assert chosen.to_numpy().tolist() == [[1, "nnunet-3d-dicece"], [2, "nnunet-3d-focal"]]
     assert set(table["note"]) == {"model not run"}, "none of these models is a, b or c"
@@ -211,7 +211,7 @@ def test_choice_of_the_better_of_two_and_how_firm_it_is() -> None:
     metrics = simulated(["nnunet-3d-dicece", "nnunet-3d-focal"], n_scans=30)
     metrics.loc[metrics["model"] == "nnunet-3d-focal", "dice"] += 0.5
     scans = per_scan(metrics, ["nnunet-3d-dicece", "nnunet-3d-focal"])
-    table = selection_table(scans, published.selection()).set_index(["stage", "model"])
+    table = selection_table(scans, published.selection(), LABELS).set_index(["stage", "model"])
     focal, dicece = table.loc[(2, "nnunet-3d-focal")], table.loc[(2, "nnunet-3d-dicece")]
     assert (focal["rank"], focal["chosen"], focal["chosen_share"]) == (1, "yes", 1)
     assert (dicece["rank"], dicece["chosen"], dicece["chosen_share"]) == (2, "no", 0)
@@ -222,7 +222,7 @@ def test_losses_tried_on_another_network_than_the_best_are_noted() -> None:
     metrics = simulated(["unet", "nnunet-3d-dicece", "nnunet-3d-focal"], n_scans=9)
     metrics.loc[metrics["model"] == "unet", "dice"] += 1
     scans = per_scan(metrics, ["unet", "nnunet-3d-dicece", "nnunet-3d-focal"])
-    table = selection_table(scans, published.selection()).set_index(["stage", "model"])
+    table = selection_table(scans, published.selection(), LABELS).set_index(["stage", "model"])
     assert table.loc[(1, "unet"), "chosen"] == "yes"
     assert "stage 1 does not choose here" in table.loc[(2, "nnunet-3d-focal"), "note"]
 

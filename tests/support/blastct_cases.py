@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import sha256_of
 from headct.engine.training_job import TrainingJob, TrainingScan
+from support.label_sets import LABELS
 
 STUDY: dict[str, Any] = {
     "epochs": 1800,
@@ -92,4 +93,5 @@ def small_job(folder: Path, **changes: Any) -> TrainingJob:
         device="cpu",
         threads=1,
         shared_folder=folder / "shared",
+        labels=LABELS,
     )

@@ -21,10 +21,10 @@ from matplotlib.text import Text
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.metrics import COLUMNS
 from headct.publish.figures import style
 from headct.settings import published
+from support.label_sets import LABELS
 
 SHOWN = {"nnunet-3d-dicece": "DiceCE", "nnunet-3d-focal": "Focal"}
 LONG = "A study with a title that goes on for longer than a page is wide, $ and % included; " * 3

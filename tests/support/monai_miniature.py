@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from headct.contracts.artefacts import write_json
-from headct.contracts.labels import LABELS
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.monai import networks
 from headct.frameworks.train import save_weights
+from support.label_sets import LABELS
 
 SETTINGS: dict[str, Any] = {
     "framework": "monai",
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 
 def job(scans: tuple[TrainingScan, ...], shared: Path, **changes: Any) -> TrainingJob:
     """A run on all ``scans``, with ``changes`` of the settings."""
-    return TrainingJob("unet", SETTINGS | changes, scans, (), 0, "all", "cpu", 1, shared)
+    return TrainingJob("unet", SETTINGS | changes, scans, (), 0, "all", "cpu", 1, shared, LABELS)
 
 
 def write_untrained(folder: Path, seed: int = 0, settings: dict[str, Any] = SETTINGS) -> Path:

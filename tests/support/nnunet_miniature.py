@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from headct.engine.training_job import TrainingJob, TrainingScan
+from support.label_sets import LABELS
 
 SPACING_MM_XYZ = (3.5, 3.5, 6.0)
 
@@ -93,4 +94,5 @@ def job(scans: tuple[TrainingScan, ...], shared: Path, **changes: Any) -> Traini
         device="cpu",
         threads=1,
         shared_folder=shared,
+        labels=LABELS,
     )

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headct.contracts.labels import LABELS
 from headct.metrics import COLUMNS
 from headct.settings import plan as plan_of
 from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.comparison.subgroups import THICKNESS
+from support.label_sets import LABELS
 from support.simulated_scores import with_role
 
 PLAN = replace(plan_of.load(plan_of.SHIPPED), resamples=1000, permutations=1000)
@@ -76,4 +76,4 @@ def analysed(metrics: pd.DataFrame, family: tuple[str, ...], **options: Any) -> 
     thickness = np.where(np.arange(len(scans)) % 3, 5.0, 1.25)
     known = table.set_index("scan_id").loc[scans].assign(**{THICKNESS: thickness})
     plan = options.get("plan", PLAN)
-    return analysis(plan, with_role(metrics, family), table, split, known, options.get("readings"))
+    return analysis(plan, with_role(metrics, family), table, split, known, LABELS, options.get("readings"))

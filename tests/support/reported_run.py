@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.artefacts import write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.references import SAME_RATER
 from headct.engine.training_job import ModelFacts
 from headct.frameworks.base import find_framework
 from headct.settings import configuration
 from support import finished_run
+from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
 MODELS = ("unet", "nnunet-2d", "nnunet-3d-dicece", "nnunet-2d-3d")

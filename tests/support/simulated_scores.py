@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
 from headct.statistics.core.scores import mean_over_seeds, model_order, role
+from support.label_sets import LABELS
 
 FAMILY = ("a", "b", "c")
 
@@ -23,10 +24,11 @@ def rows(
     reference_ml: Mapping[str, np.ndarray],
     predicted_ml: Mapping[str, np.ndarray],
     seed: int | None,
+    labels: LabelSet = LABELS,
 ) -> list[dict[str, object]]:
     """Rows of one network; the smaller of two volumes lies within the larger."""
     found = []
-    for label in LABELS:
+    for label in labels:
         for i, (truth, guess) in enumerate(zip(reference_ml[label], predicted_ml[label], strict=True)):
             shared = min(truth, guess)
             volumes = {
@@ -54,19 +56,24 @@ def rows(
 
 
 def simulated(
-    models: Sequence[str] = FAMILY, n_scans: int = 8, seeds: Sequence[int] = (0,), random_state: int = 0
+    models: Sequence[str] = FAMILY,
+    n_scans: int = 8,
+    seeds: Sequence[int] = (0,),
+    random_state: int = 0,
+    labels: LabelSet = LABELS,
 ) -> pd.DataFrame:
-    """A metrics table of all models and of the row that predicts nothing; about half have IVH."""
+    """A metrics table of all models and of the row that predicts nothing; about half have the last lesion."""
     rng = np.random.default_rng(random_state)
-    truth = {label: rng.gamma(2, 8, n_scans).round(2) for label in LABELS}
-    truth["IVH"] = np.where(np.arange(n_scans) % 2, truth["IVH"], 0.0)
+    truth = {label: rng.gamma(2, 8, n_scans).round(2) for label in labels}
+    *_, last = labels
+    truth[last] = np.where(np.arange(n_scans) % 2, truth[last], 0.0)
     table = []
     for model in models:
         for seed in seeds:
-            guess = {label: (truth[label] * rng.uniform(0.4, 1.6, n_scans)).round(2) for label in LABELS}
-            table += rows(model, truth, guess, seed)
-    nothing = {label: np.zeros(n_scans) for label in LABELS}
-    table += rows(PREDICTS_NOTHING, truth, nothing, None)
+            guess = {label: (truth[label] * rng.uniform(0.4, 1.6, n_scans)).round(2) for label in labels}
+            table += rows(model, truth, guess, seed, labels)
+    nothing = {label: np.zeros(n_scans) for label in labels}
+    table += rows(PREDICTS_NOTHING, truth, nothing, None, labels)
     return pd.DataFrame(table, columns=list(COLUMNS)).astype({"seed": "Int64"})
 
 

@@ -35,6 +35,7 @@ from headct.provenance.contents import layers
 from headct.simulate.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
 from support import snake
 from support.ct_series import PIXEL_MM, head, table_origins, write_series
+from support.label_sets import LABELS
 from support.masked_scan import write_sheet
 
 # -- the search --------------------------------------------------------------------------------------
@@ -382,7 +383,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, mask: Path) -> Path:
         warnings.simplefilter("ignore")
         for how in HARD:
             _folder(folder / how / "dicom", CHANGES.get(how), DAMAGES.get(how))
-    scans = [conversion.Scan(how, folder / how / "dicom", {"mask": mask}, VALUES) for how in HARD]
+    scans = [conversion.Scan(how, folder / how / "dicom", {"mask": mask}, VALUES, LABELS) for how in HARD]
     path, run = write_sheet(folder / "scans.tsv", *scans), folder / "run"
     command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
     command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]

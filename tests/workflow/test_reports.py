@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.labels import LABELS
 from headct.publish.numbers import number
 from headct.publish.reports.facts import SOFTWARE
 from support import crate_validator, snake
 from support.html_page import Page
+from support.label_sets import LABELS
 
 MODELS = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))["models"]
 PAGES = ("checklists", *(f"models/{model}" for model in MODELS))

@@ -23,6 +23,7 @@ from headct.provenance.numbers import Place, Tables
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import repeatable, replay
 from support import snake
+from support.label_sets import LABELS
 
 SETTINGS = (MadeOf(rows="nothing measured"),)
 """What tables of settings and dates are declared as."""
@@ -37,7 +38,7 @@ def study(demo: Path) -> Study:
 @pytest.fixture(scope="session")
 def tables(study: Study) -> Tables:
     """Its tables."""
-    return Tables(study)
+    return Tables(study, LABELS)
 
 
 def audit(
@@ -157,7 +158,7 @@ def jobs_behind_numbers(study: Study) -> list[Record]:
     """Those that are repeated, without those that measure, in the order of the records."""
     jobs = [record for record in study.records if repeatable(record) and record.step != "measure"]
     made = {path for record in jobs for path in record.outputs}
-    assert made >= {place.path for place in cells(Tables(study), "tables", "figures", "statistics")}
+    assert made >= {place.path for place in cells(Tables(study, LABELS), "tables", "figures", "statistics")}
     return jobs
 
 
@@ -241,7 +242,7 @@ CHANGES: dict[str, Callable[[str], str | None]] = {
 
 def answered(study: Study, place: Place) -> tuple[Tables, BadInput | None]:
     """The tables that the way of a number led through, and the fault that ended it."""
-    tables = Tables(study)
+    tables = Tables(study, LABELS)
     try:
         trace.answer(tables, [place.path, f"line {place.line + 1}", place.column])
     except BadInput as fault:
@@ -251,7 +252,7 @@ def answered(study: Study, place: Place) -> tuple[Tables, BadInput | None]:
 
 def silent_about(study: Study, rng: random.Random, tries: int) -> list[tuple[Place, str, str, str]]:
     """Changes at random that end in a fault which does not name the changed file."""
-    tables = Tables(study)
+    tables = Tables(study, LABELS)
     first = {(place.path, place.column): place for place in cells(tables, "tables", "figures", "statistics")}
     silent = []
     for _ in range(tries):

@@ -11,23 +11,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.frameworks.predictor import Predictor
 from headct.frameworks.toy.training import network_of, scaled
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any]) -> Predictor:
+def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> Predictor:
     """The predictor of a trained-model folder."""
     stored = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    return ToyPredictor(stored["weights"], stored["fixed"] | settings, device)
+    return ToyPredictor(stored["weights"], stored["fixed"] | settings, device, labels)
 
 
 class ToyPredictor(Predictor):
     """The network, and the way to its grid and back."""
 
-    def __init__(self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str):
+    def __init__(
+        self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str, labels: LabelSet
+    ):
         self.settings, self.device = settings, device
-        self.network = network_of(settings, LABELS.n_classes)
+        self.network = network_of(settings, labels.n_classes)
         self.network.load_state_dict(weights)
         self.network.to(device).eval()
         self.preparation = repr([settings["grid_xyz"], settings["hu_window"]])

@@ -13,6 +13,7 @@ from monai.losses.dice import DiceCELoss
 from monai.networks.nets.basic_unet import BasicUNet
 from torch import Tensor
 
+from headct.contracts.labels import LabelSet
 from headct.engine import randomness
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
@@ -43,7 +44,11 @@ def scaled(ct: sitk.Image, settings: Mapping[str, Any]) -> np.ndarray:
 
 
 def prepare(
-    scans: Sequence[TrainingScan], settings: Mapping[str, Any], shared_folder: Path, threads: int
+    scans: Sequence[TrainingScan],
+    settings: Mapping[str, Any],
+    shared_folder: Path,
+    threads: int,
+    labels: LabelSet,
 ) -> dict[str, Any]:
     """Write each scan on the grid."""
     shared_folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +122,7 @@ class ToyLearner:
 
 def train(job: TrainingJob, folder: Path) -> TrainedModel:
     """Train to the end, from the last checkpoint in ``folder`` if there is one."""
-    prepare(job.training_scans, job.settings, job.shared_folder, job.threads)
+    prepare(job.training_scans, job.settings, job.shared_folder, job.threads, job.labels)
     learner = ToyLearner(job)
     at = fit(job, learner, folder)
     settings = job.settings

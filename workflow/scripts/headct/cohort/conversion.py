@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from headct.cohort import patients, shards
 from headct.contracts.artefacts import sha256_of, write_json
 from headct.contracts.folders import files_at
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging import masks, nifti, sources
 from headct.imaging.fitness import SeriesRules
@@ -50,6 +50,7 @@ class Scan:
         image: a file or a folder that a source of images takes.
         masks: keyed by the sheet's column.
         label_values: value in the masks of each class of ``labels``.
+        labels: the lesions that the masks are drawn of.
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
             is the trial's own.
         sex: F, M, or None where the sheet says nothing; so for age_years.
@@ -59,11 +60,11 @@ class Scan:
     folder: Path
     masks: Mapping[str, Path]
     label_values: Mapping[str, int]
+    labels: LabelSet
     participant_id: str = ""
     patient_id_is_pseudonym: bool = False
     sex: str | None = None
     age_years: float | None = None
-    labels: LabelSet = LABELS
 
 
 @dataclass(kw_only=True)

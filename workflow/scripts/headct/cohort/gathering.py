@@ -19,7 +19,7 @@ import pandas as pd
 from headct.cohort import patients
 from headct.contracts.artefacts import read_json, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem, WrongOptions, as_table
 from headct.imaging import sources
 from headct.settings import sheet as sample_sheet
@@ -75,6 +75,7 @@ def main(
         flow: flow.tsv to write.
     """
     not_one = _list_of("--different-patients", different_patients)
+    labels = study_labels()
     rows = sample_sheet.load(sheet)
     ingested = {row["scan_id"] for row in sample_sheet.baseline(rows)}
     records = [
@@ -86,7 +87,7 @@ def main(
     if not trust_sheet:
         records = with_other_sex_in_error(rows, records, str(sheet))
     scans = pd.DataFrame(
-        [cohort_row(row, record, age_cap_years) for row, record in zip(rows, records, strict=True)]
+        [cohort_row(row, record, age_cap_years, labels) for row, record in zip(rows, records, strict=True)]
     )
     counts = flow_of(scans)
     errors = problems_of(rows, records, sheet, "error")
@@ -101,7 +102,7 @@ def main(
         raise BadInput(obstacles)
     if not (scans["status"] == "included").any():
         raise BadInput([Problem(str(sheet), f"no scan is eligible: {reasons_in_words(counts)}")])
-    if unseen := classes_without_voxel(records):
+    if unseen := classes_without_voxel(records, labels):
         raise BadInput(unseen)
     write_tsv(scans, cohort)
     write_tsv(counts, flow)
@@ -257,7 +258,9 @@ def _in_error(
     return records[index] | {"status": "error", "reason": reason, "problems": [asdict(problem)]}
 
 
-def cohort_row(row: dict[str, Any], record: dict[str, Any], age_cap_years: float) -> dict[str, Any]:
+def cohort_row(
+    row: dict[str, Any], record: dict[str, Any], age_cap_years: float, labels: LabelSet
+) -> dict[str, Any]:
     """One line of ``cohort.tsv``; geometry and volumes only where ingest got that far."""
     geometry, acquisition = record["geometry"] or {}, record["acquisition"]
     spacing = geometry.get("spacing_mm_xyz", [None] * 3)
@@ -273,7 +276,7 @@ def cohort_row(row: dict[str, Any], record: dict[str, Any], age_cap_years: float
         "tilt_deg": geometry.get("tilt_deg"),
         "manufacturer": acquisition.get("manufacturer"),
         "kernel": acquisition.get("kernel"),
-        **{f"{label}_ml": volumes.get(label) for label in LABELS},
+        **{f"{label}_ml": volumes.get(label) for label in labels},
         "pixels_sha256": record["pixels_sha256"] or None,
         **{
             f"{name}_sha256": digests.get(f"{name}.nii.gz")
@@ -342,7 +345,7 @@ def too_many_lost(
     ]
 
 
-def classes_without_voxel(records: Sequence[dict[str, Any]]) -> list[Problem]:
+def classes_without_voxel(records: Sequence[dict[str, Any]], labels: LabelSet) -> list[Problem]:
     """A class that no included scan's mask has can be neither learnt nor measured.
 
     Every model would have a Dice of 1 for it, by convention.
@@ -355,7 +358,7 @@ def classes_without_voxel(records: Sequence[dict[str, Any]]) -> list[Problem]:
             "learnt nor measured. Has it another value in the masks?",
             key=f"labels.{label}",
         )
-        for label in LABELS
+        for label in labels
         if not any(record["volumes_ml"].get(label) for record in included)
     ]
 

@@ -19,7 +19,7 @@ from typing import Any
 from headct.cohort import shards as sharding
 from headct.cohort.conversion import RECORD, Scan, ingest
 from headct.contracts.code import NO_CONTENT, code_digest
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging.fitness import SeriesRules
 from headct.settings import blocks
@@ -51,13 +51,16 @@ def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
     return values
 
 
-def scan_of(row: Mapping[str, Any], label_values: Mapping[str, int], settings: Ingest) -> Scan:
+def scan_of(
+    row: Mapping[str, Any], label_values: Mapping[str, int], labels: LabelSet, settings: Ingest
+) -> Scan:
     """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts."""
     return Scan(
         scan_id=row["scan_id"],
         folder=Path(row["dicom"]),
         masks={column: Path(path) for column, path in sharding.masks_of(row).items()},
         label_values=label_values,
+        labels=labels,
         participant_id=row["participant_id"],
         sex=row["sex"],
         age_years=row["age"],
@@ -93,7 +96,8 @@ def main(
         manifest: TSV to write.
     """
     given = blocks.given(Ingest, settings)
-    label_values = label_values_from(labels, LABELS)
+    lesions = study_labels()
+    label_values = label_values_from(labels, lesions)
     rules = rules_from(given)
     converted_by = {**vars(rules), "patient_id_is_pseudonym": given.patient_id_is_pseudonym}
     code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)
@@ -111,7 +115,7 @@ def main(
             if sharding.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
                 kept += 1
                 continue
-            scan = scan_of(row, label_values, given)
+            scan = scan_of(row, label_values, lesions, given)
             record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
         except Exception as error:
             logging.getLogger("traceback").exception("%s", scan_id)

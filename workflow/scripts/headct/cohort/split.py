@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.labels import LABELS, LabelSet, Role
+from headct.contracts.labels import LabelSet, Role, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import blocks
 from headct.settings.blocks import Split
@@ -44,7 +44,7 @@ def main(
     former = read_tsv(out) if out.is_file() else None
     path = rules.file
     given = None if path is None else given_split(Path(path), scans, rules.folds)
-    split = split_scans(included, rules, former, given, str(cohort))
+    split = split_scans(included, rules, study_labels(), former, given, str(cohort))
     check_lesions(split, included, str(path or cohort))
     if former is not None:
         log_changes(former, split)
@@ -56,10 +56,10 @@ def main(
 def split_scans(
     scans: pd.DataFrame,
     settings: Split,
+    labels: LabelSet,
     former: pd.DataFrame | None = None,
     given: pd.DataFrame | None = None,
     file: str = "cohort.tsv",
-    labels: LabelSet = LABELS,
 ) -> pd.DataFrame:
     """Divide included scans into a test set and a training set with folds.
 

@@ -187,7 +187,7 @@ class PublishedNumbers(Published):
 class PublishedFigure(PublishedNumbers):
     """A figure: ``results/figures/NAME.pdf`` and, beside it, the numbers drawn, as TSV.
 
-    Its module has ``draw(options)``, which returns its pages.
+    Its module has ``draw(options)``, which returns its pages; ``options.labels`` are the study's lesions.
 
     Attributes:
         caption: name of its caption in ``workflow/report``, where it is not the figure's.
@@ -210,7 +210,8 @@ class PublishedFigure(PublishedNumbers):
 class PublishedTable(PublishedNumbers):
     """A table: numbers (TSV), LaTeX and an HTML page.
 
-    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.page.Table`.
+    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.page.Table`;
+    ``options.labels`` are the study's lesions.
 
     Attributes:
         caption: its description in the report of Snakemake, in reStructuredText.

@@ -1,7 +1,8 @@
 """The lesion classes that label maps, predictions and tables know: what each is called, shown as and worth.
 
-The study's set, :data:`LABELS`, is chosen here and nowhere else. Who needs a certain lesion asks for its role
-(the haemorrhage inside the tissue, the oedema); who needs all of them goes through the set, in its order.
+The study's set is chosen here and nowhere else (:func:`study_labels`). A step reads it once and hands it on,
+so that all else works with any set. Who needs a certain lesion asks for its role (the haemorrhage inside the
+tissue, the oedema); who needs all of them goes through the set, in its order.
 """
 
 from __future__ import annotations
@@ -169,8 +170,8 @@ _IVH = Label(
     words=r"ivh|(intra)?ventric[a-z]*",
 )
 
-TOTAL_HAEMORRHAGE = Pool("ICH+IVH", (_ICH.name, _IVH.name))
-"""Both haemorrhages as one."""
 
-LABELS = LabelSet((_ICH, _PHE, _IVH), (TOTAL_HAEMORRHAGE,))
-"""The study's set."""
+def study_labels() -> LabelSet:
+    """The lesions of the study: read once per job, by its step, and passed on to all that needs them."""
+    both_haemorrhages = Pool("ICH+IVH", (_ICH.name, _IVH.name))
+    return LabelSet((_ICH, _PHE, _IVH), (both_haemorrhages,))

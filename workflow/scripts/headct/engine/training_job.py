@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,7 @@ class TrainingJob:
     ``fold`` is ``"all"`` (every training scan is learnt from, none is held out) or a number.
     ``shared_folder`` is scratch space that all runs of the framework share, at the same time too.
     ``deterministic`` keeps a GPU to operators that repeat, where PyTorch has them.
+    ``labels`` are the lesions that are learnt, a class of the network each.
     """
 
     model: str
@@ -55,8 +56,8 @@ class TrainingJob:
     device: str
     threads: int
     shared_folder: Path
+    labels: LabelSet
     deterministic: bool = False
-    labels: LabelSet = LABELS
 
 
 @dataclass(frozen=True, kw_only=True)

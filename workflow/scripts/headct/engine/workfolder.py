@@ -34,6 +34,7 @@ def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[s
     """Everything that decides the weights that a run ends in (on a GPU, CPU threads do not)."""
     return {
         "settings": having(job.settings, *OF_TRAINING),
+        "labels": dict(job.labels),
         "training scans": {scan.scan_id: scan.sha256 for scan in job.training_scans},
         "order of scans": [scan.scan_id for scan in job.training_scans],
         "validation scans": {scan.scan_id: scan.sha256 for scan in job.validation_scans},

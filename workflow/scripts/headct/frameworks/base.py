@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import Problem
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
 from headct.settings.models import having
@@ -117,10 +118,16 @@ class Framework:
         return self.notation.read(trained["record"])
 
     def prepare(
-        self, scans: Sequence[TrainingScan], settings: Mapping[str, Any], shared_folder: Path, threads: int
+        self,
+        scans: Sequence[TrainingScan],
+        settings: Mapping[str, Any],
+        shared_folder: Path,
+        threads: int,
+        labels: LabelSet,
     ) -> dict[str, Any]:
         """Preprocess the scans that are not there yet, without a GPU; facts for the record of it."""
-        facts: dict[str, Any] = self._load("training").prepare(scans, settings, shared_folder, threads)
+        adapter = self._load("training")
+        facts: dict[str, Any] = adapter.prepare(scans, settings, shared_folder, threads, labels)
         return facts
 
     def train(self, job: TrainingJob, folder: Path) -> TrainedModel:
@@ -128,9 +135,9 @@ class Framework:
         model: TrainedModel = self._load("training").train(job, folder)
         return model
 
-    def load(self, folder: Path, device: str, settings: Mapping[str, Any]) -> Predictor:
-        """The trained model in ``folder``, with all settings that it predicts by."""
-        predictor: Predictor = self._load("inference").load(folder, device, settings)
+    def load(self, folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> Predictor:
+        """The trained model in ``folder``, all settings that it predicts by, and its lesions."""
+        predictor: Predictor = self._load("inference").load(folder, device, settings, labels)
         return predictor
 
     def _load(self, name: str) -> ModuleType:

@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 
 from headct.contracts.artefacts import read_tsv, write_json
+from headct.contracts.labels import study_labels
 from headct.engine.training_job import training_scans
 from headct.frameworks.base import find_framework
 from headct.settings.models import model_settings
@@ -40,6 +41,6 @@ def main(
     rows = read_tsv(split, fold=str)
     scans = training_scans(rows[rows["set"] == "train"], data)
     framework = find_framework(of_model["framework"])
-    made = framework.prepare(scans, of_model, work / framework.name, threads)
+    made = framework.prepare(scans, of_model, work / framework.name, threads, study_labels())
     write_json({"n_scans": len(scans), "settings": of_model, **made}, out)
     logger.info("%s: %d scans are ready for training", framework.representation(of_model), len(scans))

@@ -18,6 +18,7 @@ from typing import Literal
 from filelock import FileLock
 
 from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_json
+from headct.contracts.labels import study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
@@ -76,6 +77,7 @@ def main(
         device=device,
         threads=threads,
         shared_folder=work / framework.name,
+        labels=study_labels(),
         deterministic=deterministic,
     )
     identity = workfolder.identity(job, framework.module("training"), versions(framework.package))

@@ -25,7 +25,7 @@ import SimpleITK as sitk
 
 from headct.cohort.ingest import rules_from
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
 from headct.engine.machine import require_device
 from headct.imaging import sources
@@ -53,9 +53,9 @@ class NewScan:
     Attributes:
         name: what its outputs are called.
         number: its place in the list of scans, from 1.
+        labels: the lesions that the networks know.
         is_numbered: whether the name is but that place.
         at_work: where it is noted while something is done with it.
-        labels: the lesions that the networks know.
     """
 
     name: str
@@ -63,10 +63,10 @@ class NewScan:
     number: int
     out: Path
     rules: SeriesRules
+    labels: LabelSet
     patient_id_is_pseudonym: bool
     is_numbered: bool = False
     at_work: AtWork | None = None
-    labels: LabelSet = LABELS
     flags: list[str] = field(default_factory=list)
 
     @cached_property
@@ -133,19 +133,12 @@ class NewScan:
         }
 
 
-COLUMNS = (
-    "scan_id",
-    "path",
-    "sha256",
-    "source_sha256",
-    *(f"{name}_ml" for name in LABELS),
-    "volumes_from",
-    "flags",
-    "seconds",
-    "reason",
-    "networks",
-)
-"""Of the table; ``networks`` digests what :func:`networks_of` does, ``source_sha256`` the scan."""
+def columns_of(labels: LabelSet) -> list[str]:
+    """Columns of the table; ``networks`` is :func:`networks_of`, ``source_sha256`` digests the scan."""
+    volumes = [f"{name}_ml" for name in labels]
+    found = ["scan_id", "path", "sha256", "source_sha256", *volumes]
+    return [*found, "volumes_from", "flags", "seconds", "reason", "networks"]
+
 
 TEXTS = ("path", "sha256", "source_sha256", "networks", "flags", "reason", "volumes_from")
 """Columns that are text, empty where there is nothing to say."""
@@ -259,7 +252,7 @@ def networks_of(records: Records, settings: SettingsByModel) -> str:
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def finished(scans: Mapping[str, Path], out: Path, networks: str) -> list[dict[Any, Any]]:
+def finished(scans: Mapping[str, Path], out: Path, networks: str, labels: LabelSet) -> list[dict[Any, Any]]:
     """Rows of ``predictions.tsv`` that stay: those of predicted scans, as far as their files are there.
 
     Raises:
@@ -269,7 +262,7 @@ def finished(scans: Mapping[str, Path], out: Path, networks: str) -> list[dict[A
     """
     if out.exists() and not out.is_dir():
         raise BadInput([Problem(shown(out), "a file, where label maps and table need a folder", key="--out")])
-    rows = read_table(out / TABLE) if (out / TABLE).exists() else []
+    rows = read_table(out / TABLE, labels) if (out / TABLE).exists() else []
     problems = []
     if any(row["networks"] != networks for row in rows):
         problems.append(
@@ -303,7 +296,7 @@ def is_of_another(source: Path | None, predicted_from: str) -> bool:
         return False
 
 
-def read_table(path: Path) -> list[dict[Any, Any]]:
+def read_table(path: Path, labels: LabelSet) -> list[dict[Any, Any]]:
     """The rows of ``predictions.tsv``; of one that was written before a column was, it is empty.
 
     Raises:
@@ -316,7 +309,7 @@ def read_table(path: Path) -> list[dict[Any, Any]]:
     if absent := [name for name in ("scan_id", "path", "sha256", "networks") if name not in table]:
         raise BadInput([Problem(str(path), "no table of predictions: a column is missing", key=absent[0])])
     rows: list[dict[Any, Any]] = (
-        table.reindex(columns=list(COLUMNS)).fillna(dict.fromkeys(TEXTS, "")).to_dict("records")
+        table.reindex(columns=columns_of(labels)).fillna(dict.fromkeys(TEXTS, "")).to_dict("records")
     )
     return rows
 
@@ -351,6 +344,7 @@ def main(
     from headct.inference import pipeline
 
     require_device(device)
+    labels = study_labels()
     problems: list[Problem] = []
     by_number = names == NUMBERS
     with gathered(problems):
@@ -364,23 +358,26 @@ def main(
     if problems:
         raise BadInput(problems)
     networks = networks_of(records, by_model)
-    rows = finished(found, out, networks)
+    rows = finished(found, out, networks, labels)
     listed = {row["scan_id"] for row in rows}
     at_work = AtWork(out)
     wanted = [
-        NewScan(name, source, number, out, rules, of_ingest.patient_id_is_pseudonym, by_number, at_work)
+        NewScan(
+            name, source, number, out, rules, labels, of_ingest.patient_id_is_pseudonym, by_number, at_work
+        )
         for number, (name, source) in enumerate(found.items(), start=1)
         if name not in listed
     ]
     if len(wanted) < len(found):
         logger.info("%d of %d scans were predicted before: skipped", len(found) - len(wanted), len(found))
-    ensemble = pipeline.load(member, device, by_model)
+    ensemble = pipeline.load(member, device, by_model, labels)
     reasons: list[str] = []
 
     def done(outcome: pipeline.Outcome) -> None:
         row = {"scan_id": outcome.scan.name, "seconds": outcome.seconds, "reason": outcome.reason}
         rows.append({**row, **outcome.columns, "networks": networks})
-        write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), out / TABLE)  # now: a kill loses one scan
+        table = pd.DataFrame(rows, columns=columns_of(labels))
+        write_tsv(table, out / TABLE)  # now: a kill loses one scan
         assert isinstance(outcome.scan, NewScan)
         at_work.end(outcome.scan.sha256)
         reasons.extend([outcome.reason] if outcome.reason else [])

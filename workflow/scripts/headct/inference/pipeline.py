@@ -23,6 +23,7 @@ import SimpleITK as sitk
 import torch
 
 from headct.contracts.artefacts import NO_ROOM
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
 from headct.frameworks.base import find_framework
 from headct.frameworks.predictor import Predictor
@@ -146,19 +147,22 @@ class Ensemble:
         return ct, prepared
 
 
-def load(folders: Sequence[Sequence[Path]], device: str, settings: SettingsByModel) -> Ensemble:
+def load(
+    folders: Sequence[Sequence[Path]], device: str, settings: SettingsByModel, labels: LabelSet
+) -> Ensemble:
     """The ensemble of these trained-model folders, one per fold of each member."""
-    return Ensemble([[load_one(folder, device, settings) for folder in folds] for folds in folders])
+    return Ensemble([[load_one(folder, device, settings, labels) for folder in folds] for folds in folders])
 
 
-def load_one(folder: Path, device: str, settings: SettingsByModel) -> Predictor:
-    """The predictor of one trained-model folder.
+def load_one(folder: Path, device: str, settings: SettingsByModel, labels: LabelSet) -> Predictor:
+    """The predictor of one trained-model folder, whose network knows the ``labels``.
 
     Raises:
         BadInput: it is none, or the weights are not those that were recorded.
     """
     record = trained_record(folder)
-    return find_framework(record["framework"]).load(folder, device, inference_settings(record, settings))
+    framework = find_framework(record["framework"])
+    return framework.load(folder, device, inference_settings(record, settings), labels)
 
 
 def predict(

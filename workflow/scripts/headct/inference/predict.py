@@ -22,6 +22,7 @@ from cyclopts import Parameter, Token
 
 from headct.contracts import sets
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
 from headct.imaging import nifti
@@ -46,9 +47,10 @@ Members = Annotated[list[list[Path]], Parameter(converter=_by_repetition, n_toke
 
 @dataclass(frozen=True)
 class PredictionJob:
-    """What is predicted, and how: options of the step, as :func:`main` describes them."""
+    """What is predicted, and how: options of the step, as :func:`main` describes them, and the lesions."""
 
     model: str
+    labels: LabelSet
     settings: SettingsByModel
     device: str
     threads: int
@@ -144,7 +146,7 @@ def main(
 
     require_device(device)
     by_model = settings_by_model(settings, chain(*trained_records(member)))
-    job = PredictionJob(model, by_model, device, threads, split, data, manifest, revision)
+    job = PredictionJob(model, study_labels(), by_model, device, threads, split, data, manifest, revision)
     set_name = "test" if out_of_fold is None else "out-of-fold"
     kept = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
     parts = parts_of(member, split, out_of_fold)
@@ -195,7 +197,7 @@ def predicted(
     if rows:
         logger.info("%s: %d of %d scans were predicted before", job.model, len(rows), len(scans))
     if len(rows) < len(scans):
-        ensemble = pipeline.load(members, job.device, job.settings)
+        ensemble = pipeline.load(members, job.device, job.settings, job.labels)
         wanted = [scan for name, scan in scans.items() if name not in rows]
         pipeline.predict(ensemble, wanted, job.device, job.threads, job.model, done)
     return [rows[name] for name in names]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from headct.contracts import sets
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.metrics import COLUMNS, grid, lesions, overlap, surface
 from headct.metrics import predictions as label_maps
@@ -105,6 +105,7 @@ def main(
     """
     if bool(predictions) + predicts_nothing + second_readings != 1:
         raise WrongOptions("give one of --predictions, --predicts-nothing and --second-readings")
+    labels = study_labels()
     how = read_settings(blocks.given(blocks.Metrics, settings), surface_tolerance)
     if second_readings:
         guesses = second_readings_of(model, list(read_tsv(split)["scan_id"]), data)
@@ -112,9 +113,9 @@ def main(
         runs = read_runs(predictions) if predictions else [Run(None, None, {})]
         scans = sets.held_out(split, out_of_fold) if out_of_fold else sets.test_scans(split)
         guesses = predicted(model, runs, scans)
-    table = measure_scans(guesses, data, how, LABELS)
+    table = measure_scans(guesses, data, how, labels)
     write_tsv(table, out)
-    report(model, table, LABELS)
+    report(model, table, labels)
 
 
 def measure_scans(

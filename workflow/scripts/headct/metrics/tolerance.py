@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING
 from headct.metrics import measure as metrics
 from headct.settings import blocks
@@ -58,11 +58,12 @@ def main(
         settings: the metrics block of the configuration, as JSON.
         out: table to write.
     """
+    labels = study_labels()
     how = metrics.read_settings(blocks.given(blocks.Metrics, settings))
     scans = [str(scan) for scan in read_tsv(split)["scan_id"]]
     readings = metrics.second_readings_of(SECOND_READING, scans, data)
-    measured = metrics.measure_scans(readings, data, how, LABELS)
-    table = tolerance_table(measured, how.default_tolerance_mm, LABELS)
+    measured = metrics.measure_scans(readings, data, how, labels)
+    table = tolerance_table(measured, how.default_tolerance_mm, labels)
     write_tsv(table, out)
     logger.info(
         "tolerance of the surface Dice: %s",

@@ -22,7 +22,7 @@ import pandas as pd
 from headct.contracts import untrusted
 from headct.contracts.artefacts import read_tsv, sha256_of, without_marks
 from headct.contracts.declarations import MadeOf, PublishedNumbers, Repeats, published_numbers
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
 from headct.contracts.run_records import Record
@@ -44,15 +44,18 @@ NUMBERS_OF_METRICS = ("seed", "dice", "reference_ml", "predicted_ml")
 """Columns of ``results/metrics`` that rows are chosen by, or that every answer shows."""
 
 COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
-NEEDED: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-    COHORT: (
-        ("scan_id", "participant_id", "status", "reason", "sex"),
-        ("age", "onset_to_ct_h", *(f"{label}_ml" for label in LABELS)),
-    ),
-    SPLIT: (("scan_id", "set"), ()),
-    "results/metrics": (TEXTS_OF_METRICS, NUMBERS_OF_METRICS),
-}
-"""Columns of text and of numbers without which no number can be followed, by file or by folder."""
+
+
+def needed(labels: LabelSet) -> Mapping[str, tuple[Sequence[str], Sequence[str]]]:
+    """Columns of text and of numbers without which no number can be followed, by file or by folder."""
+    return {
+        COHORT: (
+            ("scan_id", "participant_id", "status", "reason", "sex"),
+            ("age", "onset_to_ct_h", *(f"{label}_ml" for label in labels)),
+        ),
+        SPLIT: (("scan_id", "set"), ()),
+        "results/metrics": (TEXTS_OF_METRICS, NUMBERS_OF_METRICS),
+    }
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,15 @@ class Rows:
 
 
 class Tables:
-    """The tables of a study, read once; ``opened`` are the files that were read, or sought, up to now."""
+    """The tables of a study, read once.
 
-    def __init__(self, study: Study):
-        self.study = study
+    Attributes:
+        labels: the lesions that the tables are about.
+        opened: the files that were read, or sought, up to now.
+    """
+
+    def __init__(self, study: Study, labels: LabelSet):
+        self.study, self.labels = study, labels
         self.opened: set[str] = set()
         self.text = lru_cache(maxsize=None)(self._text)
         self.numbers = lru_cache(maxsize=None)(self._numbers)
@@ -135,7 +143,7 @@ class Tables:
         """The table with its numbers as numbers."""
         with _told(path):
             table = read_tsv(self._opened(path), model=str, failure=str)
-        for of, (texts, numbers) in NEEDED.items():
+        for of, (texts, numbers) in needed(self.labels).items():
             if path == of or path.startswith(f"{of}/"):
                 _refuse_other_columns(path, table, texts, numbers)
         return table
@@ -230,7 +238,7 @@ class Tables:
             frame = frame[frame["label"] == label]
             how.append(label)
         else:
-            frame = frame[frame["label"].isin(list(LABELS))]
+            frame = frame[frame["label"].isin(list(self.labels))]
             how.append("all lesions")
         if scan:
             frame = frame[frame["scan_id"] == scan]
@@ -455,7 +463,7 @@ def _cohort_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
     scans = tables.sets if name not in ("train", "test") else tables.sets[tables.sets["set"] == name]
     how = "scans of both sets" if name not in ("train", "test") else f"scans of the {name} set"
     lesion = row.get("characteristic", "").removesuffix("_volume_ml")
-    if lesion in LABELS and lesion != row["characteristic"]:
+    if lesion in tables.labels and lesion != row["characteristic"]:
         scans, how = scans[scans[f"{lesion}_ml"] > 0], f"{how} with {lesion}"
     return [Rows(COHORT, how, scans)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from headct.contracts.labels import study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
 from headct.provenance.inside import no_code_from
@@ -51,7 +52,8 @@ def trace(
     right = True
     if number:
         files = [sheet] if sheet else []
-        place, words, right = tracing.answer(Tables(study), number, repeat, full, files)
+        tables = Tables(study, study_labels())
+        place, words, right = tracing.answer(tables, number, repeat, full, files)
         path = place.path
     else:
         path = study.recorded_path(named[0])

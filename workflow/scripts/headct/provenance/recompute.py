@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headct.contracts.labels import LABELS
 from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind, source_of
 
 Z = 1.96
@@ -157,9 +156,9 @@ def _one_model(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> 
     if of is None or not rows or "dice" not in rows[0].frame:
         return None
     lesions = rows[0].by_lesion
-    if row["label"] == "mean":  # of the three lesions
+    if row["label"] == "mean":  # of the lesions
         if place.column.startswith("n_") or place.column == "n":
-            return float(of(lesions[next(iter(LABELS))].scans))
+            return float(of(lesions[next(iter(tables.labels))].scans))
         if place.column not in ("mean", "median"):
             return None
         return float(np.mean([of(lesion.scans) for lesion in lesions.values()]))
@@ -329,7 +328,7 @@ def _cohort_cell(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -
         values = people["sex"].dropna() == {"sex_men": "M", "sex_women": "F"}[name]
     elif name == "onset_to_ct_hours":
         values = scans["onset_to_ct_h"].dropna()
-    elif name in LABELS:
+    elif name in tables.labels:
         values = scans[f"{name}_ml"] > 0
     else:
         values = scans[name.replace("_volume", "")]
@@ -340,14 +339,15 @@ def _prevalence(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) ->
     scans, label = rows[0].frame, row["label"]
     if place.column == "n_scans":
         return float(len(scans))
-    if label not in LABELS:
+    if label not in tables.labels:
         return None
     volumes = scans[f"{label}_ml"]
+    labelled_ml = scans[[f"{name}_ml" for name in tables.labels]].sum().sum()
     values = {
         "n_with": (volumes > 0).sum(),
         "percent_of_scans": 100 * (volumes > 0).mean(),
         "volume_ml": volumes.sum(),
-        "percent_of_labelled": 100 * volumes.sum() / scans[[f"{name}_ml" for name in LABELS]].sum().sum(),
+        "percent_of_labelled": 100 * volumes.sum() / labelled_ml,
     }
     return float(values[place.column]) if place.column in values else None
 

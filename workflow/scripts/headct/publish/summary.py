@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from headct.contracts.artefacts import read_json, read_tsv
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
 from headct.statistics.core.scores import FAMILY
@@ -37,7 +37,7 @@ def main(
     lines = [
         *headline(read_json(config)["study"] if config.is_file() else {}),
         "",
-        *leader_board(read_tsv(table, title=str)),
+        *leader_board(read_tsv(table, title=str), study_labels()),
         "",
         *failures(results),
         *places(results),
@@ -52,12 +52,12 @@ def headline(study: dict[str, str]) -> list[str]:
     return [clip(f"{name}: {note}" if note else name, WIDTH)]
 
 
-def leader_board(table_1: pd.DataFrame) -> list[str]:
-    """Models by their mean of the three mean Dice, the best first; mean and median per lesion.
+def leader_board(table_1: pd.DataFrame, labels: LabelSet) -> list[str]:
+    """Models by their mean of the lesions' mean Dice, the best first; mean and median per lesion.
 
     Only the compared models are numbered.
     """
-    columns = [*LABELS, MEAN]
+    columns = [*labels, MEAN]
     by_model = [
         {row["label"]: row for row in rows.to_dict("records")}
         for _, rows in table_1.groupby("model", sort=False)

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.repository import RESOURCES
 
 FOLDER = RESOURCES / "published"
@@ -23,6 +22,9 @@ N_TEST = 174
 """Test scans of the study, all of them behind each number of Table 1 and of the agreement."""
 
 COLUMNS = ("table", "item", "label", "quantity", "published", "n_published", "note")
+
+VOLUME = "_volume_ml"
+"""End of the name of a characteristic of Table 2 that is a lesion's volume; before it stands the lesion."""
 
 QUANTITIES = {
     "n": ("n",),
@@ -51,9 +53,12 @@ def model_names(folder: Path = FOLDER) -> dict[str, str]:
 
 
 def n_with_lesion(folder: Path = FOLDER) -> dict[str, int]:
-    """Test scans that have each lesion."""
-    table = read_tsv(folder / "table2_cohort.tsv", test=str).set_index(["characteristic", "statistic"])
-    return {label: int(numbers_in(str(table.loc[(label, "n (%)"), "test"]))[0]) for label in LABELS}
+    """Test scans that have each of the paper's lesions."""
+    table = read_tsv(folder / "table2_cohort.tsv", test=str)
+    cells = table.set_index(["characteristic", "statistic"])["test"]
+    names = dict.fromkeys(name for name in table["characteristic"] if name.endswith(VOLUME))
+    lesions = [name.removesuffix(VOLUME) for name in names]
+    return {lesion: int(numbers_in(str(cells[lesion, "n (%)"]))[0]) for lesion in lesions}
 
 
 def claims(folder: Path = FOLDER) -> pd.DataFrame:
@@ -127,7 +132,7 @@ def _table2(folder: Path) -> list[dict[str, Any]]:
             values = dict(zip(QUANTITIES[kind], numbers_in(row[group]), strict=True))
             n_of.setdefault((name, group), values.get("n", values.get("count", np.nan)))
             # A volume is of the scans that have the lesion; all else is of everyone.
-            lesion = name.removesuffix("_volume_ml")
+            lesion = name.removesuffix(VOLUME)
             n = n_of[lesion if lesion != name else "participants", group]
             rows += [
                 dict(zip(COLUMNS, ("Table 2", item, group, quantity, value, n, note), strict=True))

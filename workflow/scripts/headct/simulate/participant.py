@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.contracts.labels import LABELS
 from headct.simulate import anatomy, lesions
 from headct.simulate.acquisition import Floats, Geometry, plan, scan
 from headct.simulate.anatomy import Anatomy
 from headct.simulate.head import Head, random_head
 from headct.simulate.lesions import Bleed, Truth
 from headct.simulate.randomness import stream
-from headct.simulate.settings import Settings, Site
+from headct.simulate.settings import LESIONS, Settings, Site
 from headct.simulate.volumes import Clinical, draw_clinical, draw_volumes_ml
 
 CHUNK_SUBVOXELS = 600_000
@@ -108,7 +107,7 @@ def _take_lesions(parts: list[_Part], requested: dict[str, float]) -> Truth:
     }
     classes = np.zeros(len(each), dtype=np.uint8)
     met, truncated = {}, {}
-    for label, value in LABELS.items():
+    for label, value in LESIONS.items():
         potential, allowed = rules[label]
         taken, met[label] = lesions.take(potential, allowed & (classes == 0), each, requested[label])
         classes[taken] = value
@@ -124,14 +123,14 @@ def _render(parts: list[_Part], truth: Truth, bleed: Bleed, geometry: Geometry) 
         classes = truth.classes[start:end]
         values = part.anatomy.hu
         points = values[part.anatomy.is_cavity]
-        for label, value in LABELS.items():
+        for label, value in LESIONS.items():
             taken = classes == value
             points[taken] = bleed.hu[label] + 2.5 * part.clot[taken]
         values[part.anatomy.is_cavity] = points
         whole = np.zeros(values.shape, dtype=np.uint8)
         whole[part.anatomy.is_cavity] = classes
         hu.append(geometry.average(values))
-        lesion = [geometry.average(whole == value) for value in LABELS.values()]
+        lesion = [geometry.average(whole == value) for value in LESIONS.values()]
         fractions.append(np.stack([1 - sum(lesion), *lesion]))
         start = end
     return np.concatenate(hu), np.concatenate(fractions, axis=1)

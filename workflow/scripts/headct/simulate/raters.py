@@ -14,9 +14,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.contracts.labels import LABELS
 from headct.simulate.acquisition import Floats, Geometry
-from headct.simulate.settings import Rater
+from headct.simulate.settings import LESIONS, Rater
 
 BLUR_MM = 1.2
 """SD of the blur that turns a boundary into a slope (the hand does not follow each voxel)."""
@@ -31,7 +30,7 @@ DIFFICULTY = {"ICH": 1.0, "PHE": 2.0, "IVH": 1.2}
 def draw(
     fractions: Floats, geometry: Geometry, rater: Rater, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """One reading: a label map with the values of :data:`headct.contracts.labels.LABELS`, shape (z, y, x).
+    """One reading: a label map with the values of :data:`headct.simulate.settings.LESIONS`, shape (z, y, x).
 
     Args:
         fractions: share of each voxel per class, shape (classes, z, y, x), background first.
@@ -42,7 +41,7 @@ def draw(
     slope_per_mm = 1 / (np.sqrt(2 * np.pi) * BLUR_MM)
     scores = np.empty_like(fractions)
     scores[0] = _blur(fractions[0], sigma)
-    for label, value in LABELS.items():
+    for label, value in LESIONS.items():
         scores[value] = _blur(fractions[value], sigma)
         noise = ndimage.gaussian_filter(
             random.standard_normal(fractions.shape[1:], dtype=np.float32), (0, WAVE_PIXELS, WAVE_PIXELS)
@@ -77,8 +76,8 @@ def write_mask(
         values: by label, as the reading has them.
         path: of the NIfTI file.
     """
-    lookup = np.zeros(1 + len(LABELS), dtype=np.uint8)
-    for label, value in LABELS.items():
+    lookup = np.zeros(1 + len(LESIONS), dtype=np.uint8)
+    for label, value in LESIONS.items():
         lookup[value] = values[label]
     image = sitk.GetImageFromArray(lookup[labels[slices]])
     origins = np.array([geometry.origin_mm(k) for k in slices])

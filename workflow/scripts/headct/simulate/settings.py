@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
+
+LESIONS = {"ICH": 1, "PHE": 2, "IVH": 3}
+"""What the simulator can draw, whatever the lesions of a study are; each with its value in the truth.
+
+The masks that are written have the values of the configuration instead."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def from_config(config: Mapping[str, Any], file: str) -> Settings:
     settings = Settings(
         **{
             **block,
-            "volumes_ml": {label: tuple(block["volumes_ml"][label]) for label in LABELS},
+            "volumes_ml": {label: tuple(block["volumes_ml"][label]) for label in LESIONS},
             "raters": tuple(Rater(**rater) for rater in block["raters"]),
             "sites": tuple(_site(site) for site in block["sites"]),
             "labels": dict(config["labels"]),

@@ -18,13 +18,12 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from headct.contracts.artefacts import read_json, write_atomically, write_json, write_tsv
-from headct.contracts.labels import LABELS
 from headct.contracts.problems import BadInput, Problem
 from headct.simulate import raters
 from headct.simulate.dicom_writer import series_header, write_series
 from headct.simulate.participant import Participant, simulate
 from headct.simulate.randomness import stream
-from headct.simulate.settings import Rater, Settings
+from headct.simulate.settings import LESIONS, Rater, Settings
 
 logger = logging.getLogger("headct.simulate")
 
@@ -277,7 +276,7 @@ def _write_tables(people: list[Enrolled], out: Path) -> None:
             "largest_subvoxel_ml": record["largest_subvoxel_ml"],
         }
         for record in records
-        for label in LABELS
+        for label in LESIONS
     )
     write_tsv(truth, out / "truth.tsv")
     sheet = pd.DataFrame([record["sheet"] for record in records], columns=list(SHEET_COLUMNS))

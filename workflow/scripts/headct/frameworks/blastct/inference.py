@@ -18,11 +18,12 @@ from blast_ct.nifti.patch_samplers import PatchSampler
 from blast_ct.nifti.savers import reconstruct_image
 from blast_ct.read_config import get_model, get_transformation
 
+from headct.contracts.labels import LabelSet
 from headct.frameworks.blastct.data import ORIENTATION, canonical, resample
 from headct.frameworks.predictor import Predictor, with_fallback
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any]) -> BlastctPredictor:
+def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> BlastctPredictor:
     """The predictor of the trained model in ``folder``, with the config's settings for inference."""
     trained = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
     return BlastctPredictor(trained["weights"], trained["fixed"] | settings, device)

@@ -36,7 +36,11 @@ IN_PLANE = [2, 1]  # axes of (z, y, x) within which blast_ct rotates and flips
 
 
 def prepare(
-    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+    scans: Sequence[TrainingScan],
+    settings: dict[str, Any],
+    shared_folder: Path,
+    threads: int,
+    labels: LabelSet,
 ) -> dict[str, Any]:
     """Resample the scans and make the elastic noise, unless they are there; nothing more to say of it.
 

@@ -12,7 +12,7 @@ from monai.inferers.utils import sliding_window_inference
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.frameworks.monai import networks
 from headct.frameworks.monai.data import PreprocessedImage, Preprocessing, array_and_spacing, preprocess
 from headct.frameworks.predictor import Predictor, with_fallback
@@ -21,17 +21,19 @@ TILES_AT_ONCE = 4
 """Tiles in one forward pass; the value of MONAI's tutorials. No result depends on it."""
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any]) -> MonaiPredictor:
+def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> MonaiPredictor:
     """The predictor of a trained-model folder, with the config's settings for inference."""
     stored = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    return MonaiPredictor(stored["weights"], stored["fixed"] | settings, device)
+    return MonaiPredictor(stored["weights"], stored["fixed"] | settings, device, labels)
 
 
 class MonaiPredictor(Predictor):
     """A network with its preprocessing; ``settings`` are those of training and of inference."""
 
-    def __init__(self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str):
-        self.network = networks.build(settings, LABELS.n_classes)
+    def __init__(
+        self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str, labels: LabelSet
+    ):
+        self.network = networks.build(settings, labels.n_classes)
         self.network.load_state_dict(weights)
         self.network.to(device).eval()
         self.preprocessing = Preprocessing.from_settings(settings)

@@ -16,6 +16,7 @@ import torch
 from monai.losses.dice import DiceCELoss
 from torch import Tensor, nn
 
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
 from headct.engine import randomness
 from headct.engine.batches import NumberedBatches
@@ -41,7 +42,11 @@ FOR_INFERENCE = (
 
 
 def prepare(
-    scans: Sequence[TrainingScan], settings: Mapping[str, Any], shared_folder: Path, threads: int
+    scans: Sequence[TrainingScan],
+    settings: Mapping[str, Any],
+    shared_folder: Path,
+    threads: int,
+    labels: LabelSet,
 ) -> dict[str, Any]:
     """Preprocess what is not there yet; there is nothing to say of it but the settings."""
     prepare_all(scans, Preprocessing.from_settings(settings), shared_folder, threads)

@@ -27,7 +27,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from headct.contracts.artefacts import read_json, write_json
 from headct.contracts.code import NO_CONTENT, code_digest
-from headct.contracts.labels import BACKGROUND, LABELS, LabelSet
+from headct.contracts.labels import BACKGROUND, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.processes import in_processes
 from headct.engine.training_job import TrainingScan
@@ -86,13 +86,16 @@ PREPROCESSED_BY = (
 
 
 class PreparedData:
-    """The folder of everything that nnU-Net derives from one set of scans.
+    """The folder of everything that nnU-Net derives from one set of scans and their ``labels``.
 
     Plans are kept per planner and its wishes; volumes once for all plans that want the same.
     """
 
-    def __init__(self, shared: Path, scans: Iterable[TrainingScan], settings: dict[str, Any]):
+    def __init__(
+        self, shared: Path, scans: Iterable[TrainingScan], settings: dict[str, Any], labels: LabelSet
+    ):
         self.scans = sorted(scans, key=lambda scan: scan.scan_id)
+        self.labels = labels
         self.planner = str(settings["planner"])
         self.fingerprint_voxels = int(settings["fingerprint_voxels"])
         self.wishes: dict[str, Any] = {}
@@ -103,7 +106,7 @@ class PreparedData:
             self.wishes["overwrite_target_spacing"] = spacing_mm
         versions = [version("nnunetv2"), code_digest([__name__], without=NO_CONTENT)]
         digests = [[scan.scan_id, scan.sha256] for scan in self.scans]
-        self.folder = shared / _key([versions, digests, self.fingerprint_voxels])
+        self.folder = shared / _key([versions, digests, dict(labels), self.fingerprint_voxels])
         self.raw = self.folder / "raw"
         self.preprocessed = self.folder / "preprocessed"
 
@@ -145,9 +148,8 @@ class PreparedData:
         if not described.exists():
             found = fingerprint(self.scans, self.fingerprint_voxels, threads)
             write_json(found, described)
-        write_json(
-            {**dataset_json(len(self.scans), LABELS), "dataset": files}, self.raw / DATASET / "dataset.json"
-        )
+        task = dataset_json(len(self.scans), self.labels)
+        write_json({**task, "dataset": files}, self.raw / DATASET / "dataset.json")
 
     def _plan(self) -> dict[str, Any]:
         planner = recursive_find_python_class(
@@ -170,7 +172,7 @@ class PreparedData:
             if not done.exists():
                 partial = done.with_name(f"{done.name}.partial")
                 partial.mkdir(parents=True, exist_ok=True)
-                tasks = [(plans, configuration, scan, partial) for scan in self.scans]
+                tasks = [(plans, configuration, scan, self.labels, partial) for scan in self.scans]
                 in_processes(_preprocess_scan, tasks, threads, f"nnU-Net preprocesses for {configuration}")
                 partial.replace(done)
         return done
@@ -223,9 +225,9 @@ def _analyse_scan(task: tuple[TrainingScan, int]) -> Any:
     return DatasetFingerprintExtractor.analyze_case([str(scan.ct)], str(scan.labels), SimpleITKIO, n_voxels)
 
 
-def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, Path]) -> None:
+def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, LabelSet, Path]) -> None:
     """Preprocess one scan; what a killed process left of it is made anew, finished scans are kept."""
-    plans, configuration, scan, folder = task
+    plans, configuration, scan, labels, folder = task
     name = case_name(scan.scan_id)
     if (folder / f"{name}.pkl").exists():
         return
@@ -236,7 +238,7 @@ def _preprocess_scan(task: tuple[dict[str, Any], str, TrainingScan, Path]) -> No
     for suffix in suffixes:
         Path(f"{pending}{suffix}").unlink(missing_ok=True)
     settings.preprocessor_class(verbose=False).run_case_save(
-        str(pending), [str(scan.ct)], str(scan.labels), manager, settings, dataset_json(0, LABELS)
+        str(pending), [str(scan.ct)], str(scan.labels), manager, settings, dataset_json(0, labels)
     )
     for suffix in suffixes:
         Path(f"{pending}{suffix}").replace(folder / f"{name}{suffix}")

@@ -29,6 +29,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import Tensor, nn
 from torch.nn import functional
 
+from headct.contracts.labels import LabelSet
 from headct.frameworks.nnunet.channels_last import for_single_tiles
 from headct.frameworks.predictor import Predictor, with_fallback
 
@@ -42,7 +43,7 @@ LINEAR = {"is_seg": False, "order": 1, "order_z": 0}
 """nnU-Net's default way of resampling probabilities, the one that is done here."""
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any]) -> NnunetPredictor:
+def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> NnunetPredictor:
     """The predictor of the trained model in ``folder``, with the config's settings for inference."""
     saved = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
     return NnunetPredictor(saved["weights"], saved["fixed"] | settings, device)

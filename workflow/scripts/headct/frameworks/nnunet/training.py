@@ -58,14 +58,18 @@ GRADIENT_NORM = 12
 
 
 def prepare(
-    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+    scans: Sequence[TrainingScan],
+    settings: dict[str, Any],
+    shared_folder: Path,
+    threads: int,
+    labels: LabelSet,
 ) -> dict[str, Any]:
     """Plan, and preprocess what is not there yet; nnU-Net's own plans, for the record.
 
     Raises:
         BadInput: nnU-Net plans no such configuration for these scans.
     """
-    plans, _ = _prepared(scans, settings, shared_folder, threads, changes=None)
+    plans, _ = _prepared(scans, settings, shared_folder, threads, labels, changes=None)
     return {"plans": plans}
 
 
@@ -74,11 +78,12 @@ def _prepared(
     settings: dict[str, Any],
     shared_folder: Path,
     threads: int,
+    labels: LabelSet,
     changes: dict[str, Any] | None,
 ) -> tuple[dict[str, Any], Path]:
     """The plans of the configuration, changed, and the folder of the volumes, which no change concerns."""
     configuration = settings["configuration"]
-    data = PreparedData(shared_folder, scans, settings)
+    data = PreparedData(shared_folder, scans, settings, labels)
     set_environment(data.raw, data.preprocessed)
     plans = plans_of_configuration(data.plans(threads), configuration, changes)
     return plans, data.preprocess(plans, configuration, threads)
@@ -94,7 +99,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     settings = job.settings
     scans = (*job.training_scans, *job.validation_scans)
     changes = settings["plan_changes"].get(settings["configuration"])
-    plans, cases = _prepared(scans, settings, job.shared_folder, job.threads, changes)
+    plans, cases = _prepared(scans, settings, job.shared_folder, job.threads, job.labels, changes)
     trainer = make_trainer(job, plans, folder / "nnunet")
     at = fit(job, NnunetLearner(job, trainer, cases), folder)
     return TrainedModel(

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import shown_scores, style
 from headct.publish.figures.lesions_on_ct import (
@@ -99,13 +99,14 @@ RULES = {
 def draw(options: Options) -> style.Pages:
     """Either figure."""
     return draw_cases(
-        metrics.read(options.metrics, [options.select_by, *options.show]),
+        metrics.read(options.metrics, [options.select_by, *options.show], options.labels),
         options.predictions,
         options.data,
         options.select_by,
         options.show,
         options.figure == BEST.name,
         options.n,
+        options.labels,
         options.study_title,
         options.width_mm,
         options.rank_by,
@@ -140,15 +141,15 @@ def _draw_ct(axes: Axes, shown: Slice) -> None:
     )
 
 
-def _draw_mask(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float]) -> None:
+def _draw_mask(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float], labels: LabelSet) -> None:
     """Lesions as tinted areas with outlines on the pixel edges."""
     tint = np.zeros((*mask.shape, 4))
-    for label in LABELS.labels:
+    for label in labels.labels:
         tint[mask == label.value] = to_rgba(label.colour, 0.3)
     dx, dy = pixel_mm
     extent = (0, mask.shape[1] * dx, mask.shape[0] * dy, 0)
     axes.imshow(tint, extent=extent, interpolation="nearest")
-    draw_outlines(axes, mask, pixel_mm, width_pt=0.8)
+    draw_outlines(axes, mask, pixel_mm, 0.8, labels)
 
 
 def _draw_scale_bar(axes: Axes, box: np.ndarray) -> None:
@@ -208,7 +209,9 @@ def _write_titles(page: style.Page, top_mm: float, layout: Layout) -> None:
         page.text(left + layout.panel_mm[0] / 2, top_mm + top, "\n".join(lines), **how)
 
 
-def _draw_case(page: style.Page, top_mm: float, layout: Layout, box: np.ndarray, shown: Slice) -> None:
+def _draw_case(
+    page: style.Page, top_mm: float, layout: Layout, box: np.ndarray, shown: Slice, labels: LabelSet
+) -> None:
     """The panels of one case: CT, truth, predictions; ``box`` is what of the slice is seen, in mm."""
     masks: list[np.ndarray | None] = [None, shown.truth, *shown.predictions.values()]
     for panel, mask in enumerate(masks):
@@ -217,7 +220,7 @@ def _draw_case(page: style.Page, top_mm: float, layout: Layout, box: np.ndarray,
         axes.set_facecolor("black")
         _draw_ct(axes, shown)
         if mask is not None:
-            _draw_mask(axes, mask, shown.pixel_mm)
+            _draw_mask(axes, mask, shown.pixel_mm, labels)
         elif panel:
             how: dict[str, Any] = {
                 "color": "white",
@@ -244,7 +247,11 @@ def _view_boxes(slices: Sequence[Slice]) -> list[np.ndarray]:
 
 
 def _table(
-    scores: pd.DataFrame, chosen: pd.Series, slices: Mapping[str, Slice], show: Mapping[str, str]
+    scores: pd.DataFrame,
+    chosen: pd.Series,
+    slices: Mapping[str, Slice],
+    show: Mapping[str, str],
+    labels: LabelSet,
 ) -> pd.DataFrame:
     """The numbers of the figure: one row per case × model × lesion."""
     cases = pd.DataFrame(
@@ -258,7 +265,7 @@ def _table(
         }
     )
     shown = pd.DataFrame({"model": list(show), "title": list(show.values())})
-    lesions = pd.DataFrame({"label": list(LABELS)})
+    lesions = pd.DataFrame({"label": list(labels)})
     grid = cases.merge(shown, how="cross").merge(lesions, how="cross")
     measures = scores[["model", "scan_id", "label", "dice", "reference_ml", "predicted_ml", "failure"]]
     return grid.merge(measures, how="left", on=["model", "scan_id", "label"])
@@ -280,6 +287,7 @@ def draw_cases(
     show: Mapping[str, str],
     best: bool,
     n: int,
+    labels: LabelSet,
     study_title: str,
     width_mm: float = style.WIDTH_MM,
     rank_by: str = "dice",
@@ -294,6 +302,7 @@ def draw_cases(
         show: title of each model to show, from left to right.
         best: the best cases, or the worst.
         n: number of cases.
+        labels: the lesions.
         study_title: printed in the corner.
         width_mm: of the figure in print.
         rank_by: one of :data:`RULES`.
@@ -312,14 +321,14 @@ def draw_cases(
         raise BadInput([Problem("--metrics", message, key="model", value=select_by)])
     runs = runs_to_show(manifests, list(show))
     slices = {scan: load_slice(data / scan, runs) for scan in chosen.index}
-    table = _table(scores, chosen, slices, show)
+    table = _table(scores, chosen, slices, show, labels)
     boxes = dict(zip(slices, _view_boxes(list(slices.values())), strict=True))
     layout = _layout(["CT", "Truth", *show.values()], next(iter(boxes.values())), width_mm)
 
     selector = show.get(select_by, select_by)
     own = scores[scores["model"] == select_by]
     notes = [
-        f"Mean Dice of {selector} over {', '.join(LABELS)} of the whole scan; {RULES[rank_by]}.",
+        f"Mean Dice of {selector} over {', '.join(labels)} of the whole scan; {RULES[rank_by]}.",
         "Below each prediction: its Dice.",
         f"Slice with the largest lesion area in the truth. Window {WINDOW_LEVEL_HU}/{WINDOW_WIDTH_HU} HU.",
         f"R: the patient's right. n = {own['scan_id'].nunique()} scans to choose from.",
@@ -332,11 +341,11 @@ def draw_cases(
     pages = []
     for scans in np.array_split(chosen.index.to_numpy(), n_pages):
         body_mm = (layout.titles_mm if layout.one_row else 0.0) + layout.case_mm * len(scans) + 1
-        legend = lesion_legend(fill=0.45)
+        legend = lesion_legend(0.45, labels)
         sheet = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
         page = style.Page(sheet.body, body_mm, width_mm)
         rows = table[table["scan_id"].isin(scans)]
-        _draw_page(page, layout, rows, slices, boxes, show)
+        _draw_page(page, layout, rows, slices, boxes, show, labels)
         pages.append((sheet.figure, rows))
     return pages
 
@@ -348,6 +357,7 @@ def _draw_page(
     slices: Mapping[str, Slice],
     boxes: Mapping[str, np.ndarray],
     show: Mapping[str, str],
+    labels: LabelSet,
 ) -> None:
     """The cases of one page, those of ``table``, one below the other."""
     line_mm = style.line_height_mm(style.SMALL_PT)
@@ -363,7 +373,7 @@ def _draw_page(
         page.text(0, top, style.wrap(words, page.width_mm, style.SMALL_PT, most_lines=1)[0])
         if not layout.one_row:
             _write_titles(page, top + line_mm, layout)
-        _draw_case(page, top + line_mm, layout, boxes[scan], shown)
+        _draw_case(page, top + line_mm, layout, boxes[scan], shown, labels)
         for panel, model in enumerate(show, start=2):
             left, from_top = layout.corner(panel)
             below = top + line_mm + from_top + layout.panel_mm[1] + 1.0
@@ -375,6 +385,6 @@ def _write_dice(page: style.Page, left_mm: float, top_mm: float, width_mm: float
     """Dice per lesion under one model's panel, the lesions' names on a line above."""
     line_mm = style.line_height_mm(style.SMALL_PT)
     for part, row in enumerate(rows.to_dict("records")):
-        middle = left_mm + width_mm * (part + 0.5) / len(LABELS)
+        middle = left_mm + width_mm * (part + 0.5) / len(rows)
         page.text(middle, top_mm, row["label"], ha="center", color=style.GREY)
         page.text(middle, top_mm + line_mm, _dice_words(row), ha="center")

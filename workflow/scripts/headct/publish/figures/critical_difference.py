@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.options import Options
 from headct.statistics.comparison.paired import critical_difference, friedman, mean_ranks
@@ -42,8 +42,12 @@ NAME_MM = 22.0
 
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
-    scores = statistics_scores.read(options.metrics, list(options.models))
-    return [draw_critical_difference(scores, options.models, options.study_title, options.width_mm)]
+    scores = statistics_scores.read(options.metrics, list(options.models), options.labels)
+    return [
+        draw_critical_difference(
+            scores, options.models, options.labels, options.study_title, options.width_mm
+        )
+    ]
 
 
 def dice_by_model(scores: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -94,32 +98,37 @@ def _draw_lesion(axes: Axes, dice: pd.DataFrame, names: Mapping[str, str], criti
 
 
 def draw_critical_difference(
-    scores: pd.DataFrame, titles: Mapping[str, str], study_title: str, width_mm: float = style.WIDTH_MM
+    scores: pd.DataFrame,
+    titles: Mapping[str, str],
+    labels: LabelSet,
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:
     """Mean ranks of Dice per lesion, the critical difference, and bars over models that it does not part.
 
     Args:
         scores: rows of metrics tables, as of :func:`headct.statistics.core.scores.read`.
         titles: title of each model.
+        labels: the lesions, a diagram each.
         study_title: printed in the corner.
         width_mm: of the figure in print.
 
     Returns:
         The figure, and the numbers in it: label, n_scans, critical_difference, model, title, mean_rank.
     """
-    by_label = {label: dice_by_model(scores, label) for label in LABELS}
+    by_label = {label: dice_by_model(scores, label) for label in labels}
     n_scans, n_models = next(iter(by_label.values())).shape
     names = {
         model: style.wrap(title, NAME_MM, style.SMALL_PT, most_lines=1)[0] for model, title in titles.items()
     }
-    body_mm = len(LABELS) * (TITLE_MM + ROW_MM * (n_models / 2 + 4))
+    body_mm = len(labels) * (TITLE_MM + ROW_MM * (n_models / 2 + 4))
     notes = [
         f"n = {n_scans} scans. Rank 1: the best Dice of a scan; ties share their mean rank.",
         "Blue bars join models that differ by no more than the critical difference (CD; Nemenyi, 5%).",
         "Ranks depend on the pool of models: a picture, not a test.",
     ]
     page = style.sheet("Mean ranks of the models by Dice", study_title, body_mm, [], notes, width_mm)
-    panels = page.body.subplots(len(LABELS), 1)
+    panels = page.body.subplots(len(labels), 1)
     table = []
     for axes, (label, dice) in zip(panels, by_label.items(), strict=True):
         critical = critical_difference(n_models, n_scans) if n_models > 1 else math.nan

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.contracts.references import TITLES as REFERENCE_TITLES
 from headct.publish.figures import shown_scores, style
@@ -53,9 +53,13 @@ GRID = np.linspace(0, 1, 101)
 
 def draw(options: Options) -> style.Pages:
     """Either figure."""
-    scores = metrics.read(options.metrics, list(options.models))
+    scores = metrics.read(options.metrics, list(options.models), options.labels)
     present = options.figure == PRESENT.name
-    return [draw_box_violins(scores, options.models, options.study_title, options.width_mm, present)]
+    return [
+        draw_box_violins(
+            scores, options.models, options.labels, options.study_title, options.width_mm, present
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,7 @@ def _long(title: str, model: str, label: str, drawn: Distribution) -> pd.DataFra
 def draw_box_violins(
     scores: pd.DataFrame,
     titles: Mapping[str, str],
+    labels: LabelSet,
     study_title: str,
     width_mm: float = style.WIDTH_MM,
     present: bool = False,
@@ -223,6 +228,7 @@ def draw_box_violins(
         scores: rows of metrics tables, as of :func:`headct.statistics.core.scores.read`.
         titles: title of each model to show, in order from the top. The trivial model, where
             ``scores`` has it, comes last and apart.
+        labels: the lesions, a panel each.
         study_title: printed in the corner.
         width_mm: of the figure in print.
         present: only scans that have the lesion in the reference; the heading says so.
@@ -268,14 +274,14 @@ def draw_box_violins(
     ]
     narrow = style.is_narrow(width_mm)
     rows_mm = (NARROW_ROW_MM if narrow else ROW_MM) * (max(rows.values()) + 1)
-    shape = (len(LABELS), 1) if narrow else (1, len(LABELS))
+    shape = (len(labels), 1) if narrow else (1, len(labels))
     around_mm = NARROW_AROUND_ROWS_MM if narrow else AROUND_ROWS_MM
     body_mm = shape[0] * (around_mm + rows_mm)
     heading += ", where the lesion is present" if present else ""
     page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
     panels = page.body.subplots(*shape, sharey=True)
     table = []
-    for axes, label in zip(panels, LABELS, strict=True):
+    for axes, label in zip(panels, labels, strict=True):
         of_label = scores[scores["label"] == label]
         drawn = {
             model: distribution(of_label[of_label["model"] == model].set_index("scan_id")["dice"])

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.options import Options
 
@@ -52,7 +52,7 @@ NUMBER_MM = (4.9, 3.4)
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     pairs = read_tsv(options.dunn, decision_changes_under=str)
-    return [draw_dunn(pairs, options.models, options.study_title, options.width_mm)]
+    return [draw_dunn(pairs, options.models, options.labels, options.study_title, options.width_mm)]
 
 
 def drawn_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -116,13 +116,18 @@ def _draw_lesion(axes: Axes, pairs: pd.DataFrame, models: Sequence[str], numbers
 
 
 def draw_dunn(
-    pairs: pd.DataFrame, titles: Mapping[str, str], study_title: str, width_mm: float = style.WIDTH_MM
+    pairs: pd.DataFrame,
+    titles: Mapping[str, str],
+    labels: LabelSet,
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:
     """Adjusted p of every pair of models, and which of the two scores higher, per lesion.
 
     Args:
         pairs: ``dunn.tsv``.
         titles: title of each model, in the order of the tables; those without pairs are left out.
+        labels: the lesions, a panel each.
         study_title: printed in the corner.
         width_mm: of the figure in print.
 
@@ -134,7 +139,7 @@ def draw_dunn(
     models = [model for model in titles if model in compared]
     n_cells = max(len(models) - 1, 1)
     narrow = style.is_narrow(width_mm)
-    across, down = (1, len(LABELS)) if narrow else (len(LABELS), 1)
+    across, down = (1, len(labels)) if narrow else (len(labels), 1)
     names = [style.wrap(titles[model], NAME_MM - 1.5, style.SMALL_PT, most_lines=1)[0] for model in models]
     names_mm = max((style.text_width_mm(name, style.SMALL_PT) for name in names), default=0.0) + 1.5
     width = (width_mm - NAME_MM - GAP_MM * (across - 1)) / across / n_cells
@@ -158,13 +163,13 @@ def draw_dunn(
     frame = style.Page(page.body, body_mm, width_mm)
     if not compared:
         frame.text(0, 1, "Nothing to compare: fewer than two models.")
-    for place, label in enumerate(LABELS if compared else ()):
+    for place, label in enumerate(labels if compared else ()):
         left = NAME_MM + (0 if narrow else place * (panel_mm[0] + GAP_MM))
         top = TITLE_MM + (place * row_mm if narrow else 0)
         frame.text(left, top - 1, label, weight="bold", va="bottom", size=style.TEXT_PT)
         axes = frame.axes(left, top, *panel_mm)
         _draw_lesion(axes, table[table["label"] == label], models, numbers)
-        first, last = narrow or place == 0, not narrow or place == len(LABELS) - 1
+        first, last = narrow or place == 0, not narrow or place == len(labels) - 1
         middles = np.arange(n_cells) + 0.5
         axes.set_yticks(middles, names[1:] if first else [""] * n_cells, rotation=0)
         axes.set_xticks(middles, names[:-1] if last else [""] * n_cells, rotation=90)

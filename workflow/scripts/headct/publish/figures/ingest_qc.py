@@ -21,6 +21,7 @@ from matplotlib.patches import Rectangle
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
+from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.figures.lesions_on_ct import (
     WINDOW_LEVEL_HU,
@@ -68,7 +69,7 @@ STATUSES_LISTED = {"error": "in error", "excluded": "excluded"}
 
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
-    return draw_pages(read_tsv(options.cohort), options.data, options.study_title)
+    return draw_pages(read_tsv(options.cohort), options.data, options.labels, options.study_title)
 
 
 class GreyImage(AxesImage):
@@ -121,7 +122,7 @@ def grey_values(shown: Slice, box_mm: np.ndarray) -> tuple[np.ndarray, tuple[flo
     return np.round(mean * 255).astype(np.uint8), (left, right, bottom, top)
 
 
-def _draw_panel(axes: Axes, shown: Slice) -> None:
+def _draw_panel(axes: Axes, shown: Slice, labels: LabelSet) -> None:
     """One slice in the brain window, patient's right on the left, with its outlines and slice number."""
     box = view_box_mm(shown)
     grey, extent = grey_values(shown, box)
@@ -131,7 +132,7 @@ def _draw_panel(axes: Axes, shown: Slice) -> None:
     image.set_data(grey)
     image.set_clip_path(axes.patch)
     axes.add_image(image)
-    draw_outlines(axes, shown.truth, shown.pixel_mm, width_pt=0.5)
+    draw_outlines(axes, shown.truth, shown.pixel_mm, 0.5, labels)
     unit = (box[1] - box[0]) / FIELD_MM[0]
     left, bottom = box[0] + 5 * unit, box[3] - 8 * unit
     axes.add_patch(Rectangle((left, bottom), SCALE_BAR_MM, 2 * unit, fc="white", ec="none"))
@@ -171,7 +172,7 @@ def caption_of(scan: dict[str, Any]) -> Caption:
 
 
 def _contact_page(
-    scans: Sequence[dict[str, Any]], data: Path, heading: str, study_title: str
+    scans: Sequence[dict[str, Any]], data: Path, labels: LabelSet, heading: str, study_title: str
 ) -> tuple[Figure, list[dict[str, Any]]]:
     """One page of panels, and what was measured in each; panels of a row stand side by side."""
     rows = [scans[first : first + COLUMNS] for first in range(0, len(scans), COLUMNS)]
@@ -184,7 +185,7 @@ def _contact_page(
         f"below (R: the patient's right). Window {WINDOW_LEVEL_HU}/{WINDOW_WIDTH_HU} HU.",
         "Gap: mean distance of slices along their normal. Flags end in … where there are more.",
     ]
-    sheet = style.sheet(heading, study_title, body_mm, [*lesion_legend(fill=0), bar], notes)
+    sheet = style.sheet(heading, study_title, body_mm, [*lesion_legend(0, labels), bar], notes)
     page = style.Page(sheet.body, body_mm)
     measured = []
     top = GAP_MM
@@ -195,7 +196,7 @@ def _contact_page(
             page.text(x, y, "\n".join(caption.title), weight="bold", linespacing=1.15)
             page.text(x, y + caption.title_mm, "\n".join(caption.fine), size=FINE_PT, linespacing=1.15)
             shown = load_slice(data / scan["scan_id"], {})
-            _draw_panel(page.axes(x, panel_top, *PANEL_MM), shown)
+            _draw_panel(page.axes(x, panel_top, *PANEL_MM), shown, labels)
             measured.append(
                 {
                     "slice": shown.index + 1,
@@ -257,12 +258,15 @@ def list_pages(rows: Sequence[ListRow]) -> list[list[ListRow]]:
     return pages
 
 
-def draw_pages(cohort: pd.DataFrame, data: Path, study_title: str) -> Iterator[tuple[Figure, pd.DataFrame]]:
+def draw_pages(
+    cohort: pd.DataFrame, data: Path, labels: LabelSet, study_title: str
+) -> Iterator[tuple[Figure, pd.DataFrame]]:
     """The pages one by one, each with its table; one scan at a time is in memory.
 
     Args:
         cohort: ``cohort.tsv``.
         data: folder of scan folders with ``ct.nii.gz``, ``labels.nii.gz`` and ``scan.json``.
+        labels: the lesions that are outlined.
         study_title: printed in the corner of each page.
 
     Yields:
@@ -279,7 +283,7 @@ def draw_pages(cohort: pd.DataFrame, data: Path, study_title: str) -> Iterator[t
     n_pages = len(contact) + len(listed)
     for number, page in enumerate(contact, start=1):
         heading = f"Included scans ({len(included)}), page {number} of {n_pages}"
-        figure, measured = _contact_page(page, data, heading, study_title)
+        figure, measured = _contact_page(page, data, labels, heading, study_title)
         yield figure, _table(number, page, measured)
     first = 0
     for number, rows in enumerate(listed, start=len(contact) + 1):

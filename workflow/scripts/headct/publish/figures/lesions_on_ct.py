@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path as Outline
 
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet
 
 WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = 40, 80
 
@@ -30,7 +30,7 @@ def draw_outlines(
     mask: np.ndarray,
     pixel_mm: tuple[float, float],
     width_pt: float,
-    labels: LabelSet = LABELS,
+    labels: LabelSet,
 ) -> None:
     """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice."""
     for label in labels.bottom_up:
@@ -40,7 +40,7 @@ def draw_outlines(
             axes.add_patch(PathPatch(edges, fc="none", ec=colour, lw=width_pt, capstyle="projecting"))
 
 
-def lesion_legend(fill: float, labels: LabelSet = LABELS) -> list[Patch]:
+def lesion_legend(fill: float, labels: LabelSet) -> list[Patch]:
     """Colours and names of the lesions; ``fill``: opacity inside of the outlines."""
     return [
         Patch(

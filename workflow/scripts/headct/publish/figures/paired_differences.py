@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.options import Options
 from headct.settings.plan import PRIMARY
@@ -74,12 +74,16 @@ def draw(options: Options) -> style.Pages:
         read_tsv(path, verdict=str, note=str)
         for path in (options.endpoints, options.paired, options.equivalence)
     )
-    drawn = drawn_differences(endpoints, paired, equivalence, options.models)
+    drawn = drawn_differences(endpoints, paired, equivalence, options.models, options.labels)
     return draw_differences(drawn, options.models, options.study_title, options.width_mm)
 
 
 def drawn_differences(
-    endpoints: pd.DataFrame, paired: pd.DataFrame, equivalence: pd.DataFrame, titles: Mapping[str, str]
+    endpoints: pd.DataFrame,
+    paired: pd.DataFrame,
+    equivalence: pd.DataFrame,
+    titles: Mapping[str, str],
+    labels: LabelSet,
 ) -> pd.DataFrame:
     """What is drawn, a row each, from the tables of ``results/statistics``: first the plan's endpoints.
 
@@ -95,7 +99,7 @@ def drawn_differences(
     )
     dice = against_others(paired, equivalence, model)
     dice = dice.assign(kind=DICE, panel=dice["label"], measure="dice", model=model)
-    drawn = pd.concat([planned, dice.sort_values("label", key=lambda of: of.map(list(LABELS).index))])
+    drawn = pd.concat([planned, dice.sort_values("label", key=lambda of: of.map(list(labels).index))])
     return drawn.assign(title=drawn["against"].map(lambda key: titles.get(key, key))).reindex(
         columns=FIGURE.header
     )

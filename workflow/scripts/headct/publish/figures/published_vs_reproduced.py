@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
-from headct.contracts.labels import LABELS
 from headct.publish.figures import style
 from headct.publish.options import Options
 from headct.settings import published
+from headct.statistics.core.summaries import MEAN
 from headct.statistics.replication.intervals import family_words
 
 FIGURE = PublishedFigure(
@@ -38,7 +38,6 @@ FIGURE = PublishedFigure(
 )
 
 DICE = {"mean": "Mean Dice", "median": "Median Dice"}
-DICE_LABELS = {**dict.fromkeys(LABELS, ""), "mean": "all three"}
 AGREEMENT = {
     "ccc": ("CCC", ""),
     "bias_ml": ("Bias", "mL"),
@@ -139,12 +138,12 @@ def draw_published(
     shown = drawn_numbers(numbers)
     across = 2 if style.is_narrow(width_mm) else 4
     models = {item: _short(names[item]) for item in shown.loc[shown["table"] == "Table 1", "item"].unique()}
+    of_paper = shown.loc[shown["table"] == "Table 1", "label"].unique()
+    lesions = {label: label for label in map(str, of_paper) if label != MEAN}
+    dice_titles = {**lesions, MEAN: "all three"}
     blocks = []
     for quantity, words in DICE.items():
-        panels = {
-            label: f"{words}, {of or label}" if of else f"{words}, {label}"
-            for label, of in DICE_LABELS.items()
-        }
+        panels = {label: f"{words}, {title}" for label, title in dice_titles.items()}
         rows = shown[(shown["table"] == "Table 1") & (shown["quantity"] == quantity)]
         blocks.append((rows, "label", panels, models))
     for item, rows in shown[shown["table"] == "Agreement"].groupby("item", sort=False):
@@ -152,7 +151,7 @@ def draw_published(
             name: f"{names[str(item)]}: {words}{f' ({unit})' if unit else ''}"
             for name, (words, unit) in AGREEMENT.items()
         }
-        blocks.append((rows, "quantity", panels, {label: label for label in LABELS}))
+        blocks.append((rows, "quantity", panels, lesions))
     n = numbers.loc[numbers["table"] == "Table 1", "n_reproduced"].max()
     ours = "none" if np.isnan(n) else f"{n:.0f}"
     notes = [

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
+from headct.contracts.labels import LabelSet
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER, TITLES
 from headct.publish.figures import dice_box_violin, style, volume_agreement
 from headct.publish.options import Options
@@ -27,16 +28,17 @@ FIGURE = PublishedFigure(
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     readings = read_tsv(options.metrics, model=str, failure=str).fillna({"failure": ""})
-    return draw_raters(readings, options.study_title, options.width_mm)
+    return draw_raters(readings, options.labels, options.study_title, options.width_mm)
 
 
 def draw_raters(
-    readings: pd.DataFrame, study_title: str, width_mm: float = style.WIDTH_MM
+    readings: pd.DataFrame, labels: LabelSet, study_title: str, width_mm: float = style.WIDTH_MM
 ) -> Iterator[tuple[Figure, pd.DataFrame]]:
     """A Bland-Altman plot per kind of second reading, then the Dice of both.
 
     Args:
         readings: metrics table of the second readings.
+        labels: the lesions, a panel each.
         study_title: printed in the corner.
         width_mm: of the figure in print.
 
@@ -49,7 +51,9 @@ def draw_raters(
         own = readings[readings["model"] == kind]
         heading = f"{title}: difference between second and first reading"
         words = "Second − first reading"
-        figure, drawn = volume_agreement.bland_altman_page(own, heading, words, [], study_title, width_mm)
+        figure, drawn = volume_agreement.bland_altman_page(
+            own, heading, words, [], labels, study_title, width_mm
+        )
         yield figure, drawn.assign(model=kind)
     heading = "Dice of second readings against the first ones"
-    yield dice_box_violin.draw_box_violins(readings, found, study_title, width_mm, heading=heading)
+    yield dice_box_violin.draw_box_violins(readings, found, labels, study_title, width_mm, heading=heading)

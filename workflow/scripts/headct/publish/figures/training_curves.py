@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LABELS, LabelSet
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
 from headct.publish.options import Options
@@ -52,7 +52,11 @@ COLOURS = {"train_loss": style.BLUE, "validation_loss": style.VERMILLION}
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     records = read(options.train_records)
-    return [draw_training_curves(records, options.model_title, options.study_title, options.width_mm)]
+    return [
+        draw_training_curves(
+            records, options.model_title, options.labels, options.study_title, options.width_mm
+        )
+    ]
 
 
 def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
@@ -74,7 +78,7 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return sorted(records, key=lambda record: (record["seed"], str(record["fold"])))
 
 
-def curves(records: Sequence[Mapping[str, Any]], labels: LabelSet = LABELS) -> pd.DataFrame:
+def curves(records: Sequence[Mapping[str, Any]], labels: LabelSet) -> pd.DataFrame:
     """What is drawn: model, seed, fold, epoch, quantity, value; no time is in it.
 
     An epoch's values stand at its end, so epoch e is after e times its iterations; ``resumed`` is where
@@ -188,18 +192,18 @@ def mosaic_of(labels: LabelSet, narrow: bool) -> list[Any]:
 def draw_training_curves(
     records: Sequence[Mapping[str, Any]],
     model_title: str,
+    labels: LabelSet,
     study_title: str,
     width_mm: float = style.WIDTH_MM,
-    labels: LabelSet = LABELS,
 ) -> tuple[Figure, pd.DataFrame]:
     """Loss, learning rate and, per lesion, pseudo-Dice by epoch; one line per run.
 
     Args:
         records: ``train.json`` of each run of one model, as of :func:`read`.
         model_title: printed in the heading.
+        labels: the lesions that the runs have learnt.
         study_title: printed in the corner.
         width_mm: of the figure in print.
-        labels: the lesions that the runs have learnt.
 
     Returns:
         The figure, and the numbers in it (:func:`curves`).

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.figures import shown_scores, style
 from headct.publish.options import Options
 from headct.statistics.core import agreement
@@ -91,8 +91,8 @@ def volumes(scores: pd.DataFrame, label: str) -> pd.DataFrame:
 def draw(options: Options) -> style.Pages:
     """Either figure."""
     make = draw_bland_altman if options.figure == BLAND_ALTMAN.name else draw_concordance
-    scores = metrics.read([options.metrics], [])
-    return [make(scores, options.model_title, options.study_title, options.width_mm)]
+    scores = metrics.read([options.metrics], [], options.labels)
+    return [make(scores, options.model_title, options.labels, options.study_title, options.width_mm)]
 
 
 def _draw_scans(axes: Axes, drawn: pd.DataFrame) -> None:
@@ -143,26 +143,32 @@ def _ticks(axes: Axes) -> None:
 def _sheet(
     figure: str,
     heading: str,
+    labels: LabelSet,
     study_title: str,
     legend: Sequence[Artist],
     notes: Sequence[str],
     width_mm: float,
 ) -> tuple[Figure, list[Axes]]:
     """The sheet and one panel per lesion, side by side or one below the other."""
-    n = len(LABELS)
+    n = len(labels)
     shape, body_mm = ((n, 1), n * PANEL_MM[figure]) if style.is_narrow(width_mm) else ((1, n), BODY_MM)
     page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
     return page.figure, list(page.body.subplots(*shape))
 
 
 def draw_bland_altman(
-    scores: pd.DataFrame, model_title: str, study_title: str, width_mm: float = style.WIDTH_MM
+    scores: pd.DataFrame,
+    model_title: str,
+    labels: LabelSet,
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:
     """Difference (prediction − reference) against mean, one panel per lesion (Bland, Altman 1986).
 
     Args:
         scores: rows of one model's metrics table.
         model_title: printed in the heading.
+        labels: the lesions, a panel each.
         study_title: printed in the corner.
         width_mm: of the figure in print.
 
@@ -172,7 +178,8 @@ def draw_bland_altman(
     scores, seed_words = shown_scores.first_seed(scores)
     heading = f"{model_title}: difference between predicted and reference volume"
     notes = [shown_scores.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
-    return bland_altman_page(scores, heading, "Prediction − reference", notes, study_title, width_mm)
+    difference = "Prediction − reference"
+    return bland_altman_page(scores, heading, difference, notes, labels, study_title, width_mm)
 
 
 def bland_altman_page(
@@ -180,6 +187,7 @@ def bland_altman_page(
     heading: str,
     difference: str,
     notes: Sequence[str],
+    labels: LabelSet,
     study_title: str,
     width_mm: float,
 ) -> tuple[Figure, pd.DataFrame]:
@@ -192,9 +200,9 @@ def bland_altman_page(
         Patch(fc=style.SKY_BLUE, alpha=0.35, label="95% CI"),
     ]
     notes = ["Limits: bias ± 1.96 SD.", *notes]
-    figure, panels = _sheet("Bland-Altman", heading, study_title, legend, notes, width_mm)
+    figure, panels = _sheet("Bland-Altman", heading, labels, study_title, legend, notes, width_mm)
     table = []
-    for axes, label in zip(panels, LABELS, strict=True):
+    for axes, label in zip(panels, labels, strict=True):
         drawn = volumes(scores, label)
         drawn["x"] = (drawn["predicted_ml"] + drawn["reference_ml"]) / 2
         drawn["y"] = drawn["predicted_ml"] - drawn["reference_ml"]
@@ -240,7 +248,11 @@ def _draw_bland_altman(axes: Axes, label: str, drawn: pd.DataFrame, lines: pd.Da
 
 
 def draw_concordance(
-    scores: pd.DataFrame, model_title: str, study_title: str, width_mm: float = style.WIDTH_MM
+    scores: pd.DataFrame,
+    model_title: str,
+    labels: LabelSet,
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:
     """Predicted against reference volume, one panel per lesion, with Lin's coefficient (Lin 1989).
 
@@ -259,9 +271,9 @@ def draw_concordance(
         seed_words,
     ]
     heading = f"{model_title}: predicted against reference volume"
-    figure, panels = _sheet("concordance", heading, study_title, legend, notes, width_mm)
+    figure, panels = _sheet("concordance", heading, labels, study_title, legend, notes, width_mm)
     table = []
-    for axes, label in zip(panels, LABELS, strict=True):
+    for axes, label in zip(panels, labels, strict=True):
         drawn = volumes(scores, label)
         drawn["x"], drawn["y"] = drawn["reference_ml"], drawn["predicted_ml"]
         table.append(_draw_concordance(axes, label, drawn).assign(label=label))

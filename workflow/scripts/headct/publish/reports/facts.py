@@ -13,7 +13,7 @@ import pandas as pd
 
 from headct.contracts import run_records
 from headct.contracts.artefacts import read_json, read_tsv
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
@@ -67,6 +67,7 @@ class Facts:
     """Everything that a report is made of.
 
     Attributes:
+        labels: the study's lesions.
         config: the resolved configuration, its models in the order of the tables.
         cohort, flow, split, balance: tables of ``results/cohort``.
         statistics: tables of ``results/statistics`` by name.
@@ -75,6 +76,7 @@ class Facts:
         versions: versions of the software that made the results, by name; several where jobs differ.
     """
 
+    labels: LabelSet
     config: Mapping[str, Any]
     cohort: pd.DataFrame
     flow: pd.DataFrame
@@ -118,7 +120,7 @@ class Facts:
         return self.models[model].get("members", [model])
 
 
-def read(results: Path) -> Facts:
+def read(results: Path, labels: LabelSet) -> Facts:
     """Read the facts from a results folder."""
     config = read_json(results / "config.json")
     cohort = results / "cohort"
@@ -140,6 +142,7 @@ def read(results: Path) -> Facts:
         blocks.typed(blocks.Metrics, config["metrics"]), of_raters if by_raters else None
     )
     return Facts(
+        labels=labels,
         config=config,
         cohort=read_tsv(cohort / "cohort.tsv", **dict.fromkeys(TEXT, str)),
         flow=read_tsv(cohort / "flow.tsv"),
@@ -147,7 +150,7 @@ def read(results: Path) -> Facts:
         balance=read_tsv(cohort / "balance.tsv"),
         statistics=statistics,
         training=training,
-        surface_tolerance_mm={label: measures.tolerance_mm(label) for label in LABELS},
+        surface_tolerance_mm={label: measures.tolerance_mm(label) for label in labels},
         versions=_versions(results, training),
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
-from headct.contracts.labels import LABELS
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, spread
 from headct.publish.options import Options
 from headct.publish.reports import page
@@ -130,7 +129,7 @@ def _results(model: str, facts: Facts) -> list[list[str]]:
     """Per lesion its name, the measures, sensitivity and specificity."""
     detected = {row["label"]: row for row in detection_rows(facts, model)}
     rows = []
-    for label in LABELS:
+    for label in facts.labels:
         measures = [
             _cell(estimates_of(facts, model, name, label), decimals)
             for name, (_, decimals) in MEASURES.items()

@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from headct.contracts.labels import LABELS
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.frameworks.registry import frameworks
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, share, spread
@@ -23,7 +22,6 @@ from headct.settings.plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
-NAMES = {label.name: label.title.lower() for label in LABELS.labels}
 SETS = ("train", "test")
 SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
@@ -260,11 +258,12 @@ def missing_data(facts: Facts) -> str:
 def reference(facts: Facts) -> str:
     """The classes of the masks, and which of them no mask has."""
     rows = _characteristics(facts, SHARE)
+    titles = {label.name: label.title.lower() for label in facts.labels.labels}
     found = {
-        label: rows[label]["train_count"] + rows[label]["test_count"] for label in LABELS if label in rows
+        label: rows[label]["train_count"] + rows[label]["test_count"] for label in titles if label in rows
     }
-    drawn = [f"{NAMES[label]} ({label})" for label in LABELS if found.get(label, 0)]
-    absent = [NAMES[label] for label in LABELS if label in found and not found[label]]
+    drawn = [f"{titles[label]} ({label})" for label, n in found.items() if n]
+    absent = [titles[label] for label, n in found.items() if not n]
     classes = ""
     if drawn:
         classes = f", with the classes {listed(drawn)}" if len(drawn) > 1 else f", of {listed(drawn)}"
@@ -290,7 +289,7 @@ def test_annotation(facts: Facts) -> str:
 def rater_agreement(facts: Facts) -> str:
     """Second readings."""
     rows = facts.statistics["rater_agreement"]
-    rows = rows[(rows["scans"] == ALL_SCANS) & rows["label"].isin(list(LABELS))]
+    rows = rows[(rows["scans"] == ALL_SCANS) & rows["label"].isin(list(facts.labels))]
     if rows.empty:
         return "The sheet has no second readings, so how far raters differ is not known."
     parts = []
@@ -382,7 +381,7 @@ def prevalence(facts: Facts) -> str:
     parts = [
         f"{label} in {share(row['train_count'], row['train_n'])} of the training and"
         f" {share(row['test_count'], row['test_n'])} of the test scans"
-        for label in LABELS
+        for label in facts.labels
         if (row := rows.get(label))
     ]
     return telling("Lesions", parts, "How often each lesion occurs could not be counted.")
@@ -394,7 +393,7 @@ def lesion_sizes(facts: Facts) -> str:
     rows = _characteristics(facts, MEDIAN_IQR)
     parts = [
         f"{label} {spread(row['test_median'], row['test_q1'], row['test_q3'], 1)} mL"
-        for label in LABELS
+        for label in facts.labels
         if (row := rows.get(f"{label}_volume_ml"))
     ]
     lead = "Median volumes in the test scans that have the lesion, with quartiles"
@@ -473,8 +472,8 @@ def model_output(facts: Facts) -> str:
     """What a model gives."""
     return (
         "The output is a label map on the scan's acquisition grid: for each voxel the class (background, "
-        f"{', '.join(LABELS)}) of the highest probability, without post-processing and without a threshold to"
-        " choose."
+        f"{', '.join(facts.labels)}) of the highest probability, without post-processing and without a"
+        " threshold to choose."
         " Folds and members of ensembles are averaged as probabilities."
     )
 
@@ -766,7 +765,8 @@ def performance(facts: Facts) -> str:
     """Mean Dice of the model that the configuration names, and where the others are."""
     model = facts.main_model
     parts = [
-        f"{label} {estimate(estimates_of(facts, model, 'dice_mean', label), 'estimate')}" for label in LABELS
+        f"{label} {estimate(estimates_of(facts, model, 'dice_mean', label), 'estimate')}"
+        for label in facts.labels
     ]
     return (
         f"Mean Dice of {facts.title(model)}, the model named in the configuration, over"

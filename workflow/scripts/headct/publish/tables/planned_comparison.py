@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
@@ -65,23 +65,24 @@ Row = Mapping[Hashable, Any]
 
 def make(options: Options) -> Table:
     """The table from its files."""
-    return planned_comparison(read(options.statistics, *NEEDED), options.titles)
+    return planned_comparison(read(options.statistics, *NEEDED), options.titles, options.labels)
 
 
-def planned_comparison(statistics: Statistics, titles: Mapping[str, str]) -> Table:
+def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet) -> Table:
     """The whole page; the TSV holds the endpoints.
 
     Args:
         statistics: the tables :data:`NEEDED`.
         titles: name in print of each model.
+        labels: the lesions, in order.
     """
     endpoints = statistics["endpoints"].fillna({"note": "", "verdict": "", "scope": ""})
     panels = [
         _endpoints(endpoints, titles),
-        _estimates(statistics["estimates"], titles),
-        *_differences(statistics, str(endpoints["model"].iloc[0]), titles),
-        _detection(statistics["detection"], titles),
-        _volumes(statistics["volume_equivalence"], titles),
+        _estimates(statistics["estimates"], titles, labels),
+        *_differences(statistics, str(endpoints["model"].iloc[0]), titles, labels),
+        _detection(statistics["detection"], titles, labels),
+        _volumes(statistics["volume_equivalence"], titles, labels),
         _plan(statistics["plan"]),
     ]
     title = "Planned comparison of the models, scan by scan"
@@ -151,7 +152,7 @@ def _endpoints(endpoints: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
     return Panel([("", name) for name in names], rows, "A. Endpoints of the plan", frozenset(apart))
 
 
-def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> Panel:
     shown = (
         ("Mean Dice (95% CI)", "dice_mean", ALL_SCANS),
         ("Where present", "dice_mean", WITH_LESION),
@@ -165,12 +166,12 @@ def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
     for model in models["model"]:
         found = [
             known.get((model, label, measure, scans), nothing)
-            for label in LABELS
+            for label in labels
             for _, measure, scans in shown
         ]
         intervals = [_interval(estimate, ("estimate", "lower", "upper"), 2) for estimate in found]
         rows.append([Cell(title_of(model, titles)), *map(Cell, intervals)])
-    columns = [("", "Model"), *((label, name) for label in LABELS for name, _, _ in shown)]
+    columns = [("", "Model"), *((label, name) for label in labels for name, _, _ in shown)]
     return Panel(columns, rows, "B. Each model", _apart(models["role"]))
 
 
@@ -180,7 +181,9 @@ def _apart(roles: pd.Series) -> frozenset[int]:
     return frozenset(i for i in range(1, len(found)) if found[i] != found[i - 1])
 
 
-def _differences(statistics: Statistics, model: str, titles: Mapping[str, str]) -> list[Panel]:
+def _differences(
+    statistics: Statistics, model: str, titles: Mapping[str, str], labels: LabelSet
+) -> list[Panel]:
     """The first model of the plan against each other one."""
     found = against_others(statistics["paired"], statistics["equivalence"], model)
     rows: dict[str, dict[str, Row]] = {}
@@ -191,7 +194,7 @@ def _differences(statistics: Statistics, model: str, titles: Mapping[str, str]) 
     cells = []
     for other, by_label in rows.items():
         line = [Cell(title_of(other, titles))]
-        for label in LABELS:
+        for label in labels:
             pair = by_label[label]
             line += [
                 Cell(_interval(pair, ("difference", "lower", "upper"))),
@@ -200,11 +203,11 @@ def _differences(statistics: Statistics, model: str, titles: Mapping[str, str]) 
             ]
         cells.append(line)
     names = ("Difference (95% CI)", "P", "Equivalence")
-    columns = [("", "Against"), *((label, name) for label in LABELS for name in names)]
+    columns = [("", "Against"), *((label, name) for label in labels for name in names)]
     return [Panel(columns, cells, f"C. Mean Dice of {title_of(model, titles)} against others, all scans")]
 
 
-def _detection(detection: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+def _detection(detection: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> Panel:
     first = detection[detection["threshold_ml"] == detection["threshold_ml"].iloc[0]]
     models = first.drop_duplicates("model")
     by = first.set_index(["model", "label"]).to_dict("index")
@@ -212,24 +215,24 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
     for model in models["model"]:
         intervals = [
             _interval(by[model, label], (share, f"{share}_lower", f"{share}_upper"), 2)
-            for label in LABELS
+            for label in labels
             for share in SHARES
         ]
         rows.append([Cell(title_of(model, titles)), *map(Cell, intervals)])
     names = ("Sensitivity", "Specificity", "PPV", "NPV")
-    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     above = f"{first['threshold_ml'].iloc[0]:g} mL"
     heading = f"D. Detection above {above}, 95% intervals (Wilson); a dash is not estimable"
     return Panel(columns, rows, heading, _apart(models["role"]))
 
 
-def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> Panel:
     models = volumes.drop_duplicates("model")
     by = volumes.set_index(["model", "label"]).to_dict("index")
     rows = []
     for model in models["model"]:
         cells = [Cell(title_of(model, titles))]
-        for label in LABELS:
+        for label in labels:
             row = by[model, label]
             limits = f"{number(row['loa_lower_ml'])} to {number(row['loa_upper_ml'])}"
             cells += [
@@ -240,7 +243,7 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
             ]
         rows.append(cells)
     names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "Verdict on limits")
-    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     margins = ", ".join(
         f"{row.label} {row.margin_ml:g}" for row in volumes.drop_duplicates("label").itertuples()
     )

@@ -14,7 +14,7 @@ from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, 
 from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import Statistics, read
-from headct.publish.tables.words import CHARACTERISTICS
+from headct.publish.tables.words import characteristic_of
 from headct.settings import published as printed
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES
 from headct.statistics.core.scores import FAMILY
@@ -250,7 +250,7 @@ def _cohort_panel(numbers: pd.DataFrame) -> Panel:
             printed = FORMATS.get(row["quantity"], number)
             rows.append(
                 [
-                    Cell(CHARACTERISTICS[characteristic]),
+                    Cell(characteristic_of(characteristic)),
                     Cell(row["label"], "text"),
                     Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
                     *(Cell(printed(row[name])) for name in ("published", "reproduced")),

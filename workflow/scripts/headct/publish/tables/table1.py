@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.numbers import DICE_DECIMALS, count, number, p_value, share, spread
 from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
@@ -63,7 +63,7 @@ ALPHA = 0.05
 def make(options: Options) -> Table:
     """The table from its files."""
     names = ("dice_summary", "dice_present_summary", "kruskal_wallis", "dunn")
-    return table_1(read(options.statistics, *names), options.titles)
+    return table_1(read(options.statistics, *names), options.titles, options.labels)
 
 
 def marks(values: pd.Series, eligible: pd.Series) -> pd.Series:
@@ -79,7 +79,7 @@ def marks(values: pd.Series, eligible: pd.Series) -> pd.Series:
     return marked
 
 
-def table_1(statistics: Statistics, titles: Mapping[str, str]) -> Table:
+def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet) -> Table:
     """Dice per model and lesion, detection and Dice over present lesions beside it."""
     numbers = _table_1_numbers(statistics, titles)
     n, n_seeds = int(numbers["n"].max()), int(numbers["n_seeds"].max())
@@ -103,7 +103,8 @@ def table_1(statistics: Statistics, titles: Mapping[str, str]) -> Table:
         ),
     ]
     title = "Table 1. Dice of the models on the test set"
-    return Table(title, numbers, [_dice_panel(numbers), _detection_panel(numbers)], notes)
+    panels = [_dice_panel(numbers, labels), _detection_panel(numbers, labels)]
+    return Table(title, numbers, panels, notes)
 
 
 def _table_1_numbers(statistics: Statistics, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -120,15 +121,15 @@ def _table_1_numbers(statistics: Statistics, titles: Mapping[str, str]) -> pd.Da
     return merged.fillna({"note": ""})
 
 
-def _dice_panel(numbers: pd.DataFrame) -> Panel:
+def _dice_panel(numbers: pd.DataFrame, labels: LabelSet) -> Panel:
     models, apart = by_model(numbers)
     columns = [("", "Model")]
-    columns += [(label, name) for label in LABELS for name in ("Mean", "Median (Q1–Q3)")]
+    columns += [(label, name) for label in labels for name in ("Mean", "Median (Q1–Q3)")]
     columns += [("Mean of lesions", "Mean"), ("Mean of lesions", "Median")]
     rows = []
     for model in models:
         cells = [Cell(model[MEAN]["title"])]
-        for label in LABELS:
+        for label in labels:
             row = model[label]
             median = spread(row["median"], row["q1"], row["q3"], DICE_DECIMALS)
             cells.append(Cell(number(row["mean"], DICE_DECIMALS), row["mark_mean"]))
@@ -140,14 +141,14 @@ def _dice_panel(numbers: pd.DataFrame) -> Panel:
     return Panel(columns, rows, "A. All test scans", apart)
 
 
-def _detection_panel(numbers: pd.DataFrame) -> Panel:
+def _detection_panel(numbers: pd.DataFrame, labels: LabelSet) -> Panel:
     models, apart = by_model(numbers)
     names = ("Mean", "Median (Q1–Q3)", "Sensitivity", "Specificity")
-    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     rows = []
     for model in models:
         cells = [Cell(model[MEAN]["title"])]
-        for label in LABELS:
+        for label in labels:
             row = model[label]
             quartiles = (row["present_median"], row["present_q1"], row["present_q3"])
             cells += [

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.numbers import count, number, p_value
 from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import read
-from headct.publish.tables.words import CHARACTERISTICS
+from headct.publish.tables.words import characteristic_of
 from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SETS, SHARE
 
 TABLE = PublishedTable(
@@ -67,7 +67,7 @@ DECIMALS = {"age_years": 0, "onset_to_ct_hours": 1}
 
 def make(options: Options) -> Table:
     """The table from its files."""
-    return table_2(read(options.statistics, "cohort_tests")["cohort_tests"])
+    return table_2(read(options.statistics, "cohort_tests")["cohort_tests"], options.labels)
 
 
 def summary(row: Mapping[Hashable, Any], group: str) -> str:
@@ -90,7 +90,7 @@ def summary(row: Mapping[Hashable, Any], group: str) -> str:
     return f"{texts[0]} ({texts[1]}–{texts[2]})"
 
 
-def table_2(cohort_tests: pd.DataFrame) -> Table:
+def table_2(cohort_tests: pd.DataFrame, labels: LabelSet) -> Table:
     """Characteristics of the two sets, the study's tests and standardised mean differences."""
     records = cohort_tests.fillna({"note": "", "test_name": ""}).to_dict("records")
     numbers = pd.DataFrame(
@@ -104,9 +104,9 @@ def table_2(cohort_tests: pd.DataFrame) -> Table:
     )
     rows, apart = [], []
     for i, row in enumerate(records):
-        name = CHARACTERISTICS[row["characteristic"]]
+        name = characteristic_of(row["characteristic"])
         kind = "" if row["statistic"] == COUNT else f", {row['statistic']}"
-        if i and row["characteristic"] in (*LABELS, "age_years"):
+        if i and row["characteristic"] in (*labels, "age_years"):
             apart.append(i)
         rows.append(
             [

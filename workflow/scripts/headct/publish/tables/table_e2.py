@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from headct.contracts.declarations import PublishedTable, Repeats
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.publish.numbers import count, number, share
 from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
@@ -39,20 +39,20 @@ TABLE = PublishedTable(
 
 def make(options: Options) -> Table:
     """The table from its files."""
-    return table_e2(read(options.statistics, "volume_overlap"), options.titles)
+    return table_e2(read(options.statistics, "volume_overlap"), options.titles, options.labels)
 
 
-def table_e2(statistics: Statistics, titles: Mapping[str, str]) -> Table:
+def table_e2(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet) -> Table:
     """Volume intersection and false positives; our reading of a table that is not at hand."""
     numbers = statistics["volume_overlap"].fillna({"note": ""})
     numbers.insert(1, "title", [title_of(model, titles) for model in numbers["model"]])
     models, apart = by_model(numbers)
     names = ("Intersection, mL (%)", "False positive, mL", "Scans with any", "Predicted where absent")
-    columns = [("", "Model"), *((label, name) for label in LABELS for name in names)]
+    columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     rows = []
     for model in models:
         cells = [Cell(next(iter(model.values()))["title"])]
-        for label in LABELS:
+        for label in labels:
             row = model[label]
             percent = row["intersection_percent"]
             in_brackets = "" if np.isnan(percent) else f" ({percent:.0f}%)"

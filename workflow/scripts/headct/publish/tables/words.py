@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headct.contracts import references
-from headct.contracts.labels import LABELS
 
 CHARACTERISTICS = {
     "participants": "Participants",
@@ -14,10 +13,19 @@ CHARACTERISTICS = {
     "sex_men": "Men",
     "sex_women": "Women",
     "onset_to_ct_hours": "Onset to CT, hours",
-    **{label: f"Scans with {label}" for label in LABELS},
-    **{f"{label}_volume_ml": f"{label} volume, mL" for label in LABELS},
 }
-"""Rows of ``cohort_tests``."""
+"""Rows of ``cohort_tests``, but for those of lesions."""
+
+VOLUME = "_volume_ml"
+"""End of the row of a lesion's volumes."""
+
+
+def characteristic_of(name: str) -> str:
+    """A row of ``cohort_tests`` in print; what is none of :data:`CHARACTERISTICS` is of a lesion."""
+    if name in CHARACTERISTICS:
+        return CHARACTERISTICS[name]
+    lesion = name.removesuffix(VOLUME)
+    return f"Scans with {lesion}" if lesion == name else f"{lesion} volume, mL"
 
 
 def title_of(model: str, titles: Mapping[str, str]) -> str:

@@ -21,7 +21,6 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
 from headct.contracts.references import TRAINING_MEAN
 from headct.settings.plan import Plan
 from headct.statistics.comparison.paired import LEVEL
@@ -47,7 +46,7 @@ def detection_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
     rows = []
     for data in (part.first_seed() for part in parts):
         for i, (model, role) in enumerate(zip(data.models, data.roles, strict=True)):
-            for label in LABELS if model != TRAINING_MEAN else ():
+            for label in data.labels if model != TRAINING_MEAN else ():
                 for threshold in plan.detection_thresholds_ml:
                     cells = detection(
                         data.reference_ml(label) > threshold,

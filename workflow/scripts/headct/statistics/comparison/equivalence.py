@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER
 from headct.settings.plan import Plan
 from headct.statistics.comparison.paired import MINIMUM_SCANS, pairs_of, sampled, too_few
@@ -61,7 +61,7 @@ Margins = Mapping[str, tuple[float, str]]
 """Margin of Dice per lesion, and where it is from."""
 
 
-def dice_margins(plan: Plan, readings: list[ScoreArrays]) -> Margins:
+def dice_margins(plan: Plan, readings: list[ScoreArrays], labels: LabelSet) -> Margins:
     """What a change of rater costs in Dice, where enough scans tell; else the plan's margins.
 
     The cost is the mean Dice of second readings by the same rater minus that by another, over scans that
@@ -69,7 +69,7 @@ def dice_margins(plan: Plan, readings: list[ScoreArrays]) -> Margins:
     """
     by_kind = {data.models[0]: data for data in readings}
     both = [by_kind[kind] for kind in (SAME_RATER, ANOTHER_RATER) if kind in by_kind]
-    return {label: _margin(plan, label, both) for label in LABELS}
+    return {label: _margin(plan, label, both) for label in labels}
 
 
 def _margin(plan: Plan, label: str, readings: list[ScoreArrays]) -> tuple[float, str]:
@@ -107,7 +107,7 @@ def equivalence_table(data: ScoreArrays, plan: Plan, margins: Margins) -> pd.Dat
     pairs = pairs_of(data)
     first, second = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
     tables = []
-    for label in LABELS if pairs else ():
+    for label in data.labels if pairs else ():
         margin, source = margins[label]
         table = pd.DataFrame(
             {
@@ -167,7 +167,7 @@ def volume_equivalence_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFra
     rows = []
     for data in (part.first_seed() for part in parts):
         for i, (model, role) in enumerate(zip(data.models, data.roles, strict=True)):
-            for label in LABELS:
+            for label in data.labels:
                 predicted = data.arrays[label, "predicted_ml"][0, :, i]
                 margin = plan.volume_margin_ml[label]
                 cells = volume_equivalence(data.reference_ml(label), predicted, margin)

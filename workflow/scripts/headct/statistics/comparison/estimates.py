@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
-from headct.contracts.labels import LABELS
 from headct.settings.plan import Plan
 from headct.statistics.comparison.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, sampled, too_few
 from headct.statistics.comparison.score_arrays import OPTIONAL, ScoreArrays, scope, status_of
@@ -46,7 +45,7 @@ ESTIMATES = PublishedStatistic(
 
 def estimates_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
     """All models of all parts (the test set; each kind of second reading on its own scans)."""
-    rows = [row for data in parts for label in LABELS for row in _rows(data, plan, label)]
+    rows = [row for data in parts for label in data.labels for row in _rows(data, plan, label)]
     table = pd.DataFrame(rows, columns=ESTIMATES.header)
     models = list(dict.fromkeys(model for data in parts for model in data.models))
     order = table["model"].map(models.index).sort_values(kind="stable").index

@@ -24,7 +24,6 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
 from headct.statistics.core.agreement import LIMITS_SD
 from headct.statistics.core.resampling import QUARTILES
@@ -49,7 +48,7 @@ def limits_table(parts: list[ScoreArrays]) -> pd.DataFrame:
     rows = []
     for data in (part.first_seed() for part in parts):
         for i, (model, role) in enumerate(zip(data.models, data.roles, strict=True)):
-            for label in LABELS:
+            for label in data.labels:
                 reference = data.reference_ml(label)
                 predicted = data.arrays[label, "predicted_ml"][0, :, i]
                 name = {"model": model, "role": role, "status": status_of(role), "label": label}

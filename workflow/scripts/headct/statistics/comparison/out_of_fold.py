@@ -27,7 +27,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import plan as analysis_plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
@@ -65,19 +65,23 @@ def main(
         models: the compared models.
         out: table to write.
     """
-    scores = scores_of.read(metrics, models)
+    labels = study_labels()
+    scores = scores_of.read(metrics, models, labels)
     planned = analysis_plan.load(plan)
-    table = out_of_fold_table(scores, read_tsv(split, fold=str), planned.resamples, planned.seed)
+    table = out_of_fold_table(scores, read_tsv(split, fold=str), labels, planned.resamples, planned.seed)
     write_tsv(table, out)
     logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), out)
 
 
-def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
+def out_of_fold_table(
+    scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSet, n_resamples: int, seed: int
+) -> pd.DataFrame:
     """Pooled Dice; the columns are listed at the top of this module.
 
     Args:
         scores: as of :func:`headct.statistics.core.scores.read`, of training scans.
         split: ``split.tsv``, folds as text.
+        labels: the lesions.
         n_resamples: of the bootstrap.
         seed: of its draws.
 
@@ -89,9 +93,9 @@ def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, n_resamples: in
     if learnt:
         message = "is no training scan of a fold"
         raise BadInput([Problem("--metrics", message, key="scan_id", value=scan) for scan in learnt])
-    data = measured(scores)
+    data = measured(scores, labels)
     rows = []
-    for label in LABELS:
+    for label in labels:
         for scans in (ALL_SCANS, WITH_LESION):
             chosen = data.chosen(label, scans)
             units = of_scan.loc[data.scans[chosen]]

@@ -28,7 +28,6 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
 from headct.settings.plan import EXPLORATORY, PLANNED, Family, Plan
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
 from headct.statistics.core import bootstrap
@@ -194,7 +193,7 @@ def _tested(data: ScoreArrays, plan: Plan) -> list[tuple[Family, str, np.ndarray
         (family, label, data.values(family.measure, label).mean(axis=0)[data.chosen(label, family.scans)])
         for family in plan.families
         if family.measure != "ccc"
-        for label in LABELS
+        for label in data.labels
     ]
 
 
@@ -227,7 +226,10 @@ def paired_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     """Every line of the plan's families, over all pairs; the columns are listed at the top of this module."""
     pairs = pairs_of(data)
     tables = [
-        compare(data, plan, family, label, pairs) for family in plan.families for label in LABELS if pairs
+        compare(data, plan, family, label, pairs)
+        for family in plan.families
+        for label in data.labels
+        if pairs
     ]
     columns = PAIRED.header
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

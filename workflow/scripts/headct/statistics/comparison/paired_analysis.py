@@ -15,6 +15,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
+from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import plan as analysis_plan
 from headct.settings.plan import DEVIATION, EXPLORATORY, Plan
@@ -92,7 +93,8 @@ def main(
         out: folder of the tables to write.
     """
     planned = analysis_plan.load(plan)
-    scores = scores_of.read(metrics, models)
+    labels = study_labels()
+    scores = scores_of.read(metrics, models, labels)
     scans = read_tsv(cohort)
     absent = sorted(set(scores["scan_id"]) - set(scans["scan_id"]))
     if absent:
@@ -100,7 +102,8 @@ def main(
         raise BadInput([Problem(str(cohort), message, key="scan_id", value=scan) for scan in absent])
     readings = read_tsv(second_readings, model=str, failure=str) if second_readings else None
     known = facts(scans, data, scores["scan_id"].unique())
-    for name, table in analysis(planned, scores, scans, read_tsv(split), known, readings).items():
+    tables = analysis(planned, scores, scans, read_tsv(split), known, labels, readings)
+    for name, table in tables.items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "planned comparison of %d models on %d test scans: %s",
@@ -116,15 +119,16 @@ def analysis(
     cohort: pd.DataFrame,
     split: pd.DataFrame,
     known: pd.DataFrame,
+    labels: LabelSet,
     readings: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
 
     Takes what ``scores.read`` and ``facts`` give, cohort, split, and the metrics of second readings.
     """
-    data = measured(with_training_mean(scores, cohort, split))
-    humans = [] if readings is None or readings.empty else second_readings(readings)
-    margins = dice_margins(plan, humans)
+    data = measured(with_training_mean(scores, cohort, split, labels), labels)
+    humans = [] if readings is None or readings.empty else second_readings(readings, labels)
+    margins = dice_margins(plan, humans, labels)
     parts = [data, *humans]
     known = known.loc[data.scans]
     sites = dict(zip(known.index, known["site"].astype(str), strict=True))
@@ -139,7 +143,7 @@ def analysis(
         EQUIVALENCE.name: equivalence_table(data, plan, margins),
         VOLUME_EQUIVALENCE.name: volume_equivalence_table(parts, plan),
         DETECTION.name: detection_table(parts, plan),
-        SUBGROUPS.name: subgroups_table(data, plan, known, size_cut_points(plan, cohort, split)),
+        SUBGROUPS.name: subgroups_table(data, plan, known, size_cut_points(plan, cohort, split, labels)),
         LIMITS.name: limits_table(parts),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import TRAINING_MEAN
 from headct.settings.plan import EXPLORATORY, PLANNED, WITHOUT_LESION
@@ -23,8 +23,12 @@ OPTIONAL = ("hd95_mm", "surface_dice")
 
 @dataclass(frozen=True)
 class ScoreArrays:
-    """``arrays`` maps (label, column) to (seeds, scans, models); ``failed`` is (scans, models)."""
+    """``arrays`` maps (label, column) to (seeds, scans, models), for each of the ``labels``.
 
+    ``failed`` is (scans, models).
+    """
+
+    labels: LabelSet
     scans: np.ndarray
     models: tuple[str, ...]
     roles: tuple[str, ...]
@@ -56,7 +60,7 @@ class ScoreArrays:
         return replace(self, n_seeds=1, arrays={key: values[:1] for key, values in self.arrays.items()})
 
 
-def measured(scores: pd.DataFrame) -> ScoreArrays:
+def measured(scores: pd.DataFrame, labels: LabelSet) -> ScoreArrays:
     """Arrays of the rows that :func:`headct.statistics.core.scores.read` gives.
 
     Raises:
@@ -89,16 +93,19 @@ def measured(scores: pd.DataFrame) -> ScoreArrays:
 
     roles = scores.drop_duplicates("model").set_index("model")["role"]
     return ScoreArrays(
+        labels=labels,
         scans=scans,
         models=models,
         roles=tuple(roles[list(models)]),
         n_seeds=n_seeds,
-        arrays={(label, column): array(column, label) for label in LABELS for column in columns},
-        failed=array("failed", next(iter(LABELS))).max(axis=0) > 0,
+        arrays={(label, column): array(column, label) for label in labels for column in columns},
+        failed=array("failed", next(iter(labels))).max(axis=0) > 0,
     )
 
 
-def with_training_mean(scores: pd.DataFrame, cohort: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
+def with_training_mean(
+    scores: pd.DataFrame, cohort: pd.DataFrame, split: pd.DataFrame, labels: LabelSet
+) -> pd.DataFrame:
     """Add the reference row of volume tables: what the mean of the training set would score.
 
     It has no Dice. Takes ``cohort.tsv`` and ``split.tsv``.
@@ -106,7 +113,7 @@ def with_training_mean(scores: pd.DataFrame, cohort: pd.DataFrame, split: pd.Dat
     training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
     first = scores["model"].iloc[0]
     rows = scores[scores["model"].eq(first)].drop_duplicates(["scan_id", "label"])
-    means = {label: training[f"{label}_ml"].mean() for label in LABELS}
+    means = {label: training[f"{label}_ml"].mean() for label in labels}
     predicted = rows["label"].map(means)
     added = rows[["scan_id", "label", "reference_ml"]].assign(
         model=TRAINING_MEAN,
@@ -118,11 +125,11 @@ def with_training_mean(scores: pd.DataFrame, cohort: pd.DataFrame, split: pd.Dat
     return pd.concat([scores, added], ignore_index=True)
 
 
-def second_readings(readings: pd.DataFrame) -> list[ScoreArrays]:
+def second_readings(readings: pd.DataFrame, labels: LabelSet) -> list[ScoreArrays]:
     """Each kind of second reading, over the scans that have one: what humans reach."""
-    lesions = readings[readings["label"].isin(list(LABELS))]
+    lesions = readings[readings["label"].isin(list(labels))]
     lesions = lesions.assign(role=REFERENCE, failure=lesions["failure"].fillna(""))
-    return [measured(rows) for _, rows in lesions.groupby("model", sort=False)]
+    return [measured(rows, labels) for _, rows in lesions.groupby("model", sort=False)]
 
 
 def bounds_of(measure: str) -> tuple[float, float]:

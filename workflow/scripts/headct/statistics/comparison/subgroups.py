@@ -30,7 +30,7 @@ from scipy import stats
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.settings.plan import PLANNED, Plan, Subgroup
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
@@ -61,15 +61,15 @@ def facts(cohort: pd.DataFrame, data: Path, scans: np.ndarray) -> pd.DataFrame:
 
 
 def size_cut_points(
-    plan: Plan, cohort: pd.DataFrame, split: pd.DataFrame
+    plan: Plan, cohort: pd.DataFrame, split: pd.DataFrame, labels: LabelSet
 ) -> dict[tuple[str, str], list[float]]:
     """By subgroup and label, cut points (mL) from the training scans that have the lesion."""
     training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
-    volumes = {label: training.loc[training[f"{label}_ml"] > 0, f"{label}_ml"] for label in LABELS}
+    volumes = {label: training.loc[training[f"{label}_ml"] > 0, f"{label}_ml"] for label in labels}
     return {
         (one.name, label): list(np.quantile(volumes[label], one.training_quantiles))
         for one in plan.subgroups
-        for label in LABELS
+        for label in labels
         if one.training_quantiles and len(volumes[label])
     }
 
@@ -111,7 +111,7 @@ def subgroups_table(
     for one in plan.subgroups:
         if not is_known(one, known):
             continue
-        for label in LABELS:
+        for label in data.labels:
             if one.column == SIZE:
                 volumes = pd.Series(data.reference_ml(label), data.scans)
                 cut_points = sizes.get((one.name, label), list(one.cut_points))

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.statistics.core.scores import FAMILY
 
 KRUSKAL_WALLIS = PublishedStatistic(
@@ -165,10 +165,10 @@ def bh_without_monotonicity(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def kruskal_wallis_table(scans: pd.DataFrame) -> pd.DataFrame:
+def kruskal_wallis_table(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Dice of the family compared, per label: label h df p n_models n_scans note."""
     rows = []
-    for label, groups in _dice_of_family(scans).items():
+    for label, groups in _dice_of_family(scans, labels).items():
         result = kruskal_wallis(groups)
         rows.append(
             {
@@ -184,14 +184,14 @@ def kruskal_wallis_table(scans: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def dunn_table(scans: pd.DataFrame) -> pd.DataFrame:
+def dunn_table(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """All pairs of the family, per label; corrected within each label (45 pairs of ten models).
 
     Columns: :data:`DUNN`, described at :func:`dunn`.
     """
     tables = [
         dunn(groups).rename(columns={"group_a": "model_a", "group_b": "model_b"}).assign(label=label)
-        for label, groups in _dice_of_family(scans).items()
+        for label, groups in _dice_of_family(scans, labels).items()
     ]
     filled = [table for table in tables if not table.empty]
     if not filled:
@@ -199,14 +199,14 @@ def dunn_table(scans: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True)[DUNN.header]
 
 
-def _dice_of_family(scans: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
+def _dice_of_family(scans: pd.DataFrame, labels: LabelSet) -> dict[str, dict[str, np.ndarray]]:
     family = scans[scans["role"] == FAMILY]
     models = list(dict.fromkeys(family["model"]))
 
     def dice(model: str, label: str) -> np.ndarray:
         return family.loc[(family["model"] == model) & (family["label"] == label), "dice"].to_numpy()
 
-    return {label: {model: dice(model, label) for model in models} for label in LABELS}
+    return {label: {model: dice(model, label) for model in models} for label in labels}
 
 
 def _filled(groups: Groups) -> dict[str, np.ndarray]:

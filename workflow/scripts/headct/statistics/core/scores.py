@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
@@ -22,10 +22,10 @@ Only the family enters ranks, corrections and the marks of the best and the wors
 VOLUMES = [name for name in COLUMNS if name.endswith("_ml")]
 
 
-def read(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
+def read(paths: Sequence[Path], models: Sequence[str], labels: LabelSet) -> pd.DataFrame:
     """Read metrics tables, in the order: ``models`` (the family), other models, reference rows.
 
-    The rows of the total haemorrhage are left out: the paper's analysis is of the three lesions.
+    The rows of pooled lesions are left out: the analyses are of single ones, in the order of ``labels``.
 
     Returns one row per model × seed × scan × label: the columns of the metrics table and ``role``.
 
@@ -43,15 +43,15 @@ def read(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     if problems:
         raise BadInput(problems)
     scores = pd.concat([table for _, table in tables], ignore_index=True)
-    pooled = [pool.name for pool in LABELS.pools]
+    pooled = [pool.name for pool in labels.pools]
     scores = scores[~scores["label"].isin(pooled)].reset_index(drop=True)
     scores["failure"] = scores["failure"].fillna("")
-    problems = [*_missing_models(scores, models), *_unequal_rows(scores)]
+    problems = [*_missing_models(scores, models), *_unequal_rows(scores, labels)]
     if problems:
         raise BadInput(problems)
     scores["role"] = [role(model, models) for model in scores["model"]]
     order = model_order(list(scores["model"].unique()), models)
-    scores["label"] = pd.Categorical(scores["label"], categories=list(LABELS), ordered=True)
+    scores["label"] = pd.Categorical(scores["label"], categories=list(labels), ordered=True)
     scores["model"] = pd.Categorical(scores["model"], categories=order, ordered=True)
     scores = scores.sort_values(["model", "seed", "scan_id", "label"], ignore_index=True)
     return scores.astype({"model": str, "label": str})
@@ -113,18 +113,18 @@ def _missing_models(scores: pd.DataFrame, models: Sequence[str]) -> list[Problem
     ]
 
 
-def _unequal_rows(scores: pd.DataFrame) -> list[Problem]:
+def _unequal_rows(scores: pd.DataFrame, labels: LabelSet) -> list[Problem]:
     key = ["model", "seed", "scan_id", "label"]
     repeated = scores.loc[scores.duplicated(key), key]
     problems = [
         Problem("--metrics", "row stands twice", key="scan_id", row=str(row.model), value=str(row.scan_id))
         for row in repeated.itertuples()
     ]
-    wanted = {(scan, label) for scan in scores["scan_id"].unique() for label in LABELS}
+    wanted = {(scan, label) for scan in scores["scan_id"].unique() for label in labels}
     runs = scores["model"] + scores["seed"].map(lambda seed: "" if pd.isna(seed) else f", seed {seed:g}")
     for run, rows in scores.groupby(runs, sort=False):
         measured = set(zip(rows["scan_id"], rows["label"], strict=True))
         for scan, label in sorted(wanted ^ measured):
-            message = "is not measured" if label in LABELS else "unknown label"
+            message = "is not measured" if label in labels else "unknown label"
             problems.append(Problem("--metrics", message, str(run), "scan_id, label", f"{scan} {label}"))
     return problems

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.statistics.core.resampling import QUARTILES, resamples, se_of_mean, se_of_quartiles
 
 DICE_SUMMARY = PublishedStatistic(
@@ -61,7 +61,7 @@ SEED_SPREAD = PublishedStatistic(
 )
 
 MEAN = "mean"
-"""Label of the rows that hold the mean of the three lesions' summaries."""
+"""Label of the rows that hold the mean of the lesions' summaries."""
 
 
 def describe(values: pd.Series | np.ndarray) -> dict[str, float]:
@@ -79,19 +79,19 @@ def by_model_and_label(scans: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd
         yield {"model": str(model), "role": str(rows["role"].iloc[0]), "label": str(label)}, rows
 
 
-def dice_by_scan(scans: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def dice_by_scan(scans: pd.DataFrame, labels: LabelSet) -> dict[str, pd.DataFrame]:
     """Dice of each model, one row per scan (in one order for all) and one column per lesion."""
     return {
-        str(model): rows.pivot(index="scan_id", columns="label", values="dice")[list(LABELS)]
+        str(model): rows.pivot(index="scan_id", columns="label", values="dice")[list(labels)]
         for model, rows in scans.groupby("model", sort=False)
     }
 
 
-def dice_summary(scans: pd.DataFrame) -> pd.DataFrame:
+def dice_summary(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Dice over all test scans, by the paper's convention (Table 1).
 
     Columns: model role label mean median q1 q3, their standard errors (``…_se``, over scans), n
-    n_seeds n_failed. The rows with label ``mean`` hold the mean of the three lesions' means and
+    n_seeds n_failed. The rows with label ``mean`` hold the mean of the lesions' means and
     medians; quartiles have no such mean.
     """
     rows = [
@@ -119,12 +119,12 @@ def dice_summary(scans: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
         .assign(label=MEAN)
     )
-    standard_errors = {model: _se_of_mean_row(dice) for model, dice in dice_by_scan(scans).items()}
+    standard_errors = {model: _se_of_mean_row(dice) for model, dice in dice_by_scan(scans, labels).items()}
     for column in ("mean_se", "median_se"):
         overall[column] = [standard_errors[model][column] for model in overall["model"]]
     both = pd.concat([lesions, overall], ignore_index=True)
-    models, labels = list(lesions["model"].unique()), [*LABELS, MEAN]
-    order = both["model"].map(models.index) * len(labels) + both["label"].map(labels.index)
+    models, shown = list(lesions["model"].unique()), [*labels, MEAN]
+    order = both["model"].map(models.index) * len(shown) + both["label"].map(shown.index)
     return both.loc[order.sort_values().index, list(lesions.columns)].reset_index(drop=True)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet, study_labels
 from headct.settings import sheet as sample_sheet
 from headct.statistics.replication.cohort_tests import (
     by_set,
@@ -57,14 +57,14 @@ def main(
     """
     true_ages = sample_sheet.true_ages(sheet)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), true_ages)
-    table = balance(scans)
+    table = balance(scans, study_labels())
     write_tsv(table, out)
     known = table.dropna(subset=["smd"]).sort_values("smd", key=np.abs)
     for row in known.tail(1).itertuples():
         logger.info("balance  largest standardised mean difference %.2f (%s)", row.smd, row.characteristic)
 
 
-def balance(scans: pd.DataFrame) -> pd.DataFrame:
+def balance(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Training against test set, one characteristic per row.
 
     Takes one row per scan: scan_id participant_id set age sex onset_to_ct_h n_slices spacing_z_mm
@@ -82,7 +82,7 @@ def balance(scans: pd.DataFrame) -> pd.DataFrame:
         _shares("sex_men", by_set(sex.assign(hit=sex["sex"] == "M"), "hit")),
         _means("onset_to_ct_hours", by_set(scans, "onset_to_ct_h")),
     ]
-    for label in LABELS:
+    for label in labels:
         present = scans.assign(hit=scans[f"{label}_ml"] > 0)
         rows.append(_shares(f"{label}_present", by_set(present, "hit")))
         rows.append(_means(f"{label}_volume_ml", by_set(present[present["hit"]], f"{label}_ml")))

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.statistics.core.agreement import as_published
 from headct.statistics.core.group_tests import ALPHA, FLAVOURS, differs
 from headct.statistics.core.resampling import means_of_resamples, resamples
@@ -104,6 +104,7 @@ def claims_table(
     agreement: pd.DataFrame,
     cohort_tests: pd.DataFrame,
     margins: Mapping[str, float],
+    labels: LabelSet,
 ) -> pd.DataFrame:
     """One row per claim; only the family is looked at.
 
@@ -112,6 +113,7 @@ def claims_table(
         scans: what :func:`headct.statistics.core.scores.mean_over_seeds` gives.
         dunn, agreement, cohort_tests: the tables of those names.
         margins: per lesion, differences of mean Dice that count as none, from the analysis plan.
+        labels: the study's lesions; the claims are about the paper's, by the paper's names.
 
     Columns: claim statement source restated verdict evidence; the verdicts under R's ``dunn.test``,
     judged rightly and at .05, where the kind rests on Dunn's test; changes_under, the flavours under
@@ -120,8 +122,8 @@ def claims_table(
     family = scans[scans["role"] == FAMILY]
     volumes = family.pivot_table(index="scan_id", columns="label", values="reference_ml", aggfunc="first")
     results = Results(
-        dice=dice_by_scan(family),
-        present=volumes.reindex(columns=list(LABELS)) > 0,
+        dice=dice_by_scan(family, labels),
+        present=volumes.reindex(columns=list(labels)) > 0,
         dunn=dunn,
         agreement=as_published(agreement),
         cohort_tests=cohort_tests,

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.statistics.core.resampling import se_of_mean, se_of_quartiles, se_of_sd
 from headct.statistics.core.summaries import describe
@@ -70,7 +70,7 @@ def cohort_of_split(
     return scans.assign(age=scans["scan_id"].map(true_ages).astype(float))
 
 
-def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
+def cohort_tests(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Table 2 in numbers.
 
     Takes one row per scan: participant_id set age sex onset_to_ct_h and each lesion's ``…_ml``.
@@ -90,7 +90,7 @@ def cohort_tests(scans: pd.DataFrame) -> pd.DataFrame:
     # The test of one sex is the test of the other; it is told once, as in print.
     rows[-1] |= {"test_name": "", "value": math.nan, "df": math.nan, "p": math.nan, "note": ""}
     rows.append(_quantity_row("onset_to_ct_hours", MEDIAN_IQR, by_set(scans, "onset_to_ct_h")))
-    for label in LABELS:
+    for label in labels:
         present = scans.assign(hit=scans[f"{label}_ml"] > 0)
         volumes = by_set(present[present["hit"]], f"{label}_ml")
         rows.append(_share_row(label, by_set(present, "hit")))

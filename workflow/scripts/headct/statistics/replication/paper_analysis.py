@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.labels import LabelSet, study_labels
 from headct.settings import plan as analysis_plan
 from headct.settings import published as published_numbers
 from headct.settings import sheet as sample_sheet
@@ -66,11 +67,12 @@ def main(
             summarised below them, but enter no rank and no correction.
         out: folder of the tables to write.
     """
-    scores = scores_of.read(metrics, models)
+    labels = study_labels()
+    scores = scores_of.read(metrics, models, labels)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
     scans = with_imaged_volume(scans, data)
     margin = analysis_plan.load(plan).dice_margin
-    for name, table in statistics(scores, scans, margin, published).items():
+    for name, table in statistics(scores, scans, margin, labels, published).items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
@@ -84,6 +86,7 @@ def statistics(
     scores: pd.DataFrame,
     cohort: pd.DataFrame,
     dice_margin: Mapping[str, float],
+    labels: LabelSet,
     published_folder: Path = published_numbers.FOLDER,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
@@ -92,21 +95,21 @@ def statistics(
     of the analysis plan, for the claims that models are equal.
     """
     scans = scores_of.mean_over_seeds(scores)
-    dunn, tests = dunn_table(scans), cohort_tests(cohort)
+    dunn, tests = dunn_table(scans, labels), cohort_tests(cohort, labels)
     agreement = agreement_table(scores_of.first_seed(scores))
     return {
-        DICE_SUMMARY.name: dice_summary(scans),
+        DICE_SUMMARY.name: dice_summary(scans, labels),
         DICE_PRESENT_SUMMARY.name: dice_present_summary(scans),
         VOLUME_OVERLAP.name: volume_overlap(scans),
         SEED_SPREAD.name: seed_spread(scores),
-        KRUSKAL_WALLIS.name: kruskal_wallis_table(scans),
+        KRUSKAL_WALLIS.name: kruskal_wallis_table(scans, labels),
         DUNN.name: dunn,
         AGREEMENT.name: agreement,
         LESION_SIZE.name: lesion_size_table(scans),
         COHORT_TESTS.name: tests,
-        PREVALENCE.name: prevalence_table(cohort),
-        SELECTION.name: selection_table(scans, published_numbers.selection(published_folder)),
+        PREVALENCE.name: prevalence_table(cohort, labels),
+        SELECTION.name: selection_table(scans, published_numbers.selection(published_folder), labels),
         CLAIMS.name: claims_table(
-            published_numbers.claims(published_folder), scans, dunn, agreement, tests, dice_margin
+            published_numbers.claims(published_folder), scans, dunn, agreement, tests, dice_margin, labels
         ),
     }

@@ -15,7 +15,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LABELS
+from headct.contracts.labels import LabelSet
 from headct.statistics.replication.cohort_tests import SETS
 
 PREVALENCE = PublishedStatistic(
@@ -44,7 +44,7 @@ def with_imaged_volume(scans: pd.DataFrame, data: Path) -> pd.DataFrame:
     return scans.assign(imaged_ml=volumes)
 
 
-def prevalence_table(scans: pd.DataFrame) -> pd.DataFrame:
+def prevalence_table(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Per set (train, test, both) and class.
 
     Takes one row per scan: set, each lesion's ``…_ml``, ``imaged_ml``. Columns: set label n_scans
@@ -55,8 +55,8 @@ def prevalence_table(scans: pd.DataFrame) -> pd.DataFrame:
     for name in (*SETS, "both"):
         chosen = scans if name == "both" else scans[scans["set"] == name]
         imaged = chosen["imaged_ml"].sum()
-        labelled = chosen[[f"{label}_ml" for label in LABELS]].sum().sum()
-        for label in (BACKGROUND, *LABELS):
+        labelled = chosen[[f"{label}_ml" for label in labels]].sum().sum()
+        for label in (BACKGROUND, *labels):
             lesion = label != BACKGROUND
             volume = chosen[f"{label}_ml"].sum() if lesion else imaged - labelled
             n_with = int((chosen[f"{label}_ml"] > 0).sum()) if lesion else len(chosen)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
+from headct.contracts.labels import LabelSet
 from headct.statistics.core.resampling import N_RESAMPLES, means_of_resamples
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.core.summaries import dice_by_scan
@@ -24,18 +25,19 @@ SELECTION = PublishedStatistic(
 )
 
 
-def selection_table(scans: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
-    """Rank the candidates of each stage by the mean of the three lesions' mean Dice.
+def selection_table(scans: pd.DataFrame, stages: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
+    """Rank the candidates of each stage by the mean of the lesions' mean Dice.
 
     Args:
         scans: what :func:`headct.statistics.core.scores.mean_over_seeds` gives.
         stages: :func:`headct.settings.published.selection`: stage model published_mean.
+        labels: the lesions that count.
 
     Columns: stage model mean rank chosen chosen_share published_mean published_rank
     published_chosen note. Ties share the better rank and are all chosen.
     """
     family = scans[scans["role"] == FAMILY]
-    scores = {model: dice.to_numpy().mean(axis=1) for model, dice in dice_by_scan(family).items()}
+    scores = {model: dice.to_numpy().mean(axis=1) for model, dice in dice_by_scan(family, labels).items()}
     tables = [_stage(candidates, scores) for _, candidates in stages.groupby("stage", sort=False)]
     table = pd.concat(tables, ignore_index=True)
     first, second = (set(rows["model"]) for _, rows in stages.groupby("stage", sort=False))
