@@ -1,6 +1,6 @@
-"""One of each quick fault, in one run: the weights are those of a run without any.
+"""One of each quick fault, in one run: the weights are those of the demo, which had none.
 
-Many faults, at random moments: drill.py.
+Many faults, at random moments: tests/drills/slurm.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import cluster, faults, miniature
+from support import cluster, faults, miniature, seeded
 from support.cluster import Study
 from support.holds import wait_for
 
@@ -37,10 +37,10 @@ class Disturbed:
 
 
 @pytest.fixture(scope="module")
-def disturbed(slurm: None, local: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
-    """Both trainings of the miniature, done in spite of everything; each waits for what is planned for it."""
+def disturbed(slurm: None, demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
+    """Two trainings of the demo, done in spite of everything; each waits for what is planned for it."""
     folder = tmp_path_factory.mktemp("faults")
-    study = Study(folder, miniature.ready_to_train(local, folder))
+    study = Study(folder, seeded.ready_to_train(demo, folder, *miniature.MODELS))
     found = Disturbed(study)
     for model in miniature.MODELS:
         study.holds.at(model, next_hold(model, 0))
@@ -82,8 +82,8 @@ def record(folder: Path, model: str) -> dict:
 
 
 @pytest.mark.parametrize("model", miniature.MODELS)
-def test_the_weights_are_those_of_an_undisturbed_run(disturbed: Disturbed, local: Path, model: str) -> None:
-    assert record(disturbed.study.folder, model)["sha256"] == record(local, model)["sha256"]
+def test_the_weights_are_those_of_an_undisturbed_run(disturbed: Disturbed, demo: Path, model: str) -> None:
+    assert record(disturbed.study.folder, model)["sha256"] == record(demo, model)["sha256"]
 
 
 def test_no_iteration_before_the_last_checkpoint_is_done_twice(disturbed: Disturbed) -> None:

@@ -89,18 +89,29 @@ def undisturbed(demo: Path, model: str) -> tuple[str, int]:
     return record["sha256"], record["record"]["iterations"]
 
 
-@pytest.mark.parametrize("model", ["unet"])  # all three frameworks: tests/engine/test_training_loop.py
-def test_a_killed_training_ends_in_the_same_weights(
+@pytest.mark.parametrize(
+    "model",  # all three frameworks, killed in between: tests/engine/test_training_loop.py
+    [
+        "blast-ct",
+        *(pytest.param(model, marks=pytest.mark.slow) for model in ONE_OF_EACH if model != "blast-ct"),
+    ],
+)
+def test_killed_halfway_and_before_publishing_it_ends_in_the_same_weights(
     demo: Path, tmp_path: Path, holds: Holds, model: str
 ) -> None:
     expected, iterations = undisturbed(demo, model)
     words = command(demo, model, tmp_path)
     kill(started_until(iterations // 2, model, words, holds))
+    kill(started_until(iterations, model, words, holds))
     to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
-    assert (
-        f"goes on where session 1 stopped, at iteration {iterations // 2}" in (tmp_path / "log").read_text()
+    log = (tmp_path / "log").read_text()
+    first, second = (
+        f"goes on where session {n} stopped, at iteration {at}"
+        for n, at in ((1, iterations // 2), (2, iterations))
     )
+    assert first in log
+    assert "epoch 1/" not in log.split(second)[1], "all is done but the publishing"
 
 
 @pytest.mark.slow
@@ -117,16 +128,3 @@ def test_five_kills_at_random_moments(demo: Path, tmp_path: Path, holds: Holds, 
         kill(process)
     to_the_end(words, holds)
     assert weights(tmp_path / "out") == expected
-
-
-@pytest.mark.parametrize("model", ["blast-ct"])
-def test_a_kill_between_the_last_checkpoint_and_publishing(
-    demo: Path, tmp_path: Path, holds: Holds, model: str
-) -> None:
-    expected, iterations = undisturbed(demo, model)
-    words = command(demo, model, tmp_path)
-    kill(started_until(iterations, model, words, holds))
-    to_the_end(words, holds)
-    assert weights(tmp_path / "out") == expected
-    log = (tmp_path / "log").read_text()
-    assert "epoch 1/" not in log.split(f"goes on where session 1 stopped, at iteration {iterations}")[1]
