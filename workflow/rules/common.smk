@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -78,12 +79,21 @@ wildcard_constraints:
     representation=r"[\w-]+",
 
 
-def code(step, *loaded):
-    """Digest of a step's code, and of modules that it loads by name: a rule reruns when it changes, not when a comment does."""
-    return code_of([STEPS[step].path, *loaded])
+def code(step):
+    """Digest of a step's code: a rule reruns when it changes, not when a comment does.
+
+    Asked for when a job is planned: Snakemake on a node, which runs one job, reads that job's code only.
+    """
+    return lambda wildcards: code_of_step(step)
 
 
-def code_of(modules):
+def code_of_step(step, *loaded):
+    """Digest of a step's code, and of modules that it loads by name."""
+    return code_of(STEPS[step].path, *loaded)
+
+
+@cache
+def code_of(*modules):
     """Digest of modules, of all that they import, and of the frameworks that they tell of."""
     digests = code_digests(modules)
     if "headct.frameworks.registry" in digests:  # no import leads to what each framework declares
@@ -140,7 +150,7 @@ def trained_folders(model, seed, folds=FOLDS):
 def prediction_code(model):
     """Digest of the code by which a model predicts."""
     loaded = [framework_of(member).code("inference") for member in members_of(model)]
-    return code("predict", *chain.from_iterable(loaded))
+    return code_of_step("predict", *chain.from_iterable(loaded))
 
 
 def manifests_of(model):

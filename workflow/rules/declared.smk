@@ -116,8 +116,8 @@ def params_of(published, step, **more):
         }
         return options.words(published.name, found)
 
-    modules = [STEPS[step].path, published.module]  # the step imports the module by its name
-    return {"options": words, "code": code_of(modules)}
+    # The step imports the module by its name.
+    return {"options": words, "code": lambda wildcards: code_of_step(step, published.module)}
 
 
 def stem_of(published):

@@ -22,7 +22,7 @@ rule prepare:
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
         work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: code(
+        code=lambda wildcards: code_of_step(
             "prepare",
             *find_framework(REPRESENTATIONS[wildcards.representation]["framework"]).code(
                 "training"
@@ -70,7 +70,9 @@ rule train:
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
         work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: code("train", *framework_of(wildcards.model).code("training")),
+        code=lambda wildcards: code_of_step(
+            "train", *framework_of(wildcards.model).code("training")
+        ),
     shell:
         recorded(
             "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
