@@ -31,6 +31,7 @@ from headct.publish.reports.statements import STATEMENTS
 from headct.publish.tables.table1 import table_1
 from headct.publish.tables.table2 import table_2
 from headct.publish.tables.table_e2 import table_e2
+from headct.settings import published
 from headct.settings.blocks import Split
 from headct.statistics.comparison.detection import detection_table
 from headct.statistics.comparison.estimates import estimates_table
@@ -131,6 +132,16 @@ def test_statistics_of_another_set(computed: dict[str, pd.DataFrame]) -> None:
     assert list(computed["prevalence"]["label"].head(3)) == ["background", *TOY]
 
 
+def test_claims_of_the_paper_about_lesions_that_a_study_does_not_have() -> None:
+    models = list(published.model_names())
+    scores = with_role(simulated(models, labels=TOY), models)
+    claims = statistics(scores, toy_cohort(), dict.fromkeys(TOY, 0.02), TOY)["claims"].set_index("claim")
+    assert claims.loc["ivh-leaders", "evidence"] == "this study has no IVH"
+    of_cohort = claims.index == "sets-do-not-differ"
+    assert set(claims.loc[~of_cohort, "verdict"]) == {"cannot tell"}
+    assert "smallest of 8 P" in claims.loc["sets-do-not-differ", "evidence"]
+
+
 def test_the_planned_comparison_of_another_set(scores: pd.DataFrame) -> None:
     scans = scores["scan_id"].unique()
     volumes = {f"{label}_ml": [10.0, 20.0] for label in TOY}
@@ -151,6 +162,7 @@ def test_the_planned_comparison_of_another_set(scores: pd.DataFrame) -> None:
 def test_tables_of_another_set(computed: dict[str, pd.DataFrame]) -> None:
     titles = {model: model.upper() for model in FAMILY}
     dice, overlap = table_1(computed, titles, TOY), table_e2(computed, titles, TOY)
+    assert "the mean of lesions is that of the two means, or of the two medians" in " ".join(dice.notes)
     assert [group for group, _ in dice.panels[0].groups] == ["", *TOY, "Mean of lesions"]
     assert [group for group, _ in overlap.panels[0].groups] == ["", *TOY]
     rows = [row[0].text for row in table_2(computed["cohort_tests"], TOY).panels[0].rows]

@@ -16,8 +16,7 @@ from headct.simulate.fields import SmoothField, bspline_basis
 from headct.simulate.head import MassEffect, Points, push_back
 from headct.simulate.participant import Participant, simulate
 from headct.simulate.randomness import stream
-from headct.simulate.settings import Rater, Settings, Site, from_config
-from support.label_sets import LABELS
+from headct.simulate.settings import LESIONS, Rater, Settings, Site, from_config
 from support.phantom_settings import CONFIG, SITES
 
 PUBLISHED_ML = {
@@ -41,7 +40,7 @@ def participant(request: pytest.FixtureRequest, settings: Settings) -> Participa
 # -- volumes ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("label", LESIONS)
 def test_drawn_volumes_have_the_published_distribution(label: str) -> None:
     five, mean, sd = PUBLISHED_ML[label]
     drawn = volumes.quantiles(five, (np.arange(100_000) + 0.5) / 100_000)
@@ -60,7 +59,7 @@ def test_age_and_onset_have_the_published_distribution() -> None:
     assert np.quantile(onset, [0.25, 0.5, 0.75]) == pytest.approx([1.4, 1.9, 2.9], rel=1e-3)
 
 
-@given(st.lists(st.floats(1e-6, 1 - 1e-6), min_size=2, max_size=20), st.sampled_from(list(LABELS)))
+@given(st.lists(st.floats(1e-6, 1 - 1e-6), min_size=2, max_size=20), st.sampled_from(list(LESIONS)))
 def test_quantile_function_is_monotone(probabilities: list[float], label: str) -> None:
     drawn = volumes.quantiles(PUBLISHED_ML[label][0], np.sort(probabilities))
     assert (np.diff(drawn) >= 0).all()
@@ -81,7 +80,7 @@ def test_oedema_grows_with_the_bleed_and_shares_are_met(settings: Settings) -> N
 
 def test_met_volumes_are_within_one_subvoxel_of_the_requested(participant: Participant) -> None:
     truth = participant.truth
-    for label in LABELS:
+    for label in LESIONS:
         assert truth.requested_ml[label] > 0
         if not truth.truncated[label]:
             difference = abs(truth.met_ml[label] - truth.requested_ml[label])
@@ -186,7 +185,7 @@ def test_mass_effect_moves_tissue_away_but_not_the_skull() -> None:
 def test_hounsfield_units_are_those_of_the_literature(participant: Participant) -> None:
     image, fractions = participant.image.astype(float), participant.fractions
     for label, limits in (("ICH", (48, 66)), ("PHE", (13, 26)), ("IVH", (42, 62))):
-        whole = image[fractions[LABELS[label]] > 0.999]
+        whole = image[fractions[LESIONS[label]] > 0.999]
         assert len(whole) > 10
         assert limits[0] < whole.mean() < limits[1]
     assert np.median(image[:, :3]) < -950
@@ -198,7 +197,7 @@ def test_hounsfield_units_are_those_of_the_literature(participant: Participant) 
 def test_fractions_hold_the_true_volumes(participant: Participant) -> None:
     geometry = participant.geometry
     voxel_ml = geometry.pixel_mm**2 * geometry.weights_mm / 1000
-    for label, value in LABELS.items():
+    for label, value in LESIONS.items():
         volume = (participant.fractions[value].sum(axis=(1, 2), dtype=float) * voxel_ml).sum()
         assert volume == pytest.approx(participant.truth.met_ml[label], rel=1e-4)
     assert participant.fractions.sum(axis=0) == pytest.approx(1)
@@ -210,7 +209,7 @@ def test_ventricular_blood_lies_at_the_back(settings: Settings) -> None:
     rows = np.arange(participant.image.shape[1])
     centre = {
         label: np.average(rows, weights=participant.fractions[value].sum(axis=(0, 2)))
-        for label, value in LABELS.items()
+        for label, value in LESIONS.items()
     }
     assert centre["IVH"] > participant.image.shape[1] / 2
 
@@ -235,7 +234,7 @@ def test_readings_are_close_to_the_truth_but_differ(participant: Participant, se
     rater, geometry = settings.raters[0], participant.geometry
     readings = [raters.draw(participant.fractions, geometry, rater, np.random.default_rng(i)) for i in (1, 2)]
     for label, least in (("ICH", 0.85), ("PHE", 0.55), ("IVH", 0.7)):
-        value = LABELS[label]
+        value = LESIONS[label]
         assert _dice(readings[0] == value, truth == value) > least
         assert least < _dice(readings[0] == value, readings[1] == value) < 1
 

@@ -39,10 +39,10 @@ class Predictor(ABC):
 
     @abstractmethod
     def restore(self, prepared: Any, inferred: Any) -> torch.Tensor:
-        """Class probabilities on the grid of the CT, float32, (4, z, y, x), on any device."""
+        """Class probabilities on the grid of the CT, float32, (classes, z, y, x), on any device."""
 
     def __call__(self, ct: sitk.Image) -> np.ndarray:
-        """Class probabilities on the grid of the CT, float32, (4, z, y, x)."""
+        """Class probabilities on the grid of the CT, float32, (classes, z, y, x)."""
         prepared = self.prepare(ct)
         return self.restore(prepared, self.infer(prepared)).cpu().numpy()
 

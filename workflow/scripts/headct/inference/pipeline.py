@@ -102,7 +102,7 @@ class Average:
         self.total: torch.Tensor | None = None
 
     def add(self, probabilities: torch.Tensor, weight: float) -> None:
-        """Add the (4, z, y, x) probabilities of one network, which are overwritten."""
+        """Add the (classes, z, y, x) probabilities of one network, which are overwritten."""
         if self.total is None:
             self.total = probabilities if weight == 1 else probabilities.mul_(weight)
         else:

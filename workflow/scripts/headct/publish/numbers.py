@@ -9,6 +9,9 @@ DASH = "–"
 
 DICE_DECIMALS = 3
 
+SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""Whole numbers as running text has them."""
+
 
 def number(value: float, decimals: int = 2) -> str:
     """Fixed decimals with a true minus sign, never a negative zero; a dash where there is none."""
@@ -16,6 +19,11 @@ def number(value: float, decimals: int = 2) -> str:
         return DASH
     text = f"{value:.{decimals}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def in_words(n: int) -> str:
+    """A number of things, as running text has it; in digits from ten on."""
+    return SMALL[n] if n < len(SMALL) else str(n)
 
 
 def spread(centre: float, low: float, high: float, decimals: int = 2) -> str:

@@ -47,7 +47,7 @@ class MonaiPredictor(Predictor):
         return preprocess(*array_and_spacing(ct), self.preprocessing)
 
     def infer(self, prepared: PreprocessedImage) -> Tensor:
-        """Probabilities on the network's grid, (4, z, y, x)."""
+        """Probabilities on the network's grid, (classes, z, y, x)."""
         volume = torch.from_numpy(prepared.image)[None, None]
         return with_fallback(
             lambda way: slide(
@@ -79,7 +79,7 @@ def slide(
     device: str,
     tiles_at_once: int = TILES_AT_ONCE,
 ) -> Tensor:
-    """Softmax of the tiles' logits, which are averaged with Gaussian weights; (4, z, y, x).
+    """Softmax of the tiles' logits, which are averaged with Gaussian weights; (classes, z, y, x).
 
     A volume smaller than the tile is padded with zeros, the lower end of the intensity window.
     Results are gathered where ``volume``, (1, 1, z, y, x), lies; the network runs on ``device``.
@@ -107,7 +107,7 @@ def slide(
 
 
 def to_native_grid(probabilities: Tensor, source: PreprocessedImage) -> Tensor:
-    """Class probabilities (4, z, y, x) of a preprocessed image on the grid of its CT, float32."""
+    """Class probabilities (classes, z, y, x) of a preprocessed image on the grid of its CT, float32."""
     native = torch.zeros((len(probabilities), *source.native_shape), device=probabilities.device)
     native[0] = 1
     size = tuple(side.stop - side.start for side in source.box)

@@ -100,7 +100,7 @@ class NnunetPredictor(Predictor):
         return voxels, properties
 
     def infer(self, prepared: tuple[np.ndarray, dict[str, Any]]) -> Tensor:
-        """Logits on the network's grid, float16, (4, z, y, x)."""
+        """Logits on the network's grid, float16, (classes, z, y, x)."""
         logits: Tensor = self.predictor.predict_logits_from_preprocessed_data(torch.from_numpy(prepared[0]))
         return logits
 

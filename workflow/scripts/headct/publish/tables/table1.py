@@ -9,7 +9,7 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
-from headct.publish.numbers import DICE_DECIMALS, count, number, p_value, share, spread
+from headct.publish.numbers import DICE_DECIMALS, count, in_words, number, p_value, share, spread
 from headct.publish.options import Options
 from headct.publish.tables.page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import Statistics, by_model, read
@@ -85,10 +85,11 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
     n, n_seeds = int(numbers["n"].max()), int(numbers["n_seeds"].max())
     failed = numbers.loc[(numbers["label"] != MEAN) & (numbers["n_failed"] > 0)]
     failures = failed.groupby("title", sort=False)["n_failed"].max()
+    how_many = in_words(len(labels))
     notes = [
         f"n = {n} test scans. Dice is 1 where a lesion is absent from both masks and 0 where it is"
-        " predicted but absent, as in the paper; the mean of lesions is that of the three means, or"
-        " of the three medians.",
+        f" predicted but absent, as in the paper; the mean of lesions is that of the {how_many} means, or"
+        f" of the {how_many} medians.",
         "Bold: best of the compared models; underlined italic: worst; ties share a mark. Quartiles"
         " are of type 7.",
         "“Predicts nothing” is a reference that never predicts a lesion: what the convention"

@@ -159,8 +159,11 @@ def _in_words(margins: Mapping[str, float]) -> str:
 def judge(claim: Claim, results: Results, flavour: str = "default") -> Evidence:
     """Verdict on one claim under one of :data:`headct.statistics.core.group_tests.FLAVOURS`.
 
-    A claim about models that were not all run is at best refuted, never shown.
+    A claim about models that were not all run is at best refuted, never shown; one about lesions that the
+    study does not have can't be told.
     """
+    if unknown := [label for label in claim["labels"] if label not in results.present]:
+        return Evidence(UNCLEAR, f"this study has no {' or '.join(unknown)}")
     missing = _missing(claim, results)
     kind, named = claim["kind"], claim["models"]
     if named and not (set(named) - set(missing)):
