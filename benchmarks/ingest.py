@@ -117,7 +117,7 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
             home = {"conversion": conversion, "nifti": nifti}[module]
             setattr(home, name, _timed(getattr(home, name), label, seconds))
     started, wall = time.process_time(), time.perf_counter()
-    scan = conversion.Scan("bench", dicom, {"mask": mask}, LABELS, study_labels())
+    scan = conversion.SheetScan("bench", dicom, {"mask": mask}, LABELS, study_labels())
     record = conversion.ingest(scan, fitness.SeriesRules(), out)
     assert record.status == "included", record.reason
     return seconds | {"all": time.process_time() - started, "wall": time.perf_counter() - wall}

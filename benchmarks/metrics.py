@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from headct.contracts.labels import study_labels
 from headct.imaging import nifti
 from headct.metrics import grid, overlap, surface
-from headct.metrics.measure import Settings, measure
+from headct.metrics.measure import MeasureSettings, measure
 from support import surface_reference
 
 SHAPE = (40, 512, 512)
@@ -257,7 +257,11 @@ def main() -> None:
         }
         by_everything = {
             f"headct, every measure, {elements}": lambda elements=elements: measure(
-                reference, predicted, regular_grid(), Settings(**SETTINGS, surface_elements=elements), LABELS
+                reference,
+                predicted,
+                regular_grid(),
+                MeasureSettings(**SETTINGS, surface_elements=elements),
+                LABELS,
             )
             for elements in ("area", "voxels")
         }

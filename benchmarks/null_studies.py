@@ -29,7 +29,7 @@ from statsmodels.stats.multitest import multipletests
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from headct.settings.plan import SHIPPED, load
+from headct.settings.analysis_plan import SHIPPED, load
 from headct.statistics.comparison.detection import detection
 from headct.statistics.comparison.endpoints import mcnemar_exact
 from headct.statistics.comparison.equivalence import EQUIVALENT, verdict, volume_equivalence

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from headct.contracts.artefacts import write_json
+from headct.contracts.artefacts import LEDGER, write_json
 from headct.contracts.code import code_digests
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.run_records import KINDS
@@ -115,9 +115,7 @@ def build(results: Path) -> None:
         tree.record("predict", f"predict/{model}", [split, train], [listed, *maps])
         metrics.append(tree.write(f"metrics/{model}.tsv", f"{model}\t0.81234567\n".encode() * 4 * TEST_SCANS))
         scored = {"scored": "2026-11-23", "rule": "metrics", "model": model, "predictions": "", "split": ""}
-        number, line = ledger.append(
-            results / ledger.LEDGER, **scored, plan="", metrics=tree.written[metrics[-1]]
-        )
+        number, line = ledger.append(results / LEDGER, **scored, plan="", metrics=tree.written[metrics[-1]])
         opening = {"number": number, "sha256": line}
         tree.record("metrics", f"metrics/{model}", [split, listed], [metrics[-1]], opening=opening)
     page = tree.write("tables/table1.html", b"<p>0.81</p>")
@@ -150,7 +148,7 @@ def verify_all(results: Path, checks: tuple[verify.Check, ...]) -> Callable[[], 
     """A verification that must find nothing."""
 
     def run() -> None:
-        if findings := verify.verify(verify.Folder(results), checks):
+        if findings := verify.verify(verify.ResultsFolder(results), checks):
             raise RuntimeError(f"an untouched tree has findings: {findings[:3]}")
 
     return run

@@ -29,7 +29,7 @@ def test_case(name: str, tmp_path: Path) -> None:
     expected = CASES[name].build(tmp_path)
     out = tmp_path / "out"
     masks = {file.split(".")[0]: tmp_path / file for file in expected.masks}
-    scan = conversion.Scan(
+    scan = conversion.SheetScan(
         scan_id=expected.scan_id,
         participant_id=expected.participant_id,
         folder=tmp_path / "dicom",

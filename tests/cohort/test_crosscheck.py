@@ -29,7 +29,7 @@ CANARIES = ("canary", "/dicom", "Time=")
 def converted(folder: Path, **series: Any) -> Path:
     """A scan "a" with its DICOM in ``folder/dicom``, ingested into ``folder/data/a``."""
     write_series(folder / "dicom", **series)
-    scan = conversion.Scan("a", folder / "dicom", {"mask": mask_of(folder)}, VALUES, LABELS)
+    scan = conversion.SheetScan("a", folder / "dicom", {"mask": mask_of(folder)}, VALUES, LABELS)
     record = conversion.ingest(scan, SeriesRules(), folder / "data" / "a")
     assert record.status == "included", record.reason
     return folder

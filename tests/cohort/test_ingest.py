@@ -31,19 +31,19 @@ TILT = 15.0
 
 
 @pytest.fixture
-def scan(tmp_path: Path) -> conversion.Scan:
+def scan(tmp_path: Path) -> conversion.SheetScan:
     """A tilted scan of 12 slices and its mask."""
     write_series(tmp_path / "dicom", orientation=tilted(TILT))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
-    return conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS)
+    return conversion.SheetScan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS)
 
 
-def run(scan: conversion.Scan, out: Path) -> dict:
+def run(scan: conversion.SheetScan, out: Path) -> dict:
     conversion.ingest(scan, fitness.SeriesRules(), out)
     return read_json(out / "scan.json")
 
 
-def test_included_scan(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_included_scan(scan: conversion.SheetScan, tmp_path: Path) -> None:
     record = run(scan, tmp_path / "out")
     assert (record["status"], record["reason"], record["problems"]) == ("included", "", [])
     assert record["flags"] == ["bleed_not_dense", "little_coverage", "tilted"]
@@ -68,7 +68,7 @@ def test_included_scan(scan: conversion.Scan, tmp_path: Path) -> None:
     assert [instance["number"] for instance in record["instances"]] == list(range(1, 13))
 
 
-def test_equal_input_gives_equal_bytes(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_equal_input_gives_equal_bytes(scan: conversion.SheetScan, tmp_path: Path) -> None:
     for out in ("a", "b"):
         run(scan, tmp_path / out)
     assert len(list((tmp_path / "a").iterdir())) == 3
@@ -78,11 +78,11 @@ def test_equal_input_gives_equal_bytes(scan: conversion.Scan, tmp_path: Path) ->
     assert mtime == b"\0\0\0\0"
 
 
-def test_second_readings(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_second_readings(scan: conversion.SheetScan, tmp_path: Path) -> None:
     other = drawn()
     other[3] = 0
     second = write_mask(scan.folder, tmp_path / "second.nii.gz", other)
-    both = conversion.Scan("s1", scan.folder, {**scan.masks, "mask_inter": second}, VALUES, LABELS)
+    both = conversion.SheetScan("s1", scan.folder, {**scan.masks, "mask_inter": second}, VALUES, LABELS)
     record = run(both, tmp_path / "out")
     assert record["second_readings"]["inter"]["ICH"] == pytest.approx(record["volumes_ml"]["ICH"] * 3 / 4)
     assert "labels_inter.nii.gz" in record["sha256"]
@@ -94,7 +94,9 @@ def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
     """Rows to the right and columns to anterior, as for a patient on the belly."""
     write_series(tmp_path / "dicom", orientation=(-1, 0, 0, 0, -1, 0))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
-    record = run(conversion.Scan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS), tmp_path / "out")
+    record = run(
+        conversion.SheetScan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS), tmp_path / "out"
+    )
     assert record["flags"] == ["bleed_not_dense", "little_coverage", "moved_in_plane"]
     ct = sitk.ReadImage(str(tmp_path / "out" / "ct.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(ct), head()[:, ::-1, ::-1])
@@ -104,11 +106,11 @@ def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
     assert labels.TransformIndexToPhysicalPoint((15, 15, 0)) == pytest.approx((-30, -30, 10))
 
 
-def test_excluded_scan_leaves_its_record_only(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_excluded_scan_leaves_its_record_only(scan: conversion.SheetScan, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(scan, out)
     write_series(tmp_path / "gap", origins=np.delete(table_origins(13), 6, axis=0))
-    record = run(conversion.Scan("s1", tmp_path / "gap", scan.masks, VALUES, LABELS), out)
+    record = run(conversion.SheetScan("s1", tmp_path / "gap", scan.masks, VALUES, LABELS), out)
     assert record["status"] == "excluded"
     assert record["reason"].startswith("missing section: 10.00 mm")
     assert record["problems"] == []
@@ -118,23 +120,23 @@ def test_excluded_scan_leaves_its_record_only(scan: conversion.Scan, tmp_path: P
 def test_an_excluded_scan_does_not_need_a_mask(tmp_path: Path) -> None:
     write_series(tmp_path / "dicom", head(5))
     nowhere = {"mask": tmp_path / "nowhere.nii.gz"}
-    record = run(conversion.Scan("s1", tmp_path / "dicom", nowhere, VALUES, LABELS), tmp_path / "out")
+    record = run(conversion.SheetScan("s1", tmp_path / "dicom", nowhere, VALUES, LABELS), tmp_path / "out")
     assert (record["status"], record["problems"]) == ("excluded", [])
 
 
 def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "dicom").mkdir()
     missing = {key: tmp_path / f"{key}.nii.gz" for key in ("mask", "mask_intra")}
-    record = run(conversion.Scan("s1", tmp_path / "dicom", missing, VALUES, LABELS), tmp_path / "out")
+    record = run(conversion.SheetScan("s1", tmp_path / "dicom", missing, VALUES, LABELS), tmp_path / "out")
     assert record["status"] == "error"
     assert [p["key"] for p in record["problems"]] == ["dicom", "mask", "mask_intra"]
     assert set(record["problems"][0]) == {"file", "row", "key", "value", "message"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.json"]
 
 
-def test_mask_of_another_scan(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_mask_of_another_scan(scan: conversion.SheetScan, tmp_path: Path) -> None:
     write_series(tmp_path / "other", origins=table_origins() + 33, orientation=tilted(TILT))
-    record = run(conversion.Scan("s1", tmp_path / "other", scan.masks, VALUES, LABELS), tmp_path / "out")
+    record = run(conversion.SheetScan("s1", tmp_path / "other", scan.masks, VALUES, LABELS), tmp_path / "out")
     assert record["status"] == "error"
     assert "does not fit the scan: its origin is" in record["problems"][0]["message"]
 
@@ -145,14 +147,14 @@ def test_values_that_are_not_hounsfield_units_are_not_passed_on(tmp_path: Path) 
 
     write_series(tmp_path / "stored", change=forget)
     write_series(tmp_path / "shifted", intercept=0, hounsfield=head() + 1000)
-    no_rescale = run(conversion.Scan("s1", tmp_path / "stored", {}, VALUES, LABELS), tmp_path / "1")
+    no_rescale = run(conversion.SheetScan("s1", tmp_path / "stored", {}, VALUES, LABELS), tmp_path / "1")
     assert no_rescale["reason"] == "pixel values are not HU: no air in view, no rescale"
-    flagged = run(conversion.Scan("s1", tmp_path / "shifted", {}, VALUES, LABELS), tmp_path / "2")
+    flagged = run(conversion.SheetScan("s1", tmp_path / "shifted", {}, VALUES, LABELS), tmp_path / "2")
     assert flagged["flags"] == ["little_coverage", "no_air_in_view"]
 
 
-def test_no_identifier_and_no_path_in_outputs_or_messages(scan: conversion.Scan, tmp_path: Path) -> None:
-    broken = conversion.Scan("s2", tmp_path / "canary-folder", {}, VALUES, LABELS)
+def test_no_identifier_and_no_path_in_outputs_or_messages(scan: conversion.SheetScan, tmp_path: Path) -> None:
+    broken = conversion.SheetScan("s2", tmp_path / "canary-folder", {}, VALUES, LABELS)
     for path in write_series(tmp_path / "canary-folder")[:1]:
         path.write_bytes(path.read_bytes()[:-9])
     for index, each in enumerate((scan, broken)):
@@ -190,7 +192,7 @@ def test_label_values_are_checked(values: dict[str, int]) -> None:
         ingest.label_values_from(json.dumps(values), LABELS)
 
 
-def test_command_line(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_command_line(scan: conversion.SheetScan, tmp_path: Path) -> None:
     path = write_sheet(tmp_path / "scans.tsv", scan)
     command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
     command += ["--data", tmp_path / "out", "--manifest", tmp_path / "0.tsv", "--log", tmp_path / "log"]
@@ -213,18 +215,18 @@ def test_import_is_light() -> None:
 
 
 def test_the_mask_says_which_of_two_reconstructions_was_drawn_on(
-    scan: conversion.Scan, tmp_path: Path
+    scan: conversion.SheetScan, tmp_path: Path
 ) -> None:
     thin = table_origins(25, 2.5)
     write_series(tmp_path / "dicom", head(25), thin, tilted(TILT), series=2)
     record = run(scan, tmp_path / "out")
     assert (record["status"], record["series"]["chosen"]["instances"]) == ("included", 12)
     assert record["series"]["rejected"][0]["reason"] == "another series is better by fits_mask"
-    without = run(conversion.Scan("s1", tmp_path / "dicom", {}, VALUES, LABELS), tmp_path / "without")
+    without = run(conversion.SheetScan("s1", tmp_path / "dicom", {}, VALUES, LABELS), tmp_path / "without")
     assert without["reason"].startswith("2 series are equally good")
 
 
-def test_a_name_that_holds_the_patient_id_is_refused(scan: conversion.Scan, tmp_path: Path) -> None:
+def test_a_name_that_holds_the_patient_id_is_refused(scan: conversion.SheetScan, tmp_path: Path) -> None:
     named = replace(scan, participant_id="site1-canary-id")
     record = run(named, tmp_path / "out")
     assert record["status"] == "refused"

@@ -173,7 +173,7 @@ def ingested(acquisition: Acquisition, root: Path) -> tuple[dict, float]:
     ball = acquisition.ball
     paths = write_dicom(root / "dicom", acquisition, ball)
     mask = write_mask(root / "mask.nii.gz", paths, ball)
-    scan = conversion.Scan(
+    scan = conversion.SheetScan(
         scan_id="scan-7",
         participant_id="p-7",
         folder=root / "dicom",

@@ -332,7 +332,7 @@ def test_a_job_that_is_killed_keeps_what_it_finished(tmp_path: Path) -> None:
     study.write_sheet(*scans)
 
     def waits_for_ever_at_the_sixth(
-        scan: conversion.Scan, *rest: Any, really: Any = conversion.ingest
+        scan: conversion.SheetScan, *rest: Any, really: Any = conversion.ingest
     ) -> Any:
         while scan.scan_id == "s05":
             time.sleep(60)

@@ -19,7 +19,7 @@ from headct.cohort import split as split_step
 from headct.cohort.split import given_split, largest_remainder
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.problems import BadInput
-from headct.publish.tables import page
+from headct.publish.tables import table_page
 from headct.settings.blocks import Split
 from support.label_sets import LABELS
 from support.simulated_cohort import scans
@@ -397,11 +397,11 @@ def test_a_lesion_that_no_test_scan_has_is_told(tmp_path: Path, caplog: pytest.L
     cohort.loc[[3, 4], "IVH_ml"] = 5.0
     split = run_given(tmp_path, cohort, test=[3, 5, 6])
     assert "no test scan has" not in caplog.text
-    assert page.lesions_not_tested(split, cohort) == []
+    assert table_page.lesions_not_tested(split, cohort) == []
     split = run_given(tmp_path, cohort, test=[5, 6, 7])
     (warning,) = [record.getMessage() for record in caplog.records if "no test scan" in record.getMessage()]
     assert "IVH" in warning
-    (note,) = page.lesions_not_tested(split, cohort)
+    (note,) = table_page.lesions_not_tested(split, cohort)
     assert "no test scan has IVH" in note
 
 

@@ -36,10 +36,10 @@ from support.label_sets import LABELS, TOY
 NAMED_ELSEWHERE = {
     "contracts/labels.py": "the one declaration",
     "statistics/replication/claims.py": "sentences of the paper, which are about its own three lesions",
-    "simulate/lesions.py": "the simulated trial: what it knows how to bleed",
+    "simulate/lesion_placement.py": "the simulated trial: what it knows how to bleed",
     "simulate/participant.py": "the simulated trial",
     "simulate/settings.py": "the simulated trial: the lesions that it can draw",
-    "simulate/raters.py": "the simulated trial: how hard each of its lesions is to draw",
+    "simulate/rater_readings.py": "the simulated trial: how hard each of its lesions is to draw",
     "simulate/volumes.py": "the simulated trial: the paper's volumes and their correlation",
     "provenance/trace.py": "an example in a message, of a number of the paper's Table 1",
 }

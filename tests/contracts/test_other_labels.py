@@ -22,7 +22,7 @@ from headct.frameworks.monai import networks
 from headct.frameworks.monai.inference import MonaiPredictor
 from headct.inference import new_scans
 from headct.provenance.lineage import Study
-from headct.provenance.numbers import COHORT, Place, Rows, Tables, needed
+from headct.provenance.number_origins import COHORT, Place, Rows, Tables, needed
 from headct.provenance.recompute import OF_FILE
 from headct.publish import summary
 from headct.publish.figures import critical_difference, dice_box_violin, dunn_heatmap, volume_agreement
@@ -35,9 +35,9 @@ from headct.settings import published
 from headct.settings.blocks import Split
 from headct.statistics.comparison.detection import detection_table
 from headct.statistics.comparison.estimates import estimates_table
-from headct.statistics.comparison.limits import limits_table
 from headct.statistics.comparison.paired import paired_table
 from headct.statistics.comparison.score_arrays import measured, with_training_mean
+from headct.statistics.comparison.varying_limits import limits_table
 from headct.statistics.core.scores import read
 from headct.statistics.core.summaries import MEAN
 from headct.statistics.replication.balance import balance
@@ -241,7 +241,7 @@ def test_a_training_and_its_network_are_those_of_the_set() -> None:
     assert predict(sitk.Image(20, 20, 6, sitk.sitkInt16)).shape == (3, 6, 20, 20)
     job = TrainingJob("unet", settings, (), (), 0, "all", "cpu", 1, Path(), TOY)
     defined_by, other = (
-        workfolder.identity(one, "headct.engine.randomness", {}) for one in (job, replace(job, labels=LABELS))
+        workfolder.identity(one, "headct.engine.seeding", {}) for one in (job, replace(job, labels=LABELS))
     )
     assert workfolder.changes(defined_by, other), "another set is another training"
     assert new_scans.columns_of(TOY)[4:6] == ["SDH_ml", "MASS_ml"]

@@ -9,7 +9,7 @@ import pytest
 from headct.contracts import yaml_files
 from headct.contracts.problems import BadInput
 from headct.publish.reports import checklists
-from headct.settings import configuration, plan
+from headct.settings import analysis_plan, configuration
 
 REPOSITORY = Path(__file__).parents[2]
 MADE_BY_HAND = sorted(
@@ -85,7 +85,13 @@ def test_shipped_files_are_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "read", [configuration.load, plan.load, configuration.load_schema, lambda path: checklists.read(path, {})]
+    "read",
+    [
+        configuration.load,
+        analysis_plan.load,
+        configuration.load_schema,
+        lambda path: checklists.read(path, {}),
+    ],
 )
 def test_every_reader_of_yaml_is_strict(tmp_path: Path, read) -> None:
     path = tmp_path / "twice.yaml"

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headct.engine import checkpoints, randomness, workfolder
+from headct.engine import checkpoints, seeding, workfolder
 from headct.engine.determinism import choose_algorithms, nondeterministic_operators
 from headct.engine.training_job import TrainedModel, TrainingJob
 from headct.frameworks.train import save_weights
@@ -69,22 +69,20 @@ def draw() -> tuple[float, float, float]:
 
 @given(seed=st.integers(0, 2**31), fold=st.sampled_from(["all", "0", "4"]), batch=st.integers(0, 10**6))
 def test_a_batch_depends_on_its_number_alone(seed: int, fold: str, batch: int) -> None:
-    randomness.seed_batch(seed, fold, batch)
+    seeding.seed_batch(seed, fold, batch)
     first = draw()
     draw()
-    randomness.seed_batch(seed, fold, batch)
+    seeding.seed_batch(seed, fold, batch)
     assert draw() == first
-    assert (
-        randomness.batch_rng(seed, fold, batch).random() == randomness.batch_rng(seed, fold, batch).random()
-    )
-    randomness.seed_batch(seed, fold, batch + 1)
+    assert seeding.batch_rng(seed, fold, batch).random() == seeding.batch_rng(seed, fold, batch).random()
+    seeding.seed_batch(seed, fold, batch + 1)
     assert draw() != first
-    randomness.initialise(seed, fold)
+    seeding.initialise(seed, fold)
     assert draw() != first
 
 
 def test_folds_draw_differently() -> None:
-    draws = {randomness.batch_rng(1, fold, 7).random() for fold in ("all", "0", "1")}
+    draws = {seeding.batch_rng(1, fold, 7).random() for fold in ("all", "0", "1")}
     assert len(draws) == 3
 
 
@@ -105,7 +103,7 @@ def test_a_changed_definition_starts_afresh_and_says_why(tmp_path: Path, caplog)
 def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str, float], same: bool) -> None:
     def identity(settings: dict[str, float]) -> dict[str, object]:
         job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path(), LABELS)
-        return workfolder.identity(job, "headct.engine.randomness", {})
+        return workfolder.identity(job, "headct.engine.seeding", {})
 
     settings = {
         "framework": "monai",

@@ -14,7 +14,7 @@ from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.nnunet import training as nnunet
-from headct.frameworks.nnunet.batches import VALIDATION, NumberedLoader
+from headct.frameworks.nnunet.seeded_batches import VALIDATION, NumberedLoader
 from support import nnunet_miniature as miniature
 
 Scans = tuple[TrainingScan, ...]

@@ -22,7 +22,7 @@ from headct.imaging import nifti, sources
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.nifti_geometry import placement
 from headct.imaging.sources import dicom_folder, nifti_file
-from headct.imaging.sources.base import HEADER_SPACING, SLICE_POSITIONS, Facts
+from headct.imaging.sources.image_source import HEADER_SPACING, SLICE_POSITIONS, ImageFacts
 from headct.settings import sheet
 from support import ct_series, masked_scan, monai_miniature
 from support.label_sets import LABELS
@@ -76,7 +76,7 @@ def test_one_head_as_dicom_and_as_nifti(tmp_path: Path) -> None:
     ct_series.write_series(tmp_path / "dicom")
     volumes = {}
     for path in (tmp_path / "dicom", volume_of(tmp_path / "s.nii.gz")):
-        facts = Facts()
+        facts = ImageFacts()
         volumes[path.name] = sources.find(path, "s").read(SeriesRules(), lambda grid: True, facts)
         assert facts.geometry == volumes[path.name].grid.geometry.as_json()
     from_dicom, from_nifti = volumes["dicom"], volumes["s.nii.gz"]

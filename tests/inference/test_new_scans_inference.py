@@ -35,7 +35,7 @@ from headct.frameworks.predictor import Predictor, with_fallback
 from headct.imaging import nifti
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.sources import nifti_file
-from headct.imaging.sources.base import Volume
+from headct.imaging.sources.image_source import Volume
 from headct.inference import at_work, new_scans, pipeline
 from headct.inference import predict as trial
 from support import ct_series, monai_miniature
@@ -141,7 +141,7 @@ def test_dicom_is_predicted_as_the_trials_scans_are(models: list[Path], tmp_path
     hu = head(shape=(12, 16, 18))
     ct_series.write_series(tmp_path / "series", hu, origins, ct_series.tilted(18.0))
     predict(tmp_path / "new", models[:1], tmp_path / "series")
-    scan = conversion.Scan("series", tmp_path / "series", {}, {}, LABELS)
+    scan = conversion.SheetScan("series", tmp_path / "series", {}, {}, LABELS)
     record = conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "series")
     assert record.status == "included", record.reason
     predict_trial(tmp_path, models[:1], {"series": "0" * 64})
@@ -283,13 +283,13 @@ def test_no_volume_is_kept_once_its_label_map_is_written(models: list[Path], tmp
     ]
     scans.append(trial.TrialScan("b", tmp_path / "b.nii.gz", tmp_path / "out" / "trial.nii.gz"))
     gc.collect()
-    before = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.Volume))]
+    before = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.NiftiVolume))]
     outcomes: list[str] = []
     ensemble = pipeline.load([models[:1]], "cpu", {}, LABELS)
     pipeline.predict(ensemble, scans, "cpu", 1, "test", lambda outcome: outcomes.append(outcome.reason))
     assert outcomes == [""] * 4
     gc.collect()
-    alive = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.Volume))]
+    alive = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.NiftiVolume))]
     assert len(alive) == len(before)
 
 
@@ -600,7 +600,7 @@ def test_a_header_of_65535_rows_costs_no_other_scan(models: list[Path], tmp_path
     rows = table(tmp_path / "out")
     assert "truncated or damaged pixels" in rows["huge"]["reason"]
     assert rows["fine"]["reason"] == ""
-    scan = conversion.Scan("huge", tmp_path / "huge", {}, {}, LABELS)
+    scan = conversion.SheetScan("huge", tmp_path / "huge", {}, {}, LABELS)
     assert conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "huge").status == "excluded"
 
 

@@ -19,7 +19,7 @@ from headct.engine.training_job import TrainingJob, TrainingScan
 from headct.frameworks.monai import training
 from headct.frameworks.train import save_weights
 from headct.inference import pipeline
-from headct.settings import plan as plan_of
+from headct.settings import analysis_plan
 from headct.statistics.comparison import out_of_fold
 from support import metric_cases as cases
 from support import monai_miniature as miniature
@@ -145,7 +145,7 @@ def test_held_out_scans_are_measured_and_summarised(study: Path) -> None:
     measured = read_tsv(table)
     assert set(measured["scan_id"]) == {scan for scans in FOLDS.values() for scan in scans}
     words = ["--metrics", str(table), "--split", str(study / "split.tsv"), "--models", "unet"]
-    words += ["--plan", str(plan_of.SHIPPED), "--out", str(study / "out_of_fold.tsv")]
+    words += ["--plan", str(analysis_plan.SHIPPED), "--out", str(study / "out_of_fold.tsv")]
     run_step("out-of-fold", words)
     found = read_tsv(study / "out_of_fold.tsv").set_index(["label", "scans"])
     row = found.loc["ICH", "all"]

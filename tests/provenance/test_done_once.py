@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headct.contracts.artefacts import LEDGER
 from headct.provenance import ledger, record
 from headct.run import failures
 
@@ -54,7 +55,7 @@ def test_what_was_done_is_not_done_again_and_opens_the_test_set_once(study: None
     before = RECORD.read_bytes()
     assert not score()
     assert RECORD.read_bytes() == before
-    assert len(ledger.read(Path("results") / ledger.LEDGER)) == 1
+    assert len(ledger.read(Path("results") / LEDGER)) == 1
 
 
 def test_another_machine_with_other_threads_and_scratch_is_no_reason(study: None) -> None:

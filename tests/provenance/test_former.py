@@ -53,7 +53,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     audit_study.run()
     (tmp_path / "results/note.txt").write_text("by hand")
     close(0, [*TABLE, train("unet"), train("old"), *pages("unet", "old")])
-    assert verify.Folder(tmp_path / "results").former == []
+    assert verify.ResultsFolder(tmp_path / "results").former == []
     asked = [*TABLE, "results/models/unet/final.pth", *pages("unet")]
     close(1, asked)
     close(1, asked)
@@ -61,7 +61,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_they_are_told_apart_and_are_no_finding(results: Path) -> None:
-    folder = verify.Folder(results)
+    folder = verify.ResultsFolder(results)
     assert verify.verify(folder, CHECKS) == []
     assert folder.former == sorted(OF_OLD)
     assert verify.unrecorded(folder) == ["note.txt"]
@@ -78,15 +78,15 @@ def test_what_they_were_made_from_may_change_and_they_may_not(results: Path) -> 
     audit_study.score("scan_id\tdice\ns1\t0.7\n")
     audit_study.tabulate()
     close(2, [*TABLE, train("unet"), *pages("unet")])
-    assert verify.verify(verify.Folder(results), CHECKS) == []
+    assert verify.verify(verify.ResultsFolder(results), CHECKS) == []
     (results / "models/old/final.pth").write_text("other weights")
-    found = verify.verify(verify.Folder(results), CHECKS)
+    found = verify.verify(verify.ResultsFolder(results), CHECKS)
     assert {finding.path for finding in found} == {"models/old/final.pth"}
 
 
 def test_a_model_that_comes_back_is_no_former_one(results: Path) -> None:
     close(2, [*TABLE, "results/models/unet/final.pth", "results/models/old/final.pth", *pages("unet", "old")])
-    folder = verify.Folder(results)
+    folder = verify.ResultsFolder(results)
     assert verify.verify(folder, CHECKS) == []
     assert folder.former == []
 
@@ -102,7 +102,7 @@ def test_they_are_listed_and_deleted(results: Path) -> None:
     assert not (results / manifest.MANIFEST).exists(), "what is missing, Snakemake makes"
     assert (results / "note.txt").is_file()
     close(2, [*TABLE, "results/models/unet/final.pth", "results/report/models/unet.html"])
-    folder = verify.Folder(results)
+    folder = verify.ResultsFolder(results)
     assert verify.verify(folder, CHECKS) == []
     assert folder.former == []
     assert command("former", results).stdout == "There are no former results.\n"
@@ -122,7 +122,7 @@ def test_nothing_is_deleted_while_the_seal_is_older_than_the_results(results: Pa
 
 def test_a_seal_that_does_not_know_what_was_asked_for_deletes_nothing(results: Path) -> None:
     close(2, [])
-    assert verify.Folder(results).former == ["report/models/old.html"]
+    assert verify.ResultsFolder(results).former == ["report/models/old.html"]
     with pytest.raises(BadInput, match="does not say what was asked for"):
         former.delete(results)
 

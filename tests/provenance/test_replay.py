@@ -23,7 +23,7 @@ from headct.provenance.replay import REPEATED, Replay, replay
 from support.step_options import options_of
 
 STEP = "raters"
-MODULE = "headct.statistics.replication.raters"
+MODULE = "headct.statistics.replication.rater_statistics"
 METRICS, TABLE = "results/metrics/second-reading.tsv", "results/statistics/rater_agreement.tsv"
 RECORD = "audit/runs/rater_agreement.json"
 Change = Callable[[dict[str, Any], Path], None]
@@ -239,7 +239,7 @@ def test_options_are_those_of_the_step_and_stay_in_the_study(
     (tmp_path / "study" / "0").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "study" / "0")
     words, refused = OPTIONS[attack]
-    with pytest.raises(walled.Refused, match=refused):
+    with pytest.raises(walled.OptionsRefused, match=refused):
         walled.parsed(STEP, words.replace("M", METRICS).split(), tmp_path)
     right = walled.parsed(STEP, ["--metrics", "../config/x.tsv", "--out", TABLE], tmp_path)
     assert right.arguments["out"] == tmp_path / "out" / TABLE

@@ -117,11 +117,11 @@ HIDDEN: dict[str, Callable[[Path], None]] = {
 
 def test_the_copy_is_searched_for_what_identifies(repository: Path) -> None:
     results, _ = copied(repository)
-    assert list(privacy.patterns(verify.Folder(results))) == []
+    assert list(privacy.patterns(verify.ResultsFolder(results))) == []
     for path, hide in HIDDEN.items():
         hide(repository / path)
     results, _ = copied(repository)
-    found = {finding.path for finding in privacy.patterns(verify.Folder(results))}
+    found = {finding.path for finding in privacy.patterns(verify.ResultsFolder(results))}
     assert found == {f"{seal.WORKFLOW}/{path}" for path in HIDDEN}
 
 
@@ -132,5 +132,5 @@ def test_the_copy_is_searched_for_values_of_the_headers_and_excuses_none(reposit
     results, _ = copied(repository)
     (results / "x.log").write_text("see Ottilie")
     check = privacy.values([header])
-    found = {finding.path for finding in check(verify.Folder(results))}
+    found = {finding.path for finding in check(verify.ResultsFolder(results))}
     assert found == {"x.log", f"{seal.WORKFLOW}/workflow/patients.yaml"}

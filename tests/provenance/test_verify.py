@@ -46,7 +46,7 @@ def study(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def found(results: Path, *checks: verify.Check, root: str = "") -> dict[str, str]:
-    findings = verify.verify(verify.Folder(results, root), checks or verify.INTEGRITY)
+    findings = verify.verify(verify.ResultsFolder(results, root), checks or verify.INTEGRITY)
     return {finding.path: finding.what for finding in findings}
 
 
@@ -155,7 +155,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
 def test_a_change_is_found_and_named(study: Path, change: str) -> None:
     make, path, what = CHANGES[change]
     make(study)
-    findings = verify.verify(verify.Folder(study), verify.INTEGRITY)
+    findings = verify.verify(verify.ResultsFolder(study), verify.INTEGRITY)
     assert any(finding.path == path and what in finding.what for finding in findings), findings
 
 
@@ -229,7 +229,7 @@ def test_a_folder_sealed_anew_contradicts_itself(study: Path, change: str) -> No
     make, path, what = HIDDEN[change]
     make(study)
     reseal(study)
-    findings = verify.verify(verify.Folder(study, root), verify.INTEGRITY)
+    findings = verify.verify(verify.ResultsFolder(study, root), verify.INTEGRITY)
     assert any(finding.path == path and what in finding.what for finding in findings), findings
     assert any("is not the list with the root" in finding.what for finding in findings)
 
@@ -423,7 +423,7 @@ def test_the_command_says_no(study: Path) -> None:
 def test_a_report_of_a_thousand_findings_is_one_page(study: Path) -> None:
     for index in range(1000):
         (study / f"logs/{index}.log").touch()
-    folder = verify.Folder(study)
+    folder = verify.ResultsFolder(study)
     summary = verify.summary(folder, verify.verify(folder, verify.INTEGRITY), False, 0)
     assert len(report.text(summary).splitlines()) < 60
     assert "and 960 more" in report.html(summary)

@@ -23,10 +23,10 @@ import pydicom
 import pytest
 
 from headct.contracts import run_records, untrusted
-from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.artefacts import LEDGER, read_json, write_json
 from headct.contracts.repository import PACKAGE
 from headct.contracts.untrusted import Unusable
-from headct.provenance import crate, ledger, manifest, privacy, seal, verify
+from headct.provenance import crate, manifest, privacy, seal, verify
 from headct.publish import evidence
 from support import audit_study
 from support.audit_study import command, reseal
@@ -106,7 +106,7 @@ def in_time() -> Iterator[None]:
 
 def findings(results: Path) -> list[verify.Finding]:
     with in_time():
-        return verify.verify(verify.Folder(results), (*verify.INTEGRITY, privacy.patterns))
+        return verify.verify(verify.ResultsFolder(results), (*verify.INTEGRITY, privacy.patterns))
 
 
 def put(path: str, content: bytes) -> Make:
@@ -207,10 +207,10 @@ HIDDEN: dict[str, tuple[Make, str]] = {
     **{
         f"{path}, {what}": (put(path, content), path) for path in OF_JSON for what, content in NO_JSON.items()
     },
-    **{f"ledger {what}": (put(ledger.LEDGER, content), ledger.LEDGER) for what, content in NO_LIST.items()},
+    **{f"ledger {what}": (put(LEDGER, content), LEDGER) for what, content in NO_LIST.items()},
     "named pipe": (instead("x", os.mkfifo), "x"),
     "named pipe as a record": (instead(RECORD, os.mkfifo), RECORD),
-    "named pipe as the ledger": (instead(ledger.LEDGER, os.mkfifo), ledger.LEDGER),
+    "named pipe as the ledger": (instead(LEDGER, os.mkfifo), LEDGER),
     "socket": (instead("x", listen), "x"),
     "link to nothing": (instead("x", lambda path: path.symlink_to("nowhere")), "x"),
     "link to itself": (instead("x", lambda path: path.symlink_to("x")), "x"),
@@ -336,7 +336,7 @@ def test_random_changes_of_every_kind_of_file(results: Path, sealed: Path, seed:
     rng = random.Random(seed)
     kinds = (
         *OF_JSON,
-        ledger.LEDGER,
+        LEDGER,
         WEIGHTS,
         PDF,
         "data/s1/ct.nii.gz",

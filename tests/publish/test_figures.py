@@ -27,7 +27,7 @@ from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.contracts.repository import PACKAGE
 from headct.publish import options
-from headct.publish.figures import published_vs_reproduced, style, volume_agreement
+from headct.publish.figures import published_comparison, style, volume_agreement
 from headct.publish.figures.slices import runs_to_show
 from headct.settings import published as published_numbers
 from headct.statistics.core import scores
@@ -131,7 +131,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, names: tuple[str, 
 
 def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:
     """Unrounded, two drawings of a figure in one process differed in the tenth decimal of a coordinate."""
-    pages = published_vs_reproduced.draw_published(
+    pages = published_comparison.draw_published(
         replicated(SHOWN), published_numbers.model_names(), "", "Study"
     )
     for figure, _ in pages:

@@ -11,7 +11,7 @@ from headct.publish.figures import (
     critical_difference,
     dunn_heatmap,
     paired_differences,
-    published_vs_reproduced,
+    published_comparison,
     rater_agreement,
 )
 from headct.settings import published as published_numbers
@@ -156,7 +156,7 @@ def test_agreement_of_raters_is_readable(width_mm: float) -> None:
 def test_published_beside_reproduced_is_readable(models: list[str], width_mm: float) -> None:
     note = "Simulated data, no patients"
     with readable():
-        pages = published_vs_reproduced.draw_published(replicated(models), TEN, note, "Study", width_mm)
+        pages = published_comparison.draw_published(replicated(models), TEN, note, "Study", width_mm)
         for figure, _ in pages:
             assert_readable(figure, width_mm)
             assert note in texts(figure).replace("\n", " ")
@@ -169,7 +169,7 @@ def test_interval_holds_the_published_number_where_the_difference_holds_0() -> N
     table = replicated(TEN).assign(lower=np.nan)
     table["lower"] = table["difference"] - np.where(table["label"] == "PHE", 0.1, 0.01)
     table["upper"] = table["difference"] + np.where(table["label"] == "PHE", 0.1, 0.01)
-    drawn = published_vs_reproduced.drawn_numbers(table)
+    drawn = published_comparison.drawn_numbers(table)
     low, high = drawn["interval_low"], drawn["interval_high"]
     holds = (low <= drawn["published"]) & (drawn["published"] <= high)
     assert (holds == (drawn["label"] == "PHE")).all()

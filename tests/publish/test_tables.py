@@ -21,8 +21,8 @@ from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedTable, declared
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
-from headct.publish import numbers
-from headct.publish.tables import page, tabulate
+from headct.publish import printed_numbers
+from headct.publish.tables import table_page, tabulate
 from headct.publish.tables.latex import escape, latex
 from headct.publish.tables.table1 import marks, table_1
 from headct.publish.tables.table2 import table_2
@@ -86,26 +86,28 @@ def record(model: str, **changes: object) -> dict[str, object]:
     ],
 )
 def test_p_values(p: float, text: str) -> None:
-    assert numbers.p_value(p) == text
+    assert printed_numbers.p_value(p) == text
 
 
 def test_numbers() -> None:
-    assert [numbers.number(value) for value in (-0.001, -1.5, 2.0, math.nan)] == [
+    assert [printed_numbers.number(value) for value in (-0.001, -1.5, 2.0, math.nan)] == [
         "0.00",
         "−1.50",
         "2.00",
         "–",
     ]
-    assert numbers.spread(0.32, -8.35, 9.0) == "0.32 (−8.35 to 9.00)"
-    assert numbers.spread(1.9, 1.4, 2.9, 1) == "1.9 (1.4–2.9)"
-    assert numbers.share(2, 3) == "2/3 (67%)"
-    assert numbers.share(1.5, 3) == "1.5/3 (50%)"
-    assert numbers.share(0, 0) == "–"
+    assert printed_numbers.spread(0.32, -8.35, 9.0) == "0.32 (−8.35 to 9.00)"
+    assert printed_numbers.spread(1.9, 1.4, 2.9, 1) == "1.9 (1.4–2.9)"
+    assert printed_numbers.share(2, 3) == "2/3 (67%)"
+    assert printed_numbers.share(1.5, 3) == "1.5/3 (50%)"
+    assert printed_numbers.share(0, 0) == "–"
 
 
 def test_page_is_self_contained_escaped_and_titled() -> None:
-    table = page.Table("T", pd.DataFrame(), [page.Panel([("", "a<b")], [[page.Cell("x & y")]])], ["n < 3"])
-    text = page.html(table, "Simulated data")
+    table = table_page.Table(
+        "T", pd.DataFrame(), [table_page.Panel([("", "a<b")], [[table_page.Cell("x & y")]])], ["n < 3"]
+    )
+    text = table_page.html(table, "Simulated data")
     assert "<title>T (Simulated data)</title>" in text
     assert "<h1>T (Simulated data)</h1>" in text
     assert "a&lt;b" in text
@@ -122,10 +124,15 @@ def test_latex_escapes_what_latex_reads_as_commands() -> None:
 
 
 def test_latex_of_a_table() -> None:
-    row = [page.Cell("a_1"), page.Cell("0.5", "best"), page.Cell("0.1", "worst"), page.Cell("why", "text")]
+    row = [
+        table_page.Cell("a_1"),
+        table_page.Cell("0.5", "best"),
+        table_page.Cell("0.1", "worst"),
+        table_page.Cell("why", "text"),
+    ]
     columns = [("", "Model"), ("ICH", "Mean"), ("ICH", "Median"), ("", "Note")]
-    panel = page.Panel(columns, [row, row], "A. All", frozenset({1}))
-    text = latex(page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
+    panel = table_page.Panel(columns, [row, row], "A. All", frozenset({1}))
+    text = latex(table_page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
     assert_latex_compiles(text)
     assert r"\textbf{T (Simulated data)}" in text
     assert r"\begin{longtable}[l]{lrrl}" in text
@@ -139,9 +146,11 @@ def test_latex_of_a_table() -> None:
 def test_latex_of_titles_that_begin_with_what_a_row_takes_for_its_argument() -> None:
     titles = ["[a] b", "*c", "(d)", 'κ-Net "α"', "Őr «Ω»", "a--b", "„e“ ‘f’"]
     columns = [("", "Model"), *((("", title)) for title in titles)]
-    rows = [[page.Cell(title)] * len(columns) for title in titles]
+    rows = [[table_page.Cell(title)] * len(columns) for title in titles]
     text = latex(
-        page.Table("[T]", pd.DataFrame(), [page.Panel(columns, rows, "[A]", frozenset({0, 2}))], ["*n"])
+        table_page.Table(
+            "[T]", pd.DataFrame(), [table_page.Panel(columns, rows, "[A]", frozenset({0, 2}))], ["*n"]
+        )
     )
     assert_latex_compiles(text)
     assert "\n{}[a] b & " in text
@@ -154,12 +163,14 @@ def test_latex_of_titles_that_begin_with_what_a_row_takes_for_its_argument() -> 
 def test_latex_of_a_wide_table_fits_a_line() -> None:
     """Groups of columns stay together and those before them repeat; running text is broken."""
     groups = [("", "Model"), ("", "Set"), *((label, f"Number {i}") for label in LABELS for i in range(3))]
-    numbers = [page.Cell("0.123 (0.100 to 0.150)")] * 9
-    wide = page.Panel(groups, [[page.Cell("m"), page.Cell("test"), *numbers]], "A. Wide")
-    text = page.Panel(
-        [("", "Item"), ("", "Words")], [[page.Cell("m"), page.Cell("some words " * 30, "text")]], "B. Long"
+    numbers = [table_page.Cell("0.123 (0.100 to 0.150)")] * 9
+    wide = table_page.Panel(groups, [[table_page.Cell("m"), table_page.Cell("test"), *numbers]], "A. Wide")
+    text = table_page.Panel(
+        [("", "Item"), ("", "Words")],
+        [[table_page.Cell("m"), table_page.Cell("some words " * 30, "text")]],
+        "B. Long",
     )
-    found = latex(page.Table("T", pd.DataFrame(), [wide, text]))
+    found = latex(table_page.Table("T", pd.DataFrame(), [wide, text]))
     assert_latex_compiles(found)
     assert found.count("Model & Set") == 3
     assert found.count("A. Wide, continued") == 2
@@ -192,9 +203,9 @@ def test_several_test_scans_of_a_participant_are_told_under_every_table() -> Non
     split = pd.DataFrame(
         {"participant_id": ["p1", "p1", "p2", "p3", "p3"], "set": [*["test"] * 3, *["train"] * 2]}
     )
-    (note,) = page.repeated_participants(split)
+    (note,) = table_page.repeated_participants(split)
     assert "the 3 test scans are of 2 participants" in note
-    assert page.repeated_participants(split.iloc[1:]) == [], "training scans are not tested"
+    assert table_page.repeated_participants(split.iloc[1:]) == [], "training scans are not tested"
 
 
 # Table 1

@@ -36,7 +36,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
         mask = data / f"{name}.nii.gz"
         sitk.WriteImage(sitk.Cast(reader.Execute() > HEAD_ABOVE_HU, sitk.sitkUInt8), str(mask))
-        scan = conversion.Scan(name, REAL_CT / name, {"mask": mask}, VALUES, LABELS)
+        scan = conversion.SheetScan(name, REAL_CT / name, {"mask": mask}, VALUES, LABELS)
         conversion.ingest(scan, fitness.SeriesRules(), data / name)
     return data
 
@@ -67,7 +67,7 @@ def test_a_mask_drawn_on_their_image_is_taken_voxel_for_voxel(ours: Path, tmp_pa
     header.set_data_dtype(np.uint8)
     drawn = (np.asanyarray(ct.dataobj) > HEAD_ABOVE_HU).astype(np.uint8)
     nibabel.save(nibabel.Nifti1Image(drawn, ct.affine, header), tmp_path / "mask.nii.gz")
-    scan = conversion.Scan(name, REAL_CT / name, {"mask": tmp_path / "mask.nii.gz"}, VALUES, LABELS)
+    scan = conversion.SheetScan(name, REAL_CT / name, {"mask": tmp_path / "mask.nii.gz"}, VALUES, LABELS)
     record = conversion.ingest(scan, fitness.SeriesRules(), tmp_path / "out")
     assert record.status == "included", record.reason
     labels, expected = (sitk.ReadImage(str(at / "labels.nii.gz")) for at in (tmp_path / "out", ours / name))

@@ -33,7 +33,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[sitk.
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
         itk = reader.Execute()
         sitk.WriteImage(sitk.Cast(itk > HEAD_ABOVE_HU, sitk.sitkUInt8), str(out / "mask.nii.gz"))
-        scan = conversion.Scan(
+        scan = conversion.SheetScan(
             name, REAL_CT / name, {"mask": out / "mask.nii.gz"}, {"ICH": 1, "PHE": 2, "IVH": 3}, LABELS
         )
         conversion.ingest(scan, fitness.SeriesRules(), out)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 
 from headct.contracts.code import KERNEL, code_digests
 from headct.contracts.repository import PACKAGE, REPOSITORY
@@ -67,3 +69,22 @@ def test_what_the_rules_import_is_quick_to_import() -> None:
     code = "\n".join(["import sys", *imports, f"print(*(name for name in {slow} if name in sys.modules))"])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+FILES_OF_A_FRAMEWORK = {"framework", "training", "inference", "data"}
+"""Each framework's folder has these, by a protocol (headct.frameworks.base)."""
+
+
+def test_no_two_modules_have_one_name() -> None:
+    names = Counter(path.stem for path in PACKAGE.rglob("*.py") if path.stem not in ("__init__", "__main__"))
+    assert {name for name, n in names.items() if n > 1} == FILES_OF_A_FRAMEWORK
+
+
+CLASS_OF_A_SOURCE = "Source"
+"""Each source of images has it, by a protocol (headct.imaging.sources)."""
+
+
+def test_no_two_classes_have_one_name() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert {name for name, n in names.items() if n > 1} == {CLASS_OF_A_SOURCE}

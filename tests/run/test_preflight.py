@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headct.contracts.problems import BadInput, Problem
-from headct.frameworks.nnunet import checks
+from headct.frameworks.nnunet import network_checks
 from headct.frameworks.nnunet import plans as nnunet_plans
 from headct.run import preflight
-from headct.settings import configuration, plan
+from headct.settings import analysis_plan, configuration
 from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
-PLAN = plan.load(plan.SHIPPED)
+PLAN = analysis_plan.load(analysis_plan.SHIPPED)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def demo() -> dict[str, Any]:
     return configuration.load(REPOSITORY / "config/demo.yaml")
 
 
-def refused(config: dict[str, Any], of: plan.Plan = PLAN, *rows: dict[str, Any]) -> list[Problem]:
+def refused(config: dict[str, Any], of: analysis_plan.Plan = PLAN, *rows: dict[str, Any]) -> list[Problem]:
     with pytest.raises(BadInput) as caught:
         preflight.check(config, lambda key: "study.yaml", of, "plan.yaml", rows)
     return caught.value.problems
@@ -114,8 +114,8 @@ def test_a_patch_is_judged_as_its_job_would(
     features = [8] * n_stages if n_stages else None
     chosen = {"spacing": spacing[-n_axes:], "architecture": {"arch_kwargs": {}}}
     of_job = nnunet_plans._change_network(chosen, list(patch[-n_axes:]), features)
-    given_mm = checks._spacing(spacing if is_known else None)[-n_axes:]
-    found = checks._unfit_patch(patch[-n_axes:], given_mm, features)
+    given_mm = network_checks._spacing(spacing if is_known else None)[-n_axes:]
+    found = network_checks._unfit_patch(patch[-n_axes:], given_mm, features)
     if is_known or n_axes == 2:
         assert bool(found) == bool(of_job), (found, of_job)
     elif found:
@@ -126,9 +126,9 @@ def test_planners_are_those_that_nnunet_finds() -> None:
     import nnunetv2
     from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 
-    assert len(checks.planners()) > 5
+    assert len(network_checks.planners()) > 5
     folder = str(Path(nnunetv2.__path__[0]) / "experiment_planning")
-    for name in checks.planners():
+    for name in network_checks.planners():
         assert recursive_find_python_class(folder, name, "nnunetv2.experiment_planning") is not None
 
 

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from headct.contracts.problems import BadInput
-from headct.settings import plan as plan_of
+from headct.settings import analysis_plan
 from support.planned_cases import MODELS, PLAN, analysed
 from support.simulated_scores import simulated
 
 
 def written(folder: Path, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
-    content = yaml.safe_load(plan_of.SHIPPED.read_text(encoding="utf-8"))
+    content = yaml.safe_load(analysis_plan.SHIPPED.read_text(encoding="utf-8"))
     if change:
         change(content)
     path = folder / "plan.yaml"
@@ -27,17 +27,17 @@ def written(folder: Path, change: Callable[[dict[str, Any]], object] | None = No
 
 
 def test_the_shipped_plan() -> None:
-    plan = plan_of.load(plan_of.SHIPPED)
+    plan = analysis_plan.load(analysis_plan.SHIPPED)
     assert (plan.primary.measure, plan.primary.label, plan.primary.scans) == ("dice", "IVH", "all")
     assert (plan.primary.model, plan.primary.against) == ("nnunet-3d-focal", ("nnunet-3d-dicece",))
     assert [len(endpoint.against) for endpoint in plan.key_secondary] == [9, 9, 9]
     assert plan.dice_margin == {"ICH": 0.02, "PHE": 0.02, "IVH": 0.05}
     assert plan.resamples >= 10_000
-    assert plan.sha256 == hashlib.sha256(plan_of.SHIPPED.read_bytes()).hexdigest()
+    assert plan.sha256 == hashlib.sha256(analysis_plan.SHIPPED.read_bytes()).hexdigest()
 
 
 def test_every_endpoint_names_models_of_the_shipped_configuration() -> None:
-    config = yaml.safe_load((plan_of.SHIPPED.parent / "config.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((analysis_plan.SHIPPED.parent / "config.yaml").read_text(encoding="utf-8"))
     assert set(MODELS) == set(config["models"])
     assert config["analysis_plan"] == "config/analysis_plan.yaml"
 
@@ -65,7 +65,7 @@ def test_faults_are_named(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], said: list[str]
 ) -> None:
     with pytest.raises(BadInput) as caught:
-        plan_of.load(written(tmp_path, change))
+        analysis_plan.load(written(tmp_path, change))
     for words in ("plan.yaml", *said):
         assert words in str(caught.value)
 
@@ -75,9 +75,9 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, text: str, said: str) -> Non
     path = tmp_path / "plan.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=said):
-        plan_of.load(path)
+        analysis_plan.load(path)
     with pytest.raises(BadInput, match="no such analysis plan"):
-        plan_of.load(tmp_path / "absent.yaml")
+        analysis_plan.load(tmp_path / "absent.yaml")
 
 
 def test_a_date_without_quotes_is_a_date(tmp_path: Path) -> None:
@@ -85,12 +85,12 @@ def test_a_date_without_quotes_is_a_date(tmp_path: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace(f"'{PLAN.date}'", "2026-01-02"), encoding="utf-8"
     )
-    assert plan_of.load(path).date == "2026-01-02"
+    assert analysis_plan.load(path).date == "2026-01-02"
 
 
 def test_results_hold_the_plan_its_deviations_and_what_is_beyond_it() -> None:
     metrics = simulated([*MODELS[:3], "mine", "extra"], n_scans=12)
-    subgroup = plan_of.Subgroup("scanner age", "scanner_age_years", (10.0,))
+    subgroup = analysis_plan.Subgroup("scanner age", "scanner_age_years", (10.0,))
     plan = replace(PLAN, subgroups=(*PLAN.subgroups, subgroup))
     tables = analysed(metrics, (*MODELS[:3], "mine"), plan=plan)
     table = tables["plan"]

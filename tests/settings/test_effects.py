@@ -53,7 +53,7 @@ def test_what_is_trained_anew_follows_from_the_effects(model: str) -> None:
 
     def identity(of: dict[str, Any]) -> dict[str, Any]:
         job = TrainingJob(model, of, (), (), 1, "all", "cpu", 1, Path(), LABELS)
-        return workfolder.identity(job, "headct.engine.randomness", {})
+        return workfolder.identity(job, "headct.engine.seeding", {})
 
     representation = find_framework(settings["framework"]).representation
     for effect, keys in by_effect.items():

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.contracts.problems import BadInput
-from headct.simulate import lesions, raters, volumes
-from headct.simulate.acquisition import Geometry, Samples, plan
+from headct.simulate import lesion_placement, rater_readings, volumes
+from headct.simulate.acquisition import AcquisitionGeometry, Samples, plan
 from headct.simulate.fields import SmoothField, bspline_basis
 from headct.simulate.head import MassEffect, Points, push_back
 from headct.simulate.participant import Participant, simulate
-from headct.simulate.randomness import stream
-from headct.simulate.settings import LESIONS, Rater, Settings, Site, from_config
+from headct.simulate.random_streams import stream
+from headct.simulate.settings import LESIONS, Rater, Site, TrialSettings, from_config
 from support.phantom_settings import CONFIG, SITES
 
 PUBLISHED_ML = {
@@ -28,12 +28,12 @@ PUBLISHED_ML = {
 
 
 @pytest.fixture(scope="module")
-def settings() -> Settings:
+def settings() -> TrialSettings:
     return from_config(CONFIG, "test.yaml")
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["tilted", "uneven"])
-def participant(request: pytest.FixtureRequest, settings: Settings) -> Participant:
+def participant(request: pytest.FixtureRequest, settings: TrialSettings) -> Participant:
     return simulate(settings, "P0001", settings.sites[request.param])
 
 
@@ -65,7 +65,7 @@ def test_quantile_function_is_monotone(probabilities: list[float], label: str) -
     assert (np.diff(drawn) >= 0).all()
 
 
-def test_oedema_grows_with_the_bleed_and_shares_are_met(settings: Settings) -> None:
+def test_oedema_grows_with_the_bleed_and_shares_are_met(settings: TrialSettings) -> None:
     published = {label: five for label, (five, _, _) in PUBLISHED_ML.items()}
     real = replace(settings, volumes_ml=published, phe_share=0.99, ivh_share=0.3)
     drawn = [volumes.draw_volumes_ml(real, f"P{i}") for i in range(1500)]
@@ -97,7 +97,7 @@ def test_take_prefers_high_potentials_and_meets_the_volume(
     potential = np.array([cell[0] for cell in cells], dtype=np.float32)
     allowed = np.array([cell[1] for cell in cells])
     each = np.array([cell[2] for cell in cells], dtype=np.float32)
-    taken, met = lesions.take(potential, allowed, each, volume)
+    taken, met = lesion_placement.take(potential, allowed, each, volume)
     assert allowed[taken].all()
     assert met == pytest.approx(each[taken].sum(dtype=float))
     left = np.setdiff1d(np.flatnonzero(allowed), taken)
@@ -112,7 +112,7 @@ def test_take_prefers_high_potentials_and_meets_the_volume(
 # -- geometry --------------------------------------------------------------------------------------
 
 
-def test_origins_move_along_the_table_and_slices_are_tilted(settings: Settings) -> None:
+def test_origins_move_along_the_table_and_slices_are_tilted(settings: TrialSettings) -> None:
     geometry = plan(settings, settings.sites[0], "P0001")
     origins = np.array([geometry.origin_mm(k) for k in range(len(geometry.table_mm))])
     steps = np.diff(origins, axis=0)
@@ -124,7 +124,7 @@ def test_origins_move_along_the_table_and_slices_are_tilted(settings: Settings) 
     assert abs(geometry.tilt_deg) > 10
 
 
-def test_subvoxels_lie_where_the_header_says(settings: Settings) -> None:
+def test_subvoxels_lie_where_the_header_says(settings: TrialSettings) -> None:
     geometry = plan(settings, settings.sites[0], "P0001")
     row, column = np.reshape(geometry.orientation, (2, 3))
     samples = geometry.samples(slice(4, 5))
@@ -137,7 +137,7 @@ def test_subvoxels_lie_where_the_header_says(settings: Settings) -> None:
     assert (x, y, z) == pytest.approx(tuple(expected), abs=2e-3)
 
 
-def test_slice_weights_tile_the_scanned_height(settings: Settings) -> None:
+def test_slice_weights_tile_the_scanned_height(settings: TrialSettings) -> None:
     geometry = plan(settings, settings.sites[1], "P0001")
     gaps = np.diff(geometry.table_mm)
     assert set(np.round(gaps, 3)) == {5.0, 6.5, 8.0}
@@ -146,7 +146,7 @@ def test_slice_weights_tile_the_scanned_height(settings: Settings) -> None:
 
 
 def test_voxel_average_is_the_mean_of_its_subvoxels() -> None:
-    geometry = Geometry(2, 1.0, (5.0, 5.0), np.array([0.0, 5.0]), 0.0, (0.0, 0.0), 2, 3)
+    geometry = AcquisitionGeometry(2, 1.0, (5.0, 5.0), np.array([0.0, 5.0]), 0.0, (0.0, 0.0), 2, 3)
     values = np.random.default_rng(0).random((6, 4, 4)).astype(np.float32)
     expected = values.reshape(2, 3, 2, 2, 2, 2).mean(axis=(1, 3, 5))
     assert geometry.average(values) == pytest.approx(expected)
@@ -203,7 +203,7 @@ def test_fractions_hold_the_true_volumes(participant: Participant) -> None:
     assert participant.fractions.sum(axis=0) == pytest.approx(1)
 
 
-def test_ventricular_blood_lies_at_the_back(settings: Settings) -> None:
+def test_ventricular_blood_lies_at_the_back(settings: TrialSettings) -> None:
     few = replace(settings, volumes_ml={**settings.volumes_ml, "IVH": (3.0, 4.0, 5.0, 6.0, 8.0)})
     participant = simulate(few, "P0002", few.sites[1])
     rows = np.arange(participant.image.shape[1])
@@ -214,7 +214,7 @@ def test_ventricular_blood_lies_at_the_back(settings: Settings) -> None:
     assert centre["IVH"] > participant.image.shape[1] / 2
 
 
-def test_simulation_is_repeatable_and_participants_independent(settings: Settings) -> None:
+def test_simulation_is_repeatable_and_participants_independent(settings: TrialSettings) -> None:
     again = replace(settings, participants=99)
     first, second = (simulate(s, "P0003", s.sites[0]) for s in (settings, again))
     assert np.array_equal(first.image, second.image)
@@ -229,10 +229,14 @@ def _dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * float((a & b).sum()) / float(a.sum() + b.sum())
 
 
-def test_readings_are_close_to_the_truth_but_differ(participant: Participant, settings: Settings) -> None:
+def test_readings_are_close_to_the_truth_but_differ(
+    participant: Participant, settings: TrialSettings
+) -> None:
     truth = participant.fractions.argmax(axis=0)
     rater, geometry = settings.raters[0], participant.geometry
-    readings = [raters.draw(participant.fractions, geometry, rater, np.random.default_rng(i)) for i in (1, 2)]
+    readings = [
+        rater_readings.draw(participant.fractions, geometry, rater, np.random.default_rng(i)) for i in (1, 2)
+    ]
     for label, least in (("ICH", 0.85), ("PHE", 0.55), ("IVH", 0.7)):
         value = LESIONS[label]
         assert _dice(readings[0] == value, truth == value) > least
@@ -243,7 +247,9 @@ def test_a_rater_who_draws_outside_draws_more(participant: Participant) -> None:
     drawn = {}
     for bias in (-0.8, 0.8):
         rater = Rater("r", bias, 0.2)
-        labels = raters.draw(participant.fractions, participant.geometry, rater, np.random.default_rng(0))
+        labels = rater_readings.draw(
+            participant.fractions, participant.geometry, rater, np.random.default_rng(0)
+        )
         drawn[bias] = (labels > 0).sum()
     assert drawn[0.8] > 1.05 * drawn[-0.8]
 
@@ -252,7 +258,9 @@ def test_a_lesion_below_a_voxel_is_not_seen(participant: Participant) -> None:
     fractions = np.zeros_like(participant.fractions)
     fractions[2, 10, 20, 20] = 0.2
     fractions[0] = 1 - fractions[2]
-    labels = raters.draw(fractions, participant.geometry, Rater("r", 0.0, 0.3), np.random.default_rng(0))
+    labels = rater_readings.draw(
+        fractions, participant.geometry, Rater("r", 0.0, 0.3), np.random.default_rng(0)
+    )
     assert not labels.any()
 
 

@@ -15,23 +15,23 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import read_tsv, sha256_of
 from headct.contracts.problems import BadInput
-from headct.simulate.settings import Settings, from_config
+from headct.simulate.settings import TrialSettings, from_config
 from headct.simulate.trial import enrolled, write_participant, write_trial
 from support.phantom_settings import CONFIG
 
 
-def _small() -> Settings:
+def _small() -> TrialSettings:
     settings = from_config(CONFIG, "test.yaml")
     return replace(settings, matrix=32, subvoxels_in_plane=1, labels={"ICH": 5, "PHE": 2, "IVH": 9})
 
 
 @pytest.fixture(scope="module")
-def settings() -> Settings:
+def settings() -> TrialSettings:
     return _small()
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Path:
+def trial(tmp_path_factory: pytest.TempPathFactory, settings: TrialSettings) -> Path:
     out = tmp_path_factory.mktemp("phantom") / "trial"
     write_trial(settings, out, jobs=2)
     return out
@@ -50,7 +50,7 @@ def _series(trial: Path, scan: str) -> list[pydicom.Dataset]:
     return [pydicom.dcmread(path) for path in sorted((trial / "dicom" / scan).iterdir())]
 
 
-def test_sheet_names_files_that_exist(trial: Path, settings: Settings) -> None:
+def test_sheet_names_files_that_exist(trial: Path, settings: TrialSettings) -> None:
     sheet = read_tsv(trial / "scans.tsv")
     assert list(sheet["scan_id"]) == [person.scan_id for person in enrolled(settings)]
     assert sheet["participant_id"].is_unique
@@ -64,7 +64,7 @@ def test_sheet_names_files_that_exist(trial: Path, settings: Settings) -> None:
     assert (error <= complete["largest_subvoxel_ml"]).all()
 
 
-def test_masks_are_in_the_space_of_itks_reader(trial: Path, settings: Settings) -> None:
+def test_masks_are_in_the_space_of_itks_reader(trial: Path, settings: TrialSettings) -> None:
     for row in read_tsv(trial / "scans.tsv").itertuples():
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(trial / row.dicom)))
@@ -120,7 +120,7 @@ def test_instances_are_valid_ct_images(trial: Path) -> None:
 
 
 def test_a_complete_trial_is_left_alone(
-    copy: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+    copy: Path, settings: TrialSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     with caplog.at_level("INFO", "headct"):
@@ -145,14 +145,16 @@ def _lose_the_tables(trial: Path) -> None:
 
 @pytest.mark.parametrize("lose", [_lose_a_slice, _lose_a_mask, _lose_the_tables])
 def test_a_half_written_trial_is_completed_to_the_same_bytes(
-    trial: Path, copy: Path, settings: Settings, lose: Callable[[Path], None]
+    trial: Path, copy: Path, settings: TrialSettings, lose: Callable[[Path], None]
 ) -> None:
     lose(copy)
     write_trial(settings, copy, jobs=1)
     assert _digests(copy) == _digests(trial)
 
 
-def test_more_participants_leave_the_others_as_they_are(trial: Path, copy: Path, settings: Settings) -> None:
+def test_more_participants_leave_the_others_as_they_are(
+    trial: Path, copy: Path, settings: TrialSettings
+) -> None:
     write_trial(replace(settings, participants=settings.participants + 1), copy, jobs=1)
     before, after = _digests(trial), _digests(copy)
     changed = {name for name in before if before[name] != after[name]}
@@ -160,7 +162,7 @@ def test_more_participants_leave_the_others_as_they_are(trial: Path, copy: Path,
     assert len(read_tsv(copy / "scans.tsv")) == len(read_tsv(trial / "scans.tsv")) + 1
 
 
-def test_another_trial_is_refused(copy: Path, settings: Settings) -> None:
+def test_another_trial_is_refused(copy: Path, settings: TrialSettings) -> None:
     with pytest.raises(BadInput, match=r"other settings.*seed"):
         write_trial(replace(settings, seed=8), copy, jobs=1)
     with pytest.raises(BadInput, match="participants"):
@@ -170,7 +172,7 @@ def test_another_trial_is_refused(copy: Path, settings: Settings) -> None:
         write_trial(settings, copy, jobs=1)
 
 
-def test_a_folder_with_other_files_or_a_file_is_refused(tmp_path: Path, settings: Settings) -> None:
+def test_a_folder_with_other_files_or_a_file_is_refused(tmp_path: Path, settings: TrialSettings) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"no simulated trial"):
         write_trial(settings, tmp_path, jobs=1)
@@ -179,7 +181,7 @@ def test_a_folder_with_other_files_or_a_file_is_refused(tmp_path: Path, settings
 
 
 def test_writing_one_participant_alone_gives_the_same_bytes(
-    trial: Path, tmp_path: Path, settings: Settings
+    trial: Path, tmp_path: Path, settings: TrialSettings
 ) -> None:
     write_participant(settings, enrolled(settings)[1], tmp_path)
     whole = _digests(trial)

@@ -18,7 +18,7 @@ from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import agreement_table, bland_altman, concordance
-from headct.statistics.replication.raters import icc, rater_agreement
+from headct.statistics.replication.rater_statistics import icc, rater_agreement
 from support.label_sets import LABELS
 from support.simulated_scores import simulated, with_role
 

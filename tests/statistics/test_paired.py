@@ -20,7 +20,6 @@ from headct.statistics.comparison.equivalence import (
     verdict,
     volume_equivalence,
 )
-from headct.statistics.comparison.limits import CUBE_ROOT, REGRESSION, varying_limits
 from headct.statistics.comparison.paired import (
     critical_difference,
     effects,
@@ -30,6 +29,7 @@ from headct.statistics.comparison.paired import (
     wilcoxon,
 )
 from headct.statistics.comparison.subgroups import levels, welch, welch_anova
+from headct.statistics.comparison.varying_limits import CUBE_ROOT, REGRESSION, varying_limits
 from headct.statistics.core.bootstrap import degrees_of_freedom
 
 RNG = np.random.default_rng(11)

@@ -14,10 +14,10 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING, TRAINING_MEAN
-from headct.publish.tables import page
+from headct.publish.tables import table_page
 from headct.publish.tables.latex import latex
 from headct.publish.tables.planned_comparison import planned_comparison
-from headct.settings import plan as plan_of
+from headct.settings import analysis_plan
 from headct.statistics.comparison.endpoints import endpoints_table
 from headct.statistics.comparison.equivalence import (
     ANOTHER_RATER,
@@ -362,7 +362,7 @@ def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_
 
 def test_page_shows_plan_verdicts_and_references(found: dict[str, pd.DataFrame]) -> None:
     table = planned_comparison(found, {FOCAL: "Focal & Co", DICECE: "DiceCE"}, LABELS)
-    text = page.html(table, "Simulated data")
+    text = table_page.html(table, "Simulated data")
     for words in ("Focal &amp; Co − DiceCE", "Mean training volume", "Predicts nothing", "cannot tell"):
         assert words in text
     assert PLAN.sha256 in text
@@ -382,7 +382,7 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
         acquisition = {"slice_thickness_mm": 5.0} if i % 2 else {}
         write_json({"acquisition": acquisition}, tmp_path / "data" / scan / "scan.json")
     tables = [str(tmp_path / f"{model}.tsv") for model in [*MODELS[:2], PREDICTS_NOTHING]]
-    common = ["--plan", str(plan_of.SHIPPED), "--cohort", str(tmp_path / "cohort.tsv")]
+    common = ["--plan", str(analysis_plan.SHIPPED), "--cohort", str(tmp_path / "cohort.tsv")]
     common += ["--split", str(tmp_path / "split.tsv"), "--data", str(tmp_path / "data")]
     common += ["--second-readings", str(tmp_path / "second-reading.tsv"), "--models", *MODELS[:2]]
     for out, order in (("one", tables), ("two", tables[::-1])):

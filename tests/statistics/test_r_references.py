@@ -14,16 +14,16 @@ from statsmodels.stats.multitest import multipletests
 from headct.statistics.comparison.detection import detection
 from headct.statistics.comparison.endpoints import mcnemar_exact
 from headct.statistics.comparison.equivalence import unseen_share, volume_equivalence
-from headct.statistics.comparison.limits import varying_limits
 from headct.statistics.comparison.paired import critical_difference, effects, friedman, sign_flip, wilcoxon
 from headct.statistics.comparison.subgroups import welch, welch_anova
+from headct.statistics.comparison.varying_limits import varying_limits
 from headct.statistics.core import bootstrap
 from headct.statistics.core.agreement import bland_altman, concordance
 from headct.statistics.core.group_tests import benjamini_hochberg
 from headct.statistics.core.summaries import describe
 from headct.statistics.replication.cohort_tests import chi_squared, independent_t, mann_whitney
 from headct.statistics.replication.lesion_size import spearman
-from headct.statistics.replication.raters import icc
+from headct.statistics.replication.rater_statistics import icc
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 Values = Mapping[str, float]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import read_tsv
-from headct.publish.tables.page import Table
 from headct.publish.tables.published_vs_reproduced import VOLUMES_IN_WORDS, published_vs_reproduced
+from headct.publish.tables.table_page import Table
 from headct.settings import published
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
 from headct.statistics.replication.intervals import family_words, replication

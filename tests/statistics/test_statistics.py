@@ -11,7 +11,7 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
-from headct.settings.plan import SHIPPED
+from headct.settings.analysis_plan import SHIPPED
 from headct.statistics.replication.paper_analysis import statistics
 from support.declared import assert_as_declared
 from support.label_sets import LABELS

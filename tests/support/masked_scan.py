@@ -28,7 +28,7 @@ def write_mask(dicom: Path, path: Path, labels: np.ndarray) -> Path:
     return path
 
 
-def write_sheet(path: Path, *scans: conversion.Scan) -> Path:
+def write_sheet(path: Path, *scans: conversion.SheetScan) -> Path:
     """A sample sheet of these scans, one of a participant."""
     columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
     rows = [

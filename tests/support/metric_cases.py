@@ -9,7 +9,7 @@ import numpy as np
 
 from headct.imaging import geometry
 from headct.metrics import grid
-from headct.metrics.measure import Settings
+from headct.metrics.measure import MeasureSettings
 
 SETTINGS = {
     "presence_minimum_ml": 0.1,
@@ -17,7 +17,9 @@ SETTINGS = {
     "surface_elements": "area",
     "lesion_connectivity": 26,
 }
-AREA, VOXELS = (Settings(**{**SETTINGS, "surface_elements": elements}) for elements in ("area", "voxels"))
+AREA, VOXELS = (
+    MeasureSettings(**{**SETTINGS, "surface_elements": elements}) for elements in ("area", "voxels")
+)
 
 
 def record(

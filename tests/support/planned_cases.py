@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from headct.metrics import COLUMNS
-from headct.settings import plan as plan_of
+from headct.settings import analysis_plan
 from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.comparison.subgroups import THICKNESS
 from support.label_sets import LABELS
 from support.simulated_scores import with_role
 
-PLAN = replace(plan_of.load(plan_of.SHIPPED), resamples=1000, permutations=1000)
+PLAN = replace(analysis_plan.load(analysis_plan.SHIPPED), resamples=1000, permutations=1000)
 MODELS = (PLAN.primary.model, *PLAN.key_secondary[0].against)
 
 Volumes = Mapping[str, np.ndarray]

@@ -17,7 +17,7 @@ from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask, from_slices
 from headct.imaging.hounsfield import to_int16
-from headct.imaging.sources.base import Facts, SliceGrid, Volume, fingerprint_of
+from headct.imaging.sources.image_source import ImageFacts, SliceGrid, Volume, fingerprint_of
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 
@@ -51,7 +51,7 @@ class Source:
     def refusals(self, ids: Mapping[str, str], patient_id_is_pseudonym: bool) -> list[Problem]:
         return []
 
-    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: Facts) -> Volume:
+    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: ImageFacts) -> Volume:
         try:
             stored = np.load(self.path)
             hu, origins, pixel_mm = stored["hu"], stored["origins_mm"], stored["pixel_mm"]

@@ -383,7 +383,9 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, mask: Path) -> Path:
         warnings.simplefilter("ignore")
         for how in HARD:
             _folder(folder / how / "dicom", CHANGES.get(how), DAMAGES.get(how))
-    scans = [conversion.Scan(how, folder / how / "dicom", {"mask": mask}, VALUES, LABELS) for how in HARD]
+    scans = [
+        conversion.SheetScan(how, folder / how / "dicom", {"mask": mask}, VALUES, LABELS) for how in HARD
+    ]
     path, run = write_sheet(folder / "scans.tsv", *scans), folder / "run"
     command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
     command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from headct.contracts.artefacts import read_tsv
-from headct.publish.numbers import number
+from headct.publish.printed_numbers import number
 from headct.publish.reports.facts import SOFTWARE
 from support import crate_validator, snake
 from support.html_page import Page

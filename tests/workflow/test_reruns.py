@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from headct.contracts.artefacts import sha256_of
+from headct.contracts.artefacts import LEDGER, sha256_of
 from headct.frameworks.registry import frameworks
-from headct.provenance import ledger
 from headct.settings import configuration
 from support import snake
 
@@ -48,7 +47,7 @@ def test_a_clone_with_new_file_times_has_nothing_to_do(clone: Path) -> None:
 def expensive(results: Path) -> dict[str, str]:
     """SHA-256 of all that costs hours in a real study, and of the ledger of the test set, by path."""
     found = [*results.glob("models/**/*"), *results.glob("predictions/**/*"), *results.glob("metrics/**/*")]
-    found += [results / ledger.LEDGER, *results.glob("audit/runs/train/**/*")]
+    found += [results / LEDGER, *results.glob("audit/runs/train/**/*")]
     return {str(path.relative_to(results)): sha256_of(path) for path in found if path.is_file()}
 
 

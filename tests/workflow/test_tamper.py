@@ -116,7 +116,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _findings(results: Path) -> list[verify.Finding]:
-    return verify.verify(verify.Folder(results, hashed=known_sha256), verify.INTEGRITY)
+    return verify.verify(verify.ResultsFolder(results, hashed=known_sha256), verify.INTEGRITY)
 
 
 def _all_files(results: Path) -> list[str]:
@@ -222,7 +222,7 @@ def test_what_is_hidden_by_sealing_anew_contradicts_the_records(results: Path, d
         )
         manifest.write(results, [forged if entry.path == path else entry for entry in listed.values()])
         assert path in {finding.path for finding in _findings(results)}
-        folder = verify.Folder(results, root, hashed=known_sha256)
+        folder = verify.ResultsFolder(results, root, hashed=known_sha256)
         assert any("is not the list with the root" in f.what for f in verify.verify(folder, verify.INTEGRITY))
         _undo(results, demo / "results", [path, manifest.MANIFEST, manifest.ROOT])
     assert _findings(results) == []
@@ -234,4 +234,4 @@ def test_a_run_that_has_nothing_to_do_leaves_the_seal_as_it_is(demo: Path) -> No
     assert "Nothing to be done" in done.stdout, done.stdout
     assert manifest.root_of(demo / "results") == root
     assert json.loads((demo / "results/audit/seal.json").read_text())["number"] >= 0
-    assert verify.verify(verify.Folder(demo / "results"), verify.INTEGRITY) == []
+    assert verify.verify(verify.ResultsFolder(demo / "results"), verify.INTEGRITY) == []

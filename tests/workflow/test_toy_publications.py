@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.publish.options import Options
-from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.shown_statistics import read
 from headct.publish.tables.words import title_of
 

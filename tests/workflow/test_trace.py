@@ -19,7 +19,7 @@ from headct.contracts.problems import BadInput
 from headct.contracts.run_records import Record
 from headct.provenance import drawing, trace
 from headct.provenance.lineage import Study, lineage
-from headct.provenance.numbers import Place, Tables
+from headct.provenance.number_origins import Place, Tables
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import repeatable, replay
 from support import snake

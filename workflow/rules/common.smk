@@ -37,7 +37,7 @@ from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
 from headct.run import failures, preflight, study
-from headct.settings import config_files, configuration, models, plan, sheet
+from headct.settings import config_files, configuration, models, analysis_plan, sheet
 from headct.steps import STEPS
 
 
@@ -215,7 +215,7 @@ SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )
 PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
-ANALYSIS_PLAN = checked(plan.load, Path(PLAN))
+ANALYSIS_PLAN = checked(analysis_plan.load, Path(PLAN))
 if not internals.is_read_by_a_job(workflow):
     checked(preflight.check, config, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)
     for words in preflight.warnings(config, SCANS, ANALYSIS_PLAN, PLAN):

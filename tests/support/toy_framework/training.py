@@ -14,7 +14,7 @@ from monai.networks.nets.basic_unet import BasicUNet
 from torch import Tensor
 
 from headct.contracts.labels import LabelSet
-from headct.engine import randomness
+from headct.engine import seeding
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
@@ -87,7 +87,7 @@ class ToyLearner:
         self.iterations_per_epoch = job.settings["iterations_per_epoch"]
         self.training_batches = Batches(job)
         self.labels = job.labels
-        randomness.initialise(job.seed, job.fold)
+        seeding.initialise(job.seed, job.fold)
         self.network = network_of(job.settings, job.labels.n_classes).to(job.device).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=job.settings["learning_rate"])
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True)

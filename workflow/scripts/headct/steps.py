@@ -43,7 +43,7 @@ STEPS = {
     "statistics": Step("statistics.replication.paper_analysis", "the paper's analysis"),
     "paired-analysis": Step("statistics.comparison.paired_analysis", "the planned comparison"),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
-    "raters": Step("statistics.replication.raters", "how well raters agree"),
+    "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),
     "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),
     "tables": Step("publish.tables.tabulate", "write one table"),
     "figures": Step("publish.figures.draw", "draw one figure"),
@@ -53,7 +53,7 @@ STEPS = {
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),
     "configuration": Step("settings.configuration", "check a configuration, or print the list of its keys"),
     "simulate": Step("simulate.simulation", "write the simulated trial of a configuration"),
-    "plan": Step("run.cluster.plan", "what a run would ask of a cluster"),
+    "plan": Step("run.cluster.resource_plan", "what a run would ask of a cluster"),
     "status": Step("run.cluster.status", "where each training stands"),
     "resume": Step("run.cluster.resume", "go on after Snakemake was killed"),
 }

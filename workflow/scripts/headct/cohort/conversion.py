@@ -21,7 +21,7 @@ from headct.imaging import masks, nifti, sources
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask, Geometry
 from headct.imaging.plausibility import bleed_is_dense, share_outside_head
-from headct.imaging.sources.base import Facts, ImageSource
+from headct.imaging.sources.image_source import ImageFacts, ImageSource
 
 IMAGE = "ct.nii.gz"
 
@@ -43,7 +43,7 @@ MISPLACED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Scan:
+class SheetScan:
     """What sheet and config say of one scan.
 
     Attributes:
@@ -68,7 +68,7 @@ class Scan:
 
 
 @dataclass(kw_only=True)
-class Record(Facts):
+class ScanRecord(ImageFacts):
     """What is known of the scan so far; becomes ``scan.json``."""
 
     scan_id: str
@@ -87,7 +87,7 @@ class Record(Facts):
     sha256: dict[str, str] = field(default_factory=dict)
 
 
-def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> Record:
+def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "") -> ScanRecord:
     """Convert one scan into the folder ``out`` and return its record, which repeats the ``definition``.
 
     Never raises for what the user handed over; files of an earlier run are removed.
@@ -95,7 +95,7 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
     out.mkdir(parents=True, exist_ok=True)
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
-    record = Record(scan_id=scan.scan_id, definition=definition)
+    record = ScanRecord(scan_id=scan.scan_id, definition=definition)
     files = files_at(scan.folder)
     record.source = shards.listing_of(scan.folder, files)
     record.mask_sha256 = shards.digests_of(scan.masks)
@@ -131,7 +131,7 @@ def ingest(scan: Scan, rules: SeriesRules, out: Path, definition: str = "") -> R
     return record
 
 
-def _source_of(scan: Scan) -> ImageSource:
+def _source_of(scan: SheetScan) -> ImageSource:
     """The source of a scan's image.
 
     Raises:
@@ -161,7 +161,7 @@ def digest_of(image: NDArray[np.int16]) -> str:
     return hashlib.sha256(repr(image.shape).encode() + image.astype("<i2").tobytes()).hexdigest()
 
 
-def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:
+def _read_masks(scan: SheetScan, record: ScanRecord) -> dict[str, masks.Mask]:
     """All masks by sheet column; problems go to the record, of all masks at once."""
     drawn = {}
     for key, path in scan.masks.items():
@@ -173,11 +173,11 @@ def _read_masks(scan: Scan, record: Record) -> dict[str, masks.Mask]:
 
 
 def _place_masks(
-    scan: Scan,
+    scan: SheetScan,
     drawn: Mapping[str, masks.Mask],
     grid: Geometry,
     image: NDArray[np.int16],
-    record: Record,
+    record: ScanRecord,
 ) -> dict[str, NDArray[np.uint8]]:
     """The masks on the scan's grid; mismatches go to the record, doubts become flags."""
     placed, doubts = {}, set()
@@ -201,7 +201,7 @@ def _place_masks(
     return placed
 
 
-def same_drawings(scan: Scan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:
+def same_drawings(scan: SheetScan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:
     """Readings that are equal in every voxel: one drawing, handed in twice, which agrees with itself."""
     return [
         Problem(
@@ -215,12 +215,12 @@ def same_drawings(scan: Scan, placed: Mapping[str, NDArray[np.uint8]]) -> list[P
 
 
 def _write(
-    scan: Scan,
+    scan: SheetScan,
     image: NDArray[np.int16],
     labels: Mapping[str, NDArray[np.uint8]],
     grid: Geometry,
     out: Path,
-    record: Record,
+    record: ScanRecord,
 ) -> None:
     arrays: dict[str, NDArray[Any]] = {
         IMAGE: image,

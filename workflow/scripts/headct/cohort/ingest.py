@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.cohort import shards as sharding
-from headct.cohort.conversion import RECORD, Scan, ingest
+from headct.cohort.conversion import RECORD, SheetScan, ingest
 from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
@@ -53,9 +53,9 @@ def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
 
 def scan_of(
     row: Mapping[str, Any], label_values: Mapping[str, int], labels: LabelSet, settings: Ingest
-) -> Scan:
+) -> SheetScan:
     """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts."""
-    return Scan(
+    return SheetScan(
         scan_id=row["scan_id"],
         folder=Path(row["dicom"]),
         masks={column: Path(path) for column, path in sharding.masks_of(row).items()},

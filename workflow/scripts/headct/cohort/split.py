@@ -17,12 +17,11 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet, Role, study_labels
 from headct.contracts.problems import BadInput, Problem
+from headct.contracts.sets import SETS
 from headct.settings import blocks
 from headct.settings.blocks import Split
 
 logger = logging.getLogger(__name__)
-
-SETS = ("train", "test")
 
 
 def main(

@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay
 
 EFFECT = "print"  # how files are written, not what stands in them
 
+CONFIG = "config.json"
+"""Of the results: the resolved configuration of the study."""
+LEDGER = "audit/test_set_ledger.tsv"
+"""Of the results: every time that labels of the test set were used for scoring."""
+
 FORMULA = re.compile(r"[\s']*[=+\-@]")
 """How text begins that a spreadsheet takes for a formula, and runs; or would, but for the mark before it."""
 MARK = "'"

@@ -210,7 +210,7 @@ class PublishedFigure(PublishedNumbers):
 class PublishedTable(PublishedNumbers):
     """A table: numbers (TSV), LaTeX and an HTML page.
 
-    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.page.Table`;
+    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.table_page.Table`;
     ``options.labels`` are the study's lesions.
 
     Attributes:

@@ -8,6 +8,9 @@ from pathlib import Path
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.problems import BadInput, Problem
 
+SETS = ("train", "test")
+"""The sets, as the column ``set`` names them."""
+
 
 def test_scans(split: Path) -> list[str]:
     """Identifiers of the test scans, in the order of the split.

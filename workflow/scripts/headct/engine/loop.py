@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from headct.contracts.problems import Stopped
-from headct.engine import checkpoints, randomness
+from headct.engine import checkpoints, seeding
 from headct.engine.batches import NumberedBatches, in_order
 from headct.engine.faults import LossWatch, explained, room_for_checkpoint
 from headct.engine.progress import Progress
@@ -146,7 +146,7 @@ class _Run:
             self.at.seconds_waiting += time.monotonic() - start
 
     def _learn_from(self, batch: list[Tensor]) -> None:
-        randomness.seed_step(self.job.seed, self.job.fold, self.at.iteration)
+        seeding.seed_step(self.job.seed, self.job.fold, self.at.iteration)
         loss = self.learner.learn(*batch)
         self.watch.add(self.at.iteration, batch, loss)
         self.at.loss_sum += loss

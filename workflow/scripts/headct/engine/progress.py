@@ -14,12 +14,12 @@ from typing import Any
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from headct.contracts.artefacts import write_json
+from headct.engine.processes import SECONDS_BETWEEN_LINES
 
 EFFECT = "speed"  # what a person sees of a training meanwhile
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LINES = 5.0
 TENSORBOARD = "tensorboard"
 PROGRESS = "progress.json"
 """The last epoch that was told, for ``headct.run.cluster.status``."""

@@ -210,14 +210,14 @@ class Instance:
 
 
 @dataclass
-class Folder:
+class DicomFiles:
     """Headers of all DICOM files below a folder, and how many other files lie between them."""
 
     instances: list[Instance]
     other_files: int
 
 
-def read_folder(folder: Path, scan_id: str) -> Folder:
+def read_folder(folder: Path, scan_id: str) -> DicomFiles:
     """Read the headers of all files below ``folder``, whatever their names; links are followed.
 
     Raises:
@@ -235,7 +235,7 @@ def read_folder(folder: Path, scan_id: str) -> Folder:
     if not files.instances:
         message = _without_images(files.others) if files.others else "empty folder: no file"
         raise BadInput([Problem(scan_id, message, key="dicom")])
-    return Folder(files.instances, len(files.others))
+    return DicomFiles(files.instances, len(files.others))
 
 
 @dataclass

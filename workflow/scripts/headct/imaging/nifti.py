@@ -81,7 +81,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Volume:
+class NiftiVolume:
     """One volume as its file has it.
 
     Attributes:
@@ -154,7 +154,7 @@ def _version(start: bytes) -> tuple[type[Header], bool] | None:
     return (nibabel.Nifti1Header, False) if is_analyze else None
 
 
-def read(path: Path) -> Volume:
+def read(path: Path) -> NiftiVolume:
     """Read one volume, compressed or not, of NIfTI-1 or NIfTI-2, whatever the file is called.
 
     Raises:
@@ -170,7 +170,7 @@ def read(path: Path) -> Volume:
         slope, intercept = header.get_slope_inter()
     except HeaderDataError as error:
         raise Unreadable(f"the header is damaged: {error}") from error
-    return Volume(apply_read_scaling(stored, slope, intercept), header)
+    return NiftiVolume(apply_read_scaling(stored, slope, intercept), header)
 
 
 def read_header(path: Path) -> Header:

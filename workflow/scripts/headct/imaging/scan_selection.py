@@ -34,7 +34,7 @@ from headct.imaging.whole_head import join_parts, left_out, refuse_parts_of_othe
 EVEN_GAPS = 0.01
 """Relative spread of the gaps up to which a series counts as evenly spaced."""
 
-STRAIGHT_DEG = 0.1
+UNTILTED_DEG = 0.1
 """Angle of shear up to which a series counts as untilted."""
 
 FACE_GAP_MM = 3.0
@@ -137,7 +137,7 @@ def flags(chosen: Chosen, rules: SeriesRules) -> list[str]:
     instances, grid = chosen.instances, chosen.geometry
     gaps = np.diff(grid.positions_mm)
     found = {
-        "tilted": grid.tilt_deg > STRAIGHT_DEG,
+        "tilted": grid.tilt_deg > UNTILTED_DEG,
         "uneven_gaps": bool(gaps.max() > gaps.min() * (1 + EVEN_GAPS)),
         "duplicates_dropped": bool(chosen.series.dropped),
         "other_series_in_folder": bool(chosen.rejected),

@@ -30,7 +30,7 @@ from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
 from headct.engine.machine import require_device
 from headct.imaging import sources
 from headct.imaging.fitness import SeriesRules
-from headct.imaging.sources.base import Facts, Volume
+from headct.imaging.sources.image_source import ImageFacts, Volume
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import Members
 from headct.inference.prediction_cache import Records, averaged, trained_records
@@ -104,7 +104,7 @@ class NewScan:
         return volume.grid.image(volume.hu)
 
     def _volume(self) -> Volume:
-        facts = Facts()
+        facts = ImageFacts()
         try:
             source = sources.find(self.source, self.name)
             ids = {"scan_id": self.name, "participant_id": ""}

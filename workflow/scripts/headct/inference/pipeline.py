@@ -39,7 +39,7 @@ THREADS_TO_OVERLAP = 4
 """On a CPU with fewer threads, one that only reads and writes would be missed by the network."""
 
 
-class Scan(Protocol):
+class ScanToPredict(Protocol):
     """One scan to predict."""
 
     name: str
@@ -55,7 +55,7 @@ class Scan(Protocol):
 class Outcome:
     """What became of a scan: columns for a table, or the reason why there are none."""
 
-    scan: Scan
+    scan: ScanToPredict
     memory_ends_run: bool = True
     columns: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -137,7 +137,7 @@ class Ensemble:
             (predictor, 1 / len(members) / len(folds)) for folds in members for predictor in folds
         ]
 
-    def prepare(self, scan: Scan) -> tuple[sitk.Image, dict[str, Any]]:
+    def prepare(self, scan: ScanToPredict) -> tuple[sitk.Image, dict[str, Any]]:
         """The CT, and what each kind of network is fed."""
         ct = scan.read()
         prepared: dict[str, Any] = {}
@@ -167,7 +167,7 @@ def load_one(folder: Path, device: str, settings: SettingsByModel, labels: Label
 
 def predict(
     ensemble: Ensemble,
-    scans: Sequence[Scan],
+    scans: Sequence[ScanToPredict],
     device: str,
     threads: int,
     title: str,

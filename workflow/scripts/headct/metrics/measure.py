@@ -20,7 +20,7 @@ from headct.contracts import sets
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem, WrongOptions
-from headct.metrics import COLUMNS, grid, lesions, overlap, surface
+from headct.metrics import COLUMNS, grid, lesion_matching, overlap, surface
 from headct.metrics import predictions as label_maps
 from headct.metrics.overlap import Measures
 from headct.metrics.predictions import Run, read_runs
@@ -38,7 +38,7 @@ DEFAULT_TOLERANCE_MM = 1.0
 
 
 @dataclass(frozen=True)
-class Settings(blocks.Metrics):
+class MeasureSettings(blocks.Metrics):
     """How to measure: the configuration's block, and the tolerance (mm) of labels that raters tell."""
 
     tolerance_of_label: Mapping[str, float] = field(default_factory=dict)
@@ -54,13 +54,13 @@ class Settings(blocks.Metrics):
         return self.tolerance_of_label.get(label, self.default_tolerance_mm)
 
 
-def read_settings(block: blocks.Metrics, tolerances: Path | None = None) -> Settings:
+def read_settings(block: blocks.Metrics, tolerances: Path | None = None) -> MeasureSettings:
     """How to measure; ``tolerances`` is as of :mod:`headct.metrics.tolerance`."""
     of_label = {}
     if tolerances is not None:
         table = read_tsv(tolerances)
         of_label = dict(zip(table["label"], table["tolerance_mm"], strict=True))
-    return Settings(**vars(block), tolerance_of_label=of_label)
+    return MeasureSettings(**vars(block), tolerance_of_label=of_label)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def main(
 
 
 def measure_scans(
-    guesses: Mapping[str, Sequence[Guess]], data: Path, settings: Settings, labels: LabelSet
+    guesses: Mapping[str, Sequence[Guess]], data: Path, settings: MeasureSettings, labels: LabelSet
 ) -> pd.DataFrame:
     """The metrics table of some scans; ``data`` is the folder of the converted scans.
 
@@ -205,7 +205,7 @@ def source_problems(path: Path, record: Mapping[str, Any]) -> list[Problem]:
 
 
 def measure_scan(
-    scan: str, folder: Path, guesses: Sequence[Guess], settings: Settings, labels: LabelSet
+    scan: str, folder: Path, guesses: Sequence[Guess], settings: MeasureSettings, labels: LabelSet
 ) -> list[dict[str, Any]]:
     """Rows of one scan: each guess × each label.
 
@@ -253,7 +253,7 @@ def measure(
     reference: NDArray[np.uint8],
     guess: NDArray[np.uint8],
     own_grid: grid.Grid,
-    settings: Settings,
+    settings: MeasureSettings,
     labels: LabelSet,
 ) -> dict[str, Measures]:
     """All measures of each label and of each pool: its name -> column of the metrics table -> value.
@@ -281,7 +281,7 @@ def measure(
                 settings.tolerance_mm(label),
                 settings.surface_elements,
             ),
-            **lesions.measure(truth, found, settings.lesion_connectivity),
+            **lesion_matching.measure(truth, found, settings.lesion_connectivity),
         }
     return measures
 

@@ -111,7 +111,7 @@ def verify_results(
     unread: Counter[str] = Counter()
     if folders:
         checks.append(privacy.values(privacy.headers_in(folders, unread)))
-    folder = verify.Folder(results, root_digest, told=_progress())
+    folder = verify.ResultsFolder(results, root_digest, told=_progress())
     findings = verify.verify(folder, checks)
     summary = verify.summary(folder, findings, bool(folders), began, unread)
     say(reports.text(summary))

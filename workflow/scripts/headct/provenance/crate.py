@@ -26,15 +26,14 @@ from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
 from headct.contracts import run_records
-from headct.contracts.artefacts import read_json, sha256_of, write_json
+from headct.contracts.artefacts import CONFIG, LEDGER, read_json, sha256_of, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.run_records import Record
-from headct.provenance import former, ledger, manifest
+from headct.provenance import former, manifest
+from headct.provenance.seal import WORKFLOW
 
 METADATA = manifest.CRATE
-CONFIG = "config.json"
-WORKFLOW = "audit/workflow"
 SNAKEFILE = f"{WORKFLOW}/Snakefile"
 PRODUCTS = {
     "figures": "Figures, each with a table of the numbers drawn.",
@@ -55,7 +54,7 @@ SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
 COMPLETED = "http://schema.org/CompletedActionStatus"
 LICENCE = "Not stated here: the owner of the study says on which terms its results may be used."
 
-SINGLE = (CONFIG, "study.json", "audit/start.json", ledger.LEDGER)
+SINGLE = (CONFIG, "study.json", "audit/start.json", LEDGER)
 """Files that Snakemake's own process wrote, or several jobs together."""
 
 FORMATS = {
@@ -79,7 +78,7 @@ DESCRIPTIONS = {
     "cohort/split.tsv": "Training and test set, with the digests of each scan's volume and labels.",
     "data/*/scan.json": "One scan: SHA-256 of every DICOM instance of its series, geometry, eligibility.",
     "audit/start.json": "Versions, commit and digests of the code at the start of the run.",
-    ledger.LEDGER: "Every time that labels of the test set were used for scoring, and by what.",
+    LEDGER: "Every time that labels of the test set were used for scoring, and by what.",
     "audit/runs/*.json": "Run record of one job: command, digests, machine, versions, seeds.",
 }
 """What a file is, by pattern of its path (an asterisk matches slashes as well)."""

@@ -76,7 +76,7 @@ td, th { text-align: left; padding: .1em .8em .1em 0; vertical-align: top; }
 
 
 @dataclass(frozen=True)
-class Box:
+class LineageBox:
     """One box: its text, its kind, and the names of the boxes that it was made from."""
 
     name: str
@@ -96,21 +96,23 @@ def draw(found: Lineage, out: Path) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def boxes(found: Lineage) -> list[Box]:
+def boxes(found: Lineage) -> list[LineageBox]:
     """The file, one box per kind of job, files from outside, the raw series."""
-    drawn = [Box("file", [found.artefact, f"sha256 {found.digest[:32]}…"], "file", [found.stages[0].rule])]
+    drawn = [
+        LineageBox("file", [found.artefact, f"sha256 {found.digest[:32]}…"], "file", [found.stages[0].rule])
+    ]
     for stage in found.stages:
         of = [*stage.of]
         outside = _outside(stage, found)
         if outside:
-            drawn.append(Box(f"outside {stage.rule}", outside, "source", []))
+            drawn.append(LineageBox(f"outside {stage.rule}", outside, "source", []))
             of.append(f"outside {stage.rule}")
         made_scans = any(path.endswith("/scan.json") for job in stage.jobs for path in job.outputs)
-        drawn.append(Box(stage.rule, _about(stage), "job", [*of, *(["raw"] if made_scans else [])]))
+        drawn.append(LineageBox(stage.rule, _about(stage), "job", [*of, *(["raw"] if made_scans else [])]))
     if found.instances:
         n = sum(map(len, found.instances.values()))
         lines = [f"{len(found.instances)} scans", f"{n} DICOM instances, sha256 of each in scan.json"]
-        drawn.append(Box("raw", lines, "source", []))
+        drawn.append(LineageBox("raw", lines, "source", []))
     return drawn
 
 
@@ -147,7 +149,7 @@ def svg(found: Lineage) -> str:
     )
 
 
-def _depths(drawn: Sequence[Box]) -> Mapping[str, int]:
+def _depths(drawn: Sequence[LineageBox]) -> Mapping[str, int]:
     """Layer of each box: one below the lowest of those that were made from it."""
     depth = {"file": 0}
     for _ in drawn:  # at most as many layers as boxes
@@ -157,7 +159,7 @@ def _depths(drawn: Sequence[Box]) -> Mapping[str, int]:
     return depth
 
 
-def _places(drawn: Sequence[Box]) -> tuple[dict[str, tuple[int, int]], int, int]:
+def _places(drawn: Sequence[LineageBox]) -> tuple[dict[str, tuple[int, int]], int, int]:
     """Upper left corner of each box, and the size of the whole (px)."""
     depth = _depths(drawn)
     layers = [[box for box in drawn if depth[box.name] == level] for level in range(max(depth.values()) + 1)]
@@ -173,7 +175,7 @@ def _places(drawn: Sequence[Box]) -> tuple[dict[str, tuple[int, int]], int, int]
 
 
 def _edges(
-    drawn: Sequence[Box], places: Mapping[str, tuple[int, int]], depth: Mapping[str, int]
+    drawn: Sequence[LineageBox], places: Mapping[str, tuple[int, int]], depth: Mapping[str, int]
 ) -> Iterator[str]:
     """Lines from what was made down to what it was made from; long ones pass the layers at the left."""
     height = {box.name: box.height for box in drawn}
@@ -193,7 +195,7 @@ def _edges(
             yield f'<path d="M{start[0]},{start[1]}{curve}"/>\n'
 
 
-def _rects(drawn: Sequence[Box], places: Mapping[str, tuple[int, int]]) -> Iterator[str]:
+def _rects(drawn: Sequence[LineageBox], places: Mapping[str, tuple[int, int]]) -> Iterator[str]:
     for box in drawn:
         x, y = places[box.name]
         yield (

@@ -13,13 +13,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from headct.contracts import run_records, untrusted
-from headct.contracts.artefacts import read_json, sha256_of
+from headct.contracts.artefacts import CONFIG, read_json, sha256_of
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.run_records import Record
 from headct.provenance import manifest, seal
 from headct.provenance.manifest import CRATE, Entry, below_results
 
-CONFIG = "config.json"
 MADE_BY = "a former run"
 """What the list of files says of them."""
 

@@ -19,9 +19,6 @@ from typing import Any
 from headct.contracts import untrusted
 from headct.contracts.untrusted import Unusable
 
-LEDGER = "audit/test_set_ledger.tsv"
-"""Below the results folder."""
-
 SCORING = frozenset({"metrics", "second_readings", "surface_tolerance"})
 """Rules that compare anything with the labels of the test set."""
 

@@ -29,7 +29,7 @@ from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
 from headct.provenance import seal
 from headct.provenance.contents import readable
-from headct.provenance.verify import Check, Finding, Folder, guarded
+from headct.provenance.verify import Check, Finding, ResultsFolder, guarded
 from headct.settings import sheet
 
 COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"
@@ -51,7 +51,7 @@ SHORTEST_IN_BINARY = 7
 """Characters of a value that is sought in binary files, in which shorter ones occur by chance."""
 
 
-def patterns(folder: Folder) -> Iterator[Finding]:
+def patterns(folder: ResultsFolder) -> Iterator[Finding]:
     """What is recognised as identifying from its form."""
     days = {day.isoformat() for day in dates_of_run(folder)}
     for path in folder.sizes:
@@ -59,7 +59,7 @@ def patterns(folder: Folder) -> Iterator[Finding]:
         yield from guarded(path, _recognised_in, folder, path, days | ours)
 
 
-def _recognised_in(folder: Folder, path: str, known: set[str]) -> Iterator[Finding]:
+def _recognised_in(folder: ResultsFolder, path: str, known: set[str]) -> Iterator[Finding]:
     found = set()
     for layer in readable(folder.results / path):
         for what, value in _recognised(layer):
@@ -81,7 +81,7 @@ def _own_layers() -> Iterator[bytes]:
             yield (repository / path).read_bytes()
 
 
-def dates_of_run(folder: Folder) -> set[date]:
+def dates_of_run(folder: ResultsFolder) -> set[date]:
     """The days on which the records say that jobs ran, and those that the analysis plan names."""
     times = sorted(time[:10] for record in folder.records for time in (record.started, record.ended))
     days = set()
@@ -98,7 +98,7 @@ def values(headers: Iterable[pydicom.Dataset]) -> Check:
     """What stands in the identifying attributes of the trial's own headers."""
     sought = identifiers.sought(identifiers.in_headers(headers))
 
-    def check(folder: Folder) -> Iterator[Finding]:
+    def check(folder: ResultsFolder) -> Iterator[Finding]:
         common = {word for layer in _own_layers() for word in _words(layer)}
         for path in folder.sizes:
             yield from guarded(path, _values_in, folder, path, sought - common)
@@ -106,7 +106,7 @@ def values(headers: Iterable[pydicom.Dataset]) -> Check:
     return check
 
 
-def _values_in(folder: Folder, path: str, sought: set[str]) -> Iterator[Finding]:
+def _values_in(folder: ResultsFolder, path: str, sought: set[str]) -> Iterator[Finding]:
     found = _words(os.fsencode(path)) & sought
     try:
         for layer in readable(folder.results / path):

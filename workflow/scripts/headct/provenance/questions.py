@@ -36,7 +36,7 @@ def trace(
     from headct.provenance import drawing
     from headct.provenance import trace as tracing
     from headct.provenance.lineage import Study, lineage
-    from headct.provenance.numbers import Tables
+    from headct.provenance.number_origins import Tables
 
     if (file is None) == (number is None):
         raise BadInput([Problem("trace", "name a file, or a number with --number")])

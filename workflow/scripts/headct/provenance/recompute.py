@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, rows_behind, source_of
+from headct.provenance.number_origins import Place, Row, Rows, Tables, copied_from, rows_behind, source_of
 
 Z = 1.96
 """Half width of limits of agreement and replication intervals, in SD or SE."""

@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.artefacts import known_sha256, read_json, sha256_of, write_json
+from headct.contracts.artefacts import LEDGER, known_sha256, read_json, sha256_of, write_json
 from headct.contracts.code import can_change_a_result, digest_of, file_of, module_digest
 from headct.contracts.manifests import files_listed
 from headct.contracts.repository import PACKAGE
@@ -210,7 +210,7 @@ def _open_test_set(job: Job, record: Mapping[str, Any], start: Mapping[str, Any]
     digests = record["inputs"]
     manifests = [path for path in digests if path.startswith("results/predictions/")]
     number, line = ledger.append(
-        RESULTS / ledger.LEDGER,
+        RESULTS / LEDGER,
         scored=record["ended"],
         rule=job.rule,
         model=job.wildcards.get("model", job.rule),

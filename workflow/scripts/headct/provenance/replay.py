@@ -55,7 +55,7 @@ class NotRepeated(Exception):
     """Why a job can't be repeated here."""
 
 
-class Refused(NotRepeated):
+class RecordRefused(NotRepeated):
     """The record asks for what no job of the workflow does."""
 
 
@@ -106,7 +106,7 @@ def replay(study: Study, record: Record, files: Sequence[Path] = ()) -> Replay:
             same, made = _compare(record, folder / OUT)
             return Replay(record, same, made, lacking=lacking)
     except NotRepeated as reason:
-        return Replay(record, why_not=str(reason), refused=isinstance(reason, Refused))
+        return Replay(record, why_not=str(reason), refused=isinstance(reason, RecordRefused))
     except OSError as error:  # no room for the copies; a name that is too long
         return Replay(record, why_not=f"files can't be copied or compared ({error.strerror})")
 
@@ -125,7 +125,7 @@ def _check(record: Record) -> None:
     if any(file_of(module) is None for module in changed):
         raise NotRepeated(f"it was made by an older release: {other}")
     if STEPS[record.step].path not in recorded:
-        raise Refused(f"it does not say which code of {record.step} ran")
+        raise RecordRefused(f"it does not say which code of {record.step} ran")
     if changed:
         raise NotRepeated(other)
 
@@ -134,13 +134,13 @@ def _check_paths(record: Record) -> None:
     """That it names files as jobs do, and none elsewhere."""
     for path in record.outputs:
         if not (is_plain(path) and path.startswith("results/")):
-            raise Refused(f"it names an output that is not below results/: {path}")
+            raise RecordRefused(f"it names an output that is not below results/: {path}")
     for path in record.inputs:
         up = path.count("../")
         if up > FURTHEST_UP or not is_plain(path.removeprefix("../" * up)):
-            raise Refused(f"it names an input by a path that no job has: {path}")
+            raise RecordRefused(f"it names an input by a path that no job has: {path}")
         if not path.startswith("results/") and PurePosixPath(path).suffix not in DESCRIPTIVE:
-            raise Refused(f"it names an input that no job reads: {path}")
+            raise RecordRefused(f"it names an input that no job reads: {path}")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -197,7 +197,7 @@ def _copy(candidates: Iterator[Path], to: Path, digest: str) -> bool:
                     return True
                 to.unlink()
     except BadInput as error:  # a path out of the folder, a link, a device
-        raise Refused(str(error)) from error
+        raise RecordRefused(str(error)) from error
     except OSError as error:
         raise NotRepeated(f"an input can't be copied ({error.strerror or error})") from error
     return False
@@ -216,7 +216,7 @@ def _listed(record: Record, path: str, copy: Path, start: Path) -> dict[str, str
         raise NotRepeated(f"{path} is no list of files ({type(error).__name__})") from error
     for name in listed:
         if not (is_plain(name) and name.startswith("results/")):
-            raise Refused(f"{path} lists a file that is not below results/: {name}")
+            raise RecordRefused(f"{path} lists a file that is not below results/: {name}")
     return listed
 
 
@@ -243,7 +243,7 @@ def _run(record: Record, folder: Path, start: Path) -> Sequence[str]:
     except (OSError, ValueError) as error:  # no process; or it was killed, for memory say
         raise NotRepeated("the step ended without a word, perhaps for want of memory") from error
     if "refused" in said:
-        raise Refused(f"its command is no job's: {said['refused']}")
+        raise RecordRefused(f"its command is no job's: {said['refused']}")
     if "failed" in said:
         raise NotRepeated(str(said["failed"]))
     return list(said["lacking"])

@@ -15,10 +15,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from headct.contracts import run_records, untrusted
-from headct.contracts.artefacts import FORMULA, UNFINISHED, read_json, sha256_of, write_atomically, write_json
+from headct.contracts.artefacts import (
+    CONFIG,
+    FORMULA,
+    LEDGER,
+    UNFINISHED,
+    read_json,
+    sha256_of,
+    write_atomically,
+    write_json,
+)
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import visible
-from headct.provenance import ledger, manifest
+from headct.provenance import manifest
 from headct.provenance.manifest import Entry
 
 logger = logging.getLogger("headct.provenance")
@@ -102,7 +111,7 @@ KINDS = frozenset(
 
 RUN = "start of the run"
 SEAL = "seal"
-STARTED = frozenset({"study.json", "config.json", "audit/start.json"})
+STARTED = frozenset({"study.json", CONFIG, "audit/start.json"})
 """Files that Snakemake's main process writes when a run starts."""
 STATE = "audit/seal.json"
 
@@ -262,7 +271,7 @@ def by_itself(path: str) -> str:
     """What makes a file that is no job's, as the list has it; "" where nothing tells."""
     if path in STARTED:
         return RUN
-    if path == ledger.LEDGER:
+    if path == LEDGER:
         return "jobs that scored"
     return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, NOT_COPIED, manifest.CRATE) else ""
 

@@ -112,7 +112,7 @@ class PlannedJob:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedRun:
     """What Snakemake would do.
 
     Attributes:
@@ -126,7 +126,7 @@ class Plan:
     folder: Path
 
 
-def plan(words: Sequence[str]) -> Plan:
+def plan(words: Sequence[str]) -> PlannedRun:
     """What ``snakemake WORDS`` would do.
 
     Raises:
@@ -134,7 +134,7 @@ def plan(words: Sequence[str]) -> Plan:
     """
     from snakemake import api, cli
 
-    found: list[Plan] = []
+    found: list[PlannedRun] = []
 
     def instead_of_running(self: api.DAGApi, *_: Any, **__: Any) -> None:
         workflow = self.workflow_api._workflow
@@ -148,7 +148,7 @@ def plan(words: Sequence[str]) -> Plan:
             key=lambda job: (order[job.rule.name], sorted(job.output)),
         )
         n_jobs = sum(bool(job.output) for job in workflow.dag.jobs)
-        found.append(Plan([_planned_job(workflow, job) for job in jobs], n_jobs, Path.cwd()))
+        found.append(PlannedRun([_planned_job(workflow, job) for job in jobs], n_jobs, Path.cwd()))
 
     with (
         patch.object(api.DAGApi, "execute_workflow", instead_of_running),

@@ -27,10 +27,10 @@ from headct.provenance.lineage import (
     lineage,
     told_apart,
 )
-from headct.provenance.numbers import Place, Row, Rows, Tables, copied_from, declared_at, rows_behind
+from headct.provenance.number_origins import Place, Row, Rows, Tables, copied_from, declared_at, rows_behind
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import Replay, repeatable, replay
-from headct.publish.numbers import number
+from headct.publish.printed_numbers import number
 
 SHOWN = 8
 """How many of a kind are named before the rest is counted."""

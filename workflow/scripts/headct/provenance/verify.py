@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from headct.contracts import run_records, untrusted
-from headct.contracts.artefacts import UNFINISHED, sha256_of
+from headct.contracts.artefacts import CONFIG, LEDGER, UNFINISHED, sha256_of
 from headct.contracts.code import source_digest
 from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
@@ -31,7 +31,6 @@ from headct.provenance.manifest import Entry, below_results
 from headct.publish import evidence
 
 RUNS = run_records.FOLDER
-CONFIG = "config.json"
 SETTINGS_OF = {
     "split": "split",
     "metrics": "metrics",
@@ -54,7 +53,7 @@ class Finding:
     what: str
 
 
-class Folder:
+class ResultsFolder:
     """A results folder as it is now.
 
     ``digests`` are of the files of which any that is listed has the size; another one can't have the
@@ -175,10 +174,10 @@ class Folder:
         return found
 
 
-Check = Callable[[Folder], Iterable[Finding]]
+Check = Callable[[ResultsFolder], Iterable[Finding]]
 
 
-def verify(folder: Folder, checks: Sequence[Check]) -> list[Finding]:
+def verify(folder: ResultsFolder, checks: Sequence[Check]) -> list[Finding]:
     """All findings, by path; several checks can find one change."""
     found = {finding for check in checks for finding in guarded(".", check, folder)}
     return sorted(found | set(folder.faults))
@@ -213,7 +212,7 @@ def about(path: str) -> Callable[[Check], Check]:
 
 
 @about(manifest.ROOT)
-def root(folder: Folder) -> Iterator[Finding]:
+def root(folder: ResultsFolder) -> Iterator[Finding]:
     """The list against its digest, here and elsewhere."""
     if manifest.MANIFEST not in folder.there:
         return
@@ -224,7 +223,7 @@ def root(folder: Folder) -> Iterator[Finding]:
         yield Finding(manifest.MANIFEST, f"is not the list with the root {folder.root}: its digest is {now}")
 
 
-def files(folder: Folder) -> Iterator[Finding]:
+def files(folder: ResultsFolder) -> Iterator[Finding]:
     """Files altered, missing, added, in one another's place."""
     if not folder.listed:
         return
@@ -240,7 +239,7 @@ def files(folder: Folder) -> Iterator[Finding]:
             yield Finding(path, _altered(folder, entry, now))
 
 
-def _added(folder: Folder, path: str) -> str:
+def _added(folder: ResultsFolder, path: str) -> str:
     if UNFINISHED in path:
         return "was left by a job that was killed while it wrote this file"
     if same := folder.where.get(folder.digests[path]):
@@ -248,7 +247,7 @@ def _added(folder: Folder, path: str) -> str:
     return "was added: the list doesn't have it"
 
 
-def _altered(folder: Folder, entry: Entry, now: str) -> str:
+def _altered(folder: ResultsFolder, entry: Entry, now: str) -> str:
     elsewhere = [path for path in folder.where.get(now, ()) if path != entry.path]
     if elsewhere:
         return f"was replaced: it has the content of {elsewhere[0]}"
@@ -261,7 +260,7 @@ def _altered(folder: Folder, entry: Entry, now: str) -> str:
 # -- the records -------------------------------------------------------------------------------------
 
 
-def outputs(folder: Folder) -> Iterator[Finding]:
+def outputs(folder: ResultsFolder) -> Iterator[Finding]:
     """Each output against the record of the job that made it last."""
     for path, record in folder.makers.items():
         made = record.outputs[f"results/{path}"]
@@ -278,7 +277,7 @@ def outputs(folder: Folder) -> Iterator[Finding]:
             yield Finding(path, f"has no record: {entry.made_by} is missing")
 
 
-def inputs(folder: Folder) -> Iterator[Finding]:
+def inputs(folder: ResultsFolder) -> Iterator[Finding]:
     """Each input of each record against what is there now, and the job that made that."""
     for record in folder.current:
         for input_, digest in record.inputs.items():
@@ -293,7 +292,7 @@ def inputs(folder: Folder) -> Iterator[Finding]:
                 yield Finding(record.path, f"was made from another {path} than {maker.path} made")
 
 
-def inputs_from_elsewhere(folder: Folder) -> Iterator[Finding]:
+def inputs_from_elsewhere(folder: ResultsFolder) -> Iterator[Finding]:
     """Sheet, plan and published numbers: the same for all jobs, and those of the copied workflow."""
     of: dict[str, Counter[str]] = defaultdict(Counter)
     for record in folder.current:
@@ -314,7 +313,7 @@ def inputs_from_elsewhere(folder: Folder) -> Iterator[Finding]:
             yield Finding(copy[0], f"is not the {Path(path).name} that the results were made with")
 
 
-def logs(folder: Folder) -> Iterator[Finding]:
+def logs(folder: ResultsFolder) -> Iterator[Finding]:
     """Each record has its log."""
     for record in folder.records:
         if below_results(record.log) not in folder.sizes:
@@ -324,7 +323,7 @@ def logs(folder: Folder) -> Iterator[Finding]:
 # -- code, configuration, crate, evidence, ledger ----------------------------------------------------
 
 
-def code(folder: Folder) -> Iterator[Finding]:
+def code(folder: ResultsFolder) -> Iterator[Finding]:
     """The copied code against the digests that each job recorded of the modules that it ran."""
     base = f"{seal.WORKFLOW}/workflow/scripts/"
     ran: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -350,7 +349,7 @@ def _code_digest(file: Path) -> str:
 
 
 @about(CONFIG)
-def settings(folder: Folder) -> Iterator[Finding]:
+def settings(folder: ResultsFolder) -> Iterator[Finding]:
     """The configuration against the settings on the command lines that were recorded."""
     config = folder.json_of(CONFIG)
     if not isinstance(config, dict):
@@ -364,7 +363,7 @@ def settings(folder: Folder) -> Iterator[Finding]:
 
 
 @about(manifest.CRATE)
-def crate(folder: Folder) -> Iterator[Finding]:
+def crate(folder: ResultsFolder) -> Iterator[Finding]:
     """The files and digests that the RO-Crate names, if there is one."""
     if manifest.CRATE not in folder.sizes:
         return
@@ -381,7 +380,7 @@ def crate(folder: Folder) -> Iterator[Finding]:
 
 
 @about(evidence.EVIDENCE)
-def evidence_digest(folder: Folder) -> Iterator[Finding]:
+def evidence_digest(folder: ResultsFolder) -> Iterator[Finding]:
     """The evidence digest computed anew, and as the pages of the tables print it."""
     stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))
     copies = {digest for path, digest in folder.digests.items() if path.startswith(seal.WORKFLOW)}
@@ -396,19 +395,19 @@ def evidence_digest(folder: Folder) -> Iterator[Finding]:
             yield from guarded(path, _printed_digest, folder, path, stated["sha256"])
 
 
-def _printed_digest(folder: Folder, path: str, stated: str) -> Iterator[Finding]:
+def _printed_digest(folder: ResultsFolder, path: str, stated: str) -> Iterator[Finding]:
     printed = re.findall(r"[Ee]vidence digest\D{0,40}?([0-9a-f]{64})", folder.text_of(path))
     if any(each != stated for each in printed):
         yield Finding(path, "prints another evidence digest than that of the results")
 
 
-@about(ledger.LEDGER)
-def test_set_ledger(folder: Folder) -> Iterator[Finding]:
+@about(LEDGER)
+def test_set_ledger(folder: ResultsFolder) -> Iterator[Finding]:
     """The ledger of the test set: its chain of lines, and each job that scored."""
     scored = {record.path: record.opening for record in folder.records if record.opening}
-    text = folder.text_of(ledger.LEDGER) if ledger.LEDGER in folder.there else ""
+    text = folder.text_of(LEDGER) if LEDGER in folder.there else ""
     for what in ledger.faults(text, scored):
-        yield Finding(ledger.LEDGER, what)
+        yield Finding(LEDGER, what)
     for record in folder.records:
         if record.rule in ledger.SCORING and not record.opening:
             yield Finding(record.path, "scored the test set and names no line of the ledger")
@@ -433,7 +432,7 @@ INTEGRITY: tuple[Check, ...] = (
 def against_checkout(workflow: Path) -> Check:
     """The copied workflow against a checkout: which files differ, and whether more than comments do."""
 
-    def check(folder: Folder) -> Iterator[Finding]:
+    def check(folder: ResultsFolder) -> Iterator[Finding]:
         base = f"{seal.WORKFLOW}/"
         for path, digest in folder.digests.items():
             if not path.startswith(base):
@@ -449,7 +448,7 @@ def against_checkout(workflow: Path) -> Check:
     return check
 
 
-def unrecorded(folder: Folder) -> list[str]:
+def unrecorded(folder: ResultsFolder) -> list[str]:
     """Files that were sealed, and of which no record tells what made them."""
     return [entry.path for entry in folder.listed.values() if not entry.made_by]
 
@@ -480,7 +479,7 @@ PIXELS = "What the pixels show: faces, burnt-in letters."
 
 
 def summary(
-    folder: Folder,
+    folder: ResultsFolder,
     findings: Sequence[Finding],
     with_dicom: bool,
     began: float,
@@ -500,7 +499,7 @@ def summary(
     except Unusable:
         stated = ""
     try:
-        openings = ledger.told(ledger.parsed(folder.text_of(ledger.LEDGER)))
+        openings = ledger.told(ledger.parsed(folder.text_of(LEDGER)))
     except Unusable as error:
         openings = f"The ledger of the test set {error}."
     return Summary(

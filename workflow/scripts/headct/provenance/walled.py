@@ -41,7 +41,7 @@ MEMORY_BYTES, FILE_BYTES = 16 * 2**30, 4 * 2**30
 """Limits of the address space, and of one file that is written."""
 
 
-class Refused(Exception):
+class OptionsRefused(Exception):
     """The options are not those of a step of the workflow that reads and writes within its study."""
 
 
@@ -57,21 +57,21 @@ def parsed(step: str, words: list[str], folder: Path) -> Call:
         folder: with ``study/``, in which the working directory is. What is to be written is led to ``out/``.
 
     Raises:
-        Refused: says which option it is.
+        OptionsRefused: says which option it is.
     """
     try:
         call = command_line.parsed(command_line.app_of_step(step), words)
     except (WrongOptions, RecursionError) as error:
-        raise Refused(f"the options are not those of {step}: {error}") from error
+        raise OptionsRefused(f"the options are not those of {step}: {error}") from error
     options = call.arguments
     if "out" not in options:
-        raise Refused(f"{step} is asked for its help")
+        raise OptionsRefused(f"{step} is asked for its help")
     for name, value in options.items():
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path) and not _within(path, folder / STUDY):
-                raise Refused(f"--{name.replace('_', '-')} leads out of the study")
+                raise OptionsRefused(f"--{name.replace('_', '-')} leads out of the study")
     if not is_plain(str(options["out"])) or options["out"].parts[0] != "results":
-        raise Refused("--out is no path below results/")
+        raise OptionsRefused("--out is no path below results/")
     options["out"] = folder / OUT / options["out"]
     return call
 
@@ -164,7 +164,7 @@ def run(folder: Path, step: str, words: list[str]) -> dict[str, Any]:
     said: dict[str, Any] = {"lacking": walls(folder)}
     try:
         parsed(step, words, folder).run()
-    except Refused as error:
+    except OptionsRefused as error:
         said["refused"] = str(error)
     except BadInput as error:
         said["failed"] = str(error)

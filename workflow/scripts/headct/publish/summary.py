@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from headct.contracts.artefacts import read_json, read_tsv
+from headct.contracts.artefacts import CONFIG, read_json, read_tsv
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
@@ -33,7 +33,7 @@ def main(
     table = results / "tables" / "table1.tsv"
     if not table.is_file():
         raise BadInput([Problem(str(table), "there is no Table 1 yet; run the workflow first")])
-    config = results / "config.json"
+    config = results / CONFIG
     lines = [
         *headline(read_json(config)["study"] if config.is_file() else {}),
         "",

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.problems import BadInput, Problem
+from headct.contracts.sets import SETS
 from headct.frameworks.base import find_framework
 from headct.settings import sheet
+from headct.settings.analysis_plan import PRIMARY, Plan
 from headct.settings.models import of_model
-from headct.settings.plan import PRIMARY, Plan
 
 
 def check(
@@ -130,6 +131,6 @@ def _split_problems(file: str | None) -> list[Problem]:
         return error.problems
     return [
         Problem(file, f"no scan has the set '{name}'", key="set")
-        for name in split.SETS
+        for name in SETS
         if name not in set(table["set"])
     ]

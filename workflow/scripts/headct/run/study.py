@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.artefacts import read_json, read_tsv, write_json
+from headct.contracts.artefacts import CONFIG, read_json, read_tsv, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import Problem, first_few
 from headct.settings.configuration import leaves
@@ -26,7 +26,7 @@ def write_record(config: dict[str, Any], participant_of: dict[str, str]) -> None
         "participants": known | participant_of,  # a scan that left the sheet is not forgotten
     }
     write_json(record, RECORD)
-    write_json(config, RECORD.with_name("config.json"))
+    write_json(config, RECORD.with_name(CONFIG))
 
 
 def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[Problem]:
@@ -62,7 +62,7 @@ def forgotten(config: dict[str, Any]) -> list[Problem]:
     Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
     file times alone, and would leave results of other settings as they are.
     """
-    last = RECORD.with_name("config.json")
+    last = RECORD.with_name(CONFIG)
     if not last.is_file() or _remembers():
         return []
     before, now = _that_count(read_json(last)), _that_count(config)

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.simulate.randomness import stream
-from headct.simulate.settings import Settings, Site
+from headct.simulate.random_streams import stream
+from headct.simulate.settings import Site, TrialSettings
 
 Floats = NDArray[np.floating[Any]]
 """Real numbers; float32 wherever there are many, to save time and memory."""
@@ -55,7 +55,7 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Geometry:
+class AcquisitionGeometry:
     """One series. ``table_mm`` are the table positions of the slices, bottom to top."""
 
     matrix: int
@@ -132,7 +132,7 @@ class Geometry:
         return total / np.float32(t * s * s)
 
 
-def plan(settings: Settings, site: Site, participant: str) -> Geometry:
+def plan(settings: TrialSettings, site: Site, participant: str) -> AcquisitionGeometry:
     """Choose the geometry that the site's protocol gives this participant.
 
     Tilt is set anew for each patient at sites that tilt, field of view in steps, and the head never
@@ -143,7 +143,7 @@ def plan(settings: Settings, site: Site, participant: str) -> Geometry:
     bottom = BOTTOM_MM + float(random.uniform(-4, 3))
     table, thickness = _table_positions(site, bottom, TOP_MM)
     diameter = site.reconstruction_diameter_mm + float(random.choice((0.0, 0.0, 4.0)))
-    return Geometry(
+    return AcquisitionGeometry(
         matrix=settings.matrix,
         pixel_mm=round(diameter / settings.matrix, 6),
         slice_thickness_mm=tuple(thickness),
@@ -165,7 +165,9 @@ def _table_positions(site: Site, bottom: float, top: float) -> tuple[list[float]
     return table, thickness
 
 
-def scan(hu: Floats, geometry: Geometry, site: Site, random: np.random.Generator) -> NDArray[np.int16]:
+def scan(
+    hu: Floats, geometry: AcquisitionGeometry, site: Site, random: np.random.Generator
+) -> NDArray[np.int16]:
     """Turn ideal voxel values into an image: in-plane blur of the kernel, noise, rounding.
 
     The noise has the kernel's correlation and, whatever the matrix, the site's standard deviation;

@@ -19,8 +19,8 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from headct.simulate.acquisition import Geometry
-from headct.simulate.randomness import stream
+from headct.simulate.acquisition import AcquisitionGeometry
+from headct.simulate.random_streams import stream
 from headct.simulate.settings import Site
 from headct.simulate.volumes import Clinical
 
@@ -86,7 +86,9 @@ def uid(*keys: object) -> str:
     return str(generate_uid(entropy_srcs=[str(key) for key in keys]))
 
 
-def series_header(seed: int, participant: str, site: Site, clinical: Clinical, geometry: Geometry) -> Dataset:
+def series_header(
+    seed: int, participant: str, site: Site, clinical: Clinical, geometry: AcquisitionGeometry
+) -> Dataset:
     """What all instances of a series have in common, in every module of the CT Image IOD.
 
     Args:
@@ -222,7 +224,7 @@ def write_series(
     folder: Path,
     header: Dataset,
     image: NDArray[np.int16],
-    geometry: Geometry,
+    geometry: AcquisitionGeometry,
     slices: Iterable[int],
     from_top: bool,
 ) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from headct.simulate.acquisition import Floats, Samples
 from headct.simulate.fields import SmoothField
-from headct.simulate.randomness import stream
+from headct.simulate.random_streams import stream
 
 Bools = NDArray[np.bool_]
 

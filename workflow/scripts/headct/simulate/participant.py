@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headct.simulate import anatomy, lesions
-from headct.simulate.acquisition import Floats, Geometry, plan, scan
+from headct.simulate import anatomy, lesion_placement
+from headct.simulate.acquisition import AcquisitionGeometry, Floats, plan, scan
 from headct.simulate.anatomy import Anatomy
 from headct.simulate.head import Head, random_head
-from headct.simulate.lesions import Bleed, Truth
-from headct.simulate.randomness import stream
-from headct.simulate.settings import LESIONS, Settings, Site
+from headct.simulate.lesion_placement import Bleed, Truth
+from headct.simulate.random_streams import stream
+from headct.simulate.settings import LESIONS, Site, TrialSettings
 from headct.simulate.volumes import Clinical, draw_clinical, draw_volumes_ml
 
 CHUNK_SUBVOXELS = 600_000
@@ -32,7 +32,7 @@ class Participant:
     name: str
     site: Site
     clinical: Clinical
-    geometry: Geometry
+    geometry: AcquisitionGeometry
     bleed: Bleed
     truth: Truth
     image: NDArray[np.int16]
@@ -51,14 +51,14 @@ class _Part:
     each_ml: Floats
 
 
-def simulate(settings: Settings, name: str, site: Site) -> Participant:
+def simulate(settings: TrialSettings, name: str, site: Site) -> Participant:
     """Simulate one participant; a pure function of its arguments."""
     clinical = draw_clinical(settings, name)
     requested = draw_volumes_ml(settings, name)
     geometry = plan(settings, site, name)
-    bleed = lesions.draw_bleed(settings.seed, name, requested)
+    bleed = lesion_placement.draw_bleed(settings.seed, name, requested)
     head = random_head(settings.seed, name, clinical.age_years, geometry.tilt_deg)
-    growth = lesions.ventricle_growth_mm(head, bleed.effect, requested["IVH"])
+    growth = lesion_placement.ventricle_growth_mm(head, bleed.effect, requested["IVH"])
     head = replace(head, ventricle_growth_mm=head.ventricle_growth_mm + growth)
     per_slice = (geometry.matrix * geometry.in_plane) ** 2 * geometry.through_plane
     step = max(1, CHUNK_SUBVOXELS // per_slice)
@@ -71,16 +71,16 @@ def simulate(settings: Settings, name: str, site: Site) -> Participant:
     return Participant(name, site, clinical, geometry, bleed, truth, image, fractions)
 
 
-def _sample(head: Head, bleed: Bleed, geometry: Geometry, chunk: slice) -> _Part:
+def _sample(head: Head, bleed: Bleed, geometry: AcquisitionGeometry, chunk: slice) -> _Part:
     samples = geometry.samples(chunk)
     sampled = anatomy.sample(head, samples, bleed.effect)
     inside, points = sampled.is_cavity, sampled.points
-    ich = lesions.ich_potential(bleed, points, bleed.ragged.on(samples)[inside])
-    phe = lesions.phe_potential(
+    ich = lesion_placement.ich_potential(bleed, points, bleed.ragged.on(samples)[inside])
+    phe = lesion_placement.phe_potential(
         bleed, ich, bleed.spread.on(samples)[inside], sampled.is_white, sampled.depth_mm
     )
     patient_y = np.broadcast_to(samples.y_mm[None, :, None], inside.shape)[inside]
-    ivh = lesions.ivh_potential(points, patient_y, bleed.pool.on(samples)[inside], bleed)
+    ivh = lesion_placement.ivh_potential(points, patient_y, bleed.pool.on(samples)[inside], bleed)
     per_plane = np.repeat(geometry.subvoxel_ml[chunk], geometry.through_plane)
     each = np.broadcast_to(per_plane.astype(np.float32)[:, None, None], inside.shape)[inside]
     return _Part(sampled, ich, phe, ivh, bleed.clot.on(samples)[inside], each)
@@ -109,13 +109,15 @@ def _take_lesions(parts: list[_Part], requested: dict[str, float]) -> Truth:
     met, truncated = {}, {}
     for label, value in LESIONS.items():
         potential, allowed = rules[label]
-        taken, met[label] = lesions.take(potential, allowed & (classes == 0), each, requested[label])
+        taken, met[label] = lesion_placement.take(potential, allowed & (classes == 0), each, requested[label])
         classes[taken] = value
         truncated[label] = bool(requested[label] - met[label] > each.max())
     return Truth(classes, requested, met, truncated)
 
 
-def _render(parts: list[_Part], truth: Truth, bleed: Bleed, geometry: Geometry) -> tuple[Floats, Floats]:
+def _render(
+    parts: list[_Part], truth: Truth, bleed: Bleed, geometry: AcquisitionGeometry
+) -> tuple[Floats, Floats]:
     """Voxel averages of HU, and each class's share of the voxels."""
     hu, fractions, start = [], [], 0
     for part in parts:

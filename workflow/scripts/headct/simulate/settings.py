@@ -52,7 +52,7 @@ class Rater:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrialSettings:
     """The whole ``phantom`` block, and the mask value of each class."""
 
     seed: int
@@ -71,7 +71,7 @@ class Settings:
     labels: dict[str, int]
 
 
-def from_config(config: Mapping[str, Any], file: str) -> Settings:
+def from_config(config: Mapping[str, Any], file: str) -> TrialSettings:
     """Read the settings from a whole, complete configuration (no defaults are known here).
 
     Raises:
@@ -80,7 +80,7 @@ def from_config(config: Mapping[str, Any], file: str) -> Settings:
     if not config.get("phantom"):
         raise BadInput([Problem(file, "this configuration describes no simulated trial", key="phantom")])
     block = dict(config["phantom"])
-    settings = Settings(
+    settings = TrialSettings(
         **{
             **block,
             "volumes_ml": {label: tuple(block["volumes_ml"][label]) for label in LESIONS},
@@ -101,7 +101,7 @@ def _site(entry: Mapping[str, Any]) -> Site:
     return Site(**{**entry, "upper_slice_thickness_mm": even if upper is None else upper})
 
 
-def _contradictions(settings: Settings) -> list[tuple[str, str]]:
+def _contradictions(settings: TrialSettings) -> list[tuple[str, str]]:
     found = []
     for label, volumes in settings.volumes_ml.items():
         if len(volumes) != 5 or volumes[0] <= 0 or list(volumes) != sorted(set(volumes)):

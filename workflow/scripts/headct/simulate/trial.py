@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 
 from headct.contracts.artefacts import read_json, write_atomically, write_json, write_tsv
 from headct.contracts.problems import BadInput, Problem
-from headct.simulate import raters
+from headct.simulate import rater_readings
 from headct.simulate.dicom_writer import series_header, write_series
 from headct.simulate.participant import Participant, simulate
-from headct.simulate.randomness import stream
-from headct.simulate.settings import LESIONS, Rater, Settings
+from headct.simulate.random_streams import stream
+from headct.simulate.settings import LESIONS, Rater, TrialSettings
 
 logger = logging.getLogger("headct.simulate")
 
@@ -50,7 +50,7 @@ class Enrolled:
     is_complete: bool
 
 
-def enrolled(settings: Settings) -> list[Enrolled]:
+def enrolled(settings: TrialSettings) -> list[Enrolled]:
     """All participants; the incomplete ones have numbers of their own, from 9001."""
     complete = [Enrolled(f"P{i:04d}", f"scan-{i:04d}", True) for i in range(1, settings.participants + 1)]
     incomplete = [
@@ -60,7 +60,7 @@ def enrolled(settings: Settings) -> list[Enrolled]:
     return complete + incomplete
 
 
-def write_trial(settings: Settings, out: Path, jobs: int) -> None:
+def write_trial(settings: TrialSettings, out: Path, jobs: int) -> None:
     """Write the trial, or what is missing of it; a complete one is left alone.
 
     Each participant is written whole or not at all, and the bytes do not depend on ``jobs``.
@@ -75,7 +75,7 @@ def write_trial(settings: Settings, out: Path, jobs: int) -> None:
         raise BadInput([Problem(str(out), f"the trial can't be written here: {error}")]) from error
 
 
-def _claim(settings: Settings, out: Path) -> None:
+def _claim(settings: TrialSettings, out: Path) -> None:
     """Mark the folder as this trial's, unless it is another's."""
     wanted = _plain({"format": FORMAT, "settings": asdict(settings)})
     marker = out / "trial.json"
@@ -116,7 +116,7 @@ def _differing(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     return keys if found.get("format") == wanted["format"] else ["format", *keys]
 
 
-def _write_missing(settings: Settings, out: Path, jobs: int) -> None:
+def _write_missing(settings: TrialSettings, out: Path, jobs: int) -> None:
     people = enrolled(settings)
     missing = [person for person in people if not _is_written(out, person)]
     tables = [out / "scans.tsv", out / "truth.tsv"]
@@ -148,7 +148,7 @@ def _is_written(out: Path, person: Enrolled) -> bool:
     return sum(1 for _ in folder.glob("*.dcm")) == n_slices
 
 
-def _simulate_all(settings: Settings, missing: list[Enrolled], out: Path, jobs: int) -> None:
+def _simulate_all(settings: TrialSettings, missing: list[Enrolled], out: Path, jobs: int) -> None:
     logger.info("simulating %d participants in %s", len(missing), out)
     started = reported = time.monotonic()
     for done, _ in enumerate(_each_written(settings, missing, out, jobs), start=1):
@@ -159,7 +159,7 @@ def _simulate_all(settings: Settings, missing: list[Enrolled], out: Path, jobs: 
             reported = now
 
 
-def _each_written(settings: Settings, missing: list[Enrolled], out: Path, jobs: int) -> Iterator[None]:
+def _each_written(settings: TrialSettings, missing: list[Enrolled], out: Path, jobs: int) -> Iterator[None]:
     """Write the participants, in several processes if wanted; yield once for each that is done.
 
     Each process keeps to one thread: sums then have one order, and results one value.
@@ -179,7 +179,7 @@ def _each_written(settings: Settings, missing: list[Enrolled], out: Path, jobs: 
             yield
 
 
-def write_participant(settings: Settings, person: Enrolled, out: Path) -> None:
+def write_participant(settings: TrialSettings, person: Enrolled, out: Path) -> None:
     """Simulate and write one participant; its record in ``truth/`` is written last."""
     random = stream(settings.seed, person.participant_id, "enrolment")
     sites = [site for site in settings.sites if person.is_complete or site.is_even]
@@ -203,18 +203,18 @@ def write_participant(settings: Settings, person: Enrolled, out: Path) -> None:
     readings = _readings(settings, random)
     row = _sheet_row(person, participant, readings)
     for column, rater in readings.items():
-        labels = raters.draw(
+        labels = rater_readings.draw(
             participant.fractions,
             participant.geometry,
             rater,
             stream(settings.seed, person.participant_id, f"reading {column}"),
         )
         with write_atomically(out / row[column]) as path:
-            raters.write_mask(labels, participant.geometry, slices, settings.labels, path)
+            rater_readings.write_mask(labels, participant.geometry, slices, settings.labels, path)
     write_json(_record(participant, row, len(slices)), out / "truth" / f"{person.scan_id}.json")
 
 
-def _readings(settings: Settings, random: np.random.Generator) -> dict[str, Rater]:
+def _readings(settings: TrialSettings, random: np.random.Generator) -> dict[str, Rater]:
     """Who draws what: one reader, and for a share of scans the same one again and another one."""
     first, other = random.choice(len(settings.raters), 2, replace=False)
     readings = {"mask": settings.raters[first]}

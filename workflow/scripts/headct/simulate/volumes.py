@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
-from headct.simulate.randomness import stream
-from headct.simulate.settings import Settings
+from headct.simulate.random_streams import stream
+from headct.simulate.settings import TrialSettings
 
 N_PUBLISHED = 1558
 """Participants behind the printed ranges (training set, Table 2)."""
@@ -58,7 +58,7 @@ def _log_quantiles(five_numbers: tuple[float, ...]) -> PchipInterpolator:
     return PchipInterpolator(ndtri([tail, 0.25, 0.5, 0.75, 1 - tail]), np.log(five_numbers))
 
 
-def draw_volumes_ml(settings: Settings, participant: str) -> dict[str, float]:
+def draw_volumes_ml(settings: TrialSettings, participant: str) -> dict[str, float]:
     """Volume of each class; 0 where the participant does not have the lesion.
 
     ICH and PHE are joined by a Gaussian copula of ``ich_phe_correlation``.
@@ -75,7 +75,7 @@ def draw_volumes_ml(settings: Settings, participant: str) -> dict[str, float]:
     return drawn | ({} if has_phe else {"PHE": 0.0}) | ({} if has_ivh else {"IVH": 0.0})
 
 
-def draw_clinical(settings: Settings, participant: str) -> Clinical:
+def draw_clinical(settings: TrialSettings, participant: str) -> Clinical:
     """Age, sex and time from onset to CT, independent of each other and of the lesions."""
     random = stream(settings.seed, participant, "clinical")
     age, onset, sex = random.random(3)

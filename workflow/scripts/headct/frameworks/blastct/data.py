@@ -23,7 +23,7 @@ from blast_ct.read_config import get_augmentation, get_transformation
 
 from headct.contracts.artefacts import write_atomically
 from headct.contracts.problems import BadInput, Problem
-from headct.engine import randomness
+from headct.engine import seeding
 from headct.engine.processes import in_processes
 from headct.engine.training_job import TrainingScan
 
@@ -311,7 +311,7 @@ class TrainingBatches:
         scans = [self._deformed(epoch, patch % self.images_per_epoch) for patch in range(first, last)]
         images = np.empty((len(scans), 1, *self.sampler.image_patch_size), np.float32)
         targets = np.empty((len(scans), *self.sampler.target_patch_size), np.uint8)
-        randomness.seed_batch(self.seed, self.fold, batch)
+        seeding.seed_batch(self.seed, self.fold, batch)
         for number, scan in enumerate(scans):
             images[number], targets[number] = self.sampler.cut(scan)
         return images, targets
@@ -329,7 +329,7 @@ class TrainingBatches:
 
     def _plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Which scans the epoch uses, and a seed for the deformation of each."""
-        rng = randomness.batch_rng(self.seed, self.fold, epoch * self.batches_per_epoch)
+        rng = seeding.batch_rng(self.seed, self.fold, epoch * self.batches_per_epoch)
         n_scans = len(self.scans)
         chosen = rng.choice(n_scans, self.images_per_epoch, replace=n_scans < self.images_per_epoch)
         return chosen, rng.integers(2**32, size=self.images_per_epoch)

@@ -1,7 +1,7 @@
 """BLAST-CT, declared."""
 
 from headct.frameworks.base import Framework, Notation
-from headct.frameworks.blastct.checks import problems
+from headct.frameworks.blastct.sampling_checks import problems
 
 FRAMEWORK = Framework(
     name="blastct",

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
-from headct.engine import randomness
+from headct.engine import seeding
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
@@ -75,7 +75,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(job.threads)
     settings = job.settings
     configuration = package_configuration(settings, job.labels)
-    randomness.initialise(job.seed, job.fold)
+    seeding.initialise(job.seed, job.fold)
     model = get_model(configuration)
     output_patch_size = output_size(model, configuration)
     scans, noise = _prepared(job.training_scans, settings, job.shared_folder, job.threads)

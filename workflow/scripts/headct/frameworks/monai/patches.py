@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from headct.engine import randomness
+from headct.engine import seeding
 from headct.frameworks.monai.data import PreparedScan
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -60,7 +60,7 @@ class PatchBatches:
         self.fold = fold
 
     def __getitem__(self, batch: int) -> Batch:
-        rng = randomness.batch_rng(self.seed, self.fold, batch)
+        rng = seeding.batch_rng(self.seed, self.fold, batch)
         patches = [
             augment(*draw_patch(self.scans[scan], self.sampling, rng), self.sampling, rng)
             for scan in self.scans_of(batch)
@@ -78,7 +78,7 @@ class PatchBatches:
 
     def _order(self, round_: int) -> np.ndarray:
         """The random order of one round through all scans, from a stream beside that of batches."""
-        (rng,) = randomness.batch_rng(self.seed, self.fold, round_).spawn(1)
+        (rng,) = seeding.batch_rng(self.seed, self.fold, round_).spawn(1)
         return rng.permutation(len(self.scans))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
-from headct.engine import randomness
+from headct.engine import seeding
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
@@ -129,7 +129,7 @@ class MonaiLearner:
         self.training_batches: NumberedBatches = PatchBatches(
             scans, Sampling.from_settings(job.settings), job.seed, job.fold
         )
-        randomness.initialise(job.seed, job.fold)
+        seeding.initialise(job.seed, job.fold)
         self.network = networks.build(job.settings, job.labels.n_classes).to(job.device).train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
         self.labels = job.labels

@@ -1,7 +1,7 @@
 """nnU-Net v2, declared."""
 
 from headct.frameworks.base import Framework, Notation
-from headct.frameworks.nnunet.checks import problems
+from headct.frameworks.nnunet.network_checks import problems
 
 FRAMEWORK = Framework(
     name="nnunet",

@@ -12,7 +12,7 @@ from nnunetv2.experiment_planning.experiment_planners.network_topology import (
 )
 
 from headct.contracts.problems import BadInput, Problem
-from headct.frameworks.nnunet.limits import MIN_EDGE, MIN_STAGES
+from headct.frameworks.nnunet.network_limits import MIN_EDGE, MIN_STAGES
 
 BASE_FEATURES = 32
 MAX_FEATURES = {2: 512, 3: 320}

@@ -20,15 +20,15 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor, nn
 
 from headct.contracts.labels import LabelSet
-from headct.engine import randomness
+from headct.engine import seeding
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import pseudo_dice
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
-from headct.frameworks.nnunet.batches import training_batches, validation_batches
 from headct.frameworks.nnunet.data import PreparedData, case_name, dataset_json, set_environment
 from headct.frameworks.nnunet.layout import in_fast_layout
 from headct.frameworks.nnunet.plans import plans_of_configuration
+from headct.frameworks.nnunet.seeded_batches import training_batches, validation_batches
 from headct.frameworks.nnunet.trainers.loss_trainers import (
     DiceTopKTrainer,
     FocalTrainer,
@@ -137,7 +137,7 @@ def make_trainer(job: TrainingJob, plans: dict[str, Any], results: Path) -> nnUN
     trainer.initial_lr = settings["initial_learning_rate"]
     trainer.weight_decay = settings["weight_decay"]
     trainer.oversample_foreground_percent = settings["foreground_oversampling"]
-    randomness.initialise(job.seed, job.fold)
+    seeding.initialise(job.seed, job.fold)
     trainer.initialize()
     trainer.network = in_fast_layout(trainer.network, job.device)
     trainer.optimizer = OPTIMISERS[settings["optimiser"]](

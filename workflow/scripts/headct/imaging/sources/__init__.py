@@ -1,4 +1,4 @@
-"""Where scans come from: each module here but ``base`` is a source, by its class ``Source``.
+"""Where scans come from: each module here but ``image_source`` is a source, by its class ``Source``.
 
 A source is found by what is handed over. A new one is a module in this folder, and nothing else: modules are
 found by their files. They are loaded when one is asked for; whoever but asks whether a folder is one need not
@@ -14,9 +14,9 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headct.imaging.sources.base import ImageSource
+    from headct.imaging.sources.image_source import ImageSource
 
-BASE = "base"
+THE_PROTOCOL = "image_source"
 
 
 class NoImage(OSError):
@@ -26,7 +26,7 @@ class NoImage(OSError):
 @cache
 def all_sources() -> tuple[type[ImageSource], ...]:
     """The sources in the order in which they are asked: what takes any folder comes last."""
-    names = sorted(module.name for module in iter_modules(__path__) if module.name != BASE)
+    names = sorted(module.name for module in iter_modules(__path__) if module.name != THE_PROTOCOL)
     found = [import_module(f"{__name__}.{name}").Source for name in names]
     return tuple(sorted(found, key=lambda source: source.takes_any_folder))
 

@@ -17,7 +17,7 @@ from headct.contracts.problems import Ineligible, Problem
 from headct.imaging import identifiers, nifti
 from headct.imaging.dicom import (
     READ_ERRORS,
-    Folder,
+    DicomFiles,
     acquisition_facts,
     has_rescale,
     is_folder,
@@ -30,7 +30,7 @@ from headct.imaging.hounsfield import HU_RANGE, to_int16
 from headct.imaging.plausibility import blank_slice, doubts_about_hu, slice_without_air
 from headct.imaging.scan_selection import Chosen, choose, flags
 from headct.imaging.series import group
-from headct.imaging.sources.base import Facts, SliceGrid, Volume, fingerprint_of
+from headct.imaging.sources.image_source import ImageFacts, SliceGrid, Volume, fingerprint_of
 
 DISPLAY_BITS = 8
 """With so few bits, a CT holds a window for display, not its HU."""
@@ -75,7 +75,7 @@ class Source:
         return fingerprint_of(self.path)
 
     @cached_property
-    def _folder(self) -> Folder:
+    def _folder(self) -> DicomFiles:
         return read_folder(self.path, self.scan_id)
 
     def refusals(self, ids: Mapping[str, str], patient_id_is_pseudonym: bool) -> list[Problem]:
@@ -83,7 +83,7 @@ class Source:
         values = identifiers.in_headers(instance.header for instance in self._folder.instances)
         return identifiers.refusals(ids, values, patient_id_is_pseudonym)
 
-    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: Facts) -> Volume:
+    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: ImageFacts) -> Volume:
         """The series that the rules choose."""
         chosen = choose(group(self._folder.instances), rules, self.scan_id, fits_mask)
         hu = convert(chosen, rules, facts)
@@ -113,7 +113,7 @@ class Source:
         return None
 
 
-def convert(chosen: Chosen, rules: SeriesRules, facts: Facts) -> NDArray[np.int16]:
+def convert(chosen: Chosen, rules: SeriesRules, facts: ImageFacts) -> NDArray[np.int16]:
     """Pixels of the chosen series as HU, shape (slices, rows, columns), inferior to superior.
 
     Raises:

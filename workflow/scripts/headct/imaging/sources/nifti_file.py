@@ -18,7 +18,7 @@ from headct.imaging import nifti, nifti_geometry, plausibility
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask, Geometry, InPlaneMoves, volume_ml
 from headct.imaging.hounsfield import to_int16
-from headct.imaging.sources.base import HEADER_SPACING, Facts, Volume, fingerprint_of
+from headct.imaging.sources.image_source import HEADER_SPACING, ImageFacts, Volume, fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Source:
         """None: a NIfTI header has no field for a patient."""
         return []
 
-    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: Facts) -> Volume:
+    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: ImageFacts) -> Volume:
         """One volume of plausible HU; of its slices, a NIfTI tells no more than its header's even spacing."""
         try:
             volume = nifti.read(self.path)

@@ -56,7 +56,7 @@ AFTER_COUNT_MM = 1.5
 LINE_MM = style.line_height_mm(style.TEXT_PT)
 
 IN_SHEET, INCLUDED = "Scans in the sheet", "Included"
-SETS = {"train": "Training set", "test": "Test set"}
+SET_TITLES = {"train": "Training set", "test": "Test set"}
 PUT_ASIDE = {"excluded": "Excluded", "error": "In error, to be mended"}
 
 
@@ -124,7 +124,7 @@ def steps(flow: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
             rows.append((title, "", int(reasons["scans"].sum()), None))
         rows += reasons.assign(box=title)[FIGURE.header].itertuples(index=False, name=None)
     rows.append(_total(INCLUDED, parts["included"]))
-    for name, title in SETS.items():
+    for name, title in SET_TITLES.items():
         participants = split.loc[split["set"] == name, "participant_id"]
         rows.append((title, "", len(participants), participants.nunique()))
     shown = pd.DataFrame(rows, columns=FIGURE.header)
@@ -140,7 +140,7 @@ def _total(title: str, rows: pd.DataFrame) -> tuple[str, str, int, int]:
 def _check_sums(shown: pd.DataFrame) -> None:
     scans = shown[shown["reason"] == ""].set_index("box")["scans"]
     aside = scans.reindex(list(PUT_ASIDE.values()), fill_value=0).sum()
-    with_set = scans[list(SETS.values())].sum()
+    with_set = scans[list(SET_TITLES.values())].sum()
     problems = []
     if scans[IN_SHEET] != aside + scans[INCLUDED]:
         message = (
@@ -193,8 +193,8 @@ def place(shown: pd.DataFrame, width_mm: float) -> dict[str, Box]:
     for title, part in rows.items():
         if title in PUT_ASIDE.values():
             box = Box(side_left, top, side, _reason_lines(part, side))
-        elif title == SETS["test"]:
-            box = Box(side_left, boxes[SETS["train"]].top_mm, side, _total_lines(part.iloc[0], side))
+        elif title == SET_TITLES["test"]:
+            box = Box(side_left, boxes[SET_TITLES["train"]].top_mm, side, _total_lines(part.iloc[0], side))
         else:
             box = Box(0.0, top, main, _total_lines(part.iloc[0], main))
         boxes[title] = box
@@ -243,7 +243,7 @@ def draw_flow(
         if title in boxes:
             y = boxes[title].middle_mm[1]
             _draw_line(axes, (trunk, y), (boxes[title].left_mm, y))
-    train, test = (boxes[title] for title in SETS.values())
+    train, test = (boxes[title] for title in SET_TITLES.values())
     bottom = boxes[INCLUDED].bottom_mm
     fork = bottom + GAP_MM * 0.4
     _draw_line(axes, (trunk, bottom), (trunk, train.top_mm))

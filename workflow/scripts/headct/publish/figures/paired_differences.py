@@ -19,7 +19,7 @@ from headct.contracts.declarations import PublishedFigure
 from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.options import Options
-from headct.settings.plan import PRIMARY
+from headct.settings.analysis_plan import PRIMARY
 from headct.statistics.comparison.endpoints import HIGHER, LOWER
 from headct.statistics.comparison.equivalence import DIFFERENT, EQUIVALENT, against_others
 

@@ -15,7 +15,7 @@ from headct.contracts import yaml_files
 from headct.contracts.declarations import PublishedReport
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.options import Options
-from headct.publish.reports import page
+from headct.publish.reports import report_page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import STATEMENTS, Statement
 
@@ -179,7 +179,9 @@ def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
 def html(checklists: Sequence[Checklist], facts: Facts) -> str:
     """The page with all checklists."""
     answered = [(checklist, answers(checklist, facts)) for checklist in checklists]
-    return page.page(TEMPLATE, "Reporting checklists", facts.config["study"]["note"], UP, answered=answered)
+    return report_page.page(
+        TEMPLATE, "Reporting checklists", facts.config["study"]["note"], UP, answered=answered
+    )
 
 
 def missing_keys(checklists: Sequence[Checklist], facts: Facts) -> list[str]:

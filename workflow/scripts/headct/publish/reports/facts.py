@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts import run_records
-from headct.contracts.artefacts import read_json, read_tsv
+from headct.contracts.artefacts import CONFIG, read_json, read_tsv
 from headct.contracts.labels import LabelSet
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
@@ -122,7 +122,7 @@ class Facts:
 
 def read(results: Path, labels: LabelSet) -> Facts:
     """Read the facts from a results folder."""
-    config = read_json(results / "config.json")
+    config = read_json(results / CONFIG)
     cohort = results / "cohort"
     statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv", note=str) for name in STATISTICS}
     order = list(statistics["dice_summary"]["model"])

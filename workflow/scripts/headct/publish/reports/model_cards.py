@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
-from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, spread
 from headct.publish.options import Options
-from headct.publish.reports import page
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, spread
+from headct.publish.reports import report_page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import (
     STATEMENTS,
@@ -96,7 +96,7 @@ def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
 
 def html(model: str, facts: Facts) -> str:
     """The card of one model or ensemble."""
-    return page.page(
+    return report_page.page(
         TEMPLATE,
         f"Model card: {facts.title(model)}",
         facts.config["study"]["note"],

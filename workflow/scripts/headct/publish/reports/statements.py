@@ -13,16 +13,17 @@ from typing import Any
 
 import pandas as pd
 
+from headct.contracts.artefacts import LEDGER
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
+from headct.contracts.sets import SETS
 from headct.frameworks.registry import frameworks
-from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, share, spread
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, share, spread
 from headct.publish.reports.facts import Facts
 from headct.publish.tables.training_records import in_words
-from headct.settings.plan import DEVIATION, PRIMARY
+from headct.settings.analysis_plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
-SETS = ("train", "test")
 SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
     "soft_tissue_kernel": "soft-tissue kernel",
@@ -39,7 +40,6 @@ OLDEST_YEARS = 120
 """A cap of ages at which nothing is capped, for the sheet takes no higher one."""
 
 CODE = "audit/workflow/"
-LEDGER = "audit/test_set_ledger.tsv"
 
 
 @dataclass(frozen=True)

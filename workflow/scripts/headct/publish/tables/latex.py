@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import wrap
 
-from headct.publish.tables.page import EVIDENCE, Cell, Panel, Table
+from headct.publish.tables.table_page import EVIDENCE, Cell, Panel, Table
 
 
 def _greek() -> dict[str, str]:

@@ -10,12 +10,12 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
-from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.options import Options
-from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.tables.shown_statistics import Statistics, read
+from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
-from headct.settings.plan import KEY_SECONDARY, PRIMARY
+from headct.settings.analysis_plan import KEY_SECONDARY, PRIMARY
 from headct.statistics.comparison.detection import SHARES
 from headct.statistics.comparison.equivalence import against_others
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.declarations import MadeOf, PublishedTable
-from headct.publish.numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.options import Options
-from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.tables.shown_statistics import Statistics, read
+from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import characteristic_of
 from headct.settings import published as printed
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES

@@ -9,11 +9,12 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
-from headct.publish.numbers import DICE_DECIMALS, count, in_words, number, p_value, share, spread
 from headct.publish.options import Options
-from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.printed_numbers import DICE_DECIMALS, count, in_words, number, p_value, share, spread
 from headct.publish.tables.shown_statistics import Statistics, by_model, read
+from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
+from headct.statistics.core.group_tests import ALPHA
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.core.summaries import MEAN
 
@@ -56,8 +57,6 @@ TABLE = PublishedTable(
         ),
     ),
 )
-
-ALPHA = 0.05
 
 
 def make(options: Options) -> Table:

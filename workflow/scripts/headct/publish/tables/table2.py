@@ -9,12 +9,13 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
-from headct.publish.numbers import count, number, p_value
+from headct.contracts.sets import SETS
 from headct.publish.options import Options
-from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.printed_numbers import count, number, p_value
 from headct.publish.tables.shown_statistics import read
+from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import characteristic_of
-from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SETS, SHARE
+from headct.statistics.replication.cohort_tests import COUNT, MEAN_SD, MEDIAN_IQR, SHARE
 
 TABLE = PublishedTable(
     name="table2",

@@ -14,11 +14,11 @@ import pandas as pd
 from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.registry import frameworks
-from headct.publish.numbers import DASH
 from headct.publish.options import Options
+from headct.publish.printed_numbers import DASH
 from headct.publish.tables import training_records
-from headct.publish.tables.page import Cell, Panel, Table
-from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print, in_words
+from headct.publish.tables.table_page import Cell, Panel, Table
+from headct.publish.tables.training_records import SECONDS_PER_HOUR, TrainingRecord, in_print, in_words
 from headct.publish.tables.words import joined, title_of
 
 TABLE = PublishedTable(
@@ -75,7 +75,7 @@ def make(options: Options) -> Table:
 
 
 def table_e1(
-    records: Sequence[Record],
+    records: Sequence[TrainingRecord],
     models: Sequence[str],
     titles: Mapping[str, str],
     ensembles: Mapping[str, Sequence[str]],
@@ -113,7 +113,7 @@ def table_e1(
     return Table("Table E1. Implementation of the models", numbers, [Panel(columns, rows)], notes)
 
 
-def _facts(records: Sequence[Record]) -> dict[str, str]:
+def _facts(records: Sequence[TrainingRecord]) -> dict[str, str]:
     """Item -> text of one model; the texts of its runs are joined where they differ."""
     runs = [_facts_of_run(record) for record in records]
     items = dict.fromkeys(item for run in runs for item in run)
@@ -126,7 +126,7 @@ def _facts(records: Sequence[Record]) -> dict[str, str]:
     return facts
 
 
-def _gpu_hours(records: Sequence[Record]) -> str:
+def _gpu_hours(records: Sequence[TrainingRecord]) -> str:
     """Sum over the runs on a GPU, in hours; empty if there was none."""
     on_gpu = [record for record in records if str(record["device"]).startswith("cuda")]
     hours = sum(record["seconds"] for record in on_gpu) / SECONDS_PER_HOUR
@@ -134,7 +134,7 @@ def _gpu_hours(records: Sequence[Record]) -> str:
     return f"{at_least}{hours:.3g}" if on_gpu else ""
 
 
-def _facts_of_run(record: Record) -> dict[str, str]:
+def _facts_of_run(record: TrainingRecord) -> dict[str, str]:
     framework = frameworks()[record["framework"]]
     of_model = framework.facts_of(record)
     facts = {"Framework": framework.title}

@@ -8,10 +8,10 @@ import numpy as np
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
-from headct.publish.numbers import count, number, share
 from headct.publish.options import Options
-from headct.publish.tables.page import Cell, Panel, Table
+from headct.publish.printed_numbers import count, number, share
 from headct.publish.tables.shown_statistics import Statistics, by_model, read
+from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
 
 TABLE = PublishedTable(

@@ -1,7 +1,7 @@
 """Tables of the study, each as TSV, HTML page and LaTeX.
 
 A table is a module in this folder: its declaration, a :class:`headct.contracts.declarations.PublishedTable`,
-and ``make(options)``, which reads its files and returns a :class:`headct.publish.tables.page.Table`;
+and ``make(options)``, which reads its files and returns a :class:`headct.publish.tables.table_page.Table`;
 ``options.labels`` are the study's lesions.
 """
 
@@ -17,7 +17,7 @@ from headct.contracts.artefacts import read_json, read_tsv, write_atomically, wr
 from headct.contracts.declarations import PublishedTable, declared
 from headct.contracts.labels import study_labels
 from headct.publish import options
-from headct.publish.tables import page
+from headct.publish.tables import table_page
 from headct.publish.tables.latex import latex
 
 logger = logging.getLogger(__name__)
@@ -37,16 +37,19 @@ def tabulate(name: str, given: options.Options) -> None:
     notes = list(table.notes)
     if hasattr(given, "split") and hasattr(given, "cohort"):
         split = read_tsv(given.split)
-        notes += [*page.repeated_participants(split), *page.lesions_not_tested(split, read_tsv(given.cohort))]
+        notes += [
+            *table_page.repeated_participants(split),
+            *table_page.lesions_not_tested(split, read_tsv(given.cohort)),
+        ]
     evidence = read_json(given.evidence)["sha256"] if hasattr(given, "evidence") else ""
     write(replace(table, notes=notes), given.out, getattr(given, "title_note", ""), evidence)
     logger.info("%s", given.out.with_suffix(".html"))
 
 
-def write(table: page.Table, out: Path, title_note: str, evidence: str = "") -> None:
+def write(table: table_page.Table, out: Path, title_note: str, evidence: str = "") -> None:
     """Write ``out`` (TSV) with its siblings; ``title_note`` is printed behind the title."""
     write_tsv(table.numbers, out)
-    for suffix, form in ((".html", page.html), (".tex", latex)):
+    for suffix, form in ((".html", table_page.html), (".tex", latex)):
         text = form(table, title_note, evidence)
         with write_atomically(out.with_suffix(suffix)) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -9,9 +9,9 @@ from typing import Any
 
 from headct.contracts.artefacts import read_json
 from headct.frameworks.registry import frameworks
-from headct.publish.numbers import DASH
+from headct.publish.printed_numbers import DASH
 
-Record = Mapping[str, Any]
+TrainingRecord = Mapping[str, Any]
 """One ``train.json``."""
 
 SECONDS_PER_HOUR = 3600
@@ -21,7 +21,7 @@ DEVICES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
 PARTS_OF_LOSSES = {"dc": "Dice", "ce": "cross-entropy"}
 
 
-def read(paths: Sequence[Path]) -> list[Record]:
+def read(paths: Sequence[Path]) -> list[TrainingRecord]:
     """The records in some ``train.json``."""
     return [read_json(path) for path in paths]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from headct.contracts.declarations import MadeOf, PublishedTable
-from headct.publish.numbers import number
 from headct.publish.options import Options
+from headct.publish.printed_numbers import number
 from headct.publish.tables import training_records
-from headct.publish.tables.page import Cell, Panel, Table
-from headct.publish.tables.training_records import SECONDS_PER_HOUR, Record, in_print
+from headct.publish.tables.table_page import Cell, Panel, Table
+from headct.publish.tables.training_records import SECONDS_PER_HOUR, TrainingRecord, in_print
 from headct.publish.tables.words import joined, title_of
 
 TABLE = PublishedTable(
@@ -38,7 +38,9 @@ def make(options: Options) -> Table:
     return training_times(records, list(options.titles), options.titles)
 
 
-def training_times(records: Sequence[Record], models: Sequence[str], titles: Mapping[str, str]) -> Table:
+def training_times(
+    records: Sequence[TrainingRecord], models: Sequence[str], titles: Mapping[str, str]
+) -> Table:
     """Wall time of each training run; the columns of the TSV are those of :data:`TABLE`."""
     order = {model: i for i, model in enumerate(models)}
     chosen = sorted(

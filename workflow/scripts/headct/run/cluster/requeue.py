@@ -11,9 +11,10 @@ import os
 import subprocess
 import time
 
+from headct.run.cluster.queue import SECONDS_TO_ANSWER
+
 logger = logging.getLogger(__name__)
 
-SECONDS_TO_ANSWER = 60
 SECONDS_TO_END = 60
 """Slurm signals the processes of a requeued job at once, and kills them after its KillWait (default 30 s)."""
 OWN_JOB = "rule_train"

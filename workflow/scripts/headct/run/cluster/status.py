@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.artefacts import read_json
+from headct.contracts.artefacts import CONFIG, read_json
 from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem, Stopped
 from headct.contracts.terminal import say
@@ -23,7 +23,6 @@ from headct.run.cluster.queue import NoAnswer, QueuedJob, jobs_of
 
 logger = logging.getLogger(__name__)
 
-CONFIG = Path("results/config.json")
 REASON_LENGTH = 60
 
 
@@ -46,9 +45,11 @@ def standings(study: Path, queue: list[QueuedJob] | None) -> list[Standing]:
     Raises:
         BadInput: no run has begun in this folder.
     """
-    if not (study / CONFIG).is_file():
-        raise BadInput([Problem(str(study / CONFIG), "no run has begun in this folder; start one first")])
-    config = read_json(study / CONFIG)
+    if not (study / "results" / CONFIG).is_file():
+        raise BadInput(
+            [Problem(str(study / "results" / CONFIG), "no run has begun in this folder; start one first")]
+        )
+    config = read_json(study / "results" / CONFIG)
     return [
         standing(study, config["work_dir"], model, str(seed), str(fold), queue)
         for model, settings in config["models"].items()

@@ -22,7 +22,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.references import TRAINING_MEAN
-from headct.settings.plan import Plan
+from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.paired import LEVEL
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
 

@@ -29,7 +29,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from headct.contracts.declarations import PublishedStatistic
-from headct.settings.plan import KEY_SECONDARY, PRIMARY, Endpoint, Plan
+from headct.settings.analysis_plan import KEY_SECONDARY, PRIMARY, Endpoint, Plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, sign_flip, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
 from headct.statistics.core import bootstrap

@@ -25,7 +25,7 @@ from scipy import stats
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER
-from headct.settings.plan import Plan
+from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.paired import MINIMUM_SCANS, pairs_of, sampled, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope, status_of
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, bland_altman

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
-from headct.settings.plan import Plan
+from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, sampled, too_few
 from headct.statistics.comparison.score_arrays import OPTIONAL, ScoreArrays, scope, status_of
 from headct.statistics.core import bootstrap

@@ -29,7 +29,7 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
-from headct.settings import plan as analysis_plan
+from headct.settings import analysis_plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, measured
 from headct.statistics.core import bootstrap

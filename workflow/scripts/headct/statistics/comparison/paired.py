@@ -28,7 +28,7 @@ import pandas as pd
 from scipy import stats
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.settings.plan import EXPLORATORY, PLANNED, Family, Plan
+from headct.settings.analysis_plan import EXPLORATORY, PLANNED, Family, Plan
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
 from headct.statistics.core import bootstrap
 from headct.statistics.core.bootstrap import Sampled

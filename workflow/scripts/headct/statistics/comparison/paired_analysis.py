@@ -17,8 +17,8 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
-from headct.settings import plan as analysis_plan
-from headct.settings.plan import DEVIATION, EXPLORATORY, Plan
+from headct.settings import analysis_plan
+from headct.settings.analysis_plan import DEVIATION, EXPLORATORY, Plan
 from headct.statistics.comparison.detection import DETECTION, detection_table
 from headct.statistics.comparison.endpoints import ENDPOINTS, SENSITIVITY, endpoints_table, sensitivity_table
 from headct.statistics.comparison.equivalence import (
@@ -29,7 +29,6 @@ from headct.statistics.comparison.equivalence import (
     volume_equivalence_table,
 )
 from headct.statistics.comparison.estimates import ESTIMATES, estimates_table
-from headct.statistics.comparison.limits import LIMITS, limits_table
 from headct.statistics.comparison.paired import (
     FRIEDMAN,
     PAIRED,
@@ -52,6 +51,7 @@ from headct.statistics.comparison.subgroups import (
     size_cut_points,
     subgroups_table,
 )
+from headct.statistics.comparison.varying_limits import LIMITS, limits_table
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.scores import EXTRA, FAMILY
 

@@ -11,7 +11,7 @@ import pandas as pd
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import TRAINING_MEAN
-from headct.settings.plan import EXPLORATORY, PLANNED, WITHOUT_LESION
+from headct.settings.analysis_plan import EXPLORATORY, PLANNED, WITHOUT_LESION
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.bootstrap import HIERARCHICAL_FROM, UNBOUNDED
 from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE

@@ -31,7 +31,7 @@ from scipy import stats
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LabelSet
-from headct.settings.plan import PLANNED, Plan, Subgroup
+from headct.settings.analysis_plan import PLANNED, Plan, Subgroup
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
 from headct.statistics.core import bootstrap

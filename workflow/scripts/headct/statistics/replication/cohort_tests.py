@@ -19,6 +19,7 @@ from scipy import stats
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
+from headct.contracts.sets import SETS
 from headct.statistics.core.resampling import se_of_mean, se_of_quartiles, se_of_sd
 from headct.statistics.core.summaries import describe
 
@@ -34,8 +35,6 @@ COHORT_TESTS = PublishedStatistic(
     keys="characteristic statistic",
     made_of=(MadeOf(rows="cohort"),),
 )
-
-SETS = ("train", "test")
 
 COUNT, SHARE, MEAN_SD, MEDIAN_IQR = "n", "n (%)", "mean (SD) range", "median (IQR)"
 """Kinds of rows, as ``resources/published/table2_cohort.tsv`` names them."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet, study_labels
-from headct.settings import plan as analysis_plan
+from headct.settings import analysis_plan
 from headct.settings import published as published_numbers
 from headct.settings import sheet as sample_sheet
 from headct.statistics.core import scores as scores_of

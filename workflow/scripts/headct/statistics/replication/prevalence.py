@@ -16,7 +16,7 @@ import pandas as pd
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
-from headct.statistics.replication.cohort_tests import SETS
+from headct.contracts.sets import SETS
 
 PREVALENCE = PublishedStatistic(
     name="prevalence",

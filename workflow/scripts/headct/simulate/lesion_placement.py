@@ -20,7 +20,7 @@ from headct.simulate.acquisition import Floats
 from headct.simulate.anatomy import pressed_in_mm, ventricles_mm
 from headct.simulate.fields import SmoothField
 from headct.simulate.head import Bools, Head, MassEffect, Points
-from headct.simulate.randomness import stream
+from headct.simulate.random_streams import stream
 
 HU_ICH, HU_PHE, HU_IVH = (53.0, 64.0), (15.0, 20.0), (46.0, 57.0)
 """Range of each participant's mean."""

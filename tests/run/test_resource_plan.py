@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from headct.contracts.artefacts import write_json
-from headct.run.cluster.plan import disk_table, jobs_table, read_rates, trainings_table
+from headct.run.cluster.resource_plan import disk_table, jobs_table, read_rates, trainings_table
 from headct.settings import configuration
 from headct.settings.models import of_model
 

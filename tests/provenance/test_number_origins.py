@@ -10,7 +10,7 @@ from headct.contracts.declarations import published_numbers
 from headct.contracts.problems import BadInput
 from headct.provenance import trace
 from headct.provenance.lineage import Study
-from headct.provenance.numbers import ALL, OTHERWISE, Place, Source, Tables, source_of
+from headct.provenance.number_origins import ALL, OTHERWISE, Place, RepeatedCell, Tables, source_of
 from headct.provenance.recompute import DERIVED, OF_FILE
 from support import audit_study
 from support.label_sets import LABELS
@@ -154,7 +154,7 @@ def test_a_cell_repeats_what_its_table_is_declared_to_repeat(
         Path("results", file).parent.mkdir(exist_ok=True)
         Path("results", file).write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n")
     found = source_of(tables, Place(f"results/{path}", 0, column))
-    expected = Source(Place(f"results/statistics/{source}.tsv", 0, of), same) if source else None
+    expected = RepeatedCell(Place(f"results/statistics/{source}.tsv", 0, of), same) if source else None
     assert found == expected
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.problems import Problem
-from headct.frameworks.nnunet.limits import MIN_EDGE, MIN_STAGES
+from headct.frameworks.nnunet.network_limits import MIN_EDGE, MIN_STAGES
 
 EFFECT = "speed"  # it refuses settings, and makes nothing
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from headct.metrics import lesions
+from headct.metrics import lesion_matching
 
 pairs = array_shapes(min_dims=3, max_dims=3, max_side=6).flatmap(
     lambda shape: arrays(bool, (2, *shape), elements=st.sampled_from([True, False, False, False]))
@@ -26,7 +26,7 @@ def test_found_missed_split_and_invented() -> None:
     predicted[1, 11:15, 10:14] = True
     reference[3, 20, 20] = True  # missed
     predicted[3, 25, 25], predicted[3, 28, 2] = True, True  # invented
-    assert lesions.measure(reference, predicted, 26) == pytest.approx(
+    assert lesion_matching.measure(reference, predicted, 26) == pytest.approx(
         {
             "reference_lesions": 3,
             "predicted_lesions": 5,
@@ -42,7 +42,7 @@ def test_one_prediction_over_two_lesions_finds_both() -> None:
     reference, predicted = np.zeros((2, 1, 3, 9), bool)
     reference[0, 1, :3], reference[0, 1, 6:] = True, True
     predicted[0, 1] = True  # 9 voxels
-    found = lesions.measure(reference, predicted, 26)
+    found = lesion_matching.measure(reference, predicted, 26)
     assert (found["reference_lesions"], found["predicted_lesions"], found["found_lesions"]) == (2, 1, 2)
     assert found["lesion_f1"] == 1
     assert found["lesion_dice"] == pytest.approx(2 * 3 / (3 + 9))
@@ -52,14 +52,14 @@ def test_one_prediction_over_two_lesions_finds_both() -> None:
 def test_connectivity(connectivity: int, count: int) -> None:
     chain = np.zeros((3, 3, 3), bool)
     chain[0, 0, 0] = chain[0, 1, 1] = chain[1, 2, 2] = True  # first by an edge, then by a corner
-    assert lesions.measure(chain, chain, connectivity)["reference_lesions"] == count
+    assert lesion_matching.measure(chain, chain, connectivity)["reference_lesions"] == count
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3, 1), (3, 1, 1)])
 def test_two_voxels_in_one_row(shape: tuple[int, int, int]) -> None:
     # cc3d 4.1.1: "maximum length exception" if the mask is boolean.
     ends = np.array([True, False, True]).reshape(shape)
-    assert lesions.measure(ends, ends, 26)["reference_lesions"] == 2
+    assert lesion_matching.measure(ends, ends, 26)["reference_lesions"] == 2
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_two_voxels_in_one_row(shape: tuple[int, int, int]) -> None:
     [(False, False, math.nan, math.nan), (True, False, 0, 0), (False, True, 0, math.nan)],
 )
 def test_empty_masks(reference: bool, predicted: bool, f1: float, dice: float) -> None:
-    found = lesions.measure(np.full((2, 2, 2), reference), np.full((2, 2, 2), predicted), 26)
+    found = lesion_matching.measure(np.full((2, 2, 2), reference), np.full((2, 2, 2), predicted), 26)
     assert found["lesion_f1"] == pytest.approx(f1, nan_ok=True)
     assert found["lesion_dice"] == pytest.approx(dice, nan_ok=True)
 
@@ -83,7 +83,7 @@ def test_as_plain_matching_of_scipys_components(pair: np.ndarray) -> None:
         dices.append(2 * ((r == i) & touching).sum() / ((r == i).sum() + touching.sum()))
     true = sum(dice > 0 for dice in dices)
     false = sum(not (reference & (p == j)).any() for j in range(1, m + 1))
-    found = lesions.measure(reference, predicted, 26)
+    found = lesion_matching.measure(reference, predicted, 26)
     assert (found["reference_lesions"], found["predicted_lesions"]) == (n, m)
     assert (found["found_lesions"], found["false_lesions"]) == (true, false)
     if n:

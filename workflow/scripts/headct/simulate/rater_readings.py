@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from headct.simulate.acquisition import Floats, Geometry
+from headct.simulate.acquisition import AcquisitionGeometry, Floats
 from headct.simulate.settings import LESIONS, Rater
 
 BLUR_MM = 1.2
@@ -28,7 +28,7 @@ DIFFICULTY = {"ICH": 1.0, "PHE": 2.0, "IVH": 1.2}
 
 
 def draw(
-    fractions: Floats, geometry: Geometry, rater: Rater, random: np.random.Generator
+    fractions: Floats, geometry: AcquisitionGeometry, rater: Rater, random: np.random.Generator
 ) -> NDArray[np.uint8]:
     """One reading: a label map with the values of :data:`headct.simulate.settings.LESIONS`, shape (z, y, x).
 
@@ -62,7 +62,11 @@ def _blur(values: Floats, sigma: float) -> Floats:
 
 
 def write_mask(
-    labels: NDArray[np.uint8], geometry: Geometry, slices: list[int], values: dict[str, int], path: Path
+    labels: NDArray[np.uint8],
+    geometry: AcquisitionGeometry,
+    slices: list[int],
+    values: dict[str, int],
+    path: Path,
 ) -> None:
     """Write a reading as ITK-SNAP saves it: uint8 NIfTI in the space that ITK's reader makes.
 

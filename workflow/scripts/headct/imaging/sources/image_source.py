@@ -27,7 +27,7 @@ SLICE_POSITIONS, HEADER_SPACING = "slice positions", "header spacing"
 
 
 @dataclass
-class Facts:
+class ImageFacts:
     """What is known of an image so far, as it enters ``scan.json``; no identifier ever.
 
     A source fills it while it reads, so that the record of a scan that turns out unfit has what was found
@@ -48,7 +48,7 @@ class Facts:
     flags: list[str] = field(default_factory=list)
 
 
-class Grid(Protocol):
+class ImageGrid(Protocol):
     """Where the voxels lie; arrays are (z, y, x), inferior to superior, in LPS order."""
 
     @property
@@ -101,7 +101,7 @@ class Volume:
     """
 
     hu: NDArray[np.int16]
-    grid: Grid
+    grid: ImageGrid
     files: frozenset[str]
     patient: Mapping[str, str] = field(default_factory=dict)
 
@@ -154,7 +154,7 @@ class ImageSource(Protocol):
             Ineligible: what is there can't be part of a study.
         """
 
-    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: Facts) -> Volume:
+    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: ImageFacts) -> Volume:
         """The CT, and what is known of it, which goes to ``facts``.
 
         Raises:

@@ -295,7 +295,7 @@ def _refuse_other_columns(
 
 
 @dataclass(frozen=True)
-class Source:
+class RepeatedCell:
     """The cell that another cell repeats (some are rounded or renamed on the way).
 
     ``same`` is False where the other says something of it, such as a mark, or holds it among other numbers.
@@ -305,7 +305,7 @@ class Source:
     same: bool
 
 
-def source_of(tables: Tables, place: Place) -> Source | None:
+def source_of(tables: Tables, place: Place) -> RepeatedCell | None:
     """The cell that a cell repeats; None where it repeats none."""
     row = tables.row(place)
     if (place.kind, place.name) in OTHERWISE:
@@ -321,20 +321,20 @@ def copied_from(tables: Tables, place: Place) -> Place | None:
     return source.place if source else None
 
 
-def _repeated(tables: Tables, place: Place, row: Row, repeats: Repeats) -> Source | None:
+def _repeated(tables: Tables, place: Place, row: Row, repeats: Repeats) -> RepeatedCell | None:
     if any(row[column] != value for column, value in repeats.where.items()):
         return None
     column = {**repeats.renamed, **repeats.about}.get(place.column, place.column)
     keys = {repeats.renamed.get(key, key): row[key] for key in repeats.rows.split()}
     found = tables.find(f"results/{repeats.source}", column, **keys, **repeats.of)
-    return Source(found, place.column not in repeats.about) if found else None
+    return RepeatedCell(found, place.column not in repeats.about) if found else None
 
 
 def _statistics(name: str) -> str:
     return f"results/statistics/{name}.tsv"
 
 
-def _published(tables: Tables, place: Place, row: Row) -> Source | None:
+def _published(tables: Tables, place: Place, row: Row) -> RepeatedCell | None:
     """What this run has in the place of a published number, its n or its standard error."""
     if place.column in ("table", "item", "label", "quantity", "published", "n_published", "note"):
         return None
@@ -351,17 +351,17 @@ def _published(tables: Tables, place: Place, row: Row) -> Source | None:
         column = f"{row['label']}_{column}" if row["label"] else column
         keys = {"characteristic": characteristic, "statistic": statistic}
         found = tables.find(_statistics("cohort_tests"), column, **keys)
-    return Source(found, place.column in same) if found else None
+    return RepeatedCell(found, place.column in same) if found else None
 
 
-def _forest(tables: Tables, place: Place, row: Row) -> Source | None:
+def _forest(tables: Tables, place: Place, row: Row) -> RepeatedCell | None:
     """Endpoints as planned; mean Dice from the table of all pairs, which may have the two the other way."""
     column, model, against = place.column, row["model"], row["against"]
     if not row["kind"].startswith("mean"):
         name = row["panel"].removesuffix(" (primary)")
         keys = {"endpoint": name, "model": model, "against": against}
         found = tables.find(_statistics("endpoints"), column, **keys)
-        return Source(found, True) if found else None
+        return RepeatedCell(found, True) if found else None
     path, keys = _statistics("paired"), {"label": row["label"]}
     if column in ("lower_90", "upper_90", "margin", "verdict"):
         path, column = _statistics("equivalence"), column.removesuffix("_90")
@@ -371,10 +371,10 @@ def _forest(tables: Tables, place: Place, row: Row) -> Source | None:
     found = tables.find(path, column, **keys, model_a=model, model_b=against) or tables.find(
         path, other_way, **keys, model_a=against, model_b=model
     )
-    return Source(found, True) if found else None
+    return RepeatedCell(found, True) if found else None
 
 
-OTHERWISE: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Source | None]] = {
+OTHERWISE: Mapping[tuple[str, str], Callable[[Tables, Place, Row], RepeatedCell | None]] = {
     ("tables", "published_vs_reproduced"): _published,
     ("figures", "paired_differences"): _forest,
 }

@@ -14,7 +14,7 @@ from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransfo
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from headct.engine import randomness
+from headct.engine import seeding
 
 VALIDATION = 2**40
 """Number of the first validation batch: a stream that no training batch reaches."""
@@ -28,7 +28,7 @@ class NumberedLoader(nnUNetDataLoader):
         self.seed, self.fold, self.offset = seed, fold, offset
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
-        randomness.seed_batch(self.seed, self.fold, self.offset + number)
+        seeding.seed_batch(self.seed, self.fold, self.offset + number)
         batch = self.generate_train_batch()
         targets = batch["target"] if isinstance(batch["target"], list) else [batch["target"]]
         return tuple(tensor.numpy() for tensor in (batch["data"], *targets))
