@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import yaml
 
 from headct.contracts.artefacts import read_tsv
-from support import snake
+from support import seeded, snake
 
 FAULTS = ("unknown label", "wrong matrix", "empty mask", "no mask file", "no DICOM", "mask of another scan")
 
@@ -31,23 +31,39 @@ def trial() -> Path:
 @pytest.fixture
 def small(trial: Path, tmp_path: Path) -> Path:
     """A study of the trial's first scans, one for each fault, and one that is good."""
-    copy = tmp_path / "trial"
+    return first_scans(trial, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def ingested(trial: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, and its cohort was made: for several tests, which leave it so that it can be made anew."""
+    folder = first_scans(trial, tmp_path_factory.mktemp("ingested"))
+    done = run(folder, "results/cohort/cohort.tsv")
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def first_scans(trial: Path, folder: Path) -> Path:
+    """Copy the trial's first scans into a folder; the folder."""
+    copy = folder / "trial"
     lines = (trial / "scans.tsv").read_text(encoding="utf-8").splitlines()[: len(FAULTS) + 2]
     for line in lines[1:]:
         scan = line.split("\t")[0]
         shutil.copytree(trial / "dicom" / scan, copy / "dicom" / scan)
     shutil.copytree(trial / "masks", copy / "masks")
     (copy / "scans.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return tmp_path
+    return folder
 
 
-def run(small: Path, *arguments: str, config: str | Path = "config/demo.yaml"):
-    return snake.run("--directory", small, "--configfile", config, "--cores", "2", *arguments)
+def run(small: Path, *arguments: str, config: Path | None = None):
+    used = config or changed_config(small, lambda config: None)
+    return snake.run("--directory", small, "--configfile", used, "--cores", "2", *arguments)
 
 
-def changed_config(folder: Path, change: Callable[[dict], None]) -> Path:
-    """The demo's configuration with a change."""
+def changed_config(folder: Path, change: Callable[[dict], None], shards: int = 1) -> Path:
+    """The demo's configuration with a change, and one job to ingest the few scans."""
     config = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+    config["resources"]["ingest"]["jobs"] = shards
     change(config)
     path = folder / "changed.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -93,8 +109,9 @@ def test_faults_of_all_scans_are_told_together_before_any_training(small: Path) 
     assert not (small / "work").exists()
 
 
-def test_a_broken_scan_stops_no_other(small: Path) -> None:
-    (small / "trial/masks/scan-0004.nii.gz").unlink()
+def test_a_broken_scan_stops_no_other_and_joins_them_when_it_is_mended(small: Path) -> None:
+    mask = small / "trial/masks/scan-0004.nii.gz"
+    mask.rename(mask.with_name("elsewhere"))
     shutil.rmtree(small / "trial/dicom/scan-0005")
     config = tolerant(small, 2 / 7)
     done = run(small, "results/cohort/split.tsv", config=config)
@@ -104,17 +121,9 @@ def test_a_broken_scan_stops_no_other(small: Path) -> None:
         assert words in done.stdout
     cohort = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")["status"]
     assert cohort.index[cohort == "error"].tolist() == ["scan-0004", "scan-0005"]
-    assert set(read_tsv(small / "results/cohort/split.tsv")["scan_id"]) == set(
-        cohort.index[cohort == "included"]
-    )
-
-
-def test_a_scan_that_is_mended_joins_the_others(small: Path) -> None:
-    mask = small / "trial/masks/scan-0004.nii.gz"
-    mask.rename(mask.with_name("elsewhere"))
-    config = tolerant(small, 0.5)
-    assert run(small, "results/cohort/split.tsv", config=config).returncode == 0
     before = read_tsv(small / "results/cohort/split.tsv").set_index("scan_id")[["set", "fold"]]
+    assert set(before.index) == set(cohort.index[cohort == "included"])
+
     mask.with_name("elsewhere").rename(mask)
     done = run(small, "results/cohort/split.tsv", config=config)
     assert done.returncode == 0, done.stdout
@@ -126,7 +135,8 @@ def test_a_scan_that_is_mended_joins_the_others(small: Path) -> None:
 def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
     obstacle = small / "results/data/scan-0003/ct.nii.gz"  # a folder where a file must be
     obstacle.mkdir(parents=True)
-    done = run(small, "--keep-going", "--retries", "1", "results/cohort/cohort.tsv")
+    shards = changed_config(small, lambda config: None, shards=2)
+    done = run(small, "--keep-going", "--retries", "1", "results/cohort/cohort.tsv", config=shards)
     assert done.returncode == 1
     end = done.stdout[done.stdout.index("1 job failed") :]
     assert end.count("Failed: ingest shard=") == 1
@@ -135,14 +145,14 @@ def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
     converted = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
     assert len(converted) == 6
     obstacle.rmdir()
-    done = run(small, "results/cohort/cohort.tsv")
+    done = run(small, "results/cohort/cohort.tsv", config=shards)
     assert done.returncode == 0, done.stdout
     assert {path: path.stat().st_mtime_ns for path in converted} == converted, "none is converted again"
     assert (small / "results/data/scan-0003/scan.json").exists()
 
 
-def test_a_changed_mask_converts_its_scan_alone_and_a_lost_file_is_noticed(small: Path) -> None:
-    assert run(small, "results/cohort/cohort.tsv").returncode == 0
+def test_a_changed_mask_converts_its_scan_alone_and_a_lost_file_is_noticed(ingested: Path) -> None:
+    small = ingested
     before = {path: path.stat().st_mtime_ns for path in small.glob("results/data/*/scan.json")}
     change_mask(small / "trial/masks/scan-0003.nii.gz", lambda labels: np.minimum(labels, 1))
     done = run(small, "results/cohort/cohort.tsv")
@@ -175,10 +185,9 @@ def test_the_same_images_under_two_participants_are_found(small: Path) -> None:
     assert status.index[status == "error"].tolist() == ["scan-0001", "scan-0002"]
 
 
-def test_results_of_another_study_are_left_alone(small: Path) -> None:
-    assert run(small, "results/cohort/cohort.tsv").returncode == 0
-    other = changed_config(small, lambda config: config["study"].update(name="another"))
-    done = run(small, config=other)
+def test_results_of_another_study_are_left_alone(ingested: Path) -> None:
+    other = changed_config(ingested, lambda config: config["study"].update(name="another"))
+    done = run(ingested, config=other)
     assert done.returncode == 1
     assert "one folder per study" in done.stdout
 
@@ -190,22 +199,14 @@ def test_a_file_in_place_of_results_ends_before_any_job(small: Path) -> None:
     assert "is a file" in done.stdout
 
 
-def test_a_gpu_that_is_not_there_is_an_error_and_no_fallback(demo: Path, small: Path) -> None:
+def test_a_gpu_that_is_not_there_is_an_error_and_no_fallback(demo: Path, tmp_path: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    for name in ("results", ".snakemake/metadata"):
-        shutil.copytree(demo / name, small / name)
-    (small / "results/cohort/split.tsv").unlink()  # of the few scans here, too few were drawn to train on
-    done = run(
-        small,
-        "results/models/unet/seed-1/fold-all/train.json",
-        "--config",
-        "device=cuda",
-        "--forcerun",
-        "train",
-    )
+    seeded.demo_without(demo, tmp_path, "models/unet")
+    cuda = ("--configfile", seeded.DEMO, "--config", "device=cuda", "--cores", "1")
+    done = snake.run("results/models/unet/seed-1/fold-all/train.json", "--directory", tmp_path, *cuda)
     assert done.returncode == 1
     end = done.stdout[done.stdout.index("1 job failed") :]
     assert (

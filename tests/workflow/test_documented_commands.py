@@ -21,9 +21,15 @@ SLOW = [page for page, blocks in COMMANDS.items() if any(block.is_slow for block
 FRESH = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
 
 
-@pytest.fixture
-def repository(clone: Path, demo: Path) -> Path:
+OF_README = {
+    line.split("#")[0].strip() for block in COMMANDS["README.md"] for line in block.text.splitlines()
+}
+
+
+@pytest.fixture(scope="module")
+def repository(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with its environment, the finished demo, and a sheet of the study's own."""
+    clone = snake.copy_with_demo(demo, tmp_path_factory.mktemp("documented") / "clone")
     (clone / ".venv").mkdir()
     for part in (snake.REPOSITORY / ".venv").iterdir():
         (clone / ".venv" / part.name).symlink_to(part)
@@ -43,9 +49,22 @@ def repository(clone: Path, demo: Path) -> Path:
     return clone
 
 
+def commands_of(block: Block) -> str:
+    """Its text without what README.md has word for word: that is run by README.md's own test."""
+    lines = block.text.splitlines(keepends=True)
+    if block.page != "README.md":
+        is_readmes = [
+            line.startswith(("make ", "python ")) and line.split("#")[0].strip() in OF_README
+            for line in lines
+        ]
+        lines = [line for line, elsewhere in zip(lines, is_readmes, strict=True) if not elsewhere]
+    return "".join(lines)
+
+
 def run(blocks: list[Block], folder: Path) -> None:
     """Run blocks in their order, in one bash that has PATH and HOME only and stops at the first fault."""
-    script = "set -eo pipefail\n" + "".join(f"echo '>>> {block}' >&2\n{block.text}" for block in blocks)
+    script = "set -eo pipefail\n"
+    script += "".join(f"echo '>>> {block}' >&2\n{commands_of(block)}" for block in blocks)
     shell = subprocess.run(
         ["bash", "--noprofile", "--norc", "-c", script],
         cwd=folder,

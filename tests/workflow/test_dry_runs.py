@@ -50,9 +50,8 @@ def test_the_real_study_is_the_default_config(tmp_path: Path) -> None:
     clone = snake.copy_repository(tmp_path / "clone")
     assert "make demo" in snake.run("-n", repository=clone).stdout, "no sheet: how to go on is said"
     write_sheet(clone / sheet_of("config.yaml"), scans=3)
-    assert snake.planned(snake.run("-n", repository=clone))["ingest"] == 3, "a job each, of so few"
-    by_slurm = snake.run("--profile", "slurm", "-n", repository=clone)
-    assert snake.planned(by_slurm)["train"] == 9
+    by_slurm = snake.planned(snake.run("--profile", "slurm", "-n", repository=clone))
+    assert (by_slurm["ingest"], by_slurm["train"]) == (3, 9), "a job for each scan, of so few"
 
 
 def test_one_figure_trains_one_model(tmp_path: Path) -> None:
@@ -184,29 +183,23 @@ def test_a_fault_names_the_source_that_it_is_in(tmp_path: Path) -> None:
         assert source in said.stdout
 
 
-def test_a_plan_about_other_models_is_told_before_any_job(tmp_path: Path) -> None:
-    (tmp_path / "trial").mkdir()
-    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
+def test_a_plan_about_other_models_and_scans_of_one_participant_are_told_before_any_job(
+    tmp_path: Path,
+) -> None:
+    sheet = tmp_path / "trial" / "scans.tsv"
+    sheet.parent.mkdir()
+    write_sheet(sheet, scans=3)
     config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
     del config["models"]["blast-ct"]
     changed = tmp_path / "config.yaml"
     changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    sheet.write_text(sheet.read_text(encoding="utf-8").replace("p1", "p0"), encoding="utf-8")
     done = snake.run("--directory", tmp_path, "--configfile", changed, "-n", "results/cohort/cohort.tsv")
     assert done.returncode == 0, "what a run can go on without is a warning"
-    assert "Warning: " in done.stdout
+    assert "Warning: trial/scans.tsv: 1 participant has several baseline scans" in done.stdout
     assert "endpoint 'PHE volume bias': blast-ct is no model of this run" in done.stdout
     config["analysis_plan"] = str(plan_about(tmp_path, "unet", "nnunet-3d-focl"))
     changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     done = snake.run("--directory", tmp_path, "--configfile", changed, "-n", "results/cohort/cohort.tsv")
     assert done.returncode == 1
     assert "value nnunet-3d-focl: is no model of this run; did you mean 'nnunet-3d-focal'?" in done.stdout
-
-
-def test_several_scans_of_a_participant_are_told_before_any_job(tmp_path: Path) -> None:
-    sheet = tmp_path / "trial" / "scans.tsv"
-    sheet.parent.mkdir()
-    write_sheet(sheet, scans=3)
-    sheet.write_text(sheet.read_text(encoding="utf-8").replace("p1", "p0"), encoding="utf-8")
-    done = snake.run("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n")
-    assert done.returncode == 0
-    assert "Warning: trial/scans.tsv: 1 participant has several baseline scans" in done.stdout

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from support import snake
+from support import seeded, snake
 
 TITLE = "-U-Net {draft} [*( $5"
 
@@ -16,12 +15,24 @@ TITLE = "-U-Net {draft} [*( $5"
 @pytest.fixture
 def study(demo: Path, tmp_path: Path) -> Path:
     """A copy of the finished demo."""
-    for name in ("trial", "results", "work", ".snakemake/metadata"):
-        shutil.copytree(demo / name, tmp_path / "demo" / name)
+    seeded.demo_without(demo, tmp_path / "demo")
     return tmp_path / "demo"
 
 
-def test_empty_defaults_and_odd_titles_reach_every_table_figure_and_report(study: Path) -> None:
+FIGURES = ("bland_altman", "dice_box_violin", "dunn_heatmap", "training_curves/unet")
+"""One with a single title, with titles along an axis, in a matrix, and of each model."""
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        pytest.param([f"results/figures/{name}.pdf" for name in FIGURES], id="some"),
+        pytest.param(["figures"], marks=pytest.mark.slow, id="all"),
+    ],
+)
+def test_empty_defaults_and_odd_titles_reach_every_table_figure_and_report(
+    study: Path, figures: list[str]
+) -> None:
     shipped = yaml.safe_load((snake.REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
     assert shipped["study"]["note"] == "", "the default of a real study"
     config = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
@@ -29,7 +40,7 @@ def test_empty_defaults_and_odd_titles_reach_every_table_figure_and_report(study
     config["models"]["unet"]["title"] = TITLE
     changed = study.parent / "plain.yaml"
     changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    targets = ("tables", "figures", "reports", "results/tables/planned_comparison.html")
+    targets = ("tables", "reports", *figures)
     done = snake.run(*targets, "--cores", "2", "--directory", study, "--configfile", changed)
     assert done.returncode == 0, done.stdout
     assert "rule train:" not in done.stdout

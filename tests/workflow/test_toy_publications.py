@@ -85,10 +85,11 @@ def headct(*words: str, clone: Path) -> subprocess.CompletedProcess:
     )
 
 
-def changed(module: Path, clone: Path) -> dict[str, int]:
-    """The jobs that are planned once a line of code was added to a module."""
-    with open(module, "a") as source:
-        source.write("\nADDED = 1\n")
+def changed(clone: Path, *modules: Path) -> dict[str, int]:
+    """The jobs that are planned once a line of code was added to modules."""
+    for module in modules:
+        with open(module, "a") as source:
+            source.write("\nADDED = 1\n")
     return snake.planned(snake.run(*snake.DEMO, "-n", repository=clone))
 
 
@@ -125,8 +126,6 @@ def test_a_new_table_is_one_file_and_a_new_figure_two(clone: Path) -> None:
 def test_an_edit_of_a_module_plans_what_it_makes_only(clone: Path) -> None:
     publish = clone / "workflow" / "scripts" / "headct" / "publish"
     jobs = {"table2": 1, "audit": 1}
-    assert changed(publish / "tables" / "table2.py", clone) == jobs
-    jobs["flow"] = 1
-    assert changed(publish / "figures" / "flow.py", clone) == jobs
-    jobs["methods"] = 1
-    assert changed(publish / "reports" / "methods.py", clone) == jobs
+    assert changed(clone, publish / "tables" / "table2.py") == jobs
+    jobs |= {"flow": 1, "methods": 1}
+    assert changed(clone, publish / "figures" / "flow.py", publish / "reports" / "methods.py") == jobs
