@@ -74,9 +74,8 @@ TOO_LITTLE_MB = 500
 
 
 def resources() -> dict[str, Any]:
-    """Those of the demo, with GPUs for some jobs, and too little memory for preparation."""
-    asked = seeded.resources_with_gpus()
-    return asked | {"prepare": asked["prepare"] | {"mem_mb": TOO_LITTLE_MB}, "mem_mb_cap": 2000}
+    """GPUs for the jobs that are to have some, and too little memory for preparation, at first."""
+    return seeded.resources(prepare={"mem_mb": TOO_LITTLE_MB}) | {"mem_mb_cap": 2000}
 
 
 def part_of_the_demo(demo: Path, folder: Path) -> Path:

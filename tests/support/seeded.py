@@ -27,10 +27,14 @@ def demo_without(demo: Path, folder: Path, *taken: str) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def resources_with_gpus() -> dict[str, Any]:
-    """What the demo asks for, and the GPUs of the miniature; the networks stay on the CPU."""
-    asked: dict[str, Any] = yaml.safe_load(DEMO.read_text(encoding="utf-8"))["resources"]
-    return asked | {rule: asked[rule] | {"gpu": number} for rule, number in miniature.GPUS.items()}
+def resources(**changes: dict[str, Any]) -> dict[str, Any]:
+    """What the demo asks for on behalf of some rules, with these changes, and GPUs as in the miniature.
+
+    The networks stay on the CPU.
+    """
+    asked = yaml.safe_load(DEMO.read_text(encoding="utf-8"))["resources"]
+    gpus = {rule: {"gpu": number} for rule, number in miniature.GPUS.items()}
+    return {rule: asked[rule] | change for rule, change in (gpus | changes).items()}
 
 
 def configuration(folder: Path, **changes: dict[str, Any]) -> Path:
@@ -51,4 +55,4 @@ def ready_to_train(demo: Path, folder: Path, *models: str) -> Path:
     for work in ("monai", "blastct"):
         shutil.copytree(demo / "work" / work, folder / "work" / work)
     at_once = {"checkpoint_interval_minutes": 0}
-    return configuration(folder, resources=resources_with_gpus(), monai=at_once, blastct=at_once)
+    return configuration(folder, resources=resources(), monai=at_once, blastct=at_once)
