@@ -36,7 +36,7 @@ from headct.settings.blocks import Split
 from headct.statistics.comparison.detection import detection_table
 from headct.statistics.comparison.estimates import estimates_table
 from headct.statistics.comparison.paired import paired_table
-from headct.statistics.comparison.score_arrays import measured, with_training_mean
+from headct.statistics.comparison.score_arrays import score_arrays_of, with_training_mean
 from headct.statistics.comparison.varying_limits import limits_table
 from headct.statistics.core.scores import read
 from headct.statistics.core.summaries import MEAN
@@ -147,7 +147,7 @@ def test_the_planned_comparison_of_another_set(scores: pd.DataFrame) -> None:
     volumes = {f"{label}_ml": [10.0, 20.0] for label in TOY}
     training = pd.DataFrame({"scan_id": ["t1", "t2"], **volumes})
     drawn = pd.DataFrame({"scan_id": [*scans, "t1", "t2"], "set": ["test"] * len(scans) + ["train"] * 2})
-    data = measured(with_training_mean(scores, training, drawn, TOY), TOY)
+    data = score_arrays_of(with_training_mean(scores, training, drawn, TOY), TOY)
     plan = planned_cases.PLAN
     tables = (
         paired_table(data, plan),

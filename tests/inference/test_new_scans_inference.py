@@ -233,7 +233,7 @@ def test_of_several_scans_at_work_each_is_tried_alone_after_the_others(tmp_path:
     first.begin("b")
     second = at_work.AtWork(tmp_path)  # after a kill
     assert (second.passed_over, second.doubtful) == (set(), {"a", "b"})
-    with second.kept():
+    with second.struck_out_at_the_end():
         for scan in ("c", "a"):
             second.begin(scan)
             second.end(scan)

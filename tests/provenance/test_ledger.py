@@ -83,8 +83,8 @@ def test_a_ledger_taken_away_is_noticed(five: Path) -> None:
 
 def test_how_often_it_was_opened(five: Path) -> None:
     score(five, "model-0", "2026-02-01T10:00:00+00:00")
-    told = ledger.told(ledger.read(five))
+    told = ledger.openings_in_words(ledger.read(five))
     assert "opened 6 times" in told
     assert "5 models or readings" in told
     assert "model-0 (2 times)" in told
-    assert ledger.told([]) == "No scoring of the test set is recorded."
+    assert ledger.openings_in_words([]) == "No scoring of the test set is recorded."

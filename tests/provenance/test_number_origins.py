@@ -41,7 +41,7 @@ def test_columns_that_are_absent_are_named(tables: Tables) -> None:
     with pytest.raises(BadInput, match=f"{TABLE}, key model: the table has no such column"):
         trace.trace(tables, Place(TABLE, 0, "dice"))
     with pytest.raises(BadInput) as caught:
-        tables.measured(METRICS, "unet", False, "ICH", ALL, "")
+        tables.measured_rows(METRICS, "unet", False, "ICH", ALL, "")
     assert {problem.file for problem in caught.value.problems} == {METRICS}
     absent = {"model", "label", "failure", "seed", "reference_ml", "predicted_ml"}
     assert {problem.key for problem in caught.value.problems} == absent
@@ -94,11 +94,11 @@ def test_a_record_of_training_that_is_none_is_named(tables: Tables, content: str
 def test_what_a_computation_stumbles_on_is_one_fault_that_names_the_changed_file(tables: Tables) -> None:
     place = Place(TABLE, 0, "dice")
     tables.text(METRICS)
-    with pytest.raises(BadInput) as caught, tables.told(place):
+    with pytest.raises(BadInput) as caught, tables.naming_place(place):
         raise IndexError
     assert str(caught.value).startswith(f"{TABLE}, row line 1, key dice: can't be followed")
     Path(METRICS).write_text("scan_id\tdice\ns1\tmuch\n")
-    with pytest.raises(BadInput) as caught, tables.told(place):
+    with pytest.raises(BadInput) as caught, tables.naming_place(place):
         raise IndexError
     assert str(caught.value).startswith(f"{METRICS}: is not as its job made it")
 
@@ -115,7 +115,7 @@ def test_columns_of_another_kind_are_named(tables: Tables) -> None:
     row = ("unet", "s1", "ICH", "", "1", "0.8", "much", "2")
     Path(METRICS).write_text("\t".join(names) + "\n" + "\t".join(row) + "\n")
     with pytest.raises(BadInput, match=f"{METRICS}, key reference_ml: the column must be numbers"):
-        tables.measured(METRICS, "unet", False, "ICH", ALL, "")
+        tables.measured_rows(METRICS, "unet", False, "ICH", ALL, "")
 
 
 @pytest.mark.parametrize(

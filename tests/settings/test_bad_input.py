@@ -56,7 +56,7 @@ def test_the_real_study_states_every_default_as_the_schema_has_it() -> None:
 
 def test_config_readme_is_up_to_date() -> None:
     shipped = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
-    assert shipped == configuration.document(configuration.load_schema()), "run: make config/README.md"
+    assert shipped == configuration.table_of_keys(configuration.load_schema()), "run: make config/README.md"
 
 
 CHANGES: list[tuple[str, Any, list[str]]] = [
@@ -485,21 +485,21 @@ def test_files_that_a_copy_without_snakemakes_memory_lacks_are_told_at_the_start
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str, content: str, listed: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert study.lost([record]) == [], "not made yet"
+    assert study.lost_files([record]) == [], "not made yet"
     file = Path(record).parent / listed
     file.parent.mkdir(parents=True)
     Path(record).write_text(content.format(digest="0" * 64))
-    (problem,) = study.lost([record])
+    (problem,) = study.lost_files([record])
     assert problem.file == record
     assert f"1 files that are not here ({file})" in problem.message
     assert "--forceall" in problem.message
     file.touch()
-    assert study.lost([record]) == []
+    assert study.lost_files([record]) == []
     file.unlink()
     Path(".snakemake/metadata").mkdir(parents=True)
-    assert study.lost([record]), "an empty memory is none"
+    assert study.lost_files([record]), "an empty memory is none"
     Path(".snakemake/metadata/x").touch()
-    assert study.lost([record]) == [], "Snakemake notices, and makes it again"
+    assert study.lost_files([record]) == [], "Snakemake notices, and makes it again"
 
 
 def test_results_of_another_study_are_refused(here: Path) -> None:

@@ -27,7 +27,7 @@ from headct.statistics.comparison.equivalence import (
     equivalence_table,
 )
 from headct.statistics.comparison.paired import paired_table
-from headct.statistics.comparison.score_arrays import measured, scope, second_readings
+from headct.statistics.comparison.score_arrays import scope, score_arrays_of, second_readings
 from support.declared import assert_as_declared
 from support.label_sets import LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
@@ -278,7 +278,7 @@ def test_one_seed_is_this_network_and_three_are_networks_trained_so() -> None:
     metrics = simulated(MODELS[:2], n_scans=30, seeds=(1, 2, 3))
     shift = metrics["seed"].map({1: -0.2, 2: 0.0, 3: 0.2}).astype(float)
     metrics["dice"] = np.where(metrics["model"] == MODELS[0], metrics["dice"] + shift, metrics["dice"])
-    paired = paired_table(measured(with_role(metrics, MODELS[:2]), LABELS), PLAN)
+    paired = paired_table(score_arrays_of(with_role(metrics, MODELS[:2]), LABELS), PLAN)
     assert set(paired["scope"]) == {"networks trained so (3 seeds)"}
     paired = paired.query("measure == 'dice' and scans == 'all'")
     width = (paired["upper"] - paired["lower"]).to_numpy()
@@ -290,7 +290,7 @@ def test_models_with_other_seeds_are_refused() -> None:
     metrics = simulated(MODELS[:3], n_scans=5, seeds=(1, 2))
     metrics = metrics[(metrics["model"] != MODELS[1]) | (metrics["seed"] == 1)]
     with pytest.raises(BadInput, match="its seeds are not those of the other models") as caught:
-        measured(with_role(metrics, MODELS[:3]), LABELS)
+        score_arrays_of(with_role(metrics, MODELS[:3]), LABELS)
     assert [problem.row for problem in caught.value.problems] == [MODELS[1]]
 
 
@@ -350,7 +350,7 @@ def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_
         metrics = simulated([FOCAL], n_scans=n)
         twin = metrics[metrics["model"] == FOCAL].assign(model=DICECE)
         both = pd.concat([metrics, twin], ignore_index=True)
-        data = measured(with_role(both, (FOCAL, DICECE)), LABELS)
+        data = score_arrays_of(with_role(both, (FOCAL, DICECE)), LABELS)
         table = equivalence_table(data, PLAN, dice_margins(PLAN, [], LABELS))
         assert set(table["verdict"]) == {verdict}
         paired = paired_table(data, PLAN).query("measure == 'dice'")
@@ -401,7 +401,7 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
 def test_other_seed_of_the_plan_other_resamples() -> None:
     metrics = simulated(MODELS[:2], n_scans=60)
     one, other = (
-        paired_table(measured(with_role(metrics, MODELS[:2]), LABELS), plan)
+        paired_table(score_arrays_of(with_role(metrics, MODELS[:2]), LABELS), plan)
         for plan in (PLAN, replace(PLAN, seed=1))
     )
     assert (one["lower"] != other["lower"]).any()

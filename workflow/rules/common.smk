@@ -208,7 +208,7 @@ if not internals.is_read_by_a_job(workflow):
     if not {"--forceall", "-F"} & set(
         sys.argv
     ):  # Snakemake tells a Snakefile no such setting while it reads it
-        obstacles += study.forgotten(config) + study.lost(LISTING)
+        obstacles += study.unnoticed_changes(config) + study.lost_files(LISTING)
     if obstacles:
         sys.exit(str(BadInput(obstacles)))
 SHOWN_MODELS = list(

@@ -135,7 +135,7 @@ def as_text(value: Any) -> Any:
     return value
 
 
-def as_it_was(value: Any) -> Any:
+def without_mark(value: Any) -> Any:
     """A cell as it was before :func:`as_text`."""
     marked = isinstance(value, str) and value.startswith(MARK) and FORMULA.match(value)
     return value[len(MARK) :] if marked else value
@@ -157,7 +157,7 @@ def _with_texts(frame: pd.DataFrame, changed: Callable[[Any], Any]) -> pd.DataFr
 
 def without_marks(frame: pd.DataFrame) -> pd.DataFrame:
     """A table as it was before :func:`write_tsv`, which marks texts."""
-    return _with_texts(frame, as_it_was)
+    return _with_texts(frame, without_mark)
 
 
 def read_tsv(path: Path | str, /, **dtype: Any) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Holding:
     others: dict[str, str]
 
 
-def look(folder: Path) -> Holding:
+def everything_in(folder: Path) -> Holding:
     """Everything in a folder and in the folders in it."""
     sizes, others, folders = {}, {}, [""]
     while folders:

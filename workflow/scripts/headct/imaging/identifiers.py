@@ -206,7 +206,7 @@ def _holds(text: str, keyword: str, value: str) -> bool:
     return any(_contains(text, piece) for piece in _pieces(keyword, value))
 
 
-def sought(values: Mapping[str, str]) -> set[str]:
+def texts_to_look_for(values: Mapping[str, str]) -> set[str]:
     """What to look for in text: words of names and places, numbers, birth dates, folded and squeezed.
 
     Values of up to three characters are left out, since in running text they say nothing.

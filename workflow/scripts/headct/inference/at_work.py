@@ -68,7 +68,7 @@ class AtWork:
             self._write()
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def struck_out_at_the_end(self) -> Iterator[None]:
         """Strike out all that are at work once the block ends in good order, by whatever error.
 
         Raises:

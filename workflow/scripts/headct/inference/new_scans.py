@@ -384,7 +384,7 @@ def main(
 
     doubtful = [scan for scan in wanted if scan.sha256 in at_work.doubtful] if at_work.doubtful else []
     together = [scan for scan in wanted if scan not in doubtful]
-    with at_work.kept():
+    with at_work.struck_out_at_the_end():
         for group_of in (together, *([scan] for scan in doubtful)):
             pipeline.predict(ensemble, group_of, device, threads, "new scans", done, memory_ends_run=False)
     if reasons:

@@ -96,7 +96,7 @@ def write(results: Path, asked: Sequence[str] = ()) -> None:
         BadInput: there are no records, or one of them names an output or a log that is not there.
     """
     own = f"results/{METADATA}"
-    jobs = [job for job in former.behind(run_records.load(results), asked) if own not in job.outputs]
+    jobs = [job for job in former.records_behind(run_records.load(results), asked) if own not in job.outputs]
     if not jobs:
         raise BadInput(
             [Problem(str(results / "audit/runs"), "no run record is here: no run can be described")]

@@ -23,7 +23,7 @@ MADE_BY = "a former run"
 """What the list of files says of them."""
 
 
-def behind(found: Iterable[Record], asked: Collection[str]) -> list[Record]:
+def records_behind(found: Iterable[Record], asked: Collection[str]) -> list[Record]:
     """The jobs that what was asked for rests on, each after all that read its files.
 
     Args:
@@ -57,7 +57,7 @@ def files_of(jobs: Iterable[Record]) -> set[str]:
 def of_jobs(found: Iterable[Record], asked: Collection[str]) -> set[str]:
     """Files of jobs on which nothing that was asked for rests."""
     found = list(found)
-    return files_of(found) - files_of(behind(found, asked))
+    return files_of(found) - files_of(records_behind(found, asked))
 
 
 def without_record(results: Path, found: Iterable[Record]) -> list[str]:

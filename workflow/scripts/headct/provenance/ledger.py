@@ -114,7 +114,7 @@ def faults(text: str, scored: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def told(openings: Sequence[Opening]) -> str:
+def openings_in_words(openings: Sequence[Opening]) -> str:
     """How often the test set was opened and by what, in one sentence."""
     if not openings:
         return "No scoring of the test set is recorded."

@@ -125,10 +125,10 @@ class Stage:
 
     def names(self) -> list[str]:
         """What tells the jobs apart: their wildcards."""
-        return [told_apart(job) for job in self.jobs if job.wildcards]
+        return [wildcards_in_short(job) for job in self.jobs if job.wildcards]
 
 
-def told_apart(job: Record) -> str:
+def wildcards_in_short(job: Record) -> str:
     """A job's wildcards in short: ``model/seed/fold``, whatever their order in the record."""
     order = {name: i for i, name in enumerate(("model", "seed", "fold"))}
     return "/".join(

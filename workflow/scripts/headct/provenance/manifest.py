@@ -41,7 +41,9 @@ class Entry:
 
 def files_in(results: Path) -> dict[str, int]:
     """Size in bytes of the regular files of a results folder, by path below it; without :data:`OUTSIDE`."""
-    return {path: size for path, size in untrusted.look(results).sizes.items() if path not in OUTSIDE}
+    return {
+        path: size for path, size in untrusted.everything_in(results).sizes.items() if path not in OUTSIDE
+    }
 
 
 def makers(records: Iterable[Record]) -> dict[str, Record]:

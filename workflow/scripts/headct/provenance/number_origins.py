@@ -131,7 +131,7 @@ class Tables:
         self.numbers = lru_cache(maxsize=None)(self._numbers)
         self.cells = lru_cache(maxsize=None)(self._cells)
         self.lines = lru_cache(maxsize=None)(self._lines)
-        self.measured = lru_cache(maxsize=None)(self._measured)
+        self.measured_rows = lru_cache(maxsize=None)(self._measured)
 
     def _text(self, path: str) -> pd.DataFrame:
         """Every cell as it stands in the file, without marks before formulas."""
@@ -170,7 +170,7 @@ class Tables:
         return record
 
     @contextmanager
-    def told(self, place: Place) -> Iterator[None]:
+    def naming_place(self, place: Place) -> Iterator[None]:
         """What goes wrong on the way of a number through files of anybody is one error that names them.
 
         A table may hold anything in any cell, and each may be what a computation stumbles on. Those are to
@@ -445,7 +445,7 @@ def _of_model(tables: Tables, made: MadeOf, row: Row, model: str) -> Rows | None
     label = row.get("label", "") if made.lesions == "of the row" else ""
     scans = row.get("scans", ALL) if made.scans == "of the row" else made.scans
     scans = scans if scans in IN_WORDS else ALL
-    return tables.measured(path, model, made.seeds == "first", label, scans, row.get("scan_id", ""))
+    return tables.measured_rows(path, model, made.seeds == "first", label, scans, row.get("scan_id", ""))
 
 
 def _sheet_rows(tables: Tables, row: Row) -> list[Rows]:

@@ -96,7 +96,7 @@ def dates_of_run(folder: ResultsFolder) -> set[date]:
 
 def values(headers: Iterable[pydicom.Dataset]) -> Check:
     """What stands in the identifying attributes of the trial's own headers."""
-    sought = identifiers.sought(identifiers.in_headers(headers))
+    sought = identifiers.texts_to_look_for(identifiers.in_headers(headers))
 
     def check(folder: ResultsFolder) -> Iterator[Finding]:
         common = {word for layer in _own_layers() for word in _words(layer)}

@@ -163,7 +163,7 @@ def seal(
 
 def unlistable(results: Path) -> list[Problem]:
     """What no list of files can hold: links and the like, names that tools take for something else."""
-    found = untrusted.look(results)
+    found = untrusted.everything_in(results)
     advice = "only files can be sealed: put the file itself in its place, or take it away"
     others = [Problem(str(results / path), f"{what}; {advice}") for path, what in found.others.items()]
     message = "the list can't hold this name (characters that don't show, a backslash, a formula): rename it"

@@ -25,7 +25,7 @@ from headct.provenance.lineage import (
     from_outside,
     jobs_behind,
     lineage,
-    told_apart,
+    wildcards_in_short,
 )
 from headct.provenance.number_origins import Place, Row, Rows, Tables, copied_from, declared_at, rows_behind
 from headct.provenance.recompute import equal, recompute
@@ -253,7 +253,7 @@ def answer(
         BadInput: as :func:`find`; or the number can't be followed, with the files that are the reason.
     """
     place = find(tables, request)
-    with tables.told(place):
+    with tables.naming_place(place):
         words, right = words_of_number(trace(tables, place), repeat, full, files)
     return place, words, right
 
@@ -356,7 +356,7 @@ def printed(tables: Tables, place: Place) -> str:
 
 
 def _job(record: Record) -> str:
-    name = f"{record.rule} {told_apart(record)}".strip()
+    name = f"{record.rule} {wildcards_in_short(record)}".strip()
     return (
         f"{name}, {record.started[:19].replace('T', ' ')} UTC on {record.host['name']}, commit"
         f" {commit(record)} (results/{record.path})"

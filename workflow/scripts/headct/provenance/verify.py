@@ -74,7 +74,7 @@ class ResultsFolder:
         told: Told = lambda _done, _total: None,
     ) -> None:
         self.results, self.root = results, root
-        found = untrusted.look(results)
+        found = untrusted.everything_in(results)
         self.there = found.sizes
         self.sizes = {path: size for path, size in found.sizes.items() if path not in manifest.OUTSIDE}
         self.faults = [Finding(path, what) for path, what in found.others.items()]
@@ -146,7 +146,7 @@ class ResultsFolder:
 
         The others were superseded, or made former results, whose inputs may have been made anew since.
         """
-        rested_on = {record.path for record in former.behind(self.records, self.asked)}
+        rested_on = {record.path for record in former.records_behind(self.records, self.asked)}
         last = {record.path: record for record in self.makers.values()}
         return [record for path, record in last.items() if path in rested_on]
 
@@ -499,7 +499,7 @@ def summary(
     except Unusable:
         stated = ""
     try:
-        openings = ledger.told(ledger.parsed(folder.text_of(LEDGER)))
+        openings = ledger.openings_in_words(ledger.parsed(folder.text_of(LEDGER)))
     except Unusable as error:
         openings = f"The ledger of the test set {error}."
     return Summary(

@@ -56,7 +56,7 @@ def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[
     return problems
 
 
-def forgotten(config: dict[str, Any]) -> list[Problem]:
+def unnoticed_changes(config: dict[str, Any]) -> list[Problem]:
     """What has changed since the last run where Snakemake, without its memory, would not notice it.
 
     Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
@@ -79,7 +79,7 @@ def _that_count(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value, schema in leaves(config) if schema["x-effect"] != "speed"}
 
 
-def lost(records: Iterable[str]) -> list[Problem]:
+def lost_files(records: Iterable[str]) -> list[Problem]:
     """Volumes, weights and label maps that are gone where Snakemake, without its memory, would not notice it.
 
     They are no declared outputs, but listed by one that is; :func:`revision` makes them again, as a parameter

@@ -103,7 +103,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     trainer = make_trainer(job, plans, folder / "nnunet")
     at = fit(job, NnunetLearner(job, trainer, cases), folder)
     return TrainedModel(
-        weights=bare(trainer.network).state_dict(),
+        weights=uncompiled(trainer.network).state_dict(),
         fixed={
             "plans": plans,
             "dataset_json": trainer.dataset_json,
@@ -199,13 +199,13 @@ class NnunetLearner:
     def state(self) -> dict[str, Any]:
         scaler = self.trainer.grad_scaler
         return {
-            "network": bare(self.trainer.network).state_dict(),
+            "network": uncompiled(self.trainer.network).state_dict(),
             "optimiser": self.trainer.optimizer.state_dict(),  # the learning rate is in it
             "grad_scaler": {} if scaler is None else scaler.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        bare(self.trainer.network).load_state_dict(state["network"])
+        uncompiled(self.trainer.network).load_state_dict(state["network"])
         self.trainer.optimizer.load_state_dict(state["optimiser"])
         if self.trainer.grad_scaler is not None:
             self.trainer.grad_scaler.load_state_dict(state["grad_scaler"])
@@ -234,7 +234,7 @@ def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]], labels: La
     }
 
 
-def bare(network: nn.Module) -> nn.Module:
+def uncompiled(network: nn.Module) -> nn.Module:
     """The network under ``torch.compile``, whose parameters have their own names."""
     inner: nn.Module = getattr(network, "_orig_mod", network)
     return inner

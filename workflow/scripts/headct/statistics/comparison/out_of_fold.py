@@ -31,7 +31,7 @@ from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import analysis_plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
-from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, measured
+from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, score_arrays_of
 from headct.statistics.core import bootstrap
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
@@ -93,7 +93,7 @@ def out_of_fold_table(
     if learnt:
         message = "is no training scan of a fold"
         raise BadInput([Problem("--metrics", message, key="scan_id", value=scan) for scan in learnt])
-    data = measured(scores, labels)
+    data = score_arrays_of(scores, labels)
     rows = []
     for label in labels:
         for scans in (ALL_SCANS, WITH_LESION):

@@ -39,8 +39,8 @@ from headct.statistics.comparison.paired import (
 )
 from headct.statistics.comparison.score_arrays import (
     ScoreArrays,
-    measured,
     scope,
+    score_arrays_of,
     second_readings,
     with_training_mean,
 )
@@ -126,7 +126,7 @@ def analysis(
 
     Takes what ``scores.read`` and ``facts`` give, cohort, split, and the metrics of second readings.
     """
-    data = measured(with_training_mean(scores, cohort, split, labels), labels)
+    data = score_arrays_of(with_training_mean(scores, cohort, split, labels), labels)
     humans = [] if readings is None or readings.empty else second_readings(readings, labels)
     margins = dice_margins(plan, humans, labels)
     parts = [data, *humans]

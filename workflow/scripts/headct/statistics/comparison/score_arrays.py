@@ -60,7 +60,7 @@ class ScoreArrays:
         return replace(self, n_seeds=1, arrays={key: values[:1] for key, values in self.arrays.items()})
 
 
-def measured(scores: pd.DataFrame, labels: LabelSet) -> ScoreArrays:
+def score_arrays_of(scores: pd.DataFrame, labels: LabelSet) -> ScoreArrays:
     """Arrays of the rows that :func:`headct.statistics.core.scores.read` gives.
 
     Raises:
@@ -129,7 +129,7 @@ def second_readings(readings: pd.DataFrame, labels: LabelSet) -> list[ScoreArray
     """Each kind of second reading, over the scans that have one: what humans reach."""
     lesions = readings[readings["label"].isin(list(labels))]
     lesions = lesions.assign(role=REFERENCE, failure=lesions["failure"].fillna(""))
-    return [measured(rows, labels) for _, rows in lesions.groupby("model", sort=False)]
+    return [score_arrays_of(rows, labels) for _, rows in lesions.groupby("model", sort=False)]
 
 
 def bounds_of(measure: str) -> tuple[float, float]:
