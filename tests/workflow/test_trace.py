@@ -54,12 +54,12 @@ def audit(
     )
 
 
-def cells(tables: Tables, *folders: str) -> Iterator[Place]:
-    """All cells that hold anything."""
+def cells(tables: Tables, *folders: str, empty: bool = False) -> Iterator[Place]:
+    """All cells that hold anything, or those that hold nothing."""
     for path in trace.number_files(tables.study):
         if path.split("/")[1] in folders:
             for line, row in enumerate(tables.cells(path)):
-                yield from (Place(path, line, column) for column, text in row.items() if text)
+                yield from (Place(path, line, column) for column, text in row.items() if (not text) == empty)
 
 
 def is_number(text: str) -> bool:
@@ -144,6 +144,17 @@ def test_whatever_a_cell_holds_it_can_be_asked_for(tables: Tables) -> None:
     first = {(place.path, place.column): place for place in cells(tables, "tables", "figures", "statistics")}
     for place in first.values():
         assert trace.words_of_number(trace.trace(tables, place))[1], place
+
+
+def test_a_cell_that_is_empty_can_be_asked_for(tables: Tables) -> None:
+    empty = list(cells(tables, "tables", "figures", "statistics", empty=True))
+    assert len(empty) > 1000
+    assert not any(trace.Trace(tables, place, (), ()).agrees() is not None for place in empty)
+    place = trace.find(tables, ["results/statistics/detection.tsv", "line 1", "specificity"])
+    words, right = trace.words_of_number(trace.trace(tables, place))
+    assert right
+    assert "specificity = (empty)" in words
+    assert "The cell is empty: there is no number to compute again." in words
 
 
 def repeated(study: Study, demo: Path, records: list[Record]) -> None:

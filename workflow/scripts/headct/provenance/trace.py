@@ -278,9 +278,13 @@ class Trace:
         return recompute(self.tables, self.place)
 
     def agrees(self) -> bool | None:
-        """Whether the recomputed number is the one in the file; None where none was recomputed."""
-        text, found = self.tables.value(self.place), self.recomputed
-        if found is None or not text:
+        """Whether the recomputed number is the one in the file; None where none was recomputed.
+
+        An empty cell is not: what can't be estimated from its rows can't be computed from them again.
+        """
+        text = self.tables.value(self.place)
+        found = self.recomputed if text else None
+        if found is None:
             return None
         return text == found if isinstance(found, str) else equal(text, found)
 
@@ -390,6 +394,8 @@ def _behind(study: Study, rows: Rows) -> Iterator[str]:
 
 
 def _verdict(found: Trace, agrees: bool | None) -> list[str]:
+    if not found.tables.value(found.place):
+        return ["The cell is empty: there is no number to compute again."]
     if agrees is None:
         return ["Not an elementary number: not computed again from the rows by itself."]
     words = "the same" if agrees else "NOT THE SAME"
