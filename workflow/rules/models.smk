@@ -11,6 +11,7 @@ rule prepare:
         "results/models/preparation/{representation}.json",
     log:
         "results/logs/prepare/{representation}.log",
+    priority: 1  # the longest jobs come first, so that none of them is left alone at the end
     conda:
         "../envs/headct.yaml"
     threads: asked_for("prepare", "threads")
@@ -48,6 +49,7 @@ rule train:
         record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
     log:
         "results/logs/train/{model}/seed-{seed}/fold-{fold}.log",
+    priority: 1  # the longest jobs come first, so that none of them is left alone at the end
     conda:
         "../envs/headct.yaml"
     threads: asked_for("train", "threads")

@@ -6,9 +6,10 @@ A step's module has ``main``, a function whose parameters are the options and wh
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from types import ModuleType
+
+from headct.contracts.imports import imported
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Step:
 
     def load(self) -> ModuleType:
         """Its module, imported."""
-        return importlib.import_module(self.path)
+        return imported(self.path)
 
 
 STEPS = {

@@ -17,7 +17,8 @@ WARNING = re.compile(r"(\S+) does not have a deterministic implementation")
 def choose_algorithms(deterministic: bool) -> None:
     """Let a GPU's libraries choose algorithms by speed, or by repeatability alone."""
     torch.backends.cudnn.benchmark = not deterministic
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # telling PyTorch imports its compiler
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by cuBLAS
 

@@ -15,6 +15,7 @@ from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from headct.engine import seeding
+from headct.frameworks.nnunet.one_thread import find_libraries_once
 
 VALIDATION = 2**40
 """Number of the first validation batch: a stream that no training batch reaches."""
@@ -25,6 +26,7 @@ class NumberedLoader(nnUNetDataLoader):
 
     def __init__(self, *args: Any, seed: int, fold: str, offset: int, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        find_libraries_once()
         self.seed, self.fold, self.offset = seed, fold, offset
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
