@@ -4,8 +4,10 @@ share a process, and which come first.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,17 @@ FIRST = ("slurm", "workflow")
 
 NEEDS_A_RUN = {"demo", "clone", "slurm", "local"}
 """Fixtures of these files for which Snakemake or a Slurm runs."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Of the millions of objects that the imported libraries are, none is looked through for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
