@@ -37,8 +37,10 @@ demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
 	python -m headct simulate --configfile config/demo.yaml --out demo/trial
 	@# The lock ends with its process, Snakemake's does not: after a kill -9 it is stale, and taken away.
-	flock --nonblock demo/.running sh -c '$(DEMO) --unlock --quiet all && $(DEMO) --cores $(CORES) \
-		--resources mem_mb=$(MEMORY_MB) --keep-going --rerun-incomplete --quiet host rules reason'
+	flock --nonblock demo/.running sh -c '\
+		if ls demo/.snakemake/locks/* > /dev/null 2>&1; then $(DEMO) --unlock --quiet all || exit; fi; \
+		$(DEMO) --cores $(CORES) --resources mem_mb=$(MEMORY_MB) \
+			--keep-going --rerun-incomplete --quiet host rules reason'
 	python -m headct summary demo/results
 
 environment: $(READY)  ## the locked packages in .venv, and nothing else
