@@ -25,7 +25,7 @@ def _seed_everything(sequence: np.random.SeedSequence) -> None:
     random.seed(for_python)
     np.random.seed(for_numpy)
     # torch.manual_seed does these two, and where no GPU is in use it also keeps, for when one will be, each
-    # seed with the stack of its caller: milliseconds and kilobytes a call, twice for each batch of a training.
+    # seed with the stack of its caller: milliseconds and kilobytes a call, twice for each batch.
     torch.default_generator.manual_seed(for_torch)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(for_torch)
