@@ -69,6 +69,9 @@ def make(size: Size, folder: Path) -> None:
     """Scans, and one network as both programs want it."""
     import torch
 
+    from headct.frameworks.nnunet.settings import NnunetInference
+    from headct.settings.typed import plain
+
     fixed = {
         "plans": plans(size),
         "dataset_json": {
@@ -79,9 +82,9 @@ def make(size: Size, folder: Path) -> None:
         },
         "configuration": "3d_fullres",
     }
-    settings = {"tile_step_size": 0.5, "test_time_mirroring": size.mirror}
+    settings = NnunetInference(tile_step_size=0.5, test_time_mirroring=size.mirror)
     truth = [simulate(size, folder / "scans" / f"case{k}_0000.nii.gz", f"P{k}") for k in range(size.scans)]
-    weights = learn(size, fixed | settings, folder / "scans" / "case0_0000.nii.gz", truth[0])
+    weights = learn(size, fixed, settings, folder / "scans" / "case0_0000.nii.gz", truth[0])
     ours = folder / "ours"
     ours.mkdir()
     torch.save({"weights": weights, "fixed": fixed}, ours / "final.pth")
@@ -89,7 +92,7 @@ def make(size: Size, folder: Path) -> None:
 
     record = {"framework": "nnunet", "model": "ours", "sha256": sha256_of(ours / "final.pth")}
     write_json(record, ours / "train.json")
-    write_json({"ours": settings}, folder / SETTINGS)
+    write_json({"ours": plain(settings)}, folder / SETTINGS)
     theirs = folder / "results" / "Dataset001_HeadCT" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
     (theirs / "fold_all").mkdir(parents=True)
     (theirs / "plans.json").write_text(json.dumps(fixed["plans"]))
@@ -165,12 +168,13 @@ def simulate(size: Size, path: Path, participant: str) -> Any:
     """Write a simulated CT; return its labels, (z, y, x)."""
     import SimpleITK as sitk
 
-    from headct.settings import configuration
+    from headct.settings import blocks
     from headct.simulate import participant as phantom
-    from headct.simulate.settings import from_config
+    from headct.simulate.settings import from_block
 
     file = ROOT / "config" / "simulated_full.yaml"
-    settings = from_config(configuration.load(file), str(file))
+    config = blocks.load(file)
+    settings = from_block(config.phantom, config.labels, str(file))
     settings = replace(settings, matrix=size.matrix, subvoxels_through_plane=1)
     site = next(site for site in settings.sites if site.name == SITE)
     made = phantom.simulate(settings, participant, site)
@@ -182,7 +186,7 @@ def simulate(size: Size, path: Path, participant: str) -> Any:
     return made.fractions.argmax(axis=0)
 
 
-def learn(size: Size, fixed: dict[str, Any], scan: Path, labels: Any) -> dict[str, Any]:
+def learn(size: Size, fixed: dict[str, Any], settings: Any, scan: Path, labels: Any) -> dict[str, Any]:
     """Weights after some steps of Adam on tiles around lesions: enough for label maps with borders."""
     import SimpleITK as sitk
     import torch
@@ -192,7 +196,9 @@ def learn(size: Size, fixed: dict[str, Any], scan: Path, labels: Any) -> dict[st
 
     torch.manual_seed(0)
     network = network_of(fixed)
-    image, _ = NnunetPredictor(network.state_dict(), fixed, "cpu").prepare(sitk.ReadImage(str(scan)))
+    image, _ = NnunetPredictor(network.state_dict(), fixed, settings, "cpu").prepare(
+        sitk.ReadImage(str(scan))
+    )
     volume = torch.from_numpy(image)[None]
     target = torch.from_numpy(labels)[None, None].float()
     target = functional.interpolate(target, volume.shape[2:], mode="nearest-exact")[0, 0].long()
@@ -278,11 +284,13 @@ def breakdown(folder: Path, threads: int) -> dict[str, float]:
     from headct.contracts.labels import study_labels
     from headct.imaging.fitness import SeriesRules
     from headct.inference import new_scans, pipeline
+    from headct.inference.prediction_cache import given_settings, trained_records
 
     torch.set_num_threads(threads)
     lesions = study_labels()
-    settings = json.loads((folder / SETTINGS).read_text())
-    ensemble = pipeline.load([[folder / "ours"]], "cpu", settings, lesions)
+    members = [[folder / "ours"]]
+    settings = given_settings((folder / SETTINGS).read_text(), trained_records(members))
+    ensemble = pipeline.load(members, "cpu", settings, lesions)
     source = min((folder / "scans").iterdir())
     scan = new_scans.NewScan("scan", source, 1, folder / "steps", SeriesRules(), lesions, False)
     (predictor, _), average = ensemble.weighted[0], pipeline.Average()

@@ -145,10 +145,11 @@ def run_part(config: dict[str, Any], folder: Path, *words: str) -> None:
 def write_scans(scale: Scale, folder: Path) -> None:
     """Simulate the scans, as upright volumes with their true labels."""
     from headct.engine.processes import in_processes
-    from headct.settings import configuration
-    from headct.simulate.settings import from_config
+    from headct.settings import blocks
+    from headct.simulate.settings import from_block
 
-    settings = from_config(configuration.load(ROOT / "config" / scale.config), scale.config)
+    config = blocks.load(ROOT / "config" / scale.config)
+    settings = from_block(config.phantom, config.labels, scale.config)
     tasks = [(settings, f"P{number:04d}", folder) for number in range(1, scale.scans + 1)]
     in_processes(_write_scan, tasks, len(os.sched_getaffinity(0)), "simulates")
 
@@ -176,7 +177,7 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
     from headct.frameworks.base import find_framework
 
     job = training_job(scale, folder, key)
-    framework = job.settings["framework"]
+    framework = job.settings.framework
     torch.set_num_threads(job.threads)
     choose_algorithms(deterministic=False)
     started = time.perf_counter()
@@ -204,7 +205,7 @@ def measure_model(scale: Scale, folder: Path, key: str, rounds: int) -> None:
         "framework": framework,
         "preparation_s": seconds,
         "device": torch.cuda.get_device_name() if job.device == "cuda" else None,
-        "workers": job.settings["workers"],
+        "workers": job.settings.workers,
         **timed,
     }
     (folder / f"{key}.json").write_text(json.dumps(record), encoding="utf-8")
@@ -214,33 +215,35 @@ def training_job(scale: Scale, folder: Path, key: str) -> Any:
     """The model's run as the configuration describes it, but for its length and its checkpoints."""
     from headct.contracts.labels import study_labels
     from headct.engine.training_job import TrainingJob, TrainingScan
-    from headct.settings import configuration, models
+    from headct.frameworks.base import find_framework
+    from headct.settings import blocks, models
 
-    config = configuration.load(ROOT / "config" / scale.config)
-    framework = config["models"][key]["framework"]
-    settings = models.of_model(config, key) | scale.changes.get(framework, {})
-    settings |= {"epochs": 1, "checkpoint_interval_epochs": sys.maxsize, "checkpoint_interval_minutes": 1e6}
-    if framework == "blastct":
-        settings["epochs"] = 2
+    config = blocks.load(ROOT / "config" / scale.config)
+    framework = find_framework(config.models[key].framework)
+    changes = dict(scale.changes.get(framework.name, {}))
+    changes |= {"epochs": 1, "checkpoint_interval_epochs": sys.maxsize, "checkpoint_interval_minutes": 1e6}
+    if framework.name == "blastct":
+        changes["epochs"] = 2
     else:
-        settings |= {"iterations_per_epoch": scale.warm_up + scale.timed}
-    if framework == "nnunet":
-        settings["validation_iterations_per_epoch"] = 1
+        changes |= {"iterations_per_epoch": scale.warm_up + scale.timed}
+    if framework.name == "nnunet":
+        changes["validation_iterations_per_epoch"] = 1
+    settings = models.merged(framework.trains_by, framework.name, config.models[key].settings, changes)
     scans = tuple(
         TrainingScan(name, folder / f"{name}-ct.nii.gz", folder / f"{name}-labels.nii.gz", sha256=name)
         for name in sorted(path.name.removesuffix("-ct.nii.gz") for path in folder.glob("*-ct.nii.gz"))
     )
-    threads = config["resources"]["train"]["threads"]
+    threads = config.resources.train.threads
     return TrainingJob(
-        key, settings, scans, (), 1, "all", config["device"], threads, folder / framework, study_labels()
+        key, settings, scans, (), 1, "all", config.device, threads, folder / framework.name, study_labels()
     )
 
 
-def window(scale: Scale, settings: dict[str, Any]) -> tuple[int, int]:
+def window(scale: Scale, settings: Any) -> tuple[int, int]:
     """Numbers of the steps after which the clock is started and stopped."""
-    if settings["framework"] != "blastct":
+    if settings.framework != "blastct":
         return scale.warm_up, scale.warm_up + scale.timed
-    per_epoch = settings["images_per_epoch"] * settings["patches_per_image"] // settings["batch_size"]
+    per_epoch = settings.images_per_epoch * settings.patches_per_image // settings.batch_size
     return per_epoch, 2 * per_epoch
 
 
@@ -372,7 +375,7 @@ def train_on_data_at_rest(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
 def _train(job: Any, folder: Path, fit: Callable[..., Any]) -> None:
     from headct.frameworks.base import find_framework
 
-    framework = find_framework(job.settings["framework"])
+    framework = find_framework(job.settings.framework)
     with patch(f"{framework.module('training')}.fit", fit):
         framework.train(job, folder)
 
@@ -388,12 +391,12 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     from headct.frameworks.nnunet.plans import plans_of_configuration
     from headct.frameworks.nnunet.training import TRAINERS, prepare
 
-    settings, configuration = job.settings, job.settings["configuration"]
+    settings, configuration = job.settings, job.settings.configuration
     planned = prepare(job.training_scans, settings, job.shared_folder, job.threads)["plans"]
-    plans = plans_of_configuration(planned, configuration, settings["plan_changes"].get(configuration))
-    os.environ |= {"nnUNet_results": str(folder), "nnUNet_n_proc_DA": str(settings["workers"])}
+    plans = plans_of_configuration(planned, configuration, settings.plan_changes.get(configuration))
+    os.environ |= {"nnUNet_results": str(folder), "nnUNet_n_proc_DA": str(settings.workers)}
     os.environ.pop("nnUNet_compile", None)  # nnU-Net has its default then
-    trainer = TRAINERS[settings["loss"]](
+    trainer = TRAINERS[settings.loss](
         plans={**plans, "continue_training": False},
         configuration=configuration,
         fold=job.fold,
@@ -401,10 +404,10 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         device=torch.device(job.device),
     )
     trainer.disable_checkpointing = True
-    trainer.num_epochs = settings["epochs"]
-    trainer.num_iterations_per_epoch = settings["iterations_per_epoch"]
-    trainer.num_val_iterations_per_epoch = settings["validation_iterations_per_epoch"]
-    trainer.oversample_foreground_percent = settings["foreground_oversampling"]
+    trainer.num_epochs = settings.epochs
+    trainer.num_iterations_per_epoch = settings.iterations_per_epoch
+    trainer.num_val_iterations_per_epoch = settings.validation_iterations_per_epoch
+    trainer.oversample_foreground_percent = settings.foreground_oversampling
     trainer.train_step = stopwatch.after(trainer.train_step, lambda batch: batch["data"])
     trainer.run_training()
 
@@ -434,7 +437,7 @@ def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         "--train-csv-path",
         sheet,
     ]
-    command += ["--valid-csv-path", sheet, "--num-epochs", job.settings["epochs"], "--random-seeds", job.seed]
+    command += ["--valid-csv-path", sheet, "--num-epochs", job.settings.epochs, "--random-seeds", job.seed]
     command += ["--device", "0" if job.device == "cuda" else "cpu"]
     hooks = blast_ct.train.get_training_hooks
     with (
@@ -444,7 +447,7 @@ def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         blast_ct.train.train()
 
 
-def stock_blast_ct_configuration(settings: dict[str, Any]) -> dict[str, Any]:
+def stock_blast_ct_configuration(settings: Any) -> dict[str, Any]:
     """The settings as ``blast-ct-train`` reads them; what we have no setting for is as blast_ct ships it."""
     from headct.contracts.labels import study_labels
     from headct.frameworks.blastct.training import package_configuration
@@ -460,19 +463,19 @@ def stock_blast_ct_configuration(settings: dict[str, Any]) -> dict[str, Any]:
     config["training"] |= {
         "augmentation": {
             "RandomElasticDeformationCoarsePerlinNoise": {
-                "period": [settings["elastic_noise_periods"]] * 3,
-                "prob": settings["elastic_probability"],
-                "alpha": settings["elastic_amplitude_voxels"],
-                "noise_shape": [settings["elastic_noise_size_voxels"]] * 3,
+                "period": [settings.elastic_noise_periods] * 3,
+                "prob": settings.elastic_probability,
+                "alpha": settings.elastic_amplitude_voxels,
+                "noise_shape": [settings.elastic_noise_size_voxels] * 3,
                 "num_maps": STOCK_NOISE_MAPS,
             }
         },
-        "num_workers": settings["workers"],
+        "num_workers": settings.workers,
         "max_cases_in_memory": 50,
     }
     one_patch = {"batch_size": 1, "patches_per_image": 1, "images_per_epoch": 1, "num_workers": 0}
-    patch_size = {"input_patch_size": list(settings["patch_size_voxels"])}
-    never = {"eval_every": settings["epochs"], "keep_model_every": settings["epochs"]}
+    patch_size = {"input_patch_size": list(settings.patch_size_voxels)}
+    never = {"eval_every": settings.epochs, "keep_model_every": settings.epochs}
     return config | {"valid": one_patch | patch_size | never, "test": None}
 
 
@@ -504,8 +507,8 @@ def train_as_monai(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     from headct.frameworks.monai import networks
 
     settings, keys = job.settings, ["image", "label"]
-    low, high = settings["hu_window"]
-    patch_size, foreground = settings["patch_size_xyz"], settings["foreground_fraction"]
+    low, high = settings.hu_window
+    patch_size, foreground = settings.patch_size_xyz, settings.foreground_fraction
     transforms = Compose(
         [
             LoadImaged(keys=keys),
@@ -513,7 +516,7 @@ def train_as_monai(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
             ScaleIntensityRanged(keys="image", a_min=low, a_max=high, b_min=0, b_max=1, clip=True),
             CropForegroundd(keys=keys, source_key="image", allow_smaller=True),
             Orientationd(keys=keys, axcodes="RAS"),
-            Spacingd(keys=keys, pixdim=settings["spacing_mm_xyz"], mode=("bilinear", "nearest")),
+            Spacingd(keys=keys, pixdim=settings.spacing_mm_xyz, mode=("bilinear", "nearest")),
             SpatialPadd(keys=keys, spatial_size=patch_size),
             RandCropByPosNegLabeld(
                 keys=keys,
@@ -521,24 +524,24 @@ def train_as_monai(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
                 spatial_size=patch_size,
                 pos=foreground,
                 neg=1 - foreground,
-                num_samples=settings["patches_per_scan"],
+                num_samples=settings.patches_per_scan,
                 image_key="image",
                 image_threshold=0,
             ),
-            RandFlipd(keys=keys, prob=settings["flip_probability"], spatial_axis=0),
-            RandScaleIntensityd(keys="image", factors=settings["intensity_scale"], prob=1),
-            RandShiftIntensityd(keys="image", offsets=settings["intensity_shift_hu"] / (high - low), prob=1),
+            RandFlipd(keys=keys, prob=settings.flip_probability, spatial_axis=0),
+            RandScaleIntensityd(keys="image", factors=settings.intensity_scale, prob=1),
+            RandShiftIntensityd(keys="image", offsets=settings.intensity_shift_hu / (high - low), prob=1),
         ]
     )
     device = torch.device(job.device)
     network = networks.build(settings, job.labels.n_classes).to(device)
     loss_function = DiceCELoss(to_onehot_y=True, softmax=True)
-    optimiser = torch.optim.Adam(network.parameters(), settings["learning_rate"])
+    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     files = [{"image": str(scan.ct), "label": str(scan.labels)} for scan in job.training_scans]
-    dataset = CacheDataset(files, transforms, num_workers=settings["workers"], progress=False)
-    drawn = RandomSampler(dataset, replacement=True, num_samples=stopwatch.last * settings["scans_per_batch"])
+    dataset = CacheDataset(files, transforms, num_workers=settings.workers, progress=False)
+    drawn = RandomSampler(dataset, replacement=True, num_samples=stopwatch.last * settings.scans_per_batch)
     loader = DataLoader(
-        dataset, batch_size=settings["scans_per_batch"], sampler=drawn, num_workers=settings["workers"]
+        dataset, batch_size=settings.scans_per_batch, sampler=drawn, num_workers=settings.workers
     )
     network.train()
     epoch_loss = 0.0

@@ -21,6 +21,7 @@ from headct.engine import losses
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.frameworks.blastct.training import package_configuration
 from headct.frameworks.monai import networks
+from headct.frameworks.monai.settings import Architecture
 from headct.frameworks.nnunet.data import dataset_json
 from headct.imaging import label_names, masks, plausibility
 from headct.metrics import measure as metrics
@@ -125,7 +126,7 @@ def test_a_label_map_with_a_value_of_no_label(tmp_path: Path) -> None:
 
 def test_networks_and_their_descriptions_have_a_class_for_each_label() -> None:
     volume = torch.zeros(1, 1, 32, 32, 32)
-    network = networks.build({"network": "basicunet", "features": [4, 4, 4, 4, 4, 4]}, TOY.n_classes)
+    network = networks.build(Architecture(network="basicunet", features=(4,) * 6), TOY.n_classes)
     assert network(volume).shape == (1, 3, 32, 32, 32)
     assert dataset_json(1, TOY)["labels"] == {"background": 0, "SDH": 1, "MASS": 2}
 

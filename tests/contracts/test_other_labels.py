@@ -237,7 +237,7 @@ def test_a_cohort_of_another_set() -> None:
 def test_a_training_and_its_network_are_those_of_the_set() -> None:
     settings = monai_miniature.SETTINGS
     network = networks.build(settings, TOY.n_classes)
-    predict = MonaiPredictor(network.state_dict(), settings, "cpu", TOY)
+    predict = MonaiPredictor(network.state_dict(), settings, monai_miniature.OF_INFERENCE, "cpu", TOY)
     assert predict(sitk.Image(20, 20, 6, sitk.sitkInt16)).shape == (3, 6, 20, 20)
     job = TrainingJob("unet", settings, (), (), 0, "all", "cpu", 1, Path(), TOY)
     defined_by, other = (

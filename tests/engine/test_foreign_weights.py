@@ -12,6 +12,7 @@ from headct.contracts.artefacts import sha256_of
 from headct.engine import checkpoints
 from headct.frameworks.base import find_framework
 from headct.frameworks.registry import frameworks
+from headct.settings import models
 from support.label_sets import LABELS
 
 
@@ -29,8 +30,10 @@ class Hostile:
 def test_weights_run_nothing(tmp_path: Path, framework: str) -> None:
     mark = tmp_path / "executed"
     torch.save({"weights": {}, "fixed": Hostile(mark)}, tmp_path / "final.pth")
+    adapter = find_framework(framework)
+    settings = models.merged(adapter.predicts_by, framework)
     with pytest.raises(pickle.UnpicklingError):
-        find_framework(framework).load(tmp_path, "cpu", {}, LABELS)
+        adapter.load(tmp_path, "cpu", settings, LABELS)
     assert not mark.exists()
     torch.load(tmp_path / "final.pth", weights_only=False)
     assert mark.exists(), "the test would prove nothing"

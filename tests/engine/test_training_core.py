@@ -15,6 +15,8 @@ from headct.engine import checkpoints, seeding, workfolder
 from headct.engine.determinism import choose_algorithms, nondeterministic_operators
 from headct.engine.training_job import TrainedModel, TrainingJob
 from headct.frameworks.train import save_weights
+from support import monai_miniature
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
 
@@ -101,17 +103,12 @@ def test_a_changed_definition_starts_afresh_and_says_why(tmp_path: Path, caplog)
     [({"workers": 4}, True), ({"checkpoint_interval_minutes": 1}, True), ({"learning_rate": 0.1}, False)],
 )
 def test_settings_that_no_weight_depends_on_do_not_define_a_run(change: dict[str, float], same: bool) -> None:
-    def identity(settings: dict[str, float]) -> dict[str, object]:
+    def identity(**changes: float) -> dict[str, object]:
+        settings = changed(monai_miniature.SETTINGS, **changes)
         job = TrainingJob("unet", settings, (), (), 1, "all", "cpu", 1, Path(), LABELS)
         return workfolder.identity(job, "headct.engine.seeding", {})
 
-    settings = {
-        "framework": "monai",
-        "workers": 0,
-        "checkpoint_interval_minutes": 15,
-        "learning_rate": 0.01,
-    }
-    assert (identity(settings) == identity(settings | change)) is same
+    assert (identity() == identity(**change)) is same
 
 
 def test_equal_models_are_equal_bytes_whatever_the_file_is_called(tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ def test_each_epoch_is_told_in_the_log_and_in_tensorboard(family, job, tmp_path,
     with caplog.at_level(logging.INFO, logger="headct"):
         model = train(family, job, tmp_path)
     lines = [record.message for record in caplog.records if record.name == "headct.engine.progress"]
-    assert len(lines) == job.settings["epochs"] == len(model.history)
+    assert len(lines) == job.settings.epochs == len(model.history)
     assert "epoch 1/" in lines[0]
     assert "pseudo-Dice ICH" in lines[0]
     assert re.search(r"ETA \d+:\d\d:\d\d$", lines[0])

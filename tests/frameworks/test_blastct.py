@@ -14,7 +14,8 @@ from blast_ct.read_config import get_model
 from headct.contracts.problems import BadInput
 from headct.engine.training_job import TrainedModel
 from headct.frameworks.blastct import training as blastct
-from support.blastct_cases import SMALL, STUDY, small_job
+from support.blastct_cases import OF_INFERENCE, SMALL, STUDY, small_job
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
 
@@ -43,11 +44,11 @@ def test_study_settings_are_those_of_the_package() -> None:
     assert sum(sampler["class_probabilities"]) == pytest.approx(1)
     elastic = stock["training"]["augmentation"]["RandomElasticDeformationCoarsePerlinNoise"]
     assert elastic["prob"] == ours["training"]["elastic_probability"]
-    assert elastic["alpha"] == STUDY["elastic_amplitude_voxels"]
-    assert elastic["noise_shape"] == [STUDY["elastic_noise_size_voxels"]] * 3
-    assert elastic["period"] == [STUDY["elastic_noise_periods"]] * 3
-    assert stock["test"]["batch_size"] == STUDY["inference_batch_size"]
-    at_1200 = blastct.package_configuration(STUDY | {"epochs": 1200}, LABELS)
+    assert elastic["alpha"] == STUDY.elastic_amplitude_voxels
+    assert elastic["noise_shape"] == [STUDY.elastic_noise_size_voxels] * 3
+    assert elastic["period"] == [STUDY.elastic_noise_periods] * 3
+    assert stock["test"]["batch_size"] == OF_INFERENCE.inference_batch_size
+    at_1200 = blastct.package_configuration(changed(STUDY, epochs=1200), LABELS)
     assert at_1200["scheduler"] == stock["scheduler"]
 
 
@@ -67,7 +68,7 @@ def test_only_the_last_layer_differs_from_the_published_network() -> None:
 
 @pytest.mark.parametrize("size", [20, 31])
 def test_impossible_patch_size_is_refused(size: int) -> None:
-    configuration = blastct.package_configuration(SMALL | {"patch_size_voxels": [size] * 3}, LABELS)
+    configuration = blastct.package_configuration(changed(SMALL, patch_size_voxels=[size] * 3), LABELS)
     with pytest.raises(BadInput, match="multiple of 5 and at least 25"):
         blastct.output_size(get_model(configuration), configuration)
 

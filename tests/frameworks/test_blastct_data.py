@@ -28,6 +28,7 @@ from headct.frameworks.blastct.data import (
 )
 from headct.frameworks.blastct.training import package_configuration
 from support.blastct_cases import SMALL, STUDY, small_job, write_scan
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
 WINDOW = (-15, 100)
@@ -45,7 +46,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 
 def batches_of(scans: list[ResampledScan], noise: np.ndarray, **changes: object) -> TrainingBatches:
-    configuration = package_configuration(SMALL | changes, LABELS)
+    configuration = package_configuration(changed(SMALL, **changes), LABELS)
     return TrainingBatches(scans, configuration, noise, (10, 10, 10), seed=3, fold="all")
 
 

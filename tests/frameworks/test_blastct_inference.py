@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headct.frameworks.blastct import inference, training
 from headct.frameworks.blastct.data import resample
 from headct.frameworks.train import save_weights
-from support.blastct_cases import SMALL, small_job
+from support.blastct_cases import OF_INFERENCE, SMALL, small_job
 from support.label_sets import LABELS
 
 
@@ -43,9 +43,8 @@ def test_every_voxel_is_predicted_once_and_in_its_place(shape: tuple[int, ...], 
     fixed = {
         "configuration": training.package_configuration(SMALL, LABELS),
         "input_patch_size": [30, 30, 30],
-        "inference_batch_size": batch_size,
     }
-    found = inference.predict_array(hu, CentreOfThePatch(), fixed, "cpu")
+    found = inference.predict_array(hu, CentreOfThePatch(), fixed, batch_size, "cpu")
     image = (2 * np.clip(hu, -15, 100) - 85) / 115
     expected = torch.tensor(np.stack([image, -image, 2 * image, 0 * image], axis=-1)).softmax(-1)
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -61,14 +60,14 @@ def scan_image(size: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> si
 @pytest.mark.parametrize("size", [(24, 20, 11), (40, 50, 20), (3, 2, 1)])
 def test_probabilities_on_the_native_grid(model_folder: Path, size: tuple[int, int, int]) -> None:
     ct = scan_image(size, (False, False, False))
-    found = inference.load(model_folder, "cpu", {"inference_batch_size": 32}, LABELS)(ct)
+    found = inference.load(model_folder, "cpu", OF_INFERENCE, LABELS)(ct)
     assert (found.shape, found.dtype) == ((4, *size[::-1]), np.float32)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
     assert found.min() >= 0
 
 
 def test_storage_order_of_the_axes_changes_nothing(model_folder: Path) -> None:
-    predict = inference.load(model_folder, "cpu", {"inference_batch_size": 32}, LABELS)
+    predict = inference.load(model_folder, "cpu", OF_INFERENCE, LABELS)
     straight = predict(scan_image((24, 20, 11), (False, False, False)))
     flipped = predict(scan_image((24, 20, 11), (True, False, True)))
     assert np.array_equal(straight, flipped[:, ::-1, :, ::-1])

@@ -29,9 +29,9 @@ def test_starting_snakemake_imports_none_of_them() -> None:
     heavy = ("torch", "numpy", "pandas", "SimpleITK", "nnunetv2", "monai", "blast_ct")
     code = (
         "import sys; from headct.run import preflight; from headct.frameworks.registry import frameworks;"
-        "from headct.settings import configuration;"
+        "from headct.settings import blocks;"
         "from headct.contracts.repository import REPOSITORY;"
-        "config = configuration.load(REPOSITORY / 'config/demo.yaml');"
+        "config = blocks.load(REPOSITORY / 'config/demo.yaml');"
         "list(preflight._model_problems(config));"
         f"sys.exit(', '.join(set({heavy}) & set(sys.modules)) or 0)"
     )

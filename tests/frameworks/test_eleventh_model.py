@@ -16,9 +16,11 @@ from headct.engine import checkpoints
 from headct.frameworks.nnunet import inference, training
 from headct.frameworks.nnunet.data import PreparedData, set_environment
 from headct.frameworks.nnunet.plans import plans_of_configuration
+from headct.frameworks.nnunet.settings import NnunetTraining, PlanChange
 from headct.frameworks.train import save_weights
-from headct.settings import configuration, models
+from headct.settings import blocks, configuration, models
 from support import nnunet_miniature as miniature
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,10 +48,10 @@ def with_eleventh() -> dict[str, Any]:
 def test_the_commented_out_entry_is_valid_and_outside_the_replication() -> None:
     config = configuration.complete(with_eleventh(), "config.yaml")
     entry = config["models"][KEY]
-    settings = models.of_model(config, KEY)
+    settings = models.of_model(NnunetTraining, blocks.configured(config).models[KEY])
     assert list(config["models"])[-1] == KEY
     assert len(config["models"]) == 11
-    assert (settings["planner"], settings["loss"]) == (PLANNER, "dice_ce")
+    assert (settings.planner, settings.loss) == (PLANNER, "dice_ce")
     assert entry["replication"] is False
     assert not any("replication" in model for key, model in config["models"].items() if key != KEY)
 
@@ -104,7 +106,7 @@ def test_residual_encoder_trains_checkpoints_and_predicts(tmp_path: Path) -> Non
 
     save_weights(model, tmp_path / "final.pth")
     image = miniature.scan(100)[0]
-    values = inference.load(tmp_path, "cpu", miniature.SETTINGS, LABELS)(image)
+    values = inference.load(tmp_path, "cpu", miniature.OF_INFERENCE, LABELS)(image)
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
 
@@ -114,7 +116,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Plans of the residual encoder's planner for three miniature scans."""
     folder = tmp_path_factory.mktemp("resenc")
     scans = miniature.training_scans(folder / "scans", 3)
-    data = PreparedData(folder / "shared", scans, miniature.SETTINGS | {"planner": PLANNER}, LABELS)
+    data = PreparedData(folder / "shared", scans, changed(miniature.SETTINGS, planner=PLANNER), LABELS)
     set_environment(data.raw, data.preprocessed)
     return data.plans(threads=1)
 
@@ -122,7 +124,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_plan_changes_keep_the_blocks_of_a_residual_encoder(planned: dict[str, Any]) -> None:
     network = planned["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"]
     assert network["n_blocks_per_stage"] == [1, 3, 4, 6]
-    changes = {"patch_size": [8, 32, 32], "batch_size": 2, "features_per_stage": [4, 8, 8]}
+    changes = PlanChange(patch_size=(8, 32, 32), batch_size=2, features_per_stage=(4, 8, 8))
     plans = plans_of_configuration(planned, "3d_fullres", changes)
     changed = plans["configurations"]["3d_fullres"]["architecture"]["arch_kwargs"]
     assert changed["n_blocks_per_stage"] == [1, 3, 4]
@@ -131,5 +133,6 @@ def test_plan_changes_keep_the_blocks_of_a_residual_encoder(planned: dict[str, A
 
 def test_repeating_the_planned_patch_gives_the_planned_residual_encoder(planned: dict[str, Any]) -> None:
     for name, configuration_planned in planned["configurations"].items():
-        plans = plans_of_configuration(planned, name, {"patch_size": configuration_planned["patch_size"]})
+        changes = PlanChange(patch_size=tuple(configuration_planned["patch_size"]))
+        plans = plans_of_configuration(planned, name, changes)
         assert plans["configurations"][name] == configuration_planned

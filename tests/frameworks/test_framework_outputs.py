@@ -18,6 +18,7 @@ from headct.engine.batches import in_order
 from headct.frameworks.blastct import training as blastct
 from headct.frameworks.monai import networks
 from headct.frameworks.monai.data import Preprocessing, prepare_all
+from headct.frameworks.monai.settings import Architecture
 from headct.frameworks.monai.training import MonaiLearner
 from headct.frameworks.nnunet import training as nnunet
 from support import blastct_cases, monai_miniature, nnunet_miniature
@@ -36,7 +37,7 @@ def logits_of(network: torch.nn.Module, volume: Tensor, mode: str) -> Tensor:
 @MODES
 def test_unet_is_monais_with_its_defaults(mode: str) -> None:
     ours, monais = (
-        networks.build({"network": "basicunet"}, LABELS.n_classes),
+        networks.build(Architecture(network="basicunet"), LABELS.n_classes),
         BasicUNet(3, 1, LABELS.n_classes),
     )
     monais.load_state_dict(ours.state_dict())
@@ -64,7 +65,7 @@ def test_a_step_of_nnunet_is_that_of_its_trainer(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     changes = {"optimiser": "sgd", "initial_learning_rate": 0.01}
     job = nnunet_miniature.job(nnunet_miniature.training_scans(tmp_path, 3), tmp_path / "shared", **changes)
-    plan_changes = job.settings["plan_changes"]["3d_fullres"]
+    plan_changes = job.settings.plan_changes["3d_fullres"]
     plans, cases = nnunet._prepared(
         job.training_scans, job.settings, job.shared_folder, 1, job.labels, plan_changes
     )

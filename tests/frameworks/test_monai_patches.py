@@ -19,6 +19,8 @@ from headct.frameworks.monai.patches import (
     patch_start,
     read_patch,
 )
+from support.changed_settings import changed
+from support.monai_miniature import SETTINGS
 
 SAMPLING = Sampling(
     patch_size_zyx=(4, 6, 5),
@@ -173,14 +175,7 @@ def test_intensities_are_scaled_and_shifted_within_their_ranges():
 
 
 def test_shift_is_set_in_hu_of_the_window():
-    settings = {
-        "patch_size_xyz": [5, 6, 4],
-        "hu_window": [-15, 100],
-        "scans_per_batch": 2,
-        "patches_per_scan": 2,
-        "foreground_fraction": 0.5,
-        "flip_probability": 0.5,
-        "intensity_scale": 0.1,
-        "intensity_shift_hu": 5.75,
-    }
+    settings = changed(
+        SETTINGS, patch_size_xyz=[5, 6, 4], scans_per_batch=2, patches_per_scan=2, intensity_shift_hu=5.75
+    )
     assert Sampling.from_settings(settings) == SAMPLING

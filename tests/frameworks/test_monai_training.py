@@ -13,9 +13,10 @@ from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.monai import inference, networks, training
 from headct.frameworks.train import save_weights
+from support import changed_settings
 from support.families import changed, equal
 from support.label_sets import LABELS
-from support.monai_miniature import SETTINGS
+from support.monai_miniature import OF_INFERENCE, SETTINGS
 
 DEEPLAB = {"network": "deeplabv3plus", "width": 1 / 32, "middle_blocks": 1}
 
@@ -89,7 +90,7 @@ def test_settings_that_cannot_be_trained_are_refused(job, tmp_path):
     ],
 )
 def test_refusal_agrees_with_what_the_network_can_do(architecture, patch, good):
-    settings = SETTINGS | architecture | {"patch_size_xyz": patch}
+    settings = changed_settings.changed(SETTINGS, **architecture, patch_size_xyz=patch)
     assert (list(networks.problems(settings)) == []) is good
     network = networks.build(settings, LABELS.n_classes).train()
     volume = torch.randn(2, 1, *patch[::-1])
@@ -101,12 +102,12 @@ def test_refusal_agrees_with_what_the_network_can_do(architecture, patch, good):
 
 
 def test_unknown_network_is_named(job):
-    (problem,) = networks.problems(job.settings | {"network": "vnet"})
+    (problem,) = networks.problems(changed_settings.changed(job.settings, network="vnet"))
     assert problem.value == "vnet"
 
 
 def test_an_epoch_shows_each_scan_once_unless_set():
-    settings = SETTINGS | {"iterations_per_epoch": None, "epochs": 1800, "scans_per_batch": 2}
+    settings = changed_settings.changed(SETTINGS, iterations_per_epoch=None, epochs=1800, scans_per_batch=2)
     schedule = training.Schedule.from_settings(settings, n_scans=1558)
     assert (schedule.iterations_per_epoch, schedule.iterations) == (779, 1800 * 779)
     assert training.Schedule.from_settings(settings, n_scans=5).iterations_per_epoch == 3
@@ -131,7 +132,7 @@ def test_facts_say_what_the_model_was(job, tmp_path):
 def model_folder(scans, tmp_path_factory) -> Path:
     """A network that has learnt these scans; ``history.json`` tells how."""
     folder: Path = tmp_path_factory.mktemp("model")
-    settings = SETTINGS | {"epochs": 6, "iterations_per_epoch": 10, "features": [8] * 6}
+    settings = changed_settings.changed(SETTINGS, epochs=6, iterations_per_epoch=10, features=[8] * 6)
     job = TrainingJob("unet", settings, scans, (), 0, "all", "cpu", 1, folder / "shared", LABELS)
     model = run(job, folder / "work")
     save_weights(model, folder / "final.pth")
@@ -153,7 +154,7 @@ def test_probabilities_are_on_the_native_grid(model_folder, shape):
     """Also for volumes smaller than the patch, and for another spacing than the network's."""
     image = ct(shape)
     image.SetSpacing((3.0, 4.5, 7.0))
-    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)(image)
+    probabilities = inference.load(model_folder, "cpu", OF_INFERENCE, LABELS)(image)
     assert probabilities.shape == (4, *shape)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
@@ -162,13 +163,13 @@ def test_probabilities_are_on_the_native_grid(model_folder, shape):
 
 def test_lesion_is_found_where_it_is(model_folder):
     image = ct(seed=9)
-    found = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)(image).argmax(axis=0) == 1
+    found = inference.load(model_folder, "cpu", OF_INFERENCE, LABELS)(image).argmax(axis=0) == 1
     truth = sitk.GetArrayFromImage(image > 45) == 1
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
 
 
 def test_direction_and_origin_do_not_change_the_prediction(model_folder):
-    predict = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)
+    predict = inference.load(model_folder, "cpu", OF_INFERENCE, LABELS)
     expected = predict(ct())
     turned = ct()
     turned.SetDirection((-1, 0, 0, 0, 0.9396926, -0.3420201, 0, -0.3420201, -0.9396926))
@@ -178,5 +179,5 @@ def test_direction_and_origin_do_not_change_the_prediction(model_folder):
 
 def test_volume_of_air_is_background(model_folder):
     air = sitk.GetImageFromArray(np.full((12, 20, 20), -1000, np.int16))
-    probabilities = inference.load(model_folder, "cpu", {"tile_overlap": 0.25}, LABELS)(air)
+    probabilities = inference.load(model_folder, "cpu", OF_INFERENCE, LABELS)(air)
     assert np.isfinite(probabilities).all()

@@ -17,7 +17,10 @@ from headct.engine.training_job import TrainingScan
 from headct.frameworks.nnunet import data as nnunet_data
 from headct.frameworks.nnunet.data import DATASET, PreparedData, set_environment
 from headct.frameworks.nnunet.plans import plans_of_configuration
+from headct.frameworks.nnunet.settings import PlanChange
+from headct.settings.typed import typed
 from support import nnunet_miniature as miniature
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
 Scans = tuple[TrainingScan, ...]
@@ -100,7 +103,7 @@ def test_preprocessing_that_was_killed_goes_on_and_ends_the_same(
 
 def test_other_scans_have_another_folder(scans: Scans, tmp_path: Path) -> None:
     def folder(chosen: Scans, **changes: object) -> Path:
-        return PreparedData(tmp_path, chosen, miniature.SETTINGS | changes, LABELS).folder
+        return PreparedData(tmp_path, chosen, changed(miniature.SETTINGS, **changes), LABELS).folder
 
     assert folder(scans) == folder(scans[::-1])
     assert folder(scans) == folder(scans, epochs=7, plan_changes={})
@@ -111,7 +114,7 @@ def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: 
     """nnU-Net's residual encoders want other networks and patches, but the same volumes."""
 
     def planned(**changes: object) -> dict[str, Any]:
-        data = PreparedData(tmp_path, scans, miniature.SETTINGS | changes, LABELS)
+        data = PreparedData(tmp_path, scans, changed(miniature.SETTINGS, **changes), LABELS)
         set_environment(data.raw, data.preprocessed)
         configuration: dict[str, Any] = data.plans(1)["configurations"]["3d_fullres"]
         return configuration
@@ -123,7 +126,7 @@ def test_planners_share_the_volumes_on_which_they_agree(scans: Scans, tmp_path: 
 
 
 def test_a_target_spacing_that_is_asked_for_is_planned(scans: Scans, tmp_path: Path) -> None:
-    data = PreparedData(tmp_path, scans, miniature.SETTINGS | {"target_spacing_mm_zyx": [7, 7, 7]}, LABELS)
+    data = PreparedData(tmp_path, scans, changed(miniature.SETTINGS, target_spacing_mm_zyx=[7, 7, 7]), LABELS)
     set_environment(data.raw, data.preprocessed)
     assert data.plans(1)["configurations"]["3d_fullres"]["spacing"] == [7.0, 7.0, 7.0]
     folder = data.preprocess(data.plans(1), "3d_fullres", threads=1)
@@ -147,7 +150,7 @@ def test_scans_named_alike_do_not_share_files(scans: Scans, tmp_path: Path) -> N
 
 def test_changed_plans_keep_the_data_and_pool_by_nnunets_rule(data: PreparedData) -> None:
     planned = data.plans(1)["configurations"]["3d_fullres"]
-    changes = {"patch_size": [8, 32, 32], "batch_size": 5, "features_per_stage": [4, 8, 8]}
+    changes = PlanChange(patch_size=(8, 32, 32), batch_size=5, features_per_stage=(4, 8, 8))
     plans = plans_of_configuration(data.plans(1), "3d_fullres", changes)
     assert list(plans["configurations"]) == ["3d_fullres"]
     changed = plans["configurations"]["3d_fullres"]
@@ -159,8 +162,8 @@ def test_changed_plans_keep_the_data_and_pool_by_nnunets_rule(data: PreparedData
     assert network["n_conv_per_stage_decoder"] == [2, 2]
 
 
-@pytest.mark.parametrize("changes", [None, {}, {"patch_size": None, "features_per_stage": None}])
-def test_without_changes_the_plans_are_nnunets(data: PreparedData, changes: dict[str, None] | None) -> None:
+@pytest.mark.parametrize("changes", [None, PlanChange()])
+def test_without_changes_the_plans_are_nnunets(data: PreparedData, changes: PlanChange | None) -> None:
     plans = data.plans(1)
     chosen = plans_of_configuration(plans, "2d", changes)["configurations"]["2d"]
     assert chosen == plans["configurations"]["2d"]
@@ -168,7 +171,7 @@ def test_without_changes_the_plans_are_nnunets(data: PreparedData, changes: dict
 
 def test_repeating_the_planned_patch_gives_the_planned_network(data: PreparedData) -> None:
     for configuration, planned in data.plans(1)["configurations"].items():
-        changes = {"patch_size": planned["patch_size"]}
+        changes = PlanChange(patch_size=tuple(planned["patch_size"]))
         plans = plans_of_configuration(data.plans(1), configuration, changes)
         assert plans["configurations"][configuration] == planned
 
@@ -186,7 +189,7 @@ def test_impossible_plans_are_refused(
     data: PreparedData, changes: dict[str, list[int]], message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        plans_of_configuration(data.plans(1), "3d_fullres", changes)
+        plans_of_configuration(data.plans(1), "3d_fullres", typed(PlanChange, changes))
 
 
 def test_a_configuration_that_is_not_planned_is_refused(data: PreparedData) -> None:

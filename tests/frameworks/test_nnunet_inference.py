@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nnunetv2.preprocessing.resampling.default_resampling import resample_data_o
 from headct.engine.training_job import TrainedModel
 from headct.frameworks.nnunet import inference, training
 from headct.frameworks.nnunet.channels_last import for_single_tiles
+from headct.frameworks.nnunet.settings import NnunetInference
 from support import nnunet_miniature as miniature
 from support.label_sets import LABELS
 
@@ -26,9 +28,6 @@ def grid(image: sitk.Image, spacing: tuple[float, float, float]) -> sitk.Image:
     image = sitk.ConstantPad(image, (3, 0, 1), (0, 5, 2), 0)
     image.SetSpacing(spacing)
     return image
-
-
-OF_INFERENCE = {key: miniature.SETTINGS[key] for key in ("tile_step_size", "test_time_mirroring")}
 
 
 @pytest.fixture(scope="module", params=["2d", "3d_fullres"])
@@ -43,8 +42,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_labels_are_those_of_nnunets_own_prediction(model: TrainedModel) -> None:
     spacing = (2.6, 2.6, 9.0)
     image = grid(miniature.scan(100, SHAPE)[0], spacing)
-    fixed = model.fixed | {"test_time_mirroring": True, "tile_step_size": 0.5}
-    predictor = inference.NnunetPredictor(model.weights, fixed, "cpu")
+    settings = NnunetInference(test_time_mirroring=True, tile_step_size=0.5)
+    predictor = inference.NnunetPredictor(model.weights, model.fixed, settings, "cpu")
     ours = predictor(image)
     voxels = sitk.GetArrayFromImage(image)[None].astype(np.float32)
     theirs = predictor.predictor.predict_single_npy_array(voxels, {"spacing": list(spacing[::-1])})
@@ -73,7 +72,7 @@ def test_plans_of_foreign_weights_name_layers_and_call_nothing_else(
 def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path) -> None:
     torch.save({"weights": model.weights, "fixed": model.fixed}, tmp_path / "final.pth")
     image = grid(miniature.scan(101)[0], (2.0, 3.0, 7.0))
-    values = inference.load(tmp_path, "cpu", OF_INFERENCE, LABELS)(image)
+    values = inference.load(tmp_path, "cpu", miniature.OF_INFERENCE, LABELS)(image)
     assert values.dtype == np.float32
     assert values.shape == (4, *image.GetSize()[::-1])
     np.testing.assert_allclose(values.sum(0), 1, atol=1e-5)
@@ -84,8 +83,8 @@ def test_probabilities_are_on_the_scans_grid(model: TrainedModel, tmp_path: Path
 def test_settings_of_the_sliding_window_are_used(model: TrainedModel, change: dict[str, Any]) -> None:
     image = miniature.scan(102, SHAPE)[0]
     changed, usual = (
-        inference.NnunetPredictor(model.weights, fixed, "cpu")(image)
-        for fixed in (model.fixed | OF_INFERENCE | change, model.fixed | OF_INFERENCE)
+        inference.NnunetPredictor(model.weights, model.fixed, settings, "cpu")(image)
+        for settings in (replace(miniature.OF_INFERENCE, **change), miniature.OF_INFERENCE)
     )
     assert (changed != usual).any()
 
@@ -109,11 +108,11 @@ def test_logits_are_resampled_as_nnunet_does(shape: tuple[int, ...], nearest: bo
 def test_plans_that_resample_in_another_way_are_left_to_nnunet(
     model: TrainedModel, kwargs: dict[str, Any]
 ) -> None:
-    fixed = deepcopy(model.fixed) | OF_INFERENCE
+    fixed = deepcopy(model.fixed)
     chosen = fixed["plans"]["configurations"][fixed["configuration"]]
     chosen["resampling_fn_probabilities_kwargs"] = kwargs | {"force_separate_z": None}
     image = grid(miniature.scan(100, SHAPE)[0], (2.6, 2.6, 9.0))
-    predictor = inference.NnunetPredictor(model.weights, fixed, "cpu")
+    predictor = inference.NnunetPredictor(model.weights, fixed, miniature.OF_INFERENCE, "cpu")
     voxels = sitk.GetArrayFromImage(image)[None].astype(np.float32)
     theirs = predictor.predictor.predict_single_npy_array(voxels, {"spacing": [9.0, 2.6, 2.6]})
     np.testing.assert_array_equal(predictor(image).argmax(0), theirs)

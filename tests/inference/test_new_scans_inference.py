@@ -41,18 +41,9 @@ from headct.inference import predict as trial
 from support import ct_series, monai_miniature
 from support.label_sets import LABELS
 
-SETTINGS: dict[str, Any] = {
-    "network": "basicunet",
-    "features": [4, 4, 4, 4, 4, 4],
-    "patch_size_xyz": [32, 16, 16],
-    "spacing_mm_xyz": [4.0, 4.0, 6.0],
-    "hu_window": [-15, 100],
-}
-OF_INFERENCE = {"tile_overlap": 0.25}
-
 
 def write_model(folder: Path, seed: int) -> Path:
-    return monai_miniature.write_untrained(folder, seed, SETTINGS)
+    return monai_miniature.write_untrained(folder, seed)
 
 
 @pytest.fixture(scope="module")
@@ -856,7 +847,7 @@ class LittleMemory(torch.nn.Module):
 def test_one_tile_at_a_time_gives_the_same(models: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     image = sitk.GetImageFromArray(head(shape=(30, 40, 50)))
     image.SetSpacing((4.0, 4.0, 6.0))
-    predictor = monai_inference.load(models[0], "cpu", OF_INFERENCE, LABELS)
+    predictor = monai_inference.load(models[0], "cpu", monai_miniature.OF_INFERENCE, LABELS)
     expected = predictor(image)
     assert not caplog.records
     predictor.network = LittleMemory(predictor.network)

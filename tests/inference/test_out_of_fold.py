@@ -23,6 +23,7 @@ from headct.settings import analysis_plan
 from headct.statistics.comparison import out_of_fold
 from support import metric_cases as cases
 from support import monai_miniature as miniature
+from support.changed_settings import changed
 from support.label_sets import LABELS
 from support.simulated_scores import simulated, with_role
 
@@ -62,7 +63,7 @@ def train(folder: Path, data: Path, model: str, fold: str, seed: int) -> None:
         for scan in learnt
     )
     folder.mkdir(parents=True)
-    settings = miniature.SETTINGS | {"epochs": 2}
+    settings = changed(miniature.SETTINGS, epochs=2)
     job = TrainingJob(model, settings, scans, (), seed, fold, "cpu", 1, folder / "shared", LABELS)
     digest = save_weights(training.train(job, folder), folder / "final.pth")
     record = {"framework": "monai", "model": model, "fold": fold, "sha256": digest}

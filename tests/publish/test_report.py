@@ -43,7 +43,7 @@ def text_of(name: str, results: Path) -> str:
 
 
 def lists(results: Path) -> list[checklists.Checklist]:
-    return [checklists.read(path, read(results).config["reporting"]) for path in ITEMS]
+    return [checklists.read(path, read(results).config.reporting) for path in ITEMS]
 
 
 # -- the shipped checklists --------------------------------------------------------------------------

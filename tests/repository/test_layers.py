@@ -71,8 +71,8 @@ def test_what_the_rules_import_is_quick_to_import() -> None:
     assert done.stdout.split() == []
 
 
-FILES_OF_A_FRAMEWORK = {"framework", "training", "inference", "data"}
-"""Each framework's folder has these, by a protocol (headct.frameworks.base)."""
+FILES_OF_A_FRAMEWORK = {"settings", "framework", "training", "inference", "data"}
+"""Each framework's folder has these, by a protocol (headct.frameworks.base); the simulator has settings."""
 
 
 def test_no_two_modules_have_one_name() -> None:

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headct.contracts.problems import BadInput, Problem
+from headct.frameworks.blastct.framework import FRAMEWORK
 from headct.frameworks.nnunet import network_checks
 from headct.frameworks.nnunet import plans as nnunet_plans
 from headct.run import preflight
-from headct.settings import analysis_plan, configuration
+from headct.settings import analysis_plan, blocks, configuration
+from headct.settings.blocks import configured
 from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,13 +30,13 @@ def demo() -> dict[str, Any]:
 
 def refused(config: dict[str, Any], of: analysis_plan.Plan = PLAN, *rows: dict[str, Any]) -> list[Problem]:
     with pytest.raises(BadInput) as caught:
-        preflight.check(config, lambda key: "study.yaml", of, "plan.yaml", rows)
+        preflight.check(configured(config), lambda key: "study.yaml", of, "plan.yaml", rows)
     return caught.value.problems
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "simulated_full.yaml"])
 def test_shipped_configurations_can_run(name: str) -> None:
-    config = configuration.load(REPOSITORY / "config" / name)
+    config = blocks.load(REPOSITORY / "config" / name)
     preflight.check(config, lambda key: name, PLAN, "plan.yaml", [])
     assert preflight.warnings(config, [], PLAN, "plan.yaml") == []
 
@@ -139,9 +141,9 @@ def test_blast_ct_takes_the_patches_that_are_let_through(demo: dict, side: int, 
     from headct.frameworks.blastct import training as blastct
 
     demo["models"]["blast-ct"]["patch_size_voxels"] = [side, 35, 35]
-    asked = blastct.package_configuration(demo["blastct"] | demo["models"]["blast-ct"], LABELS)
+    asked = blastct.package_configuration(FRAMEWORK.settings_of(configured(demo).models["blast-ct"]), LABELS)
     if fits:
-        preflight.check(demo, str, PLAN, "plan.yaml", [])
+        preflight.check(configured(demo), str, PLAN, "plan.yaml", [])
         assert blastct.output_size(get_model(asked), asked) == (5, 5, 5)
     else:
         refused(demo)
@@ -170,7 +172,7 @@ def test_a_split_without_test_scan_names_its_own_file(
 
 def test_a_primary_endpoint_of_no_model_is_refused_and_others_are_told(demo: dict) -> None:
     demo["models"]["blast-ct"]["replication"] = False
-    (told, *_) = preflight.warnings(demo, [], PLAN, "plan.yaml")
+    (told, *_) = preflight.warnings(configured(demo), [], PLAN, "plan.yaml")
     assert "blast-ct is not compared in this run" in told
     about = replace(PLAN, primary=replace(PLAN.primary, against=("nnunet-3d-dicecee",)))
     (problem,) = refused(demo, about)
@@ -189,6 +191,6 @@ def test_different_patients_are_participants_of_the_sheet(demo: dict) -> None:
 def test_participants_of_several_scans_are_told(demo: dict) -> None:
     rows = [{"participant_id": name, "timepoint": None} for name in ("a", "a", "b")]
     follow_up = {"participant_id": "b", "timepoint": "follow-up"}
-    (told,) = preflight.warnings(demo, [*rows, follow_up], PLAN, "plan.yaml")
+    (told,) = preflight.warnings(configured(demo), [*rows, follow_up], PLAN, "plan.yaml")
     assert "1 participant has several baseline scans" in told
     assert "independent" in told

@@ -6,30 +6,31 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from headct.contracts.artefacts import write_json
-from headct.run.cluster.resource_plan import disk_table, jobs_table, read_rates, trainings_table
-from headct.settings import configuration
-from headct.settings.models import of_model
+from headct.run.cluster.resource_plan import disk_table, jobs_table, read_rates, settings_of, trainings_table
+from headct.settings import blocks
+from headct.settings.blocks import Configuration
+from headct.settings.typed import plain
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts")}
 
 
 @pytest.fixture(scope="module")
-def config() -> dict[str, Any]:
-    return configuration.load(REPOSITORY / "config/config.yaml")
+def config() -> Configuration:
+    return blocks.load(REPOSITORY / "config/config.yaml")
 
 
 def job(model: str, rule: str = "train") -> tuple[str, str]:
     return rule, f"results/logs/{rule}/{model}/seed-1/fold-all.log"
 
 
-def test_hours_are_rates_times_iterations(config: dict[str, Any], tmp_path: Path) -> None:
+def test_hours_are_rates_times_iterations(config: Configuration, tmp_path: Path) -> None:
     """1800 epochs of 250 iterations, at 9 h for 1000 such epochs: 16.2 h."""
     lines = list(trainings_table([job("nnunet-2d"), job("unet")], config, tmp_path, read_rates()))
     assert lines[1].split()[3] == "16.2"
@@ -38,8 +39,8 @@ def test_hours_are_rates_times_iterations(config: dict[str, Any], tmp_path: Path
     assert lines[3] == "Sum: 16.2 GPU hours, and 1 of unknown length"
 
 
-def test_a_training_that_was_finished_is_its_own_rate(config: dict[str, Any], tmp_path: Path) -> None:
-    settings = of_model(config, "unet") | {"workers": 99, "title": "Another"}  # which decide no weight
+def test_a_training_that_was_finished_is_its_own_rate(config: Configuration, tmp_path: Path) -> None:
+    settings = plain(settings_of(config.models["unet"])) | {"workers": 99}  # which decides no weight
     record = {"settings": settings, "seconds": 7200.0, "sessions": [{"device": "NVIDIA H100"}]}
     write_json(record, tmp_path / "results/models/unet/seed-1/fold-all/train.json")
     lines = list(trainings_table([job("unet")], config, tmp_path, read_rates()))
@@ -51,16 +52,14 @@ def test_a_training_that_was_finished_is_its_own_rate(config: dict[str, Any], tm
     assert "no rate is known" in list(trainings_table([job("unet")], config, tmp_path, read_rates()))[1]
 
 
-def test_a_rule_is_listed_with_what_its_jobs_ask_for(config: dict[str, Any]) -> None:
-    lines = list(
-        jobs_table([job("unet"), job("nnunet-2d"), ("table1", "a"), ("all", "b")], config["resources"])
-    )
+def test_a_rule_is_listed_with_what_its_jobs_ask_for(config: Configuration) -> None:
+    lines = list(jobs_table([job("unet"), job("nnunet-2d"), ("table1", "a"), ("all", "b")], config.resources))
     assert lines[1].split() == ["train", "2", "8", "32000", "96.0", "1"]
     assert lines[2].split()[:2] == ["others", "2"]
 
 
 def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
-    config: dict[str, Any], tmp_path: Path
+    config: Configuration, tmp_path: Path
 ) -> None:
     few, many = (list(disk_table(config, scans, tmp_path, read_rates())) for scans in (100, 1000))
     assert few[1].split() == ["results/data", "0.9"] or few[1].split() == ["results/data", "1.0"]
@@ -69,12 +68,12 @@ def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
 
 
 def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
-    config: dict[str, Any], tmp_path: Path
+    config: Configuration, tmp_path: Path
 ) -> None:
-    beyond = {"title": "SegResNet", "framework": "monai", "network": "segresnet"}
-    lines = list(
-        disk_table(config | {"models": config["models"] | {"new": beyond}}, 100, tmp_path, read_rates())
-    )
+    unet = config.models["unet"]
+    beyond = replace(unet, settings={**unet.settings, "network": "segresnet"})
+    with_it = replace(config, models={**config.models, "new": beyond})
+    lines = list(disk_table(with_it, 100, tmp_path, read_rates()))
     before = list(disk_table(config, 100, tmp_path, read_rates()))
     said = [line.split("and 1 of")[0].split()[0] for line in lines if "and 1 of unknown size" in line]
     assert said == ["results/models", "work/training"]

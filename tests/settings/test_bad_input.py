@@ -504,13 +504,13 @@ def test_files_that_a_copy_without_snakemakes_memory_lacks_are_told_at_the_start
 
 def test_results_of_another_study_are_refused(here: Path) -> None:
     study.write_record(CONFIG, {"s0": "p0"})
-    assert study.other_study(CONFIG, {"s0": "p0", "s1": "p1"}) == [], "added rows are welcome"
-    named = study.other_study(CONFIG | {"study": {"name": "b"}}, {"s0": "p0"})
+    assert study.other_study("a", CONFIG["labels"], {"s0": "p0", "s1": "p1"}) == [], "added rows are welcome"
+    named = study.other_study("b", CONFIG["labels"], {"s0": "p0"})
     assert [problem.key for problem in named] == ["study.name"]
-    relabelled = study.other_study(CONFIG | {"labels": {"ICH": 2, "PHE": 1, "IVH": 3}}, {"s0": "p0"})
+    relabelled = study.other_study("a", {"ICH": 2, "PHE": 1, "IVH": 3}, {"s0": "p0"})
     assert [problem.key for problem in relabelled] == ["labels"]
     study.write_record(CONFIG, {"s1": "p1"})  # a run without s0
-    paired = study.other_study(CONFIG, {"s0": "p1"})
+    paired = study.other_study("a", CONFIG["labels"], {"s0": "p1"})
     assert paired[0].key == "participant_id of s0"
     assert "p0" in paired[0].message
 

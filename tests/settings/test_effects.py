@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 from headct.engine import workfolder
 from headct.engine.training_job import TrainingJob
 from headct.frameworks.base import find_framework
-from headct.settings import configuration, models
+from headct.frameworks.monai.settings import MonaiTraining
+from headct.settings import blocks, configuration, models
+from headct.settings.models import Training
+from headct.settings.typed import plain
 from support.label_sets import LABELS
 
 REPOSITORY = Path(__file__).parents[2]
-CONFIG = configuration.load(REPOSITORY / "config" / "config.yaml")
-TRAINED = [key for key, model in CONFIG["models"].items() if model["framework"] != "ensemble"]
+DOCUMENT = configuration.load(REPOSITORY / "config" / "config.yaml")
+CONFIG = blocks.configured(DOCUMENT)
 
 
 def test_every_setting_has_one_of_the_effects() -> None:
@@ -28,47 +32,46 @@ def test_every_setting_has_one_of_the_effects() -> None:
 
 
 def test_a_model_overrides_its_frameworks_block_and_this_the_defaults() -> None:
-    model = {"framework": "monai", "title": "Mine", "network": "basicunet", "workers": 1}
-    config = {"monai": {"workers": 2, "epochs": 3}, "models": {"mine": model}}
-    settings = models.of_model(config, "mine")
-    assert (settings["workers"], settings["epochs"], settings["scans_per_batch"]) == (1, 3, 2)
-    assert settings["title"] == "Mine"
-
-
-def test_what_is_merged_is_what_the_configuration_says_once_it_is_complete() -> None:
-    for key in TRAINED:
-        model = CONFIG["models"][key]
-        assert models.of_model(CONFIG, key) == {**CONFIG[model["framework"]], **model}
-
-
-def changed(settings: dict[str, Any], key: str) -> dict[str, Any]:
-    return settings | {key: [settings[key], "another"]}
+    own = {"framework": "monai", "title": "Mine", "network": "basicunet", "workers": 1}
+    config = blocks.configured({**DOCUMENT, "monai": {"workers": 2, "epochs": 3}, "models": {"mine": own}})
+    settings = models.of_model(MonaiTraining, config.models["mine"])
+    assert (settings.workers, settings.epochs, settings.scans_per_batch) == (1, 3, 2)
 
 
 @pytest.mark.parametrize("model", ["nnunet-3d-focal", "deeplabv3plus", "blast-ct"])
 def test_what_is_trained_anew_follows_from_the_effects(model: str) -> None:
-    settings = models.of_model(CONFIG, model)
+    framework = find_framework(CONFIG.models[model].framework)
+    settings = framework.settings_of(CONFIG.models[model])
     by_effect = {effect: models.having(settings, effect) for effect in configuration.EFFECTS}
-    assert sum(map(len, by_effect.values())) == len(settings)
+    assert sum(map(len, by_effect.values())) == len(plain(settings))
+    assert not by_effect.pop("inference")
+    assert not by_effect.pop("print")
 
-    def identity(of: dict[str, Any]) -> dict[str, Any]:
+    def identity(of: Training) -> dict[str, Any]:
         job = TrainingJob(model, of, (), (), 1, "all", "cpu", 1, Path(), LABELS)
         return workfolder.identity(job, "headct.engine.seeding", {})
 
-    representation = find_framework(settings["framework"]).representation
     for effect, keys in by_effect.items():
         assert keys, f"each framework has settings of effect {effect}"
         for key in keys.keys() - {"framework"}:
-            other = changed(settings, key)
+            other = replace(settings, **{key: (getattr(settings, key), "another")})
             trains_anew = identity(other) != identity(settings)
             assert trains_anew == (effect in models.OF_TRAINING), key
             if key != "configuration":  # part of the representation's name
-                prepares_anew = representation(other) != representation(settings)
+                prepares_anew = framework.representation(other) != framework.representation(settings)
                 assert prepares_anew == (effect == "preparation"), key
 
 
+@pytest.mark.parametrize("model", ["nnunet-3d-focal", "deeplabv3plus", "blast-ct"])
+def test_a_representation_is_named_alike_by_whoever_knows_what_decides_it(model: str) -> None:
+    framework = find_framework(CONFIG.models[model].framework)
+    preparation = models.of_model(framework.prepares_by, CONFIG.models[model])
+    whole = framework.settings_of(CONFIG.models[model])
+    assert framework.representation(preparation) == framework.representation(whole)
+
+
 def test_each_setting_of_a_configuration_has_its_effect() -> None:
-    found = {key: (value, schema["x-effect"]) for key, value, schema in configuration.leaves(CONFIG)}
+    found = {key: (value, schema["x-effect"]) for key, value, schema in configuration.leaves(DOCUMENT)}
     assert found["nnunet.workers"] == (8, "speed")
     assert found["models.nnunet-2d.loss"] == ("dice_ce", "weights")
     assert found["resources.ingest.jobs"] == (64, "preparation")

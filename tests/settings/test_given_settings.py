@@ -11,7 +11,12 @@ import pytest
 from headct.command_line import run_step
 from headct.contracts.artefacts import write_tsv
 from headct.contracts.problems import BadInput
-from headct.settings import configuration, models
+from headct.frameworks.base import find_framework
+from headct.frameworks.monai.settings import MonaiInference, MonaiTraining
+from headct.inference import prediction_cache
+from headct.settings import blocks, configuration, models
+from headct.settings.models import Training
+from headct.settings.typed import plain
 from support.simulated_cohort import scans
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,6 +32,14 @@ COMMANDS = {
     "prepare": "--split split.tsv --data data --threads 1 --work work --out preparation.json",
 }
 """Each command whose ``--settings`` are checked against the schema, with what else it needs."""
+
+
+INTERVALS = ("checkpoint_interval_epochs", "checkpoint_interval_minutes")
+
+
+def trains_by(framework: str) -> type[Training]:
+    """What a training of this framework is given."""
+    return find_framework(framework).trains_by
 
 
 @pytest.mark.parametrize("step", COMMANDS)
@@ -47,6 +60,8 @@ def test_settings_that_nothing_reads_are_refused(
     write_tsv(scans(9).assign(set="train", fold=0), tmp_path / "split.tsv")
     if step not in ("train", "prepare"):
         text = text.replace('"framework": "monai", ', "")
+    if step == "train":  # which needs a network, too
+        text = text.replace('"monai"', '"monai", "network": "basicunet"')
     with pytest.raises(BadInput, match=told):
         run_step(step, [*shlex.split(COMMANDS[step]), "--settings", text])
 
@@ -57,26 +72,46 @@ def test_what_the_workflow_hands_over_is_accepted(name: str) -> None:
     config = configuration.load(REPOSITORY / "config" / name)
     for block in ("ingest", "split", "metrics", "crosscheck"):
         assert configuration.settings_block(json.dumps(config[block]), block) == config[block]
-    trained = [key for key, model in config["models"].items() if model["framework"] != "ensemble"]
+    trained = {key: model for key, model in blocks.configured(config).models.items() if model.is_trained}
     assert trained
-    for model in trained:
-        settings = models.of_model(config, model)
-        of_speed = models.having(settings, "speed")
-        for given in (models.having(settings, *models.OF_TRAINING), models.having(settings, "preparation")):
-            assert models.model_settings(json.dumps(given)) == given
-            assert models.model_settings(json.dumps(given), json.dumps(of_speed)) == given | of_speed
-        chosen = {model: models.having(settings, "inference")}
-        record = {"model": model, "framework": settings["framework"]}
-        assert models.settings_by_model(json.dumps(chosen), [record]) == chosen
-        assert models.inference_settings(record, chosen) == chosen[model]
+    for key, model in trained.items():
+        framework = find_framework(model.framework)
+        settings = framework.settings_of(model)
+        of_training, of_speed, of_preparation = (
+            json.dumps(models.having(settings, *effects))
+            for effects in (models.OF_TRAINING, ("speed",), ("preparation",))
+        )
+        assert models.given(trains_by, of_training, of_speed) == settings
+        prepared = models.given(lambda name: find_framework(name).prepares_by, of_preparation)
+        assert json.dumps(models.having(prepared, "preparation")) == of_preparation
+        chosen = {key: models.of_model(framework.predicts_by, model)}
+        record = {"model": key, "framework": model.framework}
+        assert prediction_cache.given_settings(json.dumps(plain(chosen)), [[record]]) == chosen
+        assert prediction_cache.inference_settings(record, chosen) == chosen[key]
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    settings = models.given(trains_by, '{"framework": "monai", "network": "basicunet", "epochs": 3}')
+    assert isinstance(settings, MonaiTraining)
+    assert (settings.epochs, settings.scans_per_batch, settings.workers) == (3, 2, 4)
+    assert settings.features is None, "as MONAI has them"
+    record = {"model": "unet", "framework": "monai"}
+    assert prediction_cache.given_settings("{}", [[record]]) == {"unet": MonaiInference(tile_overlap=0.25)}
 
 
 def test_an_unknown_framework_and_values_out_of_range_are_told() -> None:
     with pytest.raises(BadInput, match="framework, value tensorflow: must be one of nnunet"):
-        models.model_settings('{"framework": "tensorflow"}')
-    with pytest.raises(BadInput, match="learning_rate, value 0: must be above 0"):
-        models.model_settings('{"framework": "monai", "learning_rate": 0}')
-    with pytest.raises(BadInput, match="--speed, key learning_rate: unknown key; known: workers, check"):
-        models.model_settings('{"framework": "monai"}', '{"learning_rate": 1}')
+        models.given(trains_by, '{"framework": "tensorflow"}')
+    with pytest.raises(BadInput) as caught:
+        models.given(trains_by, '{"framework": "monai", "learning_rate": 0}', '{"learning_rate": 1}')
+    told = [(problem.file, problem.key, problem.message) for problem in caught.value.problems]
+    assert told == [
+        ("--settings", "learning_rate", "must be above 0. (Initial) learning rate of Adam."),
+        ("--settings", "network", "required but absent. Network architecture."),
+        ("--speed", "learning_rate", f"unknown key; known: workers, {', '.join(INTERVALS)}"),
+    ]
+    prepares_by = find_framework("monai").prepares_by
+    with pytest.raises(BadInput, match="key learning_rate: unknown key; known: framework, spacing_mm_xyz"):
+        models.given(lambda _name: prepares_by, '{"framework": "monai", "learning_rate": 1}')
     with pytest.raises(BadInput, match="minimum_slices, value ten: must be an integer"):
         configuration.settings_block('{"minimum_slices": "ten"}', "ingest", "--ingest")

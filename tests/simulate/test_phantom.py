@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.contracts.problems import BadInput
+from headct.settings.blocks import Rater
 from headct.simulate import lesion_placement, rater_readings, volumes
 from headct.simulate.acquisition import AcquisitionGeometry, Samples, plan
 from headct.simulate.fields import SmoothField, bspline_basis
 from headct.simulate.head import MassEffect, Points, push_back
 from headct.simulate.participant import Participant, simulate
 from headct.simulate.random_streams import stream
-from headct.simulate.settings import LESIONS, Rater, Site, TrialSettings, from_config
-from support.phantom_settings import CONFIG, SITES
+from headct.simulate.settings import LESIONS, TrialSettings, from_block
+from support.phantom_settings import MASK_VALUES, PHANTOM
 
 PUBLISHED_ML = {
     # Kok et al. 2022, Table 2, training set: minimum, quartiles, maximum; mean; SD
@@ -29,7 +30,7 @@ PUBLISHED_ML = {
 
 @pytest.fixture(scope="module")
 def settings() -> TrialSettings:
-    return from_config(CONFIG, "test.yaml")
+    return from_block(PHANTOM, MASK_VALUES, "test.yaml")
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["tilted", "uneven"])
@@ -270,23 +271,22 @@ def test_a_lesion_below_a_voxel_is_not_seen(participant: Participant) -> None:
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"volumes_ml": {**CONFIG["phantom"]["volumes_ml"], "ICH": [5, 4, 10, 20, 30]}}, "volumes_ml.ICH"),
-        ({"sites": [SITES[1]]}, "incomplete_participants"),
-        ({"sites": [SITES[0], SITES[0]]}, "sites"),
-        ({"raters": CONFIG["phantom"]["raters"][:1]}, "raters"),
+        ({"volumes_ml": {**PHANTOM.volumes_ml, "ICH": (5, 4, 10, 20, 30)}}, "volumes_ml.ICH"),
+        ({"sites": PHANTOM.sites[1:]}, "incomplete_participants"),
+        ({"sites": PHANTOM.sites[:1] * 2}, "sites"),
+        ({"raters": PHANTOM.raters[:1]}, "raters"),
     ],
 )
 def test_contradictory_settings_are_refused(change: dict, key: str) -> None:
     with pytest.raises(BadInput, match=f"phantom.{key}"):
-        from_config({**CONFIG, "phantom": {**CONFIG["phantom"], **change}}, "test.yaml")
+        from_block(replace(PHANTOM, **change), MASK_VALUES, "test.yaml")
 
 
 def test_a_config_without_phantom_is_refused() -> None:
     with pytest.raises(BadInput, match="no simulated trial"):
-        from_config({"labels": {}}, "real.yaml")
+        from_block(None, MASK_VALUES, "real.yaml")
 
 
 def test_streams_depend_on_all_keys() -> None:
     draws = {stream(s, p, q).random() for s in (1, 2) for p in ("P1", "P2") for q in ("a", "b")}
     assert len(draws) == 8
-    assert isinstance(Site(**SITES[1]), Site)

@@ -15,13 +15,13 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import read_tsv, sha256_of
 from headct.contracts.problems import BadInput
-from headct.simulate.settings import TrialSettings, from_config
+from headct.simulate.settings import TrialSettings, from_block
 from headct.simulate.trial import enrolled, write_participant, write_trial
-from support.phantom_settings import CONFIG
+from support.phantom_settings import MASK_VALUES, PHANTOM
 
 
 def _small() -> TrialSettings:
-    settings = from_config(CONFIG, "test.yaml")
+    settings = from_block(PHANTOM, MASK_VALUES, "test.yaml")
     return replace(settings, matrix=32, subvoxels_in_plane=1, labels={"ICH": 5, "PHE": 2, "IVH": 9})
 
 

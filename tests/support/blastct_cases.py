@@ -8,9 +8,13 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import sha256_of
 from headct.engine.training_job import TrainingJob, TrainingScan
+from headct.frameworks.blastct.settings import BlastctInference, BlastctTraining
+from headct.settings.typed import typed
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
-STUDY: dict[str, Any] = {
+WORDS: dict[str, Any] = {
+    "framework": "blastct",
     "epochs": 1800,
     "images_per_epoch": 50,
     "patches_per_image": 20,
@@ -39,10 +43,13 @@ STUDY: dict[str, Any] = {
     "workers": 5,
     "checkpoint_interval_epochs": 1,
     "checkpoint_interval_minutes": 15,
-    "inference_batch_size": 32,
 }
+"""As the configuration says them."""
 
-SMALL = STUDY | {
+STUDY = typed(BlastctTraining, WORDS)
+OF_INFERENCE = BlastctInference(inference_batch_size=32)
+
+OF_SMALL = {
     "epochs": 3,
     "images_per_epoch": 4,
     "patches_per_image": 2,
@@ -55,6 +62,7 @@ SMALL = STUDY | {
     "elastic_noise_size_voxels": 40,
     "workers": 0,
 }
+SMALL = changed(STUDY, **OF_SMALL)
 
 
 def write_scan(folder: Path, scan_id: str, seed: int) -> TrainingScan:
@@ -85,7 +93,7 @@ def small_job(folder: Path, **changes: Any) -> TrainingJob:
     folder.mkdir(parents=True, exist_ok=True)
     return TrainingJob(
         model="blast-ct",
-        settings=SMALL | changes,
+        settings=changed(SMALL, **changes),
         training_scans=tuple(write_scan(folder, f"scan-{k}", seed=k) for k in range(5)),
         validation_scans=(),
         seed=7,

@@ -10,7 +10,7 @@ import torch
 
 from headct.engine.training_job import TrainedModel, TrainingJob
 from headct.frameworks.base import find_framework
-from support import blastct_cases, monai_miniature, nnunet_miniature
+from support import blastct_cases, changed_settings, monai_miniature, nnunet_miniature
 
 
 def nnunet_job(folder: Path, **changes: Any) -> TrainingJob:
@@ -42,7 +42,7 @@ HUGE_LEARNING_RATE = {
 
 def changed(one: TrainingJob, **settings: Any) -> TrainingJob:
     """The run with some settings changed."""
-    return dataclasses.replace(one, settings=one.settings | settings)
+    return dataclasses.replace(one, settings=changed_settings.changed(one.settings, **settings))
 
 
 def train(family: str, one: TrainingJob, folder: Path) -> TrainedModel:

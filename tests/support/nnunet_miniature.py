@@ -10,11 +10,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from headct.engine.training_job import TrainingJob, TrainingScan
+from headct.frameworks.nnunet.settings import NnunetInference, NnunetTraining
+from headct.settings.typed import typed
+from support.changed_settings import changed
 from support.label_sets import LABELS
 
 SPACING_MM_XYZ = (3.5, 3.5, 6.0)
 
-SETTINGS: dict[str, Any] = {
+WORDS: dict[str, Any] = {
     "framework": "nnunet",
     "configuration": "3d_fullres",
     "loss": "dice_ce",
@@ -37,9 +40,11 @@ SETTINGS: dict[str, Any] = {
         "2d": {"patch_size": [32, 32], "batch_size": 3, "features_per_stage": [4, 8, 8]},
         "3d_fullres": {"patch_size": [8, 32, 32], "batch_size": 2, "features_per_stage": [4, 8, 8]},
     },
-    "tile_step_size": 1.0,
-    "test_time_mirroring": False,
 }
+"""As the configuration says them."""
+
+SETTINGS = typed(NnunetTraining, WORDS)
+OF_INFERENCE = NnunetInference(tile_step_size=1.0, test_time_mirroring=False)
 
 
 def scan(seed: int, shape: tuple[int, int, int] = (16, 48, 48)) -> tuple[sitk.Image, sitk.Image]:
@@ -86,7 +91,7 @@ def job(scans: tuple[TrainingScan, ...], shared: Path, **changes: Any) -> Traini
     """A run on all ``scans``, with ``changes`` of the settings."""
     return TrainingJob(
         model="miniature",
-        settings=SETTINGS | changes,
+        settings=changed(SETTINGS, **changes),
         training_scans=scans,
         validation_scans=(),
         seed=1,

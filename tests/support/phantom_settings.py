@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from headct.settings.blocks import Phantom
+from headct.settings.typed import typed
+
 SITES = [
     {
         "name": "Tilted", "share": 0.5, "manufacturer": "Phantom Imaging", "model": "A", "kernel": "H30s",
@@ -16,9 +19,11 @@ SITES = [
 ]  # fmt: skip
 
 
-CONFIG = {
-    "labels": {"ICH": 1, "PHE": 2, "IVH": 3},
-    "phantom": {
+MASK_VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
+
+PHANTOM = typed(
+    Phantom,
+    {
         "seed": 7,
         "participants": 3,
         "incomplete_participants": 1,
@@ -40,4 +45,4 @@ CONFIG = {
         ],
         "sites": SITES,
     },
-}
+)

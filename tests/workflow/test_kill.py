@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from headct.contracts.artefacts import read_json
+from headct.frameworks.base import find_framework
 from headct.settings import models
+from headct.settings.blocks import configured
 from support import snake
 from support.holds import Holds, wait_for
 
@@ -28,8 +31,8 @@ def holds(tmp_path: Path) -> Holds:
 
 def command(demo: Path, model: str, folder: Path) -> list[str]:
     """The command by which the demo trains a model, with other folders and more checkpoints."""
-    config = json.loads((demo / "results/config.json").read_text(encoding="utf-8"))
-    settings = models.of_model(config, model)
+    config = configured(read_json(demo / "results/config.json"))
+    settings = find_framework(config.models[model].framework).settings_of(config.models[model])
     options = {
         "model": model,
         "settings": json.dumps(models.having(settings, *models.OF_TRAINING)),

@@ -41,7 +41,8 @@ from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
 from headct.run import failures, preflight, study
-from headct.settings import config_files, configuration, models, analysis_plan, sheet
+from headct.settings import analysis_plan, blocks, config_files, configuration, models, sheet
+from headct.settings.typed import plain
 from headct.steps import STEPS
 
 
@@ -57,6 +58,7 @@ CONFIG_FILES = [Path(os.path.relpath(file)) for file in workflow.configfiles]
 CONFIGURED = checked(config_files.read, CONFIG_FILES, internals.config_of_command_line(workflow))
 checked(config_files.check_merged, CONFIGURED, config)
 config.update(checked(configuration.complete, config, CONFIGURED.name_of))
+SETTINGS = blocks.configured(config)
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
@@ -123,19 +125,24 @@ def framework_of(model):
 
 def settings_of(model, *effects):
     """Those settings of a trained model that have one of these effects."""
-    return models.having(models.of_model(config, model), *effects)
+    settings = framework_of(model).settings_of(SETTINGS.models[model])
+    return models.having(settings, *effects)
 
 
 def inference_settings_of(model):
     """By member of a model, the settings that it predicts by, as JSON."""
-    return json.dumps(
-        {key: settings_of(key, "inference") for key in members_of(model)}, sort_keys=True
-    )
+    found = {
+        key: plain(models.of_model(framework_of(key).predicts_by, SETTINGS.models[key]))
+        for key in members_of(model)
+    }
+    return json.dumps(found, sort_keys=True)
 
 
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
-    return framework_of(model).representation(settings_of(model, "preparation"))
+    return framework_of(model).representation(
+        framework_of(model).settings_of(SETTINGS.models[model])
+    )
 
 
 def members_of(model):
@@ -207,7 +214,7 @@ if not internals.is_read_by_a_job(workflow):
         sources.can_be_ingested,
     )
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
-        config, sheet.participants(SCANS)
+        config["study"]["name"], config["labels"], sheet.participants(SCANS)
     )
     if not {"--forceall", "-F"} & set(
         sys.argv
@@ -221,8 +228,8 @@ SHOWN_MODELS = list(
 PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
 ANALYSIS_PLAN = checked(analysis_plan.load, Path(PLAN))
 if not internals.is_read_by_a_job(workflow):
-    checked(preflight.check, config, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)
-    for words in preflight.warnings(config, SCANS, ANALYSIS_PLAN, PLAN):
+    checked(preflight.check, SETTINGS, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)
+    for words in preflight.warnings(SETTINGS, SCANS, ANALYSIS_PLAN, PLAN):
         print(f"Warning: {words}", file=sys.stderr)
 PUBLISHED = sorted(
     os.path.relpath(path)

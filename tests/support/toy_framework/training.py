@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from headct.engine import seeding
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
+from headct.frameworks.toy.settings import ToyPreparation, ToyTraining
 
 
 def on_grid(image: sitk.Image, grid_xyz: Sequence[int], interpolator: int) -> np.ndarray:
@@ -36,16 +37,16 @@ def on_grid(image: sitk.Image, grid_xyz: Sequence[int], interpolator: int) -> np
     return sitk.GetArrayFromImage(resampled)
 
 
-def scaled(ct: sitk.Image, settings: Mapping[str, Any]) -> np.ndarray:
+def scaled(ct: sitk.Image, grid_xyz: Sequence[int], hu_window: Sequence[float]) -> np.ndarray:
     """What the network is fed: float32 (z, y, x), the intensity window as 0...1."""
-    lowest, highest = settings["hu_window"]
-    hu = on_grid(ct, settings["grid_xyz"], sitk.sitkLinear)
+    lowest, highest = hu_window
+    hu = on_grid(ct, grid_xyz, sitk.sitkLinear)
     return ((hu.astype(np.float32) - lowest) / (highest - lowest)).clip(0, 1)
 
 
 def prepare(
     scans: Sequence[TrainingScan],
-    settings: Mapping[str, Any],
+    settings: ToyPreparation,
     shared_folder: Path,
     threads: int,
     labels: LabelSet,
@@ -55,20 +56,21 @@ def prepare(
     for scan in scans:
         path = shared_folder / f"{scan.sha256}.npz"
         if not path.exists():
-            labels = on_grid(sitk.ReadImage(str(scan.labels)), settings["grid_xyz"], sitk.sitkNearestNeighbor)
-            np.savez(path, image=scaled(sitk.ReadImage(str(scan.ct)), settings), labels=labels)
-    return {"grid_xyz": settings["grid_xyz"]}
+            labels = on_grid(sitk.ReadImage(str(scan.labels)), settings.grid_xyz, sitk.sitkNearestNeighbor)
+            ct = sitk.ReadImage(str(scan.ct))
+            np.savez(path, image=scaled(ct, settings.grid_xyz, settings.hu_window), labels=labels)
+    return {"grid_xyz": settings.grid_xyz}
 
 
-def network_of(settings: Mapping[str, Any], n_classes: int) -> BasicUNet:
+def network_of(width: int, n_classes: int) -> BasicUNet:
     """The untrained network."""
-    return BasicUNet(3, 1, n_classes, features=(settings["width"],) * 6)
+    return BasicUNet(3, 1, n_classes, features=(width,) * 6)
 
 
 class Batches:
     """One scan each, in turn."""
 
-    def __init__(self, job: TrainingJob):
+    def __init__(self, job: TrainingJob[ToyTraining]):
         self.paths = [job.shared_folder / f"{scan.sha256}.npz" for scan in job.training_scans]
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
@@ -82,14 +84,14 @@ class ToyLearner:
     validation_batches = ()
     validation_iterations_per_epoch = 0
 
-    def __init__(self, job: TrainingJob):
-        self.epochs = job.settings["epochs"]
-        self.iterations_per_epoch = job.settings["iterations_per_epoch"]
+    def __init__(self, job: TrainingJob[ToyTraining]):
+        self.epochs = job.settings.epochs
+        self.iterations_per_epoch = job.settings.iterations_per_epoch
         self.training_batches = Batches(job)
         self.labels = job.labels
         seeding.initialise(job.seed, job.fold)
-        self.network = network_of(job.settings, job.labels.n_classes).to(job.device).train()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=job.settings["learning_rate"])
+        self.network = network_of(job.settings.width, job.labels.n_classes).to(job.device).train()
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=job.settings.learning_rate)
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True)
         self.counts = torch.zeros(len(job.labels), 3, dtype=torch.int64, device=job.device)
 
@@ -120,7 +122,7 @@ class ToyLearner:
         self.counts.copy_(state["counts"])
 
 
-def train(job: TrainingJob, folder: Path) -> TrainedModel:
+def train(job: TrainingJob[ToyTraining], folder: Path) -> TrainedModel:
     """Train to the end, from the last checkpoint in ``folder`` if there is one."""
     prepare(job.training_scans, job.settings, job.shared_folder, job.threads, job.labels)
     learner = ToyLearner(job)
@@ -128,19 +130,19 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     settings = job.settings
     return TrainedModel(
         weights=learner.network.state_dict(),
-        fixed={key: settings[key] for key in ("width", "grid_xyz", "hu_window")},
+        fixed={"width": settings.width, "grid_xyz": settings.grid_xyz, "hu_window": settings.hu_window},
         history=at.history,
         facts=ModelFacts(
             network="a narrow U-Net",
             loss="Dice + cross-entropy",
             parameters=sum(parameter.numel() for parameter in learner.network.parameters()),
-            patch_size_xyz=settings["grid_xyz"],
-            hu_window=settings["hu_window"],
+            patch_size_xyz=settings.grid_xyz,
+            hu_window=settings.hu_window,
             batch_size=1,
-            epochs=settings["epochs"],
-            iterations=settings["epochs"] * settings["iterations_per_epoch"],
+            epochs=settings.epochs,
+            iterations=settings.epochs * settings.iterations_per_epoch,
             optimiser="Adam",
-            learning_rate=settings["learning_rate"],
+            learning_rate=settings.learning_rate,
             further={"whole_scans": True},
         ),
         seconds=at.seconds,

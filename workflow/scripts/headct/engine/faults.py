@@ -15,6 +15,7 @@ from torch import Tensor
 from headct.contracts.artefacts import NO_ROOM
 from headct.engine.batches import WorkerDied
 from headct.engine.training_job import TrainingJob
+from headct.settings.models import Training
 
 EFFECT = "speed"  # what is said when a training can't go on
 
@@ -29,7 +30,7 @@ class LossWatch:
     later; until then its batch is remembered.
     """
 
-    def __init__(self, job: TrainingJob, folder: Path):
+    def __init__(self, job: TrainingJob[Training], folder: Path):
         self.job, self.folder = job, folder
         self.in_flight: deque[tuple[int, list[Tensor], Tensor, torch.cuda.Event | None]] = deque()
 
@@ -72,7 +73,7 @@ class LossWatch:
 
 
 @contextmanager
-def explained(job: TrainingJob, at_batch: Callable[[], int]) -> Iterator[None]:
+def explained(job: TrainingJob[Training], at_batch: Callable[[], int]) -> Iterator[None]:
     """Turn errors of memory and of data workers within the block into advice.
 
     Raises:
@@ -103,7 +104,7 @@ def explained(job: TrainingJob, at_batch: Callable[[], int]) -> Iterator[None]:
 
 
 @contextmanager
-def room_for_checkpoint(job: TrainingJob, folder: Path) -> Iterator[None]:
+def room_for_checkpoint(job: TrainingJob[Training], folder: Path) -> Iterator[None]:
     """Say what a full disk means for the run.
 
     Raises:

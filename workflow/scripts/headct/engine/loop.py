@@ -26,6 +26,7 @@ from headct.engine.faults import LossWatch, explained, room_for_checkpoint
 from headct.engine.progress import Progress
 from headct.engine.stopping import StopRequest, stop_requests
 from headct.engine.training_job import TrainingJob
+from headct.settings.models import Training
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Position:
     seconds_waiting: float = 0.0
 
 
-def fit(job: TrainingJob, learner: Learner, folder: Path) -> Position:
+def fit(job: TrainingJob[Training], learner: Learner, folder: Path) -> Position:
     """Train to the last epoch, from the newest checkpoint in ``folder`` where there is one.
 
     Raises:
@@ -92,7 +93,7 @@ def fit(job: TrainingJob, learner: Learner, folder: Path) -> Position:
 class _Run:
     """A session of a training run, from where it stood to its end."""
 
-    def __init__(self, job: TrainingJob, learner: Learner, folder: Path):
+    def __init__(self, job: TrainingJob[Training], learner: Learner, folder: Path):
         self.job, self.learner, self.folder = job, learner, folder
         self.total = learner.epochs * learner.iterations_per_epoch
         self.at = self._resumed()
@@ -112,7 +113,7 @@ class _Run:
     def to_the_end(self, stop: StopRequest) -> None:
         """Do all iterations that are left."""
         n_validation = self.learner.validation_iterations_per_epoch
-        workers = self.job.settings["workers"]
+        workers = self.job.settings.workers
         epoch = self.at.iteration // self.learner.iterations_per_epoch
         training = in_order(
             self.learner.training_batches, self.at.iteration, self.total, workers, self.job.device
@@ -169,8 +170,8 @@ class _Run:
 
     def _checkpoint_is_due(self, epoch: int, batch_of_epoch: int) -> bool:
         settings = self.job.settings
-        by_epoch = batch_of_epoch == 0 and epoch % settings["checkpoint_interval_epochs"] == 0
-        by_time = time.monotonic() - self.saved >= 60 * settings["checkpoint_interval_minutes"]
+        by_epoch = batch_of_epoch == 0 and epoch % settings.checkpoint_interval_epochs == 0
+        by_time = time.monotonic() - self.saved >= 60 * settings.checkpoint_interval_minutes
         return by_epoch or by_time or self.at.iteration == self.total
 
     def _save(self) -> None:

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headct.contracts.labels import LabelSet
+from headct.settings.models import Training
 
 if TYPE_CHECKING:
     import torch
@@ -37,8 +38,11 @@ def training_scans(rows: Any, data: Path) -> tuple[TrainingScan, ...]:
     )
 
 
+Settings = TypeVar("Settings", bound=Training, covariant=True)
+
+
 @dataclass(frozen=True)
-class TrainingJob:
+class TrainingJob(Generic[Settings]):
     """One training run, complete: equal jobs give equal weights (on CPU, with equal threads).
 
     ``fold`` is ``"all"`` (every training scan is learnt from, none is held out) or a number.
@@ -48,7 +52,7 @@ class TrainingJob:
     """
 
     model: str
-    settings: dict[str, Any]
+    settings: Settings
     training_scans: tuple[TrainingScan, ...]
     validation_scans: tuple[TrainingScan, ...]
     seed: int

@@ -17,7 +17,7 @@ from typing import Any
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically, write_json
 from headct.contracts.code import NO_CONTENT, code_digests
 from headct.engine.training_job import TrainingJob
-from headct.settings.models import OF_TRAINING, having
+from headct.settings.models import OF_TRAINING, Training, having
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ DIGEST_LENGTH = 64
 PUBLISHED = ("final.pth", "train.json")
 
 
-def identity(job: TrainingJob, adapter: str, versions: dict[str, str]) -> dict[str, Any]:
+def identity(job: TrainingJob[Training], adapter: str, versions: dict[str, str]) -> dict[str, Any]:
     """Everything that decides the weights that a run ends in (on a GPU, CPU threads do not)."""
     return {
         "settings": having(job.settings, *OF_TRAINING),

@@ -20,7 +20,8 @@ from headct.contracts.imports import imported, sparing
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import Problem
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
-from headct.settings.models import having
+from headct.settings.blocks import Model
+from headct.settings.models import Inference, Preparation, Training, having, of_model
 
 if TYPE_CHECKING:
     from headct.frameworks.predictor import Predictor
@@ -74,6 +75,9 @@ class Framework:
         name: in the configuration and of its folder.
         title: in print.
         package: the Python package whose version decides what comes out; it is recorded with each model.
+        prepares_by: type of the settings of effect ``preparation``, a field for each key of the schema.
+        trains_by: of those of effect ``preparation``, ``weights`` and ``speed``.
+        predicts_by: of those of effect ``inference``.
         optimiser_copies: values that the optimiser keeps beside each weight, for the plan of the disk.
         named_by: settings whose value stands in the name of the preprocessed scans.
         variant: setting that names models of another size, which have rates of their own in
@@ -83,13 +87,16 @@ class Framework:
         preparation: a sentence on its preprocessing that its settings do not tell.
         unused: modules that the package imports for what is never called here; imported at their first use.
         optional: packages that it does without where they are not installed, as here.
-        problems: of a model's settings, what is wrong with them as far as is known before any job. It is
-            called when Snakemake starts; the ``key`` of a problem is a setting.
+        problems: of the settings of a training, what is wrong with them as far as is known before any job.
+            It is called when Snakemake starts; the ``key`` of a problem is a setting.
     """
 
     name: str
     title: str
     package: str
+    prepares_by: type[Preparation]
+    trains_by: type[Training]
+    predicts_by: type[Inference]
     optimiser_copies: int
     named_by: tuple[str, ...] = ()
     variant: str = ""
@@ -98,7 +105,7 @@ class Framework:
     preparation: str = ""
     unused: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    problems: Callable[[Mapping[str, Any]], Iterable[Problem]] = lambda _settings: ()
+    problems: Callable[[Any], Iterable[Problem]] = lambda _settings: ()
 
     def module(self, name: str) -> str:
         """Full name of a module in its folder."""
@@ -108,15 +115,19 @@ class Framework:
         """The modules that decide what one of its modules does: that one, and the declaration."""
         return self.module("framework"), self.module(name)
 
-    def representation(self, settings: Mapping[str, Any]) -> str:
+    def representation(self, settings: Preparation) -> str:
         """Name of the representation that a model with these settings learns from."""
         decided_by = json.dumps(having(settings, "preparation"), sort_keys=True)
         digest = hashlib.sha256(decided_by.encode()).hexdigest()[:8]
-        return "-".join([self.name, *(settings[key] for key in self.named_by), digest])
+        return "-".join([self.name, *(getattr(settings, key) for key in self.named_by), digest])
 
-    def rated_as(self, settings: Mapping[str, Any]) -> str:
+    def rated_as(self, settings: Training) -> str:
         """What a model with these settings is called in ``resources/rates.tsv``."""
-        return f"{self.name} {settings[self.variant]}" if self.variant else self.name
+        return f"{self.name} {getattr(settings, self.variant)}" if self.variant else self.name
+
+    def settings_of(self, model: Model) -> Training:
+        """The settings by which a model of a configuration is trained."""
+        return of_model(self.trains_by, model)
 
     def facts_of(self, trained: Mapping[str, Any]) -> ModelFacts:
         """What the model of a ``train.json`` is."""
@@ -125,7 +136,7 @@ class Framework:
     def prepare(
         self,
         scans: Sequence[TrainingScan],
-        settings: Mapping[str, Any],
+        settings: Preparation,
         shared_folder: Path,
         threads: int,
         labels: LabelSet,
@@ -135,12 +146,12 @@ class Framework:
         facts: dict[str, Any] = adapter.prepare(scans, settings, shared_folder, threads, labels)
         return facts
 
-    def train(self, job: TrainingJob, folder: Path) -> TrainedModel:
+    def train(self, job: TrainingJob[Any], folder: Path) -> TrainedModel:
         """Train one model to its end, from the last checkpoint in ``folder`` where there is one."""
         model: TrainedModel = self._load("training").train(job, folder)
         return model
 
-    def load(self, folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> Predictor:
+    def load(self, folder: Path, device: str, settings: Inference, labels: LabelSet) -> Predictor:
         """The trained model in ``folder``, all settings that it predicts by, and its lesions."""
         predictor: Predictor = self._load("inference").load(folder, device, settings, labels)
         return predictor

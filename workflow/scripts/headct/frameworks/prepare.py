@@ -13,7 +13,8 @@ from headct.contracts.artefacts import read_tsv, write_json
 from headct.contracts.labels import study_labels
 from headct.engine.training_job import training_scans
 from headct.frameworks.base import find_framework
-from headct.settings.models import model_settings
+from headct.settings import models
+from headct.settings.typed import plain
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +38,10 @@ def main(
         work: scratch folder.
         out: record of what was made (JSON).
     """
-    of_model = model_settings(settings)
+    of_model = models.given(lambda name: find_framework(name).prepares_by, settings)
     rows = read_tsv(split, fold=str)
     scans = training_scans(rows[rows["set"] == "train"], data)
-    framework = find_framework(of_model["framework"])
+    framework = find_framework(of_model.framework)
     made = framework.prepare(scans, of_model, work / framework.name, threads, study_labels())
-    write_json({"n_scans": len(scans), "settings": of_model, **made}, out)
+    write_json({"n_scans": len(scans), "settings": plain(of_model), **made}, out)
     logger.info("%s: %d scans are ready for training", framework.representation(of_model), len(scans))

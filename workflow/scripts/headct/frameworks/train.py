@@ -24,7 +24,9 @@ from headct.engine import workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan, training_scans
 from headct.frameworks.base import Framework, find_framework
-from headct.settings.models import OF_TRAINING, having, merged, model_settings
+from headct.settings import models
+from headct.settings.models import Training
+from headct.settings.typed import plain
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +66,12 @@ def main(
         out: folder of the trained model.
         revision: how often files were lost and remade.
     """
-    given = model_settings(settings, speed)
-    framework = find_framework(given["framework"])
+    of_model = models.given(lambda name: find_framework(name).trains_by, settings, speed)
+    framework = find_framework(of_model.framework)
     fit, held = scans_of_fold(split, data, fold)
     job = TrainingJob(
         model=model,
-        settings=having(merged(framework.name, given), *OF_TRAINING, "speed"),
+        settings=of_model,
         training_scans=fit,
         validation_scans=held,
         seed=seed,
@@ -117,7 +119,7 @@ def scans_of_fold(
     return training_scans(rows[~held_out], data), training_scans(rows[held_out], data)
 
 
-def train(job: TrainingJob, framework: Framework, folder: Path) -> None:
+def train(job: TrainingJob[Training], framework: Framework, folder: Path) -> None:
     """Train with a framework to the end in ``folder`` and leave the finished model there.
 
     Each session of the run is recorded as it begins and as it ends, unless it is killed.
@@ -160,7 +162,7 @@ def train(job: TrainingJob, framework: Framework, folder: Path) -> None:
         {
             "model": job.model,
             "framework": framework.name,
-            "settings": job.settings,
+            "settings": plain(job.settings),
             "seed": job.seed,
             "fold": job.fold,
             "n_training_scans": len(job.training_scans),

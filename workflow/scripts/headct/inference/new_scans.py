@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,9 +32,9 @@ from headct.imaging.fitness import SeriesRules
 from headct.imaging.sources.image_source import ImageFacts, Volume
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import Members
-from headct.inference.prediction_cache import Records, averaged, trained_records
+from headct.inference.prediction_cache import Records, averaged, given_settings, trained_records
 from headct.settings import blocks
-from headct.settings.models import SettingsByModel, settings_by_model
+from headct.settings.models import InferenceByModel
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +245,7 @@ def digest_of(source: Path) -> str:
     return sources.find(source, name_of(source)).fingerprint()
 
 
-def networks_of(records: Records, settings: SettingsByModel) -> str:
+def networks_of(records: Records, settings: InferenceByModel) -> str:
     """Short digest of the weights that are averaged, and of the settings they predict by."""
     defined_by = averaged(records, settings)
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
@@ -354,7 +353,7 @@ def main(
         found = find(scans, by_number)
     with gathered(problems):
         records = trained_records(member)
-        by_model = settings_by_model(settings, chain(*records))
+        by_model = given_settings(settings, records)
     if problems:
         raise BadInput(problems)
     networks = networks_of(records, by_model)

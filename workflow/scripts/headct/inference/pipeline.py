@@ -27,8 +27,8 @@ from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
 from headct.frameworks.base import find_framework
 from headct.frameworks.predictor import Predictor
-from headct.inference.prediction_cache import trained_record
-from headct.settings.models import SettingsByModel, inference_settings
+from headct.inference.prediction_cache import inference_settings, trained_record
+from headct.settings.models import InferenceByModel
 
 logger = logging.getLogger("headct.inference")
 
@@ -148,13 +148,13 @@ class Ensemble:
 
 
 def load(
-    folders: Sequence[Sequence[Path]], device: str, settings: SettingsByModel, labels: LabelSet
+    folders: Sequence[Sequence[Path]], device: str, settings: InferenceByModel, labels: LabelSet
 ) -> Ensemble:
     """The ensemble of these trained-model folders, one per fold of each member."""
     return Ensemble([[load_one(folder, device, settings, labels) for folder in folds] for folds in folders])
 
 
-def load_one(folder: Path, device: str, settings: SettingsByModel, labels: LabelSet) -> Predictor:
+def load_one(folder: Path, device: str, settings: InferenceByModel, labels: LabelSet) -> Predictor:
     """The predictor of one trained-model folder, whose network knows the ``labels``.
 
     Raises:

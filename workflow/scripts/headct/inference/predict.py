@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,8 +25,8 @@ from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
 from headct.imaging import nifti
-from headct.inference.prediction_cache import PredictionCache, definition, trained_records
-from headct.settings.models import SettingsByModel, settings_by_model
+from headct.inference.prediction_cache import PredictionCache, definition, given_settings, trained_records
+from headct.settings.models import InferenceByModel
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class PredictionJob:
 
     model: str
     labels: LabelSet
-    settings: SettingsByModel
+    settings: InferenceByModel
     device: str
     threads: int
     split: Path
@@ -145,7 +144,7 @@ def main(
     import pandas as pd
 
     require_device(device)
-    by_model = settings_by_model(settings, chain(*trained_records(member)))
+    by_model = given_settings(settings, trained_records(member))
     job = PredictionJob(model, study_labels(), by_model, device, threads, split, data, manifest, revision)
     set_name = "test" if out_of_fold is None else "out-of-fold"
     kept = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")

@@ -19,7 +19,9 @@ from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.engine.machine import versions
 from headct.frameworks.base import find_framework
-from headct.settings.models import SettingsByModel, frameworks, inference_settings
+from headct.settings import models
+from headct.settings.models import Inference, InferenceByModel, frameworks
+from headct.settings.typed import plain
 
 EFFECT = "speed"  # which label maps need not be made again
 
@@ -81,13 +83,31 @@ def trained_record(folder: Path) -> Mapping[str, Any]:
     return record
 
 
-def averaged(records: Records, settings: SettingsByModel) -> list[Any]:
+def given_settings(text: str, records: Records) -> InferenceByModel:
+    """Settings of inference that a command is given as JSON by model; what is left out has its default.
+
+    Raises:
+        BadInput: no JSON object, or every model and key of it that is unknown, or out of range.
+    """
+    trained = [record for folds in records for record in folds]
+    return models.inference_by_model(lambda name: find_framework(name).predicts_by, text, trained)
+
+
+def inference_settings(trained: Mapping[str, Any], chosen: InferenceByModel) -> Inference:
+    """The settings that the model of a ``train.json`` predicts by: those chosen for it, or the defaults."""
+    framework = find_framework(trained["framework"])
+    return chosen.get(trained["model"]) or models.merged(framework.predicts_by, framework.name)
+
+
+def averaged(records: Records, settings: InferenceByModel) -> list[Any]:
     """What is averaged: the digest of each network's weights, and the settings it predicts by."""
-    return [[(each["sha256"], inference_settings(each, settings)) for each in folds] for folds in records]
+    return [
+        [(each["sha256"], plain(inference_settings(each, settings))) for each in folds] for folds in records
+    ]
 
 
 def definition(
-    members: Sequence[Sequence[Path]], settings: SettingsByModel, device: str, threads: int
+    members: Sequence[Sequence[Path]], settings: InferenceByModel, device: str, threads: int
 ) -> str:
     """SHA-256 of all that decides label maps but the CT.
 

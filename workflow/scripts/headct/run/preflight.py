@@ -17,11 +17,11 @@ from headct.contracts.sets import SETS
 from headct.frameworks.base import find_framework
 from headct.settings import sheet
 from headct.settings.analysis_plan import PRIMARY, Plan
-from headct.settings.models import of_model
+from headct.settings.blocks import Configuration, Model
 
 
 def check(
-    config: Mapping[str, Any],
+    config: Configuration,
     name_of: Callable[[str], str],
     plan: Plan,
     plan_file: str,
@@ -46,18 +46,14 @@ def check(
             replace(problem, file=name_of(problem.key))
             for problem in (*_model_problems(config), *_participant_problems(config, rows))
         ),
-        *_split_problems(config["split"]["file"]),
-        *(
-            problem
-            for status, problem in _not_compared(plan, config["models"], plan_file)
-            if status == PRIMARY
-        ),
+        *_split_problems(config.split.file),
+        *(problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY),
     ]
     if problems:
         raise BadInput(problems)
 
 
-def warnings(config: Mapping[str, Any], rows: list[dict[str, Any]], plan: Plan, plan_file: str) -> list[str]:
+def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan_file: str) -> list[str]:
     """What a run may go on with, but its user should know, one sentence each.
 
     Args:
@@ -69,7 +65,7 @@ def warnings(config: Mapping[str, Any], rows: list[dict[str, Any]], plan: Plan, 
     said = [
         f"{plan_file}, {problem.key}: {problem.value} {problem.message}. The results will list it as a"
         " deviation."
-        for status, problem in _not_compared(plan, config["models"], plan_file)
+        for status, problem in _not_compared(plan, config.models, plan_file)
         if status != PRIMARY
     ]
     scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
@@ -77,16 +73,16 @@ def warnings(config: Mapping[str, Any], rows: list[dict[str, Any]], plan: Plan, 
     if repeated:
         who = "1 participant has" if repeated == 1 else f"{repeated} participants have"
         said.append(
-            f"{config['sheet']}: {who} several baseline scans. In the test set they would count as"
+            f"{config.sheet}: {who} several baseline scans. In the test set they would count as"
             " independent: P values would be too small and intervals too narrow. The tables say so where it"
             " happens."
         )
     return said
 
 
-def _not_compared(plan: Plan, models: Mapping[str, Any], file: str) -> Iterator[tuple[str, Problem]]:
+def _not_compared(plan: Plan, models: Mapping[str, Model], file: str) -> Iterator[tuple[str, Problem]]:
     """With the status of the endpoint, each model of the plan that is not among the compared ones."""
-    compared = [key for key, model in models.items() if model.get("replication", True)]
+    compared = [key for key, model in models.items() if model.replication]
     for status, endpoint in plan.endpoints():
         for model in (endpoint.model, *endpoint.against):
             if model in compared:
@@ -99,21 +95,21 @@ def _not_compared(plan: Plan, models: Mapping[str, Any], file: str) -> Iterator[
             yield status, Problem(file, message, key=f"endpoint '{endpoint.name}'", value=model)
 
 
-def _model_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+def _model_problems(config: Configuration) -> Iterator[Problem]:
     """Faults of the settings of each model: its framework's, then its own."""
-    for key, model in config["models"].items():
-        name = model["framework"]
-        if name == "ensemble":
+    for key, model in config.models.items():
+        if not model.is_trained:
             continue
-        for problem in find_framework(name).problems(of_model(config, key)):
-            is_own = problem.key.split(".")[0] in model
-            where = f"models.{key}.{problem.key}" if is_own else f"{name}.{problem.key}"
+        framework = find_framework(model.framework)
+        for problem in framework.problems(framework.settings_of(model)):
+            is_own = problem.key.split(".")[0] in model.own
+            where = f"models.{key}.{problem.key}" if is_own else f"{framework.name}.{problem.key}"
             yield replace(problem, key=where, message=f"model {key}: {problem.message}")
 
 
-def _participant_problems(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+def _participant_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     known = {row["participant_id"] for row in rows}
-    for participant in config["ingest"]["different_patients"]:
+    for participant in config.ingest.different_patients:
         if participant not in known:
             message = "no participant of the sheet"
             yield Problem("", message, key="ingest.different_patients", value=participant)

@@ -17,20 +17,31 @@ RECORD = Path("results/study.json")
 STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
 
 
-def write_record(config: dict[str, Any], participant_of: dict[str, str]) -> None:
-    """Record what the results folder belongs to, and the resolved configuration, at a run's start."""
+def write_record(document: Mapping[str, Any], participant_of: dict[str, str]) -> None:
+    """Record what the results folder belongs to, and the resolved configuration, at a run's start.
+
+    Args:
+        document: the configuration as it is written down.
+        participant_of: participant of each scan.
+    """
     known = read_json(RECORD)["participants"] if RECORD.is_file() else {}
     record = {
-        "name": config["study"]["name"],
-        "labels": config["labels"],
+        "name": document["study"]["name"],
+        "labels": document["labels"],
         "participants": known | participant_of,  # a scan that left the sheet is not forgotten
     }
     write_json(record, RECORD)
-    write_json(config, RECORD.with_name(CONFIG))
+    write_json(document, RECORD.with_name(CONFIG))
 
 
-def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[Problem]:
-    """Why results that are already here can't be those of this study; added scans are no reason."""
+def other_study(name: str, labels: Mapping[str, int], participant_of: dict[str, str]) -> list[Problem]:
+    """Why results that are already here can't be those of this study; added scans are no reason.
+
+    Args:
+        name: of the study.
+        labels: value of each lesion class in the raters' masks.
+        participant_of: participant of each scan.
+    """
     if not RECORD.is_file():
         return []
     before = read_json(RECORD)
@@ -38,8 +49,8 @@ def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[
     problems = [
         Problem(str(RECORD), f"results here were made with {was}; {advice}", key=key, value=json.dumps(now))
         for key, was, now in (
-            ("study.name", before["name"], config["study"]["name"]),
-            ("labels", before["labels"], config["labels"]),
+            ("study.name", before["name"], name),
+            ("labels", before["labels"], labels),
         )
         if was != now
     ]
@@ -56,7 +67,7 @@ def other_study(config: dict[str, Any], participant_of: dict[str, str]) -> list[
     return problems
 
 
-def unnoticed_changes(config: dict[str, Any]) -> list[Problem]:
+def unnoticed_changes(document: Mapping[str, Any]) -> list[Problem]:
     """What has changed since the last run where Snakemake, without its memory, would not notice it.
 
     Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
@@ -65,7 +76,7 @@ def unnoticed_changes(config: dict[str, Any]) -> list[Problem]:
     last = RECORD.with_name(CONFIG)
     if not last.is_file() or _remembers():
         return []
-    before, now = _that_count(read_json(last)), _that_count(config)
+    before, now = _that_count(read_json(last)), _that_count(document)
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     advice = (
         "results here were made with another value, and this copy lacks .snakemake, by which Snakemake would "
@@ -74,9 +85,9 @@ def unnoticed_changes(config: dict[str, Any]) -> list[Problem]:
     return [Problem(str(last), advice, key=key) for key in changed]
 
 
-def _that_count(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, by key, that a result depends on."""
-    return {key: value for key, value, schema in leaves(config) if schema["x-effect"] != "speed"}
+def _that_count(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a configuration as it is written down, by key, that a result depends on."""
+    return {key: value for key, value, schema in leaves(document) if schema["x-effect"] != "speed"}
 
 
 def lost_files(records: Iterable[str]) -> list[Problem]:

@@ -1,20 +1,31 @@
-"""Blocks of the configuration as values with types, made once they have been checked against the schema.
+"""The configuration as values with types, made once it has been checked against the schema.
 
-What a setting means, its default and its range: ``config/README.md``. Lists are tuples here.
+What a setting means, its default and its range: ``config/README.md``. Lists are tuples here. The settings of
+a framework have their types in its folder (:mod:`headct.settings.models`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from headct.settings.configuration import settings_block
+from headct.settings import configuration
+from headct.settings.typed import typed
 
 EFFECT = "speed"  # what the configuration says stands in the parameters of each job
 
 Connectivity = Literal[6, 18, 26]
 """Neighbours of a voxel that belong to the same lesion: by faces, edges too, corners too."""
+
+
+@dataclass(frozen=True)
+class StudyName:
+    """Which study the results folder belongs to."""
+
+    name: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,14 @@ class Ingest:
     maximum_angle_to_axial_deg: float
     series_preference: tuple[str, ...]
     sharp_kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Which losses of scans a run may bear, and what the record of the cohort shows."""
+
+    max_excluded: float
+    age_cap_years: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,76 @@ class Crosscheck:
 
 
 @dataclass(frozen=True)
+class Runs:
+    """Which runs of each model: the block ``training``. A fold is a number, or ``all``."""
+
+    seeds: tuple[int, ...]
+    folds: tuple[int | str, ...]
+    deterministic: bool
+
+
+@dataclass(frozen=True)
+class CpuResources:
+    """Threads, memory and time limit of one job."""
+
+    threads: int
+    mem_mb: int
+    runtime_min: int
+
+
+@dataclass(frozen=True)
+class IngestResources(CpuResources):
+    """Of each job that converts scans, and how many jobs those are divided among."""
+
+    jobs: int
+
+
+@dataclass(frozen=True)
+class GpuResources(CpuResources):
+    """Of a job that may use GPUs, and how many."""
+
+    gpu: int
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the jobs of the heavy rules ask for, by rule."""
+
+    ingest: IngestResources
+    prepare: CpuResources
+    train: GpuResources
+    predict: GpuResources
+    mem_mb_cap: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model to compare.
+
+    Attributes:
+        title: its name in print.
+        framework: what trains it, or ``ensemble``.
+        replication: whether it belongs to the replicated comparison.
+        members: of an ensemble, the models whose class probabilities are averaged.
+        own: keys that it sets for itself; all others it has from its framework's block.
+        settings: of a trained model: each as the configuration says it. Its framework has types for them
+            (:func:`headct.settings.models.of_model`).
+    """
+
+    title: str
+    framework: str
+    replication: bool
+    members: tuple[str, ...]
+    own: frozenset[str]
+    settings: Mapping[str, object]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is a network, not an ensemble of some."""
+        return not self.members
+
+
+@dataclass(frozen=True)
 class Metrics:
     """How predictions are measured."""
 
@@ -72,16 +161,128 @@ class Metrics:
     lesion_connectivity: Connectivity
 
 
+@dataclass(frozen=True)
+class Cases:
+    """The figures of best and worst cases."""
+
+    select_by: str
+    show: tuple[str, ...]
+    n: int
+    rank_by: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Which models the figures show, and how wide they are."""
+
+    agreement_model: str
+    width_mm: int
+    cases: Cases
+
+
+@dataclass(frozen=True)
+class SimulatedSite:
+    """One centre of the simulated trial and its scanner."""
+
+    name: str
+    share: float
+    manufacturer: str
+    model: str
+    kernel: str
+    reconstruction_diameter_mm: float
+    slice_thickness_mm: float
+    upper_slice_thickness_mm: float | None
+    tilt_deg: float
+    noise_hu: float
+    resolution_mm: float
+    bits_stored: int
+
+
+@dataclass(frozen=True)
+class Rater:
+    """One reader of the simulated trial."""
+
+    name: str
+    bias_mm: float
+    jitter_mm: float
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """The simulated trial that a study runs on."""
+
+    seed: int
+    participants: int
+    incomplete_participants: int
+    matrix: int
+    subvoxels_in_plane: int
+    subvoxels_through_plane: int
+    volumes_ml: Mapping[str, tuple[float, ...]]
+    phe_share: float
+    ivh_share: float
+    ich_phe_correlation: float
+    second_reading_share: float
+    raters: tuple[Rater, ...]
+    sites: tuple[SimulatedSite, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """A whole configuration, but for the frameworks' blocks, which are in the settings of each model.
+
+    Attributes:
+        labels: value of each lesion class in the raters' masks.
+        reporting: what only the authors know, by key; "" where it is missing.
+    """
+
+    study: StudyName
+    sheet: str
+    work_dir: str
+    labels: Mapping[str, int]
+    ingest: Ingest
+    cohort: Cohort
+    split: Split
+    crosscheck: Crosscheck
+    training: Runs
+    device: str
+    resources: Resources
+    models: Mapping[str, Model]
+    metrics: Metrics
+    analysis_plan: str
+    figures: Figures
+    reporting: Mapping[str, str]
+    phantom: Phantom | None = None
+
+
 BLOCKS = (Ingest, Split, Crosscheck, Metrics)
+"""Blocks that a command may be given as JSON."""
+
 Block = TypeVar("Block", Ingest, Split, Crosscheck, Metrics)
 
 
-def typed(kind: type[Block], block: Mapping[str, Any]) -> Block:
-    """A block of the configuration that is checked and complete, as a value."""
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in block.items()
+def configured(document: Mapping[str, Any]) -> Configuration:
+    """A configuration that is checked and complete (``configuration.complete``), as a value."""
+    models = {
+        key: Model(
+            title=own["title"],
+            framework=own["framework"],
+            replication=own.get("replication", True),
+            members=tuple(own.get("members", ())),
+            own=frozenset(own),
+            settings={**document.get(own["framework"], {}), **own},
+        )
+        for key, own in document["models"].items()
     }
-    return kind(**values)
+    return typed(Configuration, {**document, "models": models})
+
+
+def load(path: Path) -> Configuration:
+    """Read one configuration file, checked and complete.
+
+    Raises:
+        BadInput: the file is absent or no YAML mapping, or breaks the schema.
+    """
+    return configured(configuration.load(path))
 
 
 def given(kind: type[Block], text: str, option: str = "--settings") -> Block:
@@ -90,4 +291,4 @@ def given(kind: type[Block], text: str, option: str = "--settings") -> Block:
     Raises:
         BadInput: no JSON object, or every key of it that is unknown, of the wrong type or out of range.
     """
-    return typed(kind, settings_block(text, kind.KEY, option))
+    return typed(kind, configuration.settings_block(text, kind.KEY, option))

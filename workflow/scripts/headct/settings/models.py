@@ -2,30 +2,60 @@
 
 The schema declares the effect of each setting beside its default (``x-effect``, one of
 :data:`headct.settings.configuration.EFFECTS`). From it follows which settings belong to the representation
-that a model learns from, to the key of its training, and to its predictions.
+that a model learns from, to the key of its training, and to its predictions. Each framework has a type of
+settings for each kind of job: :class:`Preparation`, :class:`Training` and :class:`Inference` here are what
+they have in common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from headct.contracts.problems import BadInput, Problem
+from headct.settings.blocks import Model
 from headct.settings.configuration import (
     config_schema,
     json_object,
     resolve,
     schema_problems,
 )
+from headct.settings.typed import plain, typed
 
 EFFECT = "speed"  # which settings a model has stands in the parameters of each job
 
 OF_TRAINING = ("preparation", "weights")
 """Effects of the settings that a training depends on."""
 
-SettingsByModel = Mapping[str, Mapping[str, Any]]
-"""Settings of inference by the key of the model; what is absent has its default."""
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Settings of effect ``preparation``: those that decide what the models of a framework learn from."""
+
+    framework: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Preparation):
+    """Settings of a training: of effect ``preparation``, ``weights`` and ``speed``. These are the last."""
+
+    workers: int
+    checkpoint_interval_epochs: int
+    checkpoint_interval_minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """Settings of effect ``inference``."""
+
+
+P = TypeVar("P", bound=Preparation)
+Kind = TypeVar("Kind", bound=Preparation | Inference)
+
+InferenceByModel = Mapping[str, Inference]
+"""Settings of inference by the key of the model."""
 
 
 def frameworks() -> tuple[str, ...]:
@@ -69,69 +99,76 @@ def defaults(framework: str) -> Mapping[str, Any]:
     return {key: part["default"] for key, part in block.items() if "default" in part}
 
 
-def merged(framework: str, *layers: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a model of a framework: the defaults, and each layer over those before it."""
-    settings = dict(defaults(framework))
+def merged(kind: type[Kind], framework: str, *layers: Mapping[str, Any]) -> Kind:
+    """The settings of a model of a framework: the defaults, and each layer over those before it.
+
+    Args:
+        kind: which of the settings, those of one kind of job.
+        framework: the framework that trains the model.
+        layers: checked settings, from the framework's block to what is particular.
+    """
+    settings = dict(defaults(framework)) | {"framework": framework}
     for layer in layers:
         settings |= layer
-    return settings
+    return typed(kind, settings)
 
 
-def of_model(config: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """All settings of a trained model of a configuration: defaults, its framework's block, its own keys."""
-    own = config["models"][model]
-    return merged(own["framework"], config[own["framework"]], own)
+def of_model(kind: type[Kind], model: Model) -> Kind:
+    """Those settings of a trained model of a configuration that are of a kind."""
+    return merged(kind, model.framework, model.settings)
 
 
-def having(settings: Mapping[str, Any], *wanted: str) -> dict[str, Any]:
-    """Those of a model's settings, its framework among them, that have one of the wanted effects."""
-    effect_of = effects(settings["framework"])
-    return {key: value for key, value in settings.items() if effect_of[key] in wanted}
-
-
-def inference_settings(trained: Mapping[str, Any], chosen: SettingsByModel) -> dict[str, Any]:
-    """All settings that the model of a ``train.json`` predicts by."""
-    framework = trained["framework"]
-    settings = merged(framework, chosen.get(trained["model"], {}), {"framework": framework})
-    return having(settings, "inference")
+def having(settings: Preparation, *wanted: str) -> dict[str, Any]:
+    """Those of a model's settings, its framework among them, that have one of the wanted effects, as JSON."""
+    effect_of = effects(settings.framework)
+    return {key: value for key, value in plain(settings).items() if effect_of[key] in wanted}
 
 
 # -- as a command is given them ----------------------------------------------------------------------
 
 
-def model_settings(text: str, speed: str = "{}", option: str = "--settings") -> dict[str, Any]:
-    """The settings of one model, or those of them that a step needs, that a command is given as JSON.
+def given(kind_of: Callable[[str], type[P]], text: str, speed: str = "{}", option: str = "--settings") -> P:
+    """The settings of one model that a command is given as JSON; what is left out has its default.
 
     Args:
+        kind_of: by the name of a framework, which of the settings its step needs.
         text: settings that a result depends on, the framework among them.
-        speed: settings that no result depends on; what is left out has its default.
+        speed: settings that no result depends on.
         option: what messages call the first.
 
     Raises:
-        BadInput: no JSON object, no known framework, or every key that is unknown, of the wrong type or out
-            of range.
+        BadInput: no JSON object, no known framework, or every key that is unknown, of the wrong type, out
+            of range, or absent without having a default.
     """
-    given = json_object(text, option)
-    framework = given.get("framework")
+    said = json_object(text, option)
+    framework = said.get("framework")
     if framework not in frameworks():
         message = f"must be one of {', '.join(frameworks())}"
         raise BadInput([Problem(option, message, key="framework", value=str(framework))])
+    kind = kind_of(framework)
+    needed = [one.name for one in fields(kind) if one.default is MISSING]
+    required = [key for key in needed if key not in defaults(framework)]
+    harmless = [key for key, effect in effects(framework).items() if effect == "speed"]
     of_speed = json_object(speed, "--speed")
     problems = [
-        *schema_problems(given, dict(schema_of(framework)), option),
-        *schema_problems(of_speed, _schema_of(framework, "speed"), "--speed"),
+        *schema_problems(said, _schema_of(framework, keys_of(kind)) | {"required": required}, option),
+        *schema_problems(of_speed, _schema_of(framework, harmless), "--speed"),
     ]
     if problems:
         raise BadInput(problems)
-    return given | of_speed
+    return merged(kind, framework, said, of_speed)
 
 
-def settings_by_model(
-    text: str, trained: Iterable[Mapping[str, Any]], option: str = "--settings"
-) -> SettingsByModel:
+def inference_by_model(
+    kind_of: Callable[[str], type[Inference]],
+    text: str,
+    trained: Iterable[Mapping[str, Any]],
+    option: str = "--settings",
+) -> InferenceByModel:
     """Settings of inference that a command is given as JSON, by the key of the model.
 
     Args:
+        kind_of: by the name of a framework, its settings of inference.
         text: JSON; what is left out has its default.
         trained: ``train.json`` of each network, which names its model and framework.
         option: what messages call it.
@@ -139,16 +176,22 @@ def settings_by_model(
     Raises:
         BadInput: no JSON object, or every model and key of it that is unknown, or out of range.
     """
-    of_models = {record["model"]: _schema_of(record["framework"], "inference") for record in trained}
-    given = json_object(text, option)
+    framework_of = {record["model"]: record["framework"] for record in trained}
+    of_models = {model: _schema_of(name, keys_of(kind_of(name))) for model, name in framework_of.items()}
+    said = json_object(text, option)
     schema = {"type": "object", "additionalProperties": False, "properties": of_models}
-    if problems := schema_problems(given, schema, option):
+    if problems := schema_problems(said, schema, option):
         raise BadInput(problems)
-    return given
+    return {model: merged(kind_of(name), name, said.get(model, {})) for model, name in framework_of.items()}
 
 
-def _schema_of(framework: str, effect: str) -> dict[str, Any]:
-    """The schema of those settings of a framework's models that have one effect."""
-    properties = schema_of(framework)["properties"]
-    chosen = {key: properties[key] for key, has in effects(framework).items() if has == effect}
-    return {"type": "object", "additionalProperties": False, "properties": chosen}
+def keys_of(kind: type[Any]) -> tuple[str, ...]:
+    """The keys of the settings of a type: its fields."""
+    return tuple(one.name for one in fields(kind))
+
+
+def _schema_of(framework: str, keys: Iterable[str]) -> dict[str, Any]:
+    """The schema of some of the settings of a framework's models."""
+    schema = schema_of(framework)
+    chosen = {key: schema["properties"][key] for key in keys}
+    return {"type": "object", "additionalProperties": False, "properties": chosen, "$defs": schema["$defs"]}

@@ -7,6 +7,7 @@ that a shift in mm is a shift of the threshold.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from headct.settings.blocks import Rater
 from headct.simulate.acquisition import AcquisitionGeometry, Floats
-from headct.simulate.settings import LESIONS, Rater
+from headct.simulate.settings import LESIONS
 
 BLUR_MM = 1.2
 """SD of the blur that turns a boundary into a slope (the hand does not follow each voxel)."""
@@ -65,7 +67,7 @@ def write_mask(
     labels: NDArray[np.uint8],
     geometry: AcquisitionGeometry,
     slices: list[int],
-    values: dict[str, int],
+    values: Mapping[str, int],
     path: Path,
 ) -> None:
     """Write a reading as ITK-SNAP saves it: uint8 NIfTI in the space that ITK's reader makes.

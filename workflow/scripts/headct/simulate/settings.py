@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from headct.contracts.problems import BadInput, Problem
+from headct.settings.blocks import Phantom, SimulatedSite
 
 LESIONS = {"ICH": 1, "PHE": 2, "IVH": 3}
 """What the simulator can draw, whatever the lesions of a study are; each with its value in the truth.
@@ -15,7 +15,7 @@ The masks that are written have the values of the configuration instead."""
 
 
 @dataclass(frozen=True)
-class Site:
+class Site(SimulatedSite):
     """One centre and its scanner.
 
     ``upper_slice_thickness_mm`` is used above the posterior fossa, ``slice_thickness_mm`` below; the
@@ -23,18 +23,7 @@ class Site:
     maximum of the kernel's point spread in the plane of the slice.
     """
 
-    name: str
-    share: float
-    manufacturer: str
-    model: str
-    kernel: str
-    reconstruction_diameter_mm: float
-    slice_thickness_mm: float
     upper_slice_thickness_mm: float
-    tilt_deg: float
-    noise_hu: float
-    resolution_mm: float
-    bits_stored: int
 
     @property
     def is_even(self) -> bool:
@@ -43,51 +32,25 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Rater:
-    """One reader: how far, in mm, the drawn boundary lies outside the true one, and wavers about it."""
-
-    name: str
-    bias_mm: float
-    jitter_mm: float
-
-
-@dataclass(frozen=True)
-class TrialSettings:
+class TrialSettings(Phantom):
     """The whole ``phantom`` block, and the mask value of each class."""
 
-    seed: int
-    participants: int
-    incomplete_participants: int
-    matrix: int
-    subvoxels_in_plane: int
-    subvoxels_through_plane: int
-    volumes_ml: dict[str, tuple[float, ...]]
-    phe_share: float
-    ivh_share: float
-    ich_phe_correlation: float
-    second_reading_share: float
-    raters: tuple[Rater, ...]
     sites: tuple[Site, ...]
-    labels: dict[str, int]
+    labels: Mapping[str, int]
 
 
-def from_config(config: Mapping[str, Any], file: str) -> TrialSettings:
-    """Read the settings from a whole, complete configuration (no defaults are known here).
+def from_block(block: Phantom | None, labels: Mapping[str, int], file: str) -> TrialSettings:
+    """The settings of a simulated trial, from blocks of the configuration ``file``.
 
     Raises:
         BadInput: no ``phantom`` block, or one that contradicts itself.
     """
-    if not config.get("phantom"):
+    if block is None:
         raise BadInput([Problem(file, "this configuration describes no simulated trial", key="phantom")])
-    block = dict(config["phantom"])
+    volumes_ml = {label: block.volumes_ml[label] for label in LESIONS}
+    sites = tuple(_site(site) for site in block.sites)
     settings = TrialSettings(
-        **{
-            **block,
-            "volumes_ml": {label: tuple(block["volumes_ml"][label]) for label in LESIONS},
-            "raters": tuple(Rater(**rater) for rater in block["raters"]),
-            "sites": tuple(_site(site) for site in block["sites"]),
-            "labels": dict(config["labels"]),
-        }
+        **vars(block) | {"volumes_ml": volumes_ml, "sites": sites, "labels": dict(labels)}
     )
     problems = [Problem(file, message, key=f"phantom.{key}") for key, message in _contradictions(settings)]
     if problems:
@@ -95,10 +58,11 @@ def from_config(config: Mapping[str, Any], file: str) -> TrialSettings:
     return settings
 
 
-def _site(entry: Mapping[str, Any]) -> Site:
-    upper = entry["upper_slice_thickness_mm"]
-    even = entry["slice_thickness_mm"]
-    return Site(**{**entry, "upper_slice_thickness_mm": even if upper is None else upper})
+def _site(site: SimulatedSite) -> Site:
+    upper = site.upper_slice_thickness_mm
+    return Site(
+        **vars(site) | {"upper_slice_thickness_mm": site.slice_thickness_mm if upper is None else upper}
+    )
 
 
 def _contradictions(settings: TrialSettings) -> list[tuple[str, str]]:

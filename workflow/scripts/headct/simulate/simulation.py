@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from headct.settings import configuration
-from headct.simulate.settings import from_config
+from headct.settings import blocks
+from headct.simulate.settings import from_block
 from headct.simulate.trial import write_trial
 
 N_CORES = os.cpu_count() or 1
@@ -25,4 +25,5 @@ def main(
         out: folder of the trial.
         jobs: processes; one per core by default.
     """
-    write_trial(from_config(configuration.load(configfile), str(configfile)), out, jobs)
+    config = blocks.load(configfile)
+    write_trial(from_block(config.phantom, config.labels, str(configfile)), out, jobs)

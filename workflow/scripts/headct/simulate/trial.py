@@ -19,11 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from headct.contracts.artefacts import read_json, write_atomically, write_json, write_tsv
 from headct.contracts.problems import BadInput, Problem
+from headct.settings.blocks import Rater
 from headct.simulate import rater_readings
 from headct.simulate.dicom_writer import series_header, write_series
 from headct.simulate.participant import Participant, simulate
 from headct.simulate.random_streams import stream
-from headct.simulate.settings import LESIONS, Rater, TrialSettings
+from headct.simulate.settings import LESIONS, TrialSettings
 
 logger = logging.getLogger("headct.simulate")
 

@@ -116,7 +116,7 @@ def resampled_scans(
             tasks.append((scan, spacing_mm, files))
     in_processes(_write_resampled, tasks, processes, "blast-ct resamples")
     problems = [
-        Problem(str(scan.ct), f"no voxel lies within {hu_window} HU, so there is nothing to learn")
+        Problem(str(scan.ct), f"no voxel lies within {list(hu_window)} HU, so there is nothing to learn")
         for scan, files in zip(scans, found, strict=True)
         if not _has_voxel_within(files, hu_window)
     ]

@@ -2,11 +2,15 @@
 
 from headct.frameworks.base import Framework, Notation
 from headct.frameworks.blastct.sampling_checks import problems
+from headct.frameworks.blastct.settings import BlastctInference, BlastctPreparation, BlastctTraining
 
 FRAMEWORK = Framework(
     name="blastct",
     title="BLAST-CT",
     package="blast-ct",
+    prepares_by=BlastctPreparation,
+    trains_by=BlastctTraining,
+    predicts_by=BlastctInference,
     optimiser_copies=2,  # mean square and momentum of RMSprop
     notation=Notation(
         names={

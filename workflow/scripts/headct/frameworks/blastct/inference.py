@@ -6,7 +6,6 @@ would write into fixed paths below /tmp, and download models first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from blast_ct.read_config import get_model, get_transformation
 
 from headct.contracts.labels import LabelSet
 from headct.frameworks.blastct.data import ORIENTATION, canonical, resample
+from headct.frameworks.blastct.settings import BlastctInference
 from headct.frameworks.predictor import Predictor, with_fallback
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> BlastctPredictor:
+def load(folder: Path, device: str, settings: BlastctInference, labels: LabelSet) -> BlastctPredictor:
     """The predictor of the trained model in ``folder``, with the config's settings for inference."""
     trained = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    return BlastctPredictor(trained["weights"], trained["fixed"] | settings, device)
+    return BlastctPredictor(trained["weights"], trained["fixed"], settings, device)
 
 
 class BlastctPredictor(Predictor):
@@ -34,12 +34,15 @@ class BlastctPredictor(Predictor):
 
     Args:
         weights: of the network.
-        fixed: configuration, input_patch_size, and the setting inference_batch_size.
+        fixed: configuration and input_patch_size.
+        settings: of inference.
         device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, weights: dict[str, torch.Tensor], fixed: dict[str, Any], device: str):
-        self.fixed = fixed
+    def __init__(
+        self, weights: dict[str, torch.Tensor], fixed: dict[str, Any], settings: BlastctInference, device: str
+    ):
+        self.fixed, self.settings = fixed, settings
         self.model = get_model(self.fixed["configuration"])
         self.model.load_state_dict(weights)
         self.model.to(device).eval()
@@ -56,10 +59,8 @@ class BlastctPredictor(Predictor):
     def infer(self, prepared: tuple[np.ndarray, sitk.Image]) -> np.ndarray:
         """Probabilities on the network's grid, (z, y, x, 4)."""
         return with_fallback(
-            lambda size: predict_array(
-                prepared[0], self.model, self.fixed | {"inference_batch_size": size}, self.device
-            ),
-            {"batches of patches": self.fixed["inference_batch_size"], "one patch at a time": 1},
+            lambda size: predict_array(prepared[0], self.model, self.fixed, size, self.device),
+            {"batches of patches": self.settings.inference_batch_size, "one patch at a time": 1},
         )
 
     def restore(self, prepared: tuple[np.ndarray, sitk.Image], inferred: np.ndarray) -> torch.Tensor:
@@ -67,13 +68,16 @@ class BlastctPredictor(Predictor):
         return torch.from_numpy(to_native_grid(inferred, self.spacing_mm, prepared[1]))
 
 
-def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str) -> np.ndarray:
+def predict_array(
+    hu: np.ndarray, model: Any, fixed: dict[str, Any], batch_size: int, device: str
+) -> np.ndarray:
     """Class probabilities (z, y, x, class) of an image in HU (z, y, x) at the network's spacing.
 
     Args:
         hu: shape (z, y, x), at the network's spacing.
         model: blast_ct's own, with its weights.
-        fixed: the settings that go with the weights.
+        fixed: configuration and input_patch_size.
+        batch_size: patches predicted at a time.
         device: on which the network runs.
     """
     image = hu.astype(np.float32)[np.newaxis]
@@ -85,8 +89,8 @@ def predict_array(hu: np.ndarray, model: Any, fixed: dict[str, Any], device: str
     sampler = PatchSampler(input_size, output_size)
     centres = FullImageToOverlappingPatchesNiftiDataset.get_center_points(hu.shape, output_size)
     patches: list[np.ndarray] = []
-    for first in range(0, len(centres), fixed["inference_batch_size"]):
-        group = centres[first : first + fixed["inference_batch_size"]]
+    for first in range(0, len(centres), batch_size):
+        group = centres[first : first + batch_size]
         stacked = np.stack([sampler.get_image_patch(image, centre) for centre in group])
         with torch.inference_mode():
             logits, _ = model(torch.from_numpy(stacked).to(device))

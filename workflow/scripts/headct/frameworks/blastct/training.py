@@ -31,13 +31,14 @@ from headct.frameworks.blastct.data import (
     require_noise_covers,
     resampled_scans,
 )
+from headct.frameworks.blastct.settings import BlastctPreparation, BlastctTraining
 
 IN_PLANE = [2, 1]  # axes of (z, y, x) within which blast_ct rotates and flips
 
 
 def prepare(
     scans: Sequence[TrainingScan],
-    settings: dict[str, Any],
+    settings: BlastctPreparation,
     shared_folder: Path,
     threads: int,
     labels: LabelSet,
@@ -52,20 +53,20 @@ def prepare(
 
 
 def _prepared(
-    scans: Sequence[TrainingScan], settings: dict[str, Any], shared_folder: Path, threads: int
+    scans: Sequence[TrainingScan], settings: BlastctPreparation, shared_folder: Path, threads: int
 ) -> tuple[list[ResampledScan], np.ndarray]:
-    resampled = resampled_scans(scans, settings["spacing_mm"], settings["hu_window"], shared_folder, threads)
+    resampled = resampled_scans(scans, settings.spacing_mm, settings.hu_window, shared_folder, threads)
     noise = elastic_noise(
-        settings["elastic_noise_size_voxels"],
-        settings["elastic_noise_periods"],
-        settings["elastic_amplitude_voxels"],
+        settings.elastic_noise_size_voxels,
+        settings.elastic_noise_periods,
+        settings.elastic_amplitude_voxels,
         shared_folder,
     )
     require_noise_covers(resampled, noise)
     return resampled, noise
 
 
-def train(job: TrainingJob, folder: Path) -> TrainedModel:
+def train(job: TrainingJob[BlastctTraining], folder: Path) -> TrainedModel:
     """Train to the last epoch, from the newest checkpoint in ``folder`` if there is one.
 
     Raises:
@@ -86,7 +87,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         weights=model.state_dict(),
         fixed={
             "configuration": {part: configuration[part] for part in ("model", "data")},
-            "input_patch_size": list(settings["patch_size_voxels"]),
+            "input_patch_size": list(settings.patch_size_voxels),
         },
         history=at.history,
         facts=facts(job, model, output_patch_size, learner.epochs * learner.iterations_per_epoch),
@@ -95,46 +96,45 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     )
 
 
-def package_configuration(settings: dict[str, Any], labels: LabelSet) -> dict[str, Any]:
+def package_configuration(settings: BlastctTraining, labels: LabelSet) -> dict[str, Any]:
     """The settings in the form of ``blast_ct/data/config.json``, for the package's own readers."""
-    foreground = settings["foreground_probability"] / len(labels)
-    flip = settings["flip_probability"]
+    foreground = settings.foreground_probability / len(labels)
+    flip = settings.flip_probability
     return {
         "model": {
             "DeepMedic": {
-                "feature_maps": list(settings["feature_maps"]),
-                "fully_connected": list(settings["fully_connected_maps"]),
-                "dropout": list(settings["dropout"]),
+                "feature_maps": list(settings.feature_maps),
+                "fully_connected": list(settings.fully_connected_maps),
+                "dropout": list(settings.dropout),
             }
         },
         "data": {
-            "resolution": [float(mm) for mm in settings["spacing_mm"]],
+            "resolution": [float(mm) for mm in settings.spacing_mm],
             "transformation": {
                 "IntensityWindowNormalization": {
-                    "lower_bound": float(settings["hu_window"][0]),
-                    "upper_bound": float(settings["hu_window"][1]),
+                    "lower_bound": float(settings.hu_window[0]),
+                    "upper_bound": float(settings.hu_window[1]),
                 }
             },
             "input_channels": 1,
             "num_classes": labels.n_classes,
         },
         "training": {
-            "batch_size": settings["batch_size"],
-            "patches_per_image": settings["patches_per_image"],
-            "images_per_epoch": settings["images_per_epoch"],
-            "input_patch_size": list(settings["patch_size_voxels"]),
+            "batch_size": settings.batch_size,
+            "patches_per_image": settings.patches_per_image,
+            "images_per_epoch": settings.images_per_epoch,
+            "input_patch_size": list(settings.patch_size_voxels),
             "sampler": {
                 "ConditionalPatchSampler": {
-                    "class_probabilities": [1 - settings["foreground_probability"]]
-                    + [foreground] * len(labels),
-                    "n_tries": settings["sampling_tries"],
+                    "class_probabilities": [1 - settings.foreground_probability] + [foreground] * len(labels),
+                    "n_tries": settings.sampling_tries,
                 }
             },
-            "elastic_probability": settings["elastic_probability"],
+            "elastic_probability": settings.elastic_probability,
             "patch_augmentation": {
-                "RandomHistogramDeformation": {"prob": settings["histogram_probability"]},
+                "RandomHistogramDeformation": {"prob": settings.histogram_probability},
                 "RandomPatchRotation": {
-                    "prob": settings["rotation_probability"],
+                    "prob": settings.rotation_probability,
                     "allowed_planes": [IN_PLANE],
                 },
                 "RandomPatchFlip": {"prob": flip, "allowed_axis": IN_PLANE},
@@ -143,24 +143,24 @@ def package_configuration(settings: dict[str, Any], labels: LabelSet) -> dict[st
         "loss": {"CrossEntropyLoss": {}},
         "optimizer": {
             "RMSprop": {
-                "lr": settings["learning_rate"],
-                "momentum": settings["momentum"],
-                "alpha": settings["rmsprop_smoothing"],
-                "weight_decay": settings["weight_decay"],
+                "lr": settings.learning_rate,
+                "momentum": settings.momentum,
+                "alpha": settings.rmsprop_smoothing,
+                "weight_decay": settings.weight_decay,
             }
         },
         "scheduler": {
             "MultiStepLR": {
                 "milestones": milestones(settings),
-                "gamma": settings["learning_rate_factor"],
+                "gamma": settings.learning_rate_factor,
             }
         },
     }
 
 
-def milestones(settings: dict[str, Any]) -> list[int]:
+def milestones(settings: BlastctTraining) -> list[int]:
     """Epochs after which the learning rate falls: blast_ct's, scaled to the epochs asked for."""
-    return [round(fraction * settings["epochs"]) for fraction in settings["milestone_fractions"]]
+    return [round(fraction * settings.epochs) for fraction in settings.milestone_fractions]
 
 
 def output_size(model: Any, configuration: dict[str, Any]) -> tuple[int, ...]:
@@ -196,13 +196,13 @@ class BlastLearner:
 
     def __init__(
         self,
-        job: TrainingJob,
+        job: TrainingJob[BlastctTraining],
         model: torch.nn.Module,
         configuration: dict[str, Any],
         batches: TrainingBatches,
     ):
         self.model = model.train()
-        self.epochs = job.settings["epochs"]
+        self.epochs = job.settings.epochs
         self.iterations_per_epoch = batches.batches_per_epoch
         self.training_batches: NumberedBatches = batches
         self.labels = job.labels
@@ -244,7 +244,10 @@ class BlastLearner:
 
 
 def facts(
-    job: TrainingJob, model: torch.nn.Module, output_patch_size: tuple[int, ...], n_batches: int
+    job: TrainingJob[BlastctTraining],
+    model: torch.nn.Module,
+    output_patch_size: tuple[int, ...],
+    n_batches: int,
 ) -> ModelFacts:
     """What was trained; ``output_patch_size`` is z, y, x, in voxels.
 
@@ -259,14 +262,14 @@ def facts(
         network="DeepMedic, 3 paths (blast_ct)",
         loss="cross-entropy",
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        spacing_mm_xyz=[float(mm) for mm in settings["spacing_mm"]],
-        patch_size_xyz=settings["patch_size_voxels"][::-1],
-        hu_window=list(settings["hu_window"]),
-        batch_size=settings["batch_size"],
-        epochs=settings["epochs"],
+        spacing_mm_xyz=[float(mm) for mm in settings.spacing_mm],
+        patch_size_xyz=settings.patch_size_voxels[::-1],
+        hu_window=list(settings.hu_window),
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
         iterations=n_batches,
         optimiser="RMSprop",
-        learning_rate=settings["learning_rate"],
+        learning_rate=settings.learning_rate,
         further={
             "output_patch_size_voxels": list(output_patch_size),
             "learning_rate_milestones_epochs": milestones(settings),

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -26,6 +25,7 @@ from headct.contracts.artefacts import write_atomically
 from headct.contracts.code import NO_CONTENT, code_digest
 from headct.engine.processes import in_processes
 from headct.engine.training_job import TrainingScan
+from headct.frameworks.monai.settings import Volumes
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Preprocessing:
     hu_window: tuple[float, float]
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Preprocessing:
+    def from_settings(cls, settings: Volumes) -> Preprocessing:
         """From the config's ``spacing_mm_xyz`` and ``hu_window``."""
-        x, y, z = settings["spacing_mm_xyz"]
-        lowest, highest = settings["hu_window"]
+        x, y, z = settings.spacing_mm_xyz
+        lowest, highest = settings.hu_window
         return cls((z, y, x), (lowest, highest))
 
     def key(self) -> str:

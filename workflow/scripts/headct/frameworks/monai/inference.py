@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import SimpleITK as sitk
 import torch
@@ -15,31 +13,38 @@ from torch.nn import functional
 from headct.contracts.labels import LabelSet
 from headct.frameworks.monai import networks
 from headct.frameworks.monai.data import PreprocessedImage, Preprocessing, array_and_spacing, preprocess
+from headct.frameworks.monai.settings import MonaiInference, MonaiNetwork
 from headct.frameworks.predictor import Predictor, with_fallback
+from headct.settings.typed import typed
 
 TILES_AT_ONCE = 4
 """Tiles in one forward pass; the value of MONAI's tutorials. No result depends on it."""
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> MonaiPredictor:
+def load(folder: Path, device: str, settings: MonaiInference, labels: LabelSet) -> MonaiPredictor:
     """The predictor of a trained-model folder, with the config's settings for inference."""
     stored = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    return MonaiPredictor(stored["weights"], stored["fixed"] | settings, device, labels)
+    return MonaiPredictor(stored["weights"], typed(MonaiNetwork, stored["fixed"]), settings, device, labels)
 
 
 class MonaiPredictor(Predictor):
-    """A network with its preprocessing; ``settings`` are those of training and of inference."""
+    """A network with its preprocessing; ``trained`` says how it was trained."""
 
     def __init__(
-        self, weights: dict[str, Tensor], settings: Mapping[str, Any], device: str, labels: LabelSet
+        self,
+        weights: dict[str, Tensor],
+        trained: MonaiNetwork,
+        settings: MonaiInference,
+        device: str,
+        labels: LabelSet,
     ):
-        self.network = networks.build(settings, labels.n_classes)
+        self.network = networks.build(trained, labels.n_classes)
         self.network.load_state_dict(weights)
         self.network.to(device).eval()
-        self.preprocessing = Preprocessing.from_settings(settings)
+        self.preprocessing = Preprocessing.from_settings(trained)
         self.preparation = repr(self.preprocessing)
-        self.tile = tuple(settings["patch_size_xyz"][::-1])
-        self.overlap = settings["tile_overlap"]
+        self.tile = trained.patch_size_xyz[::-1]
+        self.overlap = settings.tile_overlap
         self.device = device
 
     def prepare(self, ct: sitk.Image) -> PreprocessedImage:

@@ -9,14 +9,14 @@ one ``numpy`` generator per batch, because the memory-mapped volumes are then re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from headct.engine import seeding
 from headct.frameworks.monai.data import PreparedScan
+from headct.frameworks.monai.settings import MonaiTraining
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Images float32 and labels uint8, both (patches, 1, z, y, x)."""
@@ -35,18 +35,18 @@ class Sampling:
     intensity_shift: float
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Sampling:
+    def from_settings(cls, settings: MonaiTraining) -> Sampling:
         """From the config, turning the shift in HU into one of the scaled window."""
-        x, y, z = settings["patch_size_xyz"]
-        lowest, highest = settings["hu_window"]
+        x, y, z = settings.patch_size_xyz
+        lowest, highest = settings.hu_window
         return cls(
             patch_size_zyx=(z, y, x),
-            scans_per_batch=settings["scans_per_batch"],
-            patches_per_scan=settings["patches_per_scan"],
-            foreground_fraction=settings["foreground_fraction"],
-            flip_probability=settings["flip_probability"],
-            intensity_scale=settings["intensity_scale"],
-            intensity_shift=settings["intensity_shift_hu"] / (highest - lowest),
+            scans_per_batch=settings.scans_per_batch,
+            patches_per_scan=settings.patches_per_scan,
+            foreground_fraction=settings.foreground_fraction,
+            flip_probability=settings.flip_probability,
+            intensity_scale=settings.intensity_scale,
+            intensity_shift=settings.intensity_shift_hu / (highest - lowest),
         )
 
 

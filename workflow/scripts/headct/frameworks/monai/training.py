@@ -7,7 +7,7 @@ loss is MONAI's ``DiceCELoss`` over all classes, background included, on softmax
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, Tr
 from headct.frameworks.monai import networks
 from headct.frameworks.monai.data import PreparedScan, Preprocessing, prepare_all
 from headct.frameworks.monai.patches import PatchBatches, Sampling
+from headct.frameworks.monai.settings import MonaiPreparation, MonaiTraining
+from headct.settings.typed import plain
 
 POLYNOMIAL_POWER = 0.9
 FOR_INFERENCE = (
@@ -43,7 +45,7 @@ FOR_INFERENCE = (
 
 def prepare(
     scans: Sequence[TrainingScan],
-    settings: Mapping[str, Any],
+    settings: MonaiPreparation,
     shared_folder: Path,
     threads: int,
     labels: LabelSet,
@@ -53,7 +55,7 @@ def prepare(
     return {}
 
 
-def train(job: TrainingJob, folder: Path) -> TrainedModel:
+def train(job: TrainingJob[MonaiTraining], folder: Path) -> TrainedModel:
     """Train to the end, from the last checkpoint in ``folder`` if there is one.
 
     Raises:
@@ -67,9 +69,10 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     scans = prepare_all(job.training_scans, preprocessing, job.shared_folder, job.threads)
     learner = MonaiLearner(job, scans)
     at = fit(job, learner, folder)
+    settings = plain(job.settings)
     return TrainedModel(
         weights=learner.network.state_dict(),
-        fixed={key: job.settings[key] for key in FOR_INFERENCE if key in job.settings},
+        fixed={key: settings[key] for key in FOR_INFERENCE if key in settings},
         history=at.history,
         facts=facts(job.settings, learner.network, learner.schedule),
         seconds=at.seconds,
@@ -87,16 +90,16 @@ class Schedule:
     learning_rate_schedule: str
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any], n_scans: int) -> Schedule:
+    def from_settings(cls, settings: MonaiTraining, n_scans: int) -> Schedule:
         """An epoch shows each scan once, unless the config sets its iterations."""
-        per_epoch = settings["iterations_per_epoch"]
+        per_epoch = settings.iterations_per_epoch
         if per_epoch is None:
-            per_epoch = math.ceil(n_scans / settings["scans_per_batch"])
+            per_epoch = math.ceil(n_scans / settings.scans_per_batch)
         return cls(
-            settings["epochs"],
+            settings.epochs,
             per_epoch,
-            settings["learning_rate"],
-            settings["learning_rate_schedule"],
+            settings.learning_rate,
+            settings.learning_rate_schedule,
         )
 
     @property
@@ -122,7 +125,7 @@ class MonaiLearner:
     validation_batches: NumberedBatches = ()
     validation_iterations_per_epoch = 0
 
-    def __init__(self, job: TrainingJob, scans: Sequence[PreparedScan]):
+    def __init__(self, job: TrainingJob[MonaiTraining], scans: Sequence[PreparedScan]):
         self.schedule = Schedule.from_settings(job.settings, len(job.training_scans))
         self.epochs = self.schedule.epochs
         self.iterations_per_epoch = self.schedule.iterations_per_epoch
@@ -171,16 +174,16 @@ class MonaiLearner:
         self.step = state["step"]
 
 
-def facts(settings: Mapping[str, Any], network: nn.Module, schedule: Schedule) -> ModelFacts:
+def facts(settings: MonaiTraining, network: nn.Module, schedule: Schedule) -> ModelFacts:
     """What was trained."""
     return ModelFacts(
-        network=settings["network"],
+        network=settings.network,
         loss="Dice + cross-entropy (MONAI DiceCELoss)",
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        spacing_mm_xyz=settings["spacing_mm_xyz"],
-        patch_size_xyz=settings["patch_size_xyz"],
-        hu_window=settings["hu_window"],
-        batch_size=settings["scans_per_batch"] * settings["patches_per_scan"],
+        spacing_mm_xyz=settings.spacing_mm_xyz,
+        patch_size_xyz=settings.patch_size_xyz,
+        hu_window=settings.hu_window,
+        batch_size=settings.scans_per_batch * settings.patches_per_scan,
         epochs=schedule.epochs,
         iterations=schedule.iterations,
         optimiser="Adam",

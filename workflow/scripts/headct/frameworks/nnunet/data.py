@@ -31,6 +31,7 @@ from headct.contracts.labels import BACKGROUND, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.processes import in_processes
 from headct.engine.training_job import TrainingScan
+from headct.frameworks.nnunet.settings import NnunetPreparation
 
 logger = logging.getLogger(__name__)
 
@@ -92,17 +93,17 @@ class PreparedData:
     """
 
     def __init__(
-        self, shared: Path, scans: Iterable[TrainingScan], settings: dict[str, Any], labels: LabelSet
+        self, shared: Path, scans: Iterable[TrainingScan], settings: NnunetPreparation, labels: LabelSet
     ):
         self.scans = sorted(scans, key=lambda scan: scan.scan_id)
         self.labels = labels
-        self.planner = str(settings["planner"])
-        self.fingerprint_voxels = int(settings["fingerprint_voxels"])
+        self.planner = settings.planner
+        self.fingerprint_voxels = settings.fingerprint_voxels
         self.wishes: dict[str, Any] = {}
-        if settings["gpu_memory_target_gb"] is not None:
-            self.wishes["gpu_memory_target_in_gb"] = settings["gpu_memory_target_gb"]
-        if settings["target_spacing_mm_zyx"] is not None:
-            spacing_mm = [float(mm) for mm in settings["target_spacing_mm_zyx"]]
+        if settings.gpu_memory_target_gb is not None:
+            self.wishes["gpu_memory_target_in_gb"] = settings.gpu_memory_target_gb
+        if settings.target_spacing_mm_zyx is not None:
+            spacing_mm = [float(mm) for mm in settings.target_spacing_mm_zyx]
             self.wishes["overwrite_target_spacing"] = spacing_mm
         versions = [version("nnunetv2"), code_digest([__name__], without=NO_CONTENT)]
         digests = [[scan.scan_id, scan.sha256] for scan in self.scans]

@@ -2,11 +2,15 @@
 
 from headct.frameworks.base import Framework, Notation
 from headct.frameworks.nnunet.network_checks import problems
+from headct.frameworks.nnunet.settings import NnunetInference, NnunetPreparation, NnunetTraining
 
 FRAMEWORK = Framework(
     name="nnunet",
     title="nnU-Net",
     package="nnunetv2",
+    prepares_by=NnunetPreparation,
+    trains_by=NnunetTraining,
+    predicts_by=NnunetInference,
     named_by=("configuration",),
     optimiser_copies=1,  # momentum of SGD
     variant="planner",

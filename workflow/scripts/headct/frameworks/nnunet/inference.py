@@ -12,7 +12,7 @@ import json
 import logging
 import pydoc
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from torch.nn import functional
 
 from headct.contracts.labels import LabelSet
 from headct.frameworks.nnunet.channels_last import for_single_tiles
+from headct.frameworks.nnunet.settings import NnunetInference
 from headct.frameworks.predictor import Predictor, with_fallback
 
 logger = logging.getLogger("headct.inference")
@@ -43,10 +44,10 @@ LINEAR = {"is_seg": False, "order": 1, "order_z": 0}
 """nnU-Net's default way of resampling probabilities, the one that is done here."""
 
 
-def load(folder: Path, device: str, settings: Mapping[str, Any], labels: LabelSet) -> NnunetPredictor:
+def load(folder: Path, device: str, settings: NnunetInference, labels: LabelSet) -> NnunetPredictor:
     """The predictor of the trained model in ``folder``, with the config's settings for inference."""
     saved = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
-    return NnunetPredictor(saved["weights"], saved["fixed"] | settings, device)
+    return NnunetPredictor(saved["weights"], saved["fixed"], settings, device)
 
 
 class NnunetPredictor(Predictor):
@@ -54,18 +55,21 @@ class NnunetPredictor(Predictor):
 
     Args:
         weights: of the network, as trained (with deep supervision).
-        fixed: plans, dataset_json, configuration, and the settings tile_step_size, test_time_mirroring.
+        fixed: plans, dataset_json, configuration.
+        settings: of inference.
         device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, weights: dict[str, Tensor], fixed: dict[str, Any], device: str):
+    def __init__(
+        self, weights: dict[str, Tensor], fixed: dict[str, Any], settings: NnunetInference, device: str
+    ):
         self.plans = PlansManager(fixed["plans"])
         self.configuration = self.plans.get_configuration(fixed["configuration"])
         self.device = torch.device(device)
         network = network_of(fixed)
         self.predictor = SlidingWindow(
-            tile_step_size=fixed["tile_step_size"],
-            use_mirroring=fixed["test_time_mirroring"],
+            tile_step_size=settings.tile_step_size,
+            use_mirroring=settings.test_time_mirroring,
             perform_everything_on_device=device == "cuda",
             device=self.device,
             allow_tqdm=False,

@@ -6,37 +6,37 @@ import difflib
 import importlib.util
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from headct.contracts.problems import Problem
 from headct.frameworks.nnunet.network_limits import MIN_EDGE, MIN_STAGES
+from headct.frameworks.nnunet.settings import NnunetTraining, PlanChange
 
 EFFECT = "speed"  # it refuses settings, and makes nothing
 
 
-def problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
+def problems(settings: NnunetTraining) -> Iterator[Problem]:
     """A planner that nnU-Net has not, or a patch that does not fit what it plans."""
     known = planners()
-    if known and settings["planner"] not in known:
-        close = difflib.get_close_matches(settings["planner"], known, n=1)
+    if known and settings.planner not in known:
+        close = difflib.get_close_matches(settings.planner, known, n=1)
         advice = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}"
         message = f"nnU-Net has no planner of this name; {advice}"
-        yield Problem("", message, key="planner", value=settings["planner"])
+        yield Problem("", message, key="planner", value=settings.planner)
     for configuration, n_axes in (("2d", 2), ("3d_fullres", 3)):
-        changes = settings["plan_changes"].get(configuration, {})
-        patch = changes.get("patch_size")
+        changes = settings.plan_changes.get(configuration, PlanChange())
+        patch = changes.patch_size
         if patch is None:  # then it is planned, from the scans
             continue
         key = f"plan_changes.{configuration}.patch_size"
         if len(patch) != n_axes:
-            yield Problem("", f"must have {n_axes} numbers", key=key, value=str(patch))
-        elif settings["configuration"] == configuration:
-            spacing = _spacing(settings["target_spacing_mm_zyx"])[-n_axes:]
-            if fault := _unfit_patch(patch, spacing, changes.get("features_per_stage")):
-                yield Problem("", fault, key=key, value=str(patch))
+            yield Problem("", f"must have {n_axes} numbers", key=key, value=str(list(patch)))
+        elif settings.configuration == configuration:
+            spacing = _spacing(settings.target_spacing_mm_zyx)[-n_axes:]
+            if fault := _unfit_patch(patch, spacing, changes.features_per_stage):
+                yield Problem("", fault, key=key, value=str(list(patch)))
 
 
 def _spacing(target_mm_zyx: Sequence[float] | None) -> list[float]:

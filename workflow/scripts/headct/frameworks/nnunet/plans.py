@@ -13,6 +13,8 @@ from nnunetv2.experiment_planning.experiment_planners.network_topology import (
 
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.nnunet.network_limits import MIN_EDGE, MIN_STAGES
+from headct.frameworks.nnunet.settings import PlanChange
+from headct.settings.typed import plain
 
 BASE_FEATURES = 32
 MAX_FEATURES = {2: 512, 3: 320}
@@ -20,16 +22,15 @@ MAX_FEATURES = {2: 512, 3: 320}
 
 
 def plans_of_configuration(
-    plans: dict[str, Any], configuration: str, changes: dict[str, Any] | None
+    plans: dict[str, Any], configuration: str, changes: PlanChange | None
 ) -> dict[str, Any]:
     """Plans with this one configuration, whose patch, batch or width is changed.
 
     Args:
         plans: as nnU-Net made them; not altered.
         configuration: ``2d`` or ``3d_fullres``.
-        changes: any of ``patch_size`` (voxels, slowest axis first), ``batch_size`` and
-            ``features_per_stage``. Where the patch or the number of stages is changed, pooling and
-            kernels follow from nnU-Net's own rule. What is absent or None stays as planned.
+        changes: of patch (voxels, slowest axis first), batch and feature maps. Where the patch or the number
+            of stages is changed, pooling and kernels follow from nnU-Net's own rule.
 
     Raises:
         BadInput: nnU-Net plans no such configuration, or the changes do not fit each other.
@@ -39,14 +40,14 @@ def plans_of_configuration(
         _refuse(f"nnU-Net plans none of this name for these scans, only {made}", configuration, "")
     plans = deepcopy(plans)
     chosen = plans["configurations"][configuration]
-    changes = {key: value for key, value in (changes or {}).items() if value is not None}
-    if "batch_size" in changes:
-        chosen["batch_size"] = changes["batch_size"]
-    if "patch_size" in changes or "features_per_stage" in changes:
-        patch_size = changes.get("patch_size", chosen["patch_size"])
-        features = changes.get("features_per_stage")
+    changes = changes or PlanChange()
+    if changes.batch_size is not None:
+        chosen["batch_size"] = changes.batch_size
+    if changes.patch_size is not None or changes.features_per_stage is not None:
+        patch_size = list(changes.patch_size or chosen["patch_size"])
+        features = None if changes.features_per_stage is None else list(changes.features_per_stage)
         if fault := _change_network(chosen, patch_size, features):
-            _refuse(fault, configuration, json.dumps(changes))
+            _refuse(fault, configuration, json.dumps(plain(changes)))
     plans["configurations"] = {configuration: chosen}
     return plans
 

@@ -29,6 +29,7 @@ from headct.frameworks.nnunet.data import PreparedData, case_name, dataset_json,
 from headct.frameworks.nnunet.layout import in_fast_layout
 from headct.frameworks.nnunet.plans import plans_of_configuration
 from headct.frameworks.nnunet.seeded_batches import training_batches, validation_batches
+from headct.frameworks.nnunet.settings import NnunetPreparation, NnunetTraining, PlanChange
 from headct.frameworks.nnunet.trainers.loss_trainers import (
     DiceTopKTrainer,
     FocalTrainer,
@@ -59,7 +60,7 @@ GRADIENT_NORM = 12
 
 def prepare(
     scans: Sequence[TrainingScan],
-    settings: dict[str, Any],
+    settings: NnunetPreparation,
     shared_folder: Path,
     threads: int,
     labels: LabelSet,
@@ -75,21 +76,21 @@ def prepare(
 
 def _prepared(
     scans: Sequence[TrainingScan],
-    settings: dict[str, Any],
+    settings: NnunetPreparation,
     shared_folder: Path,
     threads: int,
     labels: LabelSet,
-    changes: dict[str, Any] | None,
+    changes: PlanChange | None,
 ) -> tuple[dict[str, Any], Path]:
     """The plans of the configuration, changed, and the folder of the volumes, which no change concerns."""
-    configuration = settings["configuration"]
+    configuration = settings.configuration
     data = PreparedData(shared_folder, scans, settings, labels)
     set_environment(data.raw, data.preprocessed)
     plans = plans_of_configuration(data.plans(threads), configuration, changes)
     return plans, data.preprocess(plans, configuration, threads)
 
 
-def train(job: TrainingJob, folder: Path) -> TrainedModel:
+def train(job: TrainingJob[NnunetTraining], folder: Path) -> TrainedModel:
     """Train one nnU-Net, from the last checkpoint in ``folder`` where there is one.
 
     Raises:
@@ -98,7 +99,7 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     """
     settings = job.settings
     scans = (*job.training_scans, *job.validation_scans)
-    changes = settings["plan_changes"].get(settings["configuration"])
+    changes = settings.plan_changes.get(settings.configuration)
     plans, cases = _prepared(scans, settings, job.shared_folder, job.threads, job.labels, changes)
     trainer = make_trainer(job, plans, folder / "nnunet")
     at = fit(job, NnunetLearner(job, trainer, cases), folder)
@@ -107,8 +108,8 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
         fixed={
             "plans": plans,
             "dataset_json": trainer.dataset_json,
-            "configuration": settings["configuration"],
-            "loss": settings["loss"],
+            "configuration": settings.configuration,
+            "loss": settings.loss,
         },
         history=at.history,
         facts=facts(trainer, settings),
@@ -117,30 +118,30 @@ def train(job: TrainingJob, folder: Path) -> TrainedModel:
     )
 
 
-def make_trainer(job: TrainingJob, plans: dict[str, Any], results: Path) -> nnUNetTrainer:
+def make_trainer(job: TrainingJob[NnunetTraining], plans: dict[str, Any], results: Path) -> nnUNetTrainer:
     """nnU-Net's trainer with the job's settings, its network freshly initialised.
 
     ``results`` is where nnU-Net would put what it writes; nothing of it is read.
     """
     settings = job.settings
-    os.environ |= {"nnUNet_results": str(results), "nnUNet_compile": str(settings["compile"])}
-    trainer = TRAINERS[settings["loss"]](
+    os.environ |= {"nnUNet_results": str(results), "nnUNet_compile": str(settings.compile)}
+    trainer = TRAINERS[settings.loss](
         plans={**plans, "continue_training": False},
-        configuration=settings["configuration"],
+        configuration=settings.configuration,
         fold=job.fold if job.fold == "all" else int(job.fold),
         dataset_json=dataset_json(len(job.training_scans), job.labels),
         device=torch.device(job.device),
     )
-    trainer.num_epochs = settings["epochs"]
-    trainer.num_iterations_per_epoch = settings["iterations_per_epoch"]
-    trainer.num_val_iterations_per_epoch = settings["validation_iterations_per_epoch"]
-    trainer.initial_lr = settings["initial_learning_rate"]
-    trainer.weight_decay = settings["weight_decay"]
-    trainer.oversample_foreground_percent = settings["foreground_oversampling"]
+    trainer.num_epochs = settings.epochs
+    trainer.num_iterations_per_epoch = settings.iterations_per_epoch
+    trainer.num_val_iterations_per_epoch = settings.validation_iterations_per_epoch
+    trainer.initial_lr = settings.initial_learning_rate
+    trainer.weight_decay = settings.weight_decay
+    trainer.oversample_foreground_percent = settings.foreground_oversampling
     seeding.initialise(job.seed, job.fold)
     trainer.initialize()
     trainer.network = in_fast_layout(trainer.network, job.device)
-    trainer.optimizer = OPTIMISERS[settings["optimiser"]](
+    trainer.optimizer = OPTIMISERS[settings.optimiser](
         trainer.network.parameters(),
         trainer.initial_lr,
         weight_decay=trainer.weight_decay,
@@ -156,7 +157,7 @@ class NnunetLearner:
     As in nnU-Net, fold "all" has its pseudo-Dice from scans that are also learnt from.
     """
 
-    def __init__(self, job: TrainingJob, trainer: nnUNetTrainer, cases: Path):
+    def __init__(self, job: TrainingJob[NnunetTraining], trainer: nnUNetTrainer, cases: Path):
         self.trainer, self.labels = trainer, job.labels
         self.epochs = trainer.num_epochs
         self.iterations_per_epoch = trainer.num_iterations_per_epoch
@@ -240,14 +241,14 @@ def uncompiled(network: nn.Module) -> nn.Module:
     return inner
 
 
-def facts(trainer: nnUNetTrainer, settings: dict[str, Any]) -> ModelFacts:
+def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
     """What was trained."""
     plan = trainer.configuration_manager
     turned = trainer.plans_manager.transpose_forward
     loss = trainer.loss.loss if hasattr(trainer.loss, "loss") else trainer.loss
     return ModelFacts(
         network=plan.network_arch_class_name.rsplit(".", 1)[-1],
-        loss=settings["loss"],
+        loss=settings.loss,
         parameters=sum(p.numel() for p in trainer.network.parameters()),
         spacing_mm_xyz=along_xyz(plan.spacing, turned),
         patch_size_xyz=along_xyz(plan.patch_size, turned),
@@ -258,8 +259,8 @@ def facts(trainer: nnUNetTrainer, settings: dict[str, Any]) -> ModelFacts:
         learning_rate=trainer.initial_lr,
         further={
             "pipeline": f"nnU-Net {version('nnunetv2')}",
-            "configuration": settings["configuration"],
-            "planner": settings["planner"],
+            "configuration": settings.configuration,
+            "planner": settings.planner,
             "features_per_stage": list(plan.network_arch_init_kwargs["features_per_stage"]),
             "iterations_per_epoch": trainer.num_iterations_per_epoch,
             "learning_rate_schedule": "polynomial, exponent 0.9",

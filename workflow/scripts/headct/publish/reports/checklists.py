@@ -79,7 +79,7 @@ set <code>reporting.{{ answer.item.authors }}</code>.</span>
 
 def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
     """The page; says how many keys of ``reporting`` are still to be filled in."""
-    found = [read(path, facts.config["reporting"]) for path in options.checklists]
+    found = [read(path, facts.config.reporting) for path in options.checklists]
     yield options.out, html(found, facts)
     empty = missing_keys(found, facts)
     logger.info("%s: %d keys of 'reporting' are still to be filled in", options.out, len(empty))
@@ -171,7 +171,7 @@ def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
     found = []
     for item in checklist.items:
         of_run = [STATEMENTS[name](facts) for name in item.run]
-        of_authors = facts.config["reporting"].get(item.authors, "").strip()
+        of_authors = facts.config.reporting.get(item.authors, "").strip()
         found.append(Answer(item, of_run, of_authors))
     return found
 
@@ -179,9 +179,7 @@ def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
 def html(checklists: Sequence[Checklist], facts: Facts) -> str:
     """The page with all checklists."""
     answered = [(checklist, answers(checklist, facts)) for checklist in checklists]
-    return report_page.page(
-        TEMPLATE, "Reporting checklists", facts.config["study"]["note"], UP, answered=answered
-    )
+    return report_page.page(TEMPLATE, "Reporting checklists", facts.config.study.note, UP, answered=answered)
 
 
 def missing_keys(checklists: Sequence[Checklist], facts: Facts) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from headct.contracts.labels import LabelSet
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
-from headct.settings import blocks
+from headct.settings.blocks import Configuration, Model, configured
 
 STATISTICS = (
     "plan",
@@ -77,7 +77,7 @@ class Facts:
     """
 
     labels: LabelSet
-    config: Mapping[str, Any]
+    config: Configuration
     cohort: pd.DataFrame
     flow: pd.DataFrame
     split: pd.DataFrame
@@ -88,19 +88,19 @@ class Facts:
     versions: Mapping[str, Sequence[str]]
 
     @property
-    def models(self) -> Mapping[str, Mapping[str, Any]]:
-        """Settings of each model of the run, by key."""
-        return self.config["models"]
+    def models(self) -> Mapping[str, Model]:
+        """Each model of the run, by key."""
+        return self.config.models
 
     @property
     def main_model(self) -> str:
         """The model that the configuration, not the test set, chose for the figures of agreement."""
-        return self.config["figures"]["agreement_model"]
+        return self.config.figures.agreement_model
 
     @property
     def simulated(self) -> bool:
         """Whether the trial is the simulator's."""
-        return "phantom" in self.config
+        return self.config.phantom is not None
 
     @cached_property
     def included(self) -> pd.DataFrame:
@@ -113,34 +113,34 @@ class Facts:
 
     def title(self, model: str) -> str:
         """Name of a model in print."""
-        return title_of(model, {key: settings["title"] for key, settings in self.models.items()})
+        return title_of(model, {key: one.title for key, one in self.models.items()})
 
     def members(self, model: str) -> Sequence[str]:
         """The trained models that a model consists of: itself, or the members of an ensemble."""
-        return self.models[model].get("members", [model])
+        return self.models[model].members or [model]
 
 
 def read(results: Path, labels: LabelSet) -> Facts:
     """Read the facts from a results folder."""
-    config = read_json(results / CONFIG)
+    config = configured(read_json(results / CONFIG))
     cohort = results / "cohort"
     statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv", note=str) for name in STATISTICS}
     order = list(statistics["dice_summary"]["model"])
-    config["models"] = {model: config["models"][model] for model in sorted(config["models"], key=order.index)}
+    config = replace(
+        config, models={key: config.models[key] for key in sorted(config.models, key=order.index)}
+    )
     training = {
         model: [
             read_json(results / f"models/{model}/seed-{seed}/fold-{fold}/train.json")
-            for seed in config["training"]["seeds"]
-            for fold in config["training"]["folds"]
+            for seed in config.training.seeds
+            for fold in config.training.folds
         ]
-        for model, settings in config["models"].items()
-        if settings["framework"] != "ensemble"
+        for model, of_model in config.models.items()
+        if of_model.is_trained
     }
     of_raters = results / "statistics/surface_tolerance.tsv"
-    by_raters = config["metrics"]["surface_tolerance_mm"] is None and of_raters.is_file()
-    measures = read_settings(
-        blocks.typed(blocks.Metrics, config["metrics"]), of_raters if by_raters else None
-    )
+    by_raters = config.metrics.surface_tolerance_mm is None and of_raters.is_file()
+    measures = read_settings(config.metrics, of_raters if by_raters else None)
     return Facts(
         labels=labels,
         config=config,

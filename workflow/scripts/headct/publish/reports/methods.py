@@ -48,10 +48,10 @@ def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
 
 def markdown(facts: Facts) -> str:
     """The whole section."""
-    study = facts.config["study"]
-    lines = [f"# Methods of {plain(study['name'])}", ""]
-    if study["note"]:
-        lines += [f"**{plain(study['note'])}.**", ""]
+    study = facts.config.study
+    lines = [f"# Methods of {plain(study.name)}", ""]
+    if study.note:
+        lines += [f"**{plain(study.note)}.**", ""]
     for heading, names in PARAGRAPHS.items():
         paragraph = " ".join(STATEMENTS[name](facts).text for name in names)
         lines += [f"## {heading}", "", plain(paragraph), ""]

@@ -99,10 +99,10 @@ def html(model: str, facts: Facts) -> str:
     return report_page.page(
         TEMPLATE,
         f"Model card: {facts.title(model)}",
-        facts.config["study"]["note"],
+        facts.config.study.note,
         UP,
         described=f"{facts.title(model)}: {description(facts, model)}.",
-        reporting=facts.config["reporting"],
+        reporting=facts.config.reporting,
         stated_of_data=_stated(facts, "simulated", "sources", "set_sizes", "prevalence", "acquisition"),
         stated_of_training=_stated(facts, "initialisation", "model_choice"),
         stated_of_output=_stated(facts, "model_output"),

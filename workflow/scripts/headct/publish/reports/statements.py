@@ -111,14 +111,13 @@ def tallied(values: pd.Series) -> str:
 @borne_out_by("config.json")
 def simulated(facts: Facts) -> str:
     """Whether there are patients at all."""
-    note = facts.config["study"]["note"]
-    if not facts.simulated:
+    note, phantom = facts.config.study.note, facts.config.phantom
+    if phantom is None:
         return f"{note}." if note else "The scans are those of the sample sheet."
-    seed = facts.config["phantom"]["seed"]
     return (
         "The data are simulated: scans, lesions, raters and participants are made by the simulator of the"
-        f" workflow (seed {seed}), and no patient is among them. The results show that the workflow runs;"
-        " they say nothing about how well a model segments real scans."
+        f" workflow (seed {phantom.seed}), and no patient is among them. The results show that the workflow"
+        " runs; they say nothing about how well a model segments real scans."
     )
 
 
@@ -156,11 +155,11 @@ def flow(facts: Facts) -> str:
 @borne_out_by("config.json", "cohort/flow.tsv")
 def input_criteria(facts: Facts) -> str:
     """Criteria at the level of the data."""
-    ingest = facts.config["ingest"]
+    ingest = facts.config.ingest
     return (
         "At the level of the data, a scan was excluded if none of its series was a CT of at least"
-        f" {ingest['minimum_slices']} slices at {ingest['maximum_angle_to_axial_deg']}° or less to the axial"
-        f" plane, if a section was missing (a gap of {ingest['maximum_gap_ratio']} usual gaps or more), or if"
+        f" {ingest.minimum_slices} slices at {ingest.maximum_angle_to_axial_deg}° or less to the axial"
+        f" plane, if a section was missing (a gap of {ingest.maximum_gap_ratio} usual gaps or more), or if"
         " pixels, positions or Hounsfield units could not be read with certainty. A scan whose mask was"
         " missing or did not fit was put aside as an error. The reasons met are counted in the flow of scans."
     )
@@ -169,7 +168,7 @@ def input_criteria(facts: Facts) -> str:
 @borne_out_by("config.json", "cohort/cohort.tsv")
 def series_choice(facts: Facts) -> str:
     """Which series of a folder."""
-    order = [CRITERIA[name] for name in facts.config["ingest"]["series_preference"]]
+    order = [CRITERIA[name] for name in facts.config.ingest.series_preference]
     if not order:
         return "A scan with several series that could be used was an error. No other subset was chosen."
     return (
@@ -211,7 +210,7 @@ def preprocessing(facts: Facts) -> str:
         if (known := _prepared_by(runs))
     ]
     details = f" ({'; '.join(lines)})" if lines else ""
-    used = {settings["framework"] for settings in facts.models.values()}
+    used = {model.framework for model in facts.models.values()}
     said = [f"Each model saw the volumes as its own pipeline prepares them{details}."]
     said += [framework.preparation for name, framework in frameworks().items() if name in used]
     return " ".join(filter(None, said))
@@ -226,7 +225,7 @@ def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 @borne_out_by("cohort/cohort.tsv")
 def deidentification(facts: Facts) -> str:
     """Identifiers."""
-    cap = facts.config["cohort"]["age_cap_years"]
+    cap = facts.config.cohort.age_cap_years
     ages = "" if cap >= OLDEST_YEARS else f", ages above {cap} years are shown as {cap}"
     return (
         "Of the images' headers only an allow-list of technical facts was kept; results carry the identifiers"
@@ -317,11 +316,11 @@ def same_scan(facts: Facts) -> str:
 def partition(facts: Facts) -> str:
     """How the sets were drawn."""
     drawn = listed(facts.split["drawn_by"].dropna().unique())
-    how = "taken from a list made elsewhere" if facts.config["split"]["file"] else "drawn"
-    used = facts.config["training"]["folds"]
+    how = "taken from a list made elsewhere" if facts.config.split.file else "drawn"
+    used = facts.config.training.folds
     folds = (
         "all training scans were used at once"
-        if used == ["all"]
+        if used == ("all",)
         else f"trained folds: {listed(map(str, used))}"
     )
     return (
@@ -491,7 +490,7 @@ def software(facts: Facts) -> str:
 @borne_out_by("tables/table_e1.html")
 def initialisation(facts: Facts) -> str:
     """Initial weights."""
-    seeds = facts.config["training"]["seeds"]
+    seeds = facts.config.training.seeds
     named = f"seed{'s' if len(seeds) > 1 else ''} {listed(map(str, seeds))}"
     return f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
 
@@ -632,7 +631,7 @@ def plan_items(facts: Facts) -> Row:
 def statistics(facts: Facts) -> str:
     """Tests."""
     sets = "the sets by chi-squared and t tests; P < .05 was taken as significant."
-    compared = [key for key, model in facts.models.items() if model.get("replication", True)]
+    compared = [key for key, model in facts.models.items() if model.replication]
     if len(compared) < 2:
         return f"No models were compared with each other; {sets}"
     return (
@@ -828,7 +827,7 @@ def failures(facts: Facts) -> str:
         f" {share(row['fp'], row['n_absent'])}"
         for row in detection_rows(facts, facts.main_model)
     ]
-    worst = facts.title(facts.config["figures"]["cases"]["select_by"])
+    worst = facts.title(facts.config.figures.cases.select_by)
     wrong = (
         f"Scans in which {facts.title(facts.main_model)} was wrong about presence: {'; '.join(parts)}"
         f" ({DASH}: no such scan). "
@@ -855,7 +854,7 @@ def published(facts: Facts) -> str:
 @borne_out_by("cohort/flow.tsv", "statistics/plan.tsv")
 def known_limits(facts: Facts) -> str:
     """Limits that follow from the design of the run."""
-    seeds = facts.config["training"]["seeds"]
+    seeds = facts.config.training.seeds
     limits = ["one split of the data", "one reference mask per scan"]
     if _shared_sites(facts):
         limits.insert(1, "test scans of sites that were trained on")

@@ -20,7 +20,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.columns import aligned
@@ -28,8 +27,9 @@ from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
 from headct.frameworks.base import find_framework
-from headct.settings import configuration, sheet
-from headct.settings.models import OF_TRAINING, having, of_model
+from headct.settings import blocks, configuration, sheet
+from headct.settings.blocks import Configuration, Model, Resources
+from headct.settings.models import OF_TRAINING, Training, having
 
 RATES = REPOSITORY / "resources" / "rates.tsv"
 LOGS = "results/logs/"
@@ -64,36 +64,42 @@ def read_rates(path: Path = RATES) -> Rates:
         return {(row["quantity"], row["of"]): row for row in csv.DictReader(stream, delimiter="\t")}
 
 
-def jobs_table(jobs: Iterable[tuple[str, str]], resources: Mapping[str, Any]) -> Iterator[str]:
+def jobs_table(jobs: Iterable[tuple[str, str]], resources: Resources) -> Iterator[str]:
     """How many jobs each rule has, and what one asks for; steps of seconds have the profile's defaults."""
     rows: list[tuple[str, ...]] = [("rule", "jobs", "threads", "memory MB", "limit h", "GPUs", "")]
     counts = Counter(rule for rule, _ in jobs)
-    asking = {rule: resources.get(rule.removesuffix("_out_of_fold")) for rule in counts}
+    asking = {rule: getattr(resources, rule.removesuffix("_out_of_fold"), None) for rule in counts}
     for rule, asked in sorted(asking.items(), key=lambda item: (item[1] is None, item[0])):
         if asked:
-            hours = f"{asked['runtime_min'] / 60:.1f}"
-            needs = (str(asked["threads"]), str(asked["mem_mb"]), hours, str(asked.get("gpu", 0)))
+            hours = f"{asked.runtime_min / 60:.1f}"
+            needs = (str(asked.threads), str(asked.mem_mb), hours, str(getattr(asked, "gpu", 0)))
             rows.append((rule, str(counts[rule]), *needs, ""))
     small = sum(counts[rule] for rule, asked in asking.items() if not asked)
     rows.append(("others", str(small), "", "", "", "", "steps of seconds to minutes, without GPU"))
     yield from aligned(rows, right=range(1, 6))
 
 
-def seconds_of(settings: Mapping[str, Any], finished: Path, rates: Rates) -> tuple[float | None, str]:
+def settings_of(model: Model) -> Training:
+    """The settings by which a model is trained."""
+    return find_framework(model.framework).settings_of(model)
+
+
+def seconds_of(settings: Training, finished: Path, rates: Rates) -> tuple[float | None, str]:
     """Seconds of a training, and where this is from: an equal one that is finished, or a rate."""
     if finished.is_file():
         record = read_json(finished)
         if having(settings, *OF_TRAINING).items() <= record["settings"].items():
             return float(record["seconds"]), f"measured here, on {record['sessions'][-1]['device']}"
-    rate = rates.get(("train", find_framework(settings["framework"]).rated_as(settings)))
-    if rate is None or not settings.get("iterations_per_epoch"):
+    rate = rates.get(("train", find_framework(settings.framework).rated_as(settings)))
+    per_epoch, epochs = (getattr(settings, key, None) for key in ("iterations_per_epoch", "epochs"))
+    if rate is None or not per_epoch or not epochs:
         return None, "no rate is known: benchmarks/training.py measures it on your GPU"
-    iterations = settings["epochs"] * settings["iterations_per_epoch"]
+    iterations = epochs * per_epoch
     return float(rate["value"]) * iterations, f"{rate['value']} {rate['unit']}, {rate['machine']}"
 
 
 def trainings_table(
-    jobs: Iterable[tuple[str, str]], config: Mapping[str, Any], study: Path, rates: Rates
+    jobs: Iterable[tuple[str, str]], config: Configuration, study: Path, rates: Rates
 ) -> Iterator[str]:
     """Hours of each training, their sum, and the most that the time limits allow.
 
@@ -109,16 +115,16 @@ def trainings_table(
     rows, hours, unknown = [("training", "hours", "from")], 0.0, 0
     for name in (log.removesuffix(".log") for log in logs):
         model = name.split("/")[0]
-        settings = of_model(config, model)
+        settings = settings_of(config.models[model])
         seconds, source = seconds_of(settings, study / "results/models" / name / "train.json", rates)
         rows.append((name.replace("/", " "), "?" if seconds is None else f"{seconds / 3600:.1f}", source))
         hours += (seconds or 0) / 3600
         unknown += seconds is None
     yield from aligned(rows, right={1})
-    asked = config["resources"]["train"]
-    known = f"{hours * asked['gpu']:.1f} GPU hours" if asked["gpu"] else f"{hours:.1f} hours on CPUs"
+    asked = config.resources.train
+    known = f"{hours * asked.gpu:.1f} GPU hours" if asked.gpu else f"{hours:.1f} hours on CPUs"
     yield f"Sum: {known}" + (f", and {unknown} of unknown length" if unknown else "")
-    yield f"A training that is longer than its limit of {asked['runtime_min'] / 60:.1f} h takes several turns"
+    yield f"A training that is longer than its limit of {asked.runtime_min / 60:.1f} h takes several turns"
 
 
 def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
@@ -128,7 +134,7 @@ def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
     return f"{sum(known) / 1000:.1f}" if known else "?", f"and {unknown} of unknown size" if unknown else ""
 
 
-def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates) -> Iterator[str]:
+def disk_table(config: Configuration, scans: int, study: Path, rates: Rates) -> Iterator[str]:
     """GB by stage of the whole study, whether or not some of it is there already.
 
     Args:
@@ -137,33 +143,31 @@ def disk_table(config: Mapping[str, Any], scans: int, study: Path, rates: Rates)
         study: its folder.
         rates: what is known of speeds and sizes.
     """
-    test = round(scans * config["split"]["test_fraction"])
-    repeats = len(config["training"]["seeds"]) * len(config["training"]["folds"])
-    trained = [
-        of_model(config, key) for key, model in config["models"].items() if model["framework"] != "ensemble"
-    ]
-    prepared = sorted({find_framework(model["framework"]).representation(model) for model in trained})
+    test = round(scans * config.split.test_fraction)
+    repeats = len(config.training.seeds) * len(config.training.folds)
+    trained = [settings_of(model) for model in config.models.values() if model.is_trained]
+    prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
 
     def mb(quantity: str, of: str) -> float:
         return float(rates[quantity, of]["value"]) if (quantity, of) in rates else math.nan
 
-    def weights(model: Mapping[str, Any]) -> float:
-        return mb("weights", find_framework(model["framework"]).rated_as(model)) * repeats
+    def weights(model: Training) -> float:
+        return mb("weights", find_framework(model.framework).rated_as(model)) * repeats
 
-    def work(model: Mapping[str, Any]) -> float:
-        copies = 1 + find_framework(model["framework"]).optimiser_copies
+    def work(model: Training) -> float:
+        copies = 1 + find_framework(model.framework).optimiser_copies
         return weights(model) * (1 + CHECKPOINTS_KEPT * copies)
 
-    label_maps = len(config["models"]) * len(config["training"]["seeds"]) * test
+    label_maps = len(config.models) * len(config.training.seeds) * test
     stages = [
         ("results/data", [scans * mb("data", "scan")]),
         ("results/models", [weights(model) for model in trained]),
         ("results/predictions", [label_maps * mb("predictions", "scan")]),
         *(
-            (f"{config['work_dir']}: {name}", [(scans - test) * mb("preparation", name.split("-")[0])])
+            (f"{config.work_dir}: {name}", [(scans - test) * mb("preparation", name.split("-")[0])])
             for name in prepared
         ),
-        (f"{config['work_dir']}/training", [work(model) for model in trained]),
+        (f"{config.work_dir}/training", [work(model) for model in trained]),
     ]
     rows = [("disk", "GB", ""), *((stage, *gigabytes(parts)) for stage, parts in stages)]
     yield from aligned(rows, right={1})
@@ -226,19 +230,19 @@ def main(
         directory: folder of the study.
         scans: plan for so many scans, whatever the sheet says.
     """
-    config = configuration.load(configfile)
+    config = blocks.load(configfile)
     rates = read_rates()
     words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(configfile)]
-    with planned_sheet((directory / config["sheet"]).absolute(), scans) as path:
+    with planned_sheet((directory / config.sheet).absolute(), scans) as path:
         named = ["--config", f"sheet={path}"] if scans is not None else []
         jobs = pending_jobs([*words, "--directory", str(directory), *named])
         n_scans = len(sheet.baseline(sheet.load(path)))
-    study = f"{config['study']['name']}: {n_scans} scans, {len(config['models'])} models"
-    blocks = [
+    study = f"{config.study.name}: {n_scans} scans, {len(config.models)} models"
+    parts = [
         [f"{study}, {len(jobs)} jobs to run"],
-        jobs_table(jobs, config["resources"]),
+        jobs_table(jobs, config.resources),
         trainings_table(jobs, config, directory, rates),
         disk_table(config, n_scans, directory, rates),
         [f"Sources of all rates: {os.path.relpath(RATES)}"],
     ]
-    say("\n\n".join("\n".join(block) for block in blocks))
+    say("\n\n".join("\n".join(part) for part in parts))

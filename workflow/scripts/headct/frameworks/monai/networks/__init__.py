@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from headct.contracts.problems import Problem
+from headct.frameworks.monai.settings import Architecture, MonaiTraining
+from headct.settings.typed import plain
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +33,7 @@ class Network:
     settings: tuple[str, ...]
     make: Callable[..., nn.Module]
     pooled: Callable[[int], int]
-    is_normed_alone: Callable[[Mapping[str, Any]], bool]
+    is_normed_alone: Callable[[Architecture], bool]
     is_normed_over_batch: bool = False
 
 
@@ -58,15 +60,15 @@ NETWORKS = {
         settings=("width", "middle_blocks", "variant"),
         make=_deeplabv3plus,
         pooled=lambda side: -(-side // DOWNSAMPLING),
-        is_normed_alone=lambda settings: settings.get("variant") != "clean",  # that has batch norm alone
+        is_normed_alone=lambda settings: settings.variant != "clean",  # that has batch norm alone
         is_normed_over_batch=True,
     ),
 }
 """Networks by their key in the config."""
 
 
-def build(settings: Mapping[str, Any], n_classes: int) -> nn.Module:
-    """The untrained network for one-channel volumes that ``settings["network"]`` names.
+def build(settings: Architecture, n_classes: int) -> nn.Module:
+    """The untrained network for one-channel volumes that ``settings.network`` names.
 
     Maps (N, 1, z, y, x) to logits (N, n_classes, z, y, x), background first. Its initial weights are
     PyTorch's, drawn from the global generator.
@@ -74,11 +76,12 @@ def build(settings: Mapping[str, Any], n_classes: int) -> nn.Module:
     Raises:
         KeyError: no such network.
     """
-    network = NETWORKS[settings["network"]]
-    return network.make(n_classes, **{key: settings[key] for key in network.settings if key in settings})
+    network = NETWORKS[settings.network]
+    said = {key: getattr(settings, key) for key in network.settings}
+    return network.make(n_classes, **{key: value for key, value in said.items() if value is not None})
 
 
-def problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
+def problems(settings: MonaiTraining) -> Iterator[Problem]:
     """What is wrong with network, patch size and batch size together.
 
     Norm layers need more than one value per channel in training. Instance norm sees one patch at a
@@ -88,19 +91,19 @@ def problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     """
 
     def problem(key: str, message: str) -> Problem:
-        return Problem("config", message, key=key, value=str(settings[key]))
+        return Problem("config", message, key=key, value=str(plain(getattr(settings, key))))
 
-    name = settings["network"]
+    name = settings.network
     if name not in NETWORKS:
         yield problem("network", f"no such network; there are {', '.join(NETWORKS)}")
         return
     network = NETWORKS[name]
-    smallest = [network.pooled(side) for side in settings["patch_size_xyz"]]
+    smallest = [network.pooled(side) for side in settings.patch_size_xyz]
     if prod(smallest) < 2 and network.is_normed_alone(settings):
         yield problem(
             "patch_size_xyz",
             f"the smallest map of {name} would be {smallest}, and must hold more than one voxel; "
             f"it is the patch divided by {DOWNSAMPLING}",
         )
-    if network.is_normed_over_batch and settings["scans_per_batch"] * settings["patches_per_scan"] < 2:
+    if network.is_normed_over_batch and settings.scans_per_batch * settings.patches_per_scan < 2:
         yield problem("patches_per_scan", f"{name} needs at least two patches in a batch (batch norm)")

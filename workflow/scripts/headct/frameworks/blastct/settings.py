@@ -1,0 +1,53 @@
+"""The settings of BLAST-CT's models; what each means, its default and its range: ``config/README.md``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headct.settings import models
+
+EFFECT = "speed"  # which settings a model has stands in the parameters of each job
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlastctPreparation(models.Preparation):
+    """What decides the resampled scans and the elastic noise."""
+
+    spacing_mm: tuple[float, ...]
+    hu_window: tuple[float, ...]
+    elastic_amplitude_voxels: float
+    elastic_noise_size_voxels: int
+    elastic_noise_periods: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlastctTraining(BlastctPreparation, models.Training):
+    """What a training needs."""
+
+    epochs: int
+    images_per_epoch: int
+    patches_per_image: int
+    batch_size: int
+    patch_size_voxels: tuple[int, ...]
+    feature_maps: tuple[int, ...]
+    fully_connected_maps: tuple[int, ...]
+    dropout: tuple[float, ...]
+    foreground_probability: float
+    sampling_tries: int
+    learning_rate: float
+    momentum: float
+    rmsprop_smoothing: float
+    weight_decay: float
+    milestone_fractions: tuple[float, ...]
+    learning_rate_factor: float
+    elastic_probability: float
+    histogram_probability: float
+    rotation_probability: float
+    flip_probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlastctInference(models.Inference):
+    """What only predictions need."""
+
+    inference_batch_size: int

@@ -1,0 +1,63 @@
+"""The settings of MONAI's models; what each means, its default and its range: ``config/README.md``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headct.settings import models
+
+EFFECT = "speed"  # which settings a model has stands in the parameters of each job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volumes:
+    """What decides preprocessed volumes."""
+
+    spacing_mm_xyz: tuple[float, ...]
+    hu_window: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A network; what is None is as it was published."""
+
+    network: str
+    features: tuple[int, ...] | None = None
+    width: float | None = None
+    middle_blocks: int | None = None
+    variant: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonaiNetwork(Architecture, Volumes):
+    """What a prediction needs to know of how the network was trained."""
+
+    patch_size_xyz: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonaiPreparation(Volumes, models.Preparation):
+    """What decides preprocessed volumes, and whose they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonaiTraining(MonaiNetwork, MonaiPreparation, models.Training):
+    """What a training needs."""
+
+    epochs: int
+    iterations_per_epoch: int | None
+    scans_per_batch: int
+    patches_per_scan: int
+    foreground_fraction: float
+    flip_probability: float
+    intensity_scale: float
+    intensity_shift_hu: float
+    learning_rate: float
+    learning_rate_schedule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonaiInference(models.Inference):
+    """What only predictions need."""
+
+    tile_overlap: float

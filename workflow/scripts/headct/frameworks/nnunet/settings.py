@@ -1,0 +1,54 @@
+"""The settings of nnU-Net's models; what each means, its default and its range: ``config/README.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headct.settings import models
+
+EFFECT = "speed"  # which settings a model has stands in the parameters of each job
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanChange:
+    """What is changed in the plans of one configuration; None stays as planned."""
+
+    patch_size: tuple[int, ...] | None = None
+    batch_size: int | None = None
+    features_per_stage: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnunetPreparation(models.Preparation):
+    """What decides plans and preprocessed volumes."""
+
+    configuration: str
+    planner: str
+    gpu_memory_target_gb: float | None
+    target_spacing_mm_zyx: tuple[float, ...] | None
+    fingerprint_voxels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnunetTraining(NnunetPreparation, models.Training):
+    """What a training needs."""
+
+    loss: str
+    epochs: int
+    iterations_per_epoch: int
+    validation_iterations_per_epoch: int
+    optimiser: str
+    initial_learning_rate: float
+    weight_decay: float
+    foreground_oversampling: float
+    compile: bool
+    plan_changes: Mapping[str, PlanChange]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnunetInference(models.Inference):
+    """What only predictions need."""
+
+    tile_step_size: float
+    test_time_mirroring: bool
