@@ -11,13 +11,13 @@ from typing import Any
 from headct.contracts.artefacts import CONFIG, read_json, read_tsv, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import Problem, first_few
-from headct.settings.configuration import leaves
+from headct.settings.configuration import Document, leaves
 
 RECORD = Path("results/study.json")
 STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
 
 
-def write_record(document: Mapping[str, Any], participant_of: dict[str, str]) -> None:
+def write_record(document: Document, participant_of: dict[str, str]) -> None:
     """Record what the results folder belongs to, and the resolved configuration, at a run's start.
 
     Args:
@@ -67,7 +67,7 @@ def other_study(name: str, labels: Mapping[str, int], participant_of: dict[str, 
     return problems
 
 
-def unnoticed_changes(document: Mapping[str, Any]) -> list[Problem]:
+def unnoticed_changes(document: Document) -> list[Problem]:
     """What has changed since the last run where Snakemake, without its memory, would not notice it.
 
     Settings and code are compared in ``.snakemake``, which a copy of a study may lack; Snakemake then goes by
@@ -85,7 +85,7 @@ def unnoticed_changes(document: Mapping[str, Any]) -> list[Problem]:
     return [Problem(str(last), advice, key=key) for key in changed]
 
 
-def _that_count(document: Mapping[str, Any]) -> dict[str, Any]:
+def _that_count(document: Document) -> dict[str, Any]:
     """The settings of a configuration as it is written down, by key, that a result depends on."""
     return {key: value for key, value, schema in leaves(document) if schema["x-effect"] != "speed"}
 

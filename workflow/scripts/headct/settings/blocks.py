@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from headct.settings import configuration
 from headct.settings.typed import typed
@@ -260,7 +260,7 @@ BLOCKS = (Ingest, Split, Crosscheck, Metrics)
 Block = TypeVar("Block", Ingest, Split, Crosscheck, Metrics)
 
 
-def configured(document: Mapping[str, Any]) -> Configuration:
+def configured(document: configuration.Document) -> Configuration:
     """A configuration that is checked and complete (``configuration.complete``), as a value."""
     models = {
         key: Model(

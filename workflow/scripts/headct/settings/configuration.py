@@ -38,6 +38,12 @@ EFFECTS = {
 has that of the block that it stands in."""
 
 
+Document = Mapping[str, Any]
+"""A configuration as files say it: what is checked, completed and written down.
+
+No other code reads settings from it: ``headct.settings.blocks.configured`` makes values with types of it."""
+
+
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
     """Read a JSON Schema that is written as YAML."""
     schema: dict[str, Any] = yaml_files.read(path)
@@ -67,7 +73,7 @@ def load(path: Path) -> dict[str, Any]:
     return complete(config_files.read_one(path), str(path))
 
 
-def complete(config: Mapping[str, Any], file: str | Callable[[str], str]) -> dict[str, Any]:
+def complete(config: Document, file: str | Callable[[str], str]) -> dict[str, Any]:
     """Fill defaults from the schema into a copy of ``config`` and check the whole.
 
     ``file`` is the file that faults are in, or a function that names it for a key.
@@ -237,7 +243,7 @@ def hidden_characters(value: Any, key: str = "") -> list[Problem]:
     return [fault for name, part in within for fault in hidden_characters(part, f"{key}.{name}".lstrip("."))]
 
 
-def reference_problems(config: dict[str, Any], file: str) -> list[Problem]:
+def reference_problems(config: Document, file: str) -> list[Problem]:
     """References within the configuration that lead nowhere."""
     problems = [*_problems_of_models(config["models"]), *_problems_of_figures(config)]
     values = list(config["labels"].values())
@@ -274,7 +280,7 @@ def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("", "no model is left to compare: all have 'replication: false'", key="models")
 
 
-def _problems_of_figures(config: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of_figures(config: Document) -> Iterator[Problem]:
     """Figures of models that there are not."""
     figures, models = config["figures"], set(config["models"])
     for key, shown in (
@@ -306,7 +312,7 @@ class Setting:
     source: str
 
 
-def leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+def leaves(config: Document) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
     """Each setting of a configuration: its key, such as ``nnunet.epochs``, its value, and its schema.
 
     The schema always names the effect, which is empty for a key that it does not know, as of another version.
