@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from headct.contracts.repository import PACKAGE
+
+HEAD = re.compile(r"^    ([\w*, ]+):", re.MULTILINE)
+"""Names of parameters at the head of a line of a list."""
+
+MENTIONED = re.compile(r"``(\w+)``")
+"""Names that a sentence mentions."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -40,3 +48,42 @@ def test_what_counts_as_nested(tmp_path: Path, text: str, lines: list[int]) -> N
     module = tmp_path / "module.py"
     module.write_text(text)
     assert nested_conditions(module) == lines
+
+
+MANY = 3
+"""So many parameters need no list: the sentence of the docstring and their names tell what they are."""
+
+
+def public_functions(module: ast.Module) -> Iterator[ast.FunctionDef]:
+    """Functions and methods that others call, not those within functions."""
+    for node in module.body:
+        body = node.body if isinstance(node, ast.ClassDef) else [node]
+        for one in body:
+            if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"):
+                yield one
+
+
+def not_described(module: Path) -> dict[str, list[str]]:
+    """Parameters that the docstring leaves out, of public functions with more than three."""
+    found = {}
+    for node in public_functions(ast.parse(module.read_text())):
+        names = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        names = [name for name in names if name not in ("self", "cls")]
+        docstring = ast.get_docstring(node) or ""
+        listed = docstring.partition("Args:\n")[2]
+        described = {name.strip(" *") for text in HEAD.findall(listed) for name in text.split(",")}
+        described.update(MENTIONED.findall(docstring))
+        if len(names) > MANY and (missing := [name for name in names if name not in described]):
+            found[node.name] = missing
+    return found
+
+
+def test_functions_of_many_parameters_describe_each() -> None:
+    assert {str(module): found for module in MODULES if (found := not_described(module))} == {}
+
+
+def test_a_parameter_that_is_left_out_is_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    text = "Do.\n\n    Args:\n        a, b: numbers.\n        c: another.\n    "
+    module.write_text(f'def public(a, b, c, *, d):\n    """{text}"""\n\ndef few(a, b, c):\n    pass\n')
+    assert not_described(module) == {"public": ["d"]}

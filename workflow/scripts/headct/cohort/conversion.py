@@ -91,6 +91,12 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
     """Convert one scan into the folder ``out`` and return its record, which repeats the ``definition``.
 
     Never raises for what the user handed over; files of an earlier run are removed.
+
+    Args:
+        scan: what the sheet says of it.
+        rules: by which a series is chosen.
+        out: folder of the scan.
+        definition: digest of what it is made from.
     """
     out.mkdir(parents=True, exist_ok=True)
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):

@@ -170,6 +170,12 @@ def with_same_patients_resolved(
 
     Where both participants are among those known to be ``different``, that is a flag. The headers are read
     again, since nothing that tells a patient may be kept (:mod:`headct.cohort.patients`).
+
+    Args:
+        rows: of the sample sheet.
+        records: what ingest left of each scan.
+        file: the sheet, for messages.
+        different: participants that are known to be different patients.
     """
     resolved = list(records)
     patient_of: dict[int, patients.Patient] = {}
@@ -261,7 +267,14 @@ def _in_error(
 def cohort_row(
     row: dict[str, Any], record: dict[str, Any], age_cap_years: float, labels: LabelSet
 ) -> dict[str, Any]:
-    """One line of ``cohort.tsv``; geometry and volumes only where ingest got that far."""
+    """One line of ``cohort.tsv``; geometry and volumes only where ingest got that far.
+
+    Args:
+        row: of the sample sheet.
+        record: what ingest left of the scan.
+        age_cap_years: above which an age is not told.
+        labels: whose volumes are told.
+    """
     geometry, acquisition = record["geometry"] or {}, record["acquisition"]
     spacing = geometry.get("spacing_mm_xyz", [None] * 3)
     digests, volumes = record["sha256"], record["volumes_ml"]
@@ -291,6 +304,12 @@ def problems_of(
     """Faults of all scans of one status, each with the scan's row in the sheet.
 
     Of a refused scan only the row and the column are told, since its id is, or holds, an identifier.
+
+    Args:
+        rows: of the sample sheet.
+        records: what ingest left of each scan.
+        path: of the sheet.
+        status: of the scans that are told.
     """
     problems = []
     for row, record in zip(rows, records, strict=True):

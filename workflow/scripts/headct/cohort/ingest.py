@@ -54,7 +54,14 @@ def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
 def scan_of(
     row: Mapping[str, Any], label_values: Mapping[str, int], labels: LabelSet, settings: Ingest
 ) -> SheetScan:
-    """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts."""
+    """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts.
+
+    Args:
+        row: of the sample sheet.
+        label_values: voxel values of its masks, by label.
+        labels: the label set.
+        settings: of ingest.
+    """
     return SheetScan(
         scan_id=row["scan_id"],
         folder=Path(row["dicom"]),

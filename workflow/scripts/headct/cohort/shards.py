@@ -134,7 +134,14 @@ def revision(manifest: str | Path, data: Path, rows: Iterable[Mapping[str, Any]]
 
 
 def write_manifest(path: Path, data: Path, scan_ids: Iterable[str], revision: int) -> None:
-    """Write the manifest of a shard whose scans have all been converted."""
+    """Write the manifest of a shard whose scans have all been converted.
+
+    Args:
+        path: of the manifest.
+        data: folder of the converted scans.
+        scan_ids: of the shard.
+        revision: of the files that a conversion leaves.
+    """
     with write_atomically(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -67,6 +67,14 @@ def split_scans(
     the draw. Participants of ``former``, an earlier result of this function, keep their set and fold
     if it was drawn by the same settings. ``given`` (see :func:`given_split`) replaces the draw.
 
+    Args:
+        scans: rows of ``cohort.tsv`` that are included.
+        settings: of the split.
+        labels: the label set, by whose haemorrhage strata are made.
+        former: an earlier split.
+        given: a split that the study hands in.
+        file: the cohort, for messages.
+
     Raises:
         BadInput: too few participants for a test set or for the folds.
     """
@@ -185,6 +193,12 @@ def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.S
 
     What each stratum has ``taken`` already is kept; it can get at most ``free`` more. Returns the
     seats that each gets beyond those taken. Ties go to the stratum that comes first.
+
+    Args:
+        sizes: participants of each stratum.
+        seats: of the test set.
+        taken: seats that each stratum has.
+        free: participants of each that have no set yet.
     """
     owed = (sizes * seats / sizes.sum() - taken).round(9)
     given = np.zeros(len(sizes), dtype=int)
@@ -195,7 +209,14 @@ def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.S
 
 
 def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) -> None:
-    """Refuse a split without test participants or with an empty fold."""
+    """Refuse a split without test participants or with an empty fold.
+
+    Args:
+        in_set: "train" or "test" by participant.
+        fold: of each training participant.
+        settings: of the split.
+        file: for messages.
+    """
     n_train, n_folds = len(fold), settings.folds
     people = f"{len(in_set)} participants"
     problems = []

@@ -51,6 +51,7 @@ class _OverSlabs(Function):
 
     @staticmethod
     def forward(ctx: Any, terms: Terms, logits: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """The sums over all slabs; ``ctx`` keeps ``terms``, ``logits`` and ``labels`` for the gradient."""
         ctx.terms = terms
         ctx.save_for_backward(logits, labels)
         by_slab = [terms(_precise(x), y) for x, y in _slabs(logits, labels)]

@@ -141,7 +141,15 @@ class Framework:
         threads: int,
         labels: LabelSet,
     ) -> dict[str, Any]:
-        """Preprocess the scans that are not there yet, without a GPU; facts for the record of it."""
+        """Preprocess the scans that are not there yet, without a GPU; facts for the record of it.
+
+        Args:
+            scans: of the training set.
+            settings: of the model, those of its preparation.
+            shared_folder: of what several trainings share.
+            threads: that may be used.
+            labels: the label set.
+        """
         adapter = self._load("training")
         facts: dict[str, Any] = adapter.prepare(scans, settings, shared_folder, threads, labels)
         return facts
@@ -152,7 +160,14 @@ class Framework:
         return model
 
     def load(self, folder: Path, device: str, settings: Inference, labels: LabelSet) -> Predictor:
-        """The trained model in ``folder``, all settings that it predicts by, and its lesions."""
+        """The trained model in ``folder``, all settings that it predicts by, and its lesions.
+
+        Args:
+            folder: of a trained model.
+            device: on which it predicts.
+            settings: all by which it predicts.
+            labels: the label set that its network knows.
+        """
         predictor: Predictor = self._load("inference").load(folder, device, settings, labels)
         return predictor
 

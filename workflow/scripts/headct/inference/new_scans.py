@@ -254,6 +254,12 @@ def networks_of(records: Records, settings: InferenceByModel) -> str:
 def finished(scans: Mapping[str, Path], out: Path, networks: str, labels: LabelSet) -> list[dict[Any, Any]]:
     """Rows of ``predictions.tsv`` that stay: those of predicted scans, as far as their files are there.
 
+    Args:
+        scans: folder or file of each, by name.
+        out: folder of the predictions.
+        networks: digest of what decides label maps but the CT.
+        labels: the label set.
+
     Raises:
         BadInput: the folder can't be one of predictions, or something lies in it that would be overwritten
             or mixed with what it is not: predictions of other networks, settings or scans of the same

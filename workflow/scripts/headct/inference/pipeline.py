@@ -150,12 +150,25 @@ class Ensemble:
 def load(
     folders: Sequence[Sequence[Path]], device: str, settings: InferenceByModel, labels: LabelSet
 ) -> Ensemble:
-    """The ensemble of these trained-model folders, one per fold of each member."""
+    """The ensemble of these trained-model folders, one per fold of each member.
+
+    Args:
+        folders: of trained models, one per fold of each member.
+        device: on which they predict.
+        settings: of inference, by model.
+        labels: the label set that their networks know.
+    """
     return Ensemble([[load_one(folder, device, settings, labels) for folder in folds] for folds in folders])
 
 
 def load_one(folder: Path, device: str, settings: InferenceByModel, labels: LabelSet) -> Predictor:
     """The predictor of one trained-model folder, whose network knows the ``labels``.
+
+    Args:
+        folder: of the trained model.
+        device: on which it predicts.
+        settings: of inference, by model.
+        labels: the label set.
 
     Raises:
         BadInput: it is none, or the weights are not those that were recorded.

@@ -161,7 +161,14 @@ def main(
 def predicted(
     job: PredictionJob, members: list[list[Path]], names: list[str], kept: PredictionCache
 ) -> list[dict[str, Any]]:
-    """Predict what ``kept`` does not have; rows of the manifest for all scans, in the order of ``names``."""
+    """Predict what ``kept`` does not have; rows of the manifest for all scans, in the order of ``names``.
+
+    Args:
+        job: what is to be predicted, and how.
+        members: trained-model folders, one per fold of each member.
+        names: of the scans.
+        kept: label maps that are there already.
+    """
     from headct.inference import pipeline
 
     folder = job.manifest.with_suffix("")

@@ -261,6 +261,7 @@ def measure(
     Args:
         reference, guess: uint8 label maps of equal shape (z, y, x), with the values of ``labels``.
         own_grid: their grid.
+        settings: how it is measured.
         labels: the set that they are drawn in.
     """
     box = grid.bounding_box(reference, guess)

@@ -306,6 +306,12 @@ def words_of_number(
 
     ``repeat`` runs the jobs behind the number again, back to the metrics, with ``files`` as inputs that
     are not in the folder (the sample sheet); ``full`` prints each row.
+
+    Args:
+        found: the trace.
+        repeat: whether the jobs behind the number are run again.
+        full: whether each row is printed.
+        files: inputs that are not in the folder.
     """
     tables, place = found.tables, found.place
     row, study = tables.row(place), tables.study

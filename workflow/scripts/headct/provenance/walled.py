@@ -174,6 +174,7 @@ def run(folder: Path, step: str, words: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """``python -m headct.provenance.walled FOLDER STEP OPTION …``; the answer goes to standard output."""
     folder, step, *words = sys.argv[1:]
     answer = os.dup(1)
     os.dup2(2, 1)  # whatever the step and its libraries print is not the answer

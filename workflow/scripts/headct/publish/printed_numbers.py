@@ -27,7 +27,13 @@ def in_words(n: int) -> str:
 
 
 def spread(centre: float, low: float, high: float, decimals: int = 2) -> str:
-    """``centre (low–high)``, a median with its quartiles for instance; ``to`` beside minus signs."""
+    """``centre (low–high)``, a median with its quartiles for instance; ``to`` beside minus signs.
+
+    Args:
+        centre: a mean or median.
+        low, high: ends of the interval.
+        decimals: of all three.
+    """
     if math.isnan(centre):
         return DASH
     low_text, high_text = number(low, decimals), number(high, decimals)

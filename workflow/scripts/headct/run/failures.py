@@ -29,6 +29,14 @@ class Failed:
 
     @classmethod
     def of(cls, rule: str, wildcards: Mapping[str, str], logs: Sequence[str], number: int) -> Failed:
+        """A job, as Snakemake tells of it.
+
+        Args:
+            rule: its name.
+            wildcards: their values, by name.
+            logs: its log files.
+            number: how often it has failed.
+        """
         return cls(rule, tuple(wildcards.items()), tuple(map(str, logs)), number)
 
 

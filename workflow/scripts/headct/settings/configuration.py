@@ -156,7 +156,15 @@ def fill_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> A
 def schema_problems(
     value: Any, schema: dict[str, Any], file: str, row: str = "", prefix: str = ""
 ) -> list[Problem]:
-    """Everything in ``value`` that breaks ``schema``, in words for people."""
+    """Everything in ``value`` that breaks ``schema``, in words for people.
+
+    Args:
+        value: that is checked.
+        schema: a JSON schema.
+        file: for messages.
+        row: for messages.
+        prefix: of the keys in messages.
+    """
     formats = jsonschema.FormatChecker(["regex"])
     errors = jsonschema.Draft202012Validator(schema, format_checker=formats).iter_errors(value)
     problems = {problem for error in errors for problem in _explain(error, file, row, prefix)}

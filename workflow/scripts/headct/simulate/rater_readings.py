@@ -34,10 +34,13 @@ def draw(
 ) -> NDArray[np.uint8]:
     """One reading: a label map with the values of :data:`headct.simulate.settings.LESIONS`, shape (z, y, x).
 
+    A class that no voxel holds to at least a quarter is not seen. Outside brain nothing is drawn.
+
     Args:
         fractions: share of each voxel per class, shape (classes, z, y, x), background first.
-
-    A class that no voxel holds to at least a quarter is not seen. Outside brain nothing is drawn.
+        geometry: of the scan.
+        rater: whose errors these are.
+        random: from which they are drawn.
     """
     sigma = BLUR_MM / geometry.pixel_mm
     slope_per_mm = 1 / (np.sqrt(2 * np.pi) * BLUR_MM)

@@ -49,7 +49,14 @@ class DeformedScan:
 
     @classmethod
     def of(cls, image: np.ndarray, labels: np.ndarray, mask: np.ndarray, n_classes: int) -> DeformedScan:
-        """Count, and keep the arrays from being written to."""
+        """Count, and keep the arrays from being written to.
+
+        Args:
+            image: deformed, shape (z, y, x).
+            labels: its label map.
+            mask: where patches may lie.
+            n_classes: of the label set, background included.
+        """
         planes = zip(labels, mask, strict=True)
         counts = [np.bincount(plane[inside], minlength=n_classes) for plane, inside in planes]
         for array in (image, labels, mask):

@@ -24,7 +24,14 @@ from headct.frameworks.predictor import Predictor, with_fallback
 
 
 def load(folder: Path, device: str, settings: BlastctInference, labels: LabelSet) -> BlastctPredictor:
-    """The predictor of the trained model in ``folder``, with the config's settings for inference."""
+    """The predictor of the trained model in ``folder``, with the config's settings for inference.
+
+    Args:
+        folder: of the trained model.
+        device: on which it predicts.
+        settings: all by which it predicts.
+        labels: the label set that its network knows.
+    """
     trained = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
     return BlastctPredictor(trained["weights"], trained["fixed"], settings, device)
 

@@ -45,6 +45,13 @@ def prepare(
 ) -> dict[str, Any]:
     """Resample the scans and make the elastic noise, unless they are there; nothing more to say of it.
 
+    Args:
+        scans: of the training set.
+        settings: of the model, those of its preparation.
+        shared_folder: of what several trainings share.
+        threads: that may be used.
+        labels: the label set.
+
     Raises:
         BadInput: a scan that the intensity window leaves empty, or that is larger than the noise.
     """

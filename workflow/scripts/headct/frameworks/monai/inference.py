@@ -22,7 +22,14 @@ TILES_AT_ONCE = 4
 
 
 def load(folder: Path, device: str, settings: MonaiInference, labels: LabelSet) -> MonaiPredictor:
-    """The predictor of a trained-model folder, with the config's settings for inference."""
+    """The predictor of a trained-model folder, with the config's settings for inference.
+
+    Args:
+        folder: of the trained model.
+        device: on which it predicts.
+        settings: all by which it predicts.
+        labels: the label set that its network knows.
+    """
     stored = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
     return MonaiPredictor(stored["weights"], typed(MonaiNetwork, stored["fixed"]), settings, device, labels)
 

@@ -50,7 +50,15 @@ def prepare(
     threads: int,
     labels: LabelSet,
 ) -> dict[str, Any]:
-    """Preprocess what is not there yet; there is nothing to say of it but the settings."""
+    """Preprocess what is not there yet; there is nothing to say of it but the settings.
+
+    Args:
+        scans: of the training set.
+        settings: of the model, those of its preparation.
+        shared_folder: of what several trainings share.
+        threads: that may be used.
+        labels: the label set.
+    """
     prepare_all(scans, Preprocessing.from_settings(settings), shared_folder, threads)
     return {}
 

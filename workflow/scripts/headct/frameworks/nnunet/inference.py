@@ -45,7 +45,14 @@ LINEAR = {"is_seg": False, "order": 1, "order_z": 0}
 
 
 def load(folder: Path, device: str, settings: NnunetInference, labels: LabelSet) -> NnunetPredictor:
-    """The predictor of the trained model in ``folder``, with the config's settings for inference."""
+    """The predictor of the trained model in ``folder``, with the config's settings for inference.
+
+    Args:
+        folder: of the trained model.
+        device: on which it predicts.
+        settings: all by which it predicts.
+        labels: the label set that its network knows.
+    """
     saved = torch.load(folder / "final.pth", map_location="cpu", weights_only=True)
     return NnunetPredictor(saved["weights"], saved["fixed"], settings, device)
 

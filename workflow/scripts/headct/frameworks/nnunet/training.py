@@ -67,6 +67,13 @@ def prepare(
 ) -> dict[str, Any]:
     """Plan, and preprocess what is not there yet; nnU-Net's own plans, for the record.
 
+    Args:
+        scans: of the training set.
+        settings: of the model, those of its preparation.
+        shared_folder: of what several trainings share.
+        threads: that may be used.
+        labels: the label set.
+
     Raises:
         BadInput: nnU-Net plans no such configuration for these scans.
     """

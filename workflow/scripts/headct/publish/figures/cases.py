@@ -119,6 +119,13 @@ def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = 
     Dice as in the metrics table (1 where a lesion is in neither mask), or, with ``rank_by``
     ``dice_present``, over the lesions that the reference has; scans without any are then left out.
     Scans without a prediction are left out: there is nothing to look at. Ties are broken by scan id.
+
+    Args:
+        scores: the metrics table.
+        model: by whose Dice scans are ranked.
+        best: whether the best come, not the worst.
+        n: how many.
+        rank_by: ``dice`` or ``dice_present``.
     """
     own = scores[(scores["model"] == model) & (scores["failure"] == "")]
     if rank_by == "dice_present":

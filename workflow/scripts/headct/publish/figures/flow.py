@@ -225,7 +225,14 @@ def _draw_line(axes: Axes, *points: tuple[float, float]) -> None:
 def draw_flow(
     flow: pd.DataFrame, split: pd.DataFrame, study_title: str, width_mm: float = style.WIDTH_MM
 ) -> tuple[Figure, pd.DataFrame]:
-    """The diagram, and the numbers in it (:func:`steps`)."""
+    """The diagram, and the numbers in it (:func:`steps`).
+
+    Args:
+        flow: ``flow.tsv``.
+        split: ``split.tsv``.
+        study_title: in the lower right corner.
+        width_mm: of the figure.
+    """
     shown = steps(flow, split)
     boxes = place(shown, width_mm)
     # The lowest boxes' lower edge would be cut in half at the edge of the axes.

@@ -32,7 +32,15 @@ def draw_outlines(
     width_pt: float,
     labels: LabelSet,
 ) -> None:
-    """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice."""
+    """Outline of each lesion on the pixel edges; axes in mm from the corner of the slice.
+
+    Args:
+        axes: in mm from the corner of the slice.
+        mask: a slice of a label map, shape (y, x).
+        pixel_mm: size of a pixel, x and y.
+        width_pt: of the line.
+        labels: the label set.
+    """
     for label in labels.bottom_up:
         lesion = mask == label.value
         if lesion.any():

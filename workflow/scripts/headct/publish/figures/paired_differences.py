@@ -90,6 +90,11 @@ def drawn_differences(
     Then mean Dice of the primary endpoint's model − each other one, per lesion; ``lower_90``, ``upper_90``
     and ``margin`` are what its equivalence is judged by. An endpoint that was not measured stands without
     numbers.
+
+    Args:
+        endpoints, paired, equivalence: the tables of those names.
+        titles: of the models.
+        labels: the label set.
     """
     model = str(endpoints["model"].iloc[0])
     planned = endpoints.assign(

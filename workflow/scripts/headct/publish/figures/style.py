@@ -101,7 +101,12 @@ class Page:
     width_mm: float = WIDTH_MM
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
-        """Axes without ticks and frame; ``x``, ``y`` is the upper left corner."""
+        """Axes without ticks and frame; ``x``, ``y`` is the upper left corner.
+
+        Args:
+            x, y: upper left corner (mm).
+            width, height: in mm.
+        """
         bottom = 1 - (y + height) / self.height_mm
         box = (x / self.width_mm, bottom, width / self.width_mm, height / self.height_mm)
         axes = self.body.add_axes(box)
@@ -161,6 +166,13 @@ def wrap(
     """Break text into lines that fit, at spaces and after hyphens; longer words are cut.
 
     Beyond ``most_lines`` the text ends in an ellipsis.
+
+    Args:
+        text: that is broken.
+        width_mm: of a line.
+        size_pt: of the type.
+        most_lines: None for as many as it takes.
+        weight: ``normal`` or ``bold``.
     """
 
     def fits(line: str) -> bool:
@@ -225,6 +237,15 @@ def sheet(
 
     ``notes`` (sentences; empty ones are dropped) go above the legend (if any, in ``legend_rows`` at
     least, filled column by column), the study title into the lower right corner.
+
+    Args:
+        heading: above all.
+        study_title: in the lower right corner.
+        body_mm: height of the panels.
+        legend: its entries.
+        notes: sentences below the heading.
+        width_mm: of the figure.
+        legend_rows: the least.
     """
     heading_lines = wrap(heading, width_mm * 0.98, TEXT_PT + 1, weight="bold")
     note_lines = wrap(" ".join(filter(None, notes)), width_mm, SMALL_PT)

@@ -191,7 +191,17 @@ def bland_altman_page(
     study_title: str,
     width_mm: float,
 ) -> tuple[Figure, pd.DataFrame]:
-    """Bland-Altman plot of one set of volumes against the reference; ``difference`` names the axis."""
+    """Bland-Altman plot of one set of volumes against the reference; ``difference`` names the axis.
+
+    Args:
+        scores: the metrics table of one model or kind of reading.
+        heading: of the page.
+        difference: the name of the vertical axis.
+        notes: sentences below the heading.
+        labels: the label set.
+        study_title: in the lower right corner.
+        width_mm: of the figure.
+    """
     legend = [
         Line2D([], [], label="One scan", **SCAN_MARKS),
         Line2D([], [], label="Absent from both", **ABSENT_MARKS),
@@ -257,6 +267,13 @@ def draw_concordance(
     """Predicted against reference volume, one panel per lesion, with Lin's coefficient (Lin 1989).
 
     Args and returns: as of :func:`draw_bland_altman`.
+
+    Args:
+        scores: the metrics table of one model.
+        model_title: in the heading.
+        labels: the label set.
+        study_title: in the lower right corner.
+        width_mm: of the figure.
     """
     scores, seed_words = shown_scores.first_seed(scores)
     legend = [

@@ -89,7 +89,14 @@ def telling(lead: str, parts: Iterable[str], none: str) -> str:
 
 
 def estimate(row: Row, name: str, decimals: int = DICE_DECIMALS, percent: bool = False) -> str:
-    """``0.757 (95% CI, 0.704 to 0.811)``; limits are in ``lower`` and ``upper``, or begin with ``name``."""
+    """``0.757 (95% CI, 0.704 to 0.811)``; limits are in ``lower`` and ``upper``, or begin with ``name``.
+
+    Args:
+        row: with the estimate and its limits.
+        name: of the column of the estimate.
+        decimals: of all numbers.
+        percent: whether shares are printed as per cent.
+    """
     prefix = "" if "lower" in row else f"{name}_"
     values = [float(row[key]) for key in (name, f"{prefix}lower", f"{prefix}upper")]
     if math.isnan(values[0]):
@@ -752,7 +759,14 @@ def no_indeterminate(facts: Facts) -> str:
 
 
 def estimates_of(facts: Facts, model: str, measure: str, label: str) -> Row:
-    """The row of ``estimates.tsv`` over all test scans; empty if there is none."""
+    """The row of ``estimates.tsv`` over all test scans; empty if there is none.
+
+    Args:
+        facts: of the run.
+        model: its key.
+        measure: as in ``estimates.tsv``.
+        label: of the lesion.
+    """
     rows = facts.statistics["estimates"]
     wanted = (rows["model"] == model) & (rows["measure"] == measure) & (rows["label"] == label)
     found = rows[wanted & (rows["scans"] == ALL_SCANS)].to_dict("records")

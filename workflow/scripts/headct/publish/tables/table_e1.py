@@ -83,6 +83,12 @@ def table_e1(
     """One row per fact, one column per model; ensembles list their members.
 
     The columns of the TSV are ``item`` and the keys of ``models``, in their order.
+
+    Args:
+        records: ``train.json`` of each training.
+        models: in the order of their columns.
+        titles: of the models.
+        ensembles: members of each ensemble.
     """
     facts = {model: _facts([r for r in records if r["model"] == model]) for model in models}
     for model, members in ensembles.items():

@@ -47,7 +47,14 @@ def tabulate(name: str, given: options.Options) -> None:
 
 
 def write(table: table_page.Table, out: Path, title_note: str, evidence: str = "") -> None:
-    """Write ``out`` (TSV) with its siblings; ``title_note`` is printed behind the title."""
+    """Write ``out`` (TSV) with its siblings; ``title_note`` is printed behind the title.
+
+    Args:
+        table: that is written.
+        out: path of the TSV.
+        title_note: the study, behind the title.
+        evidence: digest of what the numbers rest on.
+    """
     write_tsv(table.numbers, out)
     for suffix, form in ((".html", table_page.html), (".tex", latex)):
         text = form(table, title_note, evidence)

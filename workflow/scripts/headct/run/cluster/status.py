@@ -62,7 +62,14 @@ def standings(study: Path, queue: list[QueuedJob] | None) -> list[Standing]:
 def standing(
     study: Path, work: str, model: str, seed: str, fold: str, queue: list[QueuedJob] | None
 ) -> Standing:
-    """Where one training stands; what the queue says of it comes before what its files say."""
+    """Where one training stands; what the queue says of it comes before what its files say.
+
+    Args:
+        study: its folder.
+        work: folder of the trainings' work, as the configuration names it.
+        model, seed, fold: of the training.
+        queue: jobs that Slurm knows; None where there is no Slurm.
+    """
     name = f"{model} seed {seed} fold {fold}"
     queued = next(
         (job for job in queue or [] if job.name == f"rule_train_wildcards_{model}_{seed}_{fold}"), None

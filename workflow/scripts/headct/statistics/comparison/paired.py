@@ -211,7 +211,15 @@ def too_few(n: int) -> str:
 
 
 def sampled(data: ScoreArrays, plan: Plan, measure: str, label: str, scans: str) -> Sampled:
-    """Mean of a measure, or CCC, of all models, over the same draws."""
+    """Mean of a measure, or CCC, of all models, over the same draws.
+
+    Args:
+        data: scores of all models.
+        plan: how often and from which seed is drawn.
+        measure: a column of the metrics table, or CCC.
+        label: of the lesion.
+        scans: which scans count.
+    """
     chosen = data.chosen(label, scans)
     draws = bootstrap.draws_of_scans(int(chosen.sum()), plan.resamples, plan.seed, data.n_seeds)
     if measure == "ccc":
@@ -238,7 +246,15 @@ def paired_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
 def compare(
     data: ScoreArrays, plan: Plan, family: Family, label: str, pairs: list[tuple[int, int, str]]
 ) -> pd.DataFrame:
-    """One line of the families, one lesion: a row per pair."""
+    """One line of the families, one lesion: a row per pair.
+
+    Args:
+        data: scores of all models.
+        plan: the analysis plan.
+        family: measure and scans of the line.
+        label: of the lesion.
+        pairs: numbers of two models each, and the status of their comparison.
+    """
     first, second = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
     chosen = data.chosen(label, family.scans)
     planned = np.array([status == PLANNED for _, _, status in pairs])

@@ -125,6 +125,14 @@ def analysis(
     """Every table by the name of its file.
 
     Takes what ``scores.read`` and ``facts`` give, cohort, split, and the metrics of second readings.
+
+    Args:
+        plan: the analysis plan.
+        scores: what ``scores.read`` gives.
+        cohort, split: the tables of those names.
+        known: facts of the scans, as ``facts`` gives them.
+        labels: the label set.
+        readings: metrics of second readings, where there are any.
     """
     data = score_arrays_of(with_training_mean(scores, cohort, split, labels), labels)
     humans = [] if readings is None or readings.empty else second_readings(readings, labels)

@@ -109,6 +109,11 @@ def with_training_mean(
     """Add the reference row of volume tables: what the mean of the training set would score.
 
     It has no Dice. Takes ``cohort.tsv`` and ``split.tsv``.
+
+    Args:
+        scores: what ``scores.read`` gives.
+        cohort, split: the tables of those names.
+        labels: the label set.
     """
     training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
     first = scores["model"].iloc[0]

@@ -63,7 +63,13 @@ def facts(cohort: pd.DataFrame, data: Path, scans: np.ndarray) -> pd.DataFrame:
 def size_cut_points(
     plan: Plan, cohort: pd.DataFrame, split: pd.DataFrame, labels: LabelSet
 ) -> dict[tuple[str, str], list[float]]:
-    """By subgroup and label, cut points (mL) from the training scans that have the lesion."""
+    """By subgroup and label, cut points (mL) from the training scans that have the lesion.
+
+    Args:
+        plan: the analysis plan.
+        cohort, split: the tables of those names.
+        labels: the label set.
+    """
     training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
     volumes = {label: training.loc[training[f"{label}_ml"] > 0, f"{label}_ml"] for label in labels}
     return {
@@ -101,7 +107,14 @@ def levels(values: pd.Series, cut_points: list[float]) -> pd.Categorical:
 def subgroups_table(
     data: ScoreArrays, plan: Plan, known: pd.DataFrame, sizes: dict[tuple[str, str], list[float]]
 ) -> pd.DataFrame:
-    """All subgroups; the columns are listed at the top of this module."""
+    """All subgroups; the columns are listed at the top of this module.
+
+    Args:
+        data: scores of all models.
+        plan: the analysis plan.
+        known: facts of the scans.
+        sizes: cut points (mL), by subgroup and label.
+    """
     family = [data.models[i] for i in data.indices(FAMILY)]
     model = plan.primary.model
     if model not in family or len(family) < 2:

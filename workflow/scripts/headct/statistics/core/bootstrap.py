@@ -166,7 +166,14 @@ def degrees_of_freedom(values: np.ndarray) -> np.ndarray:
 def evaluate(
     statistic: Statistic, draws: Draws, fisher: bool = False, bounds: tuple[float, float] = UNBOUNDED
 ) -> Sampled:
-    """The statistic on all scans, on each resample, and without each unit; averaged over seeds."""
+    """The statistic on all scans, on each resample, and without each unit; averaged over seeds.
+
+    Args:
+        statistic: that is computed.
+        draws: of the units.
+        fisher: whether intervals are made on Fisher's z scale.
+        bounds: that the statistic keeps within.
+    """
     n = draws.resamples.shape[1]
     by_seed = statistic(np.full((1, n), 1 / n))[:, 0]
     return Sampled(
@@ -186,6 +193,12 @@ def draws_of_scans(n: int, n_resamples: int, seed: int, n_seeds: int = 1) -> Dra
     Of s seeds s − 1 are drawn, with replacement, so that the variance between seeds comes out unbiased
     (Rao JNK, Wu CFJ. J Am Stat Assoc 1988;83:231-241); drawing s of 3 would lose a third of it. A
     seed's number is drawn for all models alike, since an ensemble shares its members' trainings.
+
+    Args:
+        n: number of scans.
+        n_resamples: number of draws.
+        seed: of the random numbers.
+        n_seeds: number of trainings of each model.
     """
     generator = np.random.default_rng([seed, n])
     resamples = counts(generator.integers(0, n, (n_resamples, n)), n) / n
@@ -194,7 +207,14 @@ def draws_of_scans(n: int, n_resamples: int, seed: int, n_seeds: int = 1) -> Dra
 
 
 def draws_of_clusters(clusters: Sequence[str], n_resamples: int, seed: int, n_seeds: int = 1) -> Draws:
-    """As :func:`draws_of_scans`, but whole clusters (sites) are drawn; ``clusters`` names each scan's."""
+    """As :func:`draws_of_scans`, but whole clusters (sites) are drawn; ``clusters`` names each scan's.
+
+    Args:
+        clusters: that of each scan.
+        n_resamples: number of draws.
+        seed: of the random numbers.
+        n_seeds: number of trainings of each model.
+    """
     names, of_scan = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     s = len(names)
     drawn = counts(np.random.default_rng([seed, s]).integers(0, s, (n_resamples, s)), s)

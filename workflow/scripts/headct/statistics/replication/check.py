@@ -159,6 +159,12 @@ def specificity_bounds(values: Mapping[str, float], n: int, n_absent: int, half_
     Of ``n`` scans ``n_absent`` do not have the lesion: their Dice is 1 where none is predicted, 0 where
     one is. The others lie anywhere from 0 to 1. For each number kept free, a linear programme asks whether
     some Dice values, in order, have the printed mean and quartiles (type 7), each within ``half_unit``.
+
+    Args:
+        values: printed summaries of Dice, by name.
+        n: number of scans.
+        n_absent: of those without the lesion.
+        half_unit: half a unit of the last printed digit.
     """
     feasible = [
         kept for kept in range(n_absent + 1) if _is_feasible(values, n, n_absent - kept, kept, half_unit)
@@ -199,7 +205,14 @@ def _is_feasible(values: Mapping[str, float], n: int, zeros: int, ones: int, hal
 
 
 def report(path: Path, rows: list[Row], faults: list[tuple[str, str]], bounds: dict[str, Bounds]) -> str:
-    """What was found, in lines for the terminal."""
+    """What was found, in lines for the terminal.
+
+    Args:
+        path: of the table that was checked.
+        rows: of it.
+        faults: row and fault of each contradiction.
+        bounds: of the specificity, by row.
+    """
     lines = [f"{path}: {len(rows)} rows, {len(faults)} that do not add up"]
     if bounds:
         lines.append("Scans without the lesion that can have been kept free of it:")

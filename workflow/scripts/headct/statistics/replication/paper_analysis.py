@@ -93,6 +93,13 @@ def statistics(
 
     Takes what ``scores.read`` and ``cohort_of_split`` with ``with_imaged_volume`` give, and the margins
     of the analysis plan, for the claims that models are equal.
+
+    Args:
+        scores: what ``scores.read`` gives.
+        cohort: what ``cohort_of_split`` gives, with imaged volumes.
+        dice_margin: per lesion, for the claims that models are equal.
+        labels: the label set.
+        published_folder: of the published numbers.
     """
     scans = scores_of.mean_over_seeds(scores)
     dunn, tests = dunn_table(scans, labels), cohort_tests(cohort, labels)

@@ -95,7 +95,15 @@ def convolution(
     padding: int | None = None,
     bias: bool = False,
 ) -> Convolution:
-    """3-D convolution with its norm and activation; ``padding=None`` keeps the size at stride 1."""
+    """3-D convolution with its norm and activation; ``padding=None`` keeps the size at stride 1.
+
+    Args:
+        follows: what stands behind the convolution.
+        in_channels, out_channels: numbers of feature maps.
+        kernel_size, stride, dilation, groups: as of PyTorch's ``Conv3d``.
+        padding: voxels on each side; None keeps the size at stride 1.
+        bias: whether the convolution has one.
+    """
     return Convolution(
         spatial_dims=3,
         in_channels=in_channels,
