@@ -20,6 +20,8 @@ from headct.frameworks.monai.networks.xception import (
     Xception,
     pad_same,
 )
+from support.changed_settings import changed
+from support.monai_miniature import SETTINGS
 
 SMALL = {"width": 1 / 32, "middle_blocks": 1}
 both_variants = pytest.mark.parametrize("variant", VARIANTS)
@@ -332,8 +334,7 @@ def test_batch_of_one_patch_cannot_be_trained(variant):
 def test_only_instance_norm_needs_more_than_one_voxel_in_the_smallest_map(variant):
     """``networks.problems`` says the same."""
     network = DeepLabV3Plus(1, 4, **SMALL, variant=variant)
-    settings = {"network": "deeplabv3plus", "patch_size_xyz": [16, 16, 16]}
-    settings |= {"scans_per_batch": 2, "patches_per_scan": 1, "variant": variant}
+    settings = changed(SETTINGS, network="deeplabv3plus", patch_size_xyz=[16, 16, 16], variant=variant)
     if variant == "clean":
         assert list(problems_of(settings)) == []
         assert network(torch.randn(2, 1, 16, 16, 16)).isfinite().all()
@@ -341,5 +342,5 @@ def test_only_instance_norm_needs_more_than_one_voxel_in_the_smallest_map(varian
         assert [problem.key for problem in problems_of(settings)] == ["patch_size_xyz"]
         with pytest.raises(ValueError, match="more than 1 spatial element"):
             network(torch.randn(2, 1, 16, 16, 16))
-    alone = settings | {"patch_size_xyz": [32, 32, 32], "scans_per_batch": 1}
+    alone = changed(settings, patch_size_xyz=[32, 32, 32], scans_per_batch=1)
     assert [problem.key for problem in problems_of(alone)] == ["patches_per_scan"]

@@ -93,7 +93,7 @@ def verify_results(
         sheet: sample sheet that names them.
         report: write the report as a page, too (.html, outside of the folder).
     """
-    root_digest = _digest(root) if root else ""
+    root_digest = "" if root is None else _digest(root)
     if not results.is_dir():
         raise BadInput([Problem(str(results), "there is no such folder")])
     no_code_from(results)
