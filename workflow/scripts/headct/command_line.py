@@ -150,8 +150,8 @@ def _app(name: str, **more: Any) -> App:
 
 
 def _default_in_help(value: Any) -> str | None:
-    """What the help says of a default: nothing of one that says nothing, as that a flag is not set."""
-    return None if value in (False, "") else str(value)
+    """What the help says of a default: nothing where there is none, a flag is not set, or a text is empty."""
+    return None if value is None or value is False or value == "" else str(value)
 
 
 def _summary(module: ModuleType) -> str:
