@@ -151,9 +151,15 @@ class MadeOf:
     lesions: Literal["of the row", "all"] = "of the row"
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(MadeOf).items():
-            if get_args(hint) and getattr(self, name) not in get_args(hint):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; there are {', '.join(get_args(hint))}")
+        for name, choices in _choices().items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; there are {', '.join(choices)}")
+
+
+@cache
+def _choices() -> dict[str, tuple[str, ...]]:
+    """What the fields of ``MadeOf`` may hold; found once, for one is made for each number that is traced."""
+    return {name: get_args(hint) for name, hint in get_type_hints(MadeOf).items() if get_args(hint)}
 
 
 @dataclass(frozen=True, kw_only=True)
