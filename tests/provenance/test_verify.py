@@ -45,6 +45,26 @@ def study(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path / "moved" / "results"
 
 
+@pytest.fixture(scope="module")
+def sealed_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed study whose software is three files; it must not be written to."""
+    folder = tmp_path_factory.mktemp("sealed")
+    before = Path.cwd()
+    os.chdir(folder)
+    audit_study.run()
+    audit_study.close_small(tmp_path_factory.mktemp("repository"))
+    os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def small(sealed_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the small study, in which the test works."""
+    shutil.copytree(sealed_small, tmp_path / "moved", copy_function=shutil.copyfile)
+    monkeypatch.chdir(tmp_path / "moved")
+    return tmp_path / "moved" / "results"
+
+
 def found(results: Path, *checks: verify.Check, root: str = "") -> dict[str, str]:
     findings = verify.verify(verify.ResultsFolder(results, root), checks or verify.INTEGRITY)
     return {finding.path: finding.what for finding in findings}
@@ -152,10 +172,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_found_and_named(study: Path, change: str) -> None:
+def test_a_change_is_found_and_named(small: Path, change: str) -> None:
     make, path, what = CHANGES[change]
-    make(study)
-    findings = verify.verify(verify.ResultsFolder(study), verify.INTEGRITY)
+    make(small)
+    findings = verify.verify(verify.ResultsFolder(small), verify.INTEGRITY)
     assert any(finding.path == path and what in finding.what for finding in findings), findings
 
 
@@ -224,12 +244,12 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("change", HIDDEN)
-def test_a_folder_sealed_anew_contradicts_itself(study: Path, change: str) -> None:
-    root = manifest.root_of(study)
+def test_a_folder_sealed_anew_contradicts_itself(small: Path, change: str) -> None:
+    root = manifest.root_of(small)
     make, path, what = HIDDEN[change]
-    make(study)
-    reseal(study)
-    findings = verify.verify(verify.ResultsFolder(study, root), verify.INTEGRITY)
+    make(small)
+    reseal(small)
+    findings = verify.verify(verify.ResultsFolder(small, root), verify.INTEGRITY)
     assert any(finding.path == path and what in finding.what for finding in findings), findings
     assert any("is not the list with the root" in finding.what for finding in findings)
 
@@ -280,9 +300,9 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("what", PLANTED)
-def test_identifying_text_is_found(study: Path, what: str) -> None:
-    (study / "logs/split.log").write_text(PLANTED[what])
-    findings = found(study, privacy.patterns)
+def test_identifying_text_is_found(small: Path, what: str) -> None:
+    (small / "logs/split.log").write_text(PLANTED[what])
+    findings = found(small, privacy.patterns)
     assert set(findings) == {"logs/split.log"}
     assert what in findings["logs/split.log"]
     assert not any(PLANTED[what] in text for text in findings.values())
@@ -292,23 +312,23 @@ def test_identifying_text_is_found(study: Path, what: str) -> None:
     "text",
     ["1.2.840.10008.5.1.4.1.1.2", "version 2.14.1.0.3", "y = x^2", "10-20-2000000", "2.5-1.5", "10.12.19311"],
 )
-def test_what_points_at_nobody_is_none(study: Path, text: str) -> None:
-    (study / "logs/split.log").write_text(text)
-    assert found(study, privacy.patterns) == {}
+def test_what_points_at_nobody_is_none(small: Path, text: str) -> None:
+    (small / "logs/split.log").write_text(text)
+    assert found(small, privacy.patterns) == {}
 
 
-def test_a_dicom_file_is_found_whatever_its_name(study: Path) -> None:
-    (study / "logs/x").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 20)
-    assert found(study, privacy.patterns) == {"logs/x": "is a DICOM file, or contains one"}
+def test_a_dicom_file_is_found_whatever_its_name(small: Path) -> None:
+    (small / "logs/x").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 20)
+    assert found(small, privacy.patterns) == {"logs/x": "is a DICOM file, or contains one"}
 
 
-def test_the_values_of_the_trials_own_headers_are_found(study: Path) -> None:
+def test_the_values_of_the_trials_own_headers_are_found(small: Path) -> None:
     header = pydicom.Dataset()
     header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
-    assert found(study, privacy.values([header])) == {}
+    assert found(small, privacy.values([header])) == {}
     for index, text in enumerate(("see ottilie", "a-77123", "22.07.1931", "Zwetschgenkuchen, A77", "1931")):
-        (study / f"logs/{index}.log").write_text(text)
-    findings = found(study, privacy.values([header]))
+        (small / f"logs/{index}.log").write_text(text)
+    findings = found(small, privacy.values([header]))
     assert set(findings) == {f"logs/{index}.log" for index in range(3)}
     assert not any("ttilie" in what or "77123" in what for what in findings.values())
 
@@ -379,26 +399,26 @@ IN_SOME_PLACE = {
 
 
 @pytest.mark.parametrize("where", IN_SOME_PLACE)
-def test_identifiers_beside_voxels_tensors_and_packed_parts_are_found(study: Path, where: str) -> None:
+def test_identifiers_beside_voxels_tensors_and_packed_parts_are_found(small: Path, where: str) -> None:
     name, content = IN_SOME_PLACE[where]
-    (study / "logs" / name).write_bytes(content)
+    (small / "logs" / name).write_bytes(content)
     header = pydicom.Dataset()
     header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
-    assert set(found(study, privacy.values([header]))) == {f"logs/{name}"}
+    assert set(found(small, privacy.values([header]))) == {f"logs/{name}"}
     if where not in (
         "between tensors",
         "before an archive",
         "packed, after zeros",
     ):  # among bytes that are no text
-        assert set(found(study, privacy.patterns)) == {f"logs/{name}"}
+        assert set(found(small, privacy.patterns)) == {f"logs/{name}"}
 
 
 @pytest.mark.parametrize("name", IN_NO_PLACE)
-def test_voxels_tensors_and_packed_parts_by_themselves_are_no_finding(study: Path, name: str) -> None:
-    (study / "logs" / name).write_bytes(IN_NO_PLACE[name])
+def test_voxels_tensors_and_packed_parts_by_themselves_are_no_finding(small: Path, name: str) -> None:
+    (small / "logs" / name).write_bytes(IN_NO_PLACE[name])
     header = pydicom.Dataset()
     header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
-    assert found(study, privacy.patterns, privacy.values([header])) == {}
+    assert found(small, privacy.patterns, privacy.values([header])) == {}
 
 
 # -- the command -------------------------------------------------------------------------------------
@@ -420,10 +440,10 @@ def test_the_command_says_no(study: Path) -> None:
     assert command("verify", study / "nowhere").returncode == 1
 
 
-def test_a_report_of_a_thousand_findings_is_one_page(study: Path) -> None:
+def test_a_report_of_a_thousand_findings_is_one_page(small: Path) -> None:
     for index in range(1000):
-        (study / f"logs/{index}.log").touch()
-    folder = verify.ResultsFolder(study)
+        (small / f"logs/{index}.log").touch()
+    folder = verify.ResultsFolder(small)
     summary = verify.summary(folder, verify.verify(folder, verify.INTEGRITY), False, 0)
     assert len(report.text(summary).splitlines()) < 60
     assert "and 960 more" in report.html(summary)

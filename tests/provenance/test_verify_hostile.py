@@ -23,7 +23,7 @@ import pydicom
 import pytest
 
 from headct.contracts import run_records, untrusted
-from headct.contracts.artefacts import LEDGER, read_json, write_json
+from headct.contracts.artefacts import LEDGER, read_json
 from headct.contracts.repository import PACKAGE
 from headct.contracts.untrusted import Unusable
 from headct.provenance import crate, manifest, privacy, seal, verify
@@ -36,7 +36,7 @@ LONGEST_S = 120
 RECORD = "audit/runs/split.json"
 WEIGHTS = "models/unet/final.pth"
 PDF = "figures/a.pdf"
-MODULE = f"{seal.WORKFLOW}/workflow/scripts/headct/contracts/artefacts.py"
+MODULE = f"{seal.WORKFLOW}/{audit_study.MODULE}"
 
 Make = Callable[[Path], object]
 
@@ -54,21 +54,9 @@ def weights() -> bytes:
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study of few files, one of every kind; it must not be written to."""
     folder = tmp_path_factory.mktemp("sealed")
-    repository = tmp_path_factory.mktemp("repository")
-    for name in ("Snakefile", "workflow/scripts/headct/contracts/artefacts.py", "config/demo.yaml"):
-        (repository / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(audit_study.REPOSITORY / name, repository / name)
     before = Path.cwd()
     os.chdir(folder)
     audit_study.run()
-    for path in Path("results", run_records.FOLDER).rglob("*.json"):
-        record = read_json(path)
-        modules = {
-            name: of
-            for name, of in record["workflow"]["modules"].items()
-            if name == "headct.contracts.artefacts"
-        }
-        write_json(record | {"workflow": record["workflow"] | {"modules": modules}}, path)
     for path, content in {
         WEIGHTS: weights(),
         PDF: b"%PDF-1.4\nstream\nx\nendstream (text)",
@@ -76,7 +64,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():
         (folder / "results" / path).parent.mkdir(parents=True)
         (folder / "results" / path).write_bytes(content)
-    seal.seal(Path("results"), repository, [repository / "config/demo.yaml"], audit_study.PLAN, 0)
+    audit_study.close_small(tmp_path_factory.mktemp("repository"))
     os.chdir(before)
     return folder
 

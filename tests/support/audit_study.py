@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from headct.contracts.artefacts import sha256_of, write_json
+from headct.contracts import run_records
+from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.repository import PACKAGE, REPOSITORY
 from headct.provenance import manifest, record, seal
 from headct.provenance.manifest import Entry
 from headct.publish import evidence
 
+MODULE = "workflow/scripts/headct/contracts/artefacts.py"
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 SETTINGS = {"surface_distance_percentile": 95}
 CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics": SETTINGS}
@@ -73,6 +76,21 @@ def tabulate() -> None:
 def close(number: int = 0) -> str:
     """Seal it; returns the root digest."""
     return seal.seal(Path("results"), REPOSITORY, [REPOSITORY / "config/demo.yaml"], PLAN, number)
+
+
+def close_small(repository: Path) -> None:
+    """Seal it as a study whose software is three files, in a new folder, and one of these a module.
+
+    What is searched or digested for each test is then small.
+    """
+    for name in ("Snakefile", MODULE, "config/demo.yaml"):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, repository / name)
+    for path in Path("results", run_records.FOLDER).rglob("*.json"):
+        content = read_json(path)
+        modules = {"headct.contracts.artefacts": content["workflow"]["modules"]["headct.contracts.artefacts"]}
+        write_json(content | {"workflow": content["workflow"] | {"modules": modules}}, path)
+    seal.seal(Path("results"), repository, [repository / "config/demo.yaml"], PLAN, 0)
 
 
 def reseal(results: Path, listed: dict[str, Entry] | None = None) -> None:

@@ -99,9 +99,8 @@ def values(headers: Iterable[pydicom.Dataset]) -> Check:
     sought = identifiers.texts_to_look_for(identifiers.in_headers(headers))
 
     def check(folder: ResultsFolder) -> Iterator[Finding]:
-        common = {word for layer in _own_layers() for word in _words(layer)}
         for path in folder.sizes:
-            yield from guarded(path, _values_in, folder, path, sought - common)
+            yield from guarded(path, _values_in, folder, path, sought - _words_of_this_software())
 
     return check
 
@@ -175,6 +174,11 @@ def _header(file: Path) -> pydicom.Dataset | None:
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags, force=True)
             return header if "StudyInstanceUID" in header else None
         return None
+
+
+@cache
+def _words_of_this_software() -> set[str]:
+    return {word for layer in _own_layers() for word in _words(layer)}
 
 
 def dicom_folders(table: Path) -> dict[str, Path]:

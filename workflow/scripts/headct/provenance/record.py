@@ -23,6 +23,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,7 @@ def _packages_imported(distributions: Mapping[str, Mapping[str, str]] | None) ->
     return {name: version for module in sorted(imported) for name, version in known.get(module, {}).items()}
 
 
+@cache
 def _distributions() -> dict[str, dict[str, str]]:
     """Installed distributions and their versions, by the top-level modules that they bring."""
     from importlib.metadata import packages_distributions, version  # costs a job more than all the rest

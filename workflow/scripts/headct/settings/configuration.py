@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,12 @@ def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
     return schema
 
 
+@cache
 def config_schema() -> dict[str, Any]:
-    """The schema of a configuration, each kind of model with the keys that it may override."""
+    """The schema of a configuration, each kind of model with the keys that it may override.
+
+    Reading it takes a tenth of a second, so all share one, which nobody changes.
+    """
     schema = load_schema()
     for definition in schema["$defs"].values():
         if "x-overrides" in definition:

@@ -70,14 +70,8 @@ def schema_of(framework: str) -> Mapping[str, Any]:
 
 
 @cache
-def _root() -> dict[str, Any]:
-    """The schema, which takes a tenth of a second to read."""
-    return config_schema()
-
-
-@cache
 def _schemas() -> Mapping[str, Mapping[str, Any]]:
-    root = _root()
+    root = config_schema()
     kinds = [definition for definition in root["$defs"].values() if "x-overrides" in definition]
     return {
         kind["properties"]["framework"]["const"]: {**kind, "required": [], "$defs": root["$defs"]}
@@ -95,7 +89,7 @@ def effects(framework: str) -> Mapping[str, str]:
 @cache
 def defaults(framework: str) -> Mapping[str, Any]:
     """The default of each setting of a framework's block."""
-    block = _root()["properties"][framework]["properties"]
+    block = config_schema()["properties"][framework]["properties"]
     return {key: part["default"] for key, part in block.items() if "default" in part}
 
 
