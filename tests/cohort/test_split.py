@@ -136,7 +136,7 @@ def test_too_few_participants_for_the_folds_is_said() -> None:
 
 @given(
     order=st.permutations(range(60)),
-    steps=st.lists(st.integers(1, 20), min_size=1, max_size=6),
+    steps=st.lists(st.integers(1, 20), min_size=1, max_size=3),
     each=st.integers(1, 2),
     fraction=st.floats(0.05, 0.4),
     by=BY,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,31 @@ def train(model: str) -> str:
     return f"{folder}/final.pth"
 
 
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two models, sealed; then one was taken out, and it was sealed again, twice.
+
+    It must not be written to.
+    """
+    folder = tmp_path_factory.mktemp("sealed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        audit_study.run()
+        Path("results/note.txt").write_text("by hand")
+        close(0, [*TABLE, train("unet"), train("old"), *pages("unet", "old")])
+        assert verify.ResultsFolder(folder / "results").former == []
+        asked = [*TABLE, "results/models/unet/final.pth", *pages("unet")]
+        close(1, asked)
+        close(1, asked)
+    return folder
+
+
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study of two models, sealed; then one was taken out, and it was sealed again, twice."""
-    monkeypatch.chdir(tmp_path)
-    audit_study.run()
-    (tmp_path / "results/note.txt").write_text("by hand")
-    close(0, [*TABLE, train("unet"), train("old"), *pages("unet", "old")])
-    assert verify.ResultsFolder(tmp_path / "results").former == []
-    asked = [*TABLE, "results/models/unet/final.pth", *pages("unet")]
-    close(1, asked)
-    close(1, asked)
-    return tmp_path / "results"
+def results(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, in which the test works."""
+    shutil.copytree(sealed, tmp_path / "study")
+    monkeypatch.chdir(tmp_path / "study")
+    return tmp_path / "study/results"
 
 
 def test_they_are_told_apart_and_are_no_finding(results: Path) -> None:
