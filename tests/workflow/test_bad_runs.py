@@ -70,8 +70,8 @@ def changed_config(folder: Path, change: Callable[[dict], None], shards: int = 1
     return path
 
 
-def tolerant(folder: Path, max_excluded: float) -> Path:
-    return changed_config(folder, lambda config: config.update(cohort={"max_excluded": max_excluded}))
+def tolerant(folder: Path, max_excluded: float, shards: int = 1) -> Path:
+    return changed_config(folder, lambda config: config.update(cohort={"max_excluded": max_excluded}), shards)
 
 
 def change_mask(path: Path, change) -> None:
@@ -132,10 +132,15 @@ def test_a_broken_scan_stops_no_other_and_joins_them_when_it_is_mended(small: Pa
     assert after.reindex(before.index).equals(before), "and moves none of them"
 
 
-def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
+def test_a_scan_whose_conversion_fails_touches_no_other_and_the_same_images_twice_are_found(
+    small: Path,
+) -> None:
+    shutil.rmtree(small / "trial/dicom/scan-0002")
+    shutil.copytree(small / "trial/dicom/scan-0001", small / "trial/dicom/scan-0002")
+    shutil.copyfile(small / "trial/masks/scan-0001.nii.gz", small / "trial/masks/scan-0002.nii.gz")
     obstacle = small / "results/data/scan-0003/ct.nii.gz"  # a folder where a file must be
     obstacle.mkdir(parents=True)
-    shards = changed_config(small, lambda config: None, shards=2)
+    shards = tolerant(small, 0.5, shards=2)
     done = run(small, "--keep-going", "--retries", "1", "results/cohort/cohort.tsv", config=shards)
     assert done.returncode == 1
     end = done.stdout[done.stdout.index("1 job failed") :]
@@ -149,6 +154,9 @@ def test_a_scan_whose_conversion_fails_touches_no_other(small: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert {path: path.stat().st_mtime_ns for path in converted} == converted, "none is converted again"
     assert (small / "results/data/scan-0003/scan.json").exists()
+    assert "same pixels as a scan of another participant: scan-0002 (row 3)" in done.stdout
+    status = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")["status"]
+    assert status.index[status == "error"].tolist() == ["scan-0001", "scan-0002"]
 
 
 def test_a_changed_mask_converts_its_scan_alone_and_a_lost_file_is_noticed(ingested: Path) -> None:
@@ -172,17 +180,6 @@ def test_a_wrong_base_path_ends_before_any_job(small: Path) -> None:
     for number in range(1, 8):
         assert f"masks/scan-{number:04d}.nii.gz" in done.stdout
     assert not (small / "results").exists()
-
-
-def test_the_same_images_under_two_participants_are_found(small: Path) -> None:
-    shutil.rmtree(small / "trial/dicom/scan-0002")
-    shutil.copytree(small / "trial/dicom/scan-0001", small / "trial/dicom/scan-0002")
-    shutil.copyfile(small / "trial/masks/scan-0001.nii.gz", small / "trial/masks/scan-0002.nii.gz")
-    done = run(small, "results/cohort/cohort.tsv", config=tolerant(small, 0.5))
-    assert done.returncode == 0, done.stdout
-    assert "same pixels as a scan of another participant: scan-0002 (row 3)" in done.stdout
-    status = read_tsv(small / "results/cohort/cohort.tsv").set_index("scan_id")["status"]
-    assert status.index[status == "error"].tolist() == ["scan-0001", "scan-0002"]
 
 
 def test_results_of_another_study_are_left_alone(ingested: Path) -> None:

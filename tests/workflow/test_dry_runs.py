@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -108,13 +109,35 @@ def test_the_full_study_is_ingested_in_fewer_than_100_jobs(tmp_path: Path) -> No
     assert snake.planned(snake.run("--directory", tmp_path, *config)) == {"ingest": 64, "cohort": 1}
 
 
-def test_folds_are_predicted_out_of_fold_beside_the_test_set(tmp_path: Path) -> None:
-    (tmp_path / "trial").mkdir()
-    write_sheet(tmp_path / "trial" / "scans.tsv", scans=4)
+@pytest.fixture(scope="module")
+def folds_and_braces(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess:
+    """The plan of a study with folds, whose configuration has braces in many texts."""
+    folder = tmp_path_factory.mktemp("braces")
+    (folder / "trial").mkdir()
+    write_sheet(folder / "trial" / "scans.tsv", scans=4)
     config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
     config["training"] = {"folds": [0, 2, "all"]}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "config.yaml", "-np")
+    config["study"]["note"] = "interim {draft}"
+    config["work_dir"] = "work/{draft}"
+    config["ingest"] = {"sharp_kernels": ["^[A-Z]{2}[5-9]"]}
+    for number, model in enumerate(config["models"].values()):
+        model["title"] = f"-{{title}} {number}"
+    config["reporting"]["title"] = "About {this}"
+    (folder / "{c}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return snake.run("--directory", folder, "--configfile", folder / "{c}.yaml", "-np")
+
+
+def test_braces_in_the_configuration_are_text(folds_and_braces: subprocess.CompletedProcess) -> None:
+    assert snake.planned(folds_and_braces)["model_cards"] == 1
+    for text in ("'--title-note=interim {draft}'", "--work='work/{draft}'", "^[A-Z]{2}[5-9]"):
+        assert text in folds_and_braces.stdout
+    assert "'--model-title=-{title} 2'" in folds_and_braces.stdout
+
+
+def test_folds_are_predicted_out_of_fold_beside_the_test_set(
+    folds_and_braces: subprocess.CompletedProcess,
+) -> None:
+    result = folds_and_braces
     jobs = snake.planned(result)
     assert (jobs["train"], jobs["predict"], jobs["predict_out_of_fold"]) == (27, 10, 10)
     assert (jobs["metrics_out_of_fold"], jobs["out_of_fold"]) == (10, 1)
@@ -143,24 +166,6 @@ def test_every_rule_has_a_docstring(tmp_path: Path) -> None:
     rules = [line for line in result.stdout.splitlines() if line.strip()]
     assert len(rules) > 15
     assert [rule for rule in rules if "(" not in rule] == []
-
-
-def test_braces_in_the_configuration_are_text(tmp_path: Path) -> None:
-    (tmp_path / "trial").mkdir()
-    write_sheet(tmp_path / "trial" / "scans.tsv", scans=2)
-    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
-    config["study"]["note"] = "interim {draft}"
-    config["work_dir"] = "work/{draft}"
-    config["ingest"] = {"sharp_kernels": ["^[A-Z]{2}[5-9]"]}
-    for number, model in enumerate(config["models"].values()):
-        model["title"] = f"-{{title}} {number}"
-    config["reporting"]["title"] = "About {this}"
-    (tmp_path / "{c}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    result = snake.run("--directory", tmp_path, "--configfile", tmp_path / "{c}.yaml", "-np")
-    assert snake.planned(result)["model_cards"] == 1
-    for text in ("'--title-note=interim {draft}'", "--work='work/{draft}'", "^[A-Z]{2}[5-9]"):
-        assert text in result.stdout
-    assert "'--model-title=-{title} 2'" in result.stdout
 
 
 def test_a_fault_names_the_source_that_it_is_in(tmp_path: Path) -> None:
