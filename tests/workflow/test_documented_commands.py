@@ -21,9 +21,10 @@ SLOW = [page for page, blocks in COMMANDS.items() if any(block.is_slow for block
 FRESH = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
 
 
-OF_README = {
-    line.split("#")[0].strip() for block in COMMANDS["README.md"] for line in block.text.splitlines()
-}
+def lines_of(*pages: str) -> set[str]:
+    """The lines of pages that their own tests always run, without comments."""
+    blocks = [b for page in pages for b in COMMANDS[page] if not b.why_not_run and not b.is_slow]
+    return {line.split("#")[0].strip() for block in blocks for line in block.text.splitlines()}
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +51,14 @@ def repository(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def commands_of(block: Block) -> str:
-    """Its text without what README.md has word for word: that is run by README.md's own test."""
-    lines = block.text.splitlines(keepends=True)
-    if block.page != "README.md":
-        is_readmes = [
-            line.startswith(("make ", "python ")) and line.split("#")[0].strip() in OF_README
-            for line in lines
-        ]
-        lines = [line for line, elsewhere in zip(lines, is_readmes, strict=True) if not elsewhere]
-    return "".join(lines)
+    """Its text without what a page before it has word for word: that is run by that page's own test."""
+    pages = list(COMMANDS)
+    run_before = lines_of(*pages[: pages.index(block.page)])
+    return "".join(
+        line
+        for line in block.text.splitlines(keepends=True)
+        if not (line.startswith(("make ", "python ")) and line.split("#")[0].strip() in run_before)
+    )
 
 
 def run(blocks: list[Block], folder: Path) -> None:
