@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from headct.contracts.imports import imported, sparing
+from headct.contracts.imports import imported
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import Problem
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
@@ -85,8 +85,6 @@ class Framework:
         notation: how its records of training write the facts of a model.
         words: what stands in print for values of its settings, by value.
         preparation: a sentence on its preprocessing that its settings do not tell.
-        unused: modules that the package imports for what is never called here; imported at their first use.
-        optional: packages that it does without where they are not installed, as here.
         problems: of the settings of a training, what is wrong with them as far as is known before any job.
             It is called when Snakemake starts; the ``key`` of a problem is a setting.
     """
@@ -103,8 +101,6 @@ class Framework:
     notation: Notation = Notation()
     words: Mapping[str, str] = field(default_factory=dict)
     preparation: str = ""
-    unused: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
     problems: Callable[[Any], Iterable[Problem]] = lambda _settings: ()
 
     def module(self, name: str) -> str:
@@ -172,8 +168,7 @@ class Framework:
         return predictor
 
     def _load(self, name: str) -> ModuleType:
-        with sparing(self.unused, self.optional):
-            return imported(self.module(name))
+        return imported(self.module(name))
 
 
 def find_framework(name: str) -> Framework:

@@ -14,17 +14,5 @@ FRAMEWORK = Framework(
     optimiser_copies=2,  # two moments of Adam
     variant="network",
     words={"basicunet": "BasicUNet of MONAI", "deeplabv3plus": "DeepLabv3+"},
-    optional=(  # its transforms, readers, pretrained networks and pictures, none of which are used here
-        "matplotlib",
-        "nibabel",
-        "pydicom",
-        "requests",
-        "scipy",
-        "skimage",
-        "sklearn",
-        "tifffile",
-        "torchvision",
-        "transformers",
-    ),
     problems=problems,
 )

@@ -31,6 +31,5 @@ FRAMEWORK = Framework(
         "focal_tversky": "focal Tversky",
     },
     preparation="nnU-Net clips to percentiles of the intensities in lesions of the training scans.",
-    unused=("httpx", "matplotlib.pyplot", "seaborn"),  # volumes on servers, curves of the loss
     problems=problems,
 )
