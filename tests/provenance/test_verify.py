@@ -25,44 +25,46 @@ from support import audit_study
 from support.audit_study import command, reseal
 
 
-@pytest.fixture(scope="module")
-def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed study; it must not be written to."""
-    folder = tmp_path_factory.mktemp("sealed")
+def made_in(folder: Path, close: Callable[[], object]) -> Path:
+    """A study that is run in a folder and sealed by ``close``."""
     before = Path.cwd()
     os.chdir(folder)
     audit_study.run()
-    audit_study.close()
+    close()
     os.chdir(before)
     return folder
 
 
-@pytest.fixture
-def study(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the sealed study in another place, in which the test works."""
+def moved(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results of a copy of a study in another place, in which the test works from now on."""
     shutil.copytree(sealed, tmp_path / "moved", copy_function=shutil.copyfile)
     monkeypatch.chdir(tmp_path / "moved")
     return tmp_path / "moved" / "results"
 
 
 @pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed study; it must not be written to."""
+    return made_in(tmp_path_factory.mktemp("sealed"), audit_study.close)
+
+
+@pytest.fixture
+def study(sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the sealed study in another place, in which the test works."""
+    return moved(sealed, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
 def sealed_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study whose software is three files; it must not be written to."""
-    folder = tmp_path_factory.mktemp("sealed")
-    before = Path.cwd()
-    os.chdir(folder)
-    audit_study.run()
-    audit_study.close_small(tmp_path_factory.mktemp("repository"))
-    os.chdir(before)
-    return folder
+    repository = tmp_path_factory.mktemp("repository")
+    return made_in(tmp_path_factory.mktemp("sealed"), lambda: audit_study.close_small(repository))
 
 
 @pytest.fixture
 def small(sealed_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the small study, in which the test works."""
-    shutil.copytree(sealed_small, tmp_path / "moved", copy_function=shutil.copyfile)
-    monkeypatch.chdir(tmp_path / "moved")
-    return tmp_path / "moved" / "results"
+    return moved(sealed_small, tmp_path, monkeypatch)
 
 
 def found(results: Path, *checks: verify.Check, root: str = "") -> dict[str, str]:

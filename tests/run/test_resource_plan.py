@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from headct.contracts.artefacts import write_json
-from headct.run.cluster.resource_plan import disk_table, jobs_table, read_rates, settings_of, trainings_table
+from headct.frameworks.base import training_settings
+from headct.run.cluster.resource_plan import disk_table, jobs_table, read_rates, trainings_table
 from headct.settings import blocks
 from headct.settings.blocks import Configuration
 from headct.settings.typed import plain
@@ -40,7 +41,7 @@ def test_hours_are_rates_times_iterations(config: Configuration, tmp_path: Path)
 
 
 def test_a_training_that_was_finished_is_its_own_rate(config: Configuration, tmp_path: Path) -> None:
-    settings = plain(settings_of(config.models["unet"])) | {"workers": 99}  # which decides no weight
+    settings = plain(training_settings(config.models["unet"])) | {"workers": 99}  # which decides no weight
     record = {"settings": settings, "seconds": 7200.0, "sessions": [{"device": "NVIDIA H100"}]}
     write_json(record, tmp_path / "results/models/unet/seed-1/fold-all/train.json")
     lines = list(trainings_table([job("unet")], config, tmp_path, read_rates()))

@@ -35,7 +35,7 @@ from headct.contracts.declarations import (
 )
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
-from headct.frameworks.base import find_framework
+from headct.frameworks.base import find_framework, training_settings
 from headct.imaging import sources
 from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
@@ -125,8 +125,7 @@ def framework_of(model):
 
 def settings_of(model, *effects):
     """Those settings of a trained model that have one of these effects."""
-    settings = framework_of(model).settings_of(SETTINGS.models[model])
-    return models.having(settings, *effects)
+    return models.having(training_settings(SETTINGS.models[model]), *effects)
 
 
 def inference_settings_of(model):
@@ -140,9 +139,7 @@ def inference_settings_of(model):
 
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
-    return framework_of(model).representation(
-        framework_of(model).settings_of(SETTINGS.models[model])
-    )
+    return framework_of(model).representation(training_settings(SETTINGS.models[model]))
 
 
 def members_of(model):

@@ -179,3 +179,8 @@ def find_framework(name: str) -> Framework:
     """
     found: Framework = importlib.import_module(f"headct.frameworks.{name}.framework").FRAMEWORK
     return found
+
+
+def training_settings(model: Model) -> Training:
+    """The settings by which a model of a configuration is trained, whatever its framework."""
+    return find_framework(model.framework).settings_of(model)

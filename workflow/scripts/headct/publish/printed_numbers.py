@@ -21,7 +21,7 @@ def number(value: float, decimals: int = 2) -> str:
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
-def in_words(n: int) -> str:
+def spelled_out(n: int) -> str:
     """A number of things, as running text has it; in digits from ten on."""
     return SMALL[n] if n < len(SMALL) else str(n)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
 from headct.publish.options import Options
-from headct.publish.printed_numbers import DICE_DECIMALS, count, in_words, number, p_value, share, spread
+from headct.publish.printed_numbers import DICE_DECIMALS, count, number, p_value, share, spelled_out, spread
 from headct.publish.tables.shown_statistics import Statistics, by_model, read
 from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
@@ -84,7 +84,7 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
     n, n_seeds = int(numbers["n"].max()), int(numbers["n_seeds"].max())
     failed = numbers.loc[(numbers["label"] != MEAN) & (numbers["n_failed"] > 0)]
     failures = failed.groupby("title", sort=False)["n_failed"].max()
-    how_many = in_words(len(labels))
+    how_many = spelled_out(len(labels))
     notes = [
         f"n = {n} test scans. Dice is 1 where a lesion is absent from both masks and 0 where it is"
         f" predicted but absent, as in the paper; the mean of lesions is that of the {how_many} means, or"

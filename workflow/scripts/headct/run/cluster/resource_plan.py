@@ -26,9 +26,9 @@ from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
-from headct.frameworks.base import find_framework
+from headct.frameworks.base import find_framework, training_settings
 from headct.settings import blocks, configuration, sheet
-from headct.settings.blocks import Configuration, Model, Resources
+from headct.settings.blocks import Configuration, Resources
 from headct.settings.models import OF_TRAINING, Training, having
 
 RATES = REPOSITORY / "resources" / "rates.tsv"
@@ -79,11 +79,6 @@ def jobs_table(jobs: Iterable[tuple[str, str]], resources: Resources) -> Iterato
     yield from aligned(rows, right=range(1, 6))
 
 
-def settings_of(model: Model) -> Training:
-    """The settings by which a model is trained."""
-    return find_framework(model.framework).settings_of(model)
-
-
 def seconds_of(settings: Training, finished: Path, rates: Rates) -> tuple[float | None, str]:
     """Seconds of a training, and where this is from: an equal one that is finished, or a rate."""
     if finished.is_file():
@@ -115,7 +110,7 @@ def trainings_table(
     rows, hours, unknown = [("training", "hours", "from")], 0.0, 0
     for name in (log.removesuffix(".log") for log in logs):
         model = name.split("/")[0]
-        settings = settings_of(config.models[model])
+        settings = training_settings(config.models[model])
         seconds, source = seconds_of(settings, study / "results/models" / name / "train.json", rates)
         rows.append((name.replace("/", " "), "?" if seconds is None else f"{seconds / 3600:.1f}", source))
         hours += (seconds or 0) / 3600
@@ -145,7 +140,7 @@ def disk_table(config: Configuration, scans: int, study: Path, rates: Rates) -> 
     """
     test = round(scans * config.split.test_fraction)
     repeats = len(config.training.seeds) * len(config.training.folds)
-    trained = [settings_of(model) for model in config.models.values() if model.is_trained]
+    trained = [training_settings(model) for model in config.models.values() if model.is_trained]
     prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
 
     def mb(quantity: str, of: str) -> float:
