@@ -10,6 +10,7 @@ MEMORY_MB ?= 8000
 
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
+GIVEN_PYTHONPATH := $(PYTHONPATH)
 export PYTHONPATH := $(abspath workflow/scripts)
 READY := $(VENV)/.ready
 # Snakemake wants a cache in the home; where that can't be written, it is here.
@@ -31,7 +32,7 @@ RUN ?= --profile slurm
 # So many scans, for a plan without a sheet.
 SCANS ?=
 
-.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks lint format lock gallery pictures
+.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -74,6 +75,16 @@ benchmarks: $(READY)  ## against peers, on real and simulated scans; the results
 	for name in $(BENCHMARKS); do \
 		HEADCT_REAL_CT=$(HEADCT_REAL_CT) python benchmarks/$$name.py > benchmarks/$$name.md.new \
 			&& mv benchmarks/$$name.md.new benchmarks/$$name.md || exit 1; done
+
+DEVICE ?= cuda
+SCALE ?= full
+HALF ?= all
+OUT ?= $(if $(filter cuda,$(DEVICE)),benchmarks/gpu.md,build/gpu.md)
+
+# Whatever Python has the packages will do: nothing is installed, and none of the workflow engine is needed.
+gpu:  ## is all correct and fast on your NVIDIA GPU? Ten minutes (PYTHON=, HALF=A|B, OUT=, DEVICE=cpu SCALE=small)
+	PYTHONPATH=$(GIVEN_PYTHONPATH) $(PYTHON) benchmarks/gpu \
+		--device $(DEVICE) --scale $(SCALE) --half $(HALF) --out $(OUT)
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)

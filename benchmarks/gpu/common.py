@@ -1,0 +1,77 @@
+"""What the parts of ``make gpu`` share: their options, and how they hand over what they have measured.
+
+A part is a program of its own, ``python benchmarks/gpu/PART.py --device cuda --scale full --out FILE``. It
+appends a line of JSON to FILE as soon as a row is measured, so that no row is lost at a time limit:
+``{"table": title, "row": {column: number or text}}`` (:func:`add_row`), or ``{"table": title, "note": text}``
+for a sentence below the table (:func:`add_note`).
+
+To import this module first is enough to have ``headct``, the other benchmarks and ``tests/support`` at hand;
+it imports no package itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BENCHMARKS = Path(__file__).resolve().parents[1]
+ROOT = BENCHMARKS.parent
+SCRIPTS = ROOT / "workflow" / "scripts"
+TESTS = ROOT / "tests"
+DEVICES = ("cuda", "cpu")
+SCALES = ("full", "small")
+
+for folder in (TESTS, BENCHMARKS, SCRIPTS):
+    if str(folder) not in sys.path:
+        sys.path.insert(1, str(folder))
+# For the processes that a part starts.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([str(SCRIPTS), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+)
+# To ask whether there is a GPU must not begin to use it, since a process that does can't be forked any more.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a part is run: ``device`` and ``scale`` are of DEVICES and SCALES, rows are appended to ``out``."""
+
+    device: str
+    scale: str
+    out: Path
+
+
+def options(description: str | None) -> Options:
+    """What the command line of a part says."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", choices=DEVICES, required=True)
+    parser.add_argument("--scale", choices=SCALES, required=True, help="full: the study's sizes")
+    parser.add_argument("--out", type=Path, required=True, help="file to which rows are appended, as JSON")
+    return Options(**vars(parser.parse_args()))
+
+
+def add_row(out: Path, table: str, row: dict[str, Any]) -> None:
+    """Append a row of a table: numbers, text, or None where there is nothing to say."""
+    _append(out, {"table": table, "row": row})
+
+
+def add_note(out: Path, table: str, text: str) -> None:
+    """Append a sentence that stands below a table."""
+    _append(out, {"table": table, "note": text})
+
+
+def _append(out: Path, record: dict[str, Any]) -> None:
+    with out.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def held_against(value: float, at_least: float) -> str:
+    """The number, in bold if it misses its aim."""
+    return f"{value:.2f}" if value >= at_least else f"**{value:.2f}**"
