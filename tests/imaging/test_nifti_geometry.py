@@ -196,9 +196,11 @@ def test_transforms_that_are_none_are_refused() -> None:
         broken = good.copy()
         broken[1, 3] = bad
         assert "sform is no transform" in refusal(header(SPACING, broken))
-    flat = good.copy()
+    flat, tiny = good.copy(), good.copy()
     flat[:3, 1] = flat[:3, 0]
-    assert "sform is no transform" in refusal(header(SPACING, flat))
+    tiny[:3, 1] *= 1e-200  # its square is 0
+    for broken in (flat, tiny):
+        assert "sform is no transform" in refusal(header(SPACING, broken))
     for field, value in (("quatern_b", 1.2), ("quatern_c", np.nan), ("qoffset_x", np.inf)):
         found = header(SPACING, None, good)
         found[field] = value

@@ -50,6 +50,49 @@ def test_what_counts_as_nested(tmp_path: Path, text: str, lines: list[int]) -> N
     assert nested_conditions(module) == lines
 
 
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def nested_comprehensions(module: Path) -> list[int]:
+    """Lines of comprehensions over several lines that hold another one.
+
+    One that asks whether any or all of something hold is read as a word, and may stand in another.
+    """
+    tree = ast.parse(module.read_text())
+    questions = {
+        argument
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("any", "all")
+        for argument in call.args
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, COMPREHENSIONS) and node.lineno != node.end_lineno:
+            within = [one for one in ast.walk(node) if isinstance(one, COMPREHENSIONS) and one is not node]
+            found += [node.lineno] if set(within) - questions else []
+    return found
+
+
+def test_no_comprehension_over_several_lines_holds_another() -> None:
+    assert {str(module): lines for module in MODULES if (lines := nested_comprehensions(module))} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a = [[x for x in y] for y in z]", []),
+        ("a = [\n    [x for x in y]\n    for y in z\n]", [1]),
+        ("b = 0\na = {\n    y: sum(x for x in y)\n    for y in z\n}", [2]),
+        ("a = [\n    y\n    for y in z\n    if any(x for x in y)\n]", []),
+        ("a = [\n    y\n    for y in z\n]", []),
+    ],
+)
+def test_what_counts_as_a_nested_comprehension(tmp_path: Path, text: str, lines: list[int]) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(text)
+    assert nested_comprehensions(module) == lines
+
+
 MANY = 3
 """So many parameters need no list: the sentence of the docstring and their names tell what they are."""
 

@@ -370,6 +370,7 @@ def classes_without_voxel(records: Sequence[dict[str, Any]], labels: LabelSet) -
     Every model would have a Dice of 1 for it, by convention.
     """
     included = [record for record in records if record["status"] == "included"]
+    found = {label for record in included for label, ml in record["volumes_ml"].items() if ml}
     return [
         Problem(
             "config",
@@ -378,7 +379,7 @@ def classes_without_voxel(records: Sequence[dict[str, Any]], labels: LabelSet) -
             key=f"labels.{label}",
         )
         for label in labels
-        if not any(record["volumes_ml"].get(label) for record in included)
+        if label not in found
     ]
 
 

@@ -193,11 +193,12 @@ def refusals(
 
 def _without_pseudonym(values: Mapping[str, str]) -> dict[str, str]:
     pseudonyms = {_squeezed(_folded(part)) for part in values.get("PatientID", "").split("\\")}
-    return {
-        keyword: "\\".join(p for p in value.split("\\") if _squeezed(_folded(p)) not in pseudonyms)
-        for keyword, value in values.items()
-        if keyword != "PatientID"
-    }
+
+    def others(value: str) -> str:
+        parts = value.split("\\")
+        return "\\".join(part for part in parts if _squeezed(_folded(part)) not in pseudonyms)
+
+    return {keyword: others(value) for keyword, value in values.items() if keyword != "PatientID"}
 
 
 def _holds(text: str, keyword: str, value: str) -> bool:
@@ -229,12 +230,15 @@ def words_of(text: str) -> set[str]:
 def patient_numbers(values: Mapping[str, str]) -> set[str]:
     """All Patient IDs, folded, leading zeros off as in the search, without those that point at nobody."""
     written = "\\".join(values.get(keyword, "") for keyword in ("PatientID", "OtherPatientIDs"))
-    folded = [_folded(_mended(part)) for part in written.split("\\")]
-    return {
-        number.lstrip("0") if number.isdigit() and len(number.lstrip("0")) > SHORT else number
-        for number, words in ((_squeezed(part), _parts(part)) for part in folded)
-        if not _points_at_nobody(number) and not all(map(_points_at_nobody, words))
-    }
+    numbers = set()
+    for part in written.split("\\"):
+        folded = _folded(_mended(part))
+        number = _squeezed(folded)
+        if _points_at_nobody(number) or all(map(_points_at_nobody, _parts(folded))):
+            continue
+        short = number.lstrip("0") if number.isdigit() else number
+        numbers.add(short if len(short) > SHORT else number)
+    return numbers
 
 
 def full_names(values: Mapping[str, str]) -> set[str]:

@@ -55,6 +55,9 @@ HEIGHT_MM = (50.0, 700.0)
 ROUNDING = 1e-5
 """Of what float32 holds, relative."""
 
+SHORTEST_MM, LONGEST_MM = 1e-6, 1e6
+"""Beyond these the side of a voxel is none, whatever was scanned."""
+
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From NIfTI's coordinates (x to the right, y to anterior) to DICOM's, and back."""
 
@@ -220,11 +223,16 @@ def _spacing(header: Header) -> Matrix:
     if unit not in MM_PER_UNIT:
         raise Unreadable(f"the header's unit of length has the code {unit}, which means nothing")
     spacing = header["pixdim"][1:4].astype(float) * MM_PER_UNIT[unit]
-    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
+    if not _can_be_lengths(spacing):
         raise Unreadable(
             f"the header's spacing (pixdim) is {_times(spacing)} mm: no volume follows from that"
         )
     return spacing
+
+
+def _can_be_lengths(lengths_mm: Matrix) -> bool:
+    """Whether sides of a voxel can be calculated with: squares of much shorter or longer ones are 0 or infinite."""
+    return bool(((lengths_mm > SHORTEST_MM) & (lengths_mm < LONGEST_MM)).all())
 
 
 def _sform(header: Header) -> Matrix | None:
@@ -234,9 +242,9 @@ def _sform(header: Header) -> Matrix | None:
     rows = np.array([header[f"srow_{axis}"] for axis in "xyz"], dtype=float)
     rows *= MM_PER_UNIT[int(header["xyzt_units"]) % 8]
     matrix = np.vstack([rows, [0, 0, 0, 1]])
-    norms = np.linalg.norm(rows[:, :3], axis=0)
-    flat = not np.isfinite(rows).all() or abs(np.linalg.det(rows[:, :3])) <= ROUNDING * np.prod(norms)
-    if flat:
+    lengths = np.linalg.norm(rows[:, :3], axis=0)
+    can_be = np.isfinite(rows).all() and _can_be_lengths(lengths)
+    if not can_be or abs(np.linalg.det(rows[:, :3])) <= ROUNDING * np.prod(lengths):
         raise Unreadable(f"sform is no transform of a volume: its rows are {rows.round(4).tolist()}")
     return matrix
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,10 +169,12 @@ def _numbered_in_turn(instances: list[Instance]) -> bool:
     numbers: dict[str, list[int | None]] = defaultdict(list)
     for instance in instances:
         numbers[instance.text("SeriesInstanceUID")].append(instance.number)
-    return all(
-        None not in several and set(np.diff(sorted(n for n in several if n is not None))) <= {1}
-        for several in numbers.values()
-    )
+    return all(_without_a_hole(several) for several in numbers.values())
+
+
+def _without_a_hole(numbers: Sequence[int | None]) -> bool:
+    known = sorted(number for number in numbers if number is not None)
+    return len(known) == len(numbers) and set(np.diff(known)) <= {1}
 
 
 def _filed_under(instance: Instance) -> tuple[str, str, str]:

@@ -240,12 +240,10 @@ def _split_repeats(series: Series) -> list[Series]:
 def _overlap(acquisitions: Iterable[list[Instance]]) -> bool:
     """Whether acquisitions cover the same stretch, so that they are repeats and not parts of a scan."""
     try:
-        ranges = sorted(
-            (positions.min(), positions.max())
-            for positions in (Series(members).positions_mm for members in acquisitions)
-        )
+        positions_mm = [Series(members).positions_mm for members in acquisitions]
     except ValueError:
         return False
+    ranges = sorted((positions.min(), positions.max()) for positions in positions_mm)
     return any(upper[0] < lower[1] for lower, upper in pairwise(ranges))
 
 

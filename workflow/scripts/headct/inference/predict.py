@@ -34,10 +34,8 @@ logger = logging.getLogger(__name__)
 def _by_repetition(_: Any, tokens: Sequence[Token]) -> list[list[Path]]:
     """The values of an option that may be given several times, a list for each time."""
     starts = [place for place, token in enumerate(tokens) if token.index == 0]
-    return [
-        [Path(token.value) for token in tokens[start:end]]
-        for start, end in zip(starts, [*starts[1:], None], strict=True)
-    ]
+    paths = [Path(token.value) for token in tokens]
+    return [paths[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 Members = Annotated[list[list[Path]], Parameter(converter=_by_repetition, n_tokens=-1, metavar="FOLDER...")]
@@ -104,10 +102,11 @@ def parts_of(
             problems.append(Problem(str(folders[0].parent), message, key="fold"))
     if problems:
         raise BadInput(problems)
-    return [
-        ([[folders[place]] for folders in member], sets.held_out(split, [fold]))
-        for place, fold in enumerate(out_of_fold)
-    ]
+    parts = []
+    for place, fold in enumerate(out_of_fold):
+        of_fold = [[folders[place]] for folders in member]
+        parts.append((of_fold, sets.held_out(split, [fold])))
+    return parts
 
 
 def main(

@@ -101,9 +101,11 @@ def inference_settings(trained: Mapping[str, Any], chosen: InferenceByModel) -> 
 
 def averaged(records: Records, settings: InferenceByModel) -> list[Any]:
     """What is averaged: the digest of each network's weights, and the settings it predicts by."""
-    return [
-        [(each["sha256"], plain(inference_settings(each, settings))) for each in folds] for folds in records
-    ]
+
+    def network(trained: Mapping[str, Any]) -> tuple[str, Any]:
+        return trained["sha256"], plain(inference_settings(trained, settings))
+
+    return [list(map(network, folds)) for folds in records]
 
 
 def definition(

@@ -48,10 +48,9 @@ def read_runs(manifests: Sequence[Path]) -> list[Run]:
         ]
         if any(run.seed == seed for run in runs):
             problems.append(Problem(str(manifest), f"seed {seed} is given twice"))
-        rows = {
-            str(row["scan_id"]): {str(name): value for name, value in row.items()}
-            for row in table.to_dict("records")
-        }
+        rows = {}
+        for row in table.to_dict("records"):
+            rows[str(row["scan_id"])] = {str(name): value for name, value in row.items()}
         runs.append(Run(seed, manifest, rows))
     if problems:
         raise BadInput(problems)

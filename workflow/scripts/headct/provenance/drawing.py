@@ -14,6 +14,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from headct.contracts.artefacts import write_atomically
+from headct.contracts.run_records import Record
 from headct.provenance.lineage import Lineage, Stage, from_outside, wildcards_in_short
 from headct.publish.pages import render
 
@@ -214,9 +215,10 @@ def _rects(drawn: Sequence[LineageBox], places: Mapping[str, tuple[int, int]]) -
 
 def page(found: Lineage) -> str:
     """A page that needs no other file: the picture, then each kind of job with all its jobs."""
-    jobs = {
-        stage.rule: [(wildcards_in_short(job) or job.rule, job) for job in stage.jobs]
-        for stage in found.stages
-    }
+    jobs_by_rule = {stage.rule: list(map(_named, stage.jobs)) for stage in found.stages}
     picture = Markup(svg(found))
-    return render(TEMPLATE, title=found.artefact, found=found, picture=picture, jobs_by_rule=jobs)
+    return render(TEMPLATE, title=found.artefact, found=found, picture=picture, jobs_by_rule=jobs_by_rule)
+
+
+def _named(job: Record) -> tuple[str, Record]:
+    return wildcards_in_short(job) or job.rule, job

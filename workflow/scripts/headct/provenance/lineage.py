@@ -114,10 +114,7 @@ class Stage:
 
     def hosts(self) -> str:
         """Machines and GPUs."""
-        names = Counter(
-            " ".join([str(job.host["name"]), *(f"({gpu})" for gpu in job.host["gpus"])]) for job in self.jobs
-        )
-        return ", ".join(sorted(names))
+        return ", ".join(sorted({machine(job) for job in self.jobs}))
 
     def commits(self) -> str:
         """Versions of the code."""
@@ -141,6 +138,11 @@ def from_outside(paths: Sequence[str]) -> list[str]:
     folders = Counter(path.rpartition("/")[0] for path in paths)
     shown = [path for path in paths if folders[path.rpartition("/")[0]] <= FEW]
     return shown + [f"{n} files of {folder}/" for folder, n in sorted(folders.items()) if n > FEW]
+
+
+def machine(job: Record) -> str:
+    """Name of the host that ran a job, with its GPUs."""
+    return " ".join([str(job.host["name"]), *(f"({gpu})" for gpu in job.host["gpus"])])
 
 
 def commit(job: Record) -> str:

@@ -294,10 +294,8 @@ def _distributions() -> dict[str, dict[str, str]]:
     """Installed distributions and their versions, by the top-level modules that they bring."""
     from importlib.metadata import packages_distributions, version  # costs a job more than all the rest
 
-    return {
-        module: {name: version(name) for name in sorted(set(names))}
-        for module, names in packages_distributions().items()
-    }
+    by_module = {module: sorted(set(names)) for module, names in packages_distributions().items()}
+    return {module: dict(zip(names, map(version, names), strict=True)) for module, names in by_module.items()}
 
 
 # -- the machine -------------------------------------------------------------------------------------

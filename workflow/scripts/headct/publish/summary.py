@@ -58,10 +58,7 @@ def leader_board(table_1: pd.DataFrame, labels: LabelSet) -> list[str]:
     Only the compared models are numbered.
     """
     columns = [*labels, MEAN]
-    by_model = [
-        {row["label"]: row for row in rows.to_dict("records")}
-        for _, rows in table_1.groupby("model", sort=False)
-    ]
+    by_model = [rows.set_index("label").to_dict("index") for _, rows in table_1.groupby("model", sort=False)]
     ranking = sorted(by_model, key=lambda scores: -scores[MEAN]["mean"])
     titles = [str(scores[MEAN]["title"]) for scores in ranking]
     width = min(max(map(len, titles)), TITLE_WIDTH)

@@ -105,14 +105,13 @@ def lost_files(records: Iterable[str]) -> list[Problem]:
         "and this copy lacks .snakemake, by which Snakemake would notice. Copy them, too, or run once with "
         "--forceall: what costs hours and is there is kept, and the rest is made again"
     )
-    absent = {
-        record: [str(file) for file in files_listed(Path(record)) if not file.is_file()] for record in records
-    }
-    return [
-        Problem(record, f"lists {len(files)} files that are not here ({first_few(files)}), {advice}")
-        for record, files in absent.items()
-        if files
-    ]
+    problems = []
+    for record in records:
+        absent = [str(file) for file in files_listed(Path(record)) if not file.is_file()]
+        if absent:
+            message = f"lists {len(absent)} files that are not here ({first_few(absent)}), {advice}"
+            problems.append(Problem(record, message))
+    return problems
 
 
 def _remembers() -> bool:

@@ -61,12 +61,17 @@ def config_schema() -> dict[str, Any]:
     for definition in schema["$defs"].values():
         if "x-overrides" in definition:
             block = schema["properties"][definition["x-overrides"]].get("properties", {})
-            without_default = {
-                key: {name: value for name, value in part.items() if name != "default"}
-                for key, part in block.items()
-            }
-            definition["properties"] = without_default | definition["properties"]
+            definition["properties"] = _without_defaults(block) | definition["properties"]
     return schema
+
+
+def _without_defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts of a schema by key, none with a default: what a model leaves out, it has from its framework."""
+
+    def without_default(part: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in part.items() if name != "default"}
+
+    return {key: without_default(part) for key, part in properties.items()}
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -71,10 +71,11 @@ def load(path: Path) -> list[dict[str, Any]]:
         row = _typed(named, schema["properties"])
         hidden = _hidden_characters(row, file, number)
         problems += hidden
+        told = {fault.key for fault in hidden}
         problems += [
             _of_an_empty_cell(problem) if row[problem.key] is None else problem
             for problem in schema_problems(row, schema, file, row=str(number))
-            if problem.key in columns and problem.key not in {fault.key for fault in hidden}
+            if problem.key in columns and problem.key not in told
         ]
         rows.append(row | {"row": number})
     problems += [

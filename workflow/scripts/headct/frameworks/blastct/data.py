@@ -265,7 +265,7 @@ def require_noise_covers(scans: Sequence[ResampledScan], noise: np.ndarray) -> N
             f"the elastic noise must be as large: set at least {max(shape)}",
         )
         for scan_id, shape in shapes.items()
-        if any(extent > limit for extent, limit in zip(shape, noise.shape, strict=True))
+        if np.greater(shape, noise.shape).any()
     ]
     if problems:
         raise BadInput(problems)

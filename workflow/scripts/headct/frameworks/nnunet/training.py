@@ -232,10 +232,11 @@ def validate(trainer: nnUNetTrainer, batches: Iterable[list[Tensor]], labels: La
             trainer.validation_step({"data": images, "target": as_nnunet_expects(trainer, targets)})
             for images, *targets in batches
         ]
-    counts = {
-        key: np.sum([result[key] for result in results], axis=0) for key in ("tp_hard", "fp_hard", "fn_hard")
-    }
-    tp, fp, fn = counts.values()
+
+    def count(key: str) -> np.ndarray:
+        return np.sum([result[key] for result in results], axis=0)
+
+    tp, fp, fn = count("tp_hard"), count("fp_hard"), count("fn_hard")
     return {
         "validation_loss": float(np.mean([result["loss"] for result in results])),
         "pseudo_dice": pseudo_dice(np.stack([tp, tp + fn, tp + fp], axis=1).tolist(), labels),

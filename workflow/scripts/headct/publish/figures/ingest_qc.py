@@ -294,13 +294,15 @@ def draw_pages(
 
 
 def _table(page: int, scans: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    named = ("slice", "n_slices", "slice_position_mm", "lesion_area_mm2")
     rows = [
         {
             "page": page,
             "scan_id": scan["scan_id"],
             "status": scan["status"],
-            **{name: numbers.get(name) for name in named},
+            "slice": numbers.get("slice"),
+            "n_slices": numbers.get("n_slices"),
+            "slice_position_mm": numbers.get("slice_position_mm"),
+            "lesion_area_mm2": numbers.get("lesion_area_mm2"),
             "tilt_deg": scan["tilt_deg"],
             "mean_gap_mm": scan["spacing_z_mm"],
             "flags": scan["flags"],

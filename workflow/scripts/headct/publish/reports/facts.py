@@ -129,15 +129,10 @@ def read(results: Path, labels: LabelSet) -> Facts:
     config = replace(
         config, models={key: config.models[key] for key in sorted(config.models, key=order.index)}
     )
-    training = {
-        model: [
-            read_json(results / f"models/{model}/seed-{seed}/fold-{fold}/train.json")
-            for seed in config.training.seeds
-            for fold in config.training.folds
-        ]
-        for model, of_model in config.models.items()
-        if of_model.is_trained
-    }
+    runs = [f"seed-{seed}/fold-{fold}" for seed in config.training.seeds for fold in config.training.folds]
+    training = {}
+    for model in [key for key, of_model in config.models.items() if of_model.is_trained]:
+        training[model] = [read_json(results / "models" / model / run / "train.json") for run in runs]
     of_raters = results / "statistics/surface_tolerance.tsv"
     by_raters = config.metrics.surface_tolerance_mm is None and of_raters.is_file()
     measures = read_settings(config.metrics, of_raters if by_raters else None)

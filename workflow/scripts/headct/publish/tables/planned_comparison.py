@@ -253,7 +253,7 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet)
 
 def _plan(plan: pd.DataFrame) -> Panel:
     rows = [
-        [Cell(str(row["kind"])), *(Cell(str(row[name]), "text") for name in ("item", "value"))]
+        [Cell(str(row["kind"])), Cell(str(row["item"]), "text"), Cell(str(row["value"]), "text")]
         for row in plan.to_dict("records")
     ]
     if not (plan["kind"] == "deviation").any():

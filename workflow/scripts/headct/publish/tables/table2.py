@@ -94,15 +94,10 @@ def summary(row: Mapping[Hashable, Any], group: str) -> str:
 def table_2(cohort_tests: pd.DataFrame, labels: LabelSet) -> Table:
     """Characteristics of the two sets, the study's tests and standardised mean differences."""
     records = cohort_tests.fillna({"note": "", "test_name": ""}).to_dict("records")
-    numbers = pd.DataFrame(
-        {
-            "characteristic": row["characteristic"],
-            "statistic": row["statistic"],
-            **{group: summary(row, group) for group in SETS},
-            **{name: row[name] for name in ("train_n", "test_n", "test_name", "p", "smd", "note")},
-        }
-        for row in records
-    )
+    repeated = ["characteristic", "statistic", "train_n", "test_n", "test_name", "p", "smd", "note"]
+    numbers = pd.DataFrame(records, columns=repeated)
+    for place, group in enumerate(SETS, start=2):
+        numbers.insert(place, group, [summary(row, group) for row in records])
     rows, apart = [], []
     for i, row in enumerate(records):
         name = characteristic_of(row["characteristic"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -47,33 +48,8 @@ def training_times(
         (record for record in records if record["model"] in order),
         key=lambda record: (order[record["model"]], record["seed"], str(record["fold"])),
     )
-    numbers = pd.DataFrame(
-        [
-            {
-                "model": record["model"],
-                "title": title_of(record["model"], titles),
-                **{name: record[name] for name in ("seed", "fold", "device", "threads", "epochs")},
-                "hardware": joined([session["device"] for session in record.get("sessions", [])]),
-                "iterations": record["record"].get("iterations"),
-                "seconds": record["seconds"],
-                "hours": record["seconds"] / SECONDS_PER_HOUR,
-                "resumed": record["resumed"],
-            }
-            for record in chosen
-        ],
-        columns=TABLE.header,
-    )
-    rows = [
-        [
-            Cell(row["title"]),
-            *(Cell(in_print(row[name])) for name in ("seed", "fold", "epochs", "iterations")),
-            *(Cell(in_print(row[name])) for name in ("hardware", "threads")),
-            Cell(number(row["seconds"], 1)),
-            Cell(number(row["hours"], 3)),
-            Cell(in_print(row["resumed"])),
-        ]
-        for row in numbers.to_dict("records")
-    ]
+    numbers = pd.DataFrame([_of_a_run(record, titles) for record in chosen], columns=TABLE.header)
+    rows = [_printed(row) for row in numbers.to_dict("records")]
     names = ("Model", "Seed", "Fold", "Epochs", "Iterations", "Hardware", "Threads")
     head = [("", name) for name in (*names, "Seconds", "Hours", "Resumed")]
     notes = [
@@ -81,3 +57,26 @@ def training_times(
         "Times depend on the machine and what else ran on it. An ensemble trains nothing of its own.",
     ]
     return Table("Training times", numbers, [Panel(head, rows)], notes)
+
+
+def _of_a_run(record: TrainingRecord, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **{name: record[name] for name in ("model", "seed", "fold", "device", "threads", "epochs")},
+        "title": title_of(record["model"], titles),
+        "hardware": joined([session["device"] for session in record.get("sessions", [])]),
+        "iterations": record["record"].get("iterations"),
+        "seconds": record["seconds"],
+        "hours": record["seconds"] / SECONDS_PER_HOUR,
+        "resumed": record["resumed"],
+    }
+
+
+def _printed(row: Mapping[Any, Any]) -> list[Cell]:
+    as_recorded = ("seed", "fold", "epochs", "iterations", "hardware", "threads")
+    return [
+        Cell(row["title"]),
+        *(Cell(in_print(row[name])) for name in as_recorded),
+        Cell(number(row["seconds"], 1)),
+        Cell(number(row["hours"], 3)),
+        Cell(in_print(row["resumed"])),
+    ]

@@ -179,12 +179,11 @@ def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFra
     ]
     planned = _planned_models(plan)
     rows += [
-        (EXPLORATORY, model, "measured, but not among the compared models")
-        for model in (data.models[i] for i in data.indices(EXTRA))
+        (EXPLORATORY, model, "measured, but not among the compared models") for model in data.of_role(EXTRA)
     ]
     rows += [
         (EXPLORATORY, model, "compared in families, but the plan's endpoints do not name it")
-        for model in (data.models[i] for i in data.indices(FAMILY))
+        for model in data.of_role(FAMILY)
         if model not in planned
     ]
     rows += [

@@ -55,6 +55,10 @@ class ScoreArrays:
         """Columns of the models of a role."""
         return [i for i, found in enumerate(self.roles) if found == role]
 
+    def of_role(self, role: str) -> list[str]:
+        """The models of a role."""
+        return [self.models[i] for i in self.indices(role)]
+
     def first_seed(self) -> ScoreArrays:
         """One network of each model: agreement and detection are not averaged over networks."""
         return replace(self, n_seeds=1, arrays={key: values[:1] for key, values in self.arrays.items()})

@@ -115,7 +115,7 @@ def subgroups_table(
         known: facts of the scans.
         sizes: cut points (mL), by subgroup and label.
     """
-    family = [data.models[i] for i in data.indices(FAMILY)]
+    family = data.of_role(FAMILY)
     model = plan.primary.model
     if model not in family or len(family) < 2:
         return pd.DataFrame(columns=SUBGROUPS.header)
