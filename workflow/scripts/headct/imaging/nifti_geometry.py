@@ -231,7 +231,7 @@ def _spacing(header: Header) -> Matrix:
 
 
 def _can_be_lengths(lengths_mm: Matrix) -> bool:
-    """Whether sides of a voxel can be calculated with: squares of much shorter or longer ones are 0 or infinite."""
+    """Whether a voxel's sides can be calculated with: beyond, their squares may be 0 or infinite."""
     return bool(((lengths_mm > SHORTEST_MM) & (lengths_mm < LONGEST_MM)).all())
 
 
