@@ -39,16 +39,18 @@ OURS, OURS_INSIDE, DCM, ITK = (
     "SimpleITK",
 )
 
+CONVERSION = "headct.cohort.conversion"
+DICOM_FOLDER = "headct.imaging.sources.dicom_folder"
 STEPS = [
-    ("headers of all files", "conversion", "read_folder"),
-    ("grouping into series, choice of one", "conversion", "group"),
-    ("grouping into series, choice of one", "conversion", "choose"),
-    ("pixels to HU, SHA-256 of the files", "conversion", "read_slice"),
-    ("mask", "conversion", "_read_masks"),
-    ("mask on the grid", "conversion", "_place_masks"),
-    ("NIfTI and gzip", "nifti", "write"),
+    ("headers of all files", DICOM_FOLDER, "read_folder"),
+    ("grouping into series, choice of one", DICOM_FOLDER, "group"),
+    ("grouping into series, choice of one", DICOM_FOLDER, "choose"),
+    ("pixels to HU, SHA-256 of the files", DICOM_FOLDER, "read_slice"),
+    ("mask", CONVERSION, "_read_masks"),
+    ("mask on the grid", CONVERSION, "_place_masks"),
+    ("NIfTI and gzip", "headct.imaging.nifti", "write"),
 ]
-"""What the breakdown times: a function of ``headct`` as its module knows it. The rest is the rest."""
+"""What the breakdown times: a function of ``headct`` as this module knows it. The rest is the rest."""
 
 
 def make_series(real: Path, folder: Path) -> None:
@@ -109,12 +111,12 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
     started = time.process_time()
     from headct.cohort import conversion
     from headct.contracts.labels import study_labels
-    from headct.imaging import fitness, nifti
+    from headct.imaging import fitness
 
     seconds = {"imports": time.process_time() - started}
     if timed:
         for label, module, name in STEPS:
-            home = {"conversion": conversion, "nifti": nifti}[module]
+            home = importlib.import_module(module)
             setattr(home, name, _timed(getattr(home, name), label, seconds))
     started, wall = time.process_time(), time.perf_counter()
     scan = conversion.SheetScan("bench", dicom, {"mask": mask}, LABELS, study_labels())
@@ -141,15 +143,16 @@ def call(*words: str | Path) -> list[str]:
 
 def measure(command: list[str]) -> tuple[float, float, float, str]:
     """Wall and CPU seconds, peak memory in MB, and standard output of one process."""
-    with tempfile.TemporaryFile("w+") as printed:
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=printed, stderr=said)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         printed.seek(0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            sys.exit(f"exit status {process.returncode}: {' '.join(command)}")
+            said.seek(0)
+            sys.exit(f"exit status {process.returncode}: {' '.join(command)}\n{said.read()}")
         return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed.read()
 
 
