@@ -49,7 +49,7 @@ environment: $(READY)  ## the locked packages in .venv, and nothing else
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
 	python -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
-test-quick: $(READY)  ## unit tests: what needs no demo, no Slurm and no run of Snakemake
+test-quick: $(READY)  ## unit tests: what makes no whole scan, training, study or run
 	python -m pytest $(SIDE_BY_SIDE) -m 'not slow and not whole' $(TESTS)
 
 test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date

@@ -8,7 +8,9 @@ import gc
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,6 +28,12 @@ FIRST = ("slurm", "workflow")
 
 NEEDS_A_RUN = {"demo", "clone", "slurm", "local"}
 """Fixtures of these files for which Snakemake or a Slurm runs."""
+
+MAKES_A_WHOLE = {"support.snake", "support.audit_study", "support.families", "support.real_ct"}
+"""Modules that run Snakemake, seal a study, train a network of each framework, or read whole scans."""
+
+WHOLE_FOLDERS = {"cases"}
+"""Folders of tests in which each test ingests a scan."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,17 +58,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items.sort(key=place)
     for item in items:
-        if needs_a_run(item):
+        if is_whole(item):
             item.add_marker("whole")
 
 
-def needs_a_run(item: pytest.Item) -> bool:
-    """Whether a test has one of those fixtures, or is in a module that runs Snakemake (``support.snake``)."""
+def is_whole(item: pytest.Item) -> bool:
+    """Whether a test is of something whole, by its fixtures, what its module imports, or its folder."""
     if not isinstance(item, pytest.Function):
         return False
-    names = vars(item.module)  # a fixture that a module has itself is another one
-    asked = NEEDS_A_RUN.intersection(item.fixturenames) - names.keys()
-    return bool(asked) or any(value is snake for value in names.values())
+    own = vars(item.module).keys()  # a fixture of the module may have the same name
+    fixtures = NEEDS_A_RUN.intersection(item.fixturenames) - own
+    return bool(fixtures or WHOLE_FOLDERS.intersection(item.path.parts) or imports_a_maker(item.module))
+
+
+@cache
+def imports_a_maker(module: ModuleType) -> bool:
+    """Whether a module has something of those modules that make something whole."""
+    return not MAKES_A_WHOLE.isdisjoint(map(_home, vars(module).values()))
+
+
+def _home(value: Any) -> str:
+    return str(value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", ""))
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
