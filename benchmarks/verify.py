@@ -126,7 +126,8 @@ def build(results: Path) -> None:
         evidence.PLAN: hashlib.sha256(plan.read_bytes()).hexdigest(),
     }
     write_json({"sha256": evidence.digest(files), "files": files}, results / evidence.EVIDENCE)
-    seal.copy_workflow(REPOSITORY, results, [])
+    tree.write("config.json", json.dumps({"study": {"name": "", "note": ""}, "sheet": "scans.tsv"}).encode())
+    seal.copy_workflow(REPOSITORY, results, [REPOSITORY / "config/demo.yaml", plan])
     began = time.perf_counter()
     manifest.write(results, seal.entries(results))
     print(f"sealed in {time.perf_counter() - began:.1f} s", file=sys.stderr)
