@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,112 @@ def test_code_that_runs_changes_it(package: Path, file: str, text: str) -> None:
     before = digest("headct.step")
     (package / file).write_text(text)
     assert digest("headct.step") != before
+
+
+def test_comments_and_layout_make_no_module_another() -> None:
+    for path in sorted(code.PACKAGE.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        without_them = ast.unparse(ast.parse(source))
+        assert code.source_digest(without_them) == code.source_digest(source), path
+
+
+EACH_KIND = """
+import json, re as regex
+from os import path as p, sep
+@decorator
+def function(a, /, b: int = 1, *c, d=2, **e) -> int:
+    global g
+    assert a > b, 'why'
+    del b
+    try:
+        raise ValueError(a) from None
+    except (OSError, ValueError) as error:
+        pass
+    else:
+        return -a
+    finally:
+        yield a
+async def other(a):
+    async for i in a:
+        continue
+    async with a as b, c:
+        await b
+    return [i async for i in a if i]
+def outer():
+    n = 1
+    def inner():
+        nonlocal n
+        yield from n
+class Class(Base, metaclass=Meta):
+    x: int = 3
+for [i, *rest] in zip(a, b):
+    break
+else:
+    a += 1.5
+while not a or b and c:
+    a = b = (c := 3)
+if a < b <= c:
+    {**a, 1: 2}, {1, b'2'}, [i for i in a], {i for i in a}, {i: 2 for i in a}, (i for i in a)
+elif a if b else c:
+    lambda x, y=1: x[1:2, ::3] @ y.z(*a, k=4, **b)
+with a as b:
+    f'{a!r:>{b}} text'
+match a:
+    case 1 | None | Point(x, y=0):
+        ...
+    case [1, *_] if b:
+        ...
+    case {'k': v, **rest}:
+        ...
+try:
+    pass
+except* OSError:
+    pass
+"""
+"""Each kind of statement, expression and pattern."""
+
+
+def changes(source: str) -> Iterator[str]:
+    """The source with one name, value, operator or element of a list changed or left out, each in turn."""
+    tree = ast.parse(source)
+    for node in list(ast.walk(tree)):
+        for field, value in list(ast.iter_fields(node)):
+            for other in others(value):
+                setattr(node, field, other)
+                try:
+                    changed = ast.unparse(tree)
+                    ast.parse(changed)
+                except (SyntaxError, ValueError, AttributeError, IndexError, TypeError):
+                    continue  # no Python
+                finally:
+                    setattr(node, field, value)
+                yield changed
+
+
+def others(value: object) -> list[object]:
+    """Other values for a field of a syntax tree: a list with an element less, or its first one twice."""
+    if isinstance(value, list):
+        return [*(value[:i] + value[i + 1 :] for i in range(len(value))), value[:1] + value]
+    if isinstance(value, (ast.operator, ast.unaryop, ast.boolop, ast.cmpop)):
+        kinds = type(value).__base__.__subclasses__()
+        return [kinds[kinds.index(type(value)) - 1]()]
+    if isinstance(value, ast.AST):
+        return [None]
+    if isinstance(value, (bool, int, float, str, bytes)):
+        return [f"{value}x", str(value).encode(), 7, 7.0, True, None]
+    return []
+
+
+def test_as_many_digests_as_meanings() -> None:
+    used = {type(node) for node in ast.walk(ast.parse(EACH_KIND))}
+    bases = (ast.stmt, ast.expr, ast.pattern)
+    kinds = {kind for base in bases for kind in base.__subclasses__()}
+    assert kinds <= used
+    sources = {EACH_KIND, *changes(EACH_KIND)}
+    meanings = {ast.dump(ast.parse(source)): source for source in sources}
+    assert len(meanings) > 400
+    digests = {code.source_digest(source): source for source in meanings.values()}
+    assert len(digests) == len(meanings)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -120,6 +120,14 @@ def test_the_packages_are_those_imported(study: Path) -> None:
     assert found is not None
     assert found.packages["PyYAML"] == version("PyYAML")
     assert not {"torch", "nnunetv2", "pytest"} & set(found.packages)
+
+
+def test_the_packages_of_modules_are_those_that_python_names(study: Path) -> None:
+    by_python = {
+        module: {name: version(name) for name in names} for module, names in packages_distributions().items()
+    }
+    assert len(by_python) > 100
+    assert record._distributions() == by_python
 
 
 def test_the_code_is_that_of_the_modules_imported(study: Path, tmp_path: Path) -> None:

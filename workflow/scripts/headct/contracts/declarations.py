@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeGuard, TypeVar, get_args, get_type_hints
 
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import PACKAGE
@@ -286,7 +286,7 @@ def declared(kind: type[Kind], package: Path = PACKAGE) -> Mapping[str, Kind]:
         if f"{kind.__name__}(" not in source:
             continue
         module = ".".join(("headct", *file.relative_to(package).with_suffix("").parts))
-        for call, at_top in _calls(ast.parse(source, str(file)), kind.__name__):
+        for call, at_top in _calls(source, file, kind.__name__):
             try:
                 if not at_top:
                     raise ValueError(f"must stand at the top level of its module: NAME = {kind.__name__}(…)")
@@ -312,15 +312,24 @@ def published_numbers(package: Path = PACKAGE) -> Mapping[str, PublishedNumbers]
     return {one.path: one for one in found}
 
 
-def _calls(module: ast.Module, name: str) -> Iterator[tuple[ast.Call, bool]]:
+def _calls(source: str, file: Path, name: str) -> Iterator[tuple[ast.Call, bool]]:
     """Calls of a name, each with whether it stands at the top level of the module, assigned to something."""
+    module = ast.parse(source, str(file))
     assigned = [part.value for part in module.body if isinstance(part, (ast.Assign, ast.AnnAssign))]
+    at_top = [value for value in assigned if _is_call(value, name)]
+    if source.count(f"{name}(") == len(at_top):  # no other is there: most modules need not be searched whole
+        yield from ((call, True) for call in at_top)
+        return
     for node in ast.walk(module):
-        if isinstance(node, ast.Call) and name in (
-            getattr(node.func, "id", None),
-            getattr(node.func, "attr", None),
-        ):
-            yield node, node in assigned
+        if _is_call(node, name):
+            yield node, node in at_top
+
+
+def _is_call(node: ast.AST | None, name: str) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and name in (
+        getattr(node.func, "id", None),
+        getattr(node.func, "attr", None),
+    )
 
 
 def _literals(call: ast.Call) -> dict[str, Any]:

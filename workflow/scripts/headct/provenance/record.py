@@ -25,13 +25,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headct.contracts.artefacts import LEDGER, known_sha256, read_json, sha256_of, write_json
 from headct.contracts.code import can_change_a_result, digest_of, file_of, module_digest
 from headct.contracts.manifests import files_listed
 from headct.contracts.repository import PACKAGE
 from headct.provenance import done, ledger
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 RESULTS = Path("results")
 LOGS = RESULTS / "logs"
@@ -291,11 +294,28 @@ def _packages_imported(distributions: Mapping[str, Mapping[str, str]] | None) ->
 
 @cache
 def _distributions() -> dict[str, dict[str, str]]:
-    """Installed distributions and their versions, by the top-level modules that they bring."""
-    from importlib.metadata import packages_distributions, version  # costs a job more than all the rest
+    """Installed distributions and their versions, by the top-level modules that they bring.
 
-    by_module = {module: sorted(set(names)) for module, names in packages_distributions().items()}
-    return {module: dict(zip(names, map(version, names), strict=True)) for module, names in by_module.items()}
+    As ``importlib.metadata.packages_distributions`` and ``version`` say it, which read the whole description
+    of each package several times: that would take longer than all else at the start of a run.
+    """
+    from importlib.metadata import distributions
+
+    found: dict[str, dict[str, str]] = {}
+    for one in distributions():
+        heading = (one.read_text("METADATA") or "").partition("\n\n")[0]
+        name, version = (re.search(rf"^{key}: (.+)$", heading, re.MULTILINE) for key in ("Name", "Version"))
+        if name and version:
+            for module in _top_level_modules(one):
+                found.setdefault(module, {}).setdefault(name[1], version[1])  # of two, the first is imported
+    return found
+
+
+def _top_level_modules(distribution: Distribution) -> set[str]:
+    """Names that a distribution says it brings, or those of the Python files that it installed."""
+    said = (distribution.read_text("top_level.txt") or "").split()
+    files = re.findall(r"^([^,\n]+)\.py,", distribution.read_text("RECORD") or "", re.MULTILINE)
+    return set(said) or {file.split("/")[0] for file in files}
 
 
 # -- the machine -------------------------------------------------------------------------------------
