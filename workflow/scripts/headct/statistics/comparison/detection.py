@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.references import TRAINING_MEAN
@@ -67,6 +66,9 @@ def detection(present: np.ndarray, predicted: np.ndarray, minimum: int) -> dict[
     fractions |= {"ppv": (tp, tp + fp), "npv": (tn, tn + fn)}
     row: dict[str, Any] = {"n": len(present), "n_present": n_present, "n_absent": n_absent}
     row |= {"tp": tp, "fn": fn, "fp": fp, "tn": tn}
+    # With SciPy's tests, which take a second that tables that only print don't need.
+    from statsmodels.stats.proportion import proportion_confint
+
     notes = []
     for name in SHARES:
         part, whole = fractions[name]

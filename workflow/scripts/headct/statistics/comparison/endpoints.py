@@ -25,8 +25,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from headct.contracts.declarations import PublishedStatistic
 from headct.settings.analysis_plan import KEY_SECONDARY, PRIMARY, Endpoint, Plan
@@ -72,6 +70,8 @@ def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     table = pd.DataFrame(rows).reindex(columns=ENDPOINTS.header)
     tested = (table["status"] == KEY_SECONDARY) & table["p"].notna()
     if tested.any():
+        from statsmodels.stats.multitest import multipletests  # with all of SciPy's tests: a second
+
         table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
     table["verdict"] = [_verdict(row) for row in table.to_dict("records")]
     return table
@@ -93,6 +93,8 @@ def mcnemar_exact(a: np.ndarray, b: np.ndarray) -> float:
 
     McNemar Q. Psychometrika 1947;12:153-157. R: ``exact2x2::mcnemar.exact``.
     """
+    from statsmodels.stats.contingency_tables import mcnemar  # as multipletests
+
     table = [[np.sum((a == i) & (b == j)) for j in (1, 0)] for i in (1, 0)]
     return float(mcnemar(table, exact=True).pvalue)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
@@ -211,6 +211,6 @@ def _tost(errors: np.ndarray, margin: float) -> tuple[tuple[float, float], float
     if np.ptp(errors) == 0:
         return (mean, mean), math.nan
     df = float(degrees_of_freedom(errors[:, None])[0])
-    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * error
-    p = float(stats.t.sf((margin - abs(mean)) / error, df))
+    half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, df)) * error
+    p = float(scipy.stats.t.sf((margin - abs(mean)) / error, df))
     return (mean - half, mean + half), p

@@ -25,7 +25,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, Family, Plan
@@ -107,7 +107,7 @@ def wilcoxon(differences: np.ndarray) -> np.ndarray:
     moved = (differences != 0).any(axis=0)
     if moved.any():
         tested = differences[:, moved]
-        p[moved] = stats.wilcoxon(tested, zero_method="pratt", method="asymptotic", axis=0).pvalue
+        p[moved] = scipy.stats.wilcoxon(tested, zero_method="pratt", method="asymptotic", axis=0).pvalue
     return p
 
 
@@ -123,13 +123,13 @@ def friedman(values: np.ndarray) -> dict[str, float | str]:
         return {**nothing, "note": f"needs 3 models and 2 scans, there are {k} and {n}"}
     if (np.ptp(values, axis=1) == 0).all():
         return {**nothing, "note": "in every scan all models are equal"}
-    q, p = map(float, stats.friedmanchisquare(*values.T))
+    q, p = map(float, scipy.stats.friedmanchisquare(*values.T))
     return {"q": q, "df": k - 1, "p": p, "kendall_w": q / (n * (k - 1)), "note": ""}
 
 
 def mean_ranks(values: np.ndarray) -> np.ndarray:
     """Mean rank (k,) over the scans of (n, k) values; 1 is the highest, ties share their mean rank."""
-    ranks: np.ndarray = stats.rankdata(-values, axis=1).mean(axis=0)
+    ranks: np.ndarray = scipy.stats.rankdata(-values, axis=1).mean(axis=0)
     return ranks
 
 
@@ -139,7 +139,7 @@ def critical_difference(n_models: int, n_scans: int) -> float:
     q · √(k(k + 1) / 6N), q the Studentised range over √2. Demšar J. J Mach Learn Res 2006;7:1-30. For a
     picture only: ranks depend on which models are in the pool. R: ``PMCMRplus::frdAllPairsNemenyiTest``.
     """
-    q = stats.studentized_range.ppf(1 - ALPHA, n_models, math.inf) / math.sqrt(2)
+    q = scipy.stats.studentized_range.ppf(1 - ALPHA, n_models, math.inf) / math.sqrt(2)
     return float(q * math.sqrt(n_models * (n_models + 1) / (6 * n_scans)))
 
 
@@ -300,7 +300,7 @@ def effects(differences: np.ndarray) -> dict[str, np.ndarray]:
 
     Kerby DS. Compr Psychol 2014;3:11.IT.3.1; Cohen J. Statistical Power Analysis, 1988, section 2.3.5.
     """
-    ranks = stats.rankdata(np.abs(differences), axis=0) * (differences != 0)
+    ranks = scipy.stats.rankdata(np.abs(differences), axis=0) * (differences != 0)
     deviation = differences.std(axis=0, ddof=1)
     deviation[np.ptp(differences, axis=0) == 0] = 0
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import PublishedStatistic
@@ -190,7 +190,7 @@ def welch(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
     """
     varies = (np.ptp(a, axis=0) > 0) | (np.ptp(b, axis=0) > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
+        interval = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
     lower, upper = (np.where(varies, end, np.nan) for end in (interval.low, interval.high))
     return a.mean(axis=0) - b.mean(axis=0), lower, upper
 
@@ -201,5 +201,5 @@ def welch_anova(groups: list[np.ndarray]) -> np.ndarray | float:
         return math.nan
     vary = np.all([np.ptp(group, axis=0) > 0 for group in groups], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p: np.ndarray = np.where(vary, stats.f_oneway(*groups, equal_var=False).pvalue, np.nan)
+        p: np.ndarray = np.where(vary, scipy.stats.f_oneway(*groups, equal_var=False).pvalue, np.nan)
     return p

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
@@ -78,9 +78,9 @@ def _regression(x: np.ndarray, y: np.ndarray, sizes_ml: np.ndarray) -> list[dict
     average, difference = (x + y) / 2, y - x
     if np.ptp(average) == 0:
         return [{"note": "all volumes are equal"}]
-    line = stats.linregress(average, difference)
+    line = scipy.stats.linregress(average, difference)
     residual = np.abs(difference - line.intercept - line.slope * average)
-    spread = stats.linregress(average, residual)
+    spread = scipy.stats.linregress(average, residual)
     to_sd = math.sqrt(math.pi / 2)  # the mean of |e| is SD · √(2/π) where e is normal
     fitted = {
         "intercept": line.intercept,

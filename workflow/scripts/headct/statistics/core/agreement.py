@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.core.summaries import by_model_and_label
@@ -115,7 +115,7 @@ def concordance(reference: np.ndarray, measured: np.ndarray) -> Concordance:
         - ccc**4 * u2**2 / (2 * r**2)
     ) / (n - 2)
     se = math.sqrt(max(variance, 0.0))
-    half = stats.norm.ppf(0.975) * se / (1 - ccc**2)
+    half = scipy.stats.norm.ppf(0.975) * se / (1 - ccc**2)
     z = math.atanh(ccc)
     return Concordance(ccc, math.tanh(z - half), math.tanh(z + half), se=se)
 
@@ -135,7 +135,7 @@ def bland_altman(reference: np.ndarray, measured: np.ndarray) -> BlandAltman:
         nothing = math.nan
         return BlandAltman(n, bias, NAN_PAIR, nothing, nothing, nothing, NAN_PAIR, NAN_PAIR, note)
     sd = math.sqrt(_variance(difference) * n / (n - 1))
-    t = float(stats.t.ppf(0.975, n - 1))
+    t = float(scipy.stats.t.ppf(0.975, n - 1))
     bias_half = t * sd / math.sqrt(n)
     limit_half = t * sd * math.sqrt(1 / n + LIMITS_SD**2 / (2 * (n - 1)))
     lower, upper = bias - LIMITS_SD * sd, bias + LIMITS_SD * sd

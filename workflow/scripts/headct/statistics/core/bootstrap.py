@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from headct.statistics.core.resampling import counts
 
@@ -107,7 +107,7 @@ class Sampled:
         """Estimate ± t · jackknife standard error, with the degrees of freedom that the variance has."""
         to, back = (np.arctanh, np.tanh) if self.fisher else (np.asarray, np.asarray)
         error, df = self._jackknife()
-        half = stats.t.ppf((1 + level) / 2, df) * error
+        half = scipy.stats.t.ppf((1 + level) / 2, df) * error
         with np.errstate(divide="ignore", invalid="ignore"):
             return back(to(self.estimate) - half), back(to(self.estimate) + half)
 
@@ -138,12 +138,12 @@ class Sampled:
         deviation = self.left_out.mean(axis=0) - self.left_out
         with np.errstate(divide="ignore", invalid="ignore"):
             acceleration = (deviation**3).sum(axis=0) / (6 * (deviation**2).sum(axis=0) ** 1.5)
-            bias = stats.norm.ppf((below + upto) / 2)
+            bias = scipy.stats.norm.ppf((below + upto) / 2)
             ordered = np.sort(self.resampled, axis=0)
             ends = []
             for tail in ((1 - level) / 2, (1 + level) / 2):
-                z = bias + stats.norm.ppf(tail)
-                share = stats.norm.cdf(bias + z / (1 - acceleration * z))
+                z = bias + scipy.stats.norm.ppf(tail)
+                share = scipy.stats.norm.cdf(bias + z / (1 - acceleration * z))
                 ends.append(_column_quantiles(ordered, share))
         return ends[0], ends[1]
 
@@ -267,7 +267,7 @@ def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, flo
     where many values are equal. R: ``DescTools::MedianCI(x, method = "exact")``.
     """
     n = len(values)
-    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
+    rank = int(scipy.stats.binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
     if rank < 1:
         return math.nan, math.nan
     ordered = np.sort(values)

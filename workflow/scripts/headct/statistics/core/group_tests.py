@@ -18,7 +18,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
@@ -75,7 +75,7 @@ def kruskal_wallis(groups: Groups) -> KruskalWallis:
     df = max(len(filled) - 1, 0)
     if note:
         return KruskalWallis(math.nan, df, math.nan, note)
-    h, p = stats.kruskal(*filled.values())
+    h, p = scipy.stats.kruskal(*filled.values())
     return KruskalWallis(float(h), df, float(p), _left_out(groups))
 
 
@@ -116,7 +116,7 @@ def dunn(groups: Groups) -> pd.DataFrame:
                 "n_b": len(groups[b]),
                 "mean_rank_a": rank_a,
                 "mean_rank_b": rank_b,
-                "z": math.copysign(float(stats.norm.isf(p / 2)), rank_a - rank_b),
+                "z": math.copysign(float(scipy.stats.norm.isf(p / 2)), rank_a - rank_b),
                 "p": p,
                 "p_adjusted": math.nan,
                 "p_adjusted_dunn_test": math.nan,
@@ -152,7 +152,7 @@ def differs(pairs: pd.DataFrame, flavour: str) -> pd.Series:
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     """Adjusted p values, monotone. Benjamini Y, Hochberg Y. J R Stat Soc B 1995;57:289-300."""
-    adjusted: np.ndarray = stats.false_discovery_control(p, method="bh") if len(p) else p
+    adjusted: np.ndarray = scipy.stats.false_discovery_control(p, method="bh") if len(p) else p
     return adjusted
 
 

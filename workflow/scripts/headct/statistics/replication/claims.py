@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LabelSet
@@ -205,7 +205,7 @@ def mean_difference_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float
         return -math.inf, math.inf
     if np.ptp(difference) == 0:
         return float(difference[0]), float(difference[0])
-    interval = stats.ttest_1samp(difference, 0).confidence_interval(EQUIVALENCE_LEVEL)
+    interval = scipy.stats.ttest_1samp(difference, 0).confidence_interval(EQUIVALENCE_LEVEL)
     return float(interval.low), float(interval.high)
 
 
@@ -249,7 +249,7 @@ def _balanced(claim: Claim, results: Results) -> Evidence:
     # Hedges LV, Olkin I. Statistical Methods for Meta-Analysis. Academic Press, 1985, chapter 5.
     total = sizes["train_n"] + sizes["test_n"]
     variance = total / (sizes["train_n"] * sizes["test_n"]) + sizes["smd"] ** 2 / (2 * total)
-    ends = sizes["smd"].abs() + stats.norm.ppf((1 + EQUIVALENCE_LEVEL) / 2) * np.sqrt(variance)
+    ends = sizes["smd"].abs() + scipy.stats.norm.ppf((1 + EQUIVALENCE_LEVEL) / 2) * np.sqrt(variance)
     verdict = _verdict(holds=bool((ends < SMALL_SMD).all()), fails=bool((p < ALPHA / len(p)).any()))
     largest = sizes["smd"].abs().max()
     return Evidence(verdict, f"smallest of {len(p)} P: {p.min():.3f}; largest difference: {largest:.2f} SD")
@@ -331,7 +331,7 @@ def _bimodal(claim: Claim, results: Results) -> Evidence:
 def _binomial(outer: int, middle: int, alternative: str) -> float:
     if outer + middle == 0:
         return 1.0
-    return float(stats.binomtest(outer, outer + middle, 0.5, alternative).pvalue)
+    return float(scipy.stats.binomtest(outer, outer + middle, 0.5, alternative).pvalue)
 
 
 def _harder(claim: Claim, results: Results, among: pd.Series | None = None) -> Evidence:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
@@ -106,7 +106,7 @@ def chi_squared(hits: tuple[int, int], totals: tuple[int, int]) -> TestResult:
         return TestResult(name, note="a set has no values")
     if (table.sum(axis=1) == 0).any():
         return TestResult(name, note="all or none in both sets")
-    result = stats.chi2_contingency(table, correction=True)
+    result = scipy.stats.chi2_contingency(table, correction=True)
     return TestResult(name, float(result.statistic), float(result.dof), float(result.pvalue))
 
 
@@ -117,7 +117,7 @@ def independent_t(a: np.ndarray, b: np.ndarray) -> TestResult:
         return TestResult(name, note="a set has fewer than 2 values")
     if np.ptp(a) == 0 and np.ptp(b) == 0:
         return TestResult(name, note="no variance")
-    result = stats.ttest_ind(a, b)
+    result = scipy.stats.ttest_ind(a, b)
     return TestResult(name, float(result.statistic), float(result.df), float(result.pvalue))
 
 
@@ -131,7 +131,7 @@ def mann_whitney(a: np.ndarray, b: np.ndarray) -> TestResult:
         return TestResult(name, note="a set has no values")
     if np.ptp(np.concatenate([a, b])) == 0:
         return TestResult(name, note="all values are equal")
-    result = stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=True)
+    result = scipy.stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=True)
     return TestResult(name, float(result.statistic), math.nan, float(result.pvalue))
 
 

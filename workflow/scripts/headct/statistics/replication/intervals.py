@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.statistics.core.agreement import LIMITS_SD, as_published
 
@@ -69,7 +69,7 @@ def replication(published: pd.DataFrame, statistics: Mapping[str, pd.DataFrame])
     spread = np.hypot(table["se_reproduced"], table["se_published"])
     table["lower"], table["upper"] = table["difference"] - Z * spread, table["difference"] + Z * spread
     tested = ~np.isnan(spread)
-    family_z = stats.norm.isf(0.025 / max(int(tested.sum()), 1))
+    family_z = scipy.stats.norm.isf(0.025 / max(int(tested.sum()), 1))
     for column, z in (("outside", Z), ("outside_family", family_z)):
         outside = table["difference"].abs() > z * spread
         table[column] = np.where(tested, np.where(outside, "yes", "no"), "")

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.core.summaries import by_model_and_label
@@ -36,11 +36,11 @@ def spearman(x: np.ndarray, y: np.ndarray) -> dict[str, float | str]:
         return {**nothing, "note": f"a rank correlation needs 3 scans, there are {len(x)}"}
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return {**nothing, "note": "all values are equal: no rank correlation"}
-    rho, p = map(float, stats.spearmanr(x, y))
+    rho, p = map(float, scipy.stats.spearmanr(x, y))
     if len(x) < 4 or math.isclose(abs(rho), 1):
         why = "needs 4 scans" if len(x) < 4 else f"is undefined at a correlation of {rho:g}"
         return {**nothing, "rho": rho, "p": p, "note": f"the interval {why}"}
-    half = float(stats.norm.ppf(0.975)) * math.sqrt((1 + rho**2 / 2) / (len(x) - 3))
+    half = float(scipy.stats.norm.ppf(0.975)) * math.sqrt((1 + rho**2 / 2) / (len(x) - 3))
     z = math.atanh(rho)
     return {"rho": rho, "lower": math.tanh(z - half), "upper": math.tanh(z + half), "p": p, "note": ""}
 
