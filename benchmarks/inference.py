@@ -17,6 +17,8 @@ import os
 import statistics
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +29,10 @@ from ingest import SCRIPTS, cpu_model, load_average, measure
 ROOT = Path(__file__).resolve().parents[1]
 HEADCT, NNUNET = "headct new-scans", "nnUNetv2_predict"
 SETTINGS = "settings.json"
-STEPS = ("read and prepare", "network", "to the scan's grid", "write")
+THEIRS = "results/Dataset001_HeadCT/nnUNetTrainer__nnUNetPlans__3d_fullres"
+"""Folder of the network as nnU-Net wants it."""
+
+STEPS = ("read", "prepare", "network", "to the scan's grid", "write")
 SITE = "Ashby"
 """Site of config/simulated_full.yaml: 5 mm slices, 225 mm reconstruction diameter."""
 
@@ -42,6 +47,8 @@ class Size:
 
     scans: int = 1
     matrix: int = 512
+    slices: int | None = None
+    """As the simulated head has, if None; else the highest are left out, or more of air added."""
     patch: tuple[int, ...] = (16, 320, 320)
     spacing_mm: tuple[float, ...] = (5.0, 0.46, 0.46)
     features: tuple[int, ...] = (8, 16, 32, 64, 80, 80, 80)
@@ -65,8 +72,8 @@ SMALL = Size(
 )
 
 
-def make(size: Size, folder: Path) -> None:
-    """Scans, and one network as both programs want it."""
+def make(size: Size, folder: Path, device: str = "cpu") -> None:
+    """Scans, and one network, trained on the device, as both programs want it."""
     import torch
 
     from headct.frameworks.nnunet.settings import NnunetInference
@@ -84,7 +91,7 @@ def make(size: Size, folder: Path) -> None:
     }
     settings = NnunetInference(tile_step_size=0.5, test_time_mirroring=size.mirror)
     truth = [simulate(size, folder / "scans" / f"case{k}_0000.nii.gz", f"P{k}") for k in range(size.scans)]
-    weights = learn(size, fixed, settings, folder / "scans" / "case0_0000.nii.gz", truth[0])
+    weights = learn(size, fixed, settings, folder / "scans" / "case0_0000.nii.gz", truth[0], device)
     ours = folder / "ours"
     ours.mkdir()
     torch.save({"weights": weights, "fixed": fixed}, ours / "final.pth")
@@ -93,7 +100,7 @@ def make(size: Size, folder: Path) -> None:
     record = {"framework": "nnunet", "model": "ours", "sha256": sha256_of(ours / "final.pth")}
     write_json(record, ours / "train.json")
     write_json({"ours": plain(settings)}, folder / SETTINGS)
-    theirs = folder / "results" / "Dataset001_HeadCT" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    theirs = folder / THEIRS
     (theirs / "fold_all").mkdir(parents=True)
     (theirs / "plans.json").write_text(json.dumps(fixed["plans"]))
     (theirs / "dataset.json").write_text(json.dumps(fixed["dataset_json"]))
@@ -166,6 +173,7 @@ def plans(size: Size) -> dict[str, Any]:
 
 def simulate(size: Size, path: Path, participant: str) -> Any:
     """Write a simulated CT; return its labels, (z, y, x)."""
+    import numpy as np
     import SimpleITK as sitk
 
     from headct.settings import blocks
@@ -178,15 +186,21 @@ def simulate(size: Size, path: Path, participant: str) -> Any:
     settings = replace(settings, matrix=size.matrix, subvoxels_through_plane=1)
     site = next(site for site in settings.sites if site.name == SITE)
     made = phantom.simulate(settings, participant, site)
-    image = sitk.GetImageFromArray(made.image)
+    labels = made.fractions.argmax(axis=0)
+    n_slices = size.slices or len(labels)
+    more = [(0, max(0, n_slices - len(labels))), (0, 0), (0, 0)]
+    voxels = np.pad(made.image, more, constant_values=made.image.min())[:n_slices]
+    image = sitk.GetImageFromArray(voxels)
     in_plane_mm = site.reconstruction_diameter_mm / size.matrix
     image.SetSpacing((in_plane_mm, in_plane_mm, site.slice_thickness_mm))
     path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(image, str(path))
-    return made.fractions.argmax(axis=0)
+    return np.pad(labels, more)[:n_slices]
 
 
-def learn(size: Size, fixed: dict[str, Any], settings: Any, scan: Path, labels: Any) -> dict[str, Any]:
+def learn(
+    size: Size, fixed: dict[str, Any], settings: Any, scan: Path, labels: Any, device: str
+) -> dict[str, Any]:
     """Weights after some steps of Adam on tiles around lesions: enough for label maps with borders."""
     import SimpleITK as sitk
     import torch
@@ -195,12 +209,11 @@ def learn(size: Size, fixed: dict[str, Any], settings: Any, scan: Path, labels: 
     from headct.frameworks.nnunet.inference import NnunetPredictor, network_of
 
     torch.manual_seed(0)
-    network = network_of(fixed)
-    image, _ = NnunetPredictor(network.state_dict(), fixed, settings, "cpu").prepare(
-        sitk.ReadImage(str(scan))
-    )
-    volume = torch.from_numpy(image)[None]
-    target = torch.from_numpy(labels)[None, None].float()
+    network = network_of(fixed).to(device)
+    predictor = NnunetPredictor(network.state_dict(), fixed, settings, device)
+    image, _ = predictor.prepare(sitk.ReadImage(str(scan)))
+    volume = torch.as_tensor(image)[None].to(device)
+    target = torch.from_numpy(labels)[None, None].float().to(device)
     target = functional.interpolate(target, volume.shape[2:], mode="nearest-exact")[0, 0].long()
     lesions = (target > 0).nonzero()
     extent = [min(*pair) for pair in zip((16, 128, 128), size.patch, strict=True)]
@@ -215,7 +228,7 @@ def learn(size: Size, fixed: dict[str, Any], settings: Any, scan: Path, labels: 
         optimiser.zero_grad()
         functional.cross_entropy(network(volume[:, :, *tile]), target[tile][None]).backward()
         optimiser.step()
-    return dict(network.state_dict())
+    return {name: value.cpu() for name, value in network.state_dict().items()}
 
 
 def commands(size: Size, folder: Path, threads: int) -> dict[str, list[str]]:
@@ -276,35 +289,66 @@ def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
 
 
 def breakdown(folder: Path, threads: int) -> dict[str, float]:
-    """Wall seconds of each step of ours on one scan, imports and loading apart."""
-    import time
-
+    """Wall seconds of each step of ours on one scan on a CPU, imports and loading apart."""
     import torch
 
+    torch.set_num_threads(threads)
+    ensemble = load(folder, (folder / SETTINGS).read_text(), "cpu")
+    return steps_of_ours(ensemble, min((folder / "scans").iterdir()), folder / "steps.nii.gz")
+
+
+def load(folder: Path, settings: str, device: str) -> Any:
+    """Our ensemble of the one network; ``settings`` of its inference are JSON."""
     from headct.contracts.labels import study_labels
-    from headct.imaging.fitness import SeriesRules
-    from headct.inference import new_scans, pipeline
+    from headct.inference import pipeline
     from headct.inference.prediction_cache import given_settings, trained_records
 
-    torch.set_num_threads(threads)
-    lesions = study_labels()
     members = [[folder / "ours"]]
-    settings = given_settings((folder / SETTINGS).read_text(), trained_records(members))
-    ensemble = pipeline.load(members, "cpu", settings, lesions)
-    source = min((folder / "scans").iterdir())
-    scan = new_scans.NewScan("scan", source, 1, folder / "steps", SeriesRules(), lesions, False)
+    by_model = given_settings(settings, trained_records(members))
+    return pipeline.load(members, device, by_model, study_labels())
+
+
+def steps_of_ours(
+    ensemble: Any, source: Path, out: Path, wait: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Wall seconds of each step on one scan, one after the other; ``wait`` waits for the device."""
+    import torch
+
+    from headct.inference import pipeline
+    from headct.inference.trial_scan import TrialScan
+
+    scan = TrialScan("scan", source, out)
     (predictor, _), average = ensemble.weighted[0], pipeline.Average()
-    clock = [time.perf_counter()]
-    ct, prepared = ensemble.prepare(scan)
-    clock.append(time.perf_counter())
-    inferred = predictor.infer(prepared[predictor.preparation])
-    clock.append(time.perf_counter())
-    average.add(predictor.restore(prepared[predictor.preparation], inferred), 1)
-    labels = average.labels(ct)
-    clock.append(time.perf_counter())
-    scan.write(labels)
-    clock.append(time.perf_counter())
-    return {step: clock[k + 1] - clock[k] for k, step in enumerate(STEPS)}
+    clock = Clock(wait)
+    ct = clock.timed("read", scan.read)
+    prepared = clock.timed("prepare", predictor.prepare, ct)
+    with torch.inference_mode():
+        inferred = clock.timed("network", predictor.infer, prepared)
+
+        def to_the_grid() -> Any:
+            average.add(predictor.restore(prepared, inferred), 1)
+            return average.labels(ct)
+
+        labels = clock.timed("to the scan's grid", to_the_grid)
+    clock.timed("write", scan.write, labels)
+    return clock.seconds
+
+
+class Clock:
+    """Wall seconds of steps, by name; ``wait`` waits until a device has done what it was given."""
+
+    def __init__(self, wait: Callable[[], None]):
+        self.wait = wait
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, step: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function returns."""
+        self.wait()
+        started = time.perf_counter()
+        result = function(*arguments)
+        self.wait()
+        self.seconds[step] = time.perf_counter() - started
+        return result
 
 
 def report(

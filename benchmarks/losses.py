@@ -138,7 +138,7 @@ def rows(device: str, times: dict[str, list[float]], *memory_mb: dict[str, float
     """Each pair of losses on one device; time is the median, its ratio that of the ratios per round."""
     lines = []
     for ours, theirs in PAIRS:
-        ratio = statistics.median(a / b for a, b in zip(times[ours], times[theirs], strict=True))
+        ratio = time_ratio(times, ours, theirs)
         cells = [f"{1000 * statistics.median(times[name]):.0f}" for name in (ours, theirs)]
         cells.append(marked(ratio, TIME_AIM))
         for peaks in memory_mb:
@@ -146,6 +146,11 @@ def rows(device: str, times: dict[str, list[float]], *memory_mb: dict[str, float
             cells.append(marked(peaks[ours] / peaks[theirs], MEMORY_AIM))
         lines.append(f"| {device} | {ours} | {theirs} | {' | '.join(cells)} |")
     return lines
+
+
+def time_ratio(times: dict[str, list[float]], ours: str, theirs: str) -> float:
+    """The median of the ratios per round."""
+    return statistics.median(a / b for a, b in zip(times[ours], times[theirs], strict=True))
 
 
 def marked(ratio: float, aim: float) -> str:

@@ -299,7 +299,7 @@ def train_as_the_workflow(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         with patch("headct.engine.loop.in_order", batches):
             return loop.fit(job, learner, folder)
 
-    _train(job, folder, timed_fit)
+    train_by(timed_fit, job, folder)
 
 
 def train_on_data_at_rest(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
@@ -317,15 +317,16 @@ def train_on_data_at_rest(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
             learn(*batches[number % BATCHES_AT_REST])
         return Position(torch.zeros(()))
 
-    _train(job, folder, steps)
+    train_by(steps, job, folder)
 
 
-def _train(job: Any, folder: Path, fit: Callable[..., Any]) -> None:
+def train_by(fit: Callable[..., Any], job: Any, folder: Path) -> Any:
+    """What the adapter trains with ``fit`` in the place of the workflow's loop (``headct.engine.loop``)."""
     from headct.frameworks.base import find_framework
 
     framework = find_framework(job.settings.framework)
     with patch(f"{framework.module('training')}.fit", fit):
-        framework.train(job, folder)
+        return framework.train(job, folder)
 
 
 def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:

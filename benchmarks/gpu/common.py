@@ -12,9 +12,12 @@ it imports no package itself.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
+import math
 import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,3 +78,33 @@ def _append(out: Path, record: dict[str, Any]) -> None:
 def held_against(value: float, at_least: float) -> str:
     """The number, in bold if it misses its aim."""
     return f"{value:.2f}" if value >= at_least else f"**{value:.2f}**"
+
+
+def dice_columns(dice: Mapping[str, float]) -> dict[str, float | None]:
+    """Dice of each label as columns of a row; None where a label is in neither of the label maps."""
+    found = {f"Dice {label}": dice[label] for label in ("ICH", "PHE", "IVH")}
+    return {name: None if math.isnan(value) else round(value, 6) for name, value in found.items()}
+
+
+def waiting(device: str) -> Callable[[], None]:
+    """What waits until the device has done all that it was given."""
+    import torch
+
+    return torch.cuda.synchronize if device == "cuda" else lambda: None
+
+
+def reset_peak(device: str) -> None:
+    """Forget what was allocated before, and let go of it."""
+    import torch
+
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_mb(device: str) -> float | None:
+    """Most that tensors took on the GPU; None without one."""
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None

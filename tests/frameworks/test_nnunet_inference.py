@@ -14,8 +14,9 @@ import torch
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
 
 from headct.engine.training_job import TrainedModel
-from headct.frameworks.nnunet import inference, training
+from headct.frameworks.nnunet import cubic_resampling, inference, training
 from headct.frameworks.nnunet.channels_last import for_single_tiles
+from headct.frameworks.nnunet.cubic_resampling import ResampledOnGpu, cubic_resampled
 from headct.frameworks.nnunet.settings import NnunetInference
 from support import nnunet_miniature as miniature
 from support.label_sets import LABELS
@@ -100,6 +101,40 @@ def test_logits_are_resampled_as_nnunet_does(shape: tuple[int, ...], nearest: bo
     found = torch.empty((4, *shape))
     inference.softmax_resampled(torch.from_numpy(logits), shape, nearest, out=found)
     np.testing.assert_allclose(found, torch.from_numpy(expected).softmax(0), atol=1e-5)
+
+
+@pytest.mark.parametrize("by_slice", [True, False])
+@pytest.mark.parametrize("shape", [(9, 20, 31), (4, 13, 8), (6, 16, 18), (6, 11, 25), (1, 33, 7)])
+def test_scans_are_resampled_as_nnunet_does(shape: tuple[int, int, int], by_slice: bool) -> None:
+    """As above, by cubic splines; some overshoot, and are clipped."""
+    volume = np.random.default_rng(0).normal(0, 3, (1, 6, 16, 18)).astype(np.float32)
+    expected = resample_data_or_seg(
+        volume, shape, axis=0 if by_slice else None, order=3, do_separate_z=by_slice, order_z=0
+    )
+    found = cubic_resampled(torch.from_numpy(volume), shape, by_slice)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_a_scan_that_is_resampled_on_the_device_is_that_of_nnunet(
+    model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, but that the device is a CPU; without memory on it nnU-Net's own function does it."""
+    image = grid(miniature.scan(103, SHAPE)[0], (2.6, 2.6, 9.0))
+    predictor = inference.NnunetPredictor(model.weights, model.fixed, miniature.OF_INFERENCE, "cpu")
+    expected, _ = predictor.prepare(image)
+    labels = predictor(image).argmax(0)
+    predictor.preprocessing = ResampledOnGpu(predictor.preprocessing.configuration, torch.device("cpu"))
+    found, _ = predictor.prepare(image)
+    assert isinstance(found, torch.Tensor)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_array_equal(predictor(image).argmax(0), labels)
+
+    def exhausted(*_: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(cubic_resampling, "cubic_resampled", exhausted)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    np.testing.assert_array_equal(predictor.prepare(image)[0], expected)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from headct.imaging.fitness import SeriesRules
 from headct.imaging.sources import nifti_file
 from headct.imaging.sources.image_source import Volume
 from headct.inference import at_work, new_scans, pipeline
-from headct.inference import predict as trial
+from headct.inference.trial_scan import TrialScan
 from support import ct_series, monai_miniature
 from support.label_sets import LABELS
 
@@ -272,7 +272,7 @@ def test_no_volume_is_kept_once_its_label_map_is_written(models: list[Path], tmp
         )
         for source in sources
     ]
-    scans.append(trial.TrialScan("b", tmp_path / "b.nii.gz", tmp_path / "out" / "trial.nii.gz"))
+    scans.append(TrialScan("b", tmp_path / "b.nii.gz", tmp_path / "out" / "trial.nii.gz"))
     gc.collect()
     before = [thing for thing in gc.get_objects() if isinstance(thing, (sitk.Image, nifti.NiftiVolume))]
     outcomes: list[str] = []
@@ -899,7 +899,7 @@ def test_a_full_disk_is_no_fault_of_the_scan(tmp_path: Path) -> None:
     def fail(number: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    outcome = pipeline.Outcome(trial.TrialScan("scan-1", tmp_path, tmp_path))
+    outcome = pipeline.Outcome(TrialScan("scan-1", tmp_path, tmp_path))
     with pytest.raises(OSError, match="No space left"):
         outcome.step(fail, errno.ENOSPC)
     outcome.step(fail, errno.EACCES)

@@ -15,17 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-import SimpleITK as sitk
 from cyclopts import Parameter, Token
 
 from headct.contracts import sets
-from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
+from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
-from headct.imaging import nifti
 from headct.inference.prediction_cache import PredictionCache, definition, given_settings, trained_records
+from headct.inference.trial_scan import TrialScan
 from headct.settings.models import InferenceByModel
 
 logger = logging.getLogger(__name__)
@@ -55,33 +53,6 @@ class PredictionJob:
     data: Path
     manifest: Path
     revision: int
-
-
-@dataclass
-class TrialScan:
-    """A scan that was converted by ingest, and the file of its label map."""
-
-    name: str
-    ct: Path
-    out: Path
-
-    def read(self) -> sitk.Image:
-        """The CT as ingest wrote it."""
-        self.image = sitk.ReadImage(str(self.ct))
-        return self.image
-
-    def write(self, labels: np.ndarray) -> dict[str, Any]:
-        """Write the label map on the grid of the CT."""
-        write_labels(labels, self.image, self.out)
-        del self.image  # a run of a thousand scans has no room for all
-        return {"sha256": sha256_of(self.out)}
-
-
-def write_labels(labels: np.ndarray, ct: sitk.Image, path: Path) -> None:
-    """Write a label map (z, y, x) as NIfTI on the grid of its CT."""
-    image = sitk.GetImageFromArray(labels)
-    image.CopyInformation(ct)
-    nifti.write(image, path)
 
 
 def parts_of(

@@ -2,7 +2,8 @@
 
 nnU-Net's own preprocessing and sliding window, from the plans in the model folder; its trainers and
 folders are not needed, nor any process beside this one. The way back to the scan's grid is ours: the
-same interpolation in PyTorch, slice by slice, where nnU-Net calls scikit-image in double precision.
+same interpolation in PyTorch, slice by slice, where nnU-Net calls scikit-image in double precision. On a
+GPU a scan is resampled both ways, and stays there until it is a label map.
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ from torch.nn import functional
 
 from headct.contracts.labels import LabelSet
 from headct.frameworks.nnunet.channels_last import for_single_tiles
+from headct.frameworks.nnunet.cubic_resampling import BY_SHAPE, ResampledOnGpu
 from headct.frameworks.nnunet.settings import NnunetInference
 from headct.frameworks.predictor import Predictor, with_fallback
 
 logger = logging.getLogger("headct.inference")
 
-BY_SHAPE = "resample_data_or_seg_to_shape"
 LAYER = re.compile(r"(torch\.nn|dynamic_network_architectures)(\.[a-z_0-9]+)*\.[A-Z][A-Za-z0-9]*")
 """Full names of classes of which nnU-Net builds a network."""
 
 LINEAR = {"is_seg": False, "order": 1, "order_z": 0}
 """nnU-Net's default way of resampling probabilities, the one that is done here."""
+
+Prepared = tuple[np.ndarray | Tensor, dict[str, Any]]
+"""A preprocessed volume, (1, z, y, x), on the GPU where there is one, and what nnU-Net knows of it."""
 
 
 def load(folder: Path, device: str, settings: NnunetInference, labels: LabelSet) -> NnunetPredictor:
@@ -74,6 +78,7 @@ class NnunetPredictor(Predictor):
         self.configuration = self.plans.get_configuration(fixed["configuration"])
         self.device = torch.device(device)
         network = network_of(fixed)
+        network.load_state_dict(weights)
         self.predictor = SlidingWindow(
             tile_step_size=settings.tile_step_size,
             use_mirroring=settings.test_time_mirroring,
@@ -82,7 +87,7 @@ class NnunetPredictor(Predictor):
             allow_tqdm=False,
         )
         self.predictor.manual_initialization(
-            network=for_single_tiles(network) if device == "cpu" else network,
+            network=for_single_tiles(network) if device == "cpu" else network.to(self.device),
             plans_manager=self.plans,
             configuration_manager=self.configuration,
             parameters=[weights],
@@ -91,14 +96,17 @@ class NnunetPredictor(Predictor):
             inference_allowed_mirroring_axes=tuple(range(len(self.configuration.patch_size))),
         )
         # The mask of what is not 0 is resampled only to be dropped; its own grid will do.
-        self.preprocessing = ConfigurationManager(
-            self.configuration.configuration
-            | {"resampling_fn_seg": "no_resampling_hack", "resampling_fn_seg_kwargs": {}}
+        chosen = self.configuration.configuration | {
+            "resampling_fn_seg": "no_resampling_hack",
+            "resampling_fn_seg_kwargs": {},
+        }
+        self.preprocessing = (
+            ConfigurationManager(chosen) if device == "cpu" else ResampledOnGpu(chosen, self.device)
         )
         text = json.dumps([fixed["plans"], fixed["configuration"]], sort_keys=True)
         self.preparation = hashlib.sha256(text.encode()).hexdigest()
 
-    def prepare(self, ct: sitk.Image) -> tuple[np.ndarray, dict[str, Any]]:
+    def prepare(self, ct: sitk.Image) -> Prepared:
         """nnU-Net's preprocessed volume, (1, z, y, x), and its properties."""
         voxels, _, properties = self.preprocessing.preprocessor_class(verbose=False).run_case_npy(
             sitk.GetArrayFromImage(ct)[None],
@@ -110,12 +118,12 @@ class NnunetPredictor(Predictor):
         )
         return voxels, properties
 
-    def infer(self, prepared: tuple[np.ndarray, dict[str, Any]]) -> Tensor:
-        """Logits on the network's grid, float16, (classes, z, y, x)."""
-        logits: Tensor = self.predictor.predict_logits_from_preprocessed_data(torch.from_numpy(prepared[0]))
+    def infer(self, prepared: Prepared) -> Tensor:
+        """Logits on the network's grid, float16, (classes, z, y, x); on a GPU while its memory suffices."""
+        logits: Tensor = self.predictor.predict_sliding_window_return_logits(torch.as_tensor(prepared[0]))
         return logits
 
-    def restore(self, prepared: tuple[np.ndarray, dict[str, Any]], inferred: Tensor) -> Tensor:
+    def restore(self, prepared: Prepared, inferred: Tensor) -> Tensor:
         """Softmax over the classes at every voxel of the scan; what nnU-Net crops away is background."""
         ways = {"resampling on the GPU": self.device} if self.device.type == "cuda" else {}
         return with_fallback(
