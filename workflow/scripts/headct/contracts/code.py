@@ -109,6 +109,15 @@ def source_digest(source: str) -> str:
     return _read(source)[0]
 
 
+def older_source_digest(source: str) -> str:
+    """As :func:`source_digest` was once: of the tree as ``ast.unparse`` prints it. Older records have it."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = _without_texts(node.body)
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+
 def file_of(module: str) -> Path | None:
     """The source of a module of the package; None for any other name."""
     first, *names = module.split(".")
@@ -170,7 +179,7 @@ def _read(source: str) -> tuple[str, frozenset[str]]:
                 written.append(one)
             continue
         if kind in DESCRIBED:
-            one.body = [child for child in one.body if not _is_text(child)] or [ast.Pass()]
+            one.body = _without_texts(one.body)
         elif kind in IMPORTS:
             named |= _named(one)
         written.append(kind.__name__)
@@ -187,6 +196,11 @@ def _named(statement: ast.Import | ast.ImportFrom) -> set[str]:
     if statement.level or not statement.module:
         return set()
     return {statement.module, *(f"{statement.module}.{name}" for name in names)}
+
+
+def _without_texts(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a body that are no texts for people; what is left empty does nothing."""
+    return [statement for statement in body if not _is_text(statement)] or [ast.Pass()]
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from headct.contracts import run_records, untrusted
 from headct.contracts.artefacts import CONFIG, LEDGER, UNFINISHED, sha256_of
-from headct.contracts.code import source_digest
+from headct.contracts.code import older_source_digest, source_digest
 from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
 from headct.provenance import former, ledger, manifest, seal
@@ -31,6 +31,8 @@ from headct.provenance.manifest import Entry, below_results
 from headct.publish import evidence
 
 RUNS = run_records.FOLDER
+DIGESTS_OF_CODE = (source_digest, older_source_digest)
+"""How records may have taken the digest of a module: those of this release, and of older ones."""
 SETTINGS_OF = {
     "split": "split",
     "metrics": "metrics",
@@ -335,15 +337,15 @@ def code(folder: ResultsFolder) -> Iterator[Finding]:
         path = next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if name in folder.sizes), "")
         if not path:
             yield Finding(f"{stem}.py", f"is missing from the copy of the code, and {by[0]} ran it")
-        elif _code_digest(folder.results / path) != digest:
+        elif all(_code_digest(folder.results / path, take) != digest for take in DIGESTS_OF_CODE):
             others = f" and {len(by) - 1} others" if len(by) > 1 else ""
             yield Finding(path, f"is not the code that {by[0]}{others} ran")
 
 
-def _code_digest(file: Path) -> str:
+def _code_digest(file: Path, take: Callable[[str], str] = source_digest) -> str:
     """Digest of a module, blind to comments; "" for what is none."""
     try:
-        return source_digest(untrusted.text_of(file))
+        return take(untrusted.text_of(file))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return ""
 
