@@ -79,12 +79,13 @@ benchmarks: $(READY)  ## against peers, on real and simulated scans; the results
 DEVICE ?= cuda
 SCALE ?= full
 HALF ?= all
+SLOWER ?= 1
 OUT ?= $(if $(filter cuda,$(DEVICE)),benchmarks/gpu.md,build/gpu.md)
 
 # Whatever Python has the packages will do: nothing is installed, and none of the workflow engine is needed.
-gpu:  ## is all correct and fast on your NVIDIA GPU? Ten minutes (PYTHON=, HALF=A|B, OUT=, DEVICE=cpu SCALE=small)
+gpu:  ## is all right and fast on an NVIDIA GPU? Ten minutes (PYTHON=, HALF=A, SLOWER=3, DEVICE=cpu SCALE=small)
 	PYTHONPATH=$(GIVEN_PYTHONPATH) $(PYTHON) benchmarks/gpu \
-		--device $(DEVICE) --scale $(SCALE) --half $(HALF) --out $(OUT)
+		--device $(DEVICE) --scale $(SCALE) --half $(HALF) --slower $(SLOWER) --out $(OUT)
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)

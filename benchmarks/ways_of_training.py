@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -267,7 +268,7 @@ class GpuUtilisation:
         self.percent: list[float] = []
 
     def start(self) -> None:
-        if self.device == "cuda":
+        if self.device == "cuda" and shutil.which(self.COMMAND[0]):
             import torch
 
             gpu = f"--id=GPU-{torch.cuda.get_device_properties(0).uuid}"
@@ -276,7 +277,8 @@ class GpuUtilisation:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.percent = [float(line) for line in self.process.communicate()[0].split()]
+            said = self.process.communicate()[0].split()  # of a slice of a GPU: [N/A]
+            self.percent = [float(word) for word in said if word.isdecimal()]
 
     def mean(self) -> float | None:
         """In percent; None without a GPU."""
@@ -344,7 +346,6 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     planned = prepare(job.training_scans, settings, job.shared_folder, job.threads, job.labels)["plans"]
     plans = plans_of_configuration(planned, configuration, settings.plan_changes.get(configuration))
     os.environ |= {"nnUNet_results": str(folder), "nnUNet_n_proc_DA": str(settings.workers)}
-    os.environ.pop("nnUNet_compile", None)  # nnU-Net has its default then
     trainer = TRAINERS[settings.loss](
         plans={**plans, "continue_training": False},
         configuration=configuration,
@@ -512,8 +513,9 @@ PEERS: dict[str, Callable[[Any, Path, Stopwatch], None]] = {
 """By the name of the framework."""
 
 
-def train(way: str, job: Any, folder: Path, stopwatch: Stopwatch) -> None:
-    """Train in one of WAYS."""
+def train(way: str, job: Any, folder: Path, stopwatch: Stopwatch, peer_compiles: bool = True) -> None:
+    """Train in one of WAYS; ``peer_compiles`` whether nnU-Net's trainer may compile its network."""
+    os.environ |= {"nnUNet_compile": str(peer_compiles)}  # ours overrules it
     ways = {
         "ours": train_as_the_workflow,
         "peer": PEERS[job.settings.framework],

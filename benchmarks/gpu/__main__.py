@@ -21,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from common import BENCHMARKS, DEVICES, ROOT, SCALES
+from common import BENCHMARKS, DEVICES, ROOT, SCALES, SHARED_DATA
 
 PACKAGES = {
     "torch": "torch",
@@ -101,6 +102,12 @@ def main() -> None:
     parser.add_argument("--device", choices=DEVICES, default="cuda")
     parser.add_argument("--scale", choices=SCALES, default="full")
     parser.add_argument("--half", choices=("A", "B", "all"), default="all")
+    parser.add_argument(
+        "--slower",
+        type=float,
+        default=1.0,
+        help="limits are so many times longer, for a slower GPU than an H100",
+    )
     parser.add_argument("--parts", nargs="+", choices=[part.name for part in PARTS], help="only these")
     parser.add_argument("--out", type=Path, default=BENCHMARKS / "gpu.md")
     options = parser.parse_args()
@@ -111,8 +118,11 @@ def main() -> None:
     chosen = [part for part in PARTS if options.half in ("all", part.half)]
     chosen = [part for part in chosen if part.name in (options.parts or [part.name])]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part under way is ended, too
-    for part in chosen:
-        run(part, options.device, options.scale, machine, folder, options.out)
+    with tempfile.TemporaryDirectory(prefix="headct-gpu-") as shared:
+        os.environ[SHARED_DATA] = shared
+        for part in chosen:
+            limit_s = round(options.slower * (part.limit_s if options.device == "cuda" else CPU_LIMIT_S))
+            run(part, options.device, options.scale, limit_s, machine, folder, options.out)
     failed = [part.name for part in chosen if read_state(folder, part)["end"] != "ended"]
     print(f"{options.out} is written." + (f" Not ended well: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
@@ -172,13 +182,14 @@ def commit() -> str:
         return "unknown"
 
 
-def run(part: Part, device: str, scale: str, machine: dict[str, Any], folder: Path, out: Path) -> None:
+def run(
+    part: Part, device: str, scale: str, limit_s: int, machine: dict[str, Any], folder: Path, out: Path
+) -> None:
     """Run one part under its limit; the document tells how far it is, and how it ended."""
     rows, log = folder / f"{part.name}.jsonl", folder / f"{part.name}.log"
     rows.write_text("", encoding="utf-8")
     program = Path(__file__).with_name(f"{part.name}.py")
     command = [sys.executable, str(program), "--device", device, "--scale", scale, "--out", str(rows)]
-    limit_s = part.limit_s if device == "cuda" else CPU_LIMIT_S
     now = datetime.datetime.now(datetime.UTC)
     state: dict[str, Any] = {
         "machine": machine,

@@ -12,13 +12,18 @@ it imports no package itself.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import math
+import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,20 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 TESTS = ROOT / "tests"
 DEVICES = ("cuda", "cpu")
 SCALES = ("full", "small")
+SHARED_DATA = "HEADCT_GPU_DATA"
+"""Environment variable: a folder that all parts of one run share, for simulated scans and prepared data."""
+
+IN_EVERY_PROCESS = (
+    "headct.frameworks.nnunet.inference",
+    "headct.frameworks.nnunet.training",
+    "headct.frameworks.monai.inference",
+    "headct.frameworks.monai.training",
+    "headct.frameworks.blastct.inference",
+    "headct.frameworks.blastct.training",
+    "headct.frameworks.train",
+    "headct.inference.pipeline",
+)
+"""Imported once, by the server from which processes are forked (:func:`prepare_processes`)."""
 
 for folder in (TESTS, BENCHMARKS, SCRIPTS):
     if str(folder) not in sys.path:
@@ -38,6 +57,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 # To ask whether there is a GPU must not begin to use it, since a process that does can't be forked any more.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+# Threads that wait don't spin, which on shared cores takes the time of others.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @dataclass(frozen=True)
@@ -108,3 +129,71 @@ def peak_mb(device: str) -> float | None:
     import torch
 
     return torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
+
+
+@contextlib.contextmanager
+def data_folder() -> Iterator[Path]:
+    """The folder that the parts of one run share, or one of our own."""
+    if SHARED_DATA in os.environ:
+        yield Path(os.environ[SHARED_DATA])
+        return
+    with tempfile.TemporaryDirectory(prefix="headct-gpu-") as folder:
+        yield Path(folder)
+
+
+# -- processes that begin with everything imported ----------------------------------------------------
+
+
+def prepare_processes() -> None:
+    """Have the server start that :func:`in_process` forks from, and import what takes seconds to import.
+
+    It never uses the GPU, so each process can begin to; what one does to the GPU's memory, or to its
+    settings, ends with it.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*IN_EVERY_PROCESS])
+    context.Process(target=int).start()
+
+
+def start(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Connection]:
+    """A process that calls the function, and the end of a pipe at which :func:`result` finds its result."""
+    context = multiprocessing.get_context("forkserver")
+    receives, sends = context.Pipe(duplex=False)
+    process = context.Process(target=_call, args=(sends, function, arguments))
+    process.start()
+    sends.close()
+    return process, receives
+
+
+def result(process: Any, receives: Connection) -> Any:
+    """What the function returned.
+
+    Raises:
+        RuntimeError: what it raised, with its traceback, or that the process died.
+    """
+    try:
+        failed, value = receives.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"the process died with exit status {process.exitcode}") from None
+    process.join()
+    if failed:
+        raise RuntimeError(value)
+    return value
+
+
+def in_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a function, called in a process of its own; raises what :func:`result` does."""
+    return result(*start(function, *arguments))
+
+
+def _call(sends: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        sends.send((False, function(*arguments)))
+    except BaseException:
+        sends.send((True, traceback.format_exc()))
+
+
+def last_line(error: BaseException) -> str:
+    """What an error of :func:`result` says in the end, for a cell of a table."""
+    return str(error).strip().splitlines()[-1][:200]

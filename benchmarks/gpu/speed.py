@@ -1,14 +1,280 @@
-"""To be written."""
+"""Part 2: how fast is training on a GPU at the study's size, and how long will the study's trainings take?
+
+Each model is trained in three ways, each in a process of its own, one after the other: ours (the loop of
+``headct train``), the ceiling (the same steps on data that lie on the device), and the peer (nnU-Net's
+trainer, ``blast-ct-train``, a script after MONAI's tutorial). ``--scale small`` does so on small scans.
+"""
 
 from __future__ import annotations
 
-from common import add_row, options
+import datetime
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import (
+    ROOT,
+    Options,
+    add_note,
+    add_row,
+    data_folder,
+    held_against,
+    in_process,
+    last_line,
+    options,
+    prepare_processes,
+)
+from ways_of_training import Scale, Stopwatch, timed_job, train, window, write_scans
+
+MODELS = ("nnunet-3d-dicece", "unet", "blast-ct", "nnunet-2d", "deeplabv3plus", "nnunet-3d-focal")
+PEER_OF = {
+    "nnunet": "nnU-Net's trainer",
+    "blastct": "blast-ct-train",
+    "monai": "script after MONAI's tutorial",
+}
+AIMS = {"nnunet": 1.0, "blastct": 2.0}
+"""Of ours against the peer; none is set against MONAI's script."""
+
+CEILING_AIM = 0.95
+STUDY = "config.yaml"
+STUDY_SCANS = 1558
+"""Training scans of the study that is reproduced (docs/reference/models.md)."""
+
+WAYS_TABLE = "Three ways of training"
+RATES_TABLE = "Rates, and hours of the study's trainings"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Scans of one size, and what is trained on them."""
+
+    scale: Scale
+    site: str | None
+    phantom: dict[str, Any]
+
+
+SIZES = {
+    "full": Size(
+        Scale(
+            config="simulated_full.yaml",
+            models=MODELS,
+            scans=8,
+            rounds=1,
+            warm_up=10,
+            timed=30,
+            changes={
+                "nnunet": {"workers": 8, "validation_iterations_per_epoch": 12},
+                "monai": {"workers": 8},
+                # As many patches per deformed scan as in the study. Stock blast_ct makes three maps of noise
+                # by itself, for minutes in the study's size; this one covers the scans.
+                "blastct": {"workers": 8, "images_per_epoch": 10, "elastic_noise_size_voxels": 256},
+            },
+        ),
+        site="Ashby",  # 31 slices of 5 mm, 512 × 512
+        phantom={"subvoxels_through_plane": 1},
+    ),
+    "small": Size(
+        Scale(
+            config="demo.yaml",
+            models=MODELS[:3],  # one of each framework: the others are trained by the same code
+            scans=4,
+            rounds=1,
+            warm_up=2,
+            timed=3,
+            changes={
+                "nnunet": {"workers": 1, "optimiser": "sgd", "validation_iterations_per_epoch": 2},
+                "monai": {"workers": 1, "scans_per_batch": 2},
+                "blastct": {"workers": 1, "images_per_epoch": 2, "patches_per_image": 6, "batch_size": 4},
+            },
+        ),
+        site=None,
+        phantom={},
+    ),
+}
 
 
 def main() -> None:
-    """A part that measures nothing yet."""
+    """Ours and the ceiling of all models first, then the peers."""
     given = options(__doc__)
-    add_row(given.out, "Nothing yet", {"what": "speed", "measured": None})
+    size, failed = SIZES[given.scale], []
+    prepare_processes()
+    with data_folder() as data:
+        folder = data / "speed"
+        folder.mkdir()
+        write_scans(size.scale.config, size.scale.scans, folder, size.site, **size.phantom)
+        prepare(given, size.scale, folder)
+        add_note(given.out, WAYS_TABLE, NOTE_ON_WAYS.format(**vars(size.scale)))
+        add_note(given.out, RATES_TABLE, NOTE_ON_RATES)
+        ours: dict[str, dict[str, Any]] = {}
+        for ways in (("ours", "ceiling"), ("peer",)):
+            for key in size.scale.models:
+                for way in ways:
+                    try:
+                        found = in_process(measure, size.scale, folder, key, way, given.device)
+                    except RuntimeError as error:
+                        print(error)
+                        failed.append(f"{key}, {way}")
+                        row = {"model": key, "way": f"**{way} failed**: {last_line(error)}"}
+                        add_row(given.out, WAYS_TABLE, row)
+                        continue
+                    if way == "ours":
+                        ours[key] = found
+                        add_row(given.out, RATES_TABLE, rates(key, found))
+                    add_row(given.out, WAYS_TABLE, compared(key, way, found, ours.get(key), given.device))
+    if failed:
+        sys.exit(f"Failed: {'; '.join(failed)}")
+
+
+def prepare(given: Options, scale: Scale, folder: Path) -> None:
+    """Preprocess the scans for all models, frameworks side by side."""
+    started = time.monotonic()
+    of_framework: dict[str, list[str]] = {}
+    for key in scale.models:
+        of_framework.setdefault(timed_job(scale, folder, key).settings.framework, []).append(key)
+    with ThreadPoolExecutor() as pool:
+        for done in [
+            pool.submit(in_process, prepare_for, scale, folder, keys) for keys in of_framework.values()
+        ]:
+            done.result()
+    seconds = time.monotonic() - started
+    add_note(given.out, WAYS_TABLE, f"Preparing {scale.scans} scans for all models took {seconds:.0f} s.")
+
+
+def prepare_for(scale: Scale, folder: Path, keys: list[str]) -> None:
+    """Preprocess the scans for some models, without a GPU."""
+    from headct.frameworks.base import find_framework
+
+    for key in keys:
+        job = timed_job(scale, folder, key, "cpu")
+        find_framework(job.settings.framework).prepare(
+            job.training_scans, job.settings, job.shared_folder, job.threads, job.labels
+        )
+
+
+def measure(scale: Scale, folder: Path, key: str, way: str, device: str) -> dict[str, Any]:
+    """Train in one way, in a process of its own: what the stopwatch says, peak memory, precision."""
+    import torch
+
+    from headct.engine.determinism import choose_algorithms
+    from headct.engine.machine import device_name, peak_memory_mb
+
+    job = timed_job(scale, folder, key, device)
+    torch.set_num_threads(job.threads)
+    choose_algorithms(deterministic=False)
+    first, last = window(scale, job.settings)
+    stopwatch = Stopwatch(first, last, device)
+    results = folder / f"{key}-{way}"
+    results.mkdir()
+    train(way, job, results, stopwatch, peer_compiles=False)
+    return stopwatch.result() | {
+        "framework": job.settings.framework,
+        "card": device_name(device),
+        "precision": precision(job.settings.framework, device),
+        "peak_mb": peak_memory_mb(device).get("gpu"),
+    }
+
+
+def precision(framework: str, device: str) -> str:
+    """In what the network computes; convolutions in TF32 where cuDNN may use it, as by default it may."""
+    import torch
+
+    if device == "cpu":
+        return "float32"
+    if framework == "nnunet":
+        return "float16, mixed"
+    is_tf32 = torch.backends.cudnn.allow_tf32 and torch.cuda.get_device_capability() >= (8, 0)
+    return "float32, TF32 in convolutions" if is_tf32 else "float32"
+
+
+def compared(
+    key: str, way: str, found: dict[str, Any], ours: dict[str, Any] | None, device: str
+) -> dict[str, Any]:
+    """A row of one way; that of ours has no ratio.
+
+    Args:
+        key: of the model.
+        way: in which it was trained.
+        found: what was measured.
+        ours: what was measured of ours, if it did not fail.
+        device: on which it was trained: a CPU is held against no aim.
+    """
+    shape = (ours or found)["shape"]  # MONAI's script has the axes in another order
+    assert sorted(shape) == sorted(found["shape"]), f"{key}: {way} had batches of another shape than ours"
+    batch, *patch = shape[0], *shape[2:]
+    aim = {"ours": None, "ceiling": CEILING_AIM, "peer": AIMS.get(found["framework"])}[way]
+    ratio: str | None = None
+    if way != "ours" and ours is not None:
+        value = ours["patches_per_s"] / found["patches_per_s"]
+        ratio = held_against(value, aim if aim and device == "cuda" else 0.0)
+    return {
+        "model": key,
+        "way": PEER_OF[found["framework"]] if way == "peer" else way,
+        "batch × patch": f"{batch} × {'×'.join(map(str, patch))}",
+        "samples/s": found["patches_per_s"],
+        "ms per step": 1000 * batch / found["patches_per_s"],
+        "waiting for data": None if found["waiting"] is None else f"{100 * found['waiting']:.0f} %",
+        "GPU busy": None if found["utilisation"] is None else f"{found['utilisation']:.0f} %",
+        "peak GPU memory, MB": found["peak_mb"],
+        "ours / this": ratio,
+        "aim": f"≥ {aim:g}" if aim else None,
+    }
+
+
+def rates(key: str, found: dict[str, Any]) -> dict[str, Any]:
+    """A row as ``resources/rates.tsv`` has need of, with the hours of the study's training of this model."""
+    from headct.frameworks.base import find_framework
+    from headct.settings import blocks
+
+    model = blocks.load(ROOT / "config" / STUDY).models[key]
+    framework = find_framework(model.framework)
+    settings = framework.settings_of(model)
+    batch = found["shape"][0]
+    s_per_step = batch / found["patches_per_s"]
+    steps = steps_of_an_epoch(settings, STUDY_SCANS)
+    validation = getattr(settings, "validation_iterations_per_epoch", 0)
+    of_validation_s = found["validation_step_s"] or 0.0
+    s_per_epoch = steps * s_per_step + validation * of_validation_s
+    return {
+        "card": found["card"],
+        "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+        "model": key,
+        "rated as": framework.rated_as(settings),
+        "precision": found["precision"],
+        "samples_per_s": found["patches_per_s"],
+        "peak_gpu_memory_mb": found["peak_mb"],
+        "s_per_step": s_per_step,
+        "s_per_validation_step": found["validation_step_s"],
+        "steps_per_epoch": steps,
+        "validation_steps_per_epoch": validation,
+        "s_per_epoch": s_per_epoch,
+        "epochs": settings.epochs,
+        "hours": settings.epochs * s_per_epoch / 3600,
+    }
+
+
+def steps_of_an_epoch(settings: Any, scans: int) -> int:
+    """Of the optimiser, in a training on so many scans."""
+    if settings.framework == "blastct":
+        return settings.images_per_epoch * settings.patches_per_image // settings.batch_size
+    return settings.iterations_per_epoch or -(-scans // settings.scans_per_batch)
+
+
+NOTE_ON_WAYS = """\
+{scans} simulated scans of `config/{config}`; {timed} steps are timed after {warm_up} (BLAST-CT: an \
+epoch after an epoch). All ways of a model have the same scans, patches (z × y × x), batches, network \
+and number of data workers; none writes checkpoints or validates while it is timed, and none is \
+compiled, as `compile: false` says (`nnUNetv2_train` compiles by default, for minutes at its start). \
+Waiting for data is the share of the time for which the loop waited for its next batch, while the GPU \
+may still have been at the one before; peak memory is what PyTorch's tensors took, to which some hundred \
+MB of CUDA's own come. Bold: less than aimed at."""
+
+NOTE_ON_RATES = f"""\
+Of ours. Steps, epochs and batches are those of `config/{STUDY}` with {STUDY_SCANS} training scans; the \
+hours are calculated from seconds per step, with nnU-Net's validation and without checkpoints. "Rated \
+as" is the name in `resources/rates.tsv`."""
 
 
 if __name__ == "__main__":
