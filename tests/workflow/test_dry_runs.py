@@ -34,7 +34,7 @@ def sheet_of(config: str) -> str:
     return yaml.safe_load(path.read_text(encoding="utf-8"))["sheet"]
 
 
-@pytest.mark.parametrize("config", ["demo.yaml", "simulated_full.yaml", "config.yaml"])
+@pytest.mark.parametrize("config", ["demo.yaml", "simulated_full.yaml"])
 def test_each_config_resolves(tmp_path: Path, config: str) -> None:
     sheet = tmp_path / sheet_of(config)
     sheet.parent.mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def test_the_real_study_is_the_default_config(tmp_path: Path) -> None:
     assert "make demo" in snake.run("-n", repository=clone).stdout, "no sheet: how to go on is said"
     write_sheet(clone / sheet_of("config.yaml"), scans=3)
     by_slurm = snake.planned(snake.run("--profile", "slurm", "-n", repository=clone))
-    assert (by_slurm["ingest"], by_slurm["train"]) == (3, 9), "a job for each scan, of so few"
+    assert by_slurm.items() >= (ALL_TEN | {"ingest": 3}).items(), "a job for each scan, of so few"
 
 
 def test_one_figure_trains_one_model(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""A training that is killed at any moment goes on, and ends in the weights of the undisturbed one."""
+"""The demo's trainings, killed at any moment, go on and end in the weights of the undisturbed ones.
+
+These are drills. In each run of the tests, all three frameworks are killed ten times in
+``tests/engine/test_training_loop.py``, and under Snakemake and Slurm in ``tests/slurm/test_faults.py``.
+"""
 
 from __future__ import annotations
 
@@ -92,13 +96,8 @@ def undisturbed(demo: Path, model: str) -> tuple[str, int]:
     return record["sha256"], record["record"]["iterations"]
 
 
-@pytest.mark.parametrize(
-    "model",  # all three frameworks, killed in between: tests/engine/test_training_loop.py
-    [
-        "blast-ct",
-        *(pytest.param(model, marks=pytest.mark.slow) for model in ONE_OF_EACH if model != "blast-ct"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ONE_OF_EACH)
 def test_killed_halfway_and_before_publishing_it_ends_in_the_same_weights(
     demo: Path, tmp_path: Path, holds: Holds, model: str
 ) -> None:
