@@ -12,6 +12,8 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 GIVEN_PYTHONPATH := $(PYTHONPATH)
 export PYTHONPATH := $(abspath workflow/scripts)
+# Hundreds of processes import the same modules: what Python compiles is kept, also in containers that say otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/.ready
 # Snakemake wants a cache in the home; where that can't be written, it is here.
 export XDG_CACHE_HOME ?= $(shell \

@@ -14,7 +14,7 @@ from headct.contracts.artefacts import read_json, write_json
 from headct.contracts.problems import BadInput
 from headct.provenance import crate, former, manifest, privacy, seal, verify
 from support import audit_study
-from support.audit_study import command
+from support.audit_study import forked_command
 
 CHECKS = (*verify.INTEGRITY, privacy.patterns)
 TABLE = ["results/tables/table1.tsv", "results/audit/evidence.json"]
@@ -82,7 +82,7 @@ def test_they_are_told_apart_and_are_no_finding(results: Path) -> None:
     listed = manifest.read(results)
     assert listed["report/models/old.html"].made_by == former.MADE_BY
     assert "models/old" not in (results / crate.METADATA).read_text()
-    said = command("verify", results).stdout
+    said = forked_command("verify", results).stdout
     assert "Made by no job   1 files: note.txt" in said
     assert "Former results   5 files: audit/runs/train-old.json" in said
 
@@ -106,10 +106,10 @@ def test_a_model_that_comes_back_is_no_former_one(results: Path) -> None:
 
 
 def test_they_are_listed_and_deleted(results: Path) -> None:
-    done = command("former", results)
+    done = forked_command("former", results)
     assert done.stdout.split() == sorted(OF_OLD)
     assert all((results / path).is_file() for path in OF_OLD)
-    done = command("former", results, "--delete")
+    done = forked_command("former", results, "--delete")
     assert "5 files deleted; run the workflow once more" in done.stderr
     assert not any((results / path).exists() for path in OF_OLD)
     assert not (results / "models/old").exists()
@@ -119,7 +119,7 @@ def test_they_are_listed_and_deleted(results: Path) -> None:
     folder = verify.ResultsFolder(results)
     assert verify.verify(folder, CHECKS) == []
     assert folder.former == []
-    assert command("former", results).stdout == "There are no former results.\n"
+    assert forked_command("former", results).stdout == "There are no former results.\n"
 
 
 def test_nothing_is_deleted_while_the_seal_is_older_than_the_results(results: Path) -> None:
@@ -128,7 +128,7 @@ def test_nothing_is_deleted_while_the_seal_is_older_than_the_results(results: Pa
         former.delete(results)
     (results / "audit/runs/train-other.json").unlink()
     write_json(read_json(results / "config.json") | {"models": {}}, results / "config.json")
-    done = command("former", results, "--delete")
+    done = forked_command("former", results, "--delete")
     assert done.returncode == 1
     assert "config.json: has changed since the seal" in done.stderr
     assert all((results / path).is_file() for path in OF_OLD)

@@ -45,8 +45,26 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     audit_study.run()
-    audit_study.close()
+    audit_study.close_small(tmp_path_factory.mktemp("repository"))
     os.chdir(before)
+    plant(folder)
+    return folder
+
+
+@pytest.fixture
+def with_software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Such a study in whose results the whole software lies, as in those of a real one."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    audit_study.run()
+    audit_study.close()
+    plant(folder)
+    return folder
+
+
+def plant(folder: Path) -> None:
+    """Have modules lie in a study's folder, and in its results, that leave a mark when executed."""
     for place in (folder, folder / "results"):
         mark = f"open({str(folder / 'executed')!r}, 'a').write(__file__ + '\\n')\n"
         for name in PLANTED:
@@ -56,7 +74,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / "Snakefile").write_text(mark.replace("__file__", "'Snakefile'"))
         (place / "profiles" / "default").mkdir(parents=True)
         (place / "profiles" / "default" / "config.yaml").write_text(f"?{mark}: 1\n")
-    return folder
 
 
 def ask(folder: Path, python: tuple[str, ...], words: tuple[str, ...], **environment: str) -> str:
@@ -101,8 +118,8 @@ def test_without_i_no_library_of_the_folder_is_executed(hostile: Path, tmp_path:
     assert executed(hostile) == []
 
 
-def test_code_of_the_folder_stops_the_audit(hostile: Path, tmp_path: Path) -> None:
-    results = shutil.copytree(hostile / "results", tmp_path / "results")
+def test_code_of_the_folder_stops_the_audit(with_software: Path, tmp_path: Path) -> None:
+    results = with_software / "results"
     copy = results / "audit" / "workflow" / "workflow" / "scripts"
     for words in (("verify", str(results)), ("trace", str(results / "tables" / "table1.tsv"))):
         said = ask(copy, (), words, PYTHONPATH=str(copy))

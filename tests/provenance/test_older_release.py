@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headct.contracts.repository import REPOSITORY
-from support.audit_study import command
+from support.audit_study import forked_command
 
 FIXTURE = REPOSITORY / "tests/fixtures/sealed_miniature"
 ROOT = "fd365adbb1e9a196910bd4012b6bebbce607248a3137ce603f0f7d23c57ead67"
@@ -31,7 +31,7 @@ def test_it_is_small_and_whole(results: Path) -> None:
 
 
 def test_it_is_as_it_was_sealed(results: Path) -> None:
-    done = command("verify", results, "--root", ROOT)
+    done = forked_command("verify", results, "--root", ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -41,7 +41,7 @@ def test_a_change_of_one_number_is_found(results: Path) -> None:
     table.write_bytes(before.replace(b"0.577", b"0.677", 1))
     try:
         assert table.read_bytes() != before
-        done = command("verify", results)
+        done = forked_command("verify", results)
     finally:
         table.write_bytes(before)
     assert done.returncode == 1
@@ -59,7 +59,7 @@ def test_a_change_of_one_number_is_found(results: Path) -> None:
 def test_a_number_is_computed_again_by_other_code_and_its_jobs_are_not_repeated(
     results: Path, number: str, value: str
 ) -> None:
-    done = command("trace", "--repeat", "--results", results, "--number", *number.split(", "))
+    done = forked_command("trace", "--repeat", "--results", results, "--number", *number.split(", "))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f" = {value}" in done.stdout
     assert "by other code: " in done.stdout

@@ -29,7 +29,7 @@ from headct.contracts.untrusted import Unusable
 from headct.provenance import crate, manifest, privacy, seal, verify
 from headct.publish import evidence
 from support import audit_study
-from support.audit_study import command, reseal
+from support.audit_study import forked_command, reseal
 
 LONGEST_S = 120
 """On a machine that does other things as well; each takes a second or two alone."""
@@ -422,7 +422,7 @@ def test_what_may_not_be_read_is_a_finding(results: Path) -> None:
 def test_names_are_shown_escaped(results: Path, tmp_path: Path) -> None:
     for name in (b"a\x1b[2Jb", b"a\nAll 9 files", "a\u202egpj.exe".encode(), b"a\xff"):
         (results / os.fsdecode(name)).touch()
-    done = command("verify", results, "--report", tmp_path / "report.html")
+    done = forked_command("verify", results, "--report", tmp_path / "report.html")
     assert done.returncode == 1, done.stderr
     for shown in (
         r"a\x1b[2Jb: was added",
@@ -446,10 +446,10 @@ def test_the_exit_status_stays_if_nobody_reads_on(results: Path) -> None:
 
 @pytest.mark.parametrize("digest", ["", " ", "abc", "g" * 64])
 def test_a_root_that_is_none_is_refused(results: Path, digest: str) -> None:
-    done = command("verify", results, "--root", digest)
+    done = forked_command("verify", results, "--root", digest)
     assert done.returncode == 2
     assert "64 hexadecimal digits" in done.stderr
-    assert command("verify", results, "--root", manifest.root_of(results).upper()).returncode == 0
+    assert forked_command("verify", results, "--root", manifest.root_of(results).upper()).returncode == 0
 
 
 def test_a_report_never_comes_to_lie_in_results(results: Path, tmp_path: Path) -> None:
@@ -462,7 +462,7 @@ def test_a_report_never_comes_to_lie_in_results(results: Path, tmp_path: Path) -
         tmp_path / "beside/table1.html",
         results / "../results/tables/table1.html",
     ):
-        done = command("verify", results, "--report", file)
+        done = forked_command("verify", results, "--report", file)
         assert done.returncode == 1
         assert "choose a place outside" in done.stderr
     assert (results / "tables/table1.html").read_bytes() == before
@@ -489,18 +489,20 @@ def test_the_header_of_every_file_is_sought(results: Path, tmp_path: Path) -> No
     os.mkfifo(tmp_path / "trial/pipe")
     put("logs/split.log", b"see goldie")(results)
     with in_time():
-        done = command("verify", results, "--dicom", tmp_path / "trial")
+        done = forked_command("verify", results, "--dicom", tmp_path / "trial")
     assert "logs/split.log: holds 1 values of identifying attributes" in done.stdout
     assert "2 files or folders in folder 1 of --dicom, which can't be read" in done.stdout
     write_dicom(tmp_path / "other/0", "Nobody^Else")
-    done = command("verify", results, "--dicom", tmp_path / "other", "--dicom", tmp_path / "trial/0")
+    done = forked_command("verify", results, "--dicom", tmp_path / "other", "--dicom", tmp_path / "trial/0")
     assert "logs/split.log: holds 1 values" in done.stdout, "the first of two options counts as well"
 
 
 def test_a_path_without_dicom_is_an_error(results: Path, tmp_path: Path) -> None:
     write_dicom(tmp_path / "trial/0", "Zwetschge^Ottilie")
     (tmp_path / "empty").mkdir()
-    done = command("verify", results, "--dicom", tmp_path / "trial", tmp_path / "empty", tmp_path / "nowhere")
+    done = forked_command(
+        "verify", results, "--dicom", tmp_path / "trial", tmp_path / "empty", tmp_path / "nowhere"
+    )
     assert done.returncode == 1
     assert "folder 2 of --dicom  holds no DICOM file" in done.stderr
     assert "folder 3 of --dicom  is not there" in done.stderr
@@ -514,7 +516,7 @@ def test_a_follow_up_scan_needs_no_folder(results: Path, tmp_path: Path) -> None
     rows = [("s1", "p1", "baseline", "s1", "m.nii"), ("s2", "p1", "follow-up", "", "")]
     table = [(*columns, *others), *((*row, *others.values()) for row in rows)]
     (tmp_path / "scans.tsv").write_text("".join("\t".join(row) + "\n" for row in table))
-    done = command("verify", results, "--sheet", tmp_path / "scans.tsv")
+    done = forked_command("verify", results, "--sheet", tmp_path / "scans.tsv")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

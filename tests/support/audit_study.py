@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO
 
 from headct.contracts import run_records
 from headct.contracts.artefacts import read_json, sha256_of, write_json
@@ -14,6 +19,7 @@ from headct.contracts.repository import PACKAGE, REPOSITORY
 from headct.provenance import manifest, record, seal
 from headct.provenance.manifest import Entry
 from headct.publish import evidence
+from headct.run import command as headct_command
 
 MODULE = "workflow/scripts/headct/contracts/artefacts.py"
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
@@ -110,3 +116,25 @@ def command(*words: str | Path) -> subprocess.CompletedProcess:
         text=True,
         env={"PYTHONPATH": str(PACKAGE.parent)},
     )
+
+
+def forked_command(*words: str | Path) -> subprocess.CompletedProcess:
+    """The same, by a fork of this process, which has imported all of it: nothing is started anew."""
+    called = ["headct", "audit", *map(str, words)]
+    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        child = multiprocessing.get_context("fork").Process(target=_run, args=(called, stdout, stderr))
+        child.start()
+        child.join()
+        for file in (stdout, stderr):
+            file.seek(0)
+        return subprocess.CompletedProcess(called, child.exitcode or 0, stdout.read(), stderr.read())
+
+
+def _run(called: list[str], stdout: IO[str], stderr: IO[str]) -> None:
+    """In the fork: undo what pytest did to streams and logging, then run the command and exit as it does."""
+    os.dup2(stdout.fileno(), 1)
+    os.dup2(stderr.fileno(), 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w") for number in (1, 2))
+    sys.argv = called
+    logging.getLogger().handlers.clear()
+    headct_command.main()
