@@ -48,11 +48,8 @@ leaves them out."""
 
 LAYOUT = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 """Fields of a syntax tree that follow from a node's place (load or store), or tell how it was typed."""
-FIELDS = {
-    kind: tuple(field for field in kind._fields if field not in LAYOUT)
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST)
-}
+KINDS = [kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)]
+FIELDS = {kind: tuple(field for field in kind._fields if field not in LAYOUT) for kind in KINDS}
 """By kind of node, the fields that say what it means."""
 DESCRIBED = frozenset({ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
 """Kinds of nodes whose body may hold texts for people."""
