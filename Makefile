@@ -31,10 +31,12 @@ HEADCT_REAL_CT ?= ../shared/data/real_ct
 CONFIG ?= config/config.yaml
 STUDY ?= .
 RUN ?= --profile slurm
-# So many scans, for a plan without a sheet.
+# So many scans, for a plan without a sheet; the GPU that it is for; measured rates, if not resources/rates.tsv.
 SCANS ?=
+CARD ?=
+RATES ?=
 
-.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu lint format lock gallery pictures
+.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu rates lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -58,8 +60,9 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/drills/slow-result.txt
 
-plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=)
-	@python -m headct plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS))
+plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=, CARD=, RATES=)
+	@python -m headct plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS)) \
+		$(if $(CARD),--card '$(CARD)') $(if $(RATES),--rates $(RATES))
 
 status: some-environment  ## where each training stands: epoch, loss, time left, last checkpoint, node (STUDY=)
 	@python -m headct status $(STUDY)
@@ -88,6 +91,9 @@ OUT ?= $(if $(filter cuda,$(DEVICE)),benchmarks/gpu.md,build/gpu.md)
 gpu:  ## is all right and fast on an NVIDIA GPU? Ten minutes (PYTHON=, HALF=A, SLOWER=3, DEVICE=cpu SCALE=small)
 	PYTHONPATH=$(GIVEN_PYTHONPATH) $(PYTHON) benchmarks/gpu \
 		--device $(DEVICE) --scale $(SCALE) --half $(HALF) --slower $(SLOWER) --out $(OUT)
+
+rates: some-environment  ## what make gpu has measured, as rows of a file of rates for make plan (OUT=, RATES=)
+	@python benchmarks/gpu/rates.py --measured $(OUT:.md=.measured) --rates $(or $(RATES),resources/rates.tsv)
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)

@@ -160,6 +160,7 @@ def measure(scale: Scale, folder: Path, key: str, way: str, device: str) -> dict
 
     from headct.engine.determinism import choose_algorithms
     from headct.engine.machine import device_name, peak_memory_mb
+    from headct.frameworks.base import find_framework
 
     job = timed_job(scale, folder, key, device)
     torch.set_num_threads(job.threads)
@@ -171,6 +172,7 @@ def measure(scale: Scale, folder: Path, key: str, way: str, device: str) -> dict
     train(way, job, results, stopwatch, peer_compiles=False)
     return stopwatch.result() | {
         "framework": job.settings.framework,
+        "rated_as": find_framework(job.settings.framework).rated_as(job.settings),
         "card": device_name(device),
         "precision": precision(job.settings.framework, device),
         "peak_mb": peak_memory_mb(device).get("gpu"),
@@ -233,15 +235,15 @@ def rates(key: str, found: dict[str, Any]) -> dict[str, Any]:
     settings = framework.settings_of(model)
     batch = found["shape"][0]
     s_per_step = batch / found["patches_per_s"]
-    steps = steps_of_an_epoch(settings, STUDY_SCANS)
-    validation = getattr(settings, "validation_iterations_per_epoch", 0)
+    steps = settings.steps(STUDY_SCANS) // settings.epochs
+    validation = settings.validation_steps() // settings.epochs
     of_validation_s = found["validation_step_s"] or 0.0
     s_per_epoch = steps * s_per_step + validation * of_validation_s
     return {
         "card": found["card"],
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         "model": key,
-        "rated as": framework.rated_as(settings),
+        "rated as": found["rated_as"],
         "precision": found["precision"],
         "samples_per_s": found["patches_per_s"],
         "peak_gpu_memory_mb": found["peak_mb"],
@@ -253,13 +255,6 @@ def rates(key: str, found: dict[str, Any]) -> dict[str, Any]:
         "epochs": settings.epochs,
         "hours": settings.epochs * s_per_epoch / 3600,
     }
-
-
-def steps_of_an_epoch(settings: Any, scans: int) -> int:
-    """Of the optimiser, in a training on so many scans."""
-    if settings.framework == "blastct":
-        return settings.images_per_epoch * settings.patches_per_image // settings.batch_size
-    return settings.iterations_per_epoch or -(-scans // settings.scans_per_batch)
 
 
 NOTE_ON_WAYS = """\

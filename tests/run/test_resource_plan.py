@@ -7,13 +7,26 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headct.contracts.artefacts import write_json
 from headct.frameworks.base import training_settings
-from headct.run.cluster.resource_plan import disk_table, jobs_table, read_rates, trainings_table
+from headct.run.cluster.rates import Rate, read
+from headct.run.cluster.resource_plan import (
+    PlannedStudy,
+    card_of_profile,
+    disk_table,
+    jobs_table,
+    models_table,
+    read_sizes,
+    training_costs,
+    warnings,
+)
+from headct.run.cluster.training_costs import Speeds
 from headct.settings import blocks
 from headct.settings.blocks import Configuration
 from headct.settings.typed import plain
@@ -31,26 +44,186 @@ def job(model: str, rule: str = "train") -> tuple[str, str]:
     return rule, f"results/logs/{rule}/{model}/seed-1/fold-all.log"
 
 
-def test_hours_are_rates_times_iterations(config: Configuration, tmp_path: Path) -> None:
-    """1800 epochs of 250 iterations, at 9 h for 1000 such epochs: 16.2 h."""
-    lines = list(trainings_table([job("nnunet-2d"), job("unet")], config, tmp_path, read_rates()))
-    assert lines[1].split()[3] == "16.2"
-    assert lines[2].split()[3] == "?"
-    assert "no rate is known" in lines[2]
-    assert lines[3] == "Sum: 16.2 GPU hours, and 1 of unknown length"
+RATE = partial(
+    Rate,
+    task="train",
+    kind="monai basicunet",
+    card="NVIDIA H100 80GB HBM3",
+    device="cuda",
+    date="2026-11-28",
+    source="a test",
+)
+
+
+def planned(
+    config: Configuration,
+    folder: Path,
+    models: list[str],
+    rates: tuple[Rate, ...],
+    card: str = "",
+    scans: int = 1732,
+) -> tuple[dict[str, list[str]], list[str], list[str]]:
+    """The cells of the table of models, the sentences below it, and the warnings."""
+    jobs = [*map(job, models), ("ingest", "a"), *(job(model, "predict") for model in models)]
+    study, speeds = PlannedStudy(config, folder, scans, jobs), Speeds(rates, card, config.device)
+    costs = training_costs(study, speeds)
+    lines = list(models_table(study, costs, speeds, read_sizes()))
+    end = len(models) + 2
+    cells = {(row := re.split("  +", line))[0]: row[1:] for line in lines[1:end]}
+    return cells, lines[end:], list(warnings(study, costs, speeds, read_sizes()))
+
+
+def test_hours_are_rates_times_steps(config: Configuration, tmp_path: Path) -> None:
+    """1800 epochs of 250 steps, at 9 h for 1000 such epochs: 16.2 h."""
+    cells, told, _ = planned(config, tmp_path, ["nnunet-3d-dicece", "unet"], read())
+    assert cells["nnunet-3d-dicece"] == [
+        "1",
+        "450,000",
+        "16.2",
+        "16.2",
+        "7.7",
+        "0.8",
+        "NVIDIA A100 PCIe 40GB",
+    ]
+    assert cells["unet"] == ["1", "1,404,000", "?", "?", "?", "0.2"]
+    assert cells["all"][:3] == ["2", "1,854,000", "16.2"]
+    assert told[0] == "Sum: 16.2 GPU hours, and 1 of unknown length"
+    assert told[-1].startswith("No rate is measured on your card of unet: run 'make gpu' there")
+
+
+def test_hours_have_a_range_from_the_fastest_to_the_slowest_measurement_on_the_card(
+    config: Configuration, tmp_path: Path
+) -> None:
+    """1,404,000 steps; nnU-Net's 90,000 steps of validation count as well."""
+    other = RATE(s_per_step=9.0, card="NVIDIA A100-SXM4-80GB", peak_gpu_memory_mb=9000.0)
+    nnunet = "nnunet ExperimentPlanner configuration=3d_fullres"
+    rates = (
+        RATE(s_per_step=0.1),
+        RATE(s_per_step=0.2, peak_gpu_memory_mb=8000.0),
+        other,
+        RATE(kind=nnunet, s_per_step=0.1, s_per_validation_step=0.04),
+    )
+    cells, told, _ = planned(config, tmp_path, ["unet", "nnunet-3d-focal"], rates, card="h100")
+    assert cells["unet"][2:5] == ["39.0 to 78.0", "39.0 to 78.0", "9.0"]
+    assert cells["unet"][6] == "NVIDIA H100 80GB HBM3"
+    assert cells["nnunet-3d-focal"][2] == "13.5"
+    assert told[0] == "Sum: 52.5 to 91.5 GPU hours"
+    assert not any("make gpu" in line for line in told)
+
+
+def test_of_a_card_without_a_rate_those_of_another_are_said_to_be_of_another(
+    config: Configuration, tmp_path: Path
+) -> None:
+    cells, told, _ = planned(config, tmp_path, ["unet", "blast-ct"], (RATE(s_per_step=0.1),), card="a100")
+    assert cells["unet"][2] == "39.0"
+    assert cells["unet"][-1] == "another card: NVIDIA H100 80GB HBM3"
+    assert told[-2].startswith("No rate is measured on a100 of blast-ct: run 'make gpu' there")
+    assert told[-1].startswith("Another card than a100 may be several times as fast or slow")
+
+
+def test_without_any_rate_steps_are_told_alone(config: Configuration, tmp_path: Path) -> None:
+    cells, told, warned = planned(config, tmp_path, ["blast-ct"], (), card="h100", scans=10)
+    assert cells["blast-ct"][:4] == ["1", "180,000", "?", "?"]
+    assert told == [f"No rate is measured on h100 of blast-ct: {MEASURE}."]
+    assert not any("turns" in line for line in warned)
+
+
+MEASURE = "run 'make gpu' there, then 'make rates'"
+
+
+def test_a_rate_of_other_sizes_or_of_a_cpu_says_nothing_of_a_gpu(
+    config: Configuration, tmp_path: Path
+) -> None:
+    rates = (
+        RATE(s_per_step=0.1, kind="monai basicunet patch_size_xyz=[32,32,16]"),
+        RATE(s_per_step=0.1, device="cpu"),
+    )
+    cells, _, _ = planned(config, tmp_path, ["unet"], rates)
+    assert cells["unet"][2] == "?"
+
+
+def test_several_seeds_and_folds_add_up_and_a_fold_learns_from_fewer_scans(
+    config: Configuration, tmp_path: Path
+) -> None:
+    """Of 100 scans 90 are learnt from: 45 steps an epoch; of four folds in five, 36."""
+    jobs = [
+        ("train", f"results/logs/train/unet/seed-{seed}/fold-{fold}.log")
+        for seed in (1, 2)
+        for fold in ("all", 3)
+    ]
+    study, speeds = PlannedStudy(config, tmp_path, 100, jobs), Speeds((RATE(s_per_step=0.5),), "", "cuda")
+    costs = training_costs(study, speeds)
+    assert [cost.steps for cost in costs] == [1800 * 36, 1800 * 45] * 2
+    row = re.split("  +", list(models_table(study, costs, speeds, read_sizes()))[1])
+    assert row[:5] == ["unet", "4", "291,600", "9.0 to 11.2", "40.5"]
 
 
 def test_a_training_that_was_finished_is_its_own_rate(config: Configuration, tmp_path: Path) -> None:
     settings = plain(training_settings(config.models["unet"])) | {"workers": 99}  # which decides no weight
-    record = {"settings": settings, "seconds": 7200.0, "sessions": [{"device": "NVIDIA H100"}]}
-    write_json(record, tmp_path / "results/models/unet/seed-1/fold-all/train.json")
-    lines = list(trainings_table([job("unet")], config, tmp_path, read_rates()))
-    assert lines[1].split()[3:] == ["2.0", "measured", "here,", "on", "NVIDIA", "H100"]
-    write_json(
-        record | {"settings": settings | {"epochs": 3}},
-        tmp_path / "results/models/unet/seed-1/fold-all/train.json",
+    record: dict[str, Any] = {
+        "settings": settings,
+        "seconds": 7200.0,
+        "sessions": [{"device": "NVIDIA H100"}],
+    }
+    path = tmp_path / "results/models/unet/seed-1/fold-all/train.json"
+    write_json(record, path)
+    cells, _, _ = planned(config, tmp_path, ["unet"], read())
+    assert (cells["unet"][2], cells["unet"][-1]) == ("2.0", "this study, on NVIDIA H100")
+    write_json(record | {"settings": settings | {"epochs": 3}}, path)
+    assert planned(config, tmp_path, ["unet"], read())[0]["unet"][2] == "?"
+
+
+def test_what_does_not_fit_is_warned_of(config: Configuration, tmp_path: Path) -> None:
+    asked = config.resources
+    small = replace(
+        config,
+        resources=replace(
+            asked,
+            ingest=replace(asked.ingest, jobs=1, runtime_min=10),
+            predict=replace(asked.predict, runtime_min=5, mem_mb=64000),
+            mem_mb_cap=32000,
+        ),
     )
-    assert "no rate is known" in list(trainings_table([job("unet")], config, tmp_path, read_rates()))[1]
+    kind = "monai basicunet"
+    rates = (
+        RATE(s_per_step=0.5, peak_gpu_memory_mb=12000.0),
+        RATE(task="predict", kind=kind, s_per_scan=10.0),
+        RATE(task="ingest", kind="scan", device="cpu", s_per_scan=1.0),
+    )
+    _, _, warned = planned(small, tmp_path, ["unet"], rates, card="h100_1g.10gb", scans=10**6)
+    assert len(warned) == 6
+    training, ingest, predict, memory, gpu, disk = warned
+    assert "unet" in training
+    assert "turns" in training
+    assert "96.0 h" in training
+    assert ingest.startswith("a job of ingest takes up to 277.8 h for 1000000 scans, and its limit")
+    assert "resources.ingest.runtime_min" in ingest
+    assert predict.startswith("a job of predict takes up to 277.8 h for 100000 scans")
+    assert memory.startswith("predict asks for 64000 MB of memory, more than resources.mem_mb_cap (32000 MB)")
+    assert gpu == "h100_1g.10gb has 10.0 GB of memory, less than was measured of unet (12.0 GB)"
+    assert disk.startswith("the study may take ")
+    assert "GB are free here" in disk
+
+
+def test_what_fits_is_not_warned_of(config: Configuration, tmp_path: Path) -> None:
+    rates = (
+        RATE(s_per_step=0.2, peak_gpu_memory_mb=12000.0),
+        RATE(task="predict", s_per_scan=10.0),
+        RATE(task="ingest", kind="scan", device="cpu", s_per_scan=1.0),
+    )
+    assert planned(config, tmp_path, ["unet"], rates, card="h100", scans=100)[2] == []
+
+
+def test_the_card_is_the_one_that_the_profile_asks_for(tmp_path: Path) -> None:
+    assert card_of_profile() == "", "as it is shipped"
+    profile = tmp_path / "config.yaml"
+    for text, card in (
+        ("set-resources:\n  train:\n    gpu_model: a100\n", "a100"),
+        ("set-resources:\n  train:\n", ""),
+        ("executor: slurm\n", ""),
+    ):
+        profile.write_text(text, encoding="utf-8")
+        assert card_of_profile(profile) == card
 
 
 def test_a_rule_is_listed_with_what_its_jobs_ask_for(config: Configuration) -> None:
@@ -62,7 +235,7 @@ def test_a_rule_is_listed_with_what_its_jobs_ask_for(config: Configuration) -> N
 def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     config: Configuration, tmp_path: Path
 ) -> None:
-    few, many = (list(disk_table(config, scans, tmp_path, read_rates())) for scans in (100, 1000))
+    few, many = (list(disk_table(config, scans, tmp_path, read_sizes())) for scans in (100, 1000))
     assert few[1].split() == ["results/data", "0.9"] or few[1].split() == ["results/data", "1.0"]
     assert many[1].split() == ["results/data", "9.5"]
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
@@ -74,8 +247,8 @@ def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
     unet = config.models["unet"]
     beyond = replace(unet, settings={**unet.settings, "network": "segresnet"})
     with_it = replace(config, models={**config.models, "new": beyond})
-    lines = list(disk_table(with_it, 100, tmp_path, read_rates()))
-    before = list(disk_table(config, 100, tmp_path, read_rates()))
+    lines = list(disk_table(with_it, 100, tmp_path, read_sizes()))
+    before = list(disk_table(config, 100, tmp_path, read_sizes()))
     said = [line.split("and 1 of")[0].split()[0] for line in lines if "and 1 of unknown size" in line]
     assert said == ["results/models", "work/training"]
     assert lines[-1].startswith(before[-1].split(";")[0] + ", and what is unknown;")
@@ -93,6 +266,22 @@ def test_without_a_sheet_one_line_says_what_is_missing(tmp_path: Path) -> None:
     assert str(tmp_path / "config/scans.tsv") in line
     assert "make plan SCANS=" in line
     assert not list(tmp_path.iterdir())
+
+
+def test_other_rates_and_another_card_are_taken_and_a_bad_file_ends_in_one_line(tmp_path: Path) -> None:
+    folder, rates = tmp_path / "study", tmp_path / "rates.tsv"
+    folder.mkdir()
+    header = "task\tkind\tcard\tdevice\tdate\ts_per_step\tsource\n"
+    rates.write_text(header + "train\tmonai basicunet\tNVIDIA L40S\tcuda\t2026\tfast\tme\n", encoding="utf-8")
+    refused = plan(folder, "--scans", "20", "--rates", str(rates))
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"{rates}, row 2, key s_per_step, value fast: ")
+    rates.write_text(rates.read_text(encoding="utf-8").replace("fast", "0.1"), encoding="utf-8")
+    answered = plan(folder, "--scans", "20", "--rates", str(rates), "--card", "l40s")
+    assert answered.returncode == 0, answered.stderr
+    assert re.search(r"^unet .* 0\.45 .*NVIDIA L40S$", answered.stdout, re.MULTILINE)
+    assert "No rate is measured on l40s of blast-ct, " in answered.stdout
 
 
 def test_a_number_of_scans_will_do_instead_of_a_sheet(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import yaml
 
 from headct.contracts.artefacts import read_tsv, sha256_of
 from headct.contracts.declarations import PublishedTable, declared, published_numbers
+from headct.frameworks.base import training_settings
+from headct.settings import blocks
 from support import snake
 
 CONFIG = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
@@ -37,6 +39,8 @@ def test_each_model_was_trained_by_its_own_framework(demo: Path, model: str) -> 
     record = json.loads((folder / "train.json").read_text())
     assert record["framework"] == MODELS[model]["framework"]
     assert record["n_training_scans"] == 24
+    settings = training_settings(blocks.load(snake.REPOSITORY / "config/demo.yaml").models[model])
+    assert settings.steps(24) == record["record"]["iterations"], "as make plan counts them"
     assert record["sha256"] == sha256_of(folder / "final.pth")
     losses = [epoch["train_loss"] for epoch in record["history"]]
     assert losses[-1] < losses[0]

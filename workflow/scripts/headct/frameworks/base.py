@@ -21,7 +21,8 @@ from headct.contracts.labels import LabelSet
 from headct.contracts.problems import Problem
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
 from headct.settings.blocks import Model
-from headct.settings.models import Inference, Preparation, Training, having, of_model
+from headct.settings.models import Inference, Preparation, Training, defaults, having, of_model
+from headct.settings.typed import plain
 
 if TYPE_CHECKING:
     from headct.frameworks.predictor import Predictor
@@ -80,8 +81,8 @@ class Framework:
         predicts_by: of those of effect ``inference``.
         optimiser_copies: values that the optimiser keeps beside each weight, for the plan of the disk.
         named_by: settings whose value stands in the name of the preprocessed scans.
-        variant: setting that names models of another size, which have rates of their own in
-            ``resources/rates.tsv``; empty if all are alike.
+        variant: setting that names networks of another size, which have rows of their own in
+            ``resources/sizes.tsv``; empty if all are alike.
         notation: how its records of training write the facts of a model.
         words: what stands in print for values of its settings, by value.
         preparation: a sentence on its preprocessing that its settings do not tell.
@@ -117,9 +118,20 @@ class Framework:
         digest = hashlib.sha256(decided_by.encode()).hexdigest()[:8]
         return "-".join([self.name, *(getattr(settings, key) for key in self.named_by), digest])
 
-    def rated_as(self, settings: Training) -> str:
-        """What a model with these settings is called in ``resources/rates.tsv``."""
+    def sized_as(self, settings: Training) -> str:
+        """What a network with these settings is called in ``resources/sizes.tsv``."""
         return f"{self.name} {getattr(settings, self.variant)}" if self.variant else self.name
+
+    def rated_as(self, settings: Training) -> str:
+        """What a training with these settings is called in ``resources/rates.tsv``.
+
+        That is the network, and each setting that its speed depends on and that is not the default:
+        ``monai basicunet patch_size_xyz=[64,64,32]``.
+        """
+        said, usual = plain(settings), defaults(self.name)
+        changed = [key for key in settings.RATED_BY if said.get(key) != usual.get(key)]
+        words = [f"{key}={json.dumps(said[key], separators=(',', ':'))}" for key in changed]
+        return " ".join([self.sized_as(settings), *words]).replace('"', "")
 
     def settings_of(self, model: Model) -> Training:
         """The settings by which a model of a configuration is trained."""

@@ -50,6 +50,7 @@ SOFTWARE = {
 
 RESOURCES = (
     "resources/rates.tsv",
+    "resources/sizes.tsv",
     "resources/published/README.md",
     "resources/published/agreement_focal.tsv",
     "resources/published/claims.tsv",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from headct.contracts.problems import BadInput, Problem
 from headct.settings.blocks import Model
@@ -44,6 +44,17 @@ class Training(Preparation):
     workers: int
     checkpoint_interval_epochs: int
     checkpoint_interval_minutes: float
+
+    RATED_BY: ClassVar[tuple[str, ...]] = ()
+    """The settings that decide how long a step takes: a rate holds for trainings that agree in them."""
+
+    def steps(self, _scans: int, /) -> int | None:
+        """How many steps the optimiser makes in a training on so many scans; None if nothing says it."""
+        return None
+
+    def validation_steps(self) -> int:
+        """How many batches are validated on, in the whole training."""
+        return 0
 
 
 @dataclass(frozen=True, kw_only=True)

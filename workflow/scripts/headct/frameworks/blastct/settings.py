@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from headct.settings import models
@@ -44,6 +45,11 @@ class BlastctTraining(BlastctPreparation, models.Training):
     histogram_probability: float
     rotation_probability: float
     flip_probability: float
+
+    RATED_BY = ("batch_size", "patch_size_voxels", "feature_maps", "fully_connected_maps")
+
+    def steps(self, _scans: int, /) -> int:
+        return self.epochs * math.ceil(self.images_per_epoch * self.patches_per_image / self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 from headct.settings import models
 
@@ -54,6 +55,16 @@ class MonaiTraining(MonaiNetwork, MonaiPreparation, models.Training):
     intensity_shift_hu: float
     learning_rate: float
     learning_rate_schedule: str
+
+    RATED_BY = (
+        *(one.name for one in fields(Architecture) if one.name != "network"),
+        "scans_per_batch",
+        "patches_per_scan",
+        "patch_size_xyz",
+    )
+
+    def steps(self, scans: int, /) -> int:
+        return self.epochs * (self.iterations_per_epoch or math.ceil(scans / self.scans_per_batch))
 
 
 @dataclass(frozen=True, kw_only=True)

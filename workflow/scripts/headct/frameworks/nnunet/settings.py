@@ -45,6 +45,14 @@ class NnunetTraining(NnunetPreparation, models.Training):
     compile: bool
     plan_changes: Mapping[str, PlanChange]
 
+    RATED_BY = ("configuration", "gpu_memory_target_gb", "plan_changes", "compile")
+
+    def steps(self, _scans: int, /) -> int:
+        return self.epochs * self.iterations_per_epoch
+
+    def validation_steps(self) -> int:
+        return self.epochs * self.validation_iterations_per_epoch
+
 
 @dataclass(frozen=True, kw_only=True)
 class NnunetInference(models.Inference):

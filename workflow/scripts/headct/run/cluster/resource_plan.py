@@ -1,9 +1,9 @@
 """What a run would ask of a cluster, before anything is submitted: ``python -m headct plan --help``.
 
-Jobs by rule and what each asks for, GPU hours, disk by stage. Times and sizes are those of trainings that
-this study has finished, else rates of ``resources/rates.tsv``, each with its source; what no rate is known
-of is said to be unknown and left out of sums. Before there is a sheet, ``--scans`` says how many scans
-there will be.
+Jobs by rule and what each asks for; steps, hours, GPU memory and disk of the trainings of each model and of
+all; disk by stage; warnings of what won't do. Hours are those of trainings that this study has finished,
+else come from measured rates (:mod:`headct.run.cluster.rates`); what no rate is known of is said to be
+unknown and left out of sums. Before there is a sheet, ``--scans`` says how many scans there will be.
 """
 
 from __future__ import annotations
@@ -19,29 +19,54 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from headct.contracts.artefacts import read_json
+from headct.contracts import yaml_files
 from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem
-from headct.contracts.repository import REPOSITORY
+from headct.contracts.repository import REPOSITORY, RESOURCES
 from headct.contracts.terminal import say
 from headct.frameworks.base import find_framework, training_settings
+from headct.run.cluster import rates as measured
+from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
 from headct.settings import blocks, configuration, sheet
 from headct.settings.blocks import Configuration, Resources
-from headct.settings.models import OF_TRAINING, Training, having
+from headct.settings.models import Training
 
-RATES = REPOSITORY / "resources" / "rates.tsv"
+SIZES = RESOURCES / "sizes.tsv"
+PROFILE = REPOSITORY / "slurm" / "config.yaml"
 LOGS = "results/logs/"
 CHECKPOINTS_KEPT = 2
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
 
-Rates = Mapping[tuple[str, str], Mapping[str, str]]
+Job = tuple[str, str]
+"""Rule and log."""
+
+Sizes = Mapping[tuple[str, str], float]
+"""MB by quantity and what they are of."""
 
 
-def pending_jobs(words: list[str]) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class PlannedStudy:
+    """What is planned.
+
+    Attributes:
+        config: the configuration.
+        folder: where its results are, or will be.
+        scans: their number, baseline scans only.
+        jobs: those that would run.
+    """
+
+    config: Configuration
+    folder: Path
+    scans: int
+    jobs: Sequence[Job]
+
+
+def pending_jobs(words: list[str]) -> list[Job]:
     """Rule and log of each job that Snakemake would run.
 
     Raises:
@@ -58,13 +83,21 @@ def pending_jobs(words: list[str]) -> list[tuple[str, str]]:
     return JOB.findall(planned.stdout + planned.stderr)
 
 
-def read_rates(path: Path = RATES) -> Rates:
-    """Rates by quantity and what they are of."""
+def read_sizes(path: Path = SIZES) -> Sizes:
+    """MB by quantity and what they are of."""
     with open(path, encoding="utf-8", newline="") as stream:
-        return {(row["quantity"], row["of"]): row for row in csv.DictReader(stream, delimiter="\t")}
+        return {
+            (row["quantity"], row["of"]): float(row["mb"]) for row in csv.DictReader(stream, delimiter="\t")
+        }
 
 
-def jobs_table(jobs: Iterable[tuple[str, str]], resources: Resources) -> Iterator[str]:
+def card_of_profile(path: Path = PROFILE) -> str:
+    """The kind of GPU that ``slurm/config.yaml`` asks for to train; empty if it leaves it open."""
+    asked = yaml_files.read(path).get("set-resources") or {}
+    return str((asked.get("train") or {}).get("gpu_model", ""))
+
+
+def jobs_table(jobs: Iterable[Job], resources: Resources) -> Iterator[str]:
     """How many jobs each rule has, and what one asks for; steps of seconds have the profile's defaults."""
     rows: list[tuple[str, ...]] = [("rule", "jobs", "threads", "memory MB", "limit h", "GPUs", "")]
     counts = Counter(rule for rule, _ in jobs)
@@ -79,47 +112,99 @@ def jobs_table(jobs: Iterable[tuple[str, str]], resources: Resources) -> Iterato
     yield from aligned(rows, right=range(1, 6))
 
 
-def seconds_of(settings: Training, finished: Path, rates: Rates) -> tuple[float | None, str]:
-    """Seconds of a training, and where this is from: an equal one that is finished, or a rate."""
-    if finished.is_file():
-        record = read_json(finished)
-        if having(settings, *OF_TRAINING).items() <= record["settings"].items():
-            return float(record["seconds"]), f"measured here, on {record['sessions'][-1]['device']}"
-    rate = rates.get(("train", find_framework(settings.framework).rated_as(settings)))
-    per_epoch, epochs = (getattr(settings, key, None) for key in ("iterations_per_epoch", "epochs"))
-    if rate is None or not per_epoch or not epochs:
-        return None, "no rate is known: benchmarks/training.py measures it on your GPU"
-    iterations = epochs * per_epoch
-    return float(rate["value"]) * iterations, f"{rate['value']} {rate['unit']}, {rate['machine']}"
+def training_costs(study: PlannedStudy, speeds: Speeds) -> list[Cost]:
+    """What each training takes that would run."""
+    logs = sorted(log.removeprefix(LOGS + "train/") for rule, log in study.jobs if rule == "train")
+    names = [log.removesuffix(".log") for log in logs]
+    return [cost_of(name, study.config, study.scans, study.folder, speeds) for name in names]
 
 
-def trainings_table(
-    jobs: Iterable[tuple[str, str]], config: Configuration, study: Path, rates: Rates
-) -> Iterator[str]:
-    """Hours of each training, their sum, and the most that the time limits allow.
+MODELS_HEAD = ("training", "jobs", "steps in all", "hours each", "hours in all", "GPU GB", "disk GB", "from")
+
+
+def models_table(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: Sizes) -> Iterator[str]:
+    """Steps, hours, GPU memory and disk of the trainings of each model, and of all.
 
     Args:
-        jobs: rule and log of each job that would run.
-        config: the configuration.
-        study: its folder.
-        rates: what is known of speeds and sizes.
+        study: what is planned.
+        costs: of its trainings.
+        speeds: what was measured.
+        sizes: what is known of them.
     """
-    logs = sorted(log.removeprefix(LOGS + "train/") for rule, log in jobs if rule == "train")
-    if not logs:
+    if not costs:
         return
-    rows, hours, unknown = [("training", "hours", "from")], 0.0, 0
-    for name in (log.removesuffix(".log") for log in logs):
-        model = name.split("/")[0]
-        settings = training_settings(config.models[model])
-        seconds, source = seconds_of(settings, study / "results/models" / name / "train.json", rates)
-        rows.append((name.replace("/", " "), "?" if seconds is None else f"{seconds / 3600:.1f}", source))
-        hours += (seconds or 0) / 3600
-        unknown += seconds is None
-    yield from aligned(rows, right={1})
-    asked = config.resources.train
-    known = f"{hours * asked.gpu:.1f} GPU hours" if asked.gpu else f"{hours:.1f} hours on CPUs"
-    yield f"Sum: {known}" + (f", and {unknown} of unknown length" if unknown else "")
-    yield f"A training that is longer than its limit of {asked.runtime_min / 60:.1f} h takes several turns"
+    rows: list[tuple[str, ...]] = [MODELS_HEAD]
+    memories, disks = [], []
+    for model in dict.fromkeys(cost.model for cost in costs):
+        own, settings = [cost for cost in costs if cost.model == model], training_of(study.config, model)
+        memories.append(speeds.gpu_memory_mb(settings))
+        disks.append(sum(weights_mb(settings, study.config, sizes)))
+        each = Span.around(end for cost in own if (span := cost.seconds) for end in (span.low, span.high))
+        numbers = (_steps(own), _hours(each), _hours(_seconds(own)))
+        sources = "; ".join(dict.fromkeys(cost.source for cost in own if cost.source))
+        rows.append((model, str(len(own)), *numbers, _gb(memories[-1]), _gb(disks[-1]), sources))
+    highest = max((mb for mb in memories if mb is not None), default=None)
+    known = sum(mb for mb in disks if not math.isnan(mb))
+    rows.append(
+        ("all", str(len(costs)), _steps(costs), "", _hours(_seconds(costs)), _gb(highest), _gb(known), "")
+    )
+    yield from aligned(rows, right=range(1, 7))
+    yield from hours_in_words(costs, study.config, speeds)
+
+
+def training_of(config: Configuration, model: str) -> Training:
+    """The settings by which a model is trained."""
+    return training_settings(config.models[model])
+
+
+def _seconds(costs: Iterable[Cost]) -> Span | None:
+    return Span.total(cost.seconds for cost in costs)
+
+
+def _steps(costs: Iterable[Cost]) -> str:
+    known = [cost.steps for cost in costs if cost.steps is not None]
+    return f"{sum(known):,}" if known else "?"
+
+
+def _hours(seconds: Span | None) -> str:
+    return seconds.times(1 / 3600).text(".1f" if seconds.high >= 3600 else ".2f") if seconds else "?"
+
+
+def _gb(mb: float | None) -> str:
+    return "?" if mb is None or math.isnan(mb) else f"{mb / 1000:.1f}"
+
+
+def hours_in_words(costs: Sequence[Cost], config: Configuration, speeds: Speeds) -> Iterator[str]:
+    """The sum, where it is from, and which trainings it leaves out.
+
+    Args:
+        costs: of the trainings.
+        config: the configuration.
+        speeds: what was measured.
+    """
+    gpus = config.resources.train.gpu
+    unknown = [cost.model for cost in costs if cost.seconds is None]
+    if total := _seconds(costs):
+        hours = f"{_hours(total.times(gpus))} GPU hours" if gpus else f"{_hours(total)} hours on CPUs"
+        yield f"Sum: {hours}" + (f", and {len(unknown)} of unknown length" if unknown else "")
+        yield "Hours are from the fastest to the slowest measurement; one number where these are alike."
+    measure = "run 'make gpu' there, then 'make rates'"
+    card = speeds.card or ("your card" if speeds.device == "cuda" else "a CPU")
+    if speeds.device == "cuda" and not speeds.card:
+        yield "No card is named (CARD=h100, or gpu_model in slurm/config.yaml): these are of any card."
+    if unknown:
+        advice = f": {measure}" if speeds.device == "cuda" else ", at these sizes"
+        yield f"No rate is measured on {card} of {', '.join(dict.fromkeys(unknown))}{advice}."
+    if any(cost.is_of_another_card for cost in costs):
+        yield f"Another card than {card} may be several times as fast or slow: {measure}."
+
+
+def weights_mb(settings: Training, config: Configuration, sizes: Sizes) -> tuple[float, float]:
+    """MB of a model's weights in ``results``, and of its trainings in ``work_dir``; NaN if not known."""
+    framework = find_framework(settings.framework)
+    repeats = len(config.training.seeds) * len(config.training.folds)
+    weights = sizes.get(("weights", framework.sized_as(settings)), math.nan) * repeats
+    return weights, weights * (1 + CHECKPOINTS_KEPT * (1 + framework.optimiser_copies))
 
 
 def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
@@ -129,48 +214,119 @@ def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
     return f"{sum(known) / 1000:.1f}" if known else "?", f"and {unknown} of unknown size" if unknown else ""
 
 
-def disk_table(config: Configuration, scans: int, study: Path, rates: Rates) -> Iterator[str]:
-    """GB by stage of the whole study, whether or not some of it is there already.
+def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, list[float]]:
+    """MB by stage of the whole study, whether or not some of it is there already; NaN where not known."""
+    test = test_scans(config, scans)
+    trained = [training_of(config, key) for key, model in config.models.items() if model.is_trained]
+    prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
+    weights = [weights_mb(model, config, sizes) for model in trained]
+
+    def mb(quantity: str, of: str) -> float:
+        return sizes.get((quantity, of), math.nan)
+
+    label_maps = len(config.models) * len(config.training.seeds) * test
+    return {
+        "results/data": [scans * mb("data", "scan")],
+        "results/models": [in_results for in_results, _ in weights],
+        "results/predictions": [label_maps * mb("predictions", "scan")],
+        **{
+            f"{config.work_dir}: {name}": [(scans - test) * mb("preparation", name.split("-")[0])]
+            for name in prepared
+        },
+        f"{config.work_dir}/training": [in_work for _, in_work in weights],
+    }
+
+
+def disk_table(config: Configuration, scans: int, study: Path, sizes: Sizes) -> Iterator[str]:
+    """GB by stage of the whole study.
 
     Args:
         config: the configuration.
         scans: their number.
         study: its folder.
-        rates: what is known of speeds and sizes.
+        sizes: what is known of them.
     """
-    test = round(scans * config.split.test_fraction)
-    repeats = len(config.training.seeds) * len(config.training.folds)
-    trained = [training_settings(model) for model in config.models.values() if model.is_trained]
-    prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
-
-    def mb(quantity: str, of: str) -> float:
-        return float(rates[quantity, of]["value"]) if (quantity, of) in rates else math.nan
-
-    def weights(model: Training) -> float:
-        return mb("weights", find_framework(model.framework).rated_as(model)) * repeats
-
-    def work(model: Training) -> float:
-        copies = 1 + find_framework(model.framework).optimiser_copies
-        return weights(model) * (1 + CHECKPOINTS_KEPT * copies)
-
-    label_maps = len(config.models) * len(config.training.seeds) * test
-    stages = [
-        ("results/data", [scans * mb("data", "scan")]),
-        ("results/models", [weights(model) for model in trained]),
-        ("results/predictions", [label_maps * mb("predictions", "scan")]),
-        *(
-            (f"{config.work_dir}: {name}", [(scans - test) * mb("preparation", name.split("-")[0])])
-            for name in prepared
-        ),
-        (f"{config.work_dir}/training", [work(model) for model in trained]),
-    ]
-    rows = [("disk", "GB", ""), *((stage, *gigabytes(parts)) for stage, parts in stages)]
+    stages = disk_stages(config, scans, sizes)
+    rows = [("disk", "GB", ""), *((stage, *gigabytes(parts)) for stage, parts in stages.items())]
     yield from aligned(rows, right={1})
-    sizes = [size for _, parts in stages for size in parts]
-    total = sum(size for size in sizes if not math.isnan(size)) / 1000
-    unknown = ", and what is unknown" if any(map(math.isnan, sizes)) else ""
+    total, unknown = gigabytes_in_all(stages)
     free = shutil.disk_usage(study).free / 1e9
-    yield f"Sum: at most about {total:.0f} GB{unknown}; {free:.0f} GB are free here"
+    more = ", and what is unknown" if unknown else ""
+    yield f"Sum: at most about {total:.0f} GB{more}; {free:.0f} GB are free here"
+
+
+def gigabytes_in_all(stages: Mapping[str, Sequence[float]]) -> tuple[float, bool]:
+    """The sum of what is known, in GB, and whether something is not."""
+    sizes = [mb for parts in stages.values() for mb in parts]
+    return sum(mb for mb in sizes if not math.isnan(mb)) / 1000, any(map(math.isnan, sizes))
+
+
+def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: Sizes) -> Iterator[str]:
+    """What won't do, a sentence each: time limits, memory, GPU memory, disk.
+
+    Args:
+        study: what is planned.
+        costs: of its trainings.
+        speeds: what was measured.
+        sizes: what is known of them.
+    """
+    config, asked = study.config, study.config.resources
+    yield from _time_warnings(study, costs, speeds)
+    for rule in dict.fromkeys(rule.removesuffix("_out_of_fold") for rule, _ in study.jobs):
+        memory = getattr(getattr(asked, rule, None), "mem_mb", 0)
+        if memory > asked.mem_mb_cap:
+            yield (
+                f"{rule} asks for {memory} MB of memory, more than resources.mem_mb_cap "
+                f"({asked.mem_mb_cap} MB): if that is what your nodes have, none takes its jobs"
+            )
+    there = measured.memory_mb(speeds.card, speeds.rates) if speeds.device == "cuda" else None
+    needed = {cost.model: speeds.gpu_memory_mb(training_of(config, cost.model)) or 0 for cost in costs}
+    too_large = {model: mb for model, mb in needed.items() if there is not None and mb > there}
+    if too_large:
+        models = ", ".join(f"{model} ({_gb(mb)} GB)" for model, mb in too_large.items())
+        yield f"{speeds.card} has {_gb(there)} GB of memory, less than was measured of {models}"
+    total, _ = gigabytes_in_all(disk_stages(config, study.scans, sizes))
+    free = shutil.disk_usage(study.folder).free / 1e9
+    if total > free:
+        yield f"the study may take {total:.0f} GB of disk, and {free:.0f} GB are free here"
+
+
+def _time_warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds) -> Iterator[str]:
+    asked, rules = study.config.resources, {rule for rule, _ in study.jobs}
+    limit_s = asked.train.runtime_min * 60
+    for model in dict.fromkeys(cost.model for cost in costs):
+        longest = max(
+            (cost.seconds.high for cost in costs if cost.model == model and cost.seconds), default=0
+        )
+        if longest > limit_s:
+            yield (
+                f"a training of {model} takes up to {longest / 3600:.1f} h, and its limit "
+                f"(resources.train.runtime_min) is {limit_s / 3600:.1f} h: it takes "
+                f"{math.ceil(longest / limit_s)} turns, and on Slurm is requeued by itself"
+            )
+    of_scans = {
+        "ingest": math.ceil(study.scans / asked.ingest.jobs),
+        "predict": test_scans(study.config, study.scans),
+    }
+    for rule, scans in of_scans.items():
+        limit_s = getattr(asked, rule).runtime_min * 60
+        slowest = slowest_scan_s(rule, study.config, speeds)
+        if rule in rules and slowest * scans > limit_s:
+            yield (
+                f"a job of {rule} takes up to {slowest * scans / 3600:.1f} h for {scans} scans, and its "
+                f"limit (resources.{rule}.runtime_min) is {limit_s / 3600:.1f} h"
+            )
+
+
+def slowest_scan_s(rule: str, config: Configuration, speeds: Speeds) -> float:
+    """Seconds of a scan in jobs of ``ingest`` or ``predict``, at most; 0 if they were not measured."""
+    if rule == "ingest":
+        found = [rate for rate in speeds.rates if rate.task == "ingest"]
+    else:
+        trained = [training_of(config, key) for key, model in config.models.items() if model.is_trained]
+        kinds = {find_framework(one.framework).rated_as(one) for one in trained}
+        found = [rate for kind in sorted(kinds) for rate in speeds.of("predict", kind)]
+    return max((rate.s_per_scan or 0 for rate in found), default=0)
 
 
 @contextlib.contextmanager
@@ -217,6 +373,8 @@ def main(
     configfile: Path = REPOSITORY / "config" / "config.yaml",
     directory: Path = Path(),
     scans: int | None = None,
+    card: str | None = None,
+    rates: Path = measured.RATES,
 ) -> None:
     """What a run would ask of a cluster, before anything is submitted.
 
@@ -224,20 +382,28 @@ def main(
         configfile: configuration of the study.
         directory: folder of the study.
         scans: plan for so many scans, whatever the sheet says.
+        card: GPU that is planned for, by its name in Slurm or words of its own: h100, "rtx 3090",
+            a100_1g.5gb; left out, it is gpu_model of train in slurm/config.yaml.
+        rates: measured rates, a file with the columns of resources/rates.tsv.
     """
     config = blocks.load(configfile)
-    rates = read_rates()
+    card = card_of_profile() if card is None else card
+    speeds = Speeds(measured.read(rates), card if config.device == "cuda" else "", config.device)
+    sizes = read_sizes()
     words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(configfile)]
     with planned_sheet((directory / config.sheet).absolute(), scans) as path:
         named = ["--config", f"sheet={path}"] if scans is not None else []
         jobs = pending_jobs([*words, "--directory", str(directory), *named])
         n_scans = len(sheet.baseline(sheet.load(path)))
-    study = f"{config.study.name}: {n_scans} scans, {len(config.models)} models"
+    study = PlannedStudy(config, directory, n_scans, jobs)
+    costs = training_costs(study, speeds)
+    title = f"{config.study.name}: {n_scans} scans, {len(config.models)} models, {len(jobs)} jobs to run"
     parts = [
-        [f"{study}, {len(jobs)} jobs to run"],
+        [title],
         jobs_table(jobs, config.resources),
-        trainings_table(jobs, config, directory, rates),
-        disk_table(config, n_scans, directory, rates),
-        [f"Sources of all rates: {os.path.relpath(RATES)}"],
+        models_table(study, costs, speeds, sizes),
+        disk_table(config, n_scans, directory, sizes),
+        [f"Warning: {text}." for text in warnings(study, costs, speeds, sizes)],
+        [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(SIZES)}"],
     ]
-    say("\n\n".join("\n".join(part) for part in parts))
+    say("\n\n".join(text for part in parts if (text := "\n".join(part))))

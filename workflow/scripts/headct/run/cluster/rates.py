@@ -1,0 +1,160 @@
+"""Measured rates: how long a step of training or a scan took on which card, and in how much GPU memory.
+
+They stand in ``resources/rates.tsv``, or in another file of the same columns; the schema says what each is
+(``workflow/schemas/rates.schema.yaml``). ``make gpu`` measures them on a GPU, ``make rates`` adds them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from headct.contracts.artefacts import write_atomically
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.repository import RESOURCES, SCHEMAS
+from headct.settings.configuration import load_schema, schema_problems
+from headct.settings.typed import typed
+
+RATES = RESOURCES / "rates.tsv"
+SCHEMA = SCHEMAS / "rates.schema.yaml"
+NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
+SLICE = re.compile(r"(?<![a-z0-9])[0-9]+g\.[0-9]+gb(?![a-z0-9])")
+"""A part of a GPU as NVIDIA's MIG names it, in the names of cards and of Slurm's kinds of GPU."""
+
+NEEDED = {"train": "s_per_step", "predict": "s_per_scan", "ingest": "s_per_scan"}
+"""The column that a row must have, by its task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """One measurement; a field for each column, as the schema describes it."""
+
+    task: str
+    kind: str
+    card: str
+    card_memory_mb: float | None = None
+    device: str
+    date: str
+    commit: str | None = None
+    torch: str | None = None
+    precision: str | None = None
+    batch_and_patch: str | None = None
+    s_per_step: float | None = None
+    s_per_validation_step: float | None = None
+    s_per_scan: float | None = None
+    peak_gpu_memory_mb: float | None = None
+    source: str
+
+
+COLUMNS = tuple(column.name for column in fields(Rate))
+
+
+def read(path: Path = RATES) -> tuple[Rate, ...]:
+    """All rates of a file.
+
+    Raises:
+        BadInput: no such file, no text, or every fault of its columns and rows.
+    """
+    file = str(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        message = f"can't be read as a file of rates ({reason}): 'make gpu' and 'make rates' make one"
+        raise BadInput([Problem(file, message)]) from error
+    lines = list(csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+    if problems := _header_problems(lines[0] if lines else [], file):
+        raise BadInput(problems)
+    schema, rates = load_schema(SCHEMA), []
+    for number, cells in enumerate(lines[1:], start=2):
+        if not any(cells):
+            continue
+        if len(cells) != len(lines[0]):
+            message = f"has {len(cells)} cells, the first line {len(lines[0])}: one for each column"
+            problems.append(Problem(file, message, str(number)))
+            continue
+        row = _typed_row(dict(zip(lines[0], cells, strict=True)), schema["properties"])
+        found = schema_problems(row, schema, file, str(number))
+        needed = NEEDED.get(str(row["task"]))
+        if needed and row.get(needed) is None:
+            message = f"must not be empty. {schema['properties'][needed]['description']}"
+            found.append(Problem(file, message, str(number), needed))
+        problems += found
+        if not found:
+            rates.append(typed(Rate, row))
+    if problems:
+        raise BadInput(problems)
+    return tuple(rates)
+
+
+def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
+    required = load_schema(SCHEMA)["required"]
+    message = f"unknown column; known: {', '.join(COLUMNS)}"
+    return [
+        *(Problem(file, "column is missing", "1", name) for name in required if name not in header),
+        *(Problem(file, message, "1", name) for name in header if name not in COLUMNS),
+        *(Problem(file, "column stands twice", "1", name) for name in COLUMNS if header.count(name) > 1),
+    ]
+
+
+def _typed_row(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
+    """A row's cells by column: numbers where the column has numbers, None where empty."""
+
+    def value(name: str, text: str) -> Any:
+        if "number" in properties[name]["type"] and NUMBER.fullmatch(text):
+            return float(text)  # else it stays text, and the schema says what is wrong with it
+        return text or None
+
+    return {name: value(name, text.strip()) for name, text in cells.items()}
+
+
+def add(rates: Iterable[Rate], path: Path) -> int:
+    """Write rates below those of a file, which is made if it is not there; how many were new.
+
+    Raises:
+        BadInput: the file can't be read as one of rates.
+    """
+    known = list(map(_line, read(path))) if path.exists() else []
+    new = [line for line in dict.fromkeys(map(_line, rates)) if line not in known]
+    with write_atomically(path) as written:
+        written.write_text("\n".join(["\t".join(COLUMNS), *known, *new]) + "\n", encoding="utf-8")
+    return len(new)
+
+
+def _line(rate: Rate) -> str:
+    return "\t".join(_cell(getattr(rate, column)) for column in COLUMNS)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return " ".join(str(value).split()) if value is not None else ""
+
+
+def on_card(rates: Iterable[Rate], card: str) -> tuple[Rate, ...]:
+    """The rates of a card that is named as in Slurm (``h100``) or by some words of its full name.
+
+    A part of a card (MIG) is no card, and a card no part of one. Without a name, the rates of all.
+    """
+    return tuple(rate for rate in rates if _is_named(card, rate.card))
+
+
+def _is_named(card: str, full_name: str) -> bool:
+    if not card:
+        return True
+    words, known = (set(re.split(r"[^a-z0-9.]+", name.lower())) - {""} for name in (card, full_name))
+    return words <= known and bool(SLICE.search(card.lower())) == bool(SLICE.search(full_name.lower()))
+
+
+def memory_mb(card: str, rates: Iterable[Rate]) -> float | None:
+    """Memory of a card: as it was measured, else as its name says (``a100-40gb``, ``1g.10gb``)."""
+    measured = [rate.card_memory_mb for rate in on_card(rates, card) if card and rate.card_memory_mb]
+    named = re.findall(r"([0-9]+) ?gb(?![a-z0-9])", card.lower())
+    if measured:
+        return min(measured)
+    return float(named[-1]) * 1000 if named else None

@@ -1,0 +1,126 @@
+"""What trainings take, before they run: steps, hours and GPU memory, from measured rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headct.contracts.artefacts import read_json
+from headct.frameworks.base import find_framework, training_settings
+from headct.run.cluster import rates as measured
+from headct.run.cluster.rates import Rate
+from headct.settings.blocks import Configuration
+from headct.settings.models import OF_TRAINING, Training, having
+
+
+@dataclass(frozen=True)
+class Span:
+    """From the least to the most that something takes."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, values: Iterable[float]) -> Span | None:
+        """From the least to the greatest of some values; None if there are none."""
+        found = list(values)
+        return cls(min(found), max(found)) if found else None
+
+    @classmethod
+    def total(cls, spans: Iterable[Span | None]) -> Span | None:
+        """The sum of those that are known; None if none is."""
+        known = [span for span in spans if span is not None]
+        return cls(sum(one.low for one in known), sum(one.high for one in known)) if known else None
+
+    def times(self, factor: float) -> Span:
+        """So many times as much."""
+        return Span(self.low * factor, self.high * factor)
+
+    def text(self, form: str) -> str:
+        """One number where both ends are printed alike, else both."""
+        low, high = format(self.low, form), format(self.high, form)
+        return low if low == high else f"{low} to {high}"
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """The rates that a plan goes by.
+
+    Attributes:
+        rates: all that are known.
+        card: the GPU that is planned for, as Slurm or a person names it; empty if none is named.
+        device: of the study, ``cuda`` or ``cpu``.
+    """
+
+    rates: Sequence[Rate]
+    card: str
+    device: str
+
+    def of(self, task: str, kind: str) -> tuple[Rate, ...]:
+        """The rates of a task on the card that is planned for or, if there are none, on all others."""
+        alike = tuple(r for r in self.rates if (r.task, r.kind, r.device) == (task, kind, self.device))
+        return measured.on_card(alike, self.card) or alike
+
+    def gpu_memory_mb(self, settings: Training) -> float | None:
+        """The most that a training with these settings took on any GPU; None if that was not measured."""
+        kind = find_framework(settings.framework).rated_as(settings)
+        peaks = [r.peak_gpu_memory_mb for r in self.rates if (r.task, r.kind) == ("train", kind)]
+        return max((peak for peak in peaks if peak is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one training takes.
+
+    Attributes:
+        model: its key.
+        steps: of the optimiser; None if its settings don't say.
+        seconds: None if nothing like it was measured.
+        source: where the seconds are from; empty if there are none.
+        is_of_another_card: whether they were measured on another GPU than the one that is planned for.
+    """
+
+    model: str
+    steps: int | None
+    seconds: Span | None
+    source: str
+    is_of_another_card: bool = False
+
+
+def test_scans(config: Configuration, scans: int) -> int:
+    """About how many of the scans are in the test set."""
+    return round(scans * config.split.test_fraction)
+
+
+def cost_of(training: str, config: Configuration, scans: int, study: Path, speeds: Speeds) -> Cost:
+    """What a training takes: as an equal one that is finished, else by rates.
+
+    Args:
+        training: ``unet/seed-1/fold-all``, as its folder is called.
+        config: the configuration.
+        scans: the number of all scans.
+        study: its folder.
+        speeds: what was measured.
+    """
+    model, _, fold = training.split("/")
+    settings = training_settings(config.models[model])
+    learnt_from = scans - test_scans(config, scans)
+    if fold != "fold-all":
+        learnt_from -= round(learnt_from / config.split.folds)
+    steps = settings.steps(learnt_from)
+    finished = study / "results/models" / training / "train.json"
+    if finished.is_file():
+        record = read_json(finished)
+        if having(settings, *OF_TRAINING).items() <= record["settings"].items():
+            took = float(record["seconds"])
+            return Cost(model, steps, Span(took, took), f"this study, on {record['sessions'][-1]['device']}")
+    found = speeds.of("train", find_framework(settings.framework).rated_as(settings))
+    if steps is None or not found:
+        return Cost(model, steps, None, "")
+    validated = settings.validation_steps()
+    seconds = [steps * (r.s_per_step or 0) + validated * (r.s_per_validation_step or 0) for r in found]
+    is_of_another_card = not measured.on_card(found, speeds.card)
+    cards = ", ".join(dict.fromkeys(rate.card for rate in found))
+    source = f"another card: {cards}" if is_of_another_card else cards
+    return Cost(model, steps, Span.around(seconds), source, is_of_another_card)
