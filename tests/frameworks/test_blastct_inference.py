@@ -73,6 +73,19 @@ def test_storage_order_of_the_axes_changes_nothing(model_folder: Path) -> None:
     assert np.array_equal(straight, flipped[:, ::-1, :, ::-1])
 
 
+@pytest.mark.parametrize("size", [(24, 20, 11), (40, 50, 20), (3, 2, 1)])
+@pytest.mark.parametrize("spacing_mm", [[4.1, 3.9, 4.3], [2.1, 3.1, 5.3]])
+def test_a_gpu_interpolates_as_simpleitk_does(size: tuple[int, int, int], spacing_mm: list[float]) -> None:
+    """By the same function, on a CPU; no voxel lies just half a sample outside, where SimpleITK cuts."""
+    native = scan_image(size, (False, False, False))
+    shape = resample(native, spacing_mm, is_discrete=False).GetSize()[::-1]
+    probabilities = np.random.default_rng(0).random((*shape, 4))
+    expected = inference.to_native_grid(probabilities, spacing_mm, native)
+    found = inference.interpolated(probabilities, spacing_mm, native, "cpu")
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_linear_ramp_survives_the_way_there_and_back() -> None:
     z, y, x = np.indices((12, 24, 20)).astype(np.float32)
     native = sitk.GetImageFromArray(100 * (z + 2 * y + 3 * x))

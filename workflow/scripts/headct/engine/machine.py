@@ -39,6 +39,14 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else platform.machine()
 
 
+def single_precision(device: str) -> str:
+    """What single precision is there: PyTorch lets recent GPUs round the factors of convolutions."""
+    import torch
+
+    rounds = device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
+    return "float32, convolutions in TF32" if rounds and torch.backends.cudnn.allow_tf32 else "float32"
+
+
 def peak_memory_mb(device: str) -> dict[str, int]:
     """Most memory that this process had so far: resident, and allocated on the GPU."""
     import torch

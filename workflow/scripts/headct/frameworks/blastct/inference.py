@@ -71,8 +71,16 @@ class BlastctPredictor(Predictor):
         )
 
     def restore(self, prepared: tuple[np.ndarray, sitk.Image], inferred: np.ndarray) -> torch.Tensor:
-        """Probabilities on the grid of the CT, by SimpleITK on the CPU."""
-        return torch.from_numpy(to_native_grid(inferred, self.spacing_mm, prepared[1]))
+        """Probabilities on the grid of the CT, by SimpleITK on the CPU, unless a GPU can do it."""
+
+        def restored(device: str) -> torch.Tensor:
+            if device == "cpu":
+                return torch.from_numpy(to_native_grid(inferred, self.spacing_mm, prepared[1]))
+            return interpolated(inferred, self.spacing_mm, prepared[1], device)
+
+        is_upright = orientation(prepared[1]) == ORIENTATION
+        ways = {"resampling on the GPU": "cuda"} if self.device == "cuda" and is_upright else {}
+        return with_fallback(restored, {**ways, "resampling on the CPU": "cpu"})
 
 
 def predict_array(
@@ -121,6 +129,41 @@ def to_native_grid(probabilities: np.ndarray, spacing_mm: list[float], native: s
     resampled = filter_.Execute(image)
     oriented = sitk.DICOMOrient(native, ORIENTATION)
     resampled.CopyInformation(oriented)
-    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(native.GetDirection())
-    array = sitk.GetArrayFromImage(sitk.DICOMOrient(resampled, code))
+    array = sitk.GetArrayFromImage(sitk.DICOMOrient(resampled, orientation(native)))
     return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+
+
+def orientation(image: sitk.Image) -> str:
+    """The directions of its axes x, y, z, in three letters."""
+    code: str = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    return code
+
+
+def interpolated(
+    probabilities: np.ndarray, spacing_mm: list[float], native: sitk.Image, device: str
+) -> torch.Tensor:
+    """The same in PyTorch, one axis after the other, for a CT whose axes are in LPS order.
+
+    The CT was resampled to that spacing, so that no voxel lies further outside of the samples than half the
+    gap between two.
+
+    Args:
+        probabilities: (z, y, x, class), at the network's spacing.
+        spacing_mm: that spacing, x, y, z.
+        native: the CT.
+        device: on which it is done, and the result lies.
+
+    Returns:
+        float32, shape (class, z, y, x).
+    """
+    volume = torch.from_numpy(probabilities.astype(np.float32)).to(device).movedim(-1, 0)
+    axes = zip((1, 2, 3), native.GetSize()[::-1], native.GetSpacing()[::-1], spacing_mm[::-1], strict=True)
+    for axis, length, to_mm, from_mm in axes:
+        last = volume.shape[axis] - 1
+        places = (torch.arange(length, dtype=torch.float64) * (to_mm / from_mm)).clamp(max=last)
+        below = places.long()
+        share = (places - below).float().to(device).reshape([-1 if each == axis else 1 for each in range(4)])
+        low = volume.index_select(axis, below.to(device))
+        high = volume.index_select(axis, (below + 1).clamp(max=last).to(device))
+        volume = torch.lerp(low, high, share)
+    return volume.contiguous()

@@ -21,6 +21,7 @@ from headct.contracts.problems import BadInput
 from headct.engine import seeding
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
+from headct.engine.machine import single_precision
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
 from headct.frameworks.monai import networks
@@ -82,7 +83,7 @@ def train(job: TrainingJob[MonaiTraining], folder: Path) -> TrainedModel:
         weights=learner.network.state_dict(),
         fixed={key: settings[key] for key in FOR_INFERENCE if key in settings},
         history=at.history,
-        facts=facts(job.settings, learner.network, learner.schedule),
+        facts=facts(job, learner.network, learner.schedule),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
@@ -182,8 +183,9 @@ class MonaiLearner:
         self.step = state["step"]
 
 
-def facts(settings: MonaiTraining, network: nn.Module, schedule: Schedule) -> ModelFacts:
+def facts(job: TrainingJob[MonaiTraining], network: nn.Module, schedule: Schedule) -> ModelFacts:
     """What was trained."""
+    settings = job.settings
     return ModelFacts(
         network=settings.network,
         loss="Dice + cross-entropy (MONAI DiceCELoss)",
@@ -200,6 +202,6 @@ def facts(settings: MonaiTraining, network: nn.Module, schedule: Schedule) -> Mo
             "iterations_per_epoch": schedule.iterations_per_epoch,
             "learning_rate_schedule": schedule.learning_rate_schedule,
             "augmentation": "mirroring left and right; intensity scale and shift",
-            "precision": "float32",
+            "precision": single_precision(job.device),
         },
     )
