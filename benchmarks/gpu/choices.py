@@ -145,12 +145,13 @@ def main() -> None:
 
         for key in IN_PRECISIONS:
             in_precisions(scale, WAYS, job_of(scale, folder, key, device), tell)
+        last = min(BATCHES_AT_REST, scale.warm_up + scale.timed)
         add_note(
             out,
             PRECISIONS,
             f"Steps of the optimiser on {BATCHES_AT_REST} batches that lie on the device, each time from the "
             f"same weights: {scale.timed} are timed after {scale.warm_up}, whose time is the start (choice "
-            f"of algorithms, compilation); the loss is the mean of the last {BATCHES_AT_REST}. As "
+            f"of algorithms, compilation); the loss is the mean of the last {last}. As "
             "configured: the step of `python -m headct train`. float32: without tf32, which PyTorch uses for "
             "convolutions by default.",
         )
@@ -322,7 +323,7 @@ def measured(step: Callable[..., Any], batches: list[list[Any]], scale: Scale, d
         "start, s": start_s,
         "steps/s": scale.timed / timed_s,
         "peak GPU memory, MB": peak_mb(device),
-        "loss": float(torch.stack(losses[-len(batches) :]).mean()),
+        "loss": f"{torch.stack(losses[-len(batches) :]).mean():.5f}",  # a precision changes little of it
     }
 
 

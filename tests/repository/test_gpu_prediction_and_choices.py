@@ -71,7 +71,7 @@ def test_every_choice_is_measured_from_the_same_weights(
     assert ways[-1] == ("nnunet-3d-dicece", "float16 autocast, compiled")
     assert all(isinstance(row["steps/s"], float) for row in precisions), "none failed"
     for model in ("unet", "nnunet-3d-dicece"):
-        loss = {row["way"]: row["loss"] for row in precisions if row["model"] == model}
+        loss = {row["way"]: float(row["loss"]) for row in precisions if row["model"] == model}
         configured = loss.pop("as configured")
         assert loss["float32"] == loss["tf32"] == pytest.approx(configured, rel=1e-4), "it is the same step"
         assert list(loss.values()) == pytest.approx([configured] * len(loss), rel=1e-2)
