@@ -90,7 +90,7 @@ PARTS = (
     Part("prediction", "Prediction", "A", 60),
     Part("choices", "Compilation, precisions, losses, and a small comparison", "B", 300),
 )
-CPU_LIMIT_S = 300
+CPU_LIMIT_S = 600
 """Of each part on a CPU, which may be shared with others: the parts take a minute on two idle cores."""
 
 

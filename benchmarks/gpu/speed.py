@@ -61,7 +61,7 @@ SIZES = {
         Scale(
             config="simulated_full.yaml",
             models=MODELS,
-            scans=8,
+            scans=10,  # of fewer, nnU-Net would plan smaller batches: at most a twentieth of all voxels
             rounds=1,
             warm_up=10,
             timed=30,

@@ -10,10 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -68,7 +70,7 @@ def section(document: Path, title: str) -> str:
 def test_what_a_part_has_measured_stays_however_it_ends(frame: Path) -> None:
     write_part(frame, "correct", FAILS)
     write_part(frame, "speed", HANGS)
-    done, document = run(frame, "--half", "A", "--slower", "0.01")
+    done, document = run(frame, "--half", "A", "--slower", "0.005")
     assert done.returncode == 1
     assert "Not ended well: correct, speed" in done.stdout
     failed, stopped, ended = (
@@ -118,6 +120,87 @@ def test_missing_packages_are_told_at_once(frame_module: ModuleType, monkeypatch
     assert re.search(
         r"lacks monai, torch\. Install them: \S+ -m pip install monai==\d\S+ torch$", str(ended.value)
     )
+
+
+@pytest.fixture
+def part(frame_module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """The module of a part, by its name."""
+    for folder in (GPU.parent, GPU):
+        monkeypatch.syspath_prepend(folder)
+    return importlib.import_module
+
+
+def measured(framework: str, patches_per_s: float, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What was measured of a training on a GPU."""
+    return {
+        "framework": framework,
+        "card": "NVIDIA H100",
+        "precision": "float16, mixed",
+        "patches_per_s": patches_per_s,
+        "shape": shape,
+        "waiting": 0.02,
+        "utilisation": 97.0,
+        "peak_mb": 9000,
+        "validation_step_s": 0.1,
+    }
+
+
+def test_what_is_slower_than_aimed_at_is_bold(part: Callable[[str], ModuleType]) -> None:
+    compared = part("speed").compared
+
+    def told(framework: str, way: str, ours: float, other: float) -> tuple[str | None, str | None]:
+        found = (measured(framework, rate, (2, 1, 20, 320, 256)) for rate in (other, ours))
+        row = compared("a model", way, *found, "cuda")
+        return row["ours / this"], row["aim"]
+
+    assert told("nnunet", "ours", 10, 10) == (None, None)
+    assert told("nnunet", "ceiling", 9, 10) == ("**0.90**", "≥ 0.95")
+    assert told("monai", "ceiling", 9.6, 10) == ("0.96", "≥ 0.95")
+    assert told("nnunet", "peer", 9, 10) == ("**0.90**", "≥ 1")
+    assert told("blastct", "peer", 19, 10) == ("**1.90**", "≥ 2")
+    assert told("blastct", "peer", 21, 10) == ("2.10", "≥ 2")
+    assert told("monai", "peer", 9, 10) == ("0.90", None)
+
+
+def test_hours_are_those_of_the_configured_training(part: Callable[[str], ModuleType]) -> None:
+    rates = part("speed").rates
+    of_nnunet = rates("nnunet-3d-dicece", measured("nnunet", 20.0, (2, 1, 20, 320, 256)))
+    assert of_nnunet["rated as"] == "nnunet ExperimentPlanner"
+    assert of_nnunet["s_per_epoch"] == pytest.approx(250 * 0.1 + 50 * 0.1)
+    assert of_nnunet["hours"] == pytest.approx(1800 * 30 / 3600)
+    without_validation = {"validation_step_s": None}
+    of_unet = rates("unet", measured("monai", 40.0, (8, 1, 64, 96, 96)) | without_validation)
+    assert of_unet["steps_per_epoch"] == 779, "half of 1558 scans, as two make a batch"
+    of_blast = rates("blast-ct", measured("blastct", 50.0, (10, 1, 110, 110, 110)) | without_validation)
+    assert of_blast["hours"] == pytest.approx(1800 * 100 * 0.2 / 3600)
+
+
+def test_labels_that_differ_are_bold_and_wrong(part: Callable[[str], ModuleType], monkeypatch) -> None:
+    correct = part("correct")
+    monkeypatch.setattr(correct, "WRONG", [])
+    one, other = np.zeros((1, 10, 200), np.uint8), np.zeros((1, 10, 200), np.uint8)
+    one[0, :5] = other[0, :5] = 1
+    other[0, 5, :4] = 1
+    dice, ml = correct.dice_and_ml(1, [one], [other], [0.002])
+    assert dice == pytest.approx(2 * 1000 / 2004)
+    assert ml == pytest.approx(2.008)
+    assert correct.dice_in_print("unet", "ICH", dice, ml) == f"**unet, ICH: Dice {dice:.5f}** (2.0 mL)"
+    assert [f"unet, ICH: Dice {dice:.5f}"] == correct.WRONG
+    assert correct.dice_in_print("unet", "ICH", dice, 0.9) == f"{dice:.5f} (0.9 mL)"
+    assert correct.dice_in_print("unet", "IVH", *correct.dice_and_ml(3, [one], [other], [1])) == "in neither"
+    assert len(correct.WRONG) == 1
+
+
+def test_weights_that_differ_are_wrong_unless_an_operator_is_named(
+    part: Callable[[str], ModuleType], monkeypatch
+) -> None:
+    correct = part("correct")
+    monkeypatch.setattr(correct, "WRONG", [])
+    assert correct.said_equal(True, "they differ", []) == "equal"
+    assert correct.said_equal(False, "they differ", ["upsample_trilinear3d_backward_cuda"]) == "differs"
+    assert not correct.WRONG
+    assert correct.said_equal(False, "they differ", []) == "**they differ**"
+    assert correct.WRONG == ["they differ"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
