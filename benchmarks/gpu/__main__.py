@@ -76,7 +76,10 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Part:
-    """A program of this folder; ``limit_s`` on an H100, where both halves have five minutes each."""
+    """A program of this folder; ``limit_s`` on an H100, where both halves have five minutes each.
+
+    What a part does not need is added to the limit of the next one of its half.
+    """
 
     name: str
     title: str
@@ -84,9 +87,10 @@ class Part:
     limit_s: int
 
 
+HALVES = ("A", "B")
 PARTS = (
-    Part("correct", "Correct", "A", 110),
-    Part("speed", "Training at the study's size", "A", 130),
+    Part("correct", "Correct", "A", 75),
+    Part("speed", "Training at the study's size", "A", 165),
     Part("prediction", "Prediction", "A", 60),
     Part("choices", "Compilation, precisions, losses, and a small comparison", "B", 300),
 )
@@ -101,7 +105,7 @@ def main() -> None:
     )
     parser.add_argument("--device", choices=DEVICES, default="cuda")
     parser.add_argument("--scale", choices=SCALES, default="full")
-    parser.add_argument("--half", choices=("A", "B", "all"), default="all")
+    parser.add_argument("--half", choices=(*HALVES, "all"), default="all")
     parser.add_argument(
         "--slower",
         type=float,
@@ -118,11 +122,14 @@ def main() -> None:
     chosen = [part for part in PARTS if options.half in ("all", part.half)]
     chosen = [part for part in chosen if part.name in (options.parts or [part.name])]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part under way is ended, too
+    left_s = dict.fromkeys(HALVES, 0.0)
     with tempfile.TemporaryDirectory(prefix="headct-gpu-") as shared:
         os.environ[SHARED_DATA] = shared
         for part in chosen:
-            limit_s = round(options.slower * (part.limit_s if options.device == "cuda" else CPU_LIMIT_S))
+            own_s = options.slower * (part.limit_s if options.device == "cuda" else CPU_LIMIT_S)
+            limit_s = round(own_s + left_s[part.half])
             run(part, options.device, options.scale, limit_s, machine, folder, options.out)
+            left_s[part.half] = limit_s - read_state(folder, part)["seconds"]
     failed = [part.name for part in chosen if read_state(folder, part)["end"] != "ended"]
     print(f"{options.out} is written." + (f" Not ended well: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)

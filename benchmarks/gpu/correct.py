@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -84,7 +85,7 @@ SCALES = {
         steps=10,
         steps_to_learn=150,
         scans_to_compare=2,
-        side_by_side=3,
+        side_by_side=6,
         workers=2,
     ),
     "small": Scale(
@@ -120,7 +121,7 @@ def main() -> None:
             lambda key=key: same_weights(given, scale, folder, key) for key in MODELS
         ]
         tasks += [lambda key=key: same_labels(given, scale, folder, key) for key in MODELS]
-        with ThreadPoolExecutor(scale.side_by_side) as pool:
+        with ThreadPoolExecutor(min(scale.side_by_side, len(os.sched_getaffinity(0)))) as pool:
             for done in as_completed([pool.submit(task) for task in tasks]):
                 done.result()
         tell_of_tests(given, tests, report)
@@ -348,7 +349,7 @@ def train_and_compare(
     for threads, device in enumerate(devices, start=1):
         torch.set_num_threads(threads if device == "cpu" else job.threads)
         predictor = load(job.model, folder, device)
-        maps.append([labels_of(predictor, scan) for scan in scans])
+        maps.append([labels_of(predictor, *prepared(predictor, read(scan))) for scan in scans])
     voxels_ml = [voxel_ml(scan) for scan in scans]
     return {label: dice_and_ml(value, *maps, voxels_ml) for label, value in job.labels.items()}
 
@@ -368,9 +369,7 @@ def dice_and_ml(
 
 def voxel_ml(ct: Path) -> float:
     """mL of a voxel of a scan."""
-    import SimpleITK as sitk
-
-    x, y, z = sitk.ReadImage(str(ct)).GetSpacing()
+    x, y, z = read(ct).GetSpacing()
     return x * y * z / 1000
 
 
@@ -386,17 +385,27 @@ def load(key: str, folder: Path, device: str) -> Any:
     return framework.load(folder, device, settings, study_labels())
 
 
-def labels_of(predictor: Any, ct: Any) -> Any:
-    """The label map of a scan, given as an image or a path."""
+def read(ct: Path) -> Any:
+    """A scan as an image."""
     import SimpleITK as sitk
+
+    return sitk.ReadImage(str(ct))
+
+
+def prepared(predictor: Any, image: Any) -> tuple[Any, Any]:
+    """A scan, and what the network is fed."""
+    return image, predictor.prepare(image)
+
+
+def labels_of(predictor: Any, image: Any, fed: Any) -> Any:
+    """The label map of a scan that is :func:`prepared`."""
     import torch
 
     from headct.inference.pipeline import Average
 
-    image = sitk.ReadImage(str(ct)) if isinstance(ct, Path) else ct
-    prepared, average = predictor.prepare(image), Average()
+    average = Average()
     with torch.inference_mode():
-        average.add(predictor.restore(prepared, predictor.infer(prepared)), 1)
+        average.add(predictor.restore(fed, predictor.infer(fed)), 1)
     return average.labels(image)
 
 
@@ -407,13 +416,13 @@ def exhaust_memory(key: str, folder: Path, device: str) -> list[dict[str, Any]]:
     """Predict a scan of 512 × 512 × 40 with ever less memory; what was said, and whether labels stayed."""
     import torch
 
-    scan = enlarged(next(iter(sorted(folder.glob("*-ct.nii.gz")))))
     predictor = load(key, folder / f"{key}-labels", device)
-    labels_of(predictor, scan)  # libraries take theirs
+    scan = prepared(predictor, enlarged(min(folder.glob("*-ct.nii.gz"))))
+    labels_of(predictor, *scan)  # libraries take theirs
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     loaded = torch.cuda.memory_reserved()
-    expected = labels_of(predictor, scan)
+    expected = labels_of(predictor, *scan)
     needed, total = torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory
     found = []
     for share in LIMITS:
@@ -423,7 +432,7 @@ def exhaust_memory(key: str, folder: Path, device: str) -> list[dict[str, Any]]:
         one: dict[str, Any] = {"needs_mb": needed / 2**20, "limit_mb": limit / 2**20}
         with messages() as said:
             try:
-                one["differ"] = int((labels_of(predictor, scan) != expected).sum())
+                one["differ"] = int((labels_of(predictor, *scan) != expected).sum())
             except RuntimeError as error:  # PyTorch's, or that of a library that had no room to work in
                 print(f"{key}, limit {limit / 2**20:.0f} MB: {error}")
                 one["differ"] = None
@@ -437,7 +446,7 @@ def enlarged(ct: Path) -> Any:
     """A scan on a grid of 512 × 512 × 40 voxels over the same space."""
     import SimpleITK as sitk
 
-    image, size = sitk.ReadImage(str(ct)), (512, 512, 40)
+    image, size = read(ct), (512, 512, 40)
     spacing = [mm * old / new for mm, old, new in zip(image.GetSpacing(), image.GetSize(), size, strict=True)]
     return sitk.Resample(
         image,
@@ -502,7 +511,7 @@ def add_notes(given: Options, scale: Scale) -> None:
     add_note(
         given.out,
         LABELS,
-        f"Dice between both label maps of {scale.scans_to_compare} scans, and the class's volume, after "
+        f"Dice between both label maps (scans: {scale.scans_to_compare}), and the class's volume, after "
         f"{scale.steps_to_learn} steps with the settings of `config/demo.yaml`. At least {LEAST_DICE} where "
         f"a class has {LEAST_ML:g} mL.",
     )

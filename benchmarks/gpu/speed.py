@@ -1,8 +1,8 @@
 """Part 2: how fast is training on a GPU at the study's size, and how long will the study's trainings take?
 
-Each model is trained in three ways, each in a process of its own, one after the other: ours (the loop of
-``headct train``), the ceiling (the same steps on data that lie on the device), and the peer (nnU-Net's
-trainer, ``blast-ct-train``, a script after MONAI's tutorial). ``--scale small`` does so on small scans.
+Each model is trained in three ways, one after the other: ours (the loop of ``headct train``), the ceiling
+(the same steps on data that lie on the device), and the peer (nnU-Net's trainer, ``blast-ct-train``, a script
+after MONAI's tutorial). ``--scale small`` does so on small scans.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,9 @@ from common import (
     in_process,
     last_line,
     options,
+    peak_mb,
     prepare_processes,
+    reset_peak,
 )
 from ways_of_training import Scale, Stopwatch, timed_job, train, window, write_scans
 
@@ -97,7 +100,7 @@ SIZES = {
 
 
 def main() -> None:
-    """Ours and the ceiling of all models first, then the peers."""
+    """Measure one way after the other, and write a row of each."""
     given = options(__doc__)
     size, failed = SIZES[given.scale], []
     prepare_processes()
@@ -109,23 +112,33 @@ def main() -> None:
         add_note(given.out, WAYS_TABLE, NOTE_ON_WAYS.format(**vars(size.scale)))
         add_note(given.out, RATES_TABLE, NOTE_ON_RATES)
         ours: dict[str, dict[str, Any]] = {}
-        for ways in (("ours", "ceiling"), ("peer",)):
-            for key in size.scale.models:
-                for way in ways:
-                    try:
-                        found = in_process(measure, size.scale, folder, key, way, given.device)
-                    except RuntimeError as error:
-                        print(error)
-                        failed.append(f"{key}, {way}")
-                        row = {"model": key, "way": f"**{way} failed**: {last_line(error)}"}
-                        add_row(given.out, WAYS_TABLE, row)
-                        continue
-                    if way == "ours":
-                        ours[key] = found
-                        add_row(given.out, RATES_TABLE, rates(key, found))
-                    add_row(given.out, WAYS_TABLE, compared(key, way, found, ours.get(key), given.device))
+        for key, ways in in_turn(size.scale.models):
+            try:
+                found = in_process(measure, size.scale, folder, key, ways, given.device)
+            except RuntimeError as error:
+                print(error)
+                failed.append(f"{key}, {' and '.join(ways)}")
+                row = {"model": key, "way": f"**{' and '.join(ways)} failed**: {last_line(error)}"}
+                add_row(given.out, WAYS_TABLE, row)
+                continue
+            if "ours" in found:
+                ours[key] = found["ours"]
+                add_row(given.out, RATES_TABLE, rates(key, found["ours"]))
+            for way in ways:
+                add_row(given.out, WAYS_TABLE, compared(key, way, found[way], ours.get(key), given.device))
     if failed:
         sys.exit(f"Failed: {'; '.join(failed)}")
+
+
+def in_turn(models: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is measured in one process each: all ways of one model of each framework, and then the others."""
+    first, others = models[:3], models[3:]
+    for key in first:
+        yield key, ("ours", "ceiling")
+        yield key, ("peer",)
+    for ways in (("ours", "ceiling"), ("peer",)):
+        for key in others:
+            yield key, ways
 
 
 def prepare(given: Options, scale: Scale, folder: Path) -> None:
@@ -154,29 +167,43 @@ def prepare_for(scale: Scale, folder: Path, keys: list[str]) -> None:
         )
 
 
-def measure(scale: Scale, folder: Path, key: str, way: str, device: str) -> dict[str, Any]:
-    """Train in one way, in a process of its own: what the stopwatch says, peak memory, precision."""
+def measure(
+    scale: Scale, folder: Path, key: str, ways: tuple[str, ...], device: str
+) -> dict[str, dict[str, Any]]:
+    """Train in some ways, in a process of its own: what the stopwatch says, peak memory, precision.
+
+    Args:
+        scale: what is trained for how long.
+        folder: of the scans.
+        key: of the model.
+        ways: in which it is trained, one after the other.
+        device: on which it is trained.
+    """
     import torch
 
     from headct.engine.determinism import choose_algorithms
-    from headct.engine.machine import device_name, peak_memory_mb
+    from headct.engine.machine import device_name
     from headct.frameworks.base import find_framework
 
     job = timed_job(scale, folder, key, device)
     torch.set_num_threads(job.threads)
     choose_algorithms(deterministic=False)
     first, last = window(scale, job.settings)
-    stopwatch = Stopwatch(first, last, device)
-    results = folder / f"{key}-{way}"
-    results.mkdir()
-    train(way, job, results, stopwatch, peer_compiles=False)
-    return stopwatch.result() | {
-        "framework": job.settings.framework,
-        "rated_as": find_framework(job.settings.framework).rated_as(job.settings),
-        "card": device_name(device),
-        "precision": precision(job.settings.framework, device),
-        "peak_mb": peak_memory_mb(device).get("gpu"),
-    }
+    found = {}
+    for way in ways:
+        results = folder / f"{key}-{way}"
+        results.mkdir()
+        reset_peak(device)
+        stopwatch = Stopwatch(first, last, device)
+        train(way, job, results, stopwatch, peer_compiles=False)
+        found[way] = stopwatch.result() | {
+            "framework": job.settings.framework,
+            "rated_as": find_framework(job.settings.framework).rated_as(job.settings),
+            "card": device_name(device),
+            "precision": precision(job.settings.framework, device),
+            "peak_mb": peak_mb(device),
+        }
+    return found
 
 
 def precision(framework: str, device: str) -> str:
