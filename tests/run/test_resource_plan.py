@@ -22,6 +22,7 @@ from headct.run.cluster.resource_plan import (
     disk_table,
     jobs_table,
     models_table,
+    prediction_in_words,
     read_sizes,
     training_costs,
     warnings,
@@ -171,6 +172,20 @@ def test_a_training_that_was_finished_is_its_own_rate(config: Configuration, tmp
     assert (cells["unet"][2], cells["unet"][-1]) == ("2.0", "this study, on NVIDIA H100")
     write_json(record | {"settings": settings | {"epochs": 3}}, path)
     assert planned(config, tmp_path, ["unet"], read())[0]["unet"][2] == "?"
+
+
+def test_hours_of_prediction_are_scans_times_seconds(config: Configuration, tmp_path: Path) -> None:
+    """Of 1732 scans, 173 are tested: 0.5 h at 10 s."""
+    study = PlannedStudy(config, tmp_path, 1732, [job("unet", "predict")])
+    slow = RATE(task="predict", s_per_scan=100.0)
+    rates = RATE(task="predict", s_per_scan=10.0), slow, RATE(s_per_step=1.0)
+    (told,) = prediction_in_words(study, Speeds(rates, "h100", "cuda"))
+    assert told.startswith(
+        "Prediction of 173 test scans: 0.5 to 4.8 h each for unet; no rate is measured of blast-ct, "
+    )
+    (told,) = prediction_in_words(study, Speeds((), "h100", "cuda"))
+    assert told == "Prediction of 173 test scans: no rate is measured of any model"
+    assert not list(prediction_in_words(replace(study, jobs=[job("unet")]), Speeds(rates, "", "cuda")))
 
 
 def test_what_does_not_fit_is_warned_of(config: Configuration, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from headct.contracts.repository import REPOSITORY, RESOURCES
 from headct.contracts.terminal import say
 from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as measured
+from headct.run.cluster.rates import Rate
 from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
 from headct.settings import blocks, configuration, sheet
 from headct.settings.blocks import Configuration, Resources
@@ -199,6 +200,27 @@ def hours_in_words(costs: Sequence[Cost], config: Configuration, speeds: Speeds)
         yield f"Another card than {card} may be several times as fast or slow: {measure}."
 
 
+def prediction_in_words(study: PlannedStudy, speeds: Speeds) -> Iterator[str]:
+    """Hours of a job that predicts the test scans, models of equal hours together; which are unknown."""
+    if "predict" not in {rule for rule, _ in study.jobs}:
+        return
+    scans, by_hours = test_scans(study.config, study.scans), defaultdict[str, list[str]](list)
+    for key, model in study.config.models.items():
+        if model.is_trained:
+            found = prediction_rates(training_of(study.config, key), speeds)
+            per_scan = Span.around(rate.s_per_scan or 0 for rate in found)
+            by_hours[_hours(per_scan.times(scans) if per_scan else None)].append(key)
+    unknown = by_hours.pop("?", [])
+    told = [f"{hours} h each for {', '.join(keys)}" for hours, keys in by_hours.items()]
+    told += [f"no rate is measured of {', '.join(unknown) if told else 'any model'}"] if unknown else []
+    yield f"Prediction of {scans} test scans: {'; '.join(told)}"
+
+
+def prediction_rates(settings: Training, speeds: Speeds) -> tuple[Rate, ...]:
+    """What was measured of predictions by a model with these settings."""
+    return speeds.of("predict", find_framework(settings.framework).rated_as(settings))
+
+
 def weights_mb(settings: Training, config: Configuration, sizes: Sizes) -> tuple[float, float]:
     """MB of a model's weights in ``results``, and of its trainings in ``work_dir``; NaN if not known."""
     framework = find_framework(settings.framework)
@@ -324,8 +346,7 @@ def slowest_scan_s(rule: str, config: Configuration, speeds: Speeds) -> float:
         found = [rate for rate in speeds.rates if rate.task == "ingest"]
     else:
         trained = [training_of(config, key) for key, model in config.models.items() if model.is_trained]
-        kinds = {find_framework(one.framework).rated_as(one) for one in trained}
-        found = [rate for kind in sorted(kinds) for rate in speeds.of("predict", kind)]
+        found = [rate for settings in trained for rate in prediction_rates(settings, speeds)]
     return max((rate.s_per_scan or 0 for rate in found), default=0)
 
 
@@ -402,6 +423,7 @@ def main(
         [title],
         jobs_table(jobs, config.resources),
         models_table(study, costs, speeds, sizes),
+        prediction_in_words(study, speeds),
         disk_table(config, n_scans, directory, sizes),
         [f"Warning: {text}." for text in warnings(study, costs, speeds, sizes)],
         [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(SIZES)}"],
