@@ -113,11 +113,12 @@ def main() -> None:
         help="limits are so many times longer, for a slower GPU than an H100",
     )
     parser.add_argument("--parts", nargs="+", choices=[part.name for part in PARTS], help="only these")
-    parser.add_argument("--out", type=Path, default=BENCHMARKS / "gpu.md")
+    parser.add_argument("--out", type=Path, default=BENCHMARKS / "gpu.md", help="file, or folder for gpu.md")
     options = parser.parse_args()
+    out = options.out / "gpu.md" if options.out.is_dir() else options.out
     require_packages()
     machine = facts(options.device)
-    folder = options.out.with_suffix(".measured")
+    folder = out.with_suffix(".measured")
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [part for part in PARTS if options.half in ("all", part.half)]
     chosen = [part for part in chosen if part.name in (options.parts or [part.name])]
@@ -128,10 +129,10 @@ def main() -> None:
         for part in chosen:
             own_s = options.slower * (part.limit_s if options.device == "cuda" else CPU_LIMIT_S)
             limit_s = round(own_s + left_s[part.half])
-            run(part, options.device, options.scale, limit_s, machine, folder, options.out)
+            run(part, options.device, options.scale, limit_s, machine, folder, out)
             left_s[part.half] = limit_s - read_state(folder, part)["seconds"]
     failed = [part.name for part in chosen if read_state(folder, part)["end"] != "ended"]
-    print(f"{options.out} is written." + (f" Not ended well: {', '.join(failed)}" if failed else ""))
+    print(f"{out} is written." + (f" Not ended well: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
 
 

@@ -58,9 +58,9 @@ def write_part(frame: Path, name: str, lines: str) -> None:
 
 def run(frame: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     """Run the frame on a CPU; what it said, and its document."""
-    out = frame.parent / "gpu.md"
-    command = [sys.executable, str(frame), "--device", "cpu", "--scale", "small", "--out", str(out), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False), out
+    command = [sys.executable, str(frame), "--device", "cpu", "--scale", "small", "--out", str(frame.parent)]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    return done, frame.parent / "gpu.md"
 
 
 def section(document: Path, title: str) -> str:
