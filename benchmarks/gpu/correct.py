@@ -349,7 +349,7 @@ def train_and_compare(
     for threads, device in enumerate(devices, start=1):
         torch.set_num_threads(threads if device == "cpu" else job.threads)
         predictor = load(job.model, folder, device)
-        maps.append([labels_of(predictor, *prepared(predictor, read(scan))) for scan in scans])
+        maps.append([labels_of(predictor, read(scan)) for scan in scans])
     voxels_ml = [voxel_ml(scan) for scan in scans]
     return {label: dice_and_ml(value, *maps, voxels_ml) for label, value in job.labels.items()}
 
@@ -392,20 +392,16 @@ def read(ct: Path) -> Any:
     return sitk.ReadImage(str(ct))
 
 
-def prepared(predictor: Any, image: Any) -> tuple[Any, Any]:
-    """A scan, and what the network is fed."""
-    return image, predictor.prepare(image)
-
-
-def labels_of(predictor: Any, image: Any, fed: Any) -> Any:
-    """The label map of a scan that is :func:`prepared`."""
+def labels_of(predictor: Any, image: Any) -> Any:
+    """The label map of a scan."""
     import torch
 
     from headct.inference.pipeline import Average
 
     average = Average()
     with torch.inference_mode():
-        average.add(predictor.restore(fed, predictor.infer(fed)), 1)
+        prepared = predictor.prepare(image)
+        average.add(predictor.restore(prepared, predictor.infer(prepared)), 1)
     return average.labels(image)
 
 
@@ -417,12 +413,12 @@ def exhaust_memory(key: str, folder: Path, device: str) -> list[dict[str, Any]]:
     import torch
 
     predictor = load(key, folder / f"{key}-labels", device)
-    scan = prepared(predictor, enlarged(min(folder.glob("*-ct.nii.gz"))))
-    labels_of(predictor, *scan)  # libraries take theirs
+    scan = enlarged(min(folder.glob("*-ct.nii.gz")))
+    labels_of(predictor, scan)  # libraries take theirs
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     loaded = torch.cuda.memory_reserved()
-    expected = labels_of(predictor, *scan)
+    expected = labels_of(predictor, scan)
     needed, total = torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory
     found = []
     for share in LIMITS:
@@ -432,7 +428,7 @@ def exhaust_memory(key: str, folder: Path, device: str) -> list[dict[str, Any]]:
         one: dict[str, Any] = {"needs_mb": needed / 2**20, "limit_mb": limit / 2**20}
         with messages() as said:
             try:
-                one["differ"] = int((labels_of(predictor, *scan) != expected).sum())
+                one["differ"] = int((labels_of(predictor, scan) != expected).sum())
             except RuntimeError as error:  # PyTorch's, or that of a library that had no room to work in
                 print(f"{key}, limit {limit / 2**20:.0f} MB: {error}")
                 one["differ"] = None
