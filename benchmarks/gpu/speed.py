@@ -123,7 +123,8 @@ def main() -> None:
                 continue
             if "ours" in found:
                 ours[key] = found["ours"]
-                add_row(given.out, RATES_TABLE, rates(key, found["ours"]))
+                of_study = {} if given.scale == "full" else {"s_per_epoch": None, "hours": None}
+                add_row(given.out, RATES_TABLE, rates(key, found["ours"]) | of_study)
             for way in ways:
                 add_row(given.out, WAYS_TABLE, compared(key, way, found[way], ours.get(key), given.device))
     if failed:
