@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,3 +213,15 @@ def test_a_better_message_or_line_of_progress_trains_nothing_anew(framework: str
 def test_unknown_module_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"headct\.nowhere"):
         digest("headct.nowhere")
+
+
+def test_what_is_hashed_of_a_module_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of a tree's nodes reads as Python, too: as a module, it must not have the module's digest."""
+    hashed = []
+    sha256 = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda content: hashed.append(content) or sha256(content))
+    digest = code._read.__wrapped__("X = 1\n")[0]
+    text = hashed[0].decode()
+    with pytest.raises((ValueError, SyntaxError), match="null"):
+        ast.parse(text)
+    assert code.older_source_digest(text.removeprefix(code.NO_SOURCE)) != digest

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from headct.contracts import run_records
+from headct.contracts.artefacts import read_json, write_json
 from headct.contracts.repository import REPOSITORY
 from support.audit_study import forked_command
 
@@ -46,6 +49,39 @@ def test_a_change_of_one_number_is_found(results: Path) -> None:
         table.write_bytes(before)
     assert done.returncode == 1
     assert "tables/table1.tsv" in done.stdout
+
+
+def test_a_changed_module_in_the_copy_of_its_code_is_found(results: Path) -> None:
+    """Its records have the digests of that time."""
+    module = results / "audit/workflow/workflow/scripts/headct/statistics/core/agreement.py"
+    before = module.read_bytes()
+    module.write_bytes(before + b"ALPHA = 0.2\n")
+    try:
+        done = forked_command("verify", results)
+    finally:
+        module.write_bytes(before)
+    assert re.search(r"agreement\.py: is not the code that ", done.stdout), done.stdout
+
+
+def test_each_block_of_the_configuration_is_held_against_the_jobs_that_were_given_it(results: Path) -> None:
+    """Whatever option of whatever job was given a block as it stands, another one in its place is found."""
+    config = results / "config.json"
+    before = config.read_bytes()
+    blocks = {key: block for key, block in read_json(config).items() if isinstance(block, dict)}
+    as_given = {json.dumps(block, sort_keys=True): key for key, block in blocks.items() if block}
+    commands = [record.command for record in run_records.load(results)]
+    given = {as_given[word] for command in commands for word in command if word in as_given}
+    assert given >= {"ingest", "labels", "split", "metrics"}
+    found = set()
+    try:
+        for key in given:
+            write_json({**read_json(config), key: {"changed": 1}}, config)
+            said = forked_command("verify", results).stdout
+            found |= {key} if f"has other {key} settings than " in said else set()
+            config.write_bytes(before)
+    finally:
+        config.write_bytes(before)
+    assert found == given
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ FIELDS = {kind: tuple(field for field in kind._fields if field not in LAYOUT) fo
 DESCRIBED = frozenset({ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
 """Kinds of nodes whose body may hold texts for people."""
 IMPORTS = frozenset({ast.Import, ast.ImportFrom})
+NO_SOURCE = "syntax tree\0"
+"""What is hashed begins so, and no source does: so none has it as its :func:`older_source_digest`."""
 
 
 @cache
@@ -139,7 +141,7 @@ def _text(module: str) -> str:
 def _imports(module: str) -> frozenset[str]:
     """Modules of the package that ``module`` imports, its parent packages among them."""
     named = {module, *_read(_text(module))[1]}
-    if "pkgutil.iter_modules" in named:
+    if named & {"pkgutil", "pkgutil.iter_modules"}:
         named |= _beside(module)  # it looks for the modules of its folder, and imports what it finds
     ours = {name for name in named if name == "headct" or name.startswith("headct.")}
     parents = {".".join(name.split(".")[:i]) for name in ours for i in range(1, name.count(".") + 1)}
@@ -182,7 +184,7 @@ def _read(source: str) -> tuple[str, frozenset[str]]:
         written.append(kind.__name__)
         for field in fields:
             pending.append(getattr(one, field))
-    return hashlib.sha256(repr(written).encode()).hexdigest(), frozenset(named)
+    return hashlib.sha256(f"{NO_SOURCE}{written!r}".encode()).hexdigest(), frozenset(named)
 
 
 def _named(statement: ast.Import | ast.ImportFrom) -> set[str]:

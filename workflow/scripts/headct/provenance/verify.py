@@ -33,15 +33,16 @@ from headct.publish import evidence
 RUNS = run_records.FOLDER
 DIGESTS_OF_CODE = (source_digest, older_source_digest)
 """How records may have taken the digest of a module: those of this release, and of older ones."""
-SETTINGS_OF = {
-    "split": "split",
-    "metrics": "metrics",
-    "metrics_out_of_fold": "metrics",
-    "second_readings": "metrics",
-    "surface_tolerance": "metrics",
-    "crosscheck": "crosscheck",
+BLOCKS_GIVEN = {
+    "ingest": {"--settings": "ingest", "--labels": "labels"},
+    "split": {"--settings": "split"},
+    "metrics": {"--settings": "metrics"},
+    "metrics_out_of_fold": {"--settings": "metrics"},
+    "second_readings": {"--settings": "metrics"},
+    "surface_tolerance": {"--settings": "metrics"},
+    "crosscheck": {"--settings": "crosscheck"},
 }
-"""Rules whose ``--settings`` are a block of the configuration as it stands, and its name."""
+"""By rule and option, the block of the configuration that is given as it stands."""
 
 
 Told = Callable[[int, int], None]
@@ -357,10 +358,9 @@ def settings(folder: ResultsFolder) -> Iterator[Finding]:
     if not isinstance(config, dict):
         raise Unusable("is no configuration")
     for record in folder.current:
-        block = SETTINGS_OF.get(record.rule)
-        if block and "--settings" in record.command:
-            used = record.command[record.command.index("--settings") + 1 :][:1]
-            if [json.dumps(config.get(block), sort_keys=True)] != used:
+        for option, block in BLOCKS_GIVEN.get(record.rule, {}).items():
+            given = record.option(option)
+            if given and given != [json.dumps(config.get(block), sort_keys=True)]:
                 yield Finding(CONFIG, f"has other {block} settings than {record.path} ran with")
 
 
