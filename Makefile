@@ -15,6 +15,8 @@ export PYTHONPATH := $(abspath workflow/scripts)
 # Hundreds of processes import the same modules: what Python compiles is kept, also in containers that say otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/.ready
+# A folder that make wheels has filled, from which packages are installed without a network.
+WHEELS ?=
 # Snakemake wants a cache in the home; where that can't be written, it is here.
 export XDG_CACHE_HOME ?= $(shell \
 	(mkdir -p "$${HOME:?}/.cache/snakemake" && test -w "$$HOME/.cache/snakemake" && echo "$$HOME/.cache") 2>/dev/null \
@@ -36,7 +38,7 @@ SCANS ?=
 CARD ?=
 RATES ?=
 
-.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu rates lint format lock gallery pictures
+.PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu rates wheels container lint format lock gallery pictures
 
 demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
@@ -48,7 +50,7 @@ demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 			--keep-going --rerun-incomplete --quiet host rules reason'
 	python -m headct summary demo/results
 
-environment: $(READY)  ## the locked packages in .venv, and nothing else
+environment: $(READY)  ## the locked packages in .venv, and nothing else (WHEELS= of make wheels: without a network)
 
 test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
 	python -m pytest $(SIDE_BY_SIDE) $(TESTS)
@@ -92,8 +94,22 @@ gpu:  ## is all right and fast on an NVIDIA GPU? Ten minutes (PYTHON=, HALF=A, S
 	PYTHONPATH=$(GIVEN_PYTHONPATH) $(PYTHON) benchmarks/gpu \
 		--device $(DEVICE) --scale $(SCALE) --half $(HALF) --slower $(SLOWER) --out $(OUT)
 
-rates: some-environment  ## what make gpu has measured, as rows of a file of rates for make plan (OUT=, RATES=)
-	@python benchmarks/gpu/rates.py --measured $(OUT:.md=.measured) --rates $(or $(RATES),resources/rates.tsv)
+rates:  ## what make gpu has measured, as rows of a file of rates for make plan (OUT=, RATES=)
+	@$(PYTHON) benchmarks/gpu/rates.py --measured $(OUT:.md=.measured) --rates $(or $(RATES),resources/rates.tsv)
+
+# For machines without a network: make environment WHEELS=the folder installs from it.
+PACK ?= build/wheels
+wheels: $(READY)  ## the locked packages as one folder of wheels, 3.2 GB, with their SHA-256 (PACK=)
+	mkdir -p $(PACK)
+	python -m pip wheel --requirement $(LOCK) --wheel-dir $(PACK)
+	cd $(PACK) && sha256sum -- *.whl > SHA256SUMS
+
+BASE ?= docker.io/library/debian:12-slim
+IMAGE ?= headct
+BUILD ?= buildah build
+container:  ## an image with the wheels of make wheels, by buildah or BUILD="podman build" (BASE=, IMAGE=, PACK=)
+	$(BUILD) --build-arg BASE=$(BASE) --volume $(abspath $(PACK)):/wheels:ro \
+		--tag $(IMAGE) --file workflow/envs/Containerfile .
 
 lint: $(READY)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)
@@ -130,7 +146,8 @@ is_python_3.11 = $(1) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 $(READY): $(LOCK) pyproject.toml | $(BIN)/python
 	@$(call is_python_3.11,$(BIN)/python,move $(VENV) away)
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
-	$(BIN)/python -m pip install --requirement $(LOCK)
+	$(if $(WHEELS),cd $(WHEELS) && sha256sum --check --quiet SHA256SUMS)
+	$(BIN)/python -m pip install $(if $(WHEELS),--no-index --find-links $(WHEELS) )--requirement $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

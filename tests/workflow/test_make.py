@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,23 @@ def test_without_any_environment_one_line_says_so(bare: Path, tmp_path: Path) ->
         assert "'make environment' makes one, or activate yours" in told.stdout
         assert "Traceback" not in told.stdout + told.stderr
     assert not (bare / ".venv").exists()
+
+
+def test_wheels_are_installed_without_a_network_and_not_if_one_is_not_what_was_packed(bare: Path) -> None:
+    (bare / ".venv/bin").mkdir(parents=True)
+    (bare / ".venv/bin/python").symlink_to(sys.executable)
+    packed = bare / "build/wheels"
+    packed.mkdir(parents=True)
+    wheel, digest = packed / "a-1-py3-none-any.whl", hashlib.sha256(b"packed").hexdigest()
+    (packed / "SHA256SUMS").write_text(f"{digest}  {wheel.name}\n")
+    dry = make(bare, "--dry-run", "environment", "WHEELS=build/wheels")
+    assert "-m pip install --no-index --find-links build/wheels --requirement" in dry.stdout
+    wheel.write_bytes(b"changed")
+    told = make(bare, "environment", "WHEELS=build/wheels")
+    assert told.returncode != 0
+    assert f"{wheel.name}: FAILED" in told.stdout
+    assert "pip install" not in told.stdout
+    assert not (bare / ".venv/.ready").exists()
 
 
 def test_what_an_environment_made_by_hand_holds_is_not_installed_again(bare: Path) -> None:
