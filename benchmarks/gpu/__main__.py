@@ -47,6 +47,8 @@ PACKAGES = {
     "tensorboard": "tensorboard",
     "pytest": "pytest",
     "hypothesis": "hypothesis",
+    "skimage": "scikit-image",
+    "einops": "einops",
     "nnunetv2": "nnunetv2",
     "monai": "monai",
     "blast_ct": "blast-ct",
