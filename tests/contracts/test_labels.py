@@ -68,7 +68,7 @@ def test_a_lesion_is_named_in_the_declaration_and_where_there_is_a_reason() -> N
 def test_the_set_of_the_study() -> None:
     assert dict(LABELS) == {"ICH": 1, "PHE": 2, "IVH": 3}
     assert LABELS.n_classes == 4
-    assert LABELS.measured == {"ICH": (1,), "PHE": (2,), "IVH": (3,), "ICH+IVH": (1, 3)}
+    assert LABELS.regions == {"ICH": (1,), "PHE": (2,), "IVH": (3,), "ICH+IVH": (1, 3)}
     assert [label.name for label in LABELS.bottom_up] == ["PHE", "IVH", "ICH"]
     assert LABELS.only(Role.OEDEMA).name == "PHE"
     assert LABELS.haemorrhage_values() == (1, 3)

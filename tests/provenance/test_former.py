@@ -164,8 +164,8 @@ def test_the_command_knows_what_the_rule_gives_it(results: Path) -> None:
         "--settings",
         "a.yaml",
         "--plan=p.yaml",
-        "--asked",
+        "--requested",
         "a",
         "b",
     ]
-    assert parsed(app_of_step("audit"), words).arguments["asked"] == ["a", "b"]
+    assert parsed(app_of_step("audit"), words).arguments["requested"] == ["a", "b"]

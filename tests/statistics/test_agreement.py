@@ -33,7 +33,7 @@ def pefr() -> pd.DataFrame:
 
 def test_bland_altman_on_peak_flow(pefr: pd.DataFrame) -> None:
     # R: blandr::blandr.statistics(pefr$wright_1, pefr$mini_1)
-    found = bland_altman(reference=pefr["mini_1"].to_numpy(), measured=pefr["wright_1"].to_numpy())
+    found = bland_altman(reference=pefr["mini_1"].to_numpy(), predicted=pefr["wright_1"].to_numpy())
     assert found.n == 17
     assert found.bias == pytest.approx(-2.117647, abs=5e-7)
     assert found.sd == pytest.approx(38.765130, abs=5e-7)

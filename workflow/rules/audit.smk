@@ -51,4 +51,4 @@ rule audit:
         code=code("audit"),
     shell:
         "python -m headct audit seal results --repository={params.repository:q}"
-        " --settings {params.settings:q} --plan={params.plan:q} --number {params.number} --asked {input:q} --log {log}"
+        " --settings {params.settings:q} --plan={params.plan:q} --number {params.number} --requested {input:q} --log {log}"

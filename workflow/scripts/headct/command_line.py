@@ -123,8 +123,8 @@ def _fault(error: CycloptsError, words: Sequence[str]) -> str:
         option for option, each in options.items() if each.default is each.empty and option not in given
     ]
     faults = {"unknown option": sorted(unknown), "must be given": lacking}
-    told = [f"{fault}: {', '.join(of_fault)}" for fault, of_fault in faults.items() if of_fault]
-    return "; ".join(told) or str(error)
+    messages = [f"{fault}: {', '.join(of_fault)}" for fault, of_fault in faults.items() if of_fault]
+    return "; ".join(messages) or str(error)
 
 
 def _only_log(*, log: Path | None = None) -> None: ...

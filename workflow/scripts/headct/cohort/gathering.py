@@ -214,8 +214,10 @@ def with_same_patients_resolved(
             "people (twins, say), name both participants in ingest.different_patients"
         )
         resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice)
-    told = sum(patient != patients.Patient() for patient in patient_of.values())
-    logger.info("cohort  headers of %d of %d included scans tell patients apart", told, len(patient_of))
+    n_identified = sum(patient != patients.Patient() for patient in patient_of.values())
+    logger.info(
+        "cohort  headers of %d of %d included scans tell patients apart", n_identified, len(patient_of)
+    )
     return resolved
 
 

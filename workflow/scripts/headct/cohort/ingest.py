@@ -113,14 +113,14 @@ def main(
     folders = {scan_id: data / scan_id for scan_id in definitions}
     # One that ended a former job, with the whole process, comes last: from now on it stops no other.
     begun = {scan for scan, folder in folders.items() if folder.is_dir() and not (folder / RECORD).exists()}
-    kept, failed = 0, []
+    n_unchanged, failed = 0, []
     for row in sorted(rows, key=lambda row: row["scan_id"] in begun):
         scan_id = row["scan_id"]
         if scan_id in begun:
             logger.warning("%s: begun before and not finished; comes last", scan_id)
         try:
             if sharding.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
-                kept += 1
+                n_unchanged += 1
                 continue
             scan = scan_of(row, label_values, lesions, given)
             record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
@@ -129,8 +129,8 @@ def main(
             failed.append(f"{scan_id}: {type(error).__name__}: {error}")
         else:
             logger.info("%s: %s%s", scan_id, record.status, record.reason and f": {record.reason}")
-    if kept:
-        logger.info("%d of %d scans of shard %s are as they were", kept, len(rows), shard)
+    if n_unchanged:
+        logger.info("%d of %d scans of shard %s are as they were", n_unchanged, len(rows), shard)
     if failed:
         message = f"{len(failed)} of {len(rows)} scans could not be converted, the others are kept:"
         raise ScansFailed("\n".join([message, *failed]))

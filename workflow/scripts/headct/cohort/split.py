@@ -178,14 +178,14 @@ def draw_folds(shuffled: pd.Series, known: pd.Series, folds: int) -> pd.Series:
 
     ``shuffled`` holds the stratum of each participant to train on, in random order.
     """
-    kept = known.reindex(shuffled.index).dropna()
-    new = shuffled.drop(kept.index).sort_values(kind="stable").index
-    counts = kept.value_counts().reindex(range(folds), fill_value=0).to_numpy(copy=True)
+    assigned = known.reindex(shuffled.index).dropna()
+    new = shuffled.drop(assigned.index).sort_values(kind="stable").index
+    counts = assigned.value_counts().reindex(range(folds), fill_value=0).to_numpy(copy=True)
     drawn = np.zeros(len(new), dtype=int)
     for position in range(len(new)):
         drawn[position] = counts.argmin()
         counts[drawn[position]] += 1
-    return pd.concat([kept, pd.Series(drawn, index=new)]).astype(int)
+    return pd.concat([assigned, pd.Series(drawn, index=new)]).astype(int)
 
 
 def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.Series) -> pd.Series:

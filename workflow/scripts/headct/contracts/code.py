@@ -61,8 +61,8 @@ NO_SOURCE = "syntax tree\0"
 @cache
 def effect_of(module: str) -> str:
     """What a module says of itself that an edit of it can change at most; empty where it says nothing."""
-    said = re.search(r'^EFFECT = "(\w+)"', _text(module), re.MULTILINE)
-    return said[1] if said else ""
+    declared = re.search(r'^EFFECT = "(\w+)"', _text(module), re.MULTILINE)
+    return declared[1] if declared else ""
 
 
 def can_change_a_result(module: str) -> bool:

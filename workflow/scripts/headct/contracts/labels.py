@@ -94,8 +94,8 @@ class LabelSet(Mapping[str, int]):
         return 1 + len(self.labels)
 
     @property
-    def measured(self) -> dict[str, tuple[int, ...]]:
-        """What is measured: each label, then each pool, and the voxel values that it comprises."""
+    def regions(self) -> dict[str, tuple[int, ...]]:
+        """The voxel values of each region that is measured: each label, then each pool."""
         single = {label.name: (label.value,) for label in self.labels}
         return single | {pool.name: tuple(self[name] for name in pool.members) for pool in self.pools}
 

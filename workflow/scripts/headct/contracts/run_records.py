@@ -130,7 +130,7 @@ def _digests(value: object) -> bool:
     return _texts(value) and all(map(is_sha256, value.values()))  # type: ignore[attr-defined]
 
 
-def _made(value: object) -> bool:
+def _outputs(value: object) -> bool:
     return _digests(value) and all(map(_in_the_study, value))  # type: ignore[call-overload]
 
 
@@ -184,7 +184,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     "wildcards": _texts,
     "command": _command,
     "inputs": _digests,
-    "outputs": _made,
+    "outputs": _outputs,
     "log": _in_the_study,
     "started": _time,
     "ended": _time,

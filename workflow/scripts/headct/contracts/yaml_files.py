@@ -133,9 +133,9 @@ def _faults(node: yaml.Node | None, file: str, at: str, seen: set[int]) -> Itera
 def _not_valid(error: yaml.YAMLError, text: str) -> str:
     mark = getattr(error, "problem_mark", None)
     parts = [getattr(error, "context", None), getattr(error, "problem", None)]
-    said = " ".join(" ".join(filter(None, parts)).split()) or str(error)
+    description = " ".join(" ".join(filter(None, parts)).split()) or str(error)
     if mark is None:
-        return f"not valid YAML: {said}"
+        return f"not valid YAML: {description}"
     if TAB_FIRST.match("".join(text.splitlines()[mark.line : mark.line + 1])):
         return f"line {mark.line + 1} is indented with a tab, which YAML does not allow; use blanks"
-    return f"not valid YAML, line {mark.line + 1}: {said}"
+    return f"not valid YAML, line {mark.line + 1}: {description}"

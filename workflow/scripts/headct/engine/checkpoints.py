@@ -14,7 +14,7 @@ import torch
 from headct.contracts.artefacts import sha256_of, write_atomically
 
 logger = logging.getLogger(__name__)
-KEPT = 2
+CHECKPOINTS_KEPT = 2
 
 
 def save(folder: Path, state: dict[str, Any], step: int) -> None:
@@ -29,7 +29,7 @@ def save(folder: Path, state: dict[str, Any], step: int) -> None:
     with write_atomically(folder / f"checkpoint-{step:09d}-{digest}.pth") as temporary:
         temporary.write_bytes(buffer.getbuffer())
     _make_durable(folder)
-    for old in _checkpoints(folder)[:-KEPT]:
+    for old in _checkpoints(folder)[:-CHECKPOINTS_KEPT]:
         old.unlink()
 
 

@@ -33,16 +33,16 @@ def in_processes(
         doing: a clause for the log, as "nnU-Net takes fingerprints".
     """
     if min(processes, len(tasks)) <= 1:
-        return list(_told(map(function, tasks), len(tasks), doing))
+        return list(_with_progress(map(function, tasks), len(tasks), doing))
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=spawn) as pool:
-        return list(_told(pool.map(function, tasks), len(tasks), doing))
+        return list(_with_progress(pool.map(function, tasks), len(tasks), doing))
 
 
-def _told(results: Iterable[Output], total: int, doing: str) -> Iterator[Output]:
-    told = time.monotonic()
+def _with_progress(results: Iterable[Output], total: int, doing: str) -> Iterator[Output]:
+    last_message_s = time.monotonic()
     for done, result in enumerate(results, start=1):
-        if time.monotonic() - told > SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
+        if time.monotonic() - last_message_s > SECONDS_BETWEEN_LINES:
+            last_message_s = time.monotonic()
             logger.info("%s: %d/%d scans", doing, done, total)
         yield result

@@ -37,7 +37,7 @@ class Progress:
 
     def __init__(self, model: str, folder: Path, first: int, total: int, epochs_done: int):
         self.model, self.folder, self.first, self.total = model, folder, first, total
-        self.start = self.told = time.monotonic()
+        self.start = self.last_message_s = time.monotonic()
         self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=epochs_done + 1)
 
     def tell(self, entry: dict[str, Any], n_epochs: int, done: int, waiting: float) -> None:
@@ -54,9 +54,9 @@ class Progress:
         for name, value in _scalars(entry).items():
             self.board.add_scalar(name, value, entry["epoch"])
         now = time.monotonic()
-        if now - self.told < SECONDS_BETWEEN_LINES and done < self.total:
+        if now - self.last_message_s < SECONDS_BETWEEN_LINES and done < self.total:
             return
-        self.told = now
+        self.last_message_s = now
         seconds_left = round((now - self.start) / (done - self.first) * (self.total - done))
         dice = "  ".join(
             f"{label} {'–' if value is None else f'{value:.2f}'}"

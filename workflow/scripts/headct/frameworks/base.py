@@ -128,9 +128,9 @@ class Framework:
         That is the network, and each setting that its speed depends on and that is not the default:
         ``monai basicunet patch_size_xyz=[64,64,32]``.
         """
-        said, usual = plain(settings), defaults(self.name)
-        changed = [key for key in settings.RATED_BY if said.get(key) != usual.get(key)]
-        words = [f"{key}={json.dumps(said[key], separators=(',', ':'))}" for key in changed]
+        values, usual = plain(settings), defaults(self.name)
+        changed = [key for key in settings.RATED_BY if values.get(key) != usual.get(key)]
+        words = [f"{key}={json.dumps(values[key], separators=(',', ':'))}" for key in changed]
         return " ".join([self.sized_as(settings), *words]).replace('"', "")
 
     def settings_of(self, model: Model) -> Training:

@@ -205,8 +205,8 @@ def refuse_other_names(
     if not stored.named:
         return
     present = np.unique(stored.values).tolist()
-    if said := label_names.contradictions(stored.named, values, present, labels):
-        message = f"{'; '.join(said)}: mend the setting, or the values in the mask"
+    if contradictions := label_names.contradictions(stored.named, values, present, labels):
+        message = f"{'; '.join(contradictions)}: mend the setting, or the values in the mask"
         raise BadInput([Problem(file, message, key=key)])
 
 

@@ -24,7 +24,7 @@ LARGEST_LOSS_MM = 100.0
 
 @dataclass(frozen=True)
 class Places:
-    """Where the slices of a series lie: positions in mm, increasing, and Slice Thickness, NaN if untold."""
+    """Where the slices of a series lie: positions in mm, increasing, and Slice Thickness, NaN if unknown."""
 
     positions_mm: NDArray[np.float64]
     thickness_mm: NDArray[np.float64]
@@ -32,13 +32,13 @@ class Places:
     def gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The gaps between neighbouring slices and those to be expected there, in mm.
 
-        A gap is expected to be as wide as most; where every slice tells its thickness, the ratio of gap to
-        thickness is, so that sections of 5 mm at the base and 10 mm above are complete.
+        A gap is expected to be as wide as most; where the thickness of every slice is known, the ratio of gap
+        to thickness is, so that sections of 5 mm at the base and 10 mm above are complete.
         """
         gaps = np.diff(self.positions_mm)
         local = (self.thickness_mm[:-1] + self.thickness_mm[1:]) / 2
-        told = bool(np.isfinite(local).all() and (local > 0).all())
-        expected = local * np.median(gaps / local) if told else np.full(len(gaps), np.median(gaps))
+        thickness_known = bool(np.isfinite(local).all() and (local > 0).all())
+        expected = local * np.median(gaps / local) if thickness_known else np.full(len(gaps), np.median(gaps))
         return gaps, expected
 
     def stretches(self, maximum_gap_ratio: float) -> list[tuple[float, float]]:
@@ -52,7 +52,7 @@ class Places:
     def own_share(self, other: Places, maximum_gap_ratio: float) -> float:
         """Share of the slices that lie where ``other`` has none.
 
-        That is outside of its stretches, or (where thicknesses are told) between its slices with room for a
+        That is outside of its stretches, or (where thicknesses are known) between its slices with room for a
         whole one: every second slice of a head is no other reconstruction.
         """
         positions = self.positions_mm
@@ -98,7 +98,7 @@ def follow_each_other(parts: Sequence[Places], maximum_gap_ratio: float) -> bool
 
 
 def _usual_gap_mm(places: Places) -> float:
-    """Median gap; of a single slice the thickness, 0 where that is untold."""
+    """Median gap; of a single slice the thickness, 0 where that is unknown."""
     if len(places.positions_mm) > 1:
         return float(np.median(np.diff(places.positions_mm)))
     return float(np.nan_to_num(places.thickness_mm[0]))

@@ -182,15 +182,15 @@ def without_duplicates(instances: list[Instance]) -> Series:
     of a series the same.
     """
     series = Series(instances)
-    kept: list[Instance] = []
+    distinct: list[Instance] = []
     for place in by_place(series):
         digests: set[str] = set()
         for instance in place:
             digest = "" if len(place) == 1 else pixels_of(instance)
             if digest not in digests:
-                kept.append(instance)
+                distinct.append(instance)
                 digests.add(digest)
-    left = {id(instance) for instance in kept}
+    left = {id(instance) for instance in distinct}
     return Series(
         [instance for instance in instances if id(instance) in left],
         [instance for instance in instances if id(instance) not in left],

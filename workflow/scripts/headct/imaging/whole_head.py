@@ -103,8 +103,10 @@ def _joined(members: list[Series], rules: SeriesRules) -> Series | None:
     ):
         return None
     whole = without_duplicates([instance for series in members for instance in series.instances])
-    kept = {id(instance) for instance in whole.instances}
-    left = [Series([instance for instance in series.instances if id(instance) in kept]) for series in members]
+    distinct = {id(instance) for instance in whole.instances}
+    left = [
+        Series([instance for instance in series.instances if id(instance) in distinct]) for series in members
+    ]
     if not follow_each_other([part.places(normal) for part in left if part.instances], ratio):
         return None
     whole.dropped += [instance for series in members for instance in series.dropped]

@@ -88,8 +88,9 @@ class Outcome:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise
             logging.getLogger("traceback").exception("%s", self.scan.name)
-            said = error.strerror if isinstance(error, OSError) and error.strerror else error  # no path
-            self.reason = " ".join(f"{type(error).__name__}: {said}".split())
+            without_path = error.strerror if isinstance(error, OSError) else None
+            description = without_path or error
+            self.reason = " ".join(f"{type(error).__name__}: {description}".split())
         finally:
             self.steps_s.append(time.monotonic() - start)
         return None

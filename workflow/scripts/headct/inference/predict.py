@@ -117,9 +117,9 @@ def main(
     by_model = given_settings(settings, trained_records(member))
     job = PredictionJob(model, study_labels(), by_model, device, threads, split, data, manifest, revision)
     set_name = "test" if out_of_fold is None else "out-of-fold"
-    kept = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
+    cache = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
     parts = parts_of(member, split, out_of_fold)
-    rows = [row for members, names in parts for row in predicted(job, members, names, kept)]
+    rows = [row for members, names in parts for row in predicted(job, members, names, cache)]
     if all(row["reason"] for row in rows):
         raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")
     folder = manifest.with_suffix("")
@@ -129,15 +129,15 @@ def main(
 
 
 def predicted(
-    job: PredictionJob, members: list[list[Path]], names: list[str], kept: PredictionCache
+    job: PredictionJob, members: list[list[Path]], names: list[str], cache: PredictionCache
 ) -> list[dict[str, Any]]:
-    """Predict what ``kept`` does not have; rows of the manifest for all scans, in the order of ``names``.
+    """Predict what ``cache`` does not have; rows of the manifest for all scans, in the order of ``names``.
 
     Args:
         job: what is to be predicted, and how.
         members: trained-model folders, one per fold of each member.
         names: of the scans.
-        kept: label maps that are there already.
+        cache: label maps that are there already.
     """
     from headct.inference import pipeline
 
@@ -164,11 +164,11 @@ def predicted(
         if outcome.reason:
             scans[name].out.unlink(missing_ok=True)
         else:
-            kept.add(name, (defined_by, ct_sha256[name]), sha256, outcome.seconds)
+            cache.add(name, (defined_by, ct_sha256[name]), sha256, outcome.seconds)
         add(name, sha256, outcome.seconds, outcome.reason)
 
     for name, scan in scans.items():
-        if entry := kept.find(name, (defined_by, ct_sha256[name]), scan.out):
+        if entry := cache.find(name, (defined_by, ct_sha256[name]), scan.out):
             add(name, entry["sha256"], entry["seconds"])
     if rows:
         logger.info("%s: %d of %d scans were predicted before", job.model, len(rows), len(scans))

@@ -269,7 +269,7 @@ def measure(
     counts = overlap.confusion_per_slice(reference, guess, labels.n_classes)
     measures = {}
     haemorrhages = labels.haemorrhage_values()
-    for label, values in labels.measured.items():
+    for label, values in labels.regions.items():
         truth, found = is_any(reference, values), is_any(guess, values)
         box = grid.bounding_box(truth, found)
         truth, found = truth[box], found[box]

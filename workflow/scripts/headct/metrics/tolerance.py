@@ -62,8 +62,8 @@ def main(
     how = metrics.read_settings(blocks.given(blocks.Metrics, settings))
     scans = [str(scan) for scan in read_tsv(split)["scan_id"]]
     readings = metrics.second_readings_of(SECOND_READING, scans, data)
-    measured = metrics.measure_scans(readings, data, how, labels)
-    table = tolerance_table(measured, how.default_tolerance_mm, labels)
+    measurements = metrics.measure_scans(readings, data, how, labels)
+    table = tolerance_table(measurements, how.default_tolerance_mm, labels)
     write_tsv(table, out)
     logger.info(
         "tolerance of the surface Dice: %s",
@@ -77,7 +77,7 @@ def tolerance_table(readings: pd.DataFrame, default_mm: float, labels: LabelSet)
 
     between = readings[readings["model"] == ANOTHER_RATER].dropna(subset=["hd95_mm"])
     rows = []
-    for label in labels.measured:
+    for label in labels.regions:
         distances = between.loc[between["label"] == label, "hd95_mm"]
         enough = len(distances) >= MINIMUM_SCANS
         tolerance = float(distances.median()) if enough else default_mm

@@ -43,7 +43,7 @@ def seal_results(
     settings: list[Path],
     plan: Path,
     number: int = 0,
-    asked: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    requested: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
 ) -> None:
     """Copy the workflow into the results, list every file with its digest.
 
@@ -53,9 +53,9 @@ def seal_results(
         settings: configuration files.
         plan: analysis plan.
         number: how often it was sealed again.
-        asked: the files that the run was to make.
+        requested: the files that the run was to make.
     """
-    root = seal.seal(results, repository, settings, plan, number, asked or [])
+    root = seal.seal(results, repository, settings, plan, number, requested or [])
     logger.info("audit  root digest %s", root)
 
 
@@ -111,7 +111,7 @@ def verify_results(
     unread: Counter[str] = Counter()
     if folders:
         checks.append(privacy.values(privacy.headers_in(folders, unread)))
-    folder = verify.ResultsFolder(results, root_digest, told=_progress())
+    folder = verify.ResultsFolder(results, root_digest, on_progress=_progress())
     findings = verify.verify(folder, checks)
     summary = verify.summary(folder, findings, bool(folders), began, unread)
     say(reports.text(summary))
@@ -131,11 +131,11 @@ def _digest(text: str) -> str:
     return digest
 
 
-def _progress() -> verify.Told:
+def _progress() -> verify.ProgressCallback:
     """A line on a terminal that says how far the hashing is; nothing elsewhere."""
     began, shown = time.monotonic(), 0.0
 
-    def told(done: int, total: int) -> None:
+    def show(done: int, total: int) -> None:
         nonlocal shown
         now = time.monotonic()
         if sys.stderr.isatty() and (now - shown > 0.2 or done == total):
@@ -147,4 +147,4 @@ def _progress() -> verify.Told:
                 file=sys.stderr,
             )
 
-    return told
+    return show

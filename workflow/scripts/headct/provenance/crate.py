@@ -87,7 +87,7 @@ Entities = Mapping[str, Entity]
 """Entities of the crate by path, which is relative to the study's folder and begins with ``results/``."""
 
 
-def write(results: Path, asked: Sequence[str] = ()) -> None:
+def write(results: Path, requested: Sequence[str] = ()) -> None:
     """Write ``ro-crate-metadata.json`` into a results folder, from its run records.
 
     The job that writes the crate is not in it, and neither are files that no record names.
@@ -96,7 +96,9 @@ def write(results: Path, asked: Sequence[str] = ()) -> None:
         BadInput: there are no records, or one of them names an output or a log that is not there.
     """
     own = f"results/{METADATA}"
-    jobs = [job for job in former.records_behind(run_records.load(results), asked) if own not in job.outputs]
+    jobs = [
+        job for job in former.records_behind(run_records.load(results), requested) if own not in job.outputs
+    ]
     if not jobs:
         raise BadInput(
             [Problem(str(results / "audit/runs"), "no run record is here: no run can be described")]

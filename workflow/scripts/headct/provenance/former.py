@@ -23,19 +23,19 @@ MADE_BY = "a former run"
 """What the list of files says of them."""
 
 
-def records_behind(found: Iterable[Record], asked: Collection[str]) -> list[Record]:
+def records_behind(found: Iterable[Record], requested: Collection[str]) -> list[Record]:
     """The jobs that what was asked for rests on, each after all that read its files.
 
     Args:
         found: all records.
-        asked: paths as in the records; where there are none, nothing is known, and all jobs count.
+        requested: paths as in the records; where there are none, nothing is known, and all jobs count.
     """
     found = list(found)
-    if not asked:
+    if not requested:
         return found
     makers = manifest.makers(found)
     wanted: dict[str, Record] = {}
-    pending = [below_results(path) for path in asked]
+    pending = [below_results(path) for path in requested]
     while pending:
         maker = makers.get(pending.pop())
         if maker and maker.path not in wanted:
@@ -54,10 +54,10 @@ def files_of(jobs: Iterable[Record]) -> set[str]:
     }
 
 
-def of_jobs(found: Iterable[Record], asked: Collection[str]) -> set[str]:
+def of_jobs(found: Iterable[Record], requested: Collection[str]) -> set[str]:
     """Files of jobs on which nothing that was asked for rests."""
     found = list(found)
-    return files_of(found) - files_of(records_behind(found, asked))
+    return files_of(found) - files_of(records_behind(found, requested))
 
 
 def without_record(results: Path, found: Iterable[Record]) -> list[str]:
@@ -83,8 +83,8 @@ def _described(results: Path) -> list[str]:
 
 def state(results: Path) -> dict[str, Any]:
     """What the seal before has kept: ``asked`` and ``former``, both paths; empty where it kept nothing."""
-    kept = read_json(results / seal.STATE) if (results / seal.STATE).is_file() else {}
-    return {"asked": kept.get("asked", []), "former": kept.get("former", [])}
+    sealed = read_json(results / seal.STATE) if (results / seal.STATE).is_file() else {}
+    return {"asked": sealed.get("asked", []), "former": sealed.get("former", [])}
 
 
 def files(results: Path) -> list[str]:

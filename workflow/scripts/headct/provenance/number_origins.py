@@ -131,17 +131,17 @@ class Tables:
         self.numbers = lru_cache(maxsize=None)(self._numbers)
         self.cells = lru_cache(maxsize=None)(self._cells)
         self.lines = lru_cache(maxsize=None)(self._lines)
-        self.measured_rows = lru_cache(maxsize=None)(self._measured)
+        self.measured_rows = lru_cache(maxsize=None)(self._rows_of_metrics)
 
     def _text(self, path: str) -> pd.DataFrame:
         """Every cell as it stands in the file, without marks before formulas."""
-        with _told(path):
+        with _naming_file(path):
             table = pd.read_csv(self._opened(path), sep="\t", dtype=str, keep_default_na=False)
             return without_marks(table)
 
     def _numbers(self, path: str) -> pd.DataFrame:
         """The table with its numbers as numbers."""
-        with _told(path):
+        with _naming_file(path):
             table = read_tsv(self._opened(path), model=str, failure=str)
         for of, (texts, numbers) in needed(self.labels).items():
             if path == of or path.startswith(f"{of}/"):
@@ -226,7 +226,9 @@ class Tables:
             found.setdefault(tuple(row[key] for key in keys), []).append(line)
         return found
 
-    def _measured(self, path: str, model: str, first_seed: bool, label: str, scans: str, scan: str) -> Rows:
+    def _rows_of_metrics(
+        self, path: str, model: str, first_seed: bool, label: str, scans: str, scan: str
+    ) -> Rows:
         """Rows of metrics: of a model, or its first seed; of a lesion, or all; of some scans, or one."""
         frame = self.numbers(path)
         frame = frame[frame["model"] == model]
@@ -266,7 +268,7 @@ class _Cells(dict[str, str]):
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
+def _naming_file(path: str) -> Iterator[None]:
     """What pandas can't read is one clear error that names the file."""
     try:
         yield
@@ -308,8 +310,8 @@ class RepeatedCell:
 def source_of(tables: Tables, place: Place) -> RepeatedCell | None:
     """The cell that a cell repeats; None where it repeats none."""
     row = tables.row(place)
-    if (place.kind, place.name) in OTHERWISE:
-        return OTHERWISE[place.kind, place.name](tables, place, row)
+    if (place.kind, place.name) in SOURCE_FINDERS:
+        return SOURCE_FINDERS[place.kind, place.name](tables, place, row)
     repeats = place.declared.repeats if place.declared else ()
     found = (_repeated(tables, place, row, one) for one in repeats)
     return next((source for source in found if source is not None), None)
@@ -374,7 +376,7 @@ def _forest(tables: Tables, place: Place, row: Row) -> RepeatedCell | None:
     return RepeatedCell(found, True) if found else None
 
 
-OTHERWISE: Mapping[tuple[str, str], Callable[[Tables, Place, Row], RepeatedCell | None]] = {
+SOURCE_FINDERS: Mapping[tuple[str, str], Callable[[Tables, Place, Row], RepeatedCell | None]] = {
     ("tables", "published_vs_reproduced"): _published,
     ("figures", "paired_differences"): _forest,
 }
@@ -408,8 +410,8 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
 
 def _made_of(place: Place) -> MadeOf:
     """What is declared of a cell's column."""
-    said = place.declared.made_of if place.declared else (MadeOf(),)
-    return next((one for one in said if not one.columns or place.column in one.columns.split()), MadeOf())
+    declared = place.declared.made_of if place.declared else (MadeOf(),)
+    return next((one for one in declared if not one.columns or place.column in one.columns.split()), MadeOf())
 
 
 def family(record: Record) -> list[str]:

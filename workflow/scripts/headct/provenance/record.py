@@ -313,9 +313,9 @@ def _distributions() -> dict[str, dict[str, str]]:
 
 def _top_level_modules(distribution: Distribution) -> set[str]:
     """Names that a distribution says it brings, or those of the Python files that it installed."""
-    said = (distribution.read_text("top_level.txt") or "").split()
+    listed = (distribution.read_text("top_level.txt") or "").split()
     files = re.findall(r"^([^,\n]+)\.py,", distribution.read_text("RECORD") or "", re.MULTILINE)
-    return set(said) or {file.split("/")[0] for file in files}
+    return set(listed) or {file.split("/")[0] for file in files}
 
 
 # -- the machine -------------------------------------------------------------------------------------

@@ -237,16 +237,16 @@ def _run(record: Record, folder: Path, start: Path) -> Sequence[str]:
             capture_output=True,
             timeout=LONGEST_S,
         )
-        said: dict[str, Any] = json.loads(done.stdout)
+        outcome: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
         raise NotRepeated(f"it took longer than {LONGEST_S} s") from error
     except (OSError, ValueError) as error:  # no process; or it was killed, for memory say
         raise NotRepeated("the step ended without a word, perhaps for want of memory") from error
-    if "refused" in said:
-        raise RecordRefused(f"its command is no job's: {said['refused']}")
-    if "failed" in said:
-        raise NotRepeated(str(said["failed"]))
-    return list(said["lacking"])
+    if "refused" in outcome:
+        raise RecordRefused(f"its command is no job's: {outcome['refused']}")
+    if "failed" in outcome:
+        raise NotRepeated(str(outcome["failed"]))
+    return list(outcome["lacking"])
 
 
 def _compare(record: Record, out: Path) -> tuple[dict[str, bool], dict[str, bytes]]:

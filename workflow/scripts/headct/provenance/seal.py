@@ -123,7 +123,7 @@ def seal(
     settings: Iterable[Path],
     plan: Path,
     number: int,
-    asked: Sequence[str] = (),
+    requested: Sequence[str] = (),
 ) -> str:
     """Seal a results folder.
 
@@ -133,8 +133,8 @@ def seal(
         settings: the configuration files that were used.
         plan: the analysis plan that was used.
         number: how often the folder was sealed again because a job had run since.
-        asked: the files that the run was to make, as in the records; all others but those behind them are
-            former results (:mod:`headct.provenance.former`). Where it is not told, there are none.
+        requested: the files that the run was to make, as in the records; all others but those behind them are
+            former results (:mod:`headct.provenance.former`). Where none is given, there are none.
 
     Returns:
         The root digest.
@@ -155,8 +155,8 @@ def seal(
     copy_workflow(repository, results, [*settings, plan])
     try:
         remained = former.without_record(results, run_records.load(results))
-        write_json({"number": number, "asked": sorted(asked), "former": remained}, results / STATE)
-        crate.write(results, asked)
+        write_json({"number": number, "asked": sorted(requested), "former": remained}, results / STATE)
+        crate.write(results, requested)
         return manifest.write(results, entries(results))
     except ValueError as error:
         raise BadInput([Problem(str(results), str(error))]) from error

@@ -137,9 +137,11 @@ def find(tables: Tables, request: Sequence[str]) -> Place:
     """
     words = [part.strip() for part in (request[0].split(",") if len(request) == 1 else request)]
     words = [word for word in words if word]
-    said = ", ".join(words)
+    request_text = ", ".join(words)
     if len(words) < 2:
-        raise BadInput([Problem(said, "name a table, its row and a column: 'Table 1, Focal, IVH, mean'")])
+        raise BadInput(
+            [Problem(request_text, "name a table, its row and a column: 'Table 1, Focal, IVH, mean'")]
+        )
     path = _file_meant(tables, words[0])
     column = _column_meant(tables, path, words[-1])
     lines = _lines_meant(tables, path, words[1:-1])
@@ -149,7 +151,7 @@ def find(tables: Tables, request: Sequence[str]) -> Place:
     if len(lines) > 1:
         apart = [f"line {line + 1}: {name_of(path, tables.cells(path)[line])}" for line in lines]
         message = f"{len(lines)} rows of {path} are meant; say which, or 'line N': {_some(apart)}"
-        raise BadInput([Problem(said, message)])
+        raise BadInput([Problem(request_text, message)])
     return Place(path, lines[0], column)
 
 
@@ -199,10 +201,10 @@ def _lines_meant(tables: Tables, path: str, words: Sequence[str]) -> list[int]:
     for word in words:
         by_number = re.fullmatch(r"line (\d+)", word)
         if by_number:
-            kept = [line for line in lines if line == int(by_number[1]) - 1]
+            matching = [line for line in lines if line == int(by_number[1]) - 1]
         else:
-            kept = [line for line in lines if _plain(word) in map(_plain, _names(path, cells[line]))]
-        if not kept:
+            matching = [line for line in lines if _plain(word) in map(_plain, _names(path, cells[line]))]
+        if not matching:
             names = list(dict.fromkeys(name for line in lines for name in _names(path, cells[line])))
             near = difflib.get_close_matches(word, names, SHOWN, 0.4) or names
             before = (
@@ -211,7 +213,7 @@ def _lines_meant(tables: Tables, path: str, words: Sequence[str]) -> list[int]:
             raise BadInput(
                 [Problem(path, f"no such row{before}; near: {_some(near)}", key="row", value=word)]
             )
-        lines = kept
+        lines = matching
     return lines
 
 

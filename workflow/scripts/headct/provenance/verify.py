@@ -45,7 +45,8 @@ BLOCKS_GIVEN = {
 """By rule and option, the block of the configuration that is given as it stands."""
 
 
-Told = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
+"""Takes the number of bytes hashed so far, and in all."""
 
 
 @dataclass(frozen=True, order=True)
@@ -66,7 +67,7 @@ class ResultsFolder:
         results: the folder.
         root: the root digest that it must have, from a paper or a signature; "" if none is known.
         hashed: how a file is hashed.
-        told: called after each file with the number of bytes hashed so far and in all.
+        on_progress: called after each file with the number of bytes hashed so far and in all.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class ResultsFolder:
         results: Path,
         root: str = "",
         hashed: Callable[[Path], str] = sha256_of,
-        told: Told = lambda _done, _total: None,
+        on_progress: ProgressCallback = lambda _done, _total: None,
     ) -> None:
         self.results, self.root = results, root
         found = untrusted.everything_in(results)
@@ -82,7 +83,7 @@ class ResultsFolder:
         self.sizes = {path: size for path, size in found.sizes.items() if path not in manifest.OUTSIDE}
         self.faults = [Finding(path, what) for path, what in found.others.items()]
         self.listed = self._listed()
-        self.digests = dict(zip(self.sizes, self._digests(hashed, told), strict=True))
+        self.digests = dict(zip(self.sizes, self._digests(hashed, on_progress), strict=True))
         self.records = list(self._records())
 
     def text_of(self, path: str) -> str:
@@ -110,7 +111,7 @@ class ResultsFolder:
             self.faults.append(Finding(manifest.MANIFEST, f"{error}{more}"))
             return {}
 
-    def _digests(self, hashed: Callable[[Path], str], told: Told) -> Iterator[str]:
+    def _digests(self, hashed: Callable[[Path], str], on_progress: ProgressCallback) -> Iterator[str]:
         """In the order of the files; hashlib lets other threads run while it works."""
         sizes = {entry.size for entry in self.listed.values()}
 
@@ -127,7 +128,7 @@ class ResultsFolder:
         with ThreadPoolExecutor() as pool:
             for path, digest in zip(self.sizes, pool.map(one, self.sizes), strict=True):
                 done += self.sizes[path]
-                told(done, total)
+                on_progress(done, total)
                 yield digest
 
     def _records(self) -> Iterator[Record]:
@@ -149,24 +150,25 @@ class ResultsFolder:
 
         The others were superseded, or made former results, whose inputs may have been made anew since.
         """
-        rested_on = {record.path for record in former.records_behind(self.records, self.asked)}
+        rested_on = {record.path for record in former.records_behind(self.records, self.requested)}
         last = {record.path: record for record in self.makers.values()}
         return [record for path, record in last.items() if path in rested_on]
 
     @cached_property
-    def asked(self) -> list[str]:
+    def requested(self) -> list[str]:
         """What the run was to make, as the seal has it; nothing where it does not say."""
         try:
-            asked = self.json_of(seal.STATE)["asked"]
+            requested = self.json_of(seal.STATE)["asked"]
         except (Unusable, LookupError, TypeError):
             return []
-        return asked if isinstance(asked, list) and all(isinstance(path, str) for path in asked) else []
+        are_paths = isinstance(requested, list) and all(isinstance(path, str) for path in requested)
+        return requested if are_paths else []
 
     @cached_property
     def former(self) -> list[str]:
         """Former results: files that nothing rests on that was asked for."""
         without_record = {path for path, entry in self.listed.items() if entry.made_by == former.MADE_BY}
-        return sorted((former.of_jobs(self.records, self.asked) | without_record) & self.sizes.keys())
+        return sorted((former.of_jobs(self.records, self.requested) | without_record) & self.sizes.keys())
 
     @cached_property
     def where(self) -> dict[str, list[str]]:

@@ -161,16 +161,16 @@ def run(folder: Path, step: str, words: list[str]) -> dict[str, Any]:
     """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
-    said: dict[str, Any] = {"lacking": walls(folder)}
+    outcome: dict[str, Any] = {"lacking": walls(folder)}
     try:
         parsed(step, words, folder).run()
     except OptionsRefused as error:
-        said["refused"] = str(error)
+        outcome["refused"] = str(error)
     except BadInput as error:
-        said["failed"] = str(error)
+        outcome["failed"] = str(error)
     except Exception as error:  # of whatever kind: the files are somebody else's
-        said["failed"] = f"{type(error).__name__}: {error}"
-    return said
+        outcome["failed"] = f"{type(error).__name__}: {error}"
+    return outcome
 
 
 def main() -> None:
@@ -178,9 +178,9 @@ def main() -> None:
     folder, step, *words = sys.argv[1:]
     answer = os.dup(1)
     os.dup2(2, 1)  # whatever the step and its libraries print is not the answer
-    said = run(Path(folder), step, words)
+    outcome = run(Path(folder), step, words)
     with open(answer, "w", encoding="utf-8") as stream:
-        json.dump(said, stream)
+        json.dump(outcome, stream)
 
 
 if __name__ == "__main__":

@@ -100,8 +100,12 @@ def _command(one: Published, make: Callable[[str, Options], None], out: str) -> 
         read = {option: READ[setting] for option, setting in one.given.items() if setting in READ}
         make(one.name, Options(**{name: read.get(name, _same)(value) for name, value in values.items()}))
 
-    told = {**one.inputs, **{option: SETTINGS[setting] for option, setting in one.given.items()}, "out": out}
-    lines = [f"    {option}: {text}." for option, text in told.items()]
+    descriptions = {
+        **one.inputs,
+        **{option: SETTINGS[setting] for option, setting in one.given.items()},
+        "out": out,
+    }
+    lines = [f"    {option}: {text}." for option, text in descriptions.items()]
     command.__doc__ = "\n".join([f"{one.help[:1].upper()}{one.help[1:]}.", "", "Args:", *lines])
     command.__name__ = one.name
     command.__signature__ = inspect.Signature(list(_parameters(one)))  # type: ignore[attr-defined]

@@ -62,7 +62,7 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         plan: the analysis plan.
         plan_file: its file, for messages.
     """
-    said = [
+    messages = [
         f"{plan_file}, {problem.key}: {problem.value} {problem.message}. The results will list it as a"
         " deviation."
         for status, problem in _not_compared(plan, config.models, plan_file)
@@ -72,12 +72,12 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
     repeated = sum(n > 1 for n in scans_of.values())
     if repeated:
         who = "1 participant has" if repeated == 1 else f"{repeated} participants have"
-        said.append(
+        messages.append(
             f"{config.sheet}: {who} several baseline scans. In the test set they would count as"
             " independent: P values would be too small and intervals too narrow. The tables say so where it"
             " happens."
         )
-    return said
+    return messages
 
 
 def _not_compared(plan: Plan, models: Mapping[str, Model], file: str) -> Iterator[tuple[str, Problem]]:

@@ -145,8 +145,8 @@ def given(kind_of: Callable[[str], type[P]], text: str, speed: str = "{}", optio
         BadInput: no JSON object, no known framework, or every key that is unknown, of the wrong type, out
             of range, or absent without having a default.
     """
-    said = json_object(text, option)
-    framework = said.get("framework")
+    chosen = json_object(text, option)
+    framework = chosen.get("framework")
     if framework not in frameworks():
         message = f"must be one of {', '.join(frameworks())}"
         raise BadInput([Problem(option, message, key="framework", value=str(framework))])
@@ -156,12 +156,12 @@ def given(kind_of: Callable[[str], type[P]], text: str, speed: str = "{}", optio
     harmless = [key for key, effect in effects(framework).items() if effect == "speed"]
     of_speed = json_object(speed, "--speed")
     problems = [
-        *schema_problems(said, _schema_of(framework, keys_of(kind)) | {"required": required}, option),
+        *schema_problems(chosen, _schema_of(framework, keys_of(kind)) | {"required": required}, option),
         *schema_problems(of_speed, _schema_of(framework, harmless), "--speed"),
     ]
     if problems:
         raise BadInput(problems)
-    return merged(kind, framework, said, of_speed)
+    return merged(kind, framework, chosen, of_speed)
 
 
 def inference_by_model(
@@ -183,11 +183,14 @@ def inference_by_model(
     """
     framework_of = {record["model"]: record["framework"] for record in trained}
     of_models = {model: _schema_of(name, keys_of(kind_of(name))) for model, name in framework_of.items()}
-    said = json_object(text, option)
+    by_model = json_object(text, option)
     schema = {"type": "object", "additionalProperties": False, "properties": of_models}
-    if problems := schema_problems(said, schema, option):
+    if problems := schema_problems(by_model, schema, option):
         raise BadInput(problems)
-    return {model: merged(kind_of(name), name, said.get(model, {})) for model, name in framework_of.items()}
+    return {
+        model: merged(kind_of(framework), framework, by_model.get(model, {}))
+        for model, framework in framework_of.items()
+    }
 
 
 def keys_of(kind: type[Any]) -> tuple[str, ...]:

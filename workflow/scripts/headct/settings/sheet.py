@@ -71,11 +71,11 @@ def load(path: Path) -> list[dict[str, Any]]:
         row = _typed(named, schema["properties"])
         hidden = _hidden_characters(row, file, number)
         problems += hidden
-        told = {fault.key for fault in hidden}
+        already_reported = {fault.key for fault in hidden}
         problems += [
             _of_an_empty_cell(problem) if row[problem.key] is None else problem
             for problem in schema_problems(row, schema, file, row=str(number))
-            if problem.key in columns and problem.key not in told
+            if problem.key in columns and problem.key not in already_reported
         ]
         rows.append(row | {"row": number})
     problems += [

@@ -187,7 +187,7 @@ def _contact_page(
     ]
     sheet = style.sheet(heading, study_title, body_mm, [*lesion_legend(0, labels), bar], notes)
     page = style.Page(sheet.body, body_mm)
-    measured = []
+    measurements = []
     top = GAP_MM
     for row, row_captions, above in zip(rows, captions, above_mm, strict=True):
         panel_top = top + above
@@ -197,7 +197,7 @@ def _contact_page(
             page.text(x, y + caption.title_mm, "\n".join(caption.fine), size=FINE_PT, linespacing=1.15)
             shown = load_slice(data / scan["scan_id"], {})
             _draw_panel(page.axes(x, panel_top, *PANEL_MM), shown, labels)
-            measured.append(
+            measurements.append(
                 {
                     "slice": shown.index + 1,
                     "n_slices": shown.count,
@@ -206,7 +206,7 @@ def _contact_page(
                 }
             )
         top = panel_top + PANEL_MM[1] + ROW_GAP_MM
-    return sheet.figure, measured
+    return sheet.figure, measurements
 
 
 @dataclass(frozen=True)
@@ -283,8 +283,8 @@ def draw_pages(
     n_pages = len(contact) + len(listed)
     for number, page in enumerate(contact, start=1):
         heading = f"Included scans ({len(included)}), page {number} of {n_pages}"
-        figure, measured = _contact_page(page, data, labels, heading, study_title)
-        yield figure, _table(number, page, measured)
+        figure, measurements = _contact_page(page, data, labels, heading, study_title)
+        yield figure, _table(number, page, measurements)
     first = 0
     for number, rows in enumerate(listed, start=len(contact) + 1):
         heading = f"Scans that are excluded or in error ({len(aside)}), page {number} of {n_pages}"
@@ -293,7 +293,9 @@ def draw_pages(
         yield _list_page(rows, heading, study_title), _table(number, page, [{} for _ in page])
 
 
-def _table(page: int, scans: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def _table(
+    page: int, scans: Sequence[dict[str, Any]], measurements: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
     rows = [
         {
             "page": page,
@@ -308,7 +310,7 @@ def _table(page: int, scans: Sequence[dict[str, Any]], measured: Sequence[dict[s
             "flags": scan["flags"],
             "reason": scan["reason"],
         }
-        for scan, numbers in zip(scans, measured, strict=True)
+        for scan, numbers in zip(scans, measurements, strict=True)
     ]
     measures = ("slice_position_mm", "lesion_area_mm2", "tilt_deg", "mean_gap_mm")
     return pd.DataFrame(rows).astype(

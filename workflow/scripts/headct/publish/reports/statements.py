@@ -84,8 +84,8 @@ def counted(n: int, noun: str) -> str:
 
 def telling(lead: str, parts: Iterable[str], none: str) -> str:
     """``lead: a; b.``, or what is said where there is nothing to list."""
-    said = "; ".join(parts)
-    return f"{lead}: {said}." if said else none
+    listed = "; ".join(parts)
+    return f"{lead}: {listed}." if listed else none
 
 
 def estimate(row: Row, name: str, decimals: int = DICE_DECIMALS, percent: bool = False) -> str:
@@ -218,9 +218,9 @@ def preprocessing(facts: Facts) -> str:
     ]
     details = f" ({'; '.join(lines)})" if lines else ""
     used = {model.framework for model in facts.models.values()}
-    said = [f"Each model saw the volumes as its own pipeline prepares them{details}."]
-    said += [framework.preparation for name, framework in frameworks().items() if name in used]
-    return " ".join(filter(None, said))
+    sentences = [f"Each model saw the volumes as its own pipeline prepares them{details}."]
+    sentences += [framework.preparation for name, framework in frameworks().items() if name in used]
+    return " ".join(filter(None, sentences))
 
 
 def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:

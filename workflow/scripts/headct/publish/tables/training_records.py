@@ -43,8 +43,8 @@ def in_words(key: str) -> str:
 def constant_in_words(name: str) -> str:
     """A constant of a loss: ``dc.batch_dice`` is the batch dice of its Dice part."""
     part, _, own = name.rpartition(".")
-    said = own.replace("_", " ")
-    return f"{PARTS_OF_LOSSES.get(part, part)}: {said}" if part else said
+    own_words = own.replace("_", " ")
+    return f"{PARTS_OF_LOSSES.get(part, part)}: {own_words}" if part else own_words
 
 
 def in_print(value: Any, separator: str = ", ") -> str:

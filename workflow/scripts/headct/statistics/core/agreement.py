@@ -84,13 +84,13 @@ class BlandAltman:
     note: str = ""
 
 
-def concordance(reference: np.ndarray, measured: np.ndarray) -> Concordance:
+def concordance(reference: np.ndarray, predicted: np.ndarray) -> Concordance:
     """Lin's concordance correlation coefficient of paired measurements.
 
     Lin LI. Biometrics 1989;45:255-268, with the variance as corrected in Biometrics 2000;56:324-325;
     variances are divided by n, the interval comes from the inverse hyperbolic tangent.
     """
-    x, y = _pairs(reference, measured)
+    x, y = _pairs(reference, predicted)
     n = x.size
     if n < 2:
         return Concordance(math.nan, *NAN_PAIR, f"concordance needs 2 scans, there are {n}")
@@ -120,13 +120,13 @@ def concordance(reference: np.ndarray, measured: np.ndarray) -> Concordance:
     return Concordance(ccc, math.tanh(z - half), math.tanh(z + half), se=se)
 
 
-def bland_altman(reference: np.ndarray, measured: np.ndarray) -> BlandAltman:
-    """Bias (measured − reference) and limits of agreement of paired measurements.
+def bland_altman(reference: np.ndarray, predicted: np.ndarray) -> BlandAltman:
+    """Bias (predicted − reference) and limits of agreement of paired measurements.
 
     Bland JM, Altman DG. Lancet 1986;327:307-310; the standard error of a limit is that of their
     1999 review (Stat Methods Med Res 8:135-160), SD · √(1/n + 1.96²/(2(n − 1))), with t quantiles.
     """
-    x, y = _pairs(reference, measured)
+    x, y = _pairs(reference, predicted)
     difference = y - x
     n = difference.size
     bias = float(difference.mean()) if n else math.nan
@@ -152,10 +152,10 @@ def bland_altman(reference: np.ndarray, measured: np.ndarray) -> BlandAltman:
     )
 
 
-def agreement_row(reference_ml: np.ndarray, measured_ml: np.ndarray) -> dict[str, float | str]:
+def agreement_row(reference_ml: np.ndarray, predicted_ml: np.ndarray) -> dict[str, float | str]:
     """CCC and Bland-Altman of paired volumes, with the columns listed at the top of this module."""
-    lin = concordance(reference_ml, measured_ml)
-    limits = bland_altman(reference_ml, measured_ml)
+    lin = concordance(reference_ml, predicted_ml)
+    limits = bland_altman(reference_ml, predicted_ml)
     return {
         "n": limits.n,
         "ccc": lin.ccc,
@@ -201,8 +201,8 @@ def _variance(values: np.ndarray) -> float:
     return 0.0 if values.size and np.ptp(values) == 0 else float(values.var())
 
 
-def _pairs(reference: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(reference, dtype=float), np.asarray(measured, dtype=float)
+def _pairs(reference: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(reference, dtype=float), np.asarray(predicted, dtype=float)
     if x.shape != y.shape or x.ndim != 1:
         raise ValueError(f"paired measurements of shapes {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):

@@ -123,8 +123,8 @@ def _unequal_rows(scores: pd.DataFrame, labels: LabelSet) -> list[Problem]:
     wanted = {(scan, label) for scan in scores["scan_id"].unique() for label in labels}
     runs = scores["model"] + scores["seed"].map(lambda seed: "" if pd.isna(seed) else f", seed {seed:g}")
     for run, rows in scores.groupby(runs, sort=False):
-        measured = set(zip(rows["scan_id"], rows["label"], strict=True))
-        for scan, label in sorted(wanted ^ measured):
+        found = set(zip(rows["scan_id"], rows["label"], strict=True))
+        for scan, label in sorted(wanted ^ found):
             message = "is not measured" if label in labels else "unknown label"
             problems.append(Problem("--metrics", message, str(run), "scan_id, label", f"{scan} {label}"))
     return problems

@@ -167,7 +167,9 @@ def specificity_bounds(values: Mapping[str, float], n: int, n_absent: int, half_
         half_unit: half a unit of the last printed digit.
     """
     feasible = [
-        kept for kept in range(n_absent + 1) if _is_feasible(values, n, n_absent - kept, kept, half_unit)
+        n_free
+        for n_free in range(n_absent + 1)
+        if _is_feasible(values, n, n_absent - n_free, n_free, half_unit)
     ]
     return Bounds(min(feasible, default=None), max(feasible, default=None), n_absent)
 

@@ -77,8 +77,8 @@ def build(settings: Architecture, n_classes: int) -> nn.Module:
         KeyError: no such network.
     """
     network = NETWORKS[settings.network]
-    said = {key: getattr(settings, key) for key in network.settings}
-    return network.make(n_classes, **{key: value for key, value in said.items() if value is not None})
+    chosen = {key: getattr(settings, key) for key in network.settings}
+    return network.make(n_classes, **{key: value for key, value in chosen.items() if value is not None})
 
 
 def problems(settings: MonaiTraining) -> Iterator[Problem]:
