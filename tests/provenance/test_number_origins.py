@@ -10,7 +10,7 @@ from headct.contracts.declarations import published_numbers
 from headct.contracts.problems import BadInput
 from headct.provenance import trace
 from headct.provenance.lineage import Study
-from headct.provenance.number_origins import ALL, OTHERWISE, Place, RepeatedCell, Tables, source_of
+from headct.provenance.number_origins import ALL, SOURCE_FINDERS, Place, RepeatedCell, Tables, source_of
 from headct.provenance.recompute import DERIVED, OF_FILE
 from support import audit_study
 from support.label_sets import LABELS
@@ -162,4 +162,4 @@ def test_formulas_are_of_numbers_that_are_published() -> None:
     paths = published_numbers()
     names = {path.removesuffix("/{model}.tsv").removesuffix(".tsv") for path in paths}
     assert OF_FILE.keys() <= {name.split("/")[1] for name in names}
-    assert {"/".join(key) for key in (*DERIVED, *OTHERWISE)} <= names
+    assert {"/".join(key) for key in (*DERIVED, *SOURCE_FINDERS)} <= names

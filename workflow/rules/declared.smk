@@ -10,8 +10,15 @@ REPORTED = json.dumps(
     [
         config.get(key)
         for key in (
-            *("study", "reporting", "ingest", "cohort", "training", "metrics"),
-            *("figures", "models", "phantom"),
+            "study",
+            "reporting",
+            "ingest",
+            "cohort",
+            "training",
+            "metrics",
+            "figures",
+            "models",
+            "phantom",
         )
     ],
     sort_keys=True,

@@ -9,7 +9,7 @@ origin. A mask drawn on another grid, such as an un-sheared image, is refused wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -277,11 +277,15 @@ def _check_plane(mask: Mask, grid: Geometry) -> None:
     if angle > AXES_TOLERANCE_DEG:
         raise Mismatch(f"its axes are turned by {angle:.1f} degrees against the scan's" + resampled)
     if not np.allclose(mask.pixel_mm, grid.spacing_xy_mm, rtol=SPACING_TOLERANCE / 10):
-        ours, theirs = (" x ".join(f"{v:.4f}" for v in s) for s in (grid.spacing_xy_mm, mask.pixel_mm))
+        ours, theirs = _pixel_in_words(grid.spacing_xy_mm), _pixel_in_words(mask.pixel_mm)
         if (width, height) != (columns, rows):
             sizes = f"{width} x {height} pixels of {theirs} mm, the scan has {columns} x {rows} of {ours} mm"
             raise Mismatch(f"wrong matrix: {sizes}")
         raise Mismatch(f"pixels of {theirs} mm, the scan has {ours} mm")
+
+
+def _pixel_in_words(size_mm: Iterable[float]) -> str:
+    return " x ".join(f"{side:.4f}" for side in size_mm)
 
 
 def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:

@@ -122,11 +122,12 @@ class NewScan:
     def write(self, labels: np.ndarray) -> dict[str, Any]:
         """Write the label map on the grid that was handed over; volumes in mL."""
         self._grid.write(labels, self.path)
+        volumes = {f"{name}_ml": self._grid.volume_ml(labels == value) for name, value in self.labels.items()}
         return {
             "path": self.path.name,
             "sha256": sha256_of(self.path),
             "source_sha256": self.sha256,
-            **{f"{name}_ml": self._grid.volume_ml(labels == value) for name, value in self.labels.items()},
+            **volumes,
             "volumes_from": self._grid.volumes_from,
             "flags": " ".join(self.flags),
         }

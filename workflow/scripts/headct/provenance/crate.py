@@ -254,7 +254,9 @@ def _add_run(
         for folder, text in PRODUCTS.items()
         if folder in made
     ]
-    given = [config, *([sheet] if sheet else [])]
+    given = [config]
+    if sheet:
+        given.append(sheet)
     workflow["input"] = [_add_parameter(crate, entity) for entity in given]
     workflow["output"] = [_add_parameter(crate, entity) for entity in products]
     properties = {

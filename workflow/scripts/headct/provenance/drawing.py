@@ -103,13 +103,14 @@ def boxes(found: Lineage) -> list[LineageBox]:
         LineageBox("file", [found.artefact, f"sha256 {found.digest[:32]}…"], "file", [found.stages[0].rule])
     ]
     for stage in found.stages:
-        of = [*stage.of]
+        made_from = [*stage.of]
         outside = _outside(stage, found)
         if outside:
             drawn.append(LineageBox(f"outside {stage.rule}", outside, "source", []))
-            of.append(f"outside {stage.rule}")
-        made_scans = any(path.endswith("/scan.json") for job in stage.jobs for path in job.outputs)
-        drawn.append(LineageBox(stage.rule, _about(stage), "job", [*of, *(["raw"] if made_scans else [])]))
+            made_from.append(f"outside {stage.rule}")
+        if any(path.endswith("/scan.json") for job in stage.jobs for path in job.outputs):
+            made_from.append("raw")
+        drawn.append(LineageBox(stage.rule, _about(stage), "job", made_from))
     if found.instances:
         n = sum(map(len, found.instances.values()))
         lines = [f"{len(found.instances)} scans", f"{n} DICOM instances, sha256 of each in scan.json"]

@@ -90,8 +90,10 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _some(paths: Sequence[str]) -> str:
-    shown = ", ".join([*map(visible, paths[:NAMED]), *(["…"] if paths[NAMED:] else [])])
-    return f"{len(paths)} files: {shown}" if paths else "none"
+    shown = [visible(path) for path in paths[:NAMED]]
+    if paths[NAMED:]:
+        shown.append("…")
+    return f"{len(paths)} files: {', '.join(shown)}" if paths else "none"
 
 
 def text(summary: Summary) -> str:

@@ -364,7 +364,8 @@ def printed(tables: Tables, place: Place) -> str:
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
     of_model = " ".join(row for row in rows if f">{title}</th>" in unescape(row))
     shown = set(re.findall(r"−?\d+(?:\.\d+)?", re.sub(r"<[^>]*>", " ", of_model)))
-    return next((form for form in (number(value, n) for n in (3, 2, 1, 0)) if form in shown), "")
+    forms = [number(value, decimals) for decimals in (3, 2, 1, 0)]
+    return next((form for form in forms if form in shown), "")
 
 
 def _job(record: Record) -> str:

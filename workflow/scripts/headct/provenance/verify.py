@@ -517,10 +517,17 @@ def summary(
         unrecorded=unrecorded(folder),
         former=folder.former,
         findings=findings,
-        not_checked=[
-            *([] if folder.root else [NO_ROOT]),
-            *([] if with_dicom else [NO_DICOM]),
-            *(f"{count} files or folders in {name}, which can't be read." for name, count in unread.items()),
-            PIXELS,
-        ],
+        not_checked=_not_checked(folder, with_dicom, unread),
     )
+
+
+def _not_checked(folder: ResultsFolder, with_dicom: bool, unread: Mapping[str, int]) -> list[str]:
+    """What was not looked at, a sentence each."""
+    sentences = []
+    if not folder.root:
+        sentences.append(NO_ROOT)
+    if not with_dicom:
+        sentences.append(NO_DICOM)
+    for name, count in unread.items():
+        sentences.append(f"{count} files or folders in {name}, which can't be read.")
+    return [*sentences, PIXELS]

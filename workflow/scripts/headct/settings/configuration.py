@@ -124,7 +124,8 @@ def json_object(text: str, option: str) -> dict[str, Any]:
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if twice := [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]:
+        counts = Counter(key for key, _ in pairs)
+        if twice := [key for key, times in counts.items() if times > 1]:
             raise ValueError(f"'{twice[0]}' stands twice")
         return dict(pairs)
 

@@ -229,7 +229,9 @@ def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
         axes.plot(row["difference"], i, zorder=3, **_marks(row["verdict"]))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     found = rows[["difference", "lower", "upper", "lower_90", "upper_90"]].to_numpy(float)
-    ends = np.append(found[~np.isnan(found)], [0, *([-margin, margin] if margin > 0 else [])])
+    ends = np.append(found[~np.isnan(found)], 0)
+    if margin > 0:
+        ends = np.append(ends, [-margin, margin])
     if measure in BOUNDED:
         ends = ends.clip(-1, 1)
     room = max(0.06 * np.ptp(ends), SMALLEST_REACH)

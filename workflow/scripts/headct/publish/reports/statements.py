@@ -226,7 +226,12 @@ def preprocessing(facts: Facts) -> str:
 def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Spacing and intensity window of a model, as far as its records have them."""
     spacing, window = joined(runs, "spacing_mm_xyz"), joined(runs, "hu_window", separator=" to ")
-    return [*([f"spacing {spacing} mm"] if spacing else []), *([f"window {window} HU"] if window else [])]
+    known = []
+    if spacing:
+        known.append(f"spacing {spacing} mm")
+    if window:
+        known.append(f"window {window} HU")
+    return known
 
 
 @borne_out_by("cohort/cohort.tsv")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 
@@ -237,17 +237,22 @@ def _text_columns(panel: Panel) -> list[bool]:
 
 def _widest(panel: Panel) -> list[int]:
     """Characters of the longest cell of each column, headings aside."""
-    return [max((len(row[i].text) for row in panel.rows), default=0) for i in range(len(panel.columns))]
+    return [max(map(len, texts), default=0) for texts in _texts(panel)]
+
+
+def _texts(panel: Panel) -> Iterator[list[str]]:
+    """Texts of the cells of each column, headings aside."""
+    for i in range(len(panel.columns)):
+        yield [row[i].text for row in panel.rows]
 
 
 def _least(panel: Panel) -> list[int]:
     """Characters that each column takes at least: its longest word, where it may be broken."""
     found = []
-    for i, breakable in enumerate(_text_columns(panel)):
-        texts = [row[i].text for row in panel.rows]
+    for (_, name), breakable, texts in zip(panel.columns, _text_columns(panel), _texts(panel), strict=True):
         longest = max((len(word) for text in texts for word in text.split()), default=0)
         least = min(longest, LINE) if breakable else max(map(len, texts), default=0)
-        heading = max(map(len, _broken(panel.columns[i][1], least)))
+        heading = max(map(len, _broken(name, least)))
         found.append(max(least, heading))
     return found
 

@@ -93,23 +93,20 @@ def published_vs_reproduced(
     ]
     run = set(statistics["dice_summary"]["model"])
     missing = [name for model, name in names.items() if model not in run]
-    changed = statistics["claims"].query("changes_under != ''").dropna(subset=["changes_under"])
     notes = [
         "Verdicts: “holds”: what the claim, restated as a test, asks for is shown; “does not"
         " hold”: the contrary is shown; “cannot tell”: neither. How each claim is restated:"
         " results/statistics/claims.tsv.",
-        (
-            "Under the flavours of R's dunn.test no verdict changes."
-            if changed.empty
-            else "Verdicts that change under flavours of R's dunn.test: "
-            + "; ".join(f"{row.statement} ({row.changes_under})" for row in changed.itertuples())
-        ),
+        _changes_in_words(statistics["claims"]),
         "Difference: this run − the paper, with a 95% replication interval: ± 1.96 √(SE² of this run + SE² of"
         " the paper), the latter taken from the former by the numbers of scans. An asterisk marks intervals"
         " that do not hold 0. Quantities without a standard error have no interval (counts, extremes, P,"
         " and quartiles of values that are tied). The rounding of print is not counted.",
         family_words(numbers),
-        *([f"Not part of this run: {', '.join(missing)}."] if missing else []),
+    ]
+    if missing:
+        notes.append(f"Not part of this run: {', '.join(missing)}.")
+    notes += [
         "Kok et al., Radiology: Artificial Intelligence 2022;4(6):e220096. Numbers that do not add up in"
         " print stand as printed; the TSV beside this page notes them.",
         f"Agreement: {VOLUMES_IN_WORDS[PUBLISHED_VOLUMES]} here; differences are prediction − reference. The"
@@ -177,6 +174,15 @@ def _gaps(rows: pd.DataFrame, decimals: int = 2) -> dict[str, str]:
     return {str(row["quantity"]): _gap(row, decimals) for row in rows.to_dict("records")}
 
 
+def _changes_in_words(claims: pd.DataFrame) -> str:
+    """Which verdicts would be others, had the paper's software been R's dunn.test."""
+    changed = claims.query("changes_under != ''").dropna(subset=["changes_under"])
+    if changed.empty:
+        return "Under the flavours of R's dunn.test no verdict changes."
+    verdicts = "; ".join(f"{row.statement} ({row.changes_under})" for row in changed.itertuples())
+    return f"Verdicts that change under flavours of R's dunn.test: {verdicts}"
+
+
 def _dice_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
     cells: list[list[Cell]] = []
     apart = []
@@ -195,12 +201,9 @@ def _dice_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
             line.append(Cell(DASH if all(map(math.isnan, quartiles)) else text))
         cells.append(line)
     sources = ("published", "this run", "difference (interval)")
-    columns = [
-        ("", "Model"),
-        ("", "Lesion"),
-        *((name, source) for name in ("Mean", "Median") for source in sources),
-        *(("Q1–Q3", source) for source in sources[:2]),
-    ]
+    columns = [("", "Model"), ("", "Lesion")]
+    columns += [(name, source) for name in ("Mean", "Median") for source in sources]
+    columns += [("Q1–Q3", source) for source in sources[:2]]
     heading = (
         f"Table 1: Dice (n = {_n(numbers, 'n_published')} published, {_n(numbers, 'n_reproduced')} here)"
     )
@@ -248,12 +251,13 @@ def _cohort_panel(numbers: pd.DataFrame) -> Panel:
         characteristic = str(item).partition(",")[0]
         for row in group.to_dict("records"):
             printed = FORMATS.get(row["quantity"], number)
+            shown = [Cell(printed(row[name])) for name in ("published", "reproduced")]
             rows.append(
                 [
                     Cell(characteristic_of(characteristic)),
                     Cell(row["label"], "text"),
                     Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
-                    *(Cell(printed(row[name])) for name in ("published", "reproduced")),
+                    *shown,
                     Cell(DASH if row["quantity"] in FORMATS else _gap(row)),
                 ]
             )

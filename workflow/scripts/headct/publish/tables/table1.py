@@ -95,12 +95,13 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
         " for absent lesions gives away for free. It enters no mark, rank or test.",
         "Detected: at least one voxel predicted. Sensitivity over scans with the lesion, specificity"
         " over scans without.",
-        *_test_notes(statistics),
-        *([f"Mean of {n_seeds} seeds per scan, before any summary."] if n_seeds > 1 else []),
-        *(
-            f"{title}: predictions missing and counted as empty: {count(missing)}."
-            for title, missing in failures.items()
-        ),
+    ]
+    notes += _test_notes(statistics)
+    if n_seeds > 1:
+        notes.append(f"Mean of {n_seeds} seeds per scan, before any summary.")
+    notes += [
+        f"{title}: predictions missing and counted as empty: {count(missing)}."
+        for title, missing in failures.items()
     ]
     title = "Table 1. Dice of the models on the test set"
     panels = [_dice_panel(numbers, labels), _detection_panel(numbers, labels)]

@@ -7,6 +7,7 @@ GPU-hours of what was trained on a GPU.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -100,11 +101,13 @@ def table_e1(
     last.sort(key=lambda item: item.startswith("Version"))
     middle = [item for item in found if item not in first and item not in last]
     items = [item for item in [*first, *sorted(middle), *last] if item in found]
-    numbers = pd.DataFrame(
-        [{"item": item, **{model: facts[model].get(item, "") for model in models}} for item in items],
-        columns=["item", *models],
-    )
-    rows = [[Cell(item), *(Cell(facts[model].get(item, DASH), "text") for model in models)] for item in items]
+    numbers = pd.DataFrame({"item": items})
+    for model in models:
+        numbers[model] = [facts[model].get(item, "") for item in items]
+    rows = []
+    for item in items:
+        texts = [facts[model].get(item, DASH) for model in models]
+        rows.append([Cell(item), *(Cell(text, "text") for text in texts)])
     notes = [
         "Read from the record that each training left, not typed. Several values of one model"
         " (seeds, folds) are separated by “;”.",
@@ -121,9 +124,11 @@ def table_e1(
 
 def _facts(records: Sequence[TrainingRecord]) -> dict[str, str]:
     """Item -> text of one model; the texts of its runs are joined where they differ."""
-    runs = [_facts_of_run(record) for record in records]
-    items = dict.fromkeys(item for run in runs for item in run)
-    facts = {item: joined([run[item] for run in runs if item in run]) for item in items}
+    texts = defaultdict[str, list[str]](list)
+    for record in records:
+        for item, text in _facts_of_run(record).items():
+            texts[item].append(text)
+    facts = {item: joined(of_runs) for item, of_runs in texts.items()}
     gpu_hours = _gpu_hours(records)
     if gpu_hours:
         facts[GPU_HOURS] = gpu_hours

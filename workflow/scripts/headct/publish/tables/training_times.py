@@ -60,8 +60,9 @@ def training_times(
 
 
 def _of_a_run(record: TrainingRecord, titles: Mapping[str, str]) -> dict[str, Any]:
+    as_recorded = {name: record[name] for name in ("model", "seed", "fold", "device", "threads", "epochs")}
     return {
-        **{name: record[name] for name in ("model", "seed", "fold", "device", "threads", "epochs")},
+        **as_recorded,
         "title": title_of(record["model"], titles),
         "hardware": joined([session["device"] for session in record.get("sessions", [])]),
         "iterations": record["record"].get("iterations"),

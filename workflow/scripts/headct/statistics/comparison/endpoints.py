@@ -95,8 +95,8 @@ def mcnemar_exact(a: np.ndarray, b: np.ndarray) -> float:
     """
     from statsmodels.stats.contingency_tables import mcnemar  # as multipletests
 
-    table = [[np.sum((a == i) & (b == j)) for j in (1, 0)] for i in (1, 0)]
-    return float(mcnemar(table, exact=True).pvalue)
+    counts = [np.sum((a == i) & (b == j)) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))]
+    return float(mcnemar(np.reshape(counts, (2, 2)), exact=True).pvalue)
 
 
 def _name(endpoint: Endpoint, against: str) -> dict[str, str]:

@@ -158,9 +158,9 @@ def analysis(
 
 def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFrame:
     """The plan's identity, what deviates from it, and what is beyond it: kind item value."""
-    rows = [
-        *(("plan", key, getattr(plan, key)) for key in ("file", "sha256", "date", "seed")),
-        *(("plan", key, getattr(plan, key)) for key in ("resamples", "permutations")),
+    keys = ("file", "sha256", "date", "seed", "resamples", "permutations")
+    rows = [("plan", key, getattr(plan, key)) for key in keys]
+    rows += [
         ("plan", "primary", f"{plan.primary.name}, {plan.primary.model} − {plan.primary.against[0]}"),
         ("plan", "subgroups", "; ".join(one.name for one in plan.subgroups)),
         ("plan", "statements are about", scope(data.n_seeds)),

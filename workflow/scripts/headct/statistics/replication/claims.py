@@ -140,8 +140,9 @@ def _row(claim: Claim, results: Results) -> dict[str, str]:
     changes = [flavour for flavour, verdict in verdict_under.items() if verdict != default.verdict]
     missing = _missing(claim, results)
     notes = [claim["note"], f"not run: {', '.join(missing)}" if missing else ""]
+    as_listed = {name: claim[name] for name in ("claim", "statement", "source")}
     return {
-        **{name: claim[name] for name in ("claim", "statement", "source")},
+        **as_listed,
         "restated": RESTATED[claim["kind"]].format(margins=_in_words(results.margins)),
         "verdict": default.verdict,
         "evidence": default.text,
