@@ -50,6 +50,40 @@ def test_what_counts_as_nested(tmp_path: Path, text: str, lines: list[int]) -> N
     assert nested_conditions(module) == lines
 
 
+def unpacked_conditions(module: Path) -> list[int]:
+    """Lines on which a literal unpacks what a condition decides, as in ``[a, *(b if c else [])]``."""
+    found = []
+    for node in ast.walk(ast.parse(module.read_text())):
+        unpacked: list[ast.expr] = []
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            unpacked = [one.value for one in node.elts if isinstance(one, ast.Starred)]
+        elif isinstance(node, ast.Dict):
+            unpacked = [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
+        found += [one.lineno for one in unpacked if isinstance(one, ast.IfExp)]
+    return sorted(found)
+
+
+def test_no_literal_unpacks_what_a_condition_decides() -> None:
+    assert {str(module): lines for module in MODULES if (lines := unpacked_conditions(module))} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a = [1, *(b if c else d)]", [1]),
+        ("a = 1, *(b if c else d)", [1]),
+        ("a = 0\nb = {\n    1,\n    *(b if c else d),\n}", [4]),
+        ("a = {1: 2, **(b if c else d)}", [1]),
+        ("a = [1, *b, b if c else d]", []),
+        ("a = f(*(b if c else d))", []),
+    ],
+)
+def test_what_counts_as_an_unpacked_condition(tmp_path: Path, text: str, lines: list[int]) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(text)
+    assert unpacked_conditions(module) == lines
+
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 

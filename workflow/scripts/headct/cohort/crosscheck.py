@@ -110,7 +110,8 @@ def compare(scan_id: str, dicom: Path, data: Path, scratch: Path) -> dict[str, A
     row |= _against_tags(ours, theirs, tags, record["geometry"])
     disagreements = _disagreements(row, ours, theirs)
     row["agrees"] = "no" if disagreements else "yes"
-    row["finding"] = "; ".join([*(disagreements or ["every voxel is the same"]), *_their_header(row)])
+    findings = disagreements or ["every voxel is the same"]
+    row["finding"] = "; ".join([*findings, *_their_header(row)])
     return row
 
 

@@ -278,25 +278,29 @@ def cohort_row(
         labels: whose volumes are told.
     """
     geometry, acquisition = record["geometry"] or {}, record["acquisition"]
-    spacing = geometry.get("spacing_mm_xyz", [None] * 3)
-    digests, volumes = record["sha256"], record["volumes_ml"]
+    spacing_x_mm, spacing_y_mm, spacing_z_mm = geometry.get("spacing_mm_xyz", [None] * 3)
+    as_in_sheet = {name: row[name] for name in FROM_SHEET}
+    volumes = {f"{label}_ml": record["volumes_ml"].get(label) for label in labels}
+    digests = record["sha256"]
     return {
-        **{name: row[name] for name in FROM_SHEET},
+        **as_in_sheet,
         "age": None if row["age"] is None else min(row["age"], age_cap_years),
         "status": record["status"],
         "reason": record["reason"],
         "flags": ",".join(record["flags"]),
         "n_slices": geometry.get("size_xyz", [None] * 3)[2],
-        **{f"spacing_{axis}_mm": value for axis, value in zip("xyz", spacing, strict=True)},
+        "spacing_x_mm": spacing_x_mm,
+        "spacing_y_mm": spacing_y_mm,
+        "spacing_z_mm": spacing_z_mm,
         "tilt_deg": geometry.get("tilt_deg"),
         "manufacturer": acquisition.get("manufacturer"),
         "kernel": acquisition.get("kernel"),
-        **{f"{label}_ml": volumes.get(label) for label in labels},
+        **volumes,
         "pixels_sha256": record["pixels_sha256"] or None,
-        **{
-            f"{name}_sha256": digests.get(f"{name}.nii.gz")
-            for name in ("ct", "labels", "labels_intra", "labels_inter")
-        },
+        "ct_sha256": digests.get("ct.nii.gz"),
+        "labels_sha256": digests.get("labels.nii.gz"),
+        "labels_intra_sha256": digests.get("labels_intra.nii.gz"),
+        "labels_inter_sha256": digests.get("labels_inter.nii.gz"),
     }
 
 
@@ -351,19 +355,11 @@ def too_many_lost(
         f"{len(lost)} of {len(scans)} baseline scans ({len(lost) / len(scans):.1%}) are lost, too many: "
         + "; ".join(f"{reason} ({count})" for reason, count in counts)
     )
-    return [
-        Problem(str(path), message, "", "cohort.max_excluded", f"{max_excluded:g}"),
-        *(
-            Problem(
-                str(path),
-                f"{record['status']}: {record['reason']}",
-                str(row["row"]),
-                "scan_id",
-                row["scan_id"],
-            )
-            for row, record in lost
-        ),
-    ]
+    problems = [Problem(str(path), message, "", "cohort.max_excluded", f"{max_excluded:g}")]
+    for row, record in lost:
+        reason = f"{record['status']}: {record['reason']}"
+        problems.append(Problem(str(path), reason, str(row["row"]), "scan_id", row["scan_id"]))
+    return problems
 
 
 def classes_without_voxel(records: Sequence[dict[str, Any]], labels: LabelSet) -> list[Problem]:

@@ -72,8 +72,8 @@ def join_parts(candidates: list[Series], rules: SeriesRules) -> list[Series]:
             if no_slices(series, rules) or len(series.instances) < 2 or repeated_positions(series):
                 left.append(series)
                 continue
-            key = (*(series.first.text(name) for name in (*ONE_SOURCE, *agreeing)), *grid_size(series))
-            _put_beside(groups[key], series)
+            origin = tuple(series.first.text(name) for name in (*ONE_SOURCE, *agreeing))
+            _put_beside(groups[origin, grid_size(series)], series)
         for members in (members for several in groups.values() for members in several):
             whole = _joined(members, rules)
             left += members if whole is None else [whole]
@@ -104,10 +104,11 @@ def _joined(members: list[Series], rules: SeriesRules) -> Series | None:
         return None
     whole = without_duplicates([instance for series in members for instance in series.instances])
     distinct = {id(instance) for instance in whole.instances}
-    left = [
-        Series([instance for instance in series.instances if id(instance) in distinct]) for series in members
-    ]
-    if not follow_each_other([part.places(normal) for part in left if part.instances], ratio):
+    places = []
+    for series in members:
+        if left := [instance for instance in series.instances if id(instance) in distinct]:
+            places.append(Series(left).places(normal))
+    if not follow_each_other(places, ratio):
         return None
     whole.dropped += [instance for series in members for instance in series.dropped]
     whole.repeated = any(series.repeated for series in members)

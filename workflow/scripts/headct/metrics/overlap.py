@@ -65,15 +65,17 @@ def measure(
     true = {name: volume_ml(per_slice, grid.voxel_ml) for name, per_slice in voxels.items()}
     header = {name: int(per_slice.sum()) * grid.header_voxel_ml for name, per_slice in voxels.items()}
     value = dice(int(reference.sum()), int(predicted.sum()), int(intersection.sum()))
+    volumes = {f"{name}_ml": volume for name, volume in true.items()}
+    header_volumes = {f"{name}_header_ml": volume for name, volume in header.items()}
     return {
         "dice": value,
         "dice_present": value if reference.any() else math.nan,
         "presence": presence(true["reference"], true["predicted"], 0),
         "presence_at_minimum": presence(true["reference"], true["predicted"], presence_minimum_ml),
-        **{f"{name}_ml": volume for name, volume in true.items()},
+        **volumes,
         "volume_error_ml": true["predicted"] - true["reference"],
         "swapped_ml": swapped_ml(counts, values, grid, haemorrhages),
-        **{f"{name}_header_ml": volume for name, volume in header.items()},
+        **header_volumes,
         "volume_error_header_ml": header["predicted"] - header["reference"],
     }
 

@@ -170,12 +170,13 @@ def _add_files(crate: ROCrate, results: Path, jobs: Sequence[Record]) -> dict[st
     made = {path: digest for job in jobs for path, digest in job.outputs.items()}
     if missing := [problem for job in jobs for problem in _missing(results, job)]:
         raise BadInput(missing)
-    copied = (
+    beside = [path for path in SINGLE if (results / path).is_file()]
+    beside += [
         path.relative_to(results).as_posix() for path in (results / WORKFLOW).rglob("*") if path.is_file()
-    )
-    single = [path for path in SINGLE if (results / path).is_file()]
-    beside = [*single, *copied, *(job.path for job in jobs)]
-    paths = [*(f"results/{path}" for path in beside if path != SNAKEFILE), *(job.log for job in jobs)]
+    ]
+    beside += [job.path for job in jobs]
+    paths = [f"results/{path}" for path in beside if path != SNAKEFILE]
+    paths += [job.log for job in jobs]
     digests = {path: sha256_of(results.parent / path) for path in paths} | made
     return {
         path: crate.add(

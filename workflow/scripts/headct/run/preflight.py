@@ -41,13 +41,11 @@ def check(
             primary endpoint of models that are not compared, participants that are not among the sheet's
             ``rows``.
     """
-    problems = [
-        *(
-            replace(problem, file=name_of(problem.key))
-            for problem in (*_model_problems(config), *_participant_problems(config, rows))
-        ),
-        *_split_problems(config.split.file),
-        *(problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY),
+    of_settings = [*_model_problems(config), *_participant_problems(config, rows)]
+    problems = [replace(problem, file=name_of(problem.key)) for problem in of_settings]
+    problems += _split_problems(config.split.file)
+    problems += [
+        problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY
     ]
     if problems:
         raise BadInput(problems)
