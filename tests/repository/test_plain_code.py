@@ -127,6 +127,72 @@ def test_what_counts_as_a_nested_comprehension(tmp_path: Path, text: str, lines:
     assert nested_comprehensions(module) == lines
 
 
+VAGUE = {"kept", "asked", "measured", "told", "said"}
+"""Of what, they don't say: names such as ``cache``, ``requested``, ``message`` do."""
+
+
+def bound_names(node: ast.AST) -> list[str]:
+    """The names that a node of the syntax tree gives to something."""
+    match node:
+        case ast.FunctionDef(name=str(name)) | ast.AsyncFunctionDef(name=str(name)) | ast.ClassDef(name=name):
+            return [name]
+        case ast.arg(arg=name):
+            return [name]
+        case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return [name]
+        case ast.alias(asname=str(name)) | ast.ExceptHandler(name=str(name)):
+            return [name]
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+            return [name]
+    return []
+
+
+def vague_names(module: Path) -> list[str]:
+    """Names of :data:`VAGUE` that a module binds, in whatever case, with underscores around or without."""
+    nodes = ast.walk(ast.parse(module.read_text()))
+    return [name for node in nodes for name in bound_names(node) if name.strip("_").lower() in VAGUE]
+
+
+def test_names_say_what_a_value_is() -> None:
+    assert {str(module): names for module in MODULES if (names := vague_names(module))} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "told = 1",
+        "told: int",
+        "a, (told, *b) = c",
+        "for told in a: pass",
+        "with a as told: pass",
+        "a = [told for told in b]",
+        "if told := a: pass",
+        "a.told = 1",
+        "import told_what as told",
+        "def told(): pass",
+        "def a(b, *, told=1): pass",
+        "def a(**told): pass",
+        "a = lambda told: 1",
+        "async def told(): pass",
+        "class A:\n    told: int",
+        "try: pass\nexcept A as told: pass",
+        "match a:\n    case [b, *told]: pass",
+        "match a:\n    case B(c=told): pass",
+        "match a:\n    case {'b': c, **told}: pass",
+    ],
+)
+def test_a_vague_name_is_found_wherever_it_is_bound(tmp_path: Path, text: str) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(text)
+    assert vague_names(module) == ["told"]
+
+
+def test_only_names_that_are_bound_are_looked_at_whole(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text('_told = Told = KEPT = 1\nb = told + a.asked + c["kept"] + measured_ml\nis_said = 1\n')
+    assert vague_names(module) == ["_told", "Told", "KEPT"]
+
+
 MANY = 3
 """So many parameters need no list: the sentence of the docstring and their names tell what they are."""
 

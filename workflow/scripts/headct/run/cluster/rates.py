@@ -95,11 +95,12 @@ def read(path: Path = RATES) -> tuple[Rate, ...]:
 def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
     required = load_schema(SCHEMA)["required"]
     message = f"unknown column; known: {', '.join(COLUMNS)}"
-    return [
-        *(Problem(file, "column is missing", "1", name) for name in required if name not in header),
-        *(Problem(file, message, "1", name) for name in header if name not in COLUMNS),
-        *(Problem(file, "column stands twice", "1", name) for name in COLUMNS if header.count(name) > 1),
+    problems = [Problem(file, "column is missing", "1", name) for name in required if name not in header]
+    problems += [Problem(file, message, "1", name) for name in header if name not in COLUMNS]
+    problems += [
+        Problem(file, "column stands twice", "1", name) for name in COLUMNS if header.count(name) > 1
     ]
+    return problems
 
 
 def _typed_row(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
@@ -153,8 +154,8 @@ def _is_named(card: str, full_name: str) -> bool:
 
 def memory_mb(card: str, rates: Iterable[Rate]) -> float | None:
     """Memory of a card: as it was measured, else as its name says (``a100-40gb``, ``1g.10gb``)."""
-    measured = [rate.card_memory_mb for rate in on_card(rates, card) if card and rate.card_memory_mb]
+    measured_mb = [rate.card_memory_mb for rate in on_card(rates, card) if card and rate.card_memory_mb]
     named = re.findall(r"([0-9]+) ?gb(?![a-z0-9])", card.lower())
-    if measured:
-        return min(measured)
+    if measured_mb:
+        return min(measured_mb)
     return float(named[-1]) * 1000 if named else None

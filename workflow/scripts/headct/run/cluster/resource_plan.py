@@ -28,7 +28,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY, RESOURCES
 from headct.contracts.terminal import say
 from headct.frameworks.base import find_framework, training_settings
-from headct.run.cluster import rates as measured
+from headct.run.cluster import rates as rate_table
 from headct.run.cluster.rates import Rate
 from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
 from headct.settings import blocks, configuration, sheet
@@ -94,21 +94,21 @@ def read_sizes(path: Path = SIZES) -> Sizes:
 
 def card_of_profile(path: Path = PROFILE) -> str:
     """The kind of GPU that ``slurm/config.yaml`` asks for to train; empty if it leaves it open."""
-    asked = yaml_files.read(path).get("set-resources") or {}
-    return str((asked.get("train") or {}).get("gpu_model", ""))
+    by_rule = yaml_files.read(path).get("set-resources") or {}
+    return str((by_rule.get("train") or {}).get("gpu_model", ""))
 
 
 def jobs_table(jobs: Iterable[Job], resources: Resources) -> Iterator[str]:
     """How many jobs each rule has, and what one asks for; steps of seconds have the profile's defaults."""
     rows: list[tuple[str, ...]] = [("rule", "jobs", "threads", "memory MB", "limit h", "GPUs", "")]
     counts = Counter(rule for rule, _ in jobs)
-    asking = {rule: getattr(resources, rule.removesuffix("_out_of_fold"), None) for rule in counts}
-    for rule, asked in sorted(asking.items(), key=lambda item: (item[1] is None, item[0])):
-        if asked:
-            hours = f"{asked.runtime_min / 60:.1f}"
-            needs = (str(asked.threads), str(asked.mem_mb), hours, str(getattr(asked, "gpu", 0)))
-            rows.append((rule, str(counts[rule]), *needs, ""))
-    small = sum(counts[rule] for rule, asked in asking.items() if not asked)
+    by_rule = {rule: getattr(resources, rule.removesuffix("_out_of_fold"), None) for rule in counts}
+    for rule, needs in sorted(by_rule.items(), key=lambda item: (item[1] is None, item[0])):
+        if needs:
+            hours = f"{needs.runtime_min / 60:.1f}"
+            cells = (str(needs.threads), str(needs.mem_mb), hours, str(getattr(needs, "gpu", 0)))
+            rows.append((rule, str(counts[rule]), *cells, ""))
+    small = sum(counts[rule] for rule, needs in by_rule.items() if not needs)
     rows.append(("others", str(small), "", "", "", "", "steps of seconds to minutes, without GPU"))
     yield from aligned(rows, right=range(1, 6))
 
@@ -211,9 +211,9 @@ def prediction_in_words(study: PlannedStudy, speeds: Speeds) -> Iterator[str]:
             per_scan = Span.around(rate.s_per_scan or 0 for rate in found)
             by_hours[_hours(per_scan.times(scans) if per_scan else None)].append(key)
     unknown = by_hours.pop("?", [])
-    told = [f"{hours} h each for {', '.join(keys)}" for hours, keys in by_hours.items()]
-    told += [f"no rate is measured of {', '.join(unknown) if told else 'any model'}"] if unknown else []
-    yield f"Prediction of {scans} test scans: {'; '.join(told)}"
+    parts = [f"{hours} h each for {', '.join(keys)}" for hours, keys in by_hours.items()]
+    parts += [f"no rate is measured of {', '.join(unknown) if parts else 'any model'}"] if unknown else []
+    yield f"Prediction of {scans} test scans: {'; '.join(parts)}"
 
 
 def prediction_rates(settings: Training, speeds: Speeds) -> tuple[Rate, ...]:
@@ -292,16 +292,16 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
         speeds: what was measured.
         sizes: what is known of them.
     """
-    config, asked = study.config, study.config.resources
+    config, resources = study.config, study.config.resources
     yield from _time_warnings(study, costs, speeds)
     for rule in dict.fromkeys(rule.removesuffix("_out_of_fold") for rule, _ in study.jobs):
-        memory = getattr(getattr(asked, rule, None), "mem_mb", 0)
-        if memory > asked.mem_mb_cap:
+        memory = getattr(getattr(resources, rule, None), "mem_mb", 0)
+        if memory > resources.mem_mb_cap:
             yield (
                 f"{rule} asks for {memory} MB of memory, more than resources.mem_mb_cap "
-                f"({asked.mem_mb_cap} MB): if that is what your nodes have, none takes its jobs"
+                f"({resources.mem_mb_cap} MB): if that is what your nodes have, none takes its jobs"
             )
-    there = measured.memory_mb(speeds.card, speeds.rates) if speeds.device == "cuda" else None
+    there = rate_table.memory_mb(speeds.card, speeds.rates) if speeds.device == "cuda" else None
     needed = {cost.model: speeds.gpu_memory_mb(training_of(config, cost.model)) or 0 for cost in costs}
     too_large = {model: mb for model, mb in needed.items() if there is not None and mb > there}
     if too_large:
@@ -314,8 +314,8 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
 
 
 def _time_warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds) -> Iterator[str]:
-    asked, rules = study.config.resources, {rule for rule, _ in study.jobs}
-    limit_s = asked.train.runtime_min * 60
+    resources, rules = study.config.resources, {rule for rule, _ in study.jobs}
+    limit_s = resources.train.runtime_min * 60
     for model in dict.fromkeys(cost.model for cost in costs):
         longest = max(
             (cost.seconds.high for cost in costs if cost.model == model and cost.seconds), default=0
@@ -327,11 +327,11 @@ def _time_warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds) -
                 f"{math.ceil(longest / limit_s)} turns, and on Slurm is requeued by itself"
             )
     of_scans = {
-        "ingest": math.ceil(study.scans / asked.ingest.jobs),
+        "ingest": math.ceil(study.scans / resources.ingest.jobs),
         "predict": test_scans(study.config, study.scans),
     }
     for rule, scans in of_scans.items():
-        limit_s = getattr(asked, rule).runtime_min * 60
+        limit_s = getattr(resources, rule).runtime_min * 60
         slowest = slowest_scan_s(rule, study.config, speeds)
         if rule in rules and slowest * scans > limit_s:
             yield (
@@ -395,7 +395,7 @@ def main(
     directory: Path = Path(),
     scans: int | None = None,
     card: str | None = None,
-    rates: Path = measured.RATES,
+    rates: Path = rate_table.RATES,
 ) -> None:
     """What a run would ask of a cluster, before anything is submitted.
 
@@ -409,7 +409,7 @@ def main(
     """
     config = blocks.load(configfile)
     card = card_of_profile() if card is None else card
-    speeds = Speeds(measured.read(rates), card if config.device == "cuda" else "", config.device)
+    speeds = Speeds(rate_table.read(rates), card if config.device == "cuda" else "", config.device)
     sizes = read_sizes()
     words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(configfile)]
     with planned_sheet((directory / config.sheet).absolute(), scans) as path:

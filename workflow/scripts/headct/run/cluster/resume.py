@@ -59,22 +59,22 @@ def wait_for(folder: Path, seconds_between: float) -> None:
     Raises:
         BadInput: jobs of the study were submitted to Slurm, which does not answer from the beginning.
     """
-    told: set[str] | None = None
+    last_job_ids: set[str] | None = None
     while True:
         try:
             jobs = jobs_of(folder)
         except NoAnswer as error:
-            if told is None:
+            if last_job_ids is None:
                 check_that_none_can_be_left(folder, error)
                 return
             logger.info("Slurm does not answer for now (%s); it is asked again", error)
         else:
             if not jobs:
                 return
-            here = {job.job_id for job in jobs}
-            if here != told:
+            job_ids = {job.job_id for job in jobs}
+            if job_ids != last_job_ids:
                 logger.info("waiting for %d jobs of the former run: %s", len(jobs), in_words(jobs))
-                told = here
+                last_job_ids = job_ids
         time.sleep(seconds_between)
 
 
@@ -97,7 +97,8 @@ def in_words(jobs: Iterable[QueuedJob]) -> str:
     """The most frequent names of jobs, and how many there are of each state."""
     jobs = list(jobs)
     names = sorted(job.name.removeprefix("rule_").replace("_wildcards_", " ") for job in jobs)
-    states = ", ".join(f"{count} {state.lower()}" for state, count in Counter(j.state for j in jobs).items())
+    counts = Counter(job.state for job in jobs)
+    states = ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
     more = f" and {len(names) - SHOWN_JOBS} more" if len(names) > SHOWN_JOBS else ""
     return f"{', '.join(names[:SHOWN_JOBS])}{more} ({states})"
 

@@ -118,14 +118,14 @@ def state_of(folder: Path | None, not_queued: bool) -> str:
     if "ended" in session:
         reason = session["by"].splitlines()[0]
         return "ended: " + (reason if len(reason) <= REASON_LENGTH else reason[: REASON_LENGTH - 1] + "…")
-    if session["host"] == platform.node() and held(folder / "lock"):
+    if session["host"] == platform.node() and is_locked(folder / "lock"):
         return "training"
     if session["host"] == platform.node() or not_queued:
         return "killed; run again to go on"
     return f"training, or lost, on {session['host']}"
 
 
-def held(lock: Path) -> bool:
+def is_locked(lock: Path) -> bool:
     """Whether a process of this machine holds the lock of a run."""
     inode = f":{lock.stat().st_ino} " if lock.exists() else None
     return inode is not None and any(inode in line for line in Path("/proc/locks").read_text().splitlines())
@@ -133,13 +133,13 @@ def held(lock: Path) -> bool:
 
 def tell_progress(row: Standing, folder: Path, running: bool) -> None:
     """Fill in epoch, loss, time left and checkpoint from the work folder."""
-    told = folder / "progress.json"
-    if told.is_file():
-        progress = read_json(told)
+    progress_file = folder / "progress.json"
+    if progress_file.is_file():
+        progress = read_json(progress_file)
         row.epoch = f"{progress['epoch']}/{progress['epochs']}"
         row.loss = f"{progress['train_loss']:.3f}"
         if running:
-            since = time.time() - told.stat().st_mtime
+            since = time.time() - progress_file.stat().st_mtime
             row.eta = str(timedelta(seconds=max(0, round(progress["seconds_left"] - since))))
     newest = max((path.stat().st_mtime for path in folder.glob("checkpoint-*.pth")), default=None)
     if newest is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headct.contracts.artefacts import read_json
 from headct.frameworks.base import find_framework, training_settings
-from headct.run.cluster import rates as measured
+from headct.run.cluster import rates as rate_table
 from headct.run.cluster.rates import Rate
 from headct.settings.blocks import Configuration
 from headct.settings.models import OF_TRAINING, Training, having
@@ -60,7 +60,7 @@ class Speeds:
     def of(self, task: str, kind: str) -> tuple[Rate, ...]:
         """The rates of a task on the card that is planned for or, if there are none, on all others."""
         alike = tuple(r for r in self.rates if (r.task, r.kind, r.device) == (task, kind, self.device))
-        return measured.on_card(alike, self.card) or alike
+        return rate_table.on_card(alike, self.card) or alike
 
     def gpu_memory_mb(self, settings: Training) -> float | None:
         """The most that a training with these settings took on any GPU; None if that was not measured."""
@@ -120,7 +120,7 @@ def cost_of(training: str, config: Configuration, scans: int, study: Path, speed
         return Cost(model, steps, None, "")
     validated = settings.validation_steps()
     seconds = [steps * (r.s_per_step or 0) + validated * (r.s_per_validation_step or 0) for r in found]
-    is_of_another_card = not measured.on_card(found, speeds.card)
+    is_of_another_card = not rate_table.on_card(found, speeds.card)
     cards = ", ".join(dict.fromkeys(rate.card for rate in found))
     source = f"another card: {cards}" if is_of_another_card else cards
     return Cost(model, steps, Span.around(seconds), source, is_of_another_card)
