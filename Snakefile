@@ -54,8 +54,8 @@ onerror:
     failed = [failures.Failed.of(*job) for job in internals.failed_jobs(workflow)]
     if failed:
         failures.remember(failed)
-        said = "".join(Path(file).read_text(encoding="utf-8") for file in log)
-        print(failures.report(failed, said), file=sys.stderr)
+        text = "".join(Path(file).read_text(encoding="utf-8") for file in log)
+        print(failures.report(failed, text), file=sys.stderr)
 
 
 rule all:

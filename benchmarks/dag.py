@@ -153,18 +153,18 @@ def main() -> None:
             for state in ("nothing done", "done"):
                 if state == "done":
                     complete(folder)
-                wall, cpu, memory, said = dry_run(folder, options.repeats)
-                total = re.search(r"^total +(\d+)", said, re.MULTILINE)
+                wall, cpu, memory, output = dry_run(folder, options.repeats)
+                total = re.search(r"^total +(\d+)", output, re.MULTILINE)
                 jobs = total[1] if total else "0"
-                if (jobs == "0") != (state == "done") or (jobs == "0") != (NOTHING in said):
-                    sys.exit(f"{scans} scans, {state}: not the jobs that were expected\n{said}")
+                if (jobs == "0") != (state == "done") or (jobs == "0") != (NOTHING in output):
+                    sys.exit(f"{scans} scans, {state}: not the jobs that were expected\n{output}")
                 allowed = SECONDS_ALLOWED.get(scans) or ""
                 rows.append(
                     f"| {scans} | {state} | {jobs} | {wall:.1f} | {cpu:.1f} | {memory:.0f} | {allowed} |"
                 )
             (folder / "dicom/scan-00003/added.dcm").touch()
-            if "ingest " not in (said := dry_run(folder, 1)[3]):
-                sys.exit(f"an added DICOM file went unnoticed\n{said}")
+            if "ingest " not in (output := dry_run(folder, 1)[3]):
+                sys.exit(f"an added DICOM file went unnoticed\n{output}")
     print(report(rows, f"{before}, {load_average()}"))
 
 

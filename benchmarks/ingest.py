@@ -143,16 +143,16 @@ def call(*words: str | Path) -> list[str]:
 
 def measure(command: list[str]) -> tuple[float, float, float, str]:
     """Wall and CPU seconds, peak memory in MB, and standard output of one process."""
-    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=printed, stderr=said)
+        process = subprocess.Popen(command, stdout=printed, stderr=errors)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         printed.seek(0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            sys.exit(f"exit status {process.returncode}: {' '.join(command)}\n{said.read()}")
+            errors.seek(0)
+            sys.exit(f"exit status {process.returncode}: {' '.join(command)}\n{errors.read()}")
         return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed.read()
 
 

@@ -209,13 +209,13 @@ class Stopwatch:
         """The batches, with note of the time for which they are waited for between the two steps."""
         self.waiting_s, source = 0.0, iter(batches)
         while True:
-            asked = time.perf_counter()
+            since_s = time.perf_counter()
             try:
                 batch = next(source)
             except StopIteration:
                 return
             if self.first <= self.done < self.last:
-                self.waiting_s += time.perf_counter() - asked
+                self.waiting_s += time.perf_counter() - since_s
             yield batch
 
     def validates(self, end_epoch: Callable[..., Any]) -> Callable[..., Any]:
@@ -277,8 +277,8 @@ class GpuUtilisation:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            said = self.process.communicate()[0].split()  # of a slice of a GPU: [N/A]
-            self.percent = [float(word) for word in said if word.isdecimal()]
+            words = self.process.communicate()[0].split()  # of a slice of a GPU: [N/A]
+            self.percent = [float(word) for word in words if word.isdecimal()]
 
     def mean(self) -> float | None:
         """In percent; None without a GPU."""

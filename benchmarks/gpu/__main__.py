@@ -159,28 +159,28 @@ def require_packages() -> None:
 def facts(device: str) -> dict[str, Any]:
     """The card, its driver, and versions."""
     compared = ["torch", "nnunetv2", "monai", "blast-ct", "numpy"]
-    asked = subprocess.run(
+    answer = subprocess.run(
         [sys.executable, "-c", FACTS, device, *compared], capture_output=True, text=True, check=False
     )
-    if asked.returncode and asked.stderr.strip().endswith("no GPU"):
+    if answer.returncode and answer.stderr.strip().endswith("no GPU"):
         sys.exit(
             "PyTorch sees no NVIDIA GPU here. With one: see nvidia-smi, and that torch.version.cuda fits the "
             "driver. Without: make gpu DEVICE=cpu SCALE=small OUT=/tmp/gpu.md shows that the programs work."
         )
-    if asked.returncode:
-        sys.exit(f"The GPU could not be asked what it is:\n{asked.stderr}")
+    if answer.returncode:
+        sys.exit(f"The GPU could not be asked what it is:\n{answer.stderr}")
     further = {"driver": driver() if device == "cuda" else None, "cores": len(os.sched_getaffinity(0))}
-    return json.loads(asked.stdout) | further
+    return json.loads(answer.stdout) | further
 
 
 def driver() -> str:
     """Version of NVIDIA's driver, as its own tool says it."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        versions = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return said[0] if said else "unknown"
+    return versions[0] if versions else "unknown"
 
 
 def commit() -> str:
@@ -296,12 +296,12 @@ def where(state: dict[str, Any]) -> str:
 def ending(state: dict[str, Any]) -> str:
     """How long a part took, and whether it came to its end."""
     seconds = f"{state['seconds']:.0f} s"
-    told = {
+    sentences = {
         "ended": f"It ended after {seconds}.",
         "failed": f"**It failed after {seconds}**, with:",
         "stopped": f"**It was stopped by its limit of {state['limit_s']} s**: rows after that are missing.",
     }
-    return told.get(state["end"], f"It {state['end']}, after {seconds}.")
+    return sentences.get(state["end"], f"It {state['end']}, after {seconds}.")
 
 
 def tables(path: Path) -> dict[str, tuple[list[dict[str, Any]], list[str]]]:

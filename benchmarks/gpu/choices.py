@@ -221,7 +221,7 @@ def in_precisions(
             try:
                 with products_rounded(way):
                     step = step_in(way, parts_of(learner), job.device, scale) if way else learner.learn
-                    tell(row | measured(step, batches, scale, job.device))
+                    tell(row | measure_steps(step, batches, scale, job.device))
             except Exception as error:  # one way that fails must not cost the others
                 first_line = next(iter(str(error).splitlines()), "")
                 tell(row | {"steps/s": f"failed: {type(error).__name__}: {first_line}"[:200]})
@@ -302,7 +302,9 @@ def step_in(way: Way, parts: Parts, device: str, scale: Scale) -> Callable[..., 
     return step
 
 
-def measured(step: Callable[..., Any], batches: list[list[Any]], scale: Scale, device: str) -> dict[str, Any]:
+def measure_steps(
+    step: Callable[..., Any], batches: list[list[Any]], scale: Scale, device: str
+) -> dict[str, Any]:
     """Speed, memory and loss of a number of steps."""
     import torch
 

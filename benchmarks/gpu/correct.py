@@ -426,13 +426,13 @@ def exhaust_memory(key: str, folder: Path, device: str) -> list[dict[str, Any]]:
         limit = loaded + share * (needed - loaded)
         torch.cuda.set_per_process_memory_fraction(limit / total)
         one: dict[str, Any] = {"needs_mb": needed / 2**20, "limit_mb": limit / 2**20}
-        with messages() as said:
+        with messages() as logged:
             try:
                 one["differ"] = int((labels_of(predictor, scan) != expected).sum())
             except RuntimeError as error:  # PyTorch's, or that of a library that had no room to work in
                 print(f"{key}, limit {limit / 2**20:.0f} MB: {error}")
                 one["differ"] = None
-        found.append(one | {"said": said})
+        found.append(one | {"said": logged})
         if one["differ"] is None:
             break
     return found
@@ -459,18 +459,18 @@ def enlarged(ct: Path) -> Any:
 @contextmanager
 def messages() -> Any:
     """What is logged within the block of the ways in which memory was saved, each once."""
-    said: list[str] = []
+    logged: list[str] = []
 
-    class Kept(logging.Handler):
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage() not in said:
-                said.append(record.getMessage())
+            if record.getMessage() not in logged:
+                logged.append(record.getMessage())
 
-    handler = Kept()
+    handler = Collector()
     logger = logging.getLogger("headct.inference")
     logger.addHandler(handler)
     try:
-        yield said
+        yield logged
     finally:
         logger.removeHandler(handler)
 
@@ -491,8 +491,8 @@ def tell_of_memory(given: Options, key: str, found: list[dict[str, Any]] | None)
         }
         add_row(given.out, MEMORY, row)
     if not frugal:
-        said = wrong(f"{key}: no frugal way was taken when memory ran out")
-        add_row(given.out, MEMORY, {"model": key, "went on with": f"**{said}**"})
+        sentence = wrong(f"{key}: no frugal way was taken when memory ran out")
+        add_row(given.out, MEMORY, {"model": key, "went on with": f"**{sentence}**"})
 
 
 def add_notes(given: Options, scale: Scale) -> None:

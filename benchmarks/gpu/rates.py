@@ -38,7 +38,7 @@ def main() -> None:
 
 def trainings(folder: Path) -> Iterator[Rate]:
     """A rate for each model whose training was timed."""
-    state, rows = measured(folder, "speed")
+    state, rows = read_part(folder, "speed")
     sizes = {row["model"]: row["batch × patch"] for row in rows if row.get("way") == "ours"}
     for row in rows:
         if "rated as" in row:
@@ -58,7 +58,7 @@ def trainings(folder: Path) -> Iterator[Rate]:
 
 def predictions(folder: Path) -> Iterator[Rate]:
     """The rate of predictions with mirroring, as the study's are, at its size."""
-    state, rows = measured(folder, "prediction")
+    state, rows = read_part(folder, "prediction")
     for row in rows:
         if (row.get("program"), row.get("mirroring")) == ("headct", "on") and state["scale"] == "full":
             yield Rate(
@@ -71,7 +71,7 @@ def predictions(folder: Path) -> Iterator[Rate]:
             )
 
 
-def measured(folder: Path, part: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def read_part(folder: Path, part: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """How and when a part of ``make gpu`` was run, and its rows; none if it was not."""
     state, lines = folder / f"{part}.json", folder / f"{part}.jsonl"
     if not (state.is_file() and lines.is_file()):

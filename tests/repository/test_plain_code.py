@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headct.contracts.repository import PACKAGE
+from headct.contracts.repository import PACKAGE, REPOSITORY
 
 HEAD = re.compile(r"^    ([\w*, ]+):", re.MULTILINE)
 """Names of parameters at the head of a line of a list."""
@@ -18,6 +18,8 @@ MENTIONED = re.compile(r"``(\w+)``")
 """Names that a sentence mentions."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+BENCHMARKS = sorted((REPOSITORY / "benchmarks").rglob("*.py"))
 
 
 def nested_conditions(module: Path) -> list[int]:
@@ -154,7 +156,7 @@ def vague_names(module: Path) -> list[str]:
 
 
 def test_names_say_what_a_value_is() -> None:
-    assert {str(module): names for module in MODULES if (names := vague_names(module))} == {}
+    assert {str(module): names for module in MODULES + BENCHMARKS if (names := vague_names(module))} == {}
 
 
 @pytest.mark.parametrize(

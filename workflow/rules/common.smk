@@ -188,8 +188,8 @@ def asked_for(rule, resource):
 
 def memory_mb(rule):
     """Memory of a rule's jobs in MB, as a function of the try: doubled after each fault, up to the cap."""
-    asked, cap = asked_for(rule, "mem_mb"), config["resources"]["mem_mb_cap"]
-    return lambda wildcards, attempt: max(asked, min(asked * 2 ** (attempt - 1), cap))
+    first_try, cap = asked_for(rule, "mem_mb"), config["resources"]["mem_mb_cap"]
+    return lambda wildcards, attempt: max(first_try, min(first_try * 2 ** (attempt - 1), cap))
 
 
 REPRESENTATIONS = {representation_of(model): settings_of(model, "preparation") for model in TRAINED}
