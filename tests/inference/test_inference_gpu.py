@@ -18,6 +18,8 @@ from support.families import FAMILIES, train
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible"),
+    # PyTorch's, which differ by card and driver: of plans that cuDNN drops, of a context that cuBLAS lacks
+    pytest.mark.filterwarnings("default::UserWarning"),
 ]
 GPU = "cuda"
 

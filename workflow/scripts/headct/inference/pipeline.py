@@ -26,7 +26,7 @@ from headct.contracts.artefacts import NO_ROOM
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
 from headct.frameworks.base import find_framework
-from headct.frameworks.predictor import Predictor
+from headct.frameworks.predictor import Predictor, with_fallback
 from headct.inference.prediction_cache import inference_settings, trained_record
 from headct.settings.models import InferenceByModel
 
@@ -103,11 +103,16 @@ class Average:
         self.total: torch.Tensor | None = None
 
     def add(self, probabilities: torch.Tensor, weight: float) -> None:
-        """Add the (classes, z, y, x) probabilities of one network, which are overwritten."""
+        """Add the (classes, z, y, x) probabilities of one network, which are overwritten.
+
+        Where GPU memory did not suffice for those of one network, all are added on the CPU.
+        """
         if self.total is None:
             self.total = probabilities if weight == 1 else probabilities.mul_(weight)
-        else:
-            self.total.add_(probabilities.to(self.total.device), alpha=weight)
+            return
+        if self.total.device != probabilities.device:
+            self.total, probabilities = self.total.cpu(), probabilities.cpu()
+        self.total.add_(probabilities, alpha=weight)
 
     def labels(self, ct: sitk.Image | None) -> np.ndarray:
         """The most probable class of each voxel of the CT, uint8 (z, y, x).
@@ -115,19 +120,42 @@ class Average:
         Raises:
             ValueError: probabilities are not finite or not on the grid of the CT.
         """
-        assert self.total is not None  # else an earlier step failed
+        total = self.total
+        assert total is not None  # else an earlier step failed
         assert ct is not None
-        if tuple(self.total.shape[1:]) != ct.GetSize()[::-1]:
-            raise ValueError(f"probabilities of shape {tuple(self.total.shape)} for a CT of {ct.GetSize()}")
-        if not torch.isfinite(self.total.sum()):
+        if tuple(total.shape[1:]) != ct.GetSize()[::-1]:
+            raise ValueError(f"probabilities of shape {tuple(total.shape)} for a CT of {ct.GetSize()}")
+        ways = {"label maps from the GPU": total.device} if total.device.type == "cuda" else {}
+        return with_fallback(
+            lambda device: most_probable(total, device),
+            {**ways, "label maps from the CPU": torch.device("cpu")},
+        )
+
+
+def most_probable(probabilities: torch.Tensor, device: torch.device) -> np.ndarray:
+    """The most probable class of each voxel, the first of equals, uint8 (z, y, x).
+
+    Slice by slice: of a whole scan, comparisons would take more memory than anything before them.
+
+    Args:
+        probabilities: (classes, z, y, x).
+        device: on which slices are compared.
+
+    Raises:
+        ValueError: probabilities are not finite.
+    """
+    found = np.zeros(probabilities.shape[1:], dtype=np.uint8)
+    for z, labels_of_slice in enumerate(found):
+        classes = probabilities[:, z].to(device)
+        if not torch.isfinite(classes.sum()):
             raise ValueError("probabilities are not finite")
-        highest, *others = self.total
-        labels = torch.zeros(highest.shape, dtype=torch.uint8, device=highest.device)
+        highest, *others = classes
+        labels = torch.zeros(highest.shape, dtype=torch.uint8, device=device)
         for value, probability in enumerate(others, start=1):  # as argmax, in a fifth of its time on a CPU
             labels[probability > highest] = value
             highest = torch.maximum(highest, probability)
-        found: np.ndarray = labels.cpu().numpy()
-        return found
+        labels_of_slice[:] = labels.cpu().numpy()
+    return found
 
 
 class Ensemble:
