@@ -132,8 +132,11 @@ COMPILED: dict[str, tuple[str, Way]] = {
 
 def main() -> None:
     """Losses first, in seconds; the compiler last."""
+    from headct.engine.determinism import choose_algorithms
+
     given = options(__doc__)
     scale, device, out = SCALES[given.scale], given.device, given.out
+    choose_algorithms(deterministic=False)  # by speed from the first row on, as `headct train` lets them
     for row in of_losses(scale, device):
         add_row(out, LOSSES, row)
     with tempfile.TemporaryDirectory() as scratch:
@@ -336,6 +339,7 @@ def compared(scale: Scale, job: Any) -> dict[str, Any]:
 
     from headct.engine import seeding
     from headct.engine.batches import in_order
+    from headct.engine.determinism import choose_algorithms
     from headct.engine.loop import Position
     from headct.frameworks.base import find_framework
     from headct.frameworks.train import save_weights
@@ -367,6 +371,7 @@ def compared(scale: Scale, job: Any) -> dict[str, Any]:
         predictor = framework.load(folder, job.device, chosen, job.labels)
         scans = sorted(job.shared_folder.parent.glob("*-ct.nii.gz"))[scale.learnt :]
         found = [predictor(sitk.ReadImage(str(scan))).argmax(0) for scan in scans]
+        choose_algorithms(deterministic=False)  # a framework's own predictor may have chosen otherwise
     paths = [scan.with_name(scan.name.replace("-ct.", "-labels.")) for scan in scans]
     truth = [sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in paths]
     return {

@@ -19,7 +19,7 @@ from support.families import FAMILIES, equal, train
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible"),
-    # PyTorch's, of operators without a deterministic form, of its watch over waiting, of plans that cuDNN drops
+    # PyTorch's: of operators without a deterministic form, of its watch over waiting, of plans cuDNN drops
     pytest.mark.filterwarnings("default::UserWarning"),
 ]
 LEARNERS = {"nnunet": NnunetLearner, "monai": MonaiLearner, "blastct": BlastLearner}
