@@ -52,6 +52,7 @@ RATE = partial(
     card="NVIDIA H100 80GB HBM3",
     device="cuda",
     date="2026-11-28",
+    commit="fc36041",
     source="a test",
 )
 
@@ -84,11 +85,11 @@ def test_hours_are_rates_times_steps(config: Configuration, tmp_path: Path) -> N
         "16.2",
         "7.7",
         "0.8",
-        "NVIDIA A100 PCIe 40GB",
+        "NVIDIA A100 PCIe 40GB (published)",
     ]
     assert cells["unet"] == ["1", "1,404,000", "?", "?", "?", "0.2"]
-    assert cells["all"][:3] == ["2", "1,854,000", "16.2"]
-    assert told[0] == "Sum: 16.2 GPU hours, and 1 of unknown length"
+    assert cells["all"][:4] == ["2", "1,854,000", "≥ 16.2", "≥ 7.7"]
+    assert told[0] == "Sum, training only: 16.2 GPU hours, and 1 of unknown length"
     assert told[-1].startswith("No rate is measured on your card of unet: run 'make gpu' there")
 
 
@@ -108,8 +109,32 @@ def test_hours_have_a_range_from_the_fastest_to_the_slowest_measurement_on_the_c
     assert cells["unet"][2:5] == ["39.0 to 78.0", "39.0 to 78.0", "9.0"]
     assert cells["unet"][6] == "NVIDIA H100 80GB HBM3"
     assert cells["nnunet-3d-focal"][2] == "13.5"
-    assert told[0] == "Sum: 52.5 to 91.5 GPU hours"
+    assert cells["all"][2] == "52.5 to 91.5", "nothing is unknown"
+    assert told[0] == "Sum, training only: 52.5 to 91.5 GPU hours"
+    assert "A rate is of steps alone: the start, checkpoints and logs come on top." in told
     assert not any("make gpu" in line for line in told)
+
+
+def test_published_rates_are_not_taken_for_measured_ones(config: Configuration, tmp_path: Path) -> None:
+    """Each source is named once below the table; a rate without a commit is of another program."""
+    rates = (
+        RATE(s_per_step=0.1),
+        RATE(s_per_step=0.2),
+        RATE(s_per_step=0.3, commit=None, card="A100", source="a paper"),
+    )
+    cells, told, _ = planned(config, tmp_path, ["unet"], rates)
+    assert cells["unet"][-1] == "NVIDIA H100 80GB HBM3, A100 (published)"
+    sources = [line for line in told if line.startswith(("Measured", "Published"))]
+    assert sources == ["Measured: a test.", "Published, not measured with this workflow: a paper."]
+    _, told, _ = planned(config, tmp_path, ["unet"], rates[:2])
+    assert not any("ublished" in line for line in told)
+
+
+def test_cuda_itself_needs_memory_beside_the_tensors(config: Configuration, tmp_path: Path) -> None:
+    for peak_mb, n_warnings in ((9600.0, 1), (9400.0, 0)):
+        rates = (RATE(s_per_step=0.1, peak_gpu_memory_mb=peak_mb),)
+        _, _, warned = planned(config, tmp_path, ["unet"], rates, card="h100_1g.10gb", scans=10)
+        assert sum("CUDA itself" in line for line in warned) == n_warnings
 
 
 def test_of_a_card_without_a_rate_those_of_another_are_said_to_be_of_another(
@@ -215,7 +240,10 @@ def test_what_does_not_fit_is_warned_of(config: Configuration, tmp_path: Path) -
     assert "resources.ingest.runtime_min" in ingest
     assert predict.startswith("a job of predict takes up to 277.8 h for 100000 scans")
     assert memory.startswith("predict asks for 64000 MB of memory, more than resources.mem_mb_cap (32000 MB)")
-    assert gpu == "h100_1g.10gb has 10.0 GB of memory, less than was measured of unet (12.0 GB)"
+    assert gpu == (
+        "h100_1g.10gb has 10.0 GB of memory, "
+        "less than was measured of unet (12.0 GB) with 0.5 GB for CUDA itself"
+    )
     assert disk.startswith("the study may take ")
     assert "GB are free here" in disk
 
@@ -295,7 +323,7 @@ def test_other_rates_and_another_card_are_taken_and_a_bad_file_ends_in_one_line(
     rates.write_text(rates.read_text(encoding="utf-8").replace("fast", "0.1"), encoding="utf-8")
     answered = plan(folder, "--scans", "20", "--rates", str(rates), "--card", "l40s")
     assert answered.returncode == 0, answered.stderr
-    assert re.search(r"^unet .* 0\.45 .*NVIDIA L40S$", answered.stdout, re.MULTILINE)
+    assert re.search(r"^unet .* 0\.45 .*NVIDIA L40S \(published\)$", answered.stdout, re.MULTILINE)
     assert "No rate is measured on l40s of blast-ct, " in answered.stdout
 
 

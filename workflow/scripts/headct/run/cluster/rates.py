@@ -50,6 +50,11 @@ class Rate:
     peak_gpu_memory_mb: float | None = None
     source: str
 
+    @property
+    def is_of_this_workflow(self) -> bool:
+        """Whether this workflow was measured; a rate without a commit was published by others."""
+        return self.commit is not None
+
 
 COLUMNS = tuple(column.name for column in fields(Rate))
 

@@ -39,6 +39,8 @@ SIZES = RESOURCES / "sizes.tsv"
 PROFILE = REPOSITORY / "slurm" / "config.yaml"
 LOGS = "results/logs/"
 CHECKPOINTS_KEPT = 2
+CUDA_MB = 500
+"""About what CUDA itself takes of a GPU's memory, beside the tensors that are measured."""
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
@@ -146,9 +148,14 @@ def models_table(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, siz
         rows.append((model, str(len(own)), *numbers, _gb(memories[-1]), _gb(disks[-1]), sources))
     highest = max((mb for mb in memories if mb is not None), default=None)
     known = sum(mb for mb in disks if not math.isnan(mb))
-    rows.append(
-        ("all", str(len(costs)), _steps(costs), "", _hours(_seconds(costs)), _gb(highest), _gb(known), "")
+    in_all = (
+        _at_least(_steps(costs), any(cost.steps is None for cost in costs)),
+        "",
+        _at_least(_hours(_seconds(costs)), any(cost.seconds is None for cost in costs)),
+        _at_least(_gb(highest), None in memories),
+        _at_least(_gb(known), any(map(math.isnan, disks))),
     )
+    rows.append(("all", str(len(costs)), *in_all, ""))
     yield from aligned(rows, right=range(1, 7))
     yield from hours_in_words(costs, study.config, speeds)
 
@@ -171,12 +178,16 @@ def _hours(seconds: Span | None) -> str:
     return seconds.times(1 / 3600).text(".1f" if seconds.high >= 3600 else ".2f") if seconds else "?"
 
 
+def _at_least(text: str, some_unknown: bool) -> str:
+    return f"≥ {text}" if some_unknown and text != "?" else text
+
+
 def _gb(mb: float | None) -> str:
     return "?" if mb is None or math.isnan(mb) else f"{mb / 1000:.1f}"
 
 
 def hours_in_words(costs: Sequence[Cost], config: Configuration, speeds: Speeds) -> Iterator[str]:
-    """The sum, where it is from, and which trainings it leaves out.
+    """The sum, where it is from, and what it leaves out.
 
     Args:
         costs: of the trainings.
@@ -187,8 +198,16 @@ def hours_in_words(costs: Sequence[Cost], config: Configuration, speeds: Speeds)
     unknown = [cost.model for cost in costs if cost.seconds is None]
     if total := _seconds(costs):
         hours = f"{_hours(total.times(gpus))} GPU hours" if gpus else f"{_hours(total)} hours on CPUs"
-        yield f"Sum: {hours}" + (f", and {len(unknown)} of unknown length" if unknown else "")
-        yield "Hours are from the fastest to the slowest measurement; one number where these are alike."
+        more = f", and {len(unknown)} of unknown length" if unknown else ""
+        yield f"Sum, training only: {hours}{more}"
+        yield "Hours are from the fastest to the slowest rate; one number where these are alike."
+    rates = [rate for cost in costs for rate in cost.rates]
+    if rates:
+        yield "A rate is of steps alone: the start, checkpoints and logs come on top."
+    for source in dict.fromkeys(rate.source for rate in rates if rate.is_of_this_workflow):
+        yield f"Measured: {source}."
+    for source in dict.fromkeys(rate.source for rate in rates if not rate.is_of_this_workflow):
+        yield f"Published, not measured with this workflow: {source}."
     measure = "run 'make gpu' there, then 'make rates'"
     card = speeds.card or ("your card" if speeds.device == "cuda" else "a CPU")
     if speeds.device == "cuda" and not speeds.card:
@@ -286,6 +305,9 @@ def gigabytes_in_all(stages: Mapping[str, Sequence[float]]) -> tuple[float, bool
 def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: Sizes) -> Iterator[str]:
     """What won't do, a sentence each: time limits, memory, GPU memory, disk.
 
+    Rates hold the GPU memory of tensors, to which ``CUDA_MB`` is added for CUDA itself. That of a card is in
+    10⁶ bytes, from GiB that are rounded or from its name: what fits by less than 1 GB may not fit.
+
     Args:
         study: what is planned.
         costs: of its trainings.
@@ -302,11 +324,18 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
                 f"({resources.mem_mb_cap} MB): if that is what your nodes have, none takes its jobs"
             )
     there = rate_table.memory_mb(speeds.card, speeds.rates) if speeds.device == "cuda" else None
-    needed = {cost.model: speeds.gpu_memory_mb(training_of(config, cost.model)) or 0 for cost in costs}
-    too_large = {model: mb for model, mb in needed.items() if there is not None and mb > there}
+    needed = {cost.model: speeds.gpu_memory_mb(training_of(config, cost.model)) for cost in costs}
+    too_large = {
+        model: mb
+        for model, mb in needed.items()
+        if there is not None and mb is not None and mb + CUDA_MB > there
+    }
     if too_large:
         models = ", ".join(f"{model} ({_gb(mb)} GB)" for model, mb in too_large.items())
-        yield f"{speeds.card} has {_gb(there)} GB of memory, less than was measured of {models}"
+        yield (
+            f"{speeds.card} has {_gb(there)} GB of memory, less than was measured of {models} with "
+            f"{_gb(CUDA_MB)} GB for CUDA itself"
+        )
     total, _ = gigabytes_in_all(disk_stages(config, study.scans, sizes))
     free = shutil.disk_usage(study.folder).free / 1e9
     if total > free:

@@ -79,6 +79,7 @@ class Cost:
         seconds: None if nothing like it was measured.
         source: where the seconds are from; empty if there are none.
         is_of_another_card: whether they were measured on another GPU than the one that is planned for.
+        rates: by which the seconds were found; none of a training that is finished.
     """
 
     model: str
@@ -86,6 +87,7 @@ class Cost:
     seconds: Span | None
     source: str
     is_of_another_card: bool = False
+    rates: tuple[Rate, ...] = ()
 
 
 def test_scans(config: Configuration, scans: int) -> int:
@@ -121,6 +123,8 @@ def cost_of(training: str, config: Configuration, scans: int, study: Path, speed
     validated = settings.validation_steps()
     seconds = [steps * (r.s_per_step or 0) + validated * (r.s_per_validation_step or 0) for r in found]
     is_of_another_card = not rate_table.on_card(found, speeds.card)
-    cards = ", ".join(dict.fromkeys(rate.card for rate in found))
+    cards = ", ".join(
+        dict.fromkeys(rate.card if rate.is_of_this_workflow else f"{rate.card} (published)" for rate in found)
+    )
     source = f"another card: {cards}" if is_of_another_card else cards
-    return Cost(model, steps, Span.around(seconds), source, is_of_another_card)
+    return Cost(model, steps, Span.around(seconds), source, is_of_another_card, found)
