@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
@@ -27,6 +29,8 @@ WAYS = ("ours", "peer", "ceiling")
 NETWORKS = ("blast-ct", "deeplabv3plus", "unet", "nnunet-2d", "nnunet-3d-dicece")
 BATCHES_AT_REST = 4
 STOCK_NOISE_MAPS = 3  # blast_ct/data/config.json
+CEILING_WARM_UP, CEILING_TIMED = 10, 30
+"""Steps of the ceiling, at most: its data lie on the device, so that no batch made ahead flatters it."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,7 @@ class Scale:
     """What is trained on what, and for how long.
 
     ``scans`` are simulated by the phantom of ``config``, whose settings ``changes`` replaces, by framework.
-    ``warm_up`` steps are not timed, the ``timed`` steps after them are. BLAST-CT's deformed scans last for an
-    epoch, so there one epoch is warm-up, and one is timed.
+    ``warm_up`` steps are not timed, the ``timed`` steps after them are (BLAST-CT: see :func:`window`).
     """
 
     config: str
@@ -139,12 +142,20 @@ def timed_job(scale: Scale, folder: Path, key: str, device: str | None = None) -
     return training_job(config, key, folder, changes | scale.changes.get(framework, {}), device)
 
 
-def window(scale: Scale, settings: Any) -> tuple[int, int]:
-    """Numbers of the steps after which the clock is started and stopped."""
+def window(scale: Scale, settings: Any, way: str = "ours") -> tuple[int, int]:
+    """Numbers of the steps after which the clock is started and stopped.
+
+    BLAST-CT deforms all scans of an epoch before its first batches, and none later: as many steps as an
+    epoch has are timed, across the start of the second, so that each scan is deformed once meanwhile.
+    """
+    if way == "ceiling":
+        first = min(scale.warm_up, CEILING_WARM_UP)
+        return first, first + min(scale.timed, CEILING_TIMED)
     if settings.framework != "blastct":
         return scale.warm_up, scale.warm_up + scale.timed
-    per_epoch = settings.images_per_epoch * settings.patches_per_image // settings.batch_size
-    return per_epoch, 2 * per_epoch
+    per_epoch = settings.steps(scale.scans) // settings.epochs
+    first = min(scale.warm_up, per_epoch)
+    return first, first + per_epoch
 
 
 class Moment(NamedTuple):
@@ -155,11 +166,15 @@ class Moment(NamedTuple):
     workers_cpu_s: float
 
 
+class AllTimed(Exception):
+    """A step was done after the last one that is timed: the training need not go on."""
+
+
 class Stopwatch:
     """Times a training from its start to its first step, and the steps between two numbers.
 
     What lies between these steps counts: waiting for batches, moving them, bookkeeping. A GPU is waited for
-    at both ends, else never.
+    at both ends, else never. A training that goes on after the last timed step is ended by ``AllTimed``.
     """
 
     def __init__(self, first: int, last: int, device: str):
@@ -185,7 +200,9 @@ class Stopwatch:
         return Moment(time.perf_counter(), own.user + own.system, workers)
 
     def step_done(self, images: Any) -> None:
-        """Take note that a step on ``images`` (patches first) is done."""
+        """Take note that a step on ``images`` (patches first) is done; ``AllTimed`` if it is one too many."""
+        if self.done == self.last:
+            raise AllTimed
         self.done += 1
         self.shape = tuple(images.shape)
         if self.done in (1, self.first, self.last):
@@ -362,10 +379,18 @@ def train_as_nnunet(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     trainer.run_training()
 
 
-def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
+def train_as_blast_ct(
+    job: Any, folder: Path, stopwatch: Stopwatch, noise_maps: int = STOCK_NOISE_MAPS
+) -> None:
     """``blast-ct-train`` on the NIfTI files, with the same network, sampling and augmentation.
 
     Its validation, which can't be left out, is one patch after the last epoch.
+
+    Args:
+        job: what is trained.
+        folder: into which it writes.
+        stopwatch: times it.
+        noise_maps: how many maps of elastic noise it makes before its first step.
     """
     import blast_ct.train
     from blast_ct.trainer.hooks import Hook
@@ -377,7 +402,7 @@ def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
     sheet, config = folder / "scans.csv", folder / "config.json"
     rows = [f"{scan.scan_id},{scan.ct},{scan.labels}" for scan in job.training_scans]
     sheet.write_text("\n".join(["id,image,target", *rows]), encoding="utf-8")
-    config.write_text(json.dumps(stock_blast_ct_configuration(job.settings)), encoding="utf-8")
+    config.write_text(json.dumps(stock_blast_ct_configuration(job.settings, noise_maps)), encoding="utf-8")
     command = [
         "blast-ct-train",
         "--job-dir",
@@ -397,7 +422,7 @@ def train_as_blast_ct(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         blast_ct.train.train()
 
 
-def stock_blast_ct_configuration(settings: Any) -> dict[str, Any]:
+def stock_blast_ct_configuration(settings: Any, noise_maps: int) -> dict[str, Any]:
     """The settings as ``blast-ct-train`` reads them; what we have no setting for is as blast_ct ships it."""
     from headct.contracts.labels import study_labels
     from headct.frameworks.blastct.training import package_configuration
@@ -417,7 +442,7 @@ def stock_blast_ct_configuration(settings: Any) -> dict[str, Any]:
                 "prob": settings.elastic_probability,
                 "alpha": settings.elastic_amplitude_voxels,
                 "noise_shape": [settings.elastic_noise_size_voxels] * 3,
-                "num_maps": STOCK_NOISE_MAPS,
+                "num_maps": noise_maps,
             }
         },
         "num_workers": settings.workers,
@@ -505,7 +530,7 @@ def train_as_monai(job: Any, folder: Path, stopwatch: Stopwatch) -> None:
         stopwatch.step_done(images)
 
 
-PEERS: dict[str, Callable[[Any, Path, Stopwatch], None]] = {
+PEERS: dict[str, Callable[..., None]] = {
     "nnunet": train_as_nnunet,
     "monai": train_as_monai,
     "blastct": train_as_blast_ct,
@@ -513,12 +538,31 @@ PEERS: dict[str, Callable[[Any, Path, Stopwatch], None]] = {
 """By the name of the framework."""
 
 
-def train(way: str, job: Any, folder: Path, stopwatch: Stopwatch, peer_compiles: bool = True) -> None:
-    """Train in one of WAYS; ``peer_compiles`` whether nnU-Net's trainer may compile its network."""
+def train(
+    way: str,
+    job: Any,
+    folder: Path,
+    stopwatch: Stopwatch,
+    peer_compiles: bool = True,
+    peer_noise_maps: int = STOCK_NOISE_MAPS,
+) -> None:
+    """Train in one of WAYS, until all is timed.
+
+    Args:
+        way: of WAYS.
+        job: what is trained.
+        folder: into which the training writes.
+        stopwatch: times it.
+        peer_compiles: whether nnU-Net's trainer may compile its network.
+        peer_noise_maps: how many maps of elastic noise ``blast-ct-train`` makes before its first step.
+    """
     os.environ |= {"nnUNet_compile": str(peer_compiles)}  # ours overrules it
+    framework = job.settings.framework
+    of_peer = {"noise_maps": peer_noise_maps} if framework == "blastct" else {}
     ways = {
         "ours": train_as_the_workflow,
-        "peer": PEERS[job.settings.framework],
+        "peer": partial(PEERS[framework], **of_peer),
         "ceiling": train_on_data_at_rest,
     }
-    ways[way](job, folder, stopwatch)
+    with suppress(AllTimed):
+        ways[way](job, folder, stopwatch)

@@ -5,7 +5,8 @@
 Each part is a program of its own with a time limit of its own, the most valuable first. What a part has
 measured is kept in a folder beside the document (gpu.md: gpu.measured), and the document is written anew,
 whole, while a part runs and after it: it is valid whenever this ends. Parts that are not run this time keep
-what an earlier run measured, with its card and date.
+what an earlier run measured, with its card and date; so does a part that is run again, until it has measured
+something or has ended.
 
 ``--device cpu --scale small`` runs all of it on small scans without a GPU, to show that the programs work.
 """
@@ -18,6 +19,7 @@ import datetime
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,6 +58,9 @@ PACKAGES = {
 """What the parts import: name in Python, name for pip."""
 
 LOCK = ROOT / "workflow" / "envs" / "requirements.lock"
+PIN = re.compile(r"^([\w.-]+)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
+"""Name and version of a line of the lock file, which may end in a condition."""
+
 LINES_OF_ERROR = 12
 UNDER_WAY = "was under way when this was written"
 
@@ -66,6 +71,7 @@ if cuda and not torch.cuda.is_available():
     sys.exit("no GPU")
 print(json.dumps({
     "card": torch.cuda.get_device_name() if cuda else None,
+    "memory_bytes": torch.cuda.get_device_properties(0).total_memory if cuda else None,
     "memory_gib": round(torch.cuda.get_device_properties(0).total_memory / 2**30) if cuda else None,
     "cuda": torch.version.cuda if cuda else None,
     "cudnn": torch.backends.cudnn.version() if cuda else None,
@@ -143,8 +149,8 @@ def require_packages() -> None:
     missing = [pip for module, pip in PACKAGES.items() if importlib.util.find_spec(module) is None]
     if not missing:
         return
-    pins = dict(line.split("==") for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line)
-    version_of = {name.lower().replace("_", "-"): version for name, version in pins.items()}
+    pins = PIN.findall(LOCK.read_text(encoding="utf-8"))
+    version_of = {name.lower().replace("_", "-"): version for name, version in pins}
     # PyTorch is built for a version of CUDA: which, the machine decides.
     wanted = [
         name if name == "torch" or name not in version_of else f"{name}=={version_of[name]}"
@@ -195,11 +201,23 @@ def commit() -> str:
 def run(
     part: Part, device: str, scale: str, limit_s: int, machine: dict[str, Any], folder: Path, out: Path
 ) -> None:
-    """Run one part under its limit; the document tells how far it is, and how it ended."""
-    rows, log = folder / f"{part.name}.jsonl", folder / f"{part.name}.log"
-    rows.write_text("", encoding="utf-8")
+    """Run one part under its limit; the document tells how far it is, and how it ended.
+
+    What an earlier run measured is replaced as soon as there is a row of this one, or at its end.
+
+    Args:
+        part: which is run.
+        device: on which it is run.
+        scale: of what it measures.
+        limit_s: after which it is stopped.
+        machine: what :func:`facts` says.
+        folder: for what it measures.
+        out: the document.
+    """
+    new_rows, log = folder / f"{part.name}.new.jsonl", folder / f"{part.name}.log"
+    new_rows.write_text("", encoding="utf-8")
     program = Path(__file__).with_name(f"{part.name}.py")
-    command = [sys.executable, str(program), "--device", device, "--scale", scale, "--out", str(rows)]
+    command = [sys.executable, str(program), "--device", device, "--scale", scale, "--out", str(new_rows)]
     now = datetime.datetime.now(datetime.UTC)
     state: dict[str, Any] = {
         "machine": machine,
@@ -212,6 +230,7 @@ def run(
 
     def tell(**more: Any) -> None:
         state.update(more, seconds=round(time.monotonic() - started, 1))
+        copy_whole(new_rows, folder / f"{part.name}.jsonl")
         (folder / f"{part.name}.json").write_text(json.dumps(state), encoding="utf-8")
         write_document(folder, out)
 
@@ -219,16 +238,19 @@ def run(
     with log.open("w") as written:
         process = subprocess.Popen(command, stdout=written, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            tell(end=UNDER_WAY)
+            if not read_state(folder, part):
+                tell(end=UNDER_WAY)
             known = 0
             while process.poll() is None and time.monotonic() - started < limit_s:
-                if rows.stat().st_size > known:
-                    known = rows.stat().st_size
-                    tell()
+                if has_row(new_rows) and new_rows.stat().st_size > known:
+                    known = new_rows.stat().st_size
+                    tell(end=UNDER_WAY)
                 time.sleep(0.2)
         finally:
             status = process.poll()
             end_group(process)
+            if has_row(new_rows):  # also where this program itself is ended
+                tell(end=UNDER_WAY)
     last_lines = log.read_text(errors="replace").splitlines()[-LINES_OF_ERROR:]
     if status is None:
         tell(end="stopped")
@@ -239,6 +261,19 @@ def run(
     print(f"{part.name}: {state['end']} after {state['seconds']:.0f} s", flush=True)
     if state["end"] != "ended":
         print("\n".join(last_lines), file=sys.stderr)
+    new_rows.unlink()
+
+
+def has_row(path: Path) -> bool:
+    """Whether a part has measured something: notes alone are no measurement."""
+    return any(rows for rows, _ in tables(path).values())
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file so that the target is never there in part."""
+    part = target.with_name(f".{target.name}.new")
+    part.write_bytes(source.read_bytes())
+    part.replace(target)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

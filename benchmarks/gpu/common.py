@@ -125,10 +125,10 @@ def reset_peak(device: str) -> None:
 
 
 def peak_mb(device: str) -> float | None:
-    """Most that tensors took on the GPU; None without one."""
+    """Most that tensors took on the GPU, in units of 10**6 bytes; None without one."""
     import torch
 
-    return torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
+    return torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
 
 
 @contextlib.contextmanager

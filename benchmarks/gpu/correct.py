@@ -14,7 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from common import (
     ROOT,
@@ -51,8 +53,17 @@ MEMORY = "Out of GPU memory at prediction"
 LEAST_DICE, LEAST_ML = 0.999, 1.0
 """Labels are the same if the Dice of each class of at least so many mL is at least this."""
 
-LIMITS = (0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
-"""Shares of the memory that a prediction takes beside its network, to which it is held in turn."""
+LIMITS = {"the whole prediction": (0.8, 0.6, 0.45, 0.3, 0.2, 0.1), "the network's part": (0.9, 0.7, 0.5)}
+"""Shares of the memory that each takes beside the network's weights, to which a prediction is held in turn.
+
+Where the way back to the scan's grid takes most, a share of the whole leaves the network all that it needs.
+"""
+
+GIB_PER_TRAINING = 6
+"""Of GPU memory: fewer trainings run side by side on a smaller GPU."""
+
+FORWARD_OF_LOSS = re.compile(r"loss\w*_forward")
+"""Operators that sum up a loss: their order of summation changes what is told of it, not its gradient."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +132,27 @@ def main() -> None:
             lambda key=key: same_weights(given, scale, folder, key) for key in MODELS
         ]
         tasks += [lambda key=key: same_labels(given, scale, folder, key) for key in MODELS]
-        with ThreadPoolExecutor(min(scale.side_by_side, len(os.sched_getaffinity(0)))) as pool:
-            for done in as_completed([pool.submit(task) for task in tasks]):
+        side_by_side = at_once(scale, in_process(gpu_gib) if given.device == "cuda" else None)
+        with ThreadPoolExecutor(1) as waiting, ThreadPoolExecutor(side_by_side) as pool:
+            row_of_tests = waiting.submit(tell_of_tests, given, tests, report)  # as soon as the tests end
+            for done in as_completed([row_of_tests, *(pool.submit(task) for task in tasks)]):
                 done.result()
-        tell_of_tests(given, tests, report)
     add_notes(given, scale)
     if WRONG:
         sys.exit("Not as it should be: " + "; ".join(WRONG))
+
+
+def gpu_gib() -> float:
+    """Memory of the GPU."""
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory / 2**30
+
+
+def at_once(scale: Scale, gib: float | None) -> int:
+    """How many tasks run side by side: as many as cores and the GPU's memory, if there is one, allow."""
+    allowed = min(scale.side_by_side, len(os.sched_getaffinity(0)))
+    return allowed if gib is None else max(1, min(allowed, int(gib // GIB_PER_TRAINING)))
 
 
 def wrong(what: str) -> str:
@@ -216,31 +241,49 @@ def same_weights(given: Options, scale: Scale, folder: Path, key: str) -> None:
     row: dict[str, Any] = {"model": key, "steps": EPOCHS * scale.steps}
     try:
         first, again, operators = in_process(train_twice, job, folder / f"{key}-twice")
+        of_weights = [name for name in operators if not FORWARD_OF_LOSS.search(name)]
         killed_after = train_and_kill(job, folder / f"{key}-killed", EPOCHS * scale.steps)
         resumed = in_process(train_once, job, folder / f"{key}-killed")
     except RuntimeError as error:
         print(error)
-        row["twice"] = f"**{wrong(f'{key} did not train')}: {last_line(error)}**"
+        row["twice: weights"] = f"**{wrong(f'{key} did not train')}: {last_line(error)}**"
     else:
         row |= {
-            "twice": said_equal(first == again, f"{key}: two trainings differ", operators),
+            "twice: weights": said_equal(
+                first.weights == again.weights, f"{key}: weights of two trainings differ", of_weights
+            ),
+            "twice: losses": said_equal(
+                first.losses == again.losses, f"{key}: losses of two trainings differ", operators
+            ),
             "operators without a deterministic form": ", ".join(operators) or "none",
             "killed after step": killed_after,
-            "and gone on": said_equal(first == resumed, f"{key}: gone on, it differs", operators),
+            "gone on: weights": said_equal(
+                first.weights == resumed.weights, f"{key}: gone on, its weights differ", of_weights
+            ),
+            "gone on: losses": said_equal(
+                first.losses == resumed.losses, f"{key}: gone on, its losses differ", operators
+            ),
             "seconds": round(time.monotonic() - started, 1),
         }
     add_row(given.out, TWICE, row)
 
 
 def said_equal(equal: bool, difference: str, operators: list[str]) -> str:
-    """Bold where nothing explains a difference."""
+    """Bold where none of the operators explains a difference."""
     if equal:
         return "equal"
     return "differs" if operators else f"**{wrong(difference)}**"
 
 
-def train_once(job: Any, folder: Path) -> str:
-    """Train to the end, from a checkpoint if there is one; a digest of weights and history."""
+class Digests(NamedTuple):
+    """Of what a training ends with: its weights, and the losses of its history."""
+
+    weights: str
+    losses: str
+
+
+def train_once(job: Any, folder: Path) -> Digests:
+    """Train to the end, from a checkpoint if there is one."""
     import torch
 
     from headct.engine.determinism import choose_algorithms
@@ -252,10 +295,10 @@ def train_once(job: Any, folder: Path) -> str:
     choose_algorithms(job.deterministic)
     trained = find_framework(job.settings.framework).train(job, folder)
     weights = save_weights(trained, folder / "final.pth")
-    return hashlib.sha256((weights + json.dumps(trained.history)).encode()).hexdigest()
+    return Digests(weights, hashlib.sha256(json.dumps(trained.history).encode()).hexdigest())
 
 
-def train_twice(job: Any, folder: Path) -> tuple[str, str, list[str]]:
+def train_twice(job: Any, folder: Path) -> tuple[Digests, Digests, list[str]]:
     """Digests of two trainings, and the operators of them that PyTorch has in no deterministic form."""
     from headct.engine.determinism import nondeterministic_operators
 
@@ -340,16 +383,18 @@ def train_and_compare(
 ) -> dict[str, tuple[float | None, float]]:
     """Dice between the labels of both devices, and mL, of each class in some scans together.
 
-    On one and the same device, the second prediction has two threads.
+    On one and the same device, the second prediction has two threads. For a GPU the scans have as many
+    voxels as the study's, so that a mL is hundreds of them.
     """
     import torch
 
     train_once(job, folder)
-    scans, maps = [scan.ct for scan in job.training_scans[:n_scans]], []
+    as_compared = enlarged if "cuda" in devices else read
+    scans, maps = [as_compared(scan.ct) for scan in job.training_scans[:n_scans]], []
     for threads, device in enumerate(devices, start=1):
         torch.set_num_threads(threads if device == "cpu" else job.threads)
         predictor = load(job.model, folder, device)
-        maps.append([labels_of(predictor, read(scan)) for scan in scans])
+        maps.append([labels_of(predictor, scan) for scan in scans])
     voxels_ml = [voxel_ml(scan) for scan in scans]
     return {label: dice_and_ml(value, *maps, voxels_ml) for label, value in job.labels.items()}
 
@@ -367,10 +412,9 @@ def dice_and_ml(
     return (float(2 * both / sum(sums)) if sum(sums) else None), float(ml)
 
 
-def voxel_ml(ct: Path) -> float:
+def voxel_ml(image: Any) -> float:
     """mL of a voxel of a scan."""
-    x, y, z = read(ct).GetSpacing()
-    return x * y * z / 1000
+    return math.prod(image.GetSpacing()) / 1000
 
 
 def load(key: str, folder: Path, device: str) -> Any:
@@ -414,28 +458,49 @@ def exhaust_memory(key: str, folder: Path, device: str) -> list[dict[str, Any]]:
 
     predictor = load(key, folder / f"{key}-labels", device)
     scan = enlarged(min(folder.glob("*-ct.nii.gz")))
-    labels_of(predictor, scan)  # libraries take theirs
+    expected = labels_of(predictor, scan)  # libraries take theirs
+    torch.cuda.empty_cache()
+    loaded, total = torch.cuda.memory_reserved(), torch.cuda.get_device_properties(0).total_memory
+    needs = {
+        "the whole prediction": peak_bytes(lambda: labels_of(predictor, scan)),
+        "the network's part": peak_of_network(predictor, scan),
+    }
+    found = []
+    for what, shares in LIMITS.items():
+        for share in shares:
+            torch.cuda.empty_cache()
+            limit = loaded + share * (needs[what] - loaded)
+            torch.cuda.set_per_process_memory_fraction(limit / total)
+            one: dict[str, Any] = {"what": what, "needs_mb": needs[what] / 1e6, "limit_mb": limit / 1e6}
+            with messages() as logged:
+                try:
+                    one["differ"] = int((labels_of(predictor, scan) != expected).sum())
+                except RuntimeError as error:  # PyTorch's, or that of a library that had no room to work in
+                    print(f"{key}, limit {limit / 1e6:.0f} MB: {error}")
+                    one["differ"] = None
+            found.append(one | {"said": logged})
+            if one["differ"] is None:
+                break
+    return found
+
+
+def peak_of_network(predictor: Any, image: Any) -> int:
+    """Most that was reserved while the network was at a scan that had been prepared."""
+    import torch
+
+    with torch.inference_mode():
+        prepared = predictor.prepare(image)
+        return peak_bytes(lambda: predictor.infer(prepared))
+
+
+def peak_bytes(work: Callable[[], Any]) -> int:
+    """Most that PyTorch reserved of the GPU's memory meanwhile."""
+    import torch
+
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    loaded = torch.cuda.memory_reserved()
-    expected = labels_of(predictor, scan)
-    needed, total = torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory
-    found = []
-    for share in LIMITS:
-        torch.cuda.empty_cache()
-        limit = loaded + share * (needed - loaded)
-        torch.cuda.set_per_process_memory_fraction(limit / total)
-        one: dict[str, Any] = {"needs_mb": needed / 2**20, "limit_mb": limit / 2**20}
-        with messages() as logged:
-            try:
-                one["differ"] = int((labels_of(predictor, scan) != expected).sum())
-            except RuntimeError as error:  # PyTorch's, or that of a library that had no room to work in
-                print(f"{key}, limit {limit / 2**20:.0f} MB: {error}")
-                one["differ"] = None
-        found.append(one | {"said": logged})
-        if one["differ"] is None:
-            break
-    return found
+    work()
+    return torch.cuda.max_memory_reserved()
 
 
 def enlarged(ct: Path) -> Any:
@@ -476,21 +541,29 @@ def messages() -> Any:
 
 
 def tell_of_memory(given: Options, key: str, found: list[dict[str, Any]] | None) -> None:
-    """Rows for the first limit at which a prediction had to be frugal, and for the last that sufficed."""
+    """Rows for the first limit at which a prediction had to be frugal, and for the last that sufficed.
+
+    Of the limits by the whole prediction's need, and of those by the network's.
+    """
     if given.device == "cpu":
         add_row(given.out, MEMORY, {"model": key, "went on with": "not provoked on a CPU"})
         return
-    frugal = [one for one in found or [] if one["said"] and one["differ"] is not None]
-    for one in frugal[:: max(1, len(frugal) - 1)]:
-        row = {
-            "model": key,
-            "takes, MB": one["needs_mb"],
-            "limit, MB": one["limit_mb"],
-            "went on with": "; ".join(message.rpartition("goes on with ")[2] for message in one["said"]),
-            "voxels with another label": one["differ"],
-        }
-        add_row(given.out, MEMORY, row)
-    if not frugal:
+    went_on = False
+    for what in LIMITS:
+        of_this = [one for one in found or [] if one["what"] == what]
+        frugal = [one for one in of_this if one["said"] and one["differ"] is not None]
+        went_on = went_on or bool(frugal)
+        for one in frugal[:: max(1, len(frugal) - 1)]:
+            row = {
+                "model": key,
+                "limit by the need of": what,
+                "takes, MB": one["needs_mb"],
+                "limit, MB": one["limit_mb"],
+                "went on with": "; ".join(message.rpartition("goes on with ")[2] for message in one["said"]),
+                "voxels with another label": one["differ"],
+            }
+            add_row(given.out, MEMORY, row)
+    if not went_on:
         sentence = wrong(f"{key}: no frugal way was taken when memory ran out")
         add_row(given.out, MEMORY, {"model": key, "went on with": f"**{sentence}**"})
 
@@ -501,13 +574,16 @@ def add_notes(given: Options, scale: Scale) -> None:
         given.out,
         TWICE,
         f"Settings of `config/{scale.config}` but for number and size of batches, `deterministic: true` on a "
-        "GPU. Equal means weights and history, bit for bit. The process is killed (SIGKILL) after its first "
-        "checkpoint. A difference is wrong unless PyTorch names operators without a deterministic form.",
+        "GPU. Equal means bit for bit; the losses are those of the history. The process is killed (SIGKILL) "
+        "after its first checkpoint. A difference is wrong unless PyTorch names operators without a "
+        "deterministic form that explain it: one that only sums up a loss explains no other weights.",
     )
     add_note(
         given.out,
         LABELS,
-        f"Dice between both label maps (scans: {scale.scans_to_compare}), and the class's volume, after "
+        f"Dice between both label maps (scans: {scale.scans_to_compare}"
+        f"{', enlarged to 512 × 512 × 40 voxels' if given.device == 'cuda' else ''}), "
+        "and the class's volume, after "
         f"{scale.steps_to_learn} steps with the settings of `config/demo.yaml`. At least {LEAST_DICE} where "
         f"a class has {LEAST_ML:g} mL.",
     )

@@ -90,7 +90,7 @@ def machine(state: dict[str, Any]) -> dict[str, Any]:
         "date": state["date"],
         "commit": state["commit"],
         "torch": known["versions"].get("torch"),
-        "card_memory_mb": known["memory_gib"] * 2**30 / 1e6 if known["memory_gib"] else None,
+        "card_memory_mb": known["memory_bytes"] / 1e6 if known["memory_bytes"] else None,
     }
 
 

@@ -2,7 +2,8 @@
 
 Each model is trained in three ways, one after the other: ours (the loop of ``headct train``), the ceiling
 (the same steps on data that lie on the device), and the peer (nnU-Net's trainer, ``blast-ct-train``, a script
-after MONAI's tutorial). ``--scale small`` does so on small scans.
+after MONAI's tutorial). Those of all models are measured in the first two ways before any peer is.
+``--scale small`` does so on small scans.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ways_of_training import Scale, Stopwatch, timed_job, train, window, write_s
 
 MODELS = ("nnunet-3d-dicece", "unet", "blast-ct", "nnunet-2d", "deeplabv3plus", "nnunet-3d-focal")
 PEER_OF = {
-    "nnunet": "nnU-Net's trainer",
+    "nnunet": "nnU-Net's trainer, not compiled",
     "blastct": "blast-ct-train",
     "monai": "script after MONAI's tutorial",
 }
@@ -42,6 +43,9 @@ AIMS = {"nnunet": 1.0, "blastct": 2.0}
 """Of ours against the peer; none is set against MONAI's script."""
 
 CEILING_AIM = 0.95
+NOISE_MAPS = 1
+"""Of ``blast-ct-train``, which by default makes three before its first step, each for half a minute."""
+
 STUDY = "config.yaml"
 STUDY_SCANS = 1558
 """Training scans of the study that is reproduced (docs/reference/models.md)."""
@@ -66,14 +70,14 @@ SIZES = {
             models=MODELS,
             scans=10,  # of fewer, nnU-Net would plan smaller batches: at most a twentieth of all voxels
             rounds=1,
-            warm_up=10,
-            timed=30,
+            warm_up=32,  # twice the batches that 8 workers hold ready when the first step is done
+            timed=60,
             changes={
                 "nnunet": {"workers": 8, "validation_iterations_per_epoch": 12},
                 "monai": {"workers": 8},
-                # As many patches per deformed scan as in the study. Stock blast_ct makes three maps of noise
-                # by itself, for minutes in the study's size; this one covers the scans.
-                "blastct": {"workers": 8, "images_per_epoch": 10, "elastic_noise_size_voxels": 256},
+                # As many deformed scans per step as in the study, which depends on both numbers: each worker
+                # deforms the scans of its own batches. The noise covers the scans.
+                "blastct": {"workers": 5, "images_per_epoch": 50, "elastic_noise_size_voxels": 256},
             },
         ),
         site="Ashby",  # 31 slices of 5 mm, 512 × 512
@@ -109,7 +113,7 @@ def main() -> None:
         folder.mkdir()
         write_scans(size.scale.config, size.scale.scans, folder, size.site, **size.phantom)
         prepare(given, size.scale, folder)
-        add_note(given.out, WAYS_TABLE, NOTE_ON_WAYS.format(**vars(size.scale)))
+        add_note(given.out, WAYS_TABLE, note_on_ways(size.scale, folder))
         add_note(given.out, RATES_TABLE, NOTE_ON_RATES)
         ours: dict[str, dict[str, Any]] = {}
         for key, ways in in_turn(size.scale.models):
@@ -118,28 +122,37 @@ def main() -> None:
             except RuntimeError as error:
                 print(error)
                 failed.append(f"{key}, {' and '.join(ways)}")
-                row = {"model": key, "way": f"**{' and '.join(ways)} failed**: {last_line(error)}"}
-                add_row(given.out, WAYS_TABLE, row)
+                add_row(given.out, WAYS_TABLE, failed_row(key, ways, error))
                 continue
             if "ours" in found:
                 ours[key] = found["ours"]
                 of_study = {} if given.scale == "full" else {"s_per_epoch": None, "hours": None}
                 add_row(given.out, RATES_TABLE, rates(key, found["ours"]) | of_study)
             for way in ways:
-                add_row(given.out, WAYS_TABLE, compared(key, way, found[way], ours.get(key), given.device))
+                try:
+                    row = compared(key, way, found[way], ours.get(key), given.device)
+                except ValueError as error:
+                    failed.append(f"{key}, {way}")
+                    row = failed_row(key, (way,), error)
+                add_row(given.out, WAYS_TABLE, row)
     if failed:
         sys.exit(f"Failed: {'; '.join(failed)}")
 
 
 def in_turn(models: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What is measured in one process each: all ways of one model of each framework, and then the others."""
-    first, others = models[:3], models[3:]
-    for key in first:
+    """What is measured in one process each: ours of all models, then the peers, that of BLAST-CT last.
+
+    Hours of the study are known from ours alone; ``blast-ct-train`` takes longest to begin.
+    """
+    for key in models:
         yield key, ("ours", "ceiling")
+    for key in sorted(models, key=lambda key: key == "blast-ct"):
         yield key, ("peer",)
-    for ways in (("ours", "ceiling"), ("peer",)):
-        for key in others:
-            yield key, ways
+
+
+def failed_row(key: str, ways: tuple[str, ...], error: Exception) -> dict[str, Any]:
+    """A row that says why there is no measurement."""
+    return {"model": key, "way": f"**{' and '.join(ways)} failed**: {last_line(error)}"}
 
 
 def prepare(given: Options, scale: Scale, folder: Path) -> None:
@@ -189,14 +202,13 @@ def measure(
     job = timed_job(scale, folder, key, device)
     torch.set_num_threads(job.threads)
     choose_algorithms(deterministic=False)
-    first, last = window(scale, job.settings)
     found = {}
     for way in ways:
         results = folder / f"{key}-{way}"
         results.mkdir()
         reset_peak(device)
-        stopwatch = Stopwatch(first, last, device)
-        train(way, job, results, stopwatch, peer_compiles=False)
+        stopwatch = Stopwatch(*window(scale, job.settings, way), device)
+        train(way, job, results, stopwatch, peer_compiles=False, peer_noise_maps=NOISE_MAPS)
         found[way] = stopwatch.result() | {
             "framework": job.settings.framework,
             "rated_as": find_framework(job.settings.framework).rated_as(job.settings),
@@ -230,9 +242,13 @@ def compared(
         found: what was measured.
         ours: what was measured of ours, if it did not fail.
         device: on which it was trained: a CPU is held against no aim.
+
+    Raises:
+        ValueError: it was trained on batches of another shape than ours.
     """
     shape = (ours or found)["shape"]  # MONAI's script has the axes in another order
-    assert sorted(shape) == sorted(found["shape"]), f"{key}: {way} had batches of another shape than ours"
+    if sorted(shape) != sorted(found["shape"]):
+        raise ValueError(f"its batches of shape {found['shape']} differ from ours, {shape}")
     batch, *patch = shape[0], *shape[2:]
     aim = {"ours": None, "ceiling": CEILING_AIM, "peer": AIMS.get(found["framework"])}[way]
     ratio: str | None = None
@@ -285,19 +301,44 @@ def rates(key: str, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def note_on_ways(scale: Scale, folder: Path) -> str:
+    """What the first table means."""
+    settings = timed_job(scale, folder, "blast-ct", "cpu").settings
+    first, last = window(scale, settings)
+    ceiling_first, ceiling_last = window(scale, settings, "ceiling")
+    return NOTE_ON_WAYS.format(
+        scans=scale.scans,
+        config=scale.config,
+        warm_up=scale.warm_up,
+        timed=scale.timed,
+        images=settings.images_per_epoch,
+        workers=settings.workers,
+        blast_first=first,
+        blast_timed=last - first,
+        ceiling_first=ceiling_first,
+        ceiling_timed=ceiling_last - ceiling_first,
+        noise_maps=NOISE_MAPS,
+    )
+
+
 NOTE_ON_WAYS = """\
-{scans} simulated scans of `config/{config}`; {timed} steps are timed after {warm_up} (BLAST-CT: an \
-epoch after an epoch). All ways of a model have the same scans, patches (z × y × x), batches, network \
-and number of data workers; none writes checkpoints or validates while it is timed, and none is \
-compiled, as `compile: false` says (`nnUNetv2_train` compiles by default, for minutes at its start). \
+{scans} simulated scans of `config/{config}`; {timed} steps are timed after {warm_up}, of the ceiling \
+{ceiling_timed} after {ceiling_first}. BLAST-CT has {workers} data worker(s) and epochs of {blast_timed} \
+steps, for which {images} scans are deformed, all at its start: so many steps are timed after \
+{blast_first}, across the start of an epoch. All ways of a model have the same scans, patches \
+(z × y × x), batches, network and number of data workers; none writes checkpoints or validates while it \
+is timed, and none is compiled, as `compile: false` says (`nnUNetv2_train` compiles by default, for \
+minutes at its start). `blast-ct-train` makes {noise_maps} map of elastic noise before its first step, \
+not its default of 3. \
 Waiting for data is the share of the time for which the loop waited for its next batch, while the GPU \
 may still have been at the one before; peak memory is what PyTorch's tensors took, to which some hundred \
 MB of CUDA's own come. Bold: less than aimed at."""
 
 NOTE_ON_RATES = f"""\
-Of ours. Steps, epochs and batches are those of `config/{STUDY}` with {STUDY_SCANS} training scans; the \
-hours are calculated from seconds per step, with nnU-Net's validation and without checkpoints. "Rated \
-as" is the name in `resources/rates.tsv`."""
+Of ours. No epoch was run whole: its seconds are its number of steps times the measured seconds per step, \
+with nnU-Net's validation likewise and without checkpoints, and the hours are those of all epochs. Steps, \
+epochs and batches are those of `config/{STUDY}` with {STUDY_SCANS} training scans. "Rated as" is \
+the name in `resources/rates.tsv`."""
 
 
 if __name__ == "__main__":

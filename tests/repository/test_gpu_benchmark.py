@@ -10,9 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,11 @@ import psutil
 import pytest
 import torch
 
+from headct.contracts.labels import study_labels
 from headct.contracts.repository import REPOSITORY
+from headct.engine.batches import BATCHES_AHEAD
+from headct.frameworks.blastct.data import ResampledScan, TrainingBatches
+from headct.frameworks.blastct.training import package_configuration
 
 GPU = REPOSITORY / "benchmarks" / "gpu"
 MARKED = sorted(
@@ -98,6 +104,38 @@ def test_the_second_half_keeps_what_the_first_has_measured(frame: Path) -> None:
     assert json.loads(rows) == {"table": "Speed", "row": {"model": "one", "per s": 1234.567}}
 
 
+def test_a_second_run_that_ends_early_loses_nothing_of_the_first(frame: Path) -> None:
+    """Neither rows nor the card and date that they belong to, until there is a row of the second."""
+    assert run(frame, "--half", "A")[0].returncode == 0
+    files = [
+        frame.parent / name for name in ("gpu.measured/correct.jsonl", "gpu.measured/correct.json", "gpu.md")
+    ]
+    before = [path.read_text(encoding="utf-8") for path in files]
+    notes = "from common import add_note\nadd_note(out, 'Speed', 'of the second run')\n"
+    write_part(frame, "correct", f"{notes}(out.parent / 'begun').touch()\ntime.sleep(600)")
+    command = [sys.executable, str(frame), "--device", "cpu", "--scale", "small", "--out", str(frame.parent)]
+    with subprocess.Popen([*command, "--parts", "correct"]) as second:
+        wait_for(lambda: (frame.parent / "gpu.measured" / "begun").exists())
+        time.sleep(0.5)  # twice as long as the frame waits between two looks
+        second.terminate()
+    assert second.returncode == 143
+    assert [path.read_text(encoding="utf-8") for path in files] == before
+    write_part(frame, "correct", "add_row(out, 'Speed', {'model': 'two'})\ntime.sleep(600)")
+    with subprocess.Popen([*command, "--parts", "correct"]) as third:
+        wait_for(lambda: "| two |" in section(frame.parent / "gpu.md", "Correct"))
+        third.terminate()
+    assert "| one |" not in section(frame.parent / "gpu.md", "Correct")
+    assert "was under way" in section(frame.parent / "gpu.md", "Correct")
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if happened():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within a minute")
+
+
 @pytest.fixture
 def frame_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The module of the frame."""
@@ -120,6 +158,11 @@ def test_missing_packages_are_told_at_once(frame_module: ModuleType, monkeypatch
     assert re.search(
         r"lacks monai, torch\. Install them: \S+ -m pip install monai==\d\S+ torch$", str(ended.value)
     )
+
+
+def test_pins_of_a_lock_file_may_have_conditions(frame_module: ModuleType) -> None:
+    lock = "# of a==1\nmonai==1.4.0\ntorch[opt]==2.1 ; platform_machine == 'x86_64'\nnnunetv2==2.6 \\\n"
+    assert frame_module.PIN.findall(lock) == [("monai", "1.4.0"), ("torch", "2.1"), ("nnunetv2", "2.6")]
 
 
 @pytest.fixture
@@ -163,6 +206,90 @@ def test_what_is_slower_than_aimed_at_is_bold(part: Callable[[str], ModuleType])
     assert told("monai", "peer", 9, 10) == ("0.90", None)
 
 
+def test_a_way_with_batches_of_another_shape_is_a_row_that_failed(part: Callable[[str], ModuleType]) -> None:
+    speed = part("speed")
+    ours, other = (measured("monai", 9, (8, 1, side, 96, 96)) for side in (64, 32))
+    with pytest.raises(ValueError, match=r"batches of shape \(8, 1, 32, 96, 96\) differ") as error:
+        speed.compared("unet", "peer", other, ours, "cuda")
+    row = speed.failed_row("unet", ("peer",), error.value)
+    assert row["model"] == "unet"
+    assert row["way"].startswith("**peer failed**: its batches of shape")
+
+
+def test_rates_of_all_models_come_before_any_peer(part: Callable[[str], ModuleType]) -> None:
+    speed = part("speed")
+    turns = list(speed.in_turn(speed.MODELS))
+    assert [ways for _, ways in turns] == 6 * [("ours", "ceiling")] + 6 * [("peer",)]
+    assert {key for key, _ in turns[:6]} == {key for key, _ in turns[6:]} == {*speed.MODELS}
+    assert turns[-1][0] == "blast-ct"
+
+
+def deformations_per_step(settings: Any, folder: Path, steps: range) -> float:
+    """Of BLAST-CT's batches, each made by the worker whose turn it is, as in training."""
+    deformed = 0
+
+    def deform(*case: np.ndarray) -> tuple[np.ndarray, ...]:
+        nonlocal deformed
+        deformed += 1
+        return case
+
+    tiny = np.zeros((2, 2, 2), np.int16)
+    scans = []
+    for number in range(10):
+        ct, labels = folder / f"{number}-ct.npy", folder / f"{number}-labels.npy"
+        np.save(ct, tiny)
+        np.save(labels, tiny.astype(np.uint8))
+        scans.append(ResampledScan(f"{number}", ct, labels))
+    configuration = package_configuration(settings, study_labels())
+    noise = np.zeros((1, 1, 1, 3), np.float32)
+    workers = [
+        TrainingBatches(scans, configuration, noise, (1, 1, 1), 1, "all") for _ in range(settings.workers)
+    ]
+    for worker in workers:
+        worker.deformation = deform
+        worker.sampler = SimpleNamespace(
+            image_patch_size=(1, 1, 1), target_patch_size=(1, 1, 1), cut=lambda scan: (0.0, 0)
+        )
+    for batch in range(steps.stop):
+        if batch == steps.start:
+            deformed = 0
+        workers[batch % settings.workers][batch]
+    return deformed / len(steps)
+
+
+def test_blast_ct_is_timed_at_the_studys_work_on_data(part: Callable[[str], ModuleType], tmp_path) -> None:
+    speed, ways = part("speed"), part("ways_of_training")
+    scale = speed.SIZES["full"].scale
+    timed = ways.timed_job(scale, tmp_path, "blast-ct", "cpu").settings
+    study = ways.timed_job(
+        replace(scale, config="config.yaml", changes={}), tmp_path, "blast-ct", "cpu"
+    ).settings
+    first, last = ways.window(scale, timed)
+    ready = BATCHES_AHEAD * timed.workers  # when the clock starts, these are made already
+    of_study = deformations_per_step(study, tmp_path, range(study.steps(50) // study.epochs))
+    assert of_study == 0.5
+    assert deformations_per_step(timed, tmp_path, range(first + ready, last + ready)) == of_study
+    assert last + ready <= timed.steps(scale.scans)
+
+
+def test_no_batch_that_was_made_before_the_clock_starts_is_timed(part: Callable[[str], ModuleType]) -> None:
+    scale = part("speed").SIZES["full"].scale
+    workers = max(changes["workers"] for changes in scale.changes.values())
+    assert scale.warm_up >= 2 * BATCHES_AHEAD * workers
+    assert scale.timed > scale.warm_up
+
+
+def test_a_training_ends_when_all_is_timed(part: Callable[[str], ModuleType]) -> None:
+    ways = part("ways_of_training")
+    stopwatch, images = ways.Stopwatch(2, 4, "cpu"), torch.zeros(3, 1, 2, 2)
+    for _ in range(4):
+        stopwatch.step_done(images)
+    with pytest.raises(ways.AllTimed):
+        stopwatch.step_done(images)
+    assert stopwatch.done == 4
+    assert stopwatch.result()["patches_per_s"] > 0
+
+
 def test_hours_are_those_of_the_configured_training(part: Callable[[str], ModuleType]) -> None:
     rates = part("speed").rates
     of_nnunet = rates("nnunet-3d-dicece", measured("nnunet", 20.0, (2, 1, 20, 320, 256)))
@@ -200,8 +327,17 @@ def test_weights_that_differ_are_wrong_unless_an_operator_is_named(
     assert correct.said_equal(True, "they differ", []) == "equal"
     assert correct.said_equal(False, "they differ", ["upsample_trilinear3d_backward_cuda"]) == "differs"
     assert not correct.WRONG
+    of_loss = {"nll_loss2d_forward_out_cuda_template", "upsample_trilinear3d_backward_out_cuda"}
+    assert [name for name in sorted(of_loss) if correct.FORWARD_OF_LOSS.search(name)] == [min(of_loss)]
     assert correct.said_equal(False, "they differ", []) == "**they differ**"
     assert correct.WRONG == ["they differ"]
+
+
+def test_fewer_tasks_run_side_by_side_on_a_small_gpu(part: Callable[[str], ModuleType], monkeypatch) -> None:
+    correct = part("correct")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    scale = correct.SCALES["full"]
+    assert [correct.at_once(scale, gib) for gib in (None, 79.6, 24.0, 15.8, 4.0)] == [6, 6, 4, 2, 1]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

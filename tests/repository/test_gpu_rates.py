@@ -11,7 +11,7 @@ from headct.run.cluster.rates import read
 
 REPOSITORY = Path(__file__).parents[2]
 STATE = {
-    "machine": {"card": "NVIDIA H100", "memory_gib": 80, "versions": {"torch": "2.14.1"}},
+    "machine": {"card": "NVIDIA H100", "memory_bytes": 80 * 2**30, "versions": {"torch": "2.14.1"}},
     "device": "cuda",
     "scale": "full",
     "date": "2026-11-28",
