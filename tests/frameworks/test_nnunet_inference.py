@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg
 
 from headct.engine.training_job import TrainedModel
@@ -101,6 +102,40 @@ def test_logits_are_resampled_as_nnunet_does(shape: tuple[int, ...], nearest: bo
     found = torch.empty((4, *shape))
     inference.softmax_resampled(torch.from_numpy(logits), shape, nearest, out=found)
     np.testing.assert_allclose(found, torch.from_numpy(expected).softmax(0), atol=1e-5)
+
+
+def test_tiles_are_averaged_to_the_logits_of_nnunet(model: TrainedModel) -> None:
+    settings = NnunetInference(test_time_mirroring=False, tile_step_size=0.5)
+    predictor = inference.NnunetPredictor(model.weights, model.fixed, settings, "cpu").predictor
+    volume = torch.randn((1, *SHAPE), generator=torch.manual_seed(0))
+    slicers = predictor._internal_get_sliding_window_slicers(SHAPE)
+    assert len(slicers) > 1
+    with torch.inference_mode():
+        ours, theirs = (
+            kind._internal_predict_sliding_window_return_logits(predictor, volume, slicers, False)
+            for kind in (inference.SlidingWindow, nnUNetPredictor)
+        )
+    assert torch.equal(ours, theirs)
+    assert ours.dtype == theirs.dtype == torch.half
+
+
+class NoMemoryForTiles(torch.Tensor):
+    """A volume on a GPU whose memory does not suffice to copy a part of it."""
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is torch.clone:
+            raise torch.OutOfMemoryError
+        return super().__torch_function__(function, types, args, kwargs or {})
+
+
+def test_without_memory_to_cut_a_tile_nothing_is_waited_for(model: TrainedModel) -> None:
+    """nnU-Net's own thread, which cuts tiles, would end, and the prediction never."""
+    predictor = inference.NnunetPredictor(model.weights, model.fixed, miniature.OF_INFERENCE, "cpu").predictor
+    slicers = predictor._internal_get_sliding_window_slicers(SHAPE)
+    volume = torch.zeros((1, *SHAPE)).as_subclass(NoMemoryForTiles)
+    with pytest.raises(torch.OutOfMemoryError):
+        predictor._internal_predict_sliding_window_return_logits(volume, slicers, False)
 
 
 @pytest.mark.parametrize("by_slice", [True, False])

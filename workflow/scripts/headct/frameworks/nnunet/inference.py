@@ -24,6 +24,7 @@ from nnunetv2.inference.export_prediction import (
     convert_predicted_logits_to_segmentation_with_correct_shape,
 )
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.preprocessing.resampling.default_resampling import determine_do_sep_z_and_axis
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
@@ -195,14 +196,42 @@ def network_of(fixed: dict[str, Any]) -> nn.Module:
 
 
 class SlidingWindow(nnUNetPredictor):
-    """nnU-Net's predictor, whose retreat from the GPU's memory does not go unsaid."""
+    """nnU-Net's predictor, which says so when it goes on with less GPU memory, and never waits in vain.
+
+    nnU-Net cuts tiles in a thread of their own; if memory runs out there, it waits for the next tile for
+    ever. Here they are cut where they are predicted, to the same logits.
+    """
 
     def _internal_predict_sliding_window_return_logits(
         self, data: Tensor, slicers: list[Any], do_on_device: bool = True
     ) -> Tensor:
         if self.device.type == "cuda" and not do_on_device:
             logger.warning("out of GPU memory: goes on with the tiles' results gathered on the CPU")
-        return super()._internal_predict_sliding_window_return_logits(data, slicers, do_on_device)
+        gathered_on = self.device if do_on_device else torch.device("cpu")
+        tile = found = logits = weights = gaussian = None
+        try:
+            data = data.to(gathered_on)
+            shape = data.shape[1:]
+            heads = self.label_manager.num_segmentation_heads
+            logits = torch.zeros((heads, *shape), dtype=torch.half, device=gathered_on)
+            weights = torch.zeros(shape, dtype=torch.half, device=gathered_on)
+            patch_size = tuple(self.configuration_manager.patch_size)
+            gaussian = compute_gaussian(
+                patch_size, sigma_scale=1 / 8, value_scaling_factor=10, device=gathered_on
+            )
+            for slicer in slicers:
+                tile = torch.clone(data[slicer][None], memory_format=torch.contiguous_format).to(self.device)
+                found = self._internal_maybe_mirror_and_predict(tile)[0].to(gathered_on)
+                found *= gaussian
+                logits[slicer] += found
+                weights[slicer[1:]] += gaussian
+            torch.div(logits, weights, out=logits)
+            if torch.isinf(logits).any():
+                raise RuntimeError("logits of overlapping tiles are too large for half precision")
+            return logits
+        except RuntimeError:  # of memory, too: nnU-Net goes on with less, once the tensors here are gone
+            del data, tile, found, logits, weights, gaussian
+            raise
 
 
 def softmax_resampled(logits: Tensor, shape: Sequence[int], nearest_along_z: bool, out: Tensor) -> None:
