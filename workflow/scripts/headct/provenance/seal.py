@@ -43,7 +43,7 @@ SOFTWARE = {
     "workflow/scripts/headct": (".py",),
     "workflow/rules": (".smk",),
     "workflow/schemas": (".yaml",),
-    "workflow/envs": (".yaml", ".lock"),
+    "workflow/envs": (".yaml", ".lock", "/Containerfile"),
     "workflow/report": (".rst",),
 }
 """Where the files of the software are, and how their names end."""
@@ -65,7 +65,7 @@ RESOURCES = (
 )
 """The resources that go with the software; by name, since a study may have put files of its own there."""
 
-OF_WORKFLOW = (".py", ".smk", ".yaml", ".rst", ".lock")
+OF_WORKFLOW = (".py", ".smk", ".yaml", ".rst", ".lock", "/Containerfile")
 """How the names of the files below workflow/ end that are copied."""
 
 KINDS = frozenset(
