@@ -63,12 +63,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def is_whole(item: pytest.Item) -> bool:
-    """Whether a test is of something whole, by its fixtures, what its module imports, or its folder."""
+    """Whether a test is of something whole: by its fixtures, folder, processes, or its module's imports."""
     if not isinstance(item, pytest.Function):
         return False
     own = vars(item.module).keys()  # a fixture of the module may have the same name
     fixtures = NEEDS_A_RUN.intersection(item.fixturenames) - own
-    return bool(fixtures or WHOLE_FOLDERS.intersection(item.path.parts) or imports_a_maker(item.module))
+    starts_processes = "subprocess" in item.function.__code__.co_names
+    in_folder = WHOLE_FOLDERS.intersection(item.path.parts)
+    return bool(fixtures or in_folder or starts_processes or imports_a_maker(item.module))
 
 
 @cache

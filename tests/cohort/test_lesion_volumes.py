@@ -20,6 +20,8 @@ from headct.imaging.fitness import SeriesRules
 from support.ct_series import tilted, write_series
 from support.label_sets import LABELS
 
+pytestmark = pytest.mark.whole
+
 VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 SLICES, MATRIX = 52, 64
 SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 10.61, 14.0

@@ -24,6 +24,8 @@ from headct.settings import sheet
 from support.ct_series import head, write_series
 from support.masked_scan import drawn, write_mask
 
+pytestmark = pytest.mark.whole
+
 LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
 COLUMNS = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
 SCANS = ("s1", "s2", "s3")

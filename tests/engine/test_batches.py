@@ -15,6 +15,8 @@ import torch
 
 from headct.engine.batches import WorkerDied, in_order
 
+pytestmark = pytest.mark.whole
+
 
 class Squares:
     def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:

@@ -23,6 +23,8 @@ from headct.settings import configuration
 from support import metric_cases, nnunet_miniature, snake
 from support.study_files import make_sheet
 
+pytestmark = pytest.mark.whole
+
 TOY = Path(__file__).parents[1] / "support/toy_framework"
 MODULES = ("framework.py", "settings.py", "training.py", "inference.py")
 STEPS = """

@@ -41,6 +41,8 @@ from headct.inference.trial_scan import TrialScan
 from support import ct_series, monai_miniature
 from support.label_sets import LABELS
 
+pytestmark = pytest.mark.whole
+
 
 def write_model(folder: Path, seed: int) -> Path:
     return monai_miniature.write_untrained(folder, seed)

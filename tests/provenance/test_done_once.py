@@ -12,6 +12,8 @@ from headct.contracts.artefacts import LEDGER
 from headct.provenance import ledger, record
 from headct.run import failures
 
+pytestmark = pytest.mark.whole
+
 OUTPUT = Path("results/metrics/unet.tsv")
 INPUT = Path("results/cohort/split.tsv")
 RECORD = Path("results/audit/runs/metrics/unet.json")

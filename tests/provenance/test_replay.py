@@ -22,6 +22,8 @@ from headct.provenance.lineage import Study
 from headct.provenance.replay import REPEATED, Replay, replay
 from support.step_options import options_of
 
+pytestmark = pytest.mark.whole
+
 STEP = "raters"
 MODULE = "headct.statistics.replication.rater_statistics"
 METRICS, TABLE = "results/metrics/second-reading.tsv", "results/statistics/rater_agreement.tsv"

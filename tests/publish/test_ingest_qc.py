@@ -31,6 +31,8 @@ from headct.publish.figures.slices import Slice
 from support.figure_inputs import assert_fit_to_print, texts, write_scan
 from support.label_sets import LABELS
 
+pytestmark = pytest.mark.whole
+
 SCRIPTS = PACKAGE.parent
 FLAGS = "air_not_near_minus_1000_hu,instance_numbers_not_consecutive,mask_reaches_outside_head,tilted"
 

@@ -28,6 +28,8 @@ from headct.engine.batches import BATCHES_AHEAD
 from headct.frameworks.blastct.data import ResampledScan, TrainingBatches
 from headct.frameworks.blastct.training import package_configuration
 
+pytestmark = pytest.mark.whole
+
 GPU = REPOSITORY / "benchmarks" / "gpu"
 MARKED = sorted(
     path

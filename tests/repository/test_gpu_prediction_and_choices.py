@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.whole
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 LESIONS = ("Dice ICH", "Dice PHE", "Dice IVH")
 

@@ -15,6 +15,8 @@ from headct.command_line import run_step
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import inference as benchmark
 
+pytestmark = pytest.mark.whole
+
 
 def test_labels_are_those_of_nnunets_own_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its program is a process of its own; ours runs here, which spares an import of nnU-Net."""

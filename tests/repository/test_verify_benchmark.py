@@ -9,6 +9,8 @@ import pytest
 from headct.provenance import privacy
 from headct.provenance.verify import INTEGRITY
 
+pytestmark = pytest.mark.whole
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 

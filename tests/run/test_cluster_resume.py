@@ -13,6 +13,8 @@ import pytest
 import headct
 from headct.run.cluster.resume import running_snakemake, study_folder
 
+pytestmark = pytest.mark.whole
+
 SNAKEFILE = """
 rule all:
     input: "done.txt"
