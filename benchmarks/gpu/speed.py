@@ -220,15 +220,10 @@ def measure(
 
 
 def precision(framework: str, device: str) -> str:
-    """In what the network computes; convolutions in TF32 where cuDNN may use it, as by default it may."""
-    import torch
+    """In what the network computes."""
+    from headct.engine.machine import single_precision
 
-    if device == "cpu":
-        return "float32"
-    if framework == "nnunet":
-        return "float16, mixed"
-    is_tf32 = torch.backends.cudnn.allow_tf32 and torch.cuda.get_device_capability() >= (8, 0)
-    return "float32, TF32 in convolutions" if is_tf32 else "float32"
+    return "float16, mixed" if framework == "nnunet" and device == "cuda" else single_precision(device)
 
 
 def compared(
@@ -271,12 +266,10 @@ def compared(
 
 def rates(key: str, found: dict[str, Any]) -> dict[str, Any]:
     """A row as ``resources/rates.tsv`` has need of, with the hours of the study's training of this model."""
-    from headct.frameworks.base import find_framework
+    from headct.frameworks.base import training_settings
     from headct.settings import blocks
 
-    model = blocks.load(ROOT / "config" / STUDY).models[key]
-    framework = find_framework(model.framework)
-    settings = framework.settings_of(model)
+    settings = training_settings(blocks.load(ROOT / "config" / STUDY).models[key])
     batch = found["shape"][0]
     s_per_step = batch / found["patches_per_s"]
     steps = settings.steps(STUDY_SCANS) // settings.epochs

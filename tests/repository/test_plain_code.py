@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,25 +33,6 @@ def nested_conditions(module: Path) -> list[int]:
     return found
 
 
-def test_no_condition_is_nested_in_the_branch_of_another() -> None:
-    assert {str(module): lines for module in MODULES if (lines := nested_conditions(module))} == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("a = 1 if x else 2", []),
-        ("a = 1 if (x if y else z) else 2", []),
-        ("b = 0\na = 1 if x else 2 if y else 3", [2]),
-        ("a = (1 if x else 2) if y else 3", [1]),
-    ],
-)
-def test_what_counts_as_nested(tmp_path: Path, text: str, lines: list[int]) -> None:
-    module = tmp_path / "module.py"
-    module.write_text(text)
-    assert nested_conditions(module) == lines
-
-
 def unpacked_conditions(module: Path) -> list[int]:
     """Lines on which a literal unpacks what a condition decides, as in ``[a, *(b if c else [])]``."""
     found = []
@@ -63,27 +44,6 @@ def unpacked_conditions(module: Path) -> list[int]:
             unpacked = [value for key, value in zip(node.keys, node.values, strict=True) if key is None]
         found += [one.lineno for one in unpacked if isinstance(one, ast.IfExp)]
     return sorted(found)
-
-
-def test_no_literal_unpacks_what_a_condition_decides() -> None:
-    assert {str(module): lines for module in MODULES if (lines := unpacked_conditions(module))} == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("a = [1, *(b if c else d)]", [1]),
-        ("a = 1, *(b if c else d)", [1]),
-        ("a = 0\nb = {\n    1,\n    *(b if c else d),\n}", [4]),
-        ("a = {1: 2, **(b if c else d)}", [1]),
-        ("a = [1, *b, b if c else d]", []),
-        ("a = f(*(b if c else d))", []),
-    ],
-)
-def test_what_counts_as_an_unpacked_condition(tmp_path: Path, text: str, lines: list[int]) -> None:
-    module = tmp_path / "module.py"
-    module.write_text(text)
-    assert unpacked_conditions(module) == lines
 
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -107,26 +67,6 @@ def nested_comprehensions(module: Path) -> list[int]:
             within = [one for one in ast.walk(node) if isinstance(one, COMPREHENSIONS) and one is not node]
             found += [node.lineno] if set(within) - questions else []
     return found
-
-
-def test_no_comprehension_over_several_lines_holds_another() -> None:
-    assert {str(module): lines for module in MODULES if (lines := nested_comprehensions(module))} == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("a = [[x for x in y] for y in z]", []),
-        ("a = [\n    [x for x in y]\n    for y in z\n]", [1]),
-        ("b = 0\na = {\n    y: sum(x for x in y)\n    for y in z\n}", [2]),
-        ("a = [\n    y\n    for y in z\n    if any(x for x in y)\n]", []),
-        ("a = [\n    y\n    for y in z\n]", []),
-    ],
-)
-def test_what_counts_as_a_nested_comprehension(tmp_path: Path, text: str, lines: list[int]) -> None:
-    module = tmp_path / "module.py"
-    module.write_text(text)
-    assert nested_comprehensions(module) == lines
 
 
 VAGUE = {"kept", "asked", "measured", "told", "said"}
@@ -153,10 +93,6 @@ def vague_names(module: Path) -> list[str]:
     """Names of :data:`VAGUE` that a module binds, in whatever case, with underscores around or without."""
     nodes = ast.walk(ast.parse(module.read_text()))
     return [name for node in nodes for name in bound_names(node) if name.strip("_").lower() in VAGUE]
-
-
-def test_names_say_what_a_value_is() -> None:
-    assert {str(module): names for module in MODULES + BENCHMARKS if (names := vague_names(module))} == {}
 
 
 @pytest.mark.parametrize(
@@ -223,8 +159,48 @@ def not_described(module: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_functions_of_many_parameters_describe_each() -> None:
-    assert {str(module): found for module in MODULES if (found := not_described(module))} == {}
+@pytest.mark.parametrize(
+    ("faults_of", "modules"),
+    [
+        (nested_conditions, MODULES),
+        (unpacked_conditions, MODULES),
+        (nested_comprehensions, MODULES),
+        (vague_names, MODULES + BENCHMARKS),
+        (not_described, MODULES),
+    ],
+)
+def test_no_module_has_such_a_fault(
+    faults_of: Callable[[Path], Collection[object]], modules: list[Path]
+) -> None:
+    assert {str(module): faults for module in modules if (faults := faults_of(module))} == {}
+
+
+@pytest.mark.parametrize(
+    ("lines_of", "text", "lines"),
+    [
+        (nested_conditions, "a = 1 if x else 2", []),
+        (nested_conditions, "a = 1 if (x if y else z) else 2", []),
+        (nested_conditions, "b = 0\na = 1 if x else 2 if y else 3", [2]),
+        (nested_conditions, "a = (1 if x else 2) if y else 3", [1]),
+        (unpacked_conditions, "a = [1, *(b if c else d)]", [1]),
+        (unpacked_conditions, "a = 1, *(b if c else d)", [1]),
+        (unpacked_conditions, "a = 0\nb = {\n    1,\n    *(b if c else d),\n}", [4]),
+        (unpacked_conditions, "a = {1: 2, **(b if c else d)}", [1]),
+        (unpacked_conditions, "a = [1, *b, b if c else d]", []),
+        (unpacked_conditions, "a = f(*(b if c else d))", []),
+        (nested_comprehensions, "a = [[x for x in y] for y in z]", []),
+        (nested_comprehensions, "a = [\n    [x for x in y]\n    for y in z\n]", [1]),
+        (nested_comprehensions, "b = 0\na = {\n    y: sum(x for x in y)\n    for y in z\n}", [2]),
+        (nested_comprehensions, "a = [\n    y\n    for y in z\n    if any(x for x in y)\n]", []),
+        (nested_comprehensions, "a = [\n    y\n    for y in z\n]", []),
+    ],
+)
+def test_what_counts_as_such_a_fault(
+    tmp_path: Path, lines_of: Callable[[Path], list[int]], text: str, lines: list[int]
+) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(text)
+    assert lines_of(module) == lines
 
 
 def test_a_parameter_that_is_left_out_is_found(tmp_path: Path) -> None:

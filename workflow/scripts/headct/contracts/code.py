@@ -112,8 +112,8 @@ def older_source_digest(source: str) -> str:
     """As :func:`source_digest` was once: of the tree as ``ast.unparse`` prints it. Older records have it."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = _without_texts(node.body)
+        if type(node) in DESCRIBED:
+            node.body = _without_texts(node.body)  # type: ignore[attr-defined]
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from headct.contracts.artefacts import sha256_of, write_atomically
+from headct.engine.workfolder import CHECKPOINTS_KEPT
 
 logger = logging.getLogger(__name__)
-CHECKPOINTS_KEPT = 2
 
 
 def save(folder: Path, state: dict[str, Any], step: int) -> None:

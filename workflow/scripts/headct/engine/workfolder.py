@@ -28,6 +28,8 @@ KEY = "key.json"
 SHOWN_CHANGES = 8
 DIGEST_LENGTH = 64
 PUBLISHED = ("final.pth", "train.json")
+CHECKPOINTS_KEPT = 2
+"""Of a training: the one before the last is gone on from where the last can't be read."""
 
 
 def identity(job: TrainingJob[Training], adapter: str, versions: dict[str, str]) -> dict[str, Any]:

@@ -64,3 +64,15 @@ def with_fallback(work: Callable[[A], T], ways: Mapping[str, A]) -> T:
             logger.warning("out of GPU memory with %s: goes on with %s", way, following)
         torch.cuda.empty_cache()  # after the exception, whose traceback holds on to the tensors
     return work(list(ways.values())[-1])
+
+
+def on_gpu_first(work: Callable[[torch.device], T], doing: str, device: torch.device) -> T:
+    """The result of ``work`` on a GPU while its memory suffices, else on the CPU.
+
+    Args:
+        work: takes the device on which to work.
+        doing: words for the log that end before the device: "resampling on".
+        device: the GPU; any other stands for the CPU.
+    """
+    ways = {f"{doing} the GPU": device} if device.type == "cuda" else {}
+    return with_fallback(work, {**ways, f"{doing} the CPU": torch.device("cpu")})

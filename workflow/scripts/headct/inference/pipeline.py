@@ -26,7 +26,7 @@ from headct.contracts.artefacts import NO_ROOM
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
 from headct.frameworks.base import find_framework
-from headct.frameworks.predictor import Predictor, with_fallback
+from headct.frameworks.predictor import Predictor, on_gpu_first
 from headct.inference.prediction_cache import inference_settings, trained_record
 from headct.settings.models import InferenceByModel
 
@@ -125,11 +125,7 @@ class Average:
         assert ct is not None
         if tuple(total.shape[1:]) != ct.GetSize()[::-1]:
             raise ValueError(f"probabilities of shape {tuple(total.shape)} for a CT of {ct.GetSize()}")
-        ways = {"label maps from the GPU": total.device} if total.device.type == "cuda" else {}
-        return with_fallback(
-            lambda device: most_probable(total, device),
-            {**ways, "label maps from the CPU": torch.device("cpu")},
-        )
+        return on_gpu_first(lambda device: most_probable(total, device), "label maps from", total.device)
 
 
 def most_probable(probabilities: torch.Tensor, device: torch.device) -> np.ndarray:

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from headct.contracts import run_records, untrusted
@@ -65,7 +66,7 @@ RESOURCES = (
 )
 """The resources that go with the software; by name, since a study may have put files of its own there."""
 
-OF_WORKFLOW = (".py", ".smk", ".yaml", ".rst", ".lock", "/Containerfile")
+OF_WORKFLOW = tuple(dict.fromkeys(chain.from_iterable(SOFTWARE.values())))
 """How the names of the files below workflow/ end that are copied."""
 
 KINDS = frozenset(

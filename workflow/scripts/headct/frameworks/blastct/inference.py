@@ -20,7 +20,7 @@ from blast_ct.read_config import get_model, get_transformation
 from headct.contracts.labels import LabelSet
 from headct.frameworks.blastct.data import ORIENTATION, canonical, resample
 from headct.frameworks.blastct.settings import BlastctInference
-from headct.frameworks.predictor import Predictor, with_fallback
+from headct.frameworks.predictor import Predictor, on_gpu_first, with_fallback
 
 
 def load(folder: Path, device: str, settings: BlastctInference, labels: LabelSet) -> BlastctPredictor:
@@ -73,14 +73,13 @@ class BlastctPredictor(Predictor):
     def restore(self, prepared: tuple[np.ndarray, sitk.Image], inferred: np.ndarray) -> torch.Tensor:
         """Probabilities on the grid of the CT, by SimpleITK on the CPU, unless a GPU can do it."""
 
-        def restored(device: str) -> torch.Tensor:
-            if device == "cpu":
+        def restored(device: torch.device) -> torch.Tensor:
+            if device.type == "cpu":
                 return torch.from_numpy(to_native_grid(inferred, self.spacing_mm, prepared[1]))
             return interpolated(inferred, self.spacing_mm, prepared[1], device)
 
         is_upright = orientation(prepared[1]) == ORIENTATION
-        ways = {"resampling on the GPU": "cuda"} if self.device == "cuda" and is_upright else {}
-        return with_fallback(restored, {**ways, "resampling on the CPU": "cpu"})
+        return on_gpu_first(restored, "resampling on", torch.device(self.device if is_upright else "cpu"))
 
 
 def predict_array(
@@ -140,7 +139,7 @@ def orientation(image: sitk.Image) -> str:
 
 
 def interpolated(
-    probabilities: np.ndarray, spacing_mm: list[float], native: sitk.Image, device: str
+    probabilities: np.ndarray, spacing_mm: list[float], native: sitk.Image, device: torch.device | str
 ) -> torch.Tensor:
     """The same in PyTorch, one axis after the other, for a CT whose axes are in LPS order.
 

@@ -35,7 +35,7 @@ from headct.contracts.labels import LabelSet
 from headct.frameworks.nnunet.channels_last import for_single_tiles
 from headct.frameworks.nnunet.cubic_resampling import BY_SHAPE, ResampledOnGpu
 from headct.frameworks.nnunet.settings import NnunetInference
-from headct.frameworks.predictor import Predictor, with_fallback
+from headct.frameworks.predictor import Predictor, on_gpu_first
 
 logger = logging.getLogger("headct.inference")
 
@@ -126,10 +126,8 @@ class NnunetPredictor(Predictor):
 
     def restore(self, prepared: Prepared, inferred: Tensor) -> Tensor:
         """Softmax over the classes at every voxel of the scan; what nnU-Net crops away is background."""
-        ways = {"resampling on the GPU": self.device} if self.device.type == "cuda" else {}
-        return with_fallback(
-            lambda device: self._restore(prepared[1], inferred.to(device)),
-            {**ways, "resampling on the CPU": torch.device("cpu")},
+        return on_gpu_first(
+            lambda device: self._restore(prepared[1], inferred.to(device)), "resampling on", self.device
         )
 
     def _restore(self, properties: dict[str, Any], logits: Tensor) -> Tensor:

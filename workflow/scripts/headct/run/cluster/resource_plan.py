@@ -20,6 +20,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from headct.contracts import yaml_files
@@ -27,6 +28,7 @@ from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY, RESOURCES
 from headct.contracts.terminal import say
+from headct.engine.workfolder import CHECKPOINTS_KEPT
 from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
 from headct.run.cluster.rates import Rate
@@ -38,7 +40,6 @@ from headct.settings.models import Training
 SIZES = RESOURCES / "sizes.tsv"
 PROFILE = REPOSITORY / "slurm" / "config.yaml"
 LOGS = "results/logs/"
-CHECKPOINTS_KEPT = 2
 CUDA_MB = 500
 """About what CUDA itself takes of a GPU's memory, beside the tensors that are measured."""
 
@@ -139,7 +140,8 @@ def models_table(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, siz
     rows: list[tuple[str, ...]] = [MODELS_HEAD]
     memories, disks = [], []
     for model in dict.fromkeys(cost.model for cost in costs):
-        own, settings = [cost for cost in costs if cost.model == model], training_of(study.config, model)
+        own = [cost for cost in costs if cost.model == model]
+        settings = training_settings(study.config.models[model])
         memories.append(speeds.gpu_memory_mb(settings))
         disks.append(sum(weights_mb(settings, study.config, sizes)))
         each = Span.around(end for cost in own if (span := cost.seconds) for end in (span.low, span.high))
@@ -147,22 +149,17 @@ def models_table(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, siz
         sources = "; ".join(dict.fromkeys(cost.source for cost in own if cost.source))
         rows.append((model, str(len(own)), *numbers, _gb(memories[-1]), _gb(disks[-1]), sources))
     highest = max((mb for mb in memories if mb is not None), default=None)
-    known = sum(mb for mb in disks if not math.isnan(mb))
+    known, unknown = known_mb(disks)
     in_all = (
         _at_least(_steps(costs), any(cost.steps is None for cost in costs)),
         "",
         _at_least(_hours(_seconds(costs)), any(cost.seconds is None for cost in costs)),
         _at_least(_gb(highest), None in memories),
-        _at_least(_gb(known), any(map(math.isnan, disks))),
+        _at_least(_gb(known), unknown > 0),
     )
     rows.append(("all", str(len(costs)), *in_all, ""))
     yield from aligned(rows, right=range(1, 7))
     yield from hours_in_words(costs, study.config, speeds)
-
-
-def training_of(config: Configuration, model: str) -> Training:
-    """The settings by which a model is trained."""
-    return training_settings(config.models[model])
 
 
 def _seconds(costs: Iterable[Cost]) -> Span | None:
@@ -226,7 +223,7 @@ def prediction_in_words(study: PlannedStudy, speeds: Speeds) -> Iterator[str]:
     scans, by_hours = test_scans(study.config, study.scans), defaultdict[str, list[str]](list)
     for key, model in study.config.models.items():
         if model.is_trained:
-            found = prediction_rates(training_of(study.config, key), speeds)
+            found = prediction_rates(training_settings(model), speeds)
             per_scan = Span.around(rate.s_per_scan or 0 for rate in found)
             by_hours[_hours(per_scan.times(scans) if per_scan else None)].append(key)
     unknown = by_hours.pop("?", [])
@@ -250,15 +247,21 @@ def weights_mb(settings: Training, config: Configuration, sizes: Sizes) -> tuple
 
 def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
     """The sum of some sizes in MB, as text in GB, and how many of them are unknown (NaN) and left out."""
-    known = [mb for mb in parts if not math.isnan(mb)]
-    unknown = len(parts) - len(known)
-    return f"{sum(known) / 1000:.1f}" if known else "?", f"and {unknown} of unknown size" if unknown else ""
+    known, unknown = known_mb(parts)
+    return _gb(known if unknown < len(parts) else None), f"and {unknown} of unknown size" if unknown else ""
+
+
+def known_mb(parts: Iterable[float]) -> tuple[float, int]:
+    """The sum of the sizes in MB that are known, and how many (NaN) are not."""
+    sizes = list(parts)
+    known = [mb for mb in sizes if not math.isnan(mb)]
+    return sum(known), len(sizes) - len(known)
 
 
 def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, list[float]]:
     """MB by stage of the whole study, whether or not some of it is there already; NaN where not known."""
     test = test_scans(config, scans)
-    trained = [training_of(config, key) for key, model in config.models.items() if model.is_trained]
+    trained = [training_settings(model) for model in config.models.values() if model.is_trained]
     prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
     weights = [weights_mb(model, config, sizes) for model in trained]
 
@@ -290,16 +293,10 @@ def disk_table(config: Configuration, scans: int, study: Path, sizes: Sizes) -> 
     stages = disk_stages(config, scans, sizes)
     rows = [("disk", "GB", ""), *((stage, *gigabytes(parts)) for stage, parts in stages.items())]
     yield from aligned(rows, right={1})
-    total, unknown = gigabytes_in_all(stages)
+    total_mb, unknown = known_mb(chain.from_iterable(stages.values()))
     free = shutil.disk_usage(study).free / 1e9
     more = ", and what is unknown" if unknown else ""
-    yield f"Sum: at most about {total:.0f} GB{more}; {free:.0f} GB are free here"
-
-
-def gigabytes_in_all(stages: Mapping[str, Sequence[float]]) -> tuple[float, bool]:
-    """The sum of what is known, in GB, and whether something is not."""
-    sizes = [mb for parts in stages.values() for mb in parts]
-    return sum(mb for mb in sizes if not math.isnan(mb)) / 1000, any(map(math.isnan, sizes))
+    yield f"Sum: at most about {total_mb / 1000:.0f} GB{more}; {free:.0f} GB are free here"
 
 
 def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: Sizes) -> Iterator[str]:
@@ -324,7 +321,8 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
                 f"({resources.mem_mb_cap} MB): if that is what your nodes have, none takes its jobs"
             )
     there = rate_table.memory_mb(speeds.card, speeds.rates) if speeds.device == "cuda" else None
-    needed = {cost.model: speeds.gpu_memory_mb(training_of(config, cost.model)) for cost in costs}
+    trained = {cost.model: training_settings(config.models[cost.model]) for cost in costs}
+    needed = {model: speeds.gpu_memory_mb(settings) for model, settings in trained.items()}
     too_large = {
         model: mb
         for model, mb in needed.items()
@@ -336,7 +334,7 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
             f"{speeds.card} has {_gb(there)} GB of memory, less than was measured of {models} with "
             f"{_gb(CUDA_MB)} GB for CUDA itself"
         )
-    total, _ = gigabytes_in_all(disk_stages(config, study.scans, sizes))
+    total = known_mb(chain.from_iterable(disk_stages(config, study.scans, sizes).values()))[0] / 1000
     free = shutil.disk_usage(study.folder).free / 1e9
     if total > free:
         yield f"the study may take {total:.0f} GB of disk, and {free:.0f} GB are free here"
@@ -374,7 +372,7 @@ def slowest_scan_s(rule: str, config: Configuration, speeds: Speeds) -> float:
     if rule == "ingest":
         found = [rate for rate in speeds.rates if rate.task == "ingest"]
     else:
-        trained = [training_of(config, key) for key, model in config.models.items() if model.is_trained]
+        trained = [training_settings(model) for model in config.models.values() if model.is_trained]
         found = [rate for settings in trained for rate in prediction_rates(settings, speeds)]
     return max((rate.s_per_scan or 0 for rate in found), default=0)
 
