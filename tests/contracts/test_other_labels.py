@@ -46,7 +46,7 @@ from headct.steps import STEPS
 from support import monai_miniature, planned_cases, reported_run
 from support.figure_inputs import texts
 from support.label_sets import LABELS, TOY
-from support.simulated_scores import FAMILY, cohort, simulated, with_role
+from support.simulated_scores import FAMILY, cohort, each_scan_alone, simulated, with_role
 
 READERS = {
     "cohort.ingest": "the values in the masks are mapped to it",
@@ -147,11 +147,11 @@ def test_the_planned_comparison_of_another_set(scores: pd.DataFrame) -> None:
     volumes = {f"{label}_ml": [10.0, 20.0] for label in TOY}
     training = pd.DataFrame({"scan_id": ["t1", "t2"], **volumes})
     drawn = pd.DataFrame({"scan_id": [*scans, "t1", "t2"], "set": ["test"] * len(scans) + ["train"] * 2})
-    data = score_arrays_of(with_training_mean(scores, training, drawn, TOY), TOY)
+    data = score_arrays_of(with_training_mean(scores, training, drawn, TOY), TOY, each_scan_alone(scores))
     plan = planned_cases.PLAN
     tables = (
         paired_table(data, plan),
-        estimates_table([data], plan),
+        estimates_table([data]),
         detection_table([data], plan),
         limits_table([data]),
     )

@@ -32,7 +32,9 @@ def test_the_shipped_plan() -> None:
     assert (plan.primary.model, plan.primary.against) == ("nnunet-3d-focal", ("nnunet-3d-dicece",))
     assert [len(endpoint.against) for endpoint in plan.key_secondary] == [9, 9, 9]
     assert plan.dice_margin == {"ICH": 0.02, "PHE": 0.02, "IVH": 0.05}
-    assert plan.resamples >= 10_000
+    assert plan.permutations >= 10_000
+    assert (plan.comparison, plan.cluster, plan.multiplicity.rule) == ("replication", None, "hierarchical")
+    assert plan.multiplicity.primary_alpha == plan.multiplicity.key_secondary_alpha == 0.05
     assert plan.sha256 == hashlib.sha256(analysis_plan.SHIPPED.read_bytes()).hexdigest()
 
 
@@ -47,7 +49,10 @@ def test_every_endpoint_names_models_of_the_shipped_configuration() -> None:
     [
         (lambda c: c.pop("primary"), ["primary", "required but absent"]),
         (lambda c: c.update(sed=1), ["sed", "did you mean 'seed'"]),
-        (lambda c: c.update(resamples=100), ["resamples", "at least 1000"]),
+        (lambda c: c.update(permutations=100), ["permutations", "at least 1000"]),
+        (lambda c: c.update(cluster="scanner"), ["cluster", "must be one of site"]),
+        (lambda c: c["multiplicity"].update(rule="split"), ["multiplicity.primary_alpha", "needs it"]),
+        (lambda c: c["multiplicity"].update(primary_alpha=0.01), ["multiplicity.primary_alpha", "goes with"]),
         (lambda c: c.update(date="soon"), ["date", "soon"]),
         (lambda c: c.update(date="2026-02-30"), ["date", "no such day"]),
         (lambda c: c["primary"].update(measure="hausdorff"), ["primary.measure", "must be one of dice"]),
@@ -114,3 +119,10 @@ def test_missing_predictions_are_reported() -> None:
     table = analysed(metrics, MODELS[:2])["plan"]
     reported = table[table["kind"] == "reported"]
     assert list(reported["value"]) == ["1 of 9 predictions missing, counted as empty"]
+
+
+def test_endpoints_may_share_the_error(tmp_path: Path) -> None:
+    plan = analysis_plan.load(
+        written(tmp_path, lambda c: c.update(multiplicity={"rule": "split", "primary_alpha": 0.04}))
+    )
+    assert plan.multiplicity.key_secondary_alpha == pytest.approx(0.01)

@@ -11,12 +11,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from headct.statistics.comparison.detection import detection
-from headct.statistics.comparison.endpoints import mcnemar_exact
+from headct.statistics.comparison.endpoints import can_decide
 from headct.statistics.comparison.equivalence import (
     DIFFERENT,
     EQUIVALENT,
+    TOO_FEW,
     UNCLEAR,
-    unseen_share,
+    share_within_verdict,
+    unseen_half_width,
     verdict,
     volume_equivalence,
 )
@@ -28,9 +30,10 @@ from headct.statistics.comparison.paired import (
     sign_flip,
     wilcoxon,
 )
-from headct.statistics.comparison.subgroups import levels, welch, welch_anova
+from headct.statistics.comparison.subgroups import levels, of_any_level, pooled
 from headct.statistics.comparison.varying_limits import CUBE_ROOT, REGRESSION, varying_limits
-from headct.statistics.core.bootstrap import degrees_of_freedom
+from headct.statistics.core.jackknife import degrees_of_freedom
+from headct.statistics.core.order_statistics import exact_upper_bound, unseen_share
 
 RNG = np.random.default_rng(11)
 
@@ -85,9 +88,9 @@ def test_wilcoxon_with_pratts_zeros() -> None:
     # R: coin::wilcoxsign_test(x ~ rep(0, 12), zero.method = "Pratt") has the same Z.
     x = np.array([0, 2, 3, 6, 7, 8, 9, 11, 14, 15, 17, -18.0])
     z = (12 - 38.5) / np.sqrt(162.25)
-    assert wilcoxon(x[:, None])[0] == pytest.approx(2 * stats.norm.cdf(z), rel=1e-12)
+    assert wilcoxon(x[:, None], np.arange(12))[0] == pytest.approx(2 * stats.norm.cdf(z), rel=1e-12)
     without = (11 - 33) / np.sqrt(11 * 12 * 23 / 24)
-    assert wilcoxon(x[1:, None])[0] == pytest.approx(2 * stats.norm.cdf(without), rel=1e-12)
+    assert wilcoxon(x[1:, None], np.arange(11))[0] == pytest.approx(2 * stats.norm.cdf(without), rel=1e-12)
 
 
 def test_wilcoxon_on_the_depression_scores() -> None:
@@ -95,17 +98,17 @@ def test_wilcoxon_on_the_depression_scores() -> None:
     # R: coin::wilcoxsign_test(x ~ y): Z = 2.0732, p-value = 0.03815
     x = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
     y = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
-    assert wilcoxon((x - y)[:, None])[0] == pytest.approx(0.03815, abs=5e-6)
+    assert wilcoxon((x - y)[:, None], np.arange(9))[0] == pytest.approx(0.03815, abs=5e-6)
     assert effects((x - y)[:, None])["rank_biserial"][0] == pytest.approx((40 - 5) / 45)
     assert effects((x - y)[:, None])["superiority"][0] == pytest.approx(7 / 9)
-    assert wilcoxon(np.zeros((4, 1)))[0] == 1
+    assert wilcoxon(np.zeros((4, 1)), np.arange(4))[0] == 1
 
 
 def test_sign_flips_on_darwins_maize() -> None:
     # Fisher 1935, section 21: 863 of 32768 sums are as large as 314 (eighths of an inch), so P = 1726/32768.
     # R: exactRankTests::perm.test(x, paired = TRUE, y = 0 * x): p-value = 0.05267
     x = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48.0])
-    assert sign_flip(x[:, None], 1000, 1)[0] == 1726 / 32768
+    assert sign_flip(x[:, None], np.arange(len(x)), 1000, 1)[0] == 1726 / 32768
 
 
 def test_sign_flips_drawn_agree_with_scipy_and_with_mcnemar() -> None:
@@ -113,17 +116,36 @@ def test_sign_flips_drawn_agree_with_scipy_and_with_mcnemar() -> None:
     theirs = stats.permutation_test(
         (x[:, 0],), np.mean, permutation_type="samples", n_resamples=20_000, rng=1
     ).pvalue
-    assert sign_flip(x, 20_000, 1)[0] == pytest.approx(theirs, abs=0.01)
+    assert sign_flip(x, np.arange(40), 20_000, 1)[0] == pytest.approx(theirs, abs=0.01)
     binary = np.concatenate([np.ones(9), -np.ones(2), np.zeros(30)])[:, None]
-    assert sign_flip(binary, 50_000, 1)[0] == pytest.approx(134 / 2048, abs=0.005)
-    assert sign_flip(np.zeros((40, 1)), 1000, 1)[0] == 1
+    assert sign_flip(binary, np.arange(41), 50_000, 1)[0] == pytest.approx(134 / 2048, abs=0.005)
+    assert sign_flip(np.zeros((40, 1)), np.arange(40), 1000, 1)[0] == 1
 
 
-def test_mcnemar() -> None:
-    # R: exact2x2::mcnemar.exact(matrix(c(21, 9, 2, 12), 2)), its vignette: p-value = 0.06543
-    a = np.repeat([1, 1, 0, 0], [21, 2, 9, 12])
-    b = np.repeat([1, 0, 1, 0], [21, 2, 9, 12])
-    assert mcnemar_exact(a, b) == pytest.approx(0.06543, abs=5e-6)
+def test_sign_flips_of_the_sign_and_of_the_size_of_errors() -> None:
+    """Errors that are large and even out against small ones of one sign."""
+    a = np.array([5, -5, 5, -5, 6, -6, 4, -4.0])
+    b = np.array([1.5, 1, 0.5, 1, 1.5, 0.5, 1, 1])
+    signed, size = (a - b)[:, None], (np.abs(a) - np.abs(b))[:, None]
+    assert (signed.mean(), size.mean()) == (-1, 4)
+    assert sign_flip(signed, np.arange(8), 1000, 1)[0] == 0.625
+    assert sign_flip(size, np.arange(8), 1000, 1)[0] == 0.0078125
+
+
+def test_flips_and_ranks_of_clusters_are_those_of_their_sums() -> None:
+    """Scans that are copies of each other tell no more than one of them."""
+    x = RNG.normal(0.4, 1, (12, 1))
+    clusters = np.repeat(np.arange(12), 3)
+    assert sign_flip(np.repeat(x, 3, axis=0), clusters, 1000, 1) == sign_flip(x, np.arange(12), 1000, 1)
+    copied = wilcoxon(np.repeat(x, 3, axis=0), clusters)
+    assert copied == pytest.approx(wilcoxon(x, np.arange(12)), rel=0.05)
+    assert (wilcoxon(np.repeat(x, 3, axis=0), np.arange(36)) < copied).all()
+
+
+def test_how_many_clusters_can_decide() -> None:
+    """Exact tests of signs: 11 scans, or discordant pairs, at .05 / 27; 6 at .05."""
+    assert (can_decide(11, 0.05 / 27), can_decide(10, 0.05 / 27)) == (True, False)
+    assert (can_decide(6, 0.05), can_decide(5, 0.05)) == (True, False)
 
 
 def test_holm() -> None:
@@ -145,19 +167,19 @@ def test_wilson_intervals(part: int, whole: int, low: float, high: float) -> Non
     # Newcombe RG. Stat Med 1998;17:857-872, table I. R: prop.test(part, whole, correct = FALSE)$conf.int
     present = np.repeat([True, False], [whole, 10])
     predicted = np.concatenate([np.arange(whole) < part, np.zeros(10, bool)])
-    found = detection(present, predicted, 10)
+    found = detection(present, predicted, np.arange(len(present)), 10)
     assert found["sensitivity"] == part / whole
     assert (found["sensitivity_lower"], found["sensitivity_upper"]) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_detection_needs_scans_of_both_kinds() -> None:
     present = np.repeat([True, False], [30, 9])
-    found = detection(present, present, 10)
+    found = detection(present, present, np.arange(39), 10)
     assert (found["tp"], found["fn"], found["fp"], found["tn"]) == (30, 0, 0, 9)
     assert found["sensitivity"] == 1
     assert np.isnan([found["specificity"], found["ppv"], found["npv"]]).all()
     assert found["note"].startswith("specificity not estimable: 9 scans without the lesion; PPV not")
-    nothing = detection(np.repeat([True, False], [30, 30]), np.zeros(60, bool), 10)
+    nothing = detection(np.repeat([True, False], [30, 30]), np.zeros(60, bool), np.arange(60), 10)
     assert nothing["note"] == "PPV not estimable: no scan is called positive"
     assert (nothing["specificity"], nothing["npv"]) == (1, 0.5)
 
@@ -171,23 +193,52 @@ def test_verdict_of_an_interval() -> None:
 
 def test_share_that_was_not_seen() -> None:
     # R: binom.test(0, 174, conf.level = 0.90)$conf.int: 0 to 0.01706949 (1 - 0.05^(1/174))
-    assert unseen_share(174) == pytest.approx(stats.binomtest(0, 174).proportion_ci(0.90, "exact").high)
+    assert unseen_share(174, 0.9) == pytest.approx(stats.binomtest(0, 174).proportion_ci(0.90, "exact").high)
+
+
+def test_what_was_not_seen_widens_without_a_jump() -> None:
+    """The more scans do not differ, the more it counts; nothing where all do."""
+    n = 174
+    halves = []
+    for n_equal in (0, 1, 5, 60, 173, 174):
+        differences = np.where(np.arange(n) < n_equal, 0, 0.01)[:, None]
+        halves.append(unseen_half_width(differences, np.arange(n))[0])
+    assert halves[0] == 0
+    assert halves == sorted(halves)
+    assert halves[-1] == pytest.approx(unseen_share(n, 0.9))
+    assert halves[-2] == pytest.approx(halves[-1], rel=0.01)
+
+
+def test_share_of_scans_within_the_margin() -> None:
+    """Clopper and Pearson: at most 3 of 174 scans beyond it; of 48 scans not even none is enough.
+
+    R: binom.test(3, 174, alternative = "less")$conf.int: 0.0439558; 4: 0.0518311; 0 of 48: 0.0605034.
+    """
+    bounds = {(3, 174): 0.0439558, (4, 174): 0.0518311, (0, 48): 0.0605034}
+    for (beyond, n), bound in bounds.items():
+        hits = (np.arange(n) < beyond).astype(float)
+        assert exact_upper_bound(hits, np.arange(n), 0.95) == pytest.approx(bound, abs=5e-8)
+    verdicts = [
+        share_within_verdict((np.arange(n) < beyond).astype(float), np.arange(n))
+        for beyond, n in ((3, 174), (4, 174), (20, 174), (0, 48), (9, 48))
+    ]
+    assert [found for found, _ in verdicts] == [EQUIVALENT, UNCLEAR, DIFFERENT, TOO_FEW, DIFFERENT]
+    assert verdicts[3][1] == "if all 48 scans were within the margin, 6.1% might still be beyond"
 
 
 def test_two_one_sided_tests() -> None:
     # R: t.test(sleep$extra[1:10])$conf.int: -0.5297804 2.0297804, mean .75, df 9; SE = 1.2797804/qt(.975, 9)
     # TOSTER::t_TOST(sleep$extra[1:10], eqb = 2): P = pt((2 - .75)/SE, 9, lower.tail = FALSE)
     error = 1.2797804 / 2.262157
-    found = volume_equivalence(np.zeros(10), SLEEP[0], 2)
+    found = volume_equivalence(np.zeros(10), SLEEP[0], np.arange(10), 2)
     half = error * 1.833113  # qt(.95, 9)
     assert (found["bias_lower_ml"], found["bias_upper_ml"]) == pytest.approx(
         (0.75 - half, 0.75 + half), abs=1e-6
     )
     assert found["tost_p"] == pytest.approx(stats.t.sf((2 - 0.75) / error, 9), rel=1e-6)
-    assert (found["mean_verdict"], found["limits_verdict"]) == (EQUIVALENT, UNCLEAR)
-    assert volume_equivalence(np.zeros(10), SLEEP[0], 20)["limits_verdict"] == EQUIVALENT
-    narrow = volume_equivalence(np.zeros(10), SLEEP[0], 0.5)
-    assert (narrow["mean_verdict"], narrow["limits_verdict"]) == (UNCLEAR, DIFFERENT)
+    assert (found["mean_verdict"], found["n_beyond"]) == (EQUIVALENT, 2)
+    narrow = volume_equivalence(np.zeros(10), SLEEP[0], np.arange(10), 0.5)
+    assert (narrow["mean_verdict"], narrow["share_verdict"]) == (UNCLEAR, DIFFERENT)
 
 
 def test_heavy_tails_leave_fewer_degrees_of_freedom() -> None:
@@ -198,19 +249,19 @@ def test_heavy_tails_leave_fewer_degrees_of_freedom() -> None:
     assert degrees_of_freedom(errors[:, None])[0] == pytest.approx(wanted)
     assert degrees_of_freedom(SLEEP[0][:, None])[0] == 9
     half = stats.t.ppf(0.95, wanted) * errors.std(ddof=1) / np.sqrt(10)
-    found = volume_equivalence(np.zeros(10), errors, 5)
+    found = volume_equivalence(np.zeros(10), errors, np.arange(10), 5)
     assert found["bias_upper_ml"] - found["bias_ml"] == pytest.approx(half)
 
 
-def test_welch_on_sleep() -> None:
-    # R: t.test(extra ~ group, sleep): -3.3654832 0.2054832; oneway.test(extra ~ group, sleep): p = 0.07939
-    difference, low, high = welch(SLEEP[0][:, None], SLEEP[1][:, None])
-    assert (difference[0], low[0], high[0]) == pytest.approx((-1.58, -3.3654832, 0.2054832), abs=5e-8)
-    assert np.asarray(welch_anova([SLEEP[0][:, None], SLEEP[1][:, None]]))[0] == pytest.approx(
-        0.07939, abs=5e-6
-    )
-    assert np.isnan(welch_anova([SLEEP[0][:, None]]))
-    assert np.isnan(welch_anova([SLEEP[0][:, None], np.ones((4, 1))])).all()
+def test_p_of_any_level() -> None:
+    assert of_any_level(pd.Series([0.02, 0.02])) == 0.02, "two levels have one contrast"
+    assert of_any_level(pd.Series([0.02, 0.5, 0.6])) == pytest.approx(0.06)
+    assert np.isnan(of_any_level(pd.Series([np.nan, np.nan])))
+
+
+def test_sites_with_few_scans_are_one_level() -> None:
+    sites = pd.Series(["a"] * 12 + ["b", "c", "d"] * 4)
+    assert list(pooled(sites, 10).unique()) == ["a", "3 sites with few scans each"]
 
 
 def test_limits_by_regression() -> None:
@@ -281,4 +332,4 @@ def test_superiority_and_standardised_difference_by_hand() -> None:
 def test_exact_flips_are_all_of_them() -> None:
     x = np.array([1.0, 2, 4, -3])
     sums = [abs(np.dot(signs, x)) for signs in product((-1, 1), repeat=4)]
-    assert sign_flip(x[:, None], 1000, 1)[0] == np.mean([one >= 4 for one in sums])
+    assert sign_flip(x[:, None], np.arange(len(x)), 1000, 1)[0] == np.mean([one >= 4 for one in sums])

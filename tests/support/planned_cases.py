@@ -16,7 +16,7 @@ from headct.statistics.comparison.subgroups import THICKNESS
 from support.label_sets import LABELS
 from support.simulated_scores import with_role
 
-PLAN = replace(analysis_plan.load(analysis_plan.SHIPPED), resamples=1000, permutations=1000)
+PLAN = replace(analysis_plan.load(analysis_plan.SHIPPED), permutations=1000)
 MODELS = (PLAN.primary.model, *PLAN.key_secondary[0].against)
 
 Volumes = Mapping[str, np.ndarray]
@@ -58,6 +58,7 @@ def cohort(n_test: int, n_train: int = 60, random_state: int = 3) -> tuple[pd.Da
     table = pd.DataFrame(
         {
             "scan_id": [*(f"{i:03d}" for i in range(n_test)), *(f"t{i}" for i in range(n_train))],
+            "participant_id": [f"P{i}" for i in range(n)],
             "site": rng.choice([f"site {i}" for i in range(12)], n),
             "rater": rng.choice(["rater-1", "rater-2"], n),
             "manufacturer": rng.choice(["Maker A", "Maker B", None], n, p=[0.5, 0.4, 0.1]),

@@ -162,8 +162,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
             for item, value in {
                 "date": "2026-11-23",
                 "sha256": "f" * 64,
-                "resamples": "10000",
-                "seed": "2022",
+                "clusters": "3 participants, as planned",
                 "statements are about": "this network",
                 "subgroups": "site; gantry tilt",
             }.items()
@@ -175,7 +174,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
         "sensitivity": [
             {"status": "primary", "endpoint": "IVH Dice", "analysis": analysis}
             | {"difference": 0.04, "lower": -0.02, "upper": 0.1}
-            for analysis in ("complete cases", "sites drawn")
+            for analysis in ("complete cases", "sites left out")
         ],
         "subgroups": [
             {"subgroup": "site", "level": "A", "label": "ICH", "note": "fewer than 10 scans: suppressed"},

@@ -10,10 +10,19 @@ import pandas as pd
 from headct.contracts.labels import LabelSet
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
+from headct.settings.analysis_plan import SCAN
+from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.scores import mean_over_seeds, model_order, role
 from support.label_sets import LABELS
 
 FAMILY = ("a", "b", "c")
+
+
+def each_scan_alone(scores: pd.DataFrame) -> Clusters:
+    """Clusters of one scan each."""
+    scans = np.sort(scores["scan_id"].unique())
+    return Clusters(SCAN, pd.Series(scans, scans))
+
 
 DICE_MARGIN = {"ICH": 0.02, "PHE": 0.02, "IVH": 0.05}
 """As in the shipped analysis plan."""

@@ -77,7 +77,6 @@ use rule metrics as metrics_out_of_fold with:
 rule out_of_fold:
     """Dice over training scans, each predicted by the fold that held it out; beside the test set's."""
     input:
-        plan=PLAN,  # its resamples and seed
         split="results/cohort/split.tsv",
         metrics=expand("results/metrics/out-of-fold/{model}.tsv", model=MODELS),
     output:
@@ -92,7 +91,7 @@ rule out_of_fold:
     shell:
         recorded(
             "out-of-fold --metrics {input.metrics} --split {input.split}"
-            " --plan={input.plan:q} --models {params.models} --out {output}"
+            " --models {params.models} --out {output}"
         )
 
 

@@ -27,13 +27,27 @@ PRIMARY, KEY_SECONDARY, PLANNED, EXPLORATORY = "primary", "key secondary", "plan
 DEVIATION = "deviation"
 """Kind of the rows of ``plan.tsv`` that say what of the plan could not be done."""
 
+REPLICATION, REANALYSIS, OWN = "replication", "reanalysis", "own"
+"""What a study is to the paper: the same on other participants, on the same ones, or something else."""
+
+SITE, PARTICIPANT, SCAN = "site", "participant", "scan"
+"""What is drawn and flipped as a whole."""
+
+ALPHA = 0.05
+"""Error that the primary and the key secondary endpoints share, two-sided."""
+
+HIERARCHICAL, SPLIT = "hierarchical", "split"
+
 WITHOUT_LESION = "without lesion"
 """Beside the choices of scans of :mod:`headct.statistics.core.agreement`."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One measure of one model, compared with that of others."""
+    """One measure of one model, compared with that of others.
+
+    ``expected_sd`` is the standard deviation of the paired differences that was expected before the study.
+    """
 
     name: str
     measure: str
@@ -41,6 +55,7 @@ class Endpoint:
     scans: str
     model: str
     against: tuple[str, ...]
+    expected_sd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,25 +77,58 @@ class Subgroup:
 
 
 @dataclass(frozen=True)
+class Multiplicity:
+    """How primary and key secondary endpoints share the error, :data:`ALPHA`.
+
+    ``hierarchical``: the primary one is tested at all of it, and the key secondary ones, at all of it again,
+    only if the primary one was decided. ``split``: both are tested, each at its own share.
+    """
+
+    rule: str
+    primary_alpha: float = ALPHA
+
+    @property
+    def key_secondary_alpha(self) -> float:
+        """Error of all key secondary endpoints together."""
+        return ALPHA if self.rule == HIERARCHICAL else ALPHA - self.primary_alpha
+
+
+@dataclass(frozen=True)
+class RaterMargin:
+    """By how much a model's mean Dice may lie below a second rater's, per lesion.
+
+    ``choice`` says in words how the scans were chosen that a second rater read; empty if the plan does not.
+    """
+
+    dice_margin: Mapping[str, float]
+    choice: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The plan as read; ``sha256`` is that of the file's bytes."""
+    """The plan as read; ``sha256`` is that of the file's bytes.
+
+    ``cluster`` is None where the plan leaves it to the number of sites.
+    """
 
     file: str
     sha256: str
     date: str
+    comparison: str
+    cluster: str | None
     seed: int
-    resamples: int
     permutations: int
     primary: Endpoint
     key_secondary: tuple[Endpoint, ...]
+    multiplicity: Multiplicity
     families: tuple[Family, ...]
     dice_margin: Mapping[str, float]
-    minimum_second_readings: int
     volume_margin_ml: Mapping[str, float]
     detection_thresholds_ml: tuple[float, ...]
     detection_minimum: int
     subgroup_minimum: int
     subgroups: tuple[Subgroup, ...]
+    not_worse_than_a_rater: RaterMargin | None = None
 
     def endpoints(self) -> Iterator[tuple[str, Endpoint]]:
         """Each endpoint with its status."""
@@ -111,15 +159,20 @@ def load(path: Path) -> Plan:
     return Plan(
         file=path.name,
         sha256=sha256_of(path),
-        **{key: content[key] for key in ("date", "seed", "resamples", "permutations")},
+        **{key: content[key] for key in ("date", "comparison", "seed", "permutations")},
+        cluster=content.get("cluster"),
+        multiplicity=Multiplicity(**content["multiplicity"]),
         primary=_endpoint(content["primary"]),
         key_secondary=tuple(map(_endpoint, content["key_secondary"])),
         families=tuple(Family(**family) for family in content["families"]),
-        **{key: equivalence[key] for key in ("dice_margin", "minimum_second_readings", "volume_margin_ml")},
+        **{key: equivalence[key] for key in ("dice_margin", "volume_margin_ml")},
         detection_thresholds_ml=tuple(detection["thresholds_ml"]),
         detection_minimum=detection["minimum_scans"],
         subgroup_minimum=subgroups["minimum_scans"],
         subgroups=tuple(map(_subgroup, subgroups["of"])),
+        not_worse_than_a_rater=(
+            RaterMargin(**content["not_worse_than_a_rater"]) if "not_worse_than_a_rater" in content else None
+        ),
     )
 
 
@@ -141,6 +194,10 @@ def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
     if len(content["primary"]["against"]) > 1:
         value = ", ".join(content["primary"]["against"])
         yield Problem(file, "the primary endpoint is against one model", key="primary.against", value=value)
+    multiplicity = content["multiplicity"]
+    if (multiplicity["rule"] == SPLIT) != ("primary_alpha" in multiplicity):
+        message = "primary_alpha goes with the rule 'split', and 'split' needs it"
+        yield Problem(file, message, key="multiplicity.primary_alpha")
     endpoints = {"primary": content["primary"]}
     endpoints |= {f"key_secondary.{i}": endpoint for i, endpoint in enumerate(content["key_secondary"])}
     yield from _contradictions_of_endpoints(endpoints, file)

@@ -649,9 +649,9 @@ def statistics(facts: Facts) -> str:
     return (
         "As in the study that is reproduced, Dice was compared by Kruskal-Wallis and Dunn's test with"
         f" false-discovery-rate correction, and {sets}"
-        " Beside that, the planned comparison is scan by scan: sign flips, McNemar's test,"
-        " Wilcoxon's signed ranks, with Holm's correction for the key secondary endpoints and Benjamini and"
-        " Hochberg's for all pairs. "
+        " Beside that, the planned comparison is scan by scan, with whole clusters of scans left out or"
+        " flipped: the t test of the jackknife, Wilcoxon's signed ranks and sign flips, with Holm's"
+        " correction for the key secondary endpoints and Benjamini and Hochberg's for all pairs. "
     ) + telling(
         "The primary endpoint is decided by its 95% interval",
         [_contrast(facts, row) for row in _evaluated(facts, PRIMARY)],
@@ -687,9 +687,9 @@ def intervals(facts: Facts) -> str:
     """Intervals."""
     items = plan_items(facts)
     return (
-        f"Intervals are at 95%: BCa bootstrap over scans ({items['resamples']} resamples, seed"
-        f" {items['seed']}), Student's t of the jackknife where few scans carry the variance, Wilson for"
-        f" shares, order statistics for medians. Statements are about {items['statements are about']}."
+        "Intervals are at 95%: Student's t of the jackknife that leaves out clusters"
+        f" ({items['clusters']}), Wilson for shares and order statistics for medians, both with the effective"
+        f" number of scans. Statements are about {items['statements are about']}."
     )
 
 

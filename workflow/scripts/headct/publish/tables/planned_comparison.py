@@ -40,8 +40,9 @@ TABLE = PublishedTable(
         "cohort": "cohort/cohort.tsv",
     },
     given={"titles": "titles of all models", "title_note": "note"},
-    columns="status endpoint measure label scans model against n estimate_model estimate_against"
-    " difference lower upper interval test p p_holm verdict scope note",
+    columns="status endpoint measure label scans model against n n_clusters estimate_model estimate_against"
+    " bias_model_ml bias_against_ml difference lower upper p p_holm lower_adjusted upper_adjusted verdict"
+    " scope note definition",
     keys="model against endpoint label measure scans status",
     repeats=(Repeats(source="statistics/endpoints.tsv", rows="endpoint model against"),),
 )
@@ -58,7 +59,7 @@ NEEDED = (
 )
 """Tables of ``results/statistics`` that the page shows."""
 
-DECIMALS = {"volume_error_ml": 2}
+DECIMALS = {"absolute_volume_error_ml": 2}
 
 Row = Mapping[Hashable, Any]
 
@@ -95,14 +96,14 @@ def _notes(statistics: Statistics) -> list[str]:
     found = tests[tests["p_adjusted"] < ALPHA]
     margins = statistics["equivalence"].drop_duplicates("label")
     return [
-        f"Analysis plan of {plan['date']}, SHA-256 {plan['sha256'][:12]}…; {plan['resamples']} resamples, the"
-        f" same for all models. Statements are about {plan['statements are about']}.",
-        "The primary verdict goes by its 95% interval; those of the key secondary endpoints by P after Holm's"
-        " correction over all of them. “No difference shown” is not equality: see C.",
-        "Differences are the first model − the other, with 95% intervals: BCa, or t where few scans carry"
-        " the variance. In C, P is by sign flips with false-discovery-rate correction over all pairs of the"
+        f"Analysis plan of {plan['date']}, SHA-256 {plan['sha256'][:12]}…; clusters:"
+        f" {plan['clusters']}. Statements are about {plan['statements are about']}.",
+        "The primary verdict goes by the P of its interval; those of the key secondary endpoints by P after"
+        " Holm's correction over all of them. “No difference shown” is not equality: see C.",
+        "Differences are the first model − the other, with 95% intervals (t of the jackknife). In C, P is"
+        " that of the interval with false-discovery-rate correction over all pairs of the"
         " lesion; “equivalent”: the 90% interval lies within ± the margin ("
-        + "; ".join(f"{row.label} {row.margin:.3g}, {row.margin_source}" for row in margins.itertuples())
+        + "; ".join(f"{row.label} {row.margin:.3g}" for row in margins.itertuples())
         + "), “different”: wholly outside.",
         "A missing prediction counts as empty. “Predicts nothing”, “Mean training volume”"
         " and second readings are references; they enter no test. Second readings are of other scans than"
@@ -198,7 +199,7 @@ def _differences(
             pair = by_label[label]
             line += [
                 Cell(_interval(pair, ("difference", "lower", "upper"))),
-                Cell(p_value(pair["sign_flip_p_adjusted"])),
+                Cell(p_value(pair["p_adjusted"])),
                 Cell(pair["verdict"]),
             ]
         cells.append(line)
@@ -227,6 +228,7 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str], labels: Label
 
 
 def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> Panel:
+    volumes = volumes[volumes["scans"] == WITH_LESION]
     models = volumes.drop_duplicates("model")
     by = volumes.set_index(["model", "label"]).to_dict("index")
     rows = []
@@ -239,10 +241,10 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet)
                 Cell(_interval(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
                 Cell(row["mean_verdict"]),
                 Cell(limits),
-                Cell(row["limits_verdict"]),
+                Cell(row["share_verdict"]),
             ]
         rows.append(cells)
-    names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "Verdict on limits")
+    names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "95% of scans")
     columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     margins = ", ".join(
         f"{row.label} {row.margin_ml:g}" for row in volumes.drop_duplicates("label").itertuples()

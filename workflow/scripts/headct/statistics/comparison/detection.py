@@ -7,7 +7,7 @@
     sensitivity, specificity, ppv, npv      each with _lower and _upper, 95 % intervals (Wilson)
     note                    why something is not estimable
 
-Wilson EB. J Am Stat Assoc 1927;22:209-212. R: ``prop.test(x, n, correct = FALSE)``. Of the first seed's
+Intervals: :func:`headct.statistics.core.order_statistics.wilson`. Of the first seed's
 network: a mean of counts over networks is no count. Predictive values are those at this test set's
 prevalence.
 """
@@ -24,6 +24,7 @@ from headct.contracts.references import TRAINING_MEAN
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.paired import LEVEL
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
+from headct.statistics.core.order_statistics import wilson
 
 DETECTION = PublishedStatistic(
     name="detection",
@@ -50,6 +51,7 @@ def detection_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
                     cells = detection(
                         data.reference_ml(label) > threshold,
                         data.arrays[label, "predicted_ml"][0, :, i] > threshold,
+                        data.clusters,
                         plan.detection_minimum,
                     )
                     name = {"model": model, "role": role, "status": status_of(role), "label": label}
@@ -57,21 +59,27 @@ def detection_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def detection(present: np.ndarray, predicted: np.ndarray, minimum: int) -> dict[str, Any]:
-    """Counts, and shares with their intervals; below ``minimum`` scans of a kind none that need it."""
+def detection(
+    present: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, minimum: int
+) -> dict[str, Any]:
+    """Counts, and shares with their intervals; below ``minimum`` scans of a kind none that need it.
+
+    Args:
+        present: which scans (n,) have the lesion.
+        predicted: which scans (n,) are called so.
+        clusters: number of each scan's cluster.
+        minimum: number of scans.
+    """
     tp, fn = int((present & predicted).sum()), int((present & ~predicted).sum())
     fp, tn = int((~present & predicted).sum()), int((~present & ~predicted).sum())
     n_present, n_absent = tp + fn, fp + tn
-    fractions = {"sensitivity": (tp, n_present), "specificity": (tn, n_absent)}
-    fractions |= {"ppv": (tp, tp + fp), "npv": (tn, tn + fn)}
+    right = present == predicted
+    among = {"sensitivity": present, "specificity": ~present, "ppv": predicted, "npv": ~predicted}
     row: dict[str, Any] = {"n": len(present), "n_present": n_present, "n_absent": n_absent}
     row |= {"tp": tp, "fn": fn, "fp": fp, "tn": tn}
-    # With SciPy's tests, which take a second that tables that only print don't need.
-    from statsmodels.stats.proportion import proportion_confint
-
     notes = []
     for name in SHARES:
-        part, whole = fractions[name]
+        hits = right[among[name]].astype(float)
         lacking = [
             f"{found} scans {words} the lesion"
             for words, found, needs in (
@@ -80,13 +88,13 @@ def detection(present: np.ndarray, predicted: np.ndarray, minimum: int) -> dict[
             )
             if needs and found < minimum
         ]
-        if not lacking and not whole:
+        if not lacking and not len(hits):
             lacking = ["no scan is called " + ("positive" if name == "ppv" else "negative")]
         if lacking:
             shown = name.upper() if len(name) == 3 else name
             notes.append(f"{shown} {NOT_ESTIMABLE}: {' and '.join(lacking)}")
             row |= dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), np.nan)
             continue
-        lower, upper = proportion_confint(part, whole, alpha=1 - LEVEL, method="wilson")
-        row |= {name: part / whole, f"{name}_lower": lower, f"{name}_upper": upper}
+        lower, upper = wilson(hits, np.unique(clusters[among[name]], return_inverse=True)[1], LEVEL)
+        row |= {name: hits.mean(), f"{name}_lower": lower, f"{name}_upper": upper}
     return {**row, "note": "; ".join(notes)}

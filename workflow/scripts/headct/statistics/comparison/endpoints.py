@@ -4,17 +4,24 @@
 
     status, endpoint        primary or key secondary, and its name
     measure, label, scans, model, against
-    n                       scans
+    n, n_clusters           scans, and clusters of these
     estimate_model, estimate_against        means over the scans, or shares of them
-    difference, lower, upper, interval      model − against, with the 95 % interval, and how it was made
-    test, p                 McNemar's exact test (shares, one seed), else sign flips
-    p_holm                  over all key secondary rows; the primary one needs no correction
-    verdict                 higher, lower, no difference shown, or nothing where it could not be done
+    bias_model_ml, bias_against_ml          of volumes: the mean error with its sign
+    difference, lower, upper, p             model − against, with the 95 % interval and its P
+    p_holm                  Holm's P over all key secondary rows
+    lower_adjusted, upper_adjusted          the interval at the level at which the row is decided: of a key
+                            secondary one at the error of all of them over their number (Bonferroni)
+    verdict                 higher, lower, no difference shown, too few scans to decide, not judged, or
+                            nothing where it could not be done
     scope, note
+    definition              in the manner of ICH E9(R1): which scans, what a missing prediction and an absent
+                            lesion count as, which networks, what is left out as a whole
 
-The primary verdict goes by the interval, the others by Holm's P. ``sensitivity.tsv`` repeats each row's
-difference and interval without scans in which one of the two predictions is missing (they count as empty
-otherwise), and with whole sites drawn instead of scans.
+A row is decided by the P of its interval, Holm's for key secondary ones. Where the plan's rule is
+hierarchical, these are judged only if the primary endpoint is decided.
+
+``sensitivity.tsv`` repeats each row's difference and interval without scans in which one of the two
+predictions is missing, at the worst and the best that these could have scored, and with other clusters.
 """
 
 from __future__ import annotations
@@ -27,26 +34,35 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
-from headct.settings.analysis_plan import KEY_SECONDARY, PRIMARY, Endpoint, Plan
-from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, sign_flip, too_few
+from headct.settings.analysis_plan import (
+    HIERARCHICAL,
+    KEY_SECONDARY,
+    PRIMARY,
+    WITHOUT_LESION,
+    Endpoint,
+    Plan,
+)
+from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, sums_of_clusters, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
-from headct.statistics.core import bootstrap
-from headct.statistics.core.bootstrap import Sampled
-from headct.statistics.core.group_tests import ALPHA
+from headct.statistics.core import jackknife
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.jackknife import Estimated
 
 HIGHER, LOWER, NOT_SHOWN = "higher", "lower", "no difference shown"
+TOO_FEW, NOT_JUDGED = "too few scans to decide", "not judged"
 
-MINIMUM_SITES = 10
-"""Fewer sites make an interval that is too narrow (Cameron AC, Miller DL. J Hum Resour 2015;50:317-372)."""
+GATE_CLOSED = "the plan judges this only if the primary endpoint is decided"
 
-COMPLETE, SITES = "complete cases", "sites drawn"
+COMPLETE = "complete cases"
 
 ENDPOINTS = PublishedStatistic(
     name="endpoints",
     help="the plan's endpoints, each with a verdict",
     step="paired-analysis",
-    columns="status endpoint measure label scans model against n estimate_model estimate_against difference"
-    " lower upper interval test p p_holm verdict scope note",
+    columns="status endpoint measure label scans model against n n_clusters estimate_model estimate_against"
+    " bias_model_ml bias_against_ml difference lower upper p p_holm lower_adjusted upper_adjusted verdict"
+    " scope note definition",
     keys="model against endpoint label measure scans status",
 )
 
@@ -54,49 +70,61 @@ SENSITIVITY = PublishedStatistic(
     name="sensitivity",
     help="the endpoints by other analyses",
     step="paired-analysis",
-    columns="status endpoint measure label scans model against analysis n n_sites difference lower upper"
-    " interval note",
+    columns="status endpoint measure label scans model against analysis n n_clusters difference lower upper"
+    " note",
     keys="model against endpoint label measure scans analysis status",
 )
 
 
 def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     """The endpoints; the columns are listed at the top of this module."""
-    rows = [
-        {"status": status, **_name(endpoint, against), **_compare(data, plan, endpoint, against)}
+    found = {
+        (status, endpoint, against): _both(data, endpoint, against)
         for status, endpoint in plan.endpoints()
         for against in endpoint.against
-    ]
-    table = pd.DataFrame(rows).reindex(columns=ENDPOINTS.header)
-    tested = (table["status"] == KEY_SECONDARY) & table["p"].notna()
-    if tested.any():
-        from statsmodels.stats.multitest import multipletests  # with all of SciPy's tests: a second
+    }
+    n_tested = sum(status == KEY_SECONDARY and both is not None for (status, _, _), both in found.items())
+    rows = []
+    for (status, endpoint, against), both in found.items():
+        alpha = plan.multiplicity.primary_alpha
+        if status == KEY_SECONDARY:
+            alpha = plan.multiplicity.key_secondary_alpha / max(n_tested, 1)
+        name = {"status": status, **_name(endpoint, against)}
+        rows.append({**name, **_row(data, endpoint, against, both, alpha)})
+    table = pd.DataFrame(rows).reindex(columns=[*ENDPOINTS.header, "error", "few_differ"])
+    table["p_holm"] = _holm(table)
+    table["verdict"] = _verdicts(table, plan)
+    return table[ENDPOINTS.header]
 
-        table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
-    table["verdict"] = [_verdict(row) for row in table.to_dict("records")]
-    return table
 
-
-def sensitivity_table(data: ScoreArrays, plan: Plan, sites: Mapping[str, str]) -> pd.DataFrame:
-    """Each endpoint under other choices; ``sites`` maps scan to site."""
+def sensitivity_table(data: ScoreArrays, plan: Plan, other: Clusters) -> pd.DataFrame:
+    """Each endpoint under other choices; ``other`` are clusters of another kind than the analysis has."""
     rows = []
     for status, endpoint in plan.endpoints():
         for against in endpoint.against:
-            if not _missing(data, endpoint, against):
+            if not _absent(data, endpoint, against):
                 name = {"status": status, **_name(endpoint, against)}
-                rows += [{**name, **row} for row in _sensitivity(data, plan, endpoint, against, sites)]
+                rows += [{**name, **row} for row in _sensitivity(data, endpoint, against, other)]
     return pd.DataFrame(rows, columns=SENSITIVITY.header)
 
 
-def mcnemar_exact(a: np.ndarray, b: np.ndarray) -> float:
-    """P, two-sided, of two binary classifications (n,) of the same scans.
-
-    McNemar Q. Psychometrika 1947;12:153-157. R: ``exact2x2::mcnemar.exact``.
-    """
-    from statsmodels.stats.contingency_tables import mcnemar  # as multipletests
-
-    counts = [np.sum((a == i) & (b == j)) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))]
-    return float(mcnemar(np.reshape(counts, (2, 2)), exact=True).pvalue)
+def definition(data: ScoreArrays, endpoint: Endpoint) -> str:
+    """What an endpoint is, in one line: population, missing prediction, absent lesion, networks, clusters."""
+    population = {
+        ALL_SCANS: "all test scans",
+        WITH_LESION: f"test scans with {endpoint.label}",
+        WITHOUT_LESION: f"test scans without {endpoint.label}",
+    }
+    missing, absent = {
+        "dice": ("Dice 0", "Dice 1 where none is predicted, else 0"),
+        "false_positive": ("a false positive", "any voxel is a false positive"),
+        "absolute_volume_error_ml": ("0 mL", "0 mL"),
+    }[endpoint.measure]
+    parts = [population[endpoint.scans], f"a missing prediction counts as {missing}"]
+    if endpoint.scans != WITH_LESION:
+        parts.append(f"absent lesion: {absent}")
+    parts += [scope(data.n_seeds), f"clusters: {data.cluster}s"]
+    return "; ".join(parts)
 
 
 def _name(endpoint: Endpoint, against: str) -> dict[str, str]:
@@ -104,91 +132,127 @@ def _name(endpoint: Endpoint, against: str) -> dict[str, str]:
     return {"endpoint": endpoint.name, **names, "against": against}
 
 
-def _missing(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[str]:
+def _absent(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[str]:
     return [model for model in (endpoint.model, against) if model not in data.models]
 
 
-def _pair(data: ScoreArrays, endpoint: Endpoint, against: str) -> tuple[np.ndarray, np.ndarray]:
-    """Values (seeds, scans, 2) of the two models, and which scans the endpoint takes."""
-    columns = [data.models.index(endpoint.model), data.models.index(against)]
-    values = data.values(endpoint.measure, endpoint.label)[:, :, columns]
-    return values, data.chosen(endpoint.label, endpoint.scans)
+def _columns(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[int]:
+    return [data.models.index(endpoint.model), data.models.index(against)]
 
 
-def _compare(data: ScoreArrays, plan: Plan, endpoint: Endpoint, against: str) -> dict[str, Any]:
-    missing = _missing(data, endpoint, against)
-    if missing:
-        return {"note": f"not part of this run: {', '.join(missing)}"}
-    values, chosen = _pair(data, endpoint, against)
-    values = values[:, chosen]
-    n = int(chosen.sum())
-    row: dict[str, Any] = {"n": n, "scope": scope(data.n_seeds)}
-    if too_few(n):
-        return {**row, "note": too_few(n)}
-    draws = bootstrap.draws_of_scans(n, plan.resamples, plan.seed, data.n_seeds)
-    both = _means(endpoint, values, draws)
-    of_scans = values.mean(axis=0)
-    if endpoint.measure == "false_positive" and data.n_seeds == 1:
-        test, p = "McNemar, exact", mcnemar_exact(*of_scans.T)
-    else:
-        difference = of_scans[:, :1] - of_scans[:, 1:]
-        test, p = "sign flips", float(sign_flip(difference, plan.permutations, plan.seed)[0])
+def _both(data: ScoreArrays, endpoint: Endpoint, against: str) -> Estimated | None:
+    """The means of both models; None if one was not run, or there are too few scans."""
+    chosen = data.chosen(endpoint.label, endpoint.scans)
+    if _absent(data, endpoint, against) or too_few(int(chosen.sum())):
+        return None
+    values = data.values(endpoint.measure, endpoint.label)[:, chosen][:, :, _columns(data, endpoint, against)]
+    return _means(values, data.clusters_of(chosen), endpoint)
+
+
+def _means(values: np.ndarray, clusters: np.ndarray, endpoint: Endpoint) -> Estimated:
+    return jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of(endpoint.measure))
+
+
+def _row(
+    data: ScoreArrays, endpoint: Endpoint, against: str, both: Estimated | None, alpha: float
+) -> dict[str, Any]:
+    """Numbers of one row; ``error`` is the level that it is decided at, ``few_differ`` helps the verdict."""
+    absent = _absent(data, endpoint, against)
+    if absent:
+        return {"note": f"not part of this run: {', '.join(absent)}"}
+    chosen = data.chosen(endpoint.label, endpoint.scans)
+    clusters = data.clusters_of(chosen)
+    row: dict[str, Any] = {
+        "n": int(chosen.sum()),
+        "n_clusters": len(set(clusters)),
+        "scope": scope(data.n_seeds),
+        "definition": definition(data, endpoint),
+        "error": alpha,
+    }
+    if both is None:
+        return {**row, "verdict": TOO_FEW, "note": too_few(row["n"])}
+    found = both.differences([0], [1])
+    (row["lower_adjusted"],), (row["upper_adjusted"],) = found.interval(1 - alpha)
+    columns = _columns(data, endpoint, against)
+    values = data.values(endpoint.measure, endpoint.label).mean(axis=0)[chosen][:, columns]
+    n_differ = int((sums_of_clusters(np.abs(values[:, :1] - values[:, 1:]), clusters) > 0).sum())
+    if endpoint.measure == "absolute_volume_error_ml":
+        errors = data.values("volume_error_ml", endpoint.label)[:, chosen][:, :, columns]
+        row["bias_model_ml"], row["bias_against_ml"] = errors.mean(axis=(0, 1))
     return {
         **row,
         "estimate_model": both.estimate[0],
         "estimate_against": both.estimate[1],
-        **_interval(both),
-        "test": test,
-        "p": p,
+        **_interval(found),
+        "p": found.p_value()[0],
+        "few_differ": not can_decide(n_differ, alpha),
     }
 
 
-def _means(endpoint: Endpoint, values: np.ndarray, draws: bootstrap.Draws) -> Sampled:
-    return bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of(endpoint.measure))
+def can_decide(n_clusters: int, alpha: float) -> bool:
+    """Whether so many clusters, all of which differ in one direction, would convince an exact test of signs.
+
+    Its least P, two-sided, is 2 / 2^n: 6 clusters for .05, 11 for .05 / 27. Of fewer the t distribution is
+    taken on trust, so that no verdict rests on it.
+    """
+    return 2.0 ** (1 - n_clusters) <= alpha
 
 
-def _interval(both: Sampled) -> dict[str, Any]:
-    found = both.differences([0], [1])
+def _interval(found: Estimated) -> dict[str, Any]:
     lower, upper = found.interval(LEVEL)
     note = NO_VARIANCE if found.constant()[0] else ""
-    ends = {"lower": lower[0], "upper": upper[0], "interval": found.method()[0]}
-    return {"difference": found.estimate[0], **ends, "note": note}
+    return {"difference": found.estimate[0], "lower": lower[0], "upper": upper[0], "note": note}
 
 
-def _verdict(row: Mapping[Hashable, Any]) -> str:
+def _holm(table: pd.DataFrame) -> pd.Series:
+    adjusted = pd.Series(math.nan, table.index)
+    tested = (table["status"] == KEY_SECONDARY) & table["p"].notna()
+    if tested.any():
+        from statsmodels.stats.multitest import multipletests  # with all of SciPy's tests: a second
+
+        adjusted[tested] = multipletests(table.loc[tested, "p"], method="holm")[1]
+    return adjusted
+
+
+def _verdicts(table: pd.DataFrame, plan: Plan) -> list[str]:
+    rows = table.to_dict("records")
+    rule, alpha = plan.multiplicity, plan.multiplicity.key_secondary_alpha
+    primary = [_verdict(row, row["p"] < rule.primary_alpha) for row in rows if row["status"] == PRIMARY]
+    is_open = rule.rule != HIERARCHICAL or primary[0] in (HIGHER, LOWER)
+    verdicts = list(primary)
+    for row in rows[len(primary) :]:
+        found = _verdict(row, row["p_holm"] < alpha)
+        verdicts.append(NOT_JUDGED if found in (HIGHER, LOWER, NOT_SHOWN) and not is_open else found)
+    return verdicts
+
+
+def _verdict(row: Mapping[Hashable, Any], shown: bool) -> str:
     if math.isnan(row["difference"]):
-        return ""
-    shown = row["p_holm"] < ALPHA
-    if row["status"] == PRIMARY:
-        shown = row["lower"] > 0 or row["upper"] < 0
+        return TOO_FEW if row["verdict"] == TOO_FEW else ""
+    if not can_decide(row["n_clusters"], row["error"]) or (shown and row["few_differ"]):
+        return TOO_FEW
     if not shown:
         return NOT_SHOWN
     return HIGHER if row["difference"] > 0 else LOWER
 
 
 def _sensitivity(
-    data: ScoreArrays, plan: Plan, endpoint: Endpoint, against: str, sites: Mapping[str, str]
+    data: ScoreArrays, endpoint: Endpoint, against: str, other: Clusters
 ) -> list[dict[str, Any]]:
-    values, chosen = _pair(data, endpoint, against)
-    columns = [data.models.index(endpoint.model), data.models.index(against)]
+    columns = _columns(data, endpoint, against)
+    values = data.values(endpoint.measure, endpoint.label)[:, :, columns]
+    chosen = data.chosen(endpoint.label, endpoint.scans)
     complete = chosen & ~data.failed[:, columns].any(axis=1)
     rows = []
-    for analysis, taken in ((COMPLETE, complete), (SITES, chosen)):
-        n = int(taken.sum())
-        row: dict[str, Any] = {"analysis": analysis, "n": n, "note": too_few(n)}
-        if analysis == COMPLETE and not row["note"]:
-            draws = bootstrap.draws_of_scans(n, plan.resamples, plan.seed, data.n_seeds)
-            row |= _interval(_means(endpoint, values[:, taken], draws))
-        elif analysis == SITES:
-            of_scans = [sites[scan] for scan in data.scans[taken]]
-            row["n_sites"] = len(set(of_scans))
-            if row["n_sites"] < 2:
-                row["note"] = "one site: none can be drawn"
-            elif not row["note"]:
-                draws = bootstrap.draws_of_clusters(of_scans, plan.resamples, plan.seed, data.n_seeds)
-                row |= _interval(_means(endpoint, values[:, taken], draws))
-                if row["n_sites"] < MINIMUM_SITES:
-                    few = f"{row['n_sites']} sites are too few: the interval is too narrow"
-                    row["note"] = "; ".join(filter(None, [row["note"], few]))
+    for analysis, taken, clusters in (
+        (COMPLETE, complete, data.clusters_of(complete)),
+        (f"{other.kind}s left out", chosen, other.of(data.scans[chosen])),
+    ):
+        n, n_clusters = int(taken.sum()), len(set(clusters))
+        row: dict[str, Any] = {"analysis": analysis, "n": n, "n_clusters": n_clusters, "note": too_few(n)}
+        if n_clusters < 2:
+            row["note"] = f"one {other.kind if analysis != COMPLETE else data.cluster}: none can be left out"
+        if not row["note"]:
+            row |= _interval(_means(values[:, taken], clusters, endpoint).differences([0], [1]))
         rows.append(row)
     return rows

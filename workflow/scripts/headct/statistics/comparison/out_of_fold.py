@@ -6,8 +6,7 @@ model × lesion × choice of scans (all, with the lesion):
 
     model, role, label, scans
     n, n_participants, n_folds, n_seeds
-    dice_mean, lower, upper     with the 95 % interval, whole participants drawn
-    interval                    how it was made: BCa, or t where few participants carry the variance
+    dice_mean, lower, upper     with the 95 % interval, whole participants left out
     note
 
 Each scan counts once, but a network per fold made the predictions, and of k folds each learnt from (k − 1)/k
@@ -29,12 +28,13 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
-from headct.settings import analysis_plan
+from headct.settings.analysis_plan import PARTICIPANT
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, score_arrays_of
-from headct.statistics.core import bootstrap
+from headct.statistics.core import jackknife
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.clusters import Clusters
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ OUT_OF_FOLD = PublishedStatistic(
     name="out_of_fold",
     help="Dice over training scans, each predicted by networks that did not learn from it",
     step="out-of-fold",
-    columns="model role label scans n n_participants n_folds n_seeds dice_mean lower upper interval note",
+    columns="model role label scans n n_participants n_folds n_seeds dice_mean lower upper note",
     keys="model label scans",
     made_of=(MadeOf(rows="metrics of held-out scans"),),
 )
@@ -52,7 +52,6 @@ def main(
     *,
     metrics: list[Path],
     split: Path,
-    plan: Path,
     models: list[str],
     out: Path,
 ) -> None:
@@ -61,29 +60,23 @@ def main(
     Args:
         metrics: metrics of the held-out scans, one per model.
         split: split.tsv.
-        plan: analysis plan: its resamples and seed.
         models: the compared models.
         out: table to write.
     """
     labels = study_labels()
     scores = scores_of.read(metrics, models, labels)
-    planned = analysis_plan.load(plan)
-    table = out_of_fold_table(scores, read_tsv(split, fold=str), labels, planned.resamples, planned.seed)
+    table = out_of_fold_table(scores, read_tsv(split, fold=str), labels)
     write_tsv(table, out)
     logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), out)
 
 
-def out_of_fold_table(
-    scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSet, n_resamples: int, seed: int
-) -> pd.DataFrame:
+def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Pooled Dice; the columns are listed at the top of this module.
 
     Args:
         scores: as of :func:`headct.statistics.core.scores.read`, of training scans.
         split: ``split.tsv``, folds as text.
         labels: the lesions.
-        n_resamples: of the bootstrap.
-        seed: of its draws.
 
     Raises:
         BadInput: a scan that no fold held out.
@@ -93,7 +86,7 @@ def out_of_fold_table(
     if learnt:
         message = "is no training scan of a fold"
         raise BadInput([Problem("--metrics", message, key="scan_id", value=scan) for scan in learnt])
-    data = score_arrays_of(scores, labels)
+    data = score_arrays_of(scores, labels, Clusters(PARTICIPANT, of_scan["participant_id"]))
     rows = []
     for label in labels:
         for scans in (ALL_SCANS, WITH_LESION):
@@ -105,7 +98,7 @@ def out_of_fold_table(
                 "n_folds": units["fold"].nunique(),
                 "n_seeds": data.n_seeds,
             }
-            found = _dice(data, label, chosen, list(units["participant_id"]), n_resamples, seed)
+            found = _dice(data, label, chosen)
             rows += [
                 {"model": model, "role": role, "label": label, "scans": scans, **counts, **cells}
                 for model, role, cells in zip(data.models, data.roles, found, strict=True)
@@ -115,26 +108,23 @@ def out_of_fold_table(
     return table.sort_values("model", key=lambda of: of.map(order), kind="stable", ignore_index=True)
 
 
-def _dice(
-    data: ScoreArrays, label: str, chosen: np.ndarray, participants: list[str], n_resamples: int, seed: int
-) -> list[dict[str, Any]]:
+def _dice(data: ScoreArrays, label: str, chosen: np.ndarray) -> list[dict[str, Any]]:
     """Per model its mean Dice over the chosen scans, with an interval if there are enough participants."""
     values = data.values("dice", label)[:, chosen]
+    participants = data.clusters_of(chosen)
     note = too_few(len(set(participants))).replace("scans", "participants")
     if note:
         means = values.mean(axis=(0, 1)) if len(participants) else np.full(len(data.models), np.nan)
         return [{"dice_mean": mean, "note": note} for mean in means]
-    draws = bootstrap.draws_of_clusters(participants, n_resamples, seed, data.n_seeds)
-    found = bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of("dice"))
+    found = jackknife.evaluate(jackknife.mean(values), participants, bounds=bounds_of("dice"))
     lower, upper = found.interval(LEVEL)
-    cells = zip(found.estimate, lower, upper, found.method(), found.constant(), strict=True)
+    cells = zip(found.estimate, lower, upper, found.constant(), strict=True)
     return [
         {
             "dice_mean": mean,
             "lower": low,
             "upper": high,
-            "interval": method,
             "note": NO_VARIANCE if constant else "",
         }
-        for mean, low, high, method, constant in cells
+        for mean, low, high, constant in cells
     ]

@@ -6,10 +6,11 @@
     status                  planned for pairs of the compared models, exploratory for others
     n                       scans
     estimate_a, estimate_b  means, or concordance correlation coefficients
-    difference, lower, upper, interval                      a − b, with the 95 % interval, and how it was made
+    difference, lower, upper                                a − b, with the 95 % interval
+    p, p_adjusted           of the interval; Benjamini-Hochberg over the planned pairs
     median_difference, median_lower, median_upper           with the interval by order statistics
-    wilcoxon_p, wilcoxon_p_adjusted                         Benjamini-Hochberg over the planned pairs
-    sign_flip_p, sign_flip_p_adjusted
+    wilcoxon_p, wilcoxon_p_adjusted                         of these networks: seeds add nothing to it
+    sign_flip_p, sign_flip_p_adjusted                       likewise
     standardised            mean difference / SD of the differences
     rank_biserial           (sum of positive − negative ranks) / their sum; zeros ranked, not counted
     superiority             share of scans in which a is higher; ties count half
@@ -30,19 +31,18 @@ import scipy
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, Family, Plan
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
-from headct.statistics.core import bootstrap
-from headct.statistics.core.bootstrap import Sampled
+from headct.statistics.core import jackknife
 from headct.statistics.core.group_tests import ALPHA, benjamini_hochberg
+from headct.statistics.core.jackknife import Estimated
+from headct.statistics.core.order_statistics import median_interval
 from headct.statistics.core.scores import EXTRA, FAMILY
 
 LEVEL = 0.95
 MINIMUM_SCANS = 3
 EXACT_UP_TO = 15
-"""Scans up to which all sign flips are tried."""
+"""Clusters of scans up to which all sign flips are tried."""
 
 NO_VARIANCE = "all scans are equal in this: no interval"
-
-TESTS = ("wilcoxon_p", "sign_flip_p")
 
 FRIEDMAN = PublishedStatistic(
     name="friedman",
@@ -66,24 +66,32 @@ PAIRED = PublishedStatistic(
     help="differences of each pair of models, scan by scan",
     step="paired-analysis",
     columns="measure scans label model_a model_b status n estimate_a estimate_b difference lower upper"
-    " interval median_difference median_lower median_upper wilcoxon_p wilcoxon_p_adjusted sign_flip_p"
+    " p p_adjusted median_difference median_lower median_upper wilcoxon_p wilcoxon_p_adjusted sign_flip_p"
     " sign_flip_p_adjusted standardised rank_biserial superiority scope note",
     keys="model_a model_b label measure scans status",
 )
 
 
-def sign_flip(differences: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """P (k,), two-sided, of mean differences (n, k) if each difference might as well have the other sign.
+def sign_flip(differences: np.ndarray, clusters: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
+    """P (k,), two-sided, of mean differences (n, k) if those of a cluster might as well have the other sign.
 
-    Exact up to :data:`EXACT_UP_TO` scans, else over the same random flips for all columns. Fisher RA. The
-    Design of Experiments. Oliver & Boyd, 1935, section 21. Of zeros and ones it is McNemar's exact test.
-    R: ``coin::symmetry_test``; SciPy: ``permutation_test(permutation_type="samples")``.
+    Exact up to :data:`EXACT_UP_TO` clusters, else over the same random flips for all columns. Fisher RA. The
+    Design of Experiments. Oliver & Boyd, 1935, section 21; whole clusters: Canay IA, Romano JP, Shaikh AM.
+    Econometrica 2017;85:1013-1030. Of zeros and ones, each scan a cluster, it is McNemar's exact test. R:
+    ``coin::symmetry_test``; SciPy: ``permutation_test(permutation_type="samples")``.
+
+    Args:
+        differences: of each scan, a column per pair.
+        clusters: number of each scan's cluster, from 0.
+        n_permutations: number of random flips.
+        seed: of these.
     """
-    n = len(differences)
-    found = np.abs(differences.sum(axis=0))
+    sums = sums_of_clusters(differences, clusters)
+    n = len(sums)
+    found = np.abs(sums.sum(axis=0))
     signs = _signs(n, n_permutations, seed)
-    noise = bootstrap.RELATIVE_NOISE * np.abs(differences).sum(axis=0)
-    as_large = (np.abs(signs @ differences) >= found - noise).sum(axis=0)
+    noise = jackknife.RELATIVE_NOISE * np.abs(sums).sum(axis=0)
+    as_large = (np.abs(signs @ sums) >= found - noise).sum(axis=0)
     if n <= EXACT_UP_TO:
         return as_large / len(signs)
     p: np.ndarray = (as_large + 1) / (len(signs) + 1)
@@ -97,17 +105,25 @@ def _signs(n: int, n_permutations: int, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, n, 2]).choice((-1.0, 1.0), (n_permutations, n))
 
 
-def wilcoxon(differences: np.ndarray) -> np.ndarray:
+def sums_of_clusters(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Sum of values (n, k) over each cluster: (clusters, k)."""
+    membership = clusters == np.arange(int(clusters.max()) + 1)[:, None]
+    sums: np.ndarray = membership.astype(float) @ values
+    return sums
+
+
+def wilcoxon(differences: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     """P (k,), two-sided, of Wilcoxon's signed-rank test of (n, k) differences; 1 where all are 0.
 
-    Zeros are ranked and then left out. Pratt JW. J Am Stat Assoc 1959;54:655-667. By the normal
-    approximation, ties corrected. R: ``coin::wilcoxsign_test(zero.method = "Pratt")``.
+    Zeros are ranked and then left out: Pratt JW. J Am Stat Assoc 1959;54:655-667. The sum of the signed ranks
+    over its standard error from the sums of the clusters, by the normal approximation: Larocque D. Stat
+    Neerl 2005;59:41-48. R, where each scan is a cluster: ``coin::wilcoxsign_test(zero.method = "Pratt")``.
     """
-    p = np.ones(differences.shape[1])
-    moved = (differences != 0).any(axis=0)
-    if moved.any():
-        tested = differences[:, moved]
-        p[moved] = scipy.stats.wilcoxon(tested, zero_method="pratt", method="asymptotic", axis=0).pvalue
+    ranks = scipy.stats.rankdata(np.abs(differences), axis=0) * np.sign(differences)
+    sums = sums_of_clusters(ranks, clusters)
+    error = np.sqrt((sums**2).sum(axis=0))
+    z = np.divide(sums.sum(axis=0), error, out=np.zeros_like(error), where=error > 0)
+    p: np.ndarray = 2 * scipy.stats.norm.sf(np.abs(z))
     return p
 
 
@@ -210,24 +226,23 @@ def too_few(n: int) -> str:
     return "" if n >= MINIMUM_SCANS else f"an interval needs {MINIMUM_SCANS} scans, there are {n}"
 
 
-def sampled(data: ScoreArrays, plan: Plan, measure: str, label: str, scans: str) -> Sampled:
-    """Mean of a measure, or CCC, of all models, over the same draws.
+def estimated(data: ScoreArrays, measure: str, label: str, scans: str) -> Estimated:
+    """Mean of a measure, or CCC, of all models.
 
     Args:
         data: scores of all models.
-        plan: how often and from which seed is drawn.
         measure: a column of the metrics table, or CCC.
         label: of the lesion.
         scans: which scans count.
     """
     chosen = data.chosen(label, scans)
-    draws = bootstrap.draws_of_scans(int(chosen.sum()), plan.resamples, plan.seed, data.n_seeds)
+    clusters = data.clusters_of(chosen)
     if measure == "ccc":
         predicted = data.arrays[label, "predicted_ml"][:, chosen]
-        statistic = bootstrap.ccc(data.reference_ml(label)[chosen], predicted)
-        return bootstrap.evaluate(statistic, draws, fisher=True)
+        statistic = jackknife.ccc(data.reference_ml(label)[chosen], predicted)
+        return jackknife.evaluate(statistic, clusters, fisher=True)
     values = data.values(measure, label)[:, chosen]
-    return bootstrap.evaluate(bootstrap.mean(values), draws, bounds=bounds_of(measure))
+    return jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of(measure))
 
 
 def paired_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
@@ -273,26 +288,36 @@ def compare(
     )
     if chosen.sum() < MINIMUM_SCANS:
         return table.reindex(columns=PAIRED.header)
-    both = sampled(data, plan, family.measure, label, family.scans)
+    clusters = data.clusters_of(chosen)
+    both = estimated(data, family.measure, label, family.scans)
     difference = both.differences(first, second)
     table["estimate_a"], table["estimate_b"] = both.estimate[first], both.estimate[second]
     table["difference"] = difference.estimate
     table["lower"], table["upper"] = difference.interval(LEVEL)
-    table["interval"] = difference.method()
+    table["p"] = difference.p_value()
+    table["p_adjusted"] = _adjusted(table["p"], planned)
     table.loc[difference.constant(), "note"] = NO_VARIANCE
     if family.measure == "ccc":
         table.loc[np.isnan(difference.estimate), "note"] = "all volumes are equal: no concordance"
         return table.reindex(columns=PAIRED.header)
     values = data.values(family.measure, label).mean(axis=0)[chosen]
     found = values[:, first] - values[:, second]
-    medians = np.array([bootstrap.median_interval(column) for column in found.T])
+    medians = np.array([median_interval(column, clusters) for column in found.T])
     table["median_difference"] = np.median(found, axis=0)
     table["median_lower"], table["median_upper"] = medians.T
-    table["wilcoxon_p"] = wilcoxon(found)
-    table["sign_flip_p"] = sign_flip(found, plan.permutations, plan.seed)
-    for test in TESTS:
-        table.loc[planned, f"{test}_adjusted"] = benjamini_hochberg(table.loc[planned, test].to_numpy())
+    table["wilcoxon_p"] = wilcoxon(found, clusters)
+    table["sign_flip_p"] = sign_flip(found, clusters, plan.permutations, plan.seed)
+    for test in ("wilcoxon_p", "sign_flip_p"):
+        table[f"{test}_adjusted"] = _adjusted(table[test], planned)
     return table.assign(**effects(found)).reindex(columns=PAIRED.header)
+
+
+def _adjusted(p: pd.Series, planned: np.ndarray) -> pd.Series:
+    """P of the planned pairs, by Benjamini and Hochberg over those that have one; the others have none."""
+    tested = planned & p.notna().to_numpy()
+    adjusted = pd.Series(np.nan, p.index)
+    adjusted[tested] = benjamini_hochberg(p[tested].to_numpy())
+    return adjusted
 
 
 def effects(differences: np.ndarray) -> dict[str, np.ndarray]:

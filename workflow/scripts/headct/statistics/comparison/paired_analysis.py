@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
@@ -18,13 +19,12 @@ from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import analysis_plan
-from headct.settings.analysis_plan import DEVIATION, EXPLORATORY, Plan
+from headct.settings.analysis_plan import DEVIATION, EXPLORATORY, PARTICIPANT, SITE, Plan
 from headct.statistics.comparison.detection import DETECTION, detection_table
 from headct.statistics.comparison.endpoints import ENDPOINTS, SENSITIVITY, endpoints_table, sensitivity_table
 from headct.statistics.comparison.equivalence import (
     EQUIVALENCE,
     VOLUME_EQUIVALENCE,
-    dice_margins,
     equivalence_table,
     volume_equivalence_table,
 )
@@ -53,6 +53,7 @@ from headct.statistics.comparison.subgroups import (
 )
 from headct.statistics.comparison.varying_limits import LIMITS, limits_table
 from headct.statistics.core import scores as scores_of
+from headct.statistics.core.clusters import clusters, default_kind
 from headct.statistics.core.scores import EXTRA, FAMILY
 
 logger = logging.getLogger(__name__)
@@ -134,36 +135,40 @@ def analysis(
         labels: the label set.
         readings: metrics of second readings, where there are any.
     """
-    data = score_arrays_of(with_training_mean(scores, cohort, split, labels), labels)
-    humans = [] if readings is None or readings.empty else second_readings(readings, labels)
-    margins = dice_margins(plan, humans, labels)
+    known = known.loc[np.sort(scores["scan_id"].unique())]
+    kind = plan.cluster or default_kind(known["site"])
+    participants, sites = clusters(PARTICIPANT, cohort), clusters(SITE, cohort)
+    drawn = clusters(kind, cohort)
+    data = score_arrays_of(with_training_mean(scores, cohort, split, labels), labels, drawn)
+    humans = [] if readings is None or readings.empty else second_readings(readings, labels, drawn)
     parts = [data, *humans]
-    known = known.loc[data.scans]
-    sites = dict(zip(known.index, known["site"].astype(str), strict=True))
+    cut_points = size_cut_points(plan, cohort, split, labels)
     return {
         PLAN.name: plan_table(plan, data, known),
         ENDPOINTS.name: endpoints_table(data, plan),
-        SENSITIVITY.name: sensitivity_table(data, plan, sites),
-        ESTIMATES.name: estimates_table(parts, plan),
+        SENSITIVITY.name: sensitivity_table(data, plan, participants if kind == SITE else sites),
+        ESTIMATES.name: estimates_table(parts),
         FRIEDMAN.name: friedman_table(data, plan),
         RANKS.name: ranks_table(data, plan),
         PAIRED.name: paired_table(data, plan),
-        EQUIVALENCE.name: equivalence_table(data, plan, margins),
+        EQUIVALENCE.name: equivalence_table(data, plan),
         VOLUME_EQUIVALENCE.name: volume_equivalence_table(parts, plan),
         DETECTION.name: detection_table(parts, plan),
-        SUBGROUPS.name: subgroups_table(data, plan, known, size_cut_points(plan, cohort, split, labels)),
+        SUBGROUPS.name: subgroups_table(data, plan, known, cut_points, participants),
         LIMITS.name: limits_table(parts),
     }
 
 
 def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFrame:
     """The plan's identity, what deviates from it, and what is beyond it: kind item value."""
-    keys = ("file", "sha256", "date", "seed", "resamples", "permutations")
+    keys = ("file", "sha256", "date", "comparison", "seed", "permutations")
     rows = [("plan", key, getattr(plan, key)) for key in keys]
     rows += [
         ("plan", "primary", f"{plan.primary.name}, {plan.primary.model} − {plan.primary.against[0]}"),
         ("plan", "subgroups", "; ".join(one.name for one in plan.subgroups)),
         ("plan", "statements are about", scope(data.n_seeds)),
+        ("plan", "clusters", f"{len(set(data.clusters))} {data.cluster}s, {_chosen(plan)}"),
+        ("plan", "multiplicity", plan.multiplicity.rule),
     ]
     for _, endpoint in plan.endpoints():
         named = (endpoint.model, *endpoint.against)
@@ -192,6 +197,10 @@ def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFra
         if missing
     ]
     return pd.DataFrame(rows, columns=PLAN.header)
+
+
+def _chosen(plan: Plan) -> str:
+    return "as planned" if plan.cluster else "chosen by the number of sites"
 
 
 def _planned_models(plan: Plan) -> Sequence[str]:

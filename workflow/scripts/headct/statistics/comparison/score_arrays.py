@@ -13,7 +13,8 @@ from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import TRAINING_MEAN
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, WITHOUT_LESION
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.core.bootstrap import HIERARCHICAL_FROM, UNBOUNDED
+from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.jackknife import SEEDS_COUNT_FROM, UNBOUNDED
 from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE
 
 NEEDED = ("dice", "reference_ml", "predicted_ml", "volume_error_ml")
@@ -25,7 +26,8 @@ OPTIONAL = ("hd95_mm", "surface_dice")
 class ScoreArrays:
     """``arrays`` maps (label, column) to (seeds, scans, models), for each of the ``labels``.
 
-    ``failed`` is (scans, models).
+    ``failed`` is (scans, models); ``clusters`` (scans,) numbers what each scan is left out and flipped with,
+    of the kind ``cluster``.
     """
 
     labels: LabelSet
@@ -35,6 +37,8 @@ class ScoreArrays:
     n_seeds: int
     arrays: Mapping[tuple[str, str], np.ndarray]
     failed: np.ndarray
+    clusters: np.ndarray
+    cluster: str
 
     def reference_ml(self, label: str) -> np.ndarray:
         """Volume (mL) of the reference lesion in each scan."""
@@ -46,10 +50,21 @@ class ScoreArrays:
         return {ALL_SCANS: np.ones_like(present), WITH_LESION: present, WITHOUT_LESION: ~present}[scans]
 
     def values(self, measure: str, label: str) -> np.ndarray:
-        """A measure as (seeds, scans, models); ``false_positive`` is whether any voxel is predicted."""
+        """A measure as (seeds, scans, models).
+
+        ``false_positive`` is whether any voxel is predicted; ``absolute_volume_error_ml`` is the volume error
+        without its sign.
+        """
         if measure == "false_positive":
             return (self.arrays[label, "predicted_ml"] > 0).astype(float)
+        if measure == "absolute_volume_error_ml":
+            return np.abs(self.arrays[label, "volume_error_ml"])
         return self.arrays[label, measure]
+
+    def clusters_of(self, chosen: np.ndarray) -> np.ndarray:
+        """Number of the cluster of each of the ``chosen`` scans, counted from 0 without gaps."""
+        numbers: np.ndarray = np.unique(self.clusters[chosen], return_inverse=True)[1]
+        return numbers
 
     def indices(self, role: str) -> list[int]:
         """Columns of the models of a role."""
@@ -64,8 +79,13 @@ class ScoreArrays:
         return replace(self, n_seeds=1, arrays={key: values[:1] for key, values in self.arrays.items()})
 
 
-def score_arrays_of(scores: pd.DataFrame, labels: LabelSet) -> ScoreArrays:
+def score_arrays_of(scores: pd.DataFrame, labels: LabelSet, clusters: Clusters) -> ScoreArrays:
     """Arrays of the rows that :func:`headct.statistics.core.scores.read` gives.
+
+    Args:
+        scores: the rows.
+        labels: the lesions.
+        clusters: what the scans are left out and flipped with.
 
     Raises:
         BadInput: models with different seeds. Rows without a seed (references) count for each seed.
@@ -104,6 +124,8 @@ def score_arrays_of(scores: pd.DataFrame, labels: LabelSet) -> ScoreArrays:
         n_seeds=n_seeds,
         arrays={(label, column): array(column, label) for label in labels for column in columns},
         failed=array("failed", next(iter(labels))).max(axis=0) > 0,
+        clusters=clusters.of(scans),
+        cluster=clusters.kind,
     )
 
 
@@ -134,11 +156,11 @@ def with_training_mean(
     return pd.concat([scores, added], ignore_index=True)
 
 
-def second_readings(readings: pd.DataFrame, labels: LabelSet) -> list[ScoreArrays]:
+def second_readings(readings: pd.DataFrame, labels: LabelSet, clusters: Clusters) -> list[ScoreArrays]:
     """Each kind of second reading, over the scans that have one: what humans reach."""
     lesions = readings[readings["label"].isin(list(labels))]
     lesions = lesions.assign(role=REFERENCE, failure=lesions["failure"].fillna(""))
-    return [score_arrays_of(rows, labels) for _, rows in lesions.groupby("model", sort=False)]
+    return [score_arrays_of(rows, labels, clusters) for _, rows in lesions.groupby("model", sort=False)]
 
 
 def bounds_of(measure: str) -> tuple[float, float]:
@@ -153,6 +175,6 @@ def status_of(role: str) -> str:
 
 def scope(n_seeds: int) -> str:
     """What a statement is about: the networks at hand, or any that are trained like them."""
-    if n_seeds >= HIERARCHICAL_FROM:
+    if n_seeds >= SEEDS_COUNT_FROM:
         return f"networks trained so ({n_seeds} seeds)"
     return "this network" if n_seeds == 1 else f"the mean of these {n_seeds} networks"

@@ -6,35 +6,36 @@ model in each level:
     subgroup, level, label, model, against, status
     n                       scans of the level; levels below the plan's minimum are suppressed
     estimate_model, estimate_against
-    difference, lower, upper, interval      model − against in the level, 95 %
+    difference, lower, upper                model − against in the level, 95 %
     interaction, interaction_lower, interaction_upper       difference in the level − that in the other
-                            scans, 95 % interval (Welch)
-    p                       Welch's analysis of variance of the difference over the levels
+                            scans, 95 % interval
+    p                       that no level differs from the other scans: the smallest P of these interactions
+                            times the number of levels (Bonferroni; of two levels there is one interaction)
     p_adjusted              Benjamini-Hochberg over all subgroups, lesions and models
     note
 
 A difference that is significant in one level and not in another is no interaction; only ``p`` and the
-interval of the interaction speak of it. Welch BL. Biometrika 1947;34:28-35, 1951;38:330-336. R:
-``t.test(difference ~ level)``, ``oneway.test(difference ~ level)``.
+interval of the interaction speak of it. Sites with few scans are one level together.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LabelSet
-from headct.settings.analysis_plan import PLANNED, Plan, Subgroup
+from headct.settings.analysis_plan import PLANNED, SITE, Plan, Subgroup
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
-from headct.statistics.core import bootstrap
+from headct.statistics.core import jackknife
+from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.group_tests import benjamini_hochberg
 from headct.statistics.core.scores import FAMILY
 
@@ -46,7 +47,7 @@ SUBGROUPS = PublishedStatistic(
     help="the first model's differences in subgroups",
     step="paired-analysis",
     columns="subgroup level label model against status n estimate_model estimate_against difference lower"
-    " upper interval interaction interaction_lower interaction_upper p p_adjusted note",
+    " upper interaction interaction_lower interaction_upper p p_adjusted note",
     keys="model against label subgroup level status",
 )
 
@@ -104,8 +105,19 @@ def levels(values: pd.Series, cut_points: list[float]) -> pd.Categorical:
     return pd.Categorical(np.array([*names, UNKNOWN])[codes], [*names, UNKNOWN])
 
 
+def pooled(sites: pd.Series, minimum: int) -> pd.Series:
+    """The sites, those with fewer than ``minimum`` scans under one name with their number."""
+    counts = sites.map(sites.value_counts())
+    small = sites[counts < minimum]
+    return sites.where(~sites.isin(small), f"{small.nunique()} sites with few scans each")
+
+
 def subgroups_table(
-    data: ScoreArrays, plan: Plan, known: pd.DataFrame, sizes: dict[tuple[str, str], list[float]]
+    data: ScoreArrays,
+    plan: Plan,
+    known: pd.DataFrame,
+    sizes: dict[tuple[str, str], list[float]],
+    participants: Clusters,
 ) -> pd.DataFrame:
     """All subgroups; the columns are listed at the top of this module.
 
@@ -114,6 +126,7 @@ def subgroups_table(
         plan: the analysis plan.
         known: facts of the scans.
         sizes: cut points (mL), by subgroup and label.
+        participants: left out where sites are the levels.
     """
     family = data.of_role(FAMILY)
     model = plan.primary.model
@@ -124,6 +137,8 @@ def subgroups_table(
     for one in plan.subgroups:
         if not is_known(one, known):
             continue
+        # A site that is a level as a whole cannot be left out of it.
+        chosen = replace(data, clusters=participants.of(data.scans)) if one.column == SITE else data
         for label in data.labels:
             if one.column == SIZE:
                 volumes = pd.Series(data.reference_ml(label), data.scans)
@@ -131,8 +146,11 @@ def subgroups_table(
                 level_of = levels(volumes, cut_points).add_categories([NO_LESION])
                 level_of[(volumes == 0).to_numpy()] = NO_LESION
             else:
-                level_of = levels(known[one.column], list(one.cut_points))
-            table = _one_subgroup(data, plan, label, model, others, level_of)
+                column = known[one.column]
+                if one.column == SITE:
+                    column = pooled(column, plan.subgroup_minimum)
+                level_of = levels(column, list(one.cut_points))
+            table = _one_subgroup(chosen, plan, label, model, others, level_of)
             tables.append(table.assign(subgroup=one.name, label=label, model=model, status=PLANNED))
     if not tables:
         return pd.DataFrame(columns=SUBGROUPS.header)
@@ -150,56 +168,44 @@ def _one_subgroup(
     """One row per level × other model."""
     own, columns = data.models.index(model), [data.models.index(other) for other in others]
     dice = data.arrays[label, "dice"]
-    difference = (dice[:, :, [own]] - dice[:, :, columns]).mean(axis=0)
+    difference = dice[:, :, [own]] - dice[:, :, columns]
     sizes = level_of.value_counts()
-    large = list(sizes.index[sizes >= plan.subgroup_minimum])
-    p = welch_anova([difference[level_of == level] for level in large])
     tables = []
     for level in sizes.index[sizes > 0]:
-        inside = level_of == level
+        inside = np.asarray(level_of == level)
         table = pd.DataFrame({"level": level, "against": others})
-        if level not in large:
+        if inside.sum() < plan.subgroup_minimum:
             note = f"fewer than {plan.subgroup_minimum} scans: suppressed"
             tables.append(table.assign(note=note))
             continue
-        draws = bootstrap.draws_of_scans(int(inside.sum()), plan.resamples, plan.seed, data.n_seeds)
-        means = bootstrap.evaluate(
-            bootstrap.mean(dice[:, inside][:, :, [own, *columns]]), draws, bounds=bounds_of("dice")
+        means = jackknife.evaluate(
+            jackknife.mean(dice[:, inside][:, :, [own, *columns]]),
+            data.clusters_of(inside),
+            bounds=bounds_of("dice"),
         )
         found = means.differences([0] * len(others), range(1, len(others) + 1))
         lower, upper = found.interval(LEVEL)
-        table = table.assign(n=inside.sum(), estimate_model=means.estimate[0], p=p)
+        table = table.assign(n=inside.sum(), estimate_model=means.estimate[0])
         table = table.assign(estimate_against=means.estimate[1:], difference=found.estimate)
-        table = table.assign(
-            lower=lower,
-            upper=upper,
-            interval=found.method(),
-            note=np.where(found.constant(), NO_VARIANCE, ""),
-        )
+        table = table.assign(lower=lower, upper=upper, note=np.where(found.constant(), NO_VARIANCE, ""))
         if (~inside).sum() >= plan.subgroup_minimum:
-            columns_of = ("interaction", "interaction_lower", "interaction_upper")
-            table[list(columns_of)] = np.column_stack(welch(difference[inside], difference[~inside]))
+            contrast = jackknife.evaluate(jackknife.contrast_of_means(difference, inside), data.clusters)
+            ends = contrast.interval(LEVEL)
+            table = table.assign(interaction=contrast.estimate, p_level=contrast.p_value())
+            table = table.assign(interaction_lower=ends[0], interaction_upper=ends[1])
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    if "p_level" in table:
+        table["p"] = table.groupby("against")["p_level"].transform(of_any_level)
+    return table
 
 
-def welch(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of a − mean of b, each (n, k), with its 95 % interval, variances unequal; each (k,).
+def of_any_level(p: pd.Series) -> float:
+    """P that no level differs, from the P of each level against the other scans (Bonferroni).
 
-    No interval where neither varies.
+    With two levels both have the same contrast, which is one test.
     """
-    varies = (np.ptp(a, axis=0) > 0) | (np.ptp(b, axis=0) > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        interval = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
-    lower, upper = (np.where(varies, end, np.nan) for end in (interval.low, interval.high))
-    return a.mean(axis=0) - b.mean(axis=0), lower, upper
-
-
-def welch_anova(groups: list[np.ndarray]) -> np.ndarray | float:
-    """P (k,) of equal means of groups (n, k); NaN with fewer than two groups, or where one does not vary."""
-    if len(groups) < 2:
+    known = p.dropna()
+    if known.empty:
         return math.nan
-    vary = np.all([np.ptp(group, axis=0) > 0 for group in groups], axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p: np.ndarray = np.where(vary, scipy.stats.f_oneway(*groups, equal_var=False).pvalue, np.nan)
-    return p
+    return float(min(1.0, known.min() * (len(known) if len(known) > 2 else 1)))

@@ -1,0 +1,208 @@
+"""Intervals and P by leaving out clusters, and by counts: against SciPy, R, the literature and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from headct.statistics.core import jackknife
+from headct.statistics.core.agreement import concordance
+from headct.statistics.core.clusters import clusters, default_kind
+from headct.statistics.core.jackknife import evaluate, mean
+from headct.statistics.core.order_statistics import (
+    effective_number,
+    exact_upper_bound,
+    median_interval,
+    wilson,
+)
+
+RNG = np.random.default_rng(7)
+
+
+def test_of_normal_values_it_is_students_t() -> None:
+    # R: t.test(x); the degrees of freedom by the kurtosis of 400 normal values differ little from 399
+    x = RNG.normal(0.1, 1, size=(1, 400, 1))
+    found = evaluate(mean(x), np.arange(400))
+    theirs = stats.ttest_1samp(x[0, :, 0], 0)
+    assert np.ravel(found.interval(0.95)) == pytest.approx(theirs.confidence_interval(0.95), rel=0.005)
+    assert found.p_value()[0] == pytest.approx(theirs.pvalue, rel=0.02)
+    assert found.standard_error()[0] == pytest.approx(x.std(ddof=1) / 20)
+
+
+def test_few_scans_that_differ_leave_few_degrees_of_freedom() -> None:
+    few = np.zeros((1, 50, 1))
+    few[0, :2] = 1.0
+    found = evaluate(mean(few), np.arange(50))
+    kurtosis = stats.kurtosis(few[0, :, 0], fisher=False)
+    half = stats.t.ppf(0.975, 2 * 50 / (kurtosis - 1)) * few.std(ddof=1) / np.sqrt(50)
+    assert np.ravel(found.interval(0.95)) == pytest.approx([0.04 - half, 0.04 + half])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(4, 40), st.floats(0.5, 0.999), st.integers(0, 999))
+def test_an_interval_and_its_p_never_disagree(n: int, level: float, state: int) -> None:
+    values = np.random.default_rng(state).exponential(size=(1, n, 1)) - 0.7
+    found = evaluate(mean(values), np.arange(n) // 2)
+    (low,), (high,) = found.interval(level)
+    assert (low > 0 or high < 0) == (found.p_value()[0] < 1 - level)
+
+
+def test_copies_of_scans_in_one_cluster_add_nothing() -> None:
+    values = RNG.normal(size=(1, 20, 1))
+    single = evaluate(mean(values), np.arange(20))
+    copied = evaluate(mean(np.repeat(values, 3, axis=1)), np.repeat(np.arange(20), 3))
+    np.testing.assert_allclose(copied.interval(0.9), single.interval(0.9))
+    alone = evaluate(mean(np.repeat(values, 3, axis=1)), np.arange(60))
+    assert np.ptp(alone.interval(0.9)) < 0.65 * np.ptp(single.interval(0.9))
+
+
+def test_unequal_clusters_count_by_their_effective_number() -> None:
+    """Σn = 12, Σn² = 64 + 4: 12² / 68 clusters."""
+    sizes = [8, 1, 1, 1, 1]
+    found = evaluate(mean(RNG.normal(size=(1, 12, 1))), np.repeat(np.arange(5), sizes))
+    assert found.cluster_df == pytest.approx(144 / 68 - 1)
+    assert found.standard_error()[1] <= max(found.cluster_df, 1)
+
+
+def test_the_jackknife_of_a_mean_by_hand() -> None:
+    """Clusters of 1, 1 and 2 scans: means without each, and (3 − 1) times their variance over 3."""
+    values = np.array([1.0, 4.0, 2.0, 3.0])
+    found = evaluate(mean(values[None, :, None]), np.array([0, 1, 2, 2]))
+    without = np.array([3.0, 2.0, 2.5])
+    np.testing.assert_allclose(found.left_out[:, 0], without)
+    assert found.standard_error()[0][0] == pytest.approx(np.sqrt(2 * without.var()))
+
+
+def test_ccc_of_weights_is_lins_of_the_resample() -> None:
+    x = RNG.gamma(2, 10, 20)
+    y = x[:, None] * RNG.uniform(0.5, 1.5, (20, 2)) + [0, 1000]
+    drawn = RNG.integers(0, 20, 20)
+    weights = np.stack([np.full(20, 1 / 20), np.bincount(drawn, minlength=20) / 20])
+    found = jackknife.ccc(x, y[None])(weights)[0]
+    for model in range(2):
+        wanted = [concordance(x, y[:, model]).ccc, concordance(x[drawn], y[drawn, model]).ccc]
+        np.testing.assert_allclose(found[:, model], wanted, rtol=1e-9)
+    assert np.isnan(jackknife.ccc(np.ones(4), np.ones((1, 4, 1)))(np.full((1, 4), 0.25))).all()
+
+
+def test_a_concordance_has_its_interval_on_fishers_scale() -> None:
+    x = RNG.gamma(2, 10, 15)
+    statistic = jackknife.ccc(x, (x * RNG.uniform(0.7, 1.3, 15))[None, :, None])
+    found = evaluate(statistic, np.arange(15), fisher=True)
+    low, high = map(np.arctanh, np.ravel(found.interval(0.95)))
+    assert (low + high) / 2 == pytest.approx(np.arctanh(found.estimate[0]))
+    assert found.p_value(found.estimate[0])[0] == pytest.approx(1)
+
+
+def test_contrast_of_means_and_log_sd_by_hand() -> None:
+    values = RNG.normal(size=(1, 9, 2))
+    inside = np.arange(9) < 4
+    even = np.full((1, 9), 1 / 9)
+    found = jackknife.contrast_of_means(values, inside)(even)[0, 0]
+    np.testing.assert_allclose(found, values[0, :4].mean(axis=0) - values[0, 4:].mean(axis=0))
+    np.testing.assert_allclose(jackknife.log_sd(values)(even)[0, 0], np.log(values[0].std(axis=0)))
+
+
+def test_no_variance_is_no_certainty() -> None:
+    values = RNG.normal(size=(1, 30, 1))
+    both = np.concatenate([values, values + 0.5, values], axis=2)
+    difference = evaluate(mean(both), np.arange(30)).differences([1, 0], [0, 2])
+    assert difference.constant().all(), "models that differ by a constant differ by it without any scan"
+    assert np.isnan(difference.interval(0.95)).all()
+    assert math.isnan(difference.p_value()[0])
+    assert difference.p_value()[1] == 1
+
+
+def test_variance_between_seeds_counts_with_its_few_degrees_of_freedom() -> None:
+    seeds = np.array([0.1, 0.4, 0.3])
+    values = seeds[:, None, None] + 1e-4 * RNG.normal(size=(3, 40, 1))
+    found = evaluate(mean(values), np.arange(40))
+    half = stats.t.ppf(0.975, 2) * seeds.std(ddof=1) / np.sqrt(3)
+    centre = seeds.mean()
+    assert np.ravel(found.interval(0.95)) == pytest.approx([centre - half, centre + half], abs=2e-3)
+    two = evaluate(mean(values[:2]), np.arange(40))
+    assert np.ptp(np.ravel(two.interval(0.95))) < 1e-3, "two seeds say nothing about their spread"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(3, 60), st.floats(-5, 5), st.floats(0.1, 10))
+def test_intervals_move_with_the_values(n: int, shift: float, factor: float) -> None:
+    values = np.random.default_rng(n).normal(size=(1, n, 1))
+    scans = np.arange(n)
+    plain = np.ravel(evaluate(mean(values), scans).interval(0.9))
+    moved = np.ravel(evaluate(mean(factor * values + shift), scans).interval(0.9))
+    np.testing.assert_allclose(moved, factor * plain + shift, rtol=1e-6, atol=1e-6)
+    turned = np.ravel(evaluate(mean(-values), scans).interval(0.9))
+    np.testing.assert_allclose(turned, -plain[::-1], rtol=1e-6, atol=1e-6)
+
+
+def test_intervals_end_where_the_measure_does() -> None:
+    shares = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    free, held = (
+        evaluate(mean(shares[None]), np.arange(4), bounds=bounds) for bounds in (jackknife.UNBOUNDED, (0, 1))
+    )
+    assert free.interval(0.95)[1][0] > 1
+    assert held.interval(0.95)[1][0] == 1
+    assert held.differences([1], [0]).interval(0.95)[0][0] == -1
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high"), [(6, 1, 6), (10, 2, 9), (20, 6, 15), (50, 18, 33), (100, 40, 61)]
+)
+def test_ranks_of_the_median_interval(n: int, low: int, high: int) -> None:
+    """Altman DG et al. Statistics with Confidence, 2nd ed. 2000, table 18.3 (95 %).
+
+    R: DescTools::MedianCI(1:n, method = "exact").
+    """
+    assert median_interval(RNG.permutation(np.arange(1, n + 1)), np.arange(n)) == (low, high)
+
+
+def test_median_interval_of_few_or_tied_values_and_of_clusters() -> None:
+    assert all(map(math.isnan, median_interval(np.arange(5), np.arange(5))))
+    assert all(map(math.isnan, median_interval(np.zeros(0), np.zeros(0, int))))
+    assert median_interval(np.array([0.2, *[1.0] * 30]), np.arange(31)) == (1, 1)
+    values = RNG.normal(size=100)
+    pairs = np.repeat(values, 2), np.repeat(np.arange(100), 2)
+    together, apart = median_interval(*pairs), median_interval(pairs[0], np.arange(200))
+    assert np.ptp(together) > 1.2 * np.ptp(apart)
+
+
+def test_copies_of_scans_in_one_cluster_are_one_scan() -> None:
+    hits = np.repeat((np.arange(40) < 12).astype(float), 2)
+    number = effective_number(hits, np.repeat(np.arange(40), 2))
+    assert number == pytest.approx(40, rel=0.05), "the design effect is 2"
+    assert effective_number(hits, np.arange(80)) == 80
+    assert wilson(hits, np.repeat(np.arange(40), 2), 0.95) == pytest.approx(
+        wilson(hits[::2], np.arange(40), 0.95), abs=0.01
+    )
+    assert exact_upper_bound(hits, np.repeat(np.arange(40), 2), 0.95) == pytest.approx(
+        stats.binomtest(12, 40).proportion_ci(0.90, "exact").high, abs=0.01
+    )
+
+
+def test_sites_are_the_clusters_if_five_have_two_scans() -> None:
+    sites = pd.Series([*"aabbccdde"])
+    assert default_kind(sites) == "participant"
+    assert default_kind(pd.concat([sites, pd.Series(["e"])])) == "site"
+
+
+def test_clusters_of_the_cohort() -> None:
+    cohort = pd.DataFrame(
+        {
+            "scan_id": ["1", "2", "3", "4"],
+            "participant_id": ["P", "P", "Q", "R"],
+            "site": ["a", "a", np.nan, np.nan],
+        }
+    )
+    numbers = {
+        kind: list(clusters(kind, cohort).of(["1", "2", "3", "4"])) for kind in ("site", "participant")
+    }
+    assert numbers["participant"] == [0, 0, 1, 2]
+    assert len(set(numbers["site"])) == 3, "scans without a site are not one site"
+    assert list(clusters("scan", cohort).of(["3", "1"])) == [1, 0]
