@@ -193,4 +193,17 @@ def test_participants_of_several_scans_are_told(demo: dict) -> None:
     follow_up = {"participant_id": "b", "timepoint": "follow-up"}
     (told,) = preflight.warnings(configured(demo), [*rows, follow_up], PLAN, "plan.yaml")
     assert "1 participant has several baseline scans" in told
-    assert "independent" in told
+    assert "leaves out whole participants" in told
+
+
+def test_a_plan_is_about_the_lesions_of_the_study(demo: dict) -> None:
+    margin = {"ICH": 0.02, "PHE": 0.02, "SDH": 0.02}
+    about = replace(PLAN, dice_margin=margin, primary=replace(PLAN.primary, label="IVHH"))
+    problems = {(problem.key, problem.value): problem.message for problem in refused(demo, about)}
+    assert set(problems) == {
+        ("endpoint 'IVH Dice'", "IVHH"),
+        ("equivalence.dice_margin", "SDH"),
+        ("equivalence.dice_margin", "IVH"),
+    }
+    assert "which has ICH, PHE, IVH" in problems["equivalence.dice_margin", "SDH"]
+    assert "is missing" in problems["equivalence.dice_margin", "IVH"]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from headct.contracts.problems import BadInput
+from headct.contracts.repository import REPOSITORY
 from headct.settings import analysis_plan
 from support.planned_cases import MODELS, PLAN, analysed
 from support.simulated_scores import simulated
@@ -58,6 +59,8 @@ def test_every_endpoint_names_models_of_the_shipped_configuration() -> None:
         (lambda c: c["primary"].update(measure="hausdorff"), ["primary.measure", "must be one of dice"]),
         (lambda c: c["primary"].update(against=["unet", "nnunet-2d"]), ["against one model"]),
         (lambda c: c["primary"].update(against=[c["primary"]["model"]]), ["compared with itself"]),
+        (lambda c: c["primary"].update(against="others"), ["against one model"]),
+        (lambda c: c["key_secondary"][0].update(against="all"), ["against", "the word others"]),
         (lambda c: c["key_secondary"][1].update(scans="all"), ["key_secondary.1.scans", "false_positive"]),
         (lambda c: c["key_secondary"][2].update(name="IVH Dice"), ["stands twice", "IVH Dice"]),
         (lambda c: c["families"].append(dict(c["families"][0])), ["families", "stands twice"]),
@@ -126,3 +129,19 @@ def test_endpoints_may_share_the_error(tmp_path: Path) -> None:
         written(tmp_path, lambda c: c.update(multiplicity={"rule": "split", "primary_alpha": 0.04}))
     )
     assert plan.multiplicity.key_secondary_alpha == pytest.approx(0.01)
+
+
+def test_others_are_those_of_the_run(tmp_path: Path) -> None:
+    plan = analysis_plan.load(written(tmp_path, lambda c: c["key_secondary"][0].update(against="others")))
+    assert plan.key_secondary[0].against == ()
+    of_run = plan.of_run(["a", plan.primary.model, "b"])
+    assert of_run.key_secondary[0].against == ("a", "b")
+    assert of_run.primary == plan.primary
+    assert of_run.key_secondary[1:] == plan.key_secondary[1:]
+
+
+def test_the_example_of_the_page_is_a_plan(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/how-to/analysis-plan.md").read_text(encoding="utf-8")
+    (tmp_path / "plan.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    plan = analysis_plan.load(tmp_path / "plan.yaml")
+    assert (plan.comparison, plan.cluster, plan.primary.expected_sd) == ("own", "participant", 0.08)

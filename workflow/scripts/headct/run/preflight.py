@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ def check(
 
     Raises:
         BadInput: an unknown planner, a patch that does not fit its network, a split without test scan, a
-            primary endpoint of models that are not compared, participants that are not among the sheet's
+            primary endpoint of models that are not compared, a plan about lesions that the study does not
+            have, or without margins for one that it has, participants that are not among the sheet's
             ``rows``.
     """
     of_settings = [*_model_problems(config), *_participant_problems(config, rows)]
@@ -47,6 +48,7 @@ def check(
     problems += [
         problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY
     ]
+    problems += _plan_label_problems(plan, config.labels, plan_file)
     if problems:
         raise BadInput(problems)
 
@@ -71,9 +73,9 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
     if repeated:
         who = "1 participant has" if repeated == 1 else f"{repeated} participants have"
         messages.append(
-            f"{config.sheet}: {who} several baseline scans. In the test set they would count as"
-            " independent: P values would be too small and intervals too narrow. The tables say so where it"
-            " happens."
+            f"{config.sheet}: {who} several baseline scans. The planned comparison leaves out whole"
+            " participants or sites. The paper's own tests, which are repeated beside it, take all scans as"
+            " independent: their P are too small, and the tables say so."
         )
     return messages
 
@@ -81,7 +83,7 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
 def _not_compared(plan: Plan, models: Mapping[str, Model], file: str) -> Iterator[tuple[str, Problem]]:
     """With the status of the endpoint, each model of the plan that is not among the compared ones."""
     compared = [key for key, model in models.items() if model.replication]
-    for status, endpoint in plan.endpoints():
+    for status, endpoint in plan.of_run(compared).endpoints():
         for model in (endpoint.model, *endpoint.against):
             if model in compared:
                 continue
@@ -91,6 +93,26 @@ def _not_compared(plan: Plan, models: Mapping[str, Model], file: str) -> Iterato
             else:
                 message = "is no model of this run" + (f"; did you mean '{close[0]}'?" if close else "")
             yield status, Problem(file, message, key=f"endpoint '{endpoint.name}'", value=model)
+
+
+def _plan_label_problems(plan: Plan, labels: Collection[str], file: str) -> Iterator[Problem]:
+    """Lesions that the plan names and the study does not have, and those without a margin."""
+    margins = {
+        "equivalence.dice_margin": plan.dice_margin,
+        "equivalence.volume_margin_ml": plan.volume_margin_ml,
+    }
+    if plan.not_worse_than_a_rater:
+        margins["not_worse_than_a_rater.dice_margin"] = plan.not_worse_than_a_rater.dice_margin
+    named = [(f"endpoint '{endpoint.name}'", endpoint.label) for _, endpoint in plan.endpoints()]
+    named += [(key, label) for key, margin in margins.items() for label in margin]
+    for key, label in named:
+        if label not in labels:
+            message = f"is no lesion of this study, which has {', '.join(labels)}"
+            yield Problem(file, message, key=key, value=label)
+    for key, margin in margins.items():
+        for label in labels:
+            if label not in margin:
+                yield Problem(file, "a margin is missing for this lesion of the study", key=key, value=label)
 
 
 def _model_problems(config: Configuration) -> Iterator[Problem]:

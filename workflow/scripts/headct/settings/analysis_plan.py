@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ ALPHA = 0.05
 
 HIERARCHICAL, SPLIT = "hierarchical", "split"
 
+OTHERS = "others"
+"""All compared models of the run but the one in question, where an endpoint names none."""
+
 WITHOUT_LESION = "without lesion"
 """Beside the choices of scans of :mod:`headct.statistics.core.agreement`."""
 
@@ -46,6 +49,7 @@ WITHOUT_LESION = "without lesion"
 class Endpoint:
     """One measure of one model, compared with that of others.
 
+    ``against`` is empty until :meth:`Plan.of_run` has filled it in where the plan says :data:`OTHERS`;
     ``expected_sd`` is the standard deviation of the paired differences that was expected before the study.
     """
 
@@ -130,6 +134,19 @@ class Plan:
     subgroups: tuple[Subgroup, ...]
     not_worse_than_a_rater: RaterMargin | None = None
 
+    def of_run(self, models: Sequence[str]) -> Plan:
+        """The plan of a run that compares these models: they are what its endpoints call the others."""
+
+        def filled(endpoint: Endpoint) -> Endpoint:
+            others = tuple(model for model in models if model != endpoint.model)
+            return replace(endpoint, against=endpoint.against or others)
+
+        return replace(
+            self,
+            primary=filled(self.primary),
+            key_secondary=tuple(map(filled, self.key_secondary)),
+        )
+
     def endpoints(self) -> Iterator[tuple[str, Endpoint]]:
         """Each endpoint with its status."""
         yield PRIMARY, self.primary
@@ -177,7 +194,8 @@ def load(path: Path) -> Plan:
 
 
 def _endpoint(content: Mapping[str, Any]) -> Endpoint:
-    return Endpoint(**{**content, "against": tuple(content["against"])})
+    against = () if content["against"] == OTHERS else tuple(content["against"])
+    return Endpoint(**{**content, "against": against})
 
 
 def _subgroup(content: Mapping[str, Any]) -> Subgroup:
@@ -191,8 +209,9 @@ def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
         datetime.date.fromisoformat(content["date"])
     except ValueError:
         yield Problem(file, "there is no such day", key="date", value=content["date"])
-    if len(content["primary"]["against"]) > 1:
-        value = ", ".join(content["primary"]["against"])
+    against = content["primary"]["against"]
+    if against == OTHERS or len(against) > 1:
+        value = against if against == OTHERS else ", ".join(against)
         yield Problem(file, "the primary endpoint is against one model", key="primary.against", value=value)
     multiplicity = content["multiplicity"]
     if (multiplicity["rule"] == SPLIT) != ("primary_alpha" in multiplicity):
@@ -216,7 +235,7 @@ def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
 
 def _contradictions_of_endpoints(endpoints: Mapping[str, Any], file: str) -> Iterator[Problem]:
     for key, endpoint in endpoints.items():
-        if endpoint["model"] in endpoint["against"]:
+        if endpoint["against"] != OTHERS and endpoint["model"] in endpoint["against"]:
             message = "a model cannot be compared with itself"
             yield Problem(file, message, key=f"{key}.against", value=endpoint["model"])
         if (endpoint["measure"] == "false_positive") != (endpoint["scans"] == WITHOUT_LESION):

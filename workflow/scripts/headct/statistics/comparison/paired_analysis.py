@@ -135,6 +135,7 @@ def analysis(
         labels: the label set.
         readings: metrics of second readings, where there are any.
     """
+    plan = plan.of_run(list(dict.fromkeys(scores.loc[scores["role"] == FAMILY, "model"])))
     known = known.loc[np.sort(scores["scan_id"].unique())]
     kind = plan.cluster or default_kind(known["site"])
     participants, sites = clusters(PARTICIPANT, cohort), clusters(SITE, cohort)
