@@ -117,6 +117,8 @@ def test_no_variance_is_no_certainty() -> None:
     assert np.isnan(difference.interval(0.95)).all()
     assert math.isnan(difference.p_value()[0])
     assert difference.p_value()[1] == 1
+    # R: binom.test(30, 30)$p.value
+    assert difference.p_of_difference() == pytest.approx([stats.binomtest(30, 30).pvalue, 1])
 
 
 def test_variance_between_seeds_counts_with_its_few_degrees_of_freedom() -> None:

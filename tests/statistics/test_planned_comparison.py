@@ -434,6 +434,18 @@ def test_few_scans_decide_nothing() -> None:
     assert (secondary["lower_adjusted"] <= secondary["lower"]).all()
 
 
+def test_models_that_differ_alike_in_all_scans_differ() -> None:
+    """One invents IVH in each scan without any, the other in none: no variance, and no doubt."""
+    metrics = planted(60)
+    without = (metrics["label"] == "IVH") & (metrics["reference_ml"] == 0)
+    metrics.loc[without & (metrics["model"] == DICECE), ["predicted_ml", "volume_error_ml"]] = 5.0
+    metrics.loc[without & (metrics["model"] == FOCAL), ["predicted_ml", "volume_error_ml"]] = 0.0
+    table = analysed(metrics, PLANTED, plan=replace(PLAN, cluster="scan"))["endpoints"]
+    row = table.set_index(["measure", "against"]).loc[("false_positive", DICECE)]
+    assert (row["difference"], row["verdict"]) == (pytest.approx(-1), "lower")
+    assert np.isnan(row["lower"])
+
+
 def test_one_decision_has_one_p() -> None:
     """Of several seeds as of one: the interval at the level of the decision and the P never disagree."""
     for seeds in ((1,), (1, 2, 3)):

@@ -184,7 +184,7 @@ def _row(
         "estimate_model": both.estimate[0],
         "estimate_against": both.estimate[1],
         **_interval(found),
-        "p": found.p_value()[0],
+        "p": found.p_of_difference()[0],
         "few_differ": not can_decide(n_differ, alpha),
     }
 

@@ -294,7 +294,7 @@ def compare(
     table["estimate_a"], table["estimate_b"] = both.estimate[first], both.estimate[second]
     table["difference"] = difference.estimate
     table["lower"], table["upper"] = difference.interval(LEVEL)
-    table["p"] = difference.p_value()
+    table["p"] = difference.p_of_difference()
     table["p_adjusted"] = _adjusted(table["p"], planned)
     table.loc[difference.constant(), "note"] = NO_VARIANCE
     if family.measure == "ccc":
