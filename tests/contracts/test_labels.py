@@ -36,7 +36,7 @@ from support.label_sets import LABELS, TOY
 
 NAMED_ELSEWHERE = {
     "contracts/labels.py": "the one declaration",
-    "statistics/replication/claims.py": "sentences of the paper, which are about its own three lesions",
+    "statistics/replication/claim_kinds.py": "sentences of the paper, which are about its own three lesions",
     "simulate/lesion_placement.py": "the simulated trial: what it knows how to bleed",
     "simulate/participant.py": "the simulated trial",
     "simulate/settings.py": "the simulated trial: the lesions that it can draw",

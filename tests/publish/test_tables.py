@@ -33,14 +33,15 @@ from headct.settings import published
 from headct.statistics.replication.paper_analysis import statistics
 from support.label_sets import LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
-from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
+from support.planned_cases import PLAN
+from support.simulated_scores import FAMILY, cohort, simulated, with_role
 
 TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
 
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN, LABELS)
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), PLAN, LABELS)
 
 
 def record(model: str, **changes: object) -> dict[str, object]:
@@ -267,7 +268,7 @@ def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> 
 
 
 def test_table_1_of_a_single_model() -> None:
-    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), DICE_MARGIN, LABELS)
+    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), PLAN, LABELS)
     table = table_1(only, {}, LABELS)
     assert "Kruskal-Wallis and Dunn's tests undefined" in "\n".join(table.notes)
     assert (table.numbers["mark_mean"] == "").all()
@@ -287,7 +288,7 @@ def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> 
 
 def test_table_2_without_any_ivh() -> None:
     table = table_2(
-        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), DICE_MARGIN, LABELS)["cohort_tests"],
+        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), PLAN, LABELS)["cohort_tests"],
         LABELS,
     )
     shown = table.numbers.set_index(["characteristic", "statistic"])

@@ -202,7 +202,7 @@ def test_what_was_not_seen_widens_without_a_jump() -> None:
     halves = []
     for n_equal in (0, 1, 5, 60, 173, 174):
         differences = np.where(np.arange(n) < n_equal, 0, 0.01)[:, None]
-        halves.append(unseen_half_width(differences, np.arange(n))[0])
+        halves.append(unseen_half_width(differences, np.arange(n), 0.90)[0])
     assert halves[0] == 0
     assert halves == sorted(halves)
     assert halves[-1] == pytest.approx(unseen_share(n, 0.9))

@@ -16,12 +16,13 @@ from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
 from headct.statistics.replication.intervals import family_words, replication
 from headct.statistics.replication.paper_analysis import statistics
 from support.label_sets import LABELS
-from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
+from support.planned_cases import PLAN
+from support.simulated_scores import FAMILY, cohort, simulated, with_role
 
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), DICE_MARGIN, LABELS)
+    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), PLAN, LABELS)
 
 
 def shown(computed: dict[str, pd.DataFrame]) -> Table:
@@ -159,7 +160,7 @@ def test_page_has_claims_with_verdicts_prior_work_and_says_which_volumes(
     table = shown(computed)
     claims, prior = table.panels[0], table.panels[-1]
     assert [row[0].text for row in claims.rows] == list(published.claims()["statement"])
-    assert {row[2].text for row in claims.rows} <= {"holds", "does not hold", "cannot tell"}
+    assert {row[2].text for row in claims.rows} <= {"holds", "does not hold", "cannot tell", "not testable"}
     assert len(prior.rows) == len(published.prior_work())
     ich = computed["dice_present_summary"].query("role == 'family' and label == 'ICH'")["median"]
     assert prior.rows[0][4].text == f"{ich.min():.2f} to {ich.max():.2f}"

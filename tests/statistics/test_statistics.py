@@ -15,7 +15,8 @@ from headct.settings.analysis_plan import SHIPPED
 from headct.statistics.replication.paper_analysis import statistics
 from support.declared import assert_as_declared
 from support.label_sets import LABELS
-from support.simulated_scores import DICE_MARGIN, FAMILY, cohort, simulated, with_role
+from support.planned_cases import PLAN
+from support.simulated_scores import FAMILY, cohort, simulated, with_role
 from support.study_files import make_sheet
 
 
@@ -91,9 +92,9 @@ def test_table_that_is_no_metrics_table_is_refused(files: list[str], tmp_path: P
 def test_statistics_do_not_depend_on_the_order_of_models_or_on_others() -> None:
     family = ["nnunet-3d-focal", "nnunet-3d-dicece", "unet"]
     metrics = simulated([*family, "mine"], n_scans=6)
-    whole = statistics(with_role(metrics, family), cohort(), DICE_MARGIN, LABELS)
+    whole = statistics(with_role(metrics, family), cohort(), PLAN, LABELS)
     alone = statistics(
-        with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), DICE_MARGIN, LABELS
+        with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), PLAN, LABELS
     )
     for name, table in alone.items():
         if name == "dunn":  # each pair stands the other way round: test_group_tests.py

@@ -24,10 +24,6 @@ def each_scan_alone(scores: pd.DataFrame) -> Clusters:
     return Clusters(SCAN, pd.Series(scans, scans))
 
 
-DICE_MARGIN = {"ICH": 0.02, "PHE": 0.02, "IVH": 0.05}
-"""As in the shipped analysis plan."""
-
-
 def rows(
     model: str,
     reference_ml: Mapping[str, np.ndarray],
@@ -107,6 +103,7 @@ def cohort(n_train: int = 12, n_test: int = 6, random_state: int = 0) -> pd.Data
         {
             "scan_id": [f"{i:03d}" for i in range(n)],
             "participant_id": [f"p{i}" for i in range(n)],
+            "site": [f"site {i % 4}" for i in range(n)],
             "set": ["train"] * n_train + ["test"] * n_test,
             "age": rng.normal(68, 13, n).round(),
             "sex": rng.choice(["F", "M"], n),

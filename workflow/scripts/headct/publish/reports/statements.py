@@ -867,7 +867,7 @@ def published(facts: Facts) -> str:
     )
     if verdicts.empty:
         return "No claim of the published study could be held against this run."
-    return f"Claims of the published study held against this run: {tallied(verdicts)}. {kind}".strip()
+    return f"Claims of the published study, and ours beside them: {tallied(verdicts)}. {kind}".strip()
 
 
 @borne_out_by("cohort/flow.tsv", "statistics/plan.tsv")

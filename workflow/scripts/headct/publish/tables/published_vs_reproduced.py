@@ -23,9 +23,9 @@ from headct.statistics.replication.intervals import family_words, replication
 TABLE = PublishedTable(
     name="published_vs_reproduced",
     help="each published number beside this run's",
-    caption="**Published and reproduced numbers.** First the claims of the paper, each restated as a"
-    ' test, with a verdict: "holds" (what the test asks for is shown), "does not hold" (the contrary is'
-    ' shown), "cannot tell" (neither).'
+    caption="**Published and reproduced numbers.** First the claims of the paper, and what we add to them,"
+    ' each with a verdict: "holds" (it is shown), "does not hold" (the contrary is shown), "cannot tell"'
+    ' (neither), "not testable" (too few scans).'
     " Then each number of the paper's Table 1, Table 2 and volume"
     " agreement beside the one of this run, and their difference (this run − the paper) with a 95%"
     " replication interval; an asterisk marks an interval that does not hold 0. How many would by"
@@ -94,9 +94,9 @@ def published_vs_reproduced(
     run = set(statistics["dice_summary"]["model"])
     missing = [name for model, name in names.items() if model not in run]
     notes = [
-        "Verdicts: “holds”: what the claim, restated as a test, asks for is shown; “does not"
-        " hold”: the contrary is shown; “cannot tell”: neither. How each claim is restated:"
-        " results/statistics/claims.tsv.",
+        "Verdicts: “holds”: what the claim says is shown; “does not hold”: the contrary is shown; “cannot"
+        " tell”: neither; “not testable”: fewer scans than such a claim needs. How each claim is judged, and"
+        " why: results/statistics/claims.tsv.",
         _changes_in_words(statistics["claims"]),
         "Difference: this run − the paper, with a 95% replication interval: ± 1.96 √(SE² of this run + SE² of"
         " the paper), the latter taken from the former by the numbers of scans. An asterisk marks intervals"

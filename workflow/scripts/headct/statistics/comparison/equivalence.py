@@ -30,6 +30,7 @@ from headct.statistics.comparison.paired import MINIMUM_SCANS, estimated, pairs_
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope, status_of
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, bland_altman
+from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.order_statistics import exact_upper_bound, unseen_share
 
 LEVEL = 0.90
@@ -70,18 +71,41 @@ def verdict(lower: float, upper: float, margin: float) -> str:
     return DIFFERENT if lower >= margin or upper <= -margin else UNCLEAR
 
 
-def unseen_half_width(differences: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+def interval_of_differences(
+    found: Estimated, differences: np.ndarray, clusters: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (k,) of intervals of mean differences, each at most 1: no narrower than what is unseen allows.
+
+    Args:
+        found: the means of the differences, over scans and seeds.
+        differences: of each scan (n, k), the mean over seeds.
+        clusters: number (n,) of each scan's cluster.
+        level: of the interval.
+    """
+    lower, upper = (np.where(found.constant(), found.estimate, end) for end in found.interval(level))
+    # Where all scans differ by the same there is no standard error: from there it may be further to ±1.
+    same = np.where(found.constant(), found.estimate, 0)
+    half = (1 + np.abs(same)) * unseen_half_width(differences - same, clusters, level)
+    return np.minimum(lower, found.estimate - half), np.maximum(upper, found.estimate + half)
+
+
+def unseen_half_width(differences: np.ndarray, clusters: np.ndarray, level: float) -> np.ndarray:
     """Least half width (k,) of an interval of mean differences (n, k), each at most 1, many of which are 0.
 
     Where c of the clusters differ nowhere, at most 1 − .05^(1/c) of clusters like these may differ, with 95 %
-    confidence (:func:`.unseen_share`), and each by 1 at most. A
-    standard error sees none of this. It counts by the share of scans that are in such clusters.
+    confidence at each end of a 90 % interval (:func:`.unseen_share`), and each by 1 at most. A standard error
+    sees none of this. It counts by the share of scans that are in such clusters.
+
+    Args:
+        differences: of each scan, a column per pair.
+        clusters: number of each scan's cluster.
+        level: of the interval.
     """
     sizes = np.bincount(clusters)
     alike = sums_of_clusters(np.abs(differences), clusters) <= jackknife.RELATIVE_NOISE
     n_alike = np.maximum(alike.sum(axis=0), 1)
     share = sizes @ alike / len(differences)
-    half: np.ndarray = share * np.vectorize(unseen_share)(n_alike, LEVEL)
+    half: np.ndarray = share * np.vectorize(unseen_share)(n_alike, level)
     return half
 
 
@@ -108,16 +132,12 @@ def equivalence_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
         if n >= MINIMUM_SCANS:
             found = estimated(data, "dice", label, ALL_SCANS).differences(first, second)
             dice = data.arrays[label, "dice"].mean(axis=0)
-            # Where all scans differ by the same there is no standard error: this part is left out.
-            differences = dice[:, first] - dice[:, second] - np.where(found.constant(), found.estimate, 0)
-            lower, upper = (np.where(found.constant(), found.estimate, end) for end in found.interval(LEVEL))
-            half = unseen_half_width(differences, data.clusters)
-            table["difference"] = found.estimate
-            table["lower"] = np.minimum(lower, found.estimate - half)
-            table["upper"] = np.maximum(upper, found.estimate + half)
-            ends = zip(table["lower"], table["upper"], strict=True)
-            table["verdict"] = [verdict(low, high, margin) for low, high in ends]
-            unseen = (lower > table["lower"]) | (upper < table["upper"])
+            differences = dice[:, first] - dice[:, second]
+            lower, upper = interval_of_differences(found, differences, data.clusters, LEVEL)
+            table["difference"], table["lower"], table["upper"] = found.estimate, lower, upper
+            table["verdict"] = [verdict(low, high, margin) for low, high in zip(lower, upper, strict=True)]
+            seen_lower, seen_upper = found.interval(LEVEL)
+            unseen = found.constant() | (lower < seen_lower) | (upper > seen_upper)
             table.loc[unseen, "note"] = UNSEEN
         tables.append(table.reindex(columns=EQUIVALENCE.header))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=EQUIVALENCE.header)

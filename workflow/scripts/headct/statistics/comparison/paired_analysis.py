@@ -53,7 +53,7 @@ from headct.statistics.comparison.subgroups import (
 )
 from headct.statistics.comparison.varying_limits import LIMITS, limits_table
 from headct.statistics.core import scores as scores_of
-from headct.statistics.core.clusters import clusters, default_kind
+from headct.statistics.core.clusters import clusters, planned_clusters
 from headct.statistics.core.scores import EXTRA, FAMILY
 
 logger = logging.getLogger(__name__)
@@ -137,9 +137,8 @@ def analysis(
     """
     plan = plan.of_run(list(dict.fromkeys(scores.loc[scores["role"] == FAMILY, "model"])))
     known = known.loc[np.sort(scores["scan_id"].unique())]
-    kind = plan.cluster or default_kind(known["site"])
+    drawn = planned_clusters(plan, cohort, known.index.to_numpy())
     participants, sites = clusters(PARTICIPANT, cohort), clusters(SITE, cohort)
-    drawn = clusters(kind, cohort)
     data = score_arrays_of(with_training_mean(scores, cohort, split, labels), labels, drawn)
     humans = [] if readings is None or readings.empty else second_readings(readings, labels, drawn)
     parts = [data, *humans]
@@ -147,7 +146,7 @@ def analysis(
     return {
         PLAN.name: plan_table(plan, data, known),
         ENDPOINTS.name: endpoints_table(data, plan),
-        SENSITIVITY.name: sensitivity_table(data, plan, participants if kind == SITE else sites),
+        SENSITIVITY.name: sensitivity_table(data, plan, participants if drawn.kind == SITE else sites),
         ESTIMATES.name: estimates_table(parts),
         FRIEDMAN.name: friedman_table(data, plan),
         RANKS.name: ranks_table(data, plan),

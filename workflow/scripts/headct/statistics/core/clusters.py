@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from headct.settings.analysis_plan import PARTICIPANT, SCAN, SITE
+from headct.contracts.problems import BadInput, Problem
+from headct.settings.analysis_plan import PARTICIPANT, SCAN, SITE, Plan
 
 MINIMUM_SITES = 5
 """Sites with :data:`SCANS_OF_A_SITE` test scans or more from which on sites are the clusters by default."""
@@ -52,3 +53,17 @@ def clusters(kind: str, cohort: pd.DataFrame) -> Clusters:
         SITE: ("site " + scans["site"].astype(str)).where(scans["site"].notna(), participants),
     }
     return Clusters(kind, of_scan[kind])
+
+
+def planned_clusters(plan: Plan, cohort: pd.DataFrame, scans: Sequence[str] | np.ndarray) -> Clusters:
+    """The clusters of the plan; where it names none, what the sites of the compared ``scans`` allow.
+
+    Raises:
+        BadInput: scans that are not in ``cohort.tsv``.
+    """
+    sites = cohort.set_index("scan_id")["site"]
+    absent = sorted(set(scans) - set(sites.index))
+    if absent:
+        message = "a measured scan is not in the cohort"
+        raise BadInput([Problem("--cohort", message, key="scan_id", value=scan) for scan in absent])
+    return clusters(plan.cluster or default_kind(sites[list(scans)]), cohort)

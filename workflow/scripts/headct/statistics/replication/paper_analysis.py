@@ -9,7 +9,6 @@ the column ``note``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +18,10 @@ from headct.contracts.labels import LabelSet, study_labels
 from headct.settings import analysis_plan
 from headct.settings import published as published_numbers
 from headct.settings import sheet as sample_sheet
+from headct.settings.analysis_plan import Plan
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import AGREEMENT, agreement_table
+from headct.statistics.core.clusters import planned_clusters
 from headct.statistics.core.group_tests import DUNN, KRUSKAL_WALLIS, dunn_table, kruskal_wallis_table
 from headct.statistics.core.summaries import (
     DICE_PRESENT_SUMMARY,
@@ -32,7 +33,7 @@ from headct.statistics.core.summaries import (
     seed_spread,
     volume_overlap,
 )
-from headct.statistics.replication.claims import CLAIMS, claims_table
+from headct.statistics.replication.claims import CLAIMS, claims_table, results_of
 from headct.statistics.replication.cohort_tests import COHORT_TESTS, cohort_of_split, cohort_tests
 from headct.statistics.replication.lesion_size import LESION_SIZE, lesion_size_table
 from headct.statistics.replication.prevalence import PREVALENCE, prevalence_table, with_imaged_volume
@@ -58,7 +59,7 @@ def main(
     Args:
         metrics: metrics tables, one per model.
         sheet: sample sheet, for the true ages.
-        plan: analysis plan, for its margins.
+        plan: analysis plan, for its margins and clusters.
         cohort: cohort.tsv.
         split: split.tsv.
         data: folder of the converted scans.
@@ -71,8 +72,8 @@ def main(
     scores = scores_of.read(metrics, models, labels)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
     scans = with_imaged_volume(scans, data)
-    margin = analysis_plan.load(plan).dice_margin
-    for name, table in statistics(scores, scans, margin, labels, published).items():
+    planned = analysis_plan.load(plan)
+    for name, table in statistics(scores, scans, planned, labels, published).items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
@@ -85,25 +86,23 @@ def main(
 def statistics(
     scores: pd.DataFrame,
     cohort: pd.DataFrame,
-    dice_margin: Mapping[str, float],
+    plan: Plan,
     labels: LabelSet,
     published_folder: Path = published_numbers.FOLDER,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
 
-    Takes what ``scores.read`` and ``cohort_of_split`` with ``with_imaged_volume`` give, and the margins
-    of the analysis plan, for the claims that models are equal.
-
     Args:
         scores: what ``scores.read`` gives.
         cohort: what ``cohort_of_split`` gives, with imaged volumes.
-        dice_margin: per lesion, for the claims that models are equal.
+        plan: the analysis plan; the claims are judged by its margins and clusters.
         labels: the label set.
         published_folder: of the published numbers.
     """
     scans = scores_of.mean_over_seeds(scores)
     dunn, tests = dunn_table(scans, labels), cohort_tests(cohort, labels)
-    agreement = agreement_table(scores_of.first_seed(scores))
+    drawn = planned_clusters(plan, cohort, scores["scan_id"].unique())
+    results = results_of(scores, drawn, dunn, tests, plan, labels)
     return {
         DICE_SUMMARY.name: dice_summary(scans, labels),
         DICE_PRESENT_SUMMARY.name: dice_present_summary(scans),
@@ -111,12 +110,10 @@ def statistics(
         SEED_SPREAD.name: seed_spread(scores),
         KRUSKAL_WALLIS.name: kruskal_wallis_table(scans, labels),
         DUNN.name: dunn,
-        AGREEMENT.name: agreement,
+        AGREEMENT.name: agreement_table(scores_of.first_seed(scores)),
         LESION_SIZE.name: lesion_size_table(scans),
         COHORT_TESTS.name: tests,
         PREVALENCE.name: prevalence_table(cohort, labels),
         SELECTION.name: selection_table(scans, published_numbers.selection(published_folder), labels),
-        CLAIMS.name: claims_table(
-            published_numbers.claims(published_folder), scans, dunn, agreement, tests, dice_margin, labels
-        ),
+        CLAIMS.name: claims_table(published_numbers.claims(published_folder), results),
     }
