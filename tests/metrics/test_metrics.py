@@ -129,7 +129,7 @@ def test_rebuilt_table_has_the_same_bytes(study: Study) -> None:
     assert study.out.read_bytes() == first
 
 
-def test_failed_prediction_counts_as_empty_with_its_reason(study: Study) -> None:
+def test_failed_prediction_is_measured_as_empty_with_its_reason(study: Study) -> None:
     study.write_manifest(0, failed={"010": "ValueError: not finite"})
     table = study.measure(study.manifest(0)).set_index(["scan_id", "label"])
     assert set(table.loc["010", "failure"]) == {"ValueError: not finite"}
@@ -140,7 +140,7 @@ def test_failed_prediction_counts_as_empty_with_its_reason(study: Study) -> None
     assert table.loc["001", "failure"].isna().all()
 
 
-def test_scan_that_the_manifest_leaves_out_counts_as_empty(study: Study) -> None:
+def test_scan_that_the_manifest_leaves_out_is_measured_as_empty(study: Study) -> None:
     manifest = read_tsv(study.manifest(0))
     write_tsv(manifest[manifest["scan_id"] == "010"], study.manifest(0))
     table = study.measure(study.manifest(0)).set_index(["scan_id", "label"])

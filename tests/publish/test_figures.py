@@ -195,13 +195,14 @@ def test_absent_from_both_is_marked_and_counted() -> None:
         assert (drawn.loc[drawn["label"] == "IVH", "element"] == volume_agreement.ABSENT).sum() == 19
 
 
-def test_a_missing_prediction_counts_as_empty_and_is_said() -> None:
+def test_the_volume_of_a_missing_prediction_is_0_and_this_is_said() -> None:
     scores = metrics("m", 20)
     failed = scores["scan_id"] == "S003"
-    scores.loc[failed, "failure"] = "out of memory"
+    scores.loc[failed, "failure"] = "RuntimeError: killed"
     scores.loc[failed, "predicted_ml"] = 0.0
     figure, drawn = volume_agreement.draw_bland_altman(scores, "M", LABELS, "Study")
-    assert "1 scan without a prediction: it counts as 0 mL." in texts(figure)
+    words = "Predictions missing: 1 (1 crashed, 0 refused); the volume of each counts as 0 mL."
+    assert words in texts(figure)
     assert (drawn["scan_id"] == "S003").sum() == len(LABELS)
 
 

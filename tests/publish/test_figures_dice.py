@@ -97,6 +97,14 @@ def test_over_present_lesions_only_scans_that_have_them_count() -> None:
     assert mean.item() == pytest.approx(with_ivh["dice"].mean())
 
 
+def test_missing_predictions_are_told_with_their_kind() -> None:
+    scores = metrics("a", 20)
+    scores.loc[scores["scan_id"] == "S003", ["dice", "failure"]] = 0.0, "RuntimeError: killed"
+    scores.loc[scores["scan_id"] == "S004", ["dice", "failure"]] = 0.0, "the slices are 40 mm apart"
+    figure, _ = dice_box_violin.draw_box_violins(scores, {"a": "A"}, LABELS, "Study")
+    assert "Predictions missing: 2 (1 crashed, 1 refused); the Dice of each is 0." in texts(figure)
+
+
 def test_a_lesion_that_no_scan_has_leaves_an_empty_panel() -> None:
     scores = metrics("a", 12, ivh=0.0)
     figure, _ = dice_box_violin.draw_box_violins(scores, {"a": "A"}, LABELS, "Study", present=True)

@@ -85,7 +85,10 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("sources", "The 3 analysed scans, of 3 participants, came from 2 sites."),
         ("acquisition", "Maker-A (n = 2), Maker-B (n = 1). Median distance of slices 5.0 mm (range 4.0"),
         ("acquisition", "median number of slices 32; gantry tilted in 1/3 (33%)"),
-        ("missing_data", "there were U-Net 1. Missing among the analysed scans: age 0, sex 0, time from"),
+        (
+            "missing_data",
+            "there were U-Net 2 (1 crashed, 1 refused). Missing among the analysed scans: age 0, sex 0,",
+        ),
         ("raters", "r1 (n = 2), r2 (n = 1)"),
         ("test_annotation", "Raters of the training set: r1 (n = 2); of the test set: r2 (n = 1)."),
         ("rater_agreement", "by the same rater, n = 7: ICH mean Dice 0.900, ICC of volumes 0.98"),
@@ -308,7 +311,7 @@ def test_a_card_holds_the_numbers_of_its_model(results: Path) -> None:
     assert "0.750 (0.704–0.810)" in cards["nnunet-3d-dicece"]
     assert "0.750" not in cards["unet"]
     assert "89% (95% CI, 56% to 98%)" in cards["unet"]
-    assert "predictions that failed: 1" in cards["unet"]
+    assert "scans without a prediction: 2 (1 crashed, 1 refused)" in cards["unet"]
     assert "−12.3 to 5.6 mL" in cards["unet"]
     for text in cards.values():
         assert "For research only" in text

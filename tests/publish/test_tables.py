@@ -19,6 +19,7 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.code import code_digests
 from headct.contracts.declarations import PublishedTable, declared
+from headct.contracts.no_prediction import MISSING_SCORED
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish import printed_numbers
@@ -260,9 +261,10 @@ def test_table_1_prints_what_was_computed(computed: dict[str, pd.DataFrame]) -> 
 
 def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> None:
     dice = computed["dice_summary"].copy()
-    dice.loc[dice["model"] == "b", "n_failed"] = 2
+    dice.loc[dice["model"] == "b", ["n_failed", "n_crashed"]] = 2, 1
     notes = "\n".join(table_1({**computed, "dice_summary": dice}, TITLES, LABELS).notes)
-    assert "Model B: predictions missing and counted as empty: 2." in notes
+    # A missing prediction counted as empty formerly, which is right where the lesion is absent.
+    assert f"Model B: scans without a prediction: 2 (1 crashed, 1 refused), each {MISSING_SCORED}." in notes
     assert "ICH: Kruskal-Wallis H" in notes
     assert "of 3 pairs" in notes
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from headct.contracts.no_prediction import MISSING_SCORED
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import REPOSITORY
 from headct.settings import analysis_plan
@@ -118,10 +119,14 @@ def test_results_hold_the_plan_its_deviations_and_what_is_beyond_it() -> None:
 
 def test_missing_predictions_are_reported() -> None:
     metrics = simulated(MODELS[:2], n_scans=9)
-    metrics.loc[(metrics["model"] == MODELS[1]) & (metrics["scan_id"] == "004"), "failure"] = "out of memory"
+    of_model = metrics["model"] == MODELS[1]
+    metrics.loc[of_model & (metrics["scan_id"] == "004"), "failure"] = "RuntimeError: killed"
+    metrics.loc[of_model & (metrics["scan_id"] == "005"), "failure"] = "the slices are 40 mm apart"
     table = analysed(metrics, MODELS[:2])["plan"]
     reported = table[table["kind"] == "reported"]
-    assert list(reported["value"]) == ["1 of 9 predictions missing, counted as empty"]
+    # Formerly "1 of 9 predictions missing, counted as empty": an empty map is right without the lesion.
+    missing = "predictions missing, of 9: 2 (1 crashed, 1 refused)"
+    assert list(reported["value"]) == [f"{missing}, each {MISSING_SCORED}"]
 
 
 def test_endpoints_may_share_the_error(tmp_path: Path) -> None:

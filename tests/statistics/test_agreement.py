@@ -224,3 +224,14 @@ def test_command_of_the_raters(tmp_path: Path) -> None:
     write_tsv(pd.DataFrame({"model": ["x"]}), tmp_path / "second-reading.tsv")
     with pytest.raises(BadInput, match="no column 'dice'"):
         run_step("raters", line)
+    readings = second_readings()
+    readings.loc[[1, 2], "predicted_ml"] = None
+    write_tsv(readings, tmp_path / "second-reading.tsv")
+    with pytest.raises(BadInput) as error:
+        run_step("raters", line)
+    first = readings.loc[1]
+    assert [(one.row.rpartition(" (")[2], one.key) for one in error.value.problems] == [
+        ("line 3)", "predicted_ml"),
+        ("line 4)", "predicted_ml"),
+    ]
+    assert f"{first['scan_id']}, {first['label']} (line 3)" in error.value.problems[0].row

@@ -253,11 +253,11 @@ def test_neither_other_models_nor_the_order_of_models_change_the_family() -> Non
         pd.testing.assert_frame_equal(canonical(table), canonical(other), rtol=1e-6, atol=1e-9)
 
 
-def test_missing_predictions_count_as_empty_and_are_left_out_in_sensitivity() -> None:
+def test_missing_predictions_are_wrong_and_are_left_out_in_sensitivity() -> None:
     metrics = planted(40)
     lost = (metrics["model"] == FOCAL) & metrics["scan_id"].isin(["001", "003"])
     metrics.loc[lost, ["dice", "predicted_ml", "intersection_ml"]] = 0.0
-    metrics.loc[lost, "failure"] = "out of memory"
+    metrics.loc[lost, "failure"] = "RuntimeError: killed"
     tables = analysed(metrics, PLANTED)
     sensitivity = tables["sensitivity"].query("endpoint == 'IVH Dice'").set_index("analysis")
     primary = tables["endpoints"].iloc[0]
@@ -386,6 +386,11 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     levels = read_tsv(tmp_path / "one" / "subgroups.tsv").query("subgroup == 'slice thickness'")["level"]
     assert set(levels) == {"above 2.5 to 5", "unknown"}
+    write_tsv(readings(12, 0.95, 0.85).assign(dice=None), tmp_path / "second-reading.tsv")
+    with pytest.raises(BadInput, match=r"second-reading-intra, 000, ICH \(line 2\)") as error:
+        run_step("paired-analysis", [*common, "--metrics", *tables, "--out", str(tmp_path / "three")])
+    assert len(error.value.problems) == 2 * 3 * 12
+    write_tsv(readings(12, 0.95, 0.85), tmp_path / "second-reading.tsv")
     write_tsv(table[table["scan_id"] != "003"], tmp_path / "cohort.tsv")
     with pytest.raises(BadInput, match="not in the cohort"):
         run_step("paired-analysis", [*common, "--metrics", *tables, "--out", str(tmp_path / "three")])

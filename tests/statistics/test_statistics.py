@@ -89,6 +89,33 @@ def test_table_that_is_no_metrics_table_is_refused(files: list[str], tmp_path: P
         run(files, tmp_path / "out", *FAMILY)
 
 
+def test_every_cell_that_lacks_its_number_is_named_at_once(files: list[str], tmp_path: Path) -> None:
+    b, c = (read_tsv(tmp_path / f"{model}.tsv").astype(object) for model in "bc")
+    b.loc[3, ["dice", "reference_header_ml"]] = None, float("inf")
+    b.loc[4, "scan_id"] = None
+    c.loc[0, "predicted_ml"] = "much"
+    write_tsv(b, tmp_path / "b.tsv")
+    write_tsv(c, tmp_path / "c.tsv")
+    with pytest.raises(BadInput, match="every row must have a finite number: make this table") as error:
+        run(files, tmp_path / "out", *FAMILY)
+    found = {(Path(one.file).name, one.row, one.key, one.value) for one in error.value.problems}
+    assert found == {
+        ("b.tsv", "b, seed 0, 003, ICH (line 5)", "dice", ""),
+        ("b.tsv", "b, seed 0, 003, ICH (line 5)", "reference_header_ml", "inf"),
+        ("b.tsv", "b, seed 0, ICH (line 6)", "scan_id", ""),
+        ("c.tsv", "c, seed 0, 000, ICH (line 2)", "predicted_ml", "much"),
+    }
+    assert not (tmp_path / "out").exists()
+
+
+def test_measures_that_may_be_undefined_may_be_empty(files: list[str], tmp_path: Path) -> None:
+    undefined = ("hd95_mm", "surface_dice", "swapped_ml", "lesion_f1")
+    empty = read_tsv(tmp_path / "b.tsv").assign(**dict.fromkeys(undefined))
+    write_tsv(empty, tmp_path / "b.tsv")
+    run(files, tmp_path / "out", *FAMILY)
+    assert (tmp_path / "out" / "dice_summary.tsv").is_file()
+
+
 def test_statistics_do_not_depend_on_the_order_of_models_or_on_others() -> None:
     family = ["nnunet-3d-focal", "nnunet-3d-dicece", "unet"]
     metrics = simulated([*family, "mine"], n_scans=6)

@@ -52,7 +52,9 @@ def metrics(model: str, n: int, seed: int = 0, ivh: float = 0.4, number: int = 0
     table["false_positive_ml"] = table["predicted_ml"] - table["intersection_ml"]
     table["false_negative_ml"] = table["reference_ml"] - table["intersection_ml"]
     table["volume_error_ml"] = table["predicted_ml"] - table["reference_ml"]
-    return table.assign(failure="").reindex(columns=list(COLUMNS))
+    volumes = [name for name in table if name.endswith("_ml")]
+    header = {name.replace("_ml", "_header_ml"): table[name] for name in volumes}
+    return table.assign(failure="", **header).reindex(columns=list(COLUMNS))
 
 
 def draw(figure: str, out: Path, *extra: str) -> pd.DataFrame:

@@ -120,7 +120,9 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
     interval = {"estimate": 0.75, "lower": 0.704, "upper": 0.8104}
     return {
         "dice_summary": [
-            {"model": model, "label": label, "n_failed": int(model == "unet")} for model, label in everywhere
+            {"model": model, "label": label}
+            | {"n_failed": 2 * (model == "unet"), "n_crashed": int(model == "unet")}
+            for model, label in everywhere
         ],
         "estimates": [
             {"model": model, "label": label, "measure": measure, "scans": "all"}

@@ -12,7 +12,7 @@ from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
 from headct.settings.analysis_plan import SCAN
 from headct.statistics.core.clusters import Clusters
-from headct.statistics.core.scores import mean_over_seeds, model_order, role
+from headct.statistics.core.scores import mean_over_seeds, model_order, role, scored
 from support.label_sets import LABELS
 
 FAMILY = ("a", "b", "c")
@@ -88,10 +88,10 @@ def per_scan(metrics: pd.DataFrame, family: Sequence[str] = FAMILY) -> pd.DataFr
 
 
 def with_role(metrics: pd.DataFrame, family: Sequence[str] = FAMILY) -> pd.DataFrame:
-    """The metrics in the order of the models, with the role of each."""
+    """The metrics in the order of the models, scored, with the role of each."""
     order = model_order(list(metrics["model"].unique()), family)
     position = metrics["model"].map(order.index)
-    marked = metrics.assign(role=[role(model, family) for model in metrics["model"]])
+    marked = scored(metrics).assign(role=[role(model, family) for model in metrics["model"]])
     return marked.loc[position.sort_values(kind="stable").index]
 
 

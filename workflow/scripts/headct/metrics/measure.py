@@ -1,7 +1,7 @@
 """Measure predicted label maps, or second readings, against the reference: docs/reference/measures.md.
 
-One pass per scan, all models alike. A scan without a prediction counts as predicted empty, with the
-reason in ``failure``.
+One pass per scan, all models alike. A missing prediction is measured as an empty map, with the reason in
+``failure``; the statistics score it as wrong (:func:`headct.statistics.core.scores.scored`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_settings(block: blocks.Metrics, tolerances: Path | None = None) -> Meas
 
 @dataclass(frozen=True)
 class Guess:
-    """A label map to be measured; ``path`` is None where there is none, and the map counts as empty."""
+    """A label map to be measured; ``path`` is None where there is none: an empty map is measured."""
 
     model: str
     seed: int | None

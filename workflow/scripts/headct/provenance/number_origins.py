@@ -23,6 +23,7 @@ from headct.contracts import untrusted
 from headct.contracts.artefacts import read_tsv, sha256_of, without_marks
 from headct.contracts.declarations import MadeOf, PublishedNumbers, Repeats, published_numbers
 from headct.contracts.labels import LabelSet
+from headct.contracts.no_prediction import CRASHED, kind_of
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING, TRAINING_MEAN
 from headct.contracts.run_records import Record
@@ -97,18 +98,37 @@ class Rows:
     how: str
     frame: pd.DataFrame = field(compare=False)
 
+    @property
+    def missing(self) -> pd.Series:
+        """Which rows have no prediction."""
+        return self.frame["failure"].notna()
+
+    @cached_property
+    def scored(self) -> pd.DataFrame:
+        """The rows of metrics as all tables score them: a missing prediction is wrong, with a Dice of 0."""
+        return self.frame.assign(dice=self.frame["dice"].mask(self.missing, 0.0))
+
+    def called(self, threshold_ml: float) -> pd.Series:
+        """Which rows say that the lesion is there; a missing prediction says what is wrong."""
+        there = self.frame["reference_ml"] > threshold_ml
+        return (self.frame["predicted_ml"] > threshold_ml).mask(self.missing, ~there)
+
     @cached_property
     def scans(self) -> pd.DataFrame:
         """Measures of one model and lesion by scan: the mean over seeds, as all tables take it.
 
-        ``predicts`` is whether any voxel is predicted, ``failed`` whether a prediction is missing.
+        ``predicts`` is whether the lesion is predicted, ``failed`` whether a prediction is missing, and
+        ``crashed`` whether one crashed.
         """
-        marked = self.frame.assign(
-            predicts=(self.frame["predicted_ml"] > 0).astype(float),
-            failed=self.frame["failure"].notna().astype(float),
+        crashed = self.frame["failure"].map(lambda reason: kind_of(reason) == CRASHED, na_action="ignore")
+        marked = self.scored.assign(
+            predicts=self.called(0.0).astype(float),
+            failed=self.missing.astype(float),
+            crashed=crashed.eq(True).astype(float),
         )
         groups = marked.groupby("scan_id")
-        return groups.mean(numeric_only=True).assign(failed=groups["failed"].max())
+        failed, crashed = groups["failed"].max(), groups["crashed"].max()
+        return groups.mean(numeric_only=True).assign(failed=failed, crashed=crashed)
 
     @cached_property
     def by_lesion(self) -> Mapping[str, Rows]:

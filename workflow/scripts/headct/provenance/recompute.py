@@ -98,6 +98,7 @@ ONE_MODEL: Mapping[str, Mapping[str, Of]] = {
         "mean_se": lambda scans: scans["dice"].std() / math.sqrt(len(scans)),
         "n": len,
         "n_failed": lambda scans: scans["failed"].sum(),
+        "n_crashed": lambda scans: scans["crashed"].sum(),
     },
     "dice_present_summary": {
         **_summaries("dice"),
@@ -202,7 +203,7 @@ def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
 
 
 def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
-    means = rows[0].frame.groupby("seed", dropna=False)["dice"].mean()
+    means = rows[0].scored.groupby("seed", dropna=False)["dice"].mean()
     values = {
         "n_seeds": len(means),
         "mean": means.mean(),
@@ -215,7 +216,7 @@ def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -
 
 def _detection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     threshold = float(row["threshold_ml"])
-    there, called = (rows[0].frame[f"{name}_ml"] > threshold for name in ("reference", "predicted"))
+    there, called = rows[0].frame["reference_ml"] > threshold, rows[0].called(threshold)
     counts = {"tp": there & called, "fn": there & ~called, "fp": ~there & called, "tn": ~there & ~called}
     n = {name: float(chosen.sum()) for name, chosen in counts.items()}
     values = n | {"n": float(len(there)), "n_present": n["tp"] + n["fn"], "n_absent": n["fp"] + n["tn"]}
@@ -235,22 +236,27 @@ def _detection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> 
 
 
 def _values(rows: Rows, measure: str) -> pd.Series:
+    if measure == "absolute_volume_error_ml":  # of each network, before their mean
+        return rows.frame["volume_error_ml"].abs().groupby(rows.frame["scan_id"]).mean()
     return rows.scans["predicts" if measure == "false_positive" else measure]
 
 
 def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
-    if len(rows) != 2 or (row.get("analysis") == "complete cases" and _any_failed(rows)):
+    if len(rows) != 2:
         return None
-    measure = row.get("measure", "dice")
+    measure, analysis = row.get("measure", "dice"), row.get("analysis", "")
     if place.column == "n":
-        return float(len(rows[0].scans))
+        return float(len(_values_of_pair(rows, measure, analysis)[0]))
     if measure == "ccc":
         if rows[0].frame["seed"].nunique() > 1:
             return None
         a, b = (WEIGHTED["ccc"](one.scans) for one in rows)
         of = {"estimate_a": a, "estimate_b": b, "difference": a - b}
         return of.get(place.column)
-    x, y = (_values(one, measure) for one in rows)
+    biases = ("bias_model_ml", "bias_against_ml")
+    if place.column in biases:
+        return float(rows[biases.index(place.column)].scans["volume_error_ml"].mean())
+    x, y = _values_of_pair(rows, measure, analysis)
     difference = x - y
     values = {
         **dict.fromkeys(("estimate_a", "estimate_model"), x.mean()),
@@ -262,8 +268,27 @@ def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
     return None if found is None else float(found)
 
 
-def _any_failed(rows: Sequence[Rows]) -> bool:
-    return any(one.scans["failed"].any() for one in rows)
+EXTREMES: Mapping[str, tuple[float, float]] = {"worst case": (0.0, 1.0), "best case": (1.0, 0.0)}
+"""The Dice that missing predictions of the first and of the other model then have."""
+
+
+def _values_of_pair(rows: Sequence[Rows], measure: str, analysis: str) -> Sequence[pd.Series]:
+    """Values of two models by scan, as a sensitivity analysis takes them."""
+    if analysis in EXTREMES:
+        dice = EXTREMES[analysis]
+        extremes = [1 - value for value in dice] if measure == "false_positive" else dice
+        return [_with_missing_at(one, measure, value) for one, value in zip(rows, extremes, strict=True)]
+    values = [_values(one, measure) for one in rows]
+    if analysis != "complete cases":
+        return values
+    complete = ~(rows[0].scans["failed"] + rows[1].scans["failed"]).astype(bool)
+    return [one[complete] for one in values]
+
+
+def _with_missing_at(rows: Rows, measure: str, value: float) -> pd.Series:
+    """A measure by scan, the mean over seeds, where each missing prediction has a value."""
+    of_rows = rows.called(0.0).astype(float) if measure == "false_positive" else rows.frame[measure]
+    return of_rows.mask(rows.missing, value).groupby(rows.frame["scan_id"]).mean()
 
 
 def _ranks(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -295,7 +320,7 @@ def _of_family(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> 
 def _selection(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     if place.column != "mean":
         return None
-    return float(rows[0].frame.groupby("label")["dice"].mean().mean())
+    return float(rows[0].scored.groupby("label")["dice"].mean().mean())
 
 
 # -- cohort and training -----------------------------------------------------------------------------

@@ -336,6 +336,7 @@ def words_of_number(
         lines.append("made of no measurement: a setting, a title, a date or a printed number")
     for rows in found.rows:
         lines += [f"made of {len(rows.frame)} rows of {rows.path}: {rows.how}", *_table(rows.frame, full)]
+        lines += _of_missing(rows)
         if rows.path in study.makers:
             lines.append(f"  written by {_job(study.makers[rows.path])}")
             lines += [f"  {words}" for words in _behind(study, rows)]
@@ -366,6 +367,13 @@ def printed(tables: Tables, place: Place) -> str:
     shown = set(re.findall(r"−?\d+(?:\.\d+)?", re.sub(r"<[^>]*>", " ", of_model)))
     forms = [number(value, decimals) for decimals in (3, 2, 1, 0)]
     return next((form for form in forms if form in shown), "")
+
+
+def _of_missing(rows: Rows) -> list[str]:
+    """How rows without a prediction are scored, which is not as they are measured."""
+    n = int(rows.missing.sum()) if "failure" in rows.frame else 0
+    scored = "scored with a Dice of 0 and as wrong about whether the lesion is there, whatever stands there"
+    return [f"  {n} of these rows have no prediction: {scored}"] if n else []
 
 
 def _job(record: Record) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import CONFIG, read_json, read_tsv
 from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.no_prediction import reasons_in_words
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
 from headct.statistics.core.scores import FAMILY
@@ -79,18 +80,15 @@ def leader_board(table_1: pd.DataFrame, labels: LabelSet) -> list[str]:
 
 
 def failures(results: Path) -> list[str]:
-    """Models that could not predict every scan, which count as empty predictions in all tables."""
-    failed = {
-        manifest.relative_to(results / "predictions").with_suffix("").as_posix(): read_tsv(
-            manifest, reason=str
-        )["reason"].count()
-        for manifest in sorted(results.glob("predictions/*/*.tsv"))
-    }
-    return [
-        f"{run}: {count} scans could not be predicted; the manifest in predictions/ says why"
-        for run, count in failed.items()
-        if count
-    ]
+    """Networks that could not predict every scan: how many, of which kind, and how these are scored."""
+    lines = []
+    for manifest in sorted(results.glob("predictions/*/*.tsv")):
+        network = manifest.relative_to(results / "predictions").with_suffix("").as_posix()
+        reasons = read_tsv(manifest, reason=str)["reason"].dropna()
+        if len(reasons):
+            missing = reasons_in_words(list(reasons))
+            lines.append(f"{network}: scans without a prediction: {missing}; the manifest says why")
+    return lines
 
 
 def places(results: Path) -> list[str]:

@@ -253,7 +253,7 @@ def draw_box_violins(
         "Scans with the lesion in the reference."
         if present
         else "Both lesion masks empty: 1; predicted but absent: 0.",
-        shown_scores.failure_words(scores, "it counts as empty"),
+        shown_scores.failure_words(scores, "the Dice of each is 0"),
         seed_words,
     ]
     legend = [

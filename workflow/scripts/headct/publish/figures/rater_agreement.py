@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.figure import Figure
 
-from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LabelSet
 from headct.contracts.references import ANOTHER_RATER, SAME_RATER, TITLES
 from headct.publish.figures import dice_box_violin, style, volume_agreement
 from headct.publish.options import Options
+from headct.statistics.core.scores import read_table
+from headct.statistics.replication.rater_statistics import NEEDED
 
 FIGURE = PublishedFigure(
     name="rater_agreement",
@@ -27,7 +28,7 @@ FIGURE = PublishedFigure(
 
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
-    readings = read_tsv(options.metrics, model=str, failure=str).fillna({"failure": ""})
+    readings = read_table(options.metrics, NEEDED)
     return draw_raters(readings, options.labels, options.study_title, options.width_mm)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from headct.contracts.no_prediction import reasons_in_words
 from headct.statistics.core import scores as statistics_scores
 
 
@@ -19,8 +20,8 @@ def first_seed(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def failure_words(scores: pd.DataFrame, consequence: str) -> str:
-    """Words on the scans without a prediction, if any: how many, and what the figure does with them."""
-    n = int(scores.loc[scores["failure"] != "", "scan_id"].nunique())
-    if n == 0:
+    """Words on the predictions that are missing, if any: how many, and what the figure does with them."""
+    missing = scores[scores["failure"] != ""].drop_duplicates(["model", "scan_id"])
+    if missing.empty:
         return ""
-    return f"{n} {'scan' if n == 1 else 'scans'} without a prediction: {consequence}."
+    return f"Predictions missing: {reasons_in_words(list(missing['failure']))}; {consequence}."

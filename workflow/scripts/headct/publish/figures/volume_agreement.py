@@ -57,7 +57,7 @@ PANEL_MM = {"Bland-Altman": 62.0, "concordance": 66.0}
 """Height of a panel with its texts where panels go below each other."""
 SMALLEST_RANGE_ML = 1e-3
 """Axes that would show less than this show rounding errors, not volumes."""
-COUNTED_AS_EMPTY = "it counts as 0 mL"
+MISSING_VOLUME = "the volume of each counts as 0 mL"
 DASHES = (0, (4, 2))
 SCAN_MARKS: dict[str, Any] = {
     "ls": "",
@@ -177,7 +177,7 @@ def draw_bland_altman(
     """
     scores, seed_words = shown_scores.first_seed(scores)
     heading = f"{model_title}: difference between predicted and reference volume"
-    notes = [shown_scores.failure_words(scores, COUNTED_AS_EMPTY), seed_words]
+    notes = [shown_scores.failure_words(scores, MISSING_VOLUME), seed_words]
     difference = "Prediction − reference"
     return bland_altman_page(scores, heading, difference, notes, labels, study_title, width_mm)
 
@@ -284,7 +284,7 @@ def draw_concordance(
     ]
     notes = [
         "CCC: Lin's concordance correlation coefficient.",
-        shown_scores.failure_words(scores, COUNTED_AS_EMPTY),
+        shown_scores.failure_words(scores, MISSING_VOLUME),
         seed_words,
     ]
     heading = f"{model_title}: predicted against reference volume"

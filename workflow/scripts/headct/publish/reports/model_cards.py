@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
+from headct.contracts.no_prediction import missing_in_words
 from headct.publish.options import Options
-from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, spread
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, number, spread
 from headct.publish.reports import report_page
 from headct.publish.reports.facts import Facts
 from headct.publish.reports.statements import (
@@ -161,13 +162,14 @@ def _limits_of_agreement(model: str, facts: Facts) -> list[str]:
 
 def _failures(model: str, facts: Facts) -> str:
     summary = facts.statistics["dice_summary"]
-    failed = count(float(summary.loc[summary["model"] == model, "n_failed"].max()))
+    n_failed, n_crashed = summary.loc[summary["model"] == model, ["n_failed", "n_crashed"]].max()
     parts = [
         f"{row['label']} missed in {row['fn']} of {row['n_present']} scans with it, predicted in {row['fp']}"
         f" of {row['n_absent']} without"
         for row in detection_rows(facts, model)
     ]
-    return f"Seen in the test set: {'; '.join(parts)}; predictions that failed: {failed}."
+    missing = missing_in_words(int(n_failed), int(n_crashed))
+    return f"Seen in the test set: {'; '.join(parts)}; scans without a prediction: {missing}."
 
 
 def _more(model: str, facts: Facts) -> Sequence[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.artefacts import LEDGER
+from headct.contracts.no_prediction import MISSING_SCORED, missing_in_words
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.contracts.sets import SETS
 from headct.frameworks.registry import frameworks
@@ -251,12 +252,16 @@ def missing_data(facts: Facts) -> str:
     """Missing scans, predictions and characteristics."""
     summary = facts.statistics["dice_summary"]
     models = summary[summary["model"] != PREDICTS_NOTHING]
-    failed = models.groupby("model", sort=False)["n_failed"].max()
-    lost = [f"{facts.title(str(model))} {count(n)}" for model, n in failed.items() if n > 0]
+    failed = models.groupby("model", sort=False)[["n_failed", "n_crashed"]].max()
+    lost = [
+        f"{facts.title(str(model))} {missing_in_words(int(n_failed), int(n_crashed))}"
+        for model, (n_failed, n_crashed) in zip(failed.index, failed.to_numpy(), strict=True)
+        if n_failed
+    ]
     absent = facts.included[["age", "sex", "onset_to_ct_h"]].isna().sum()
     return (
-        "A scan with missing or damaged data was put aside with its reason; nothing was imputed. A prediction"
-        f" that failed counts as an empty map; there were {'none' if not lost else listed(lost)}. Missing"
+        "A scan with missing or damaged data was put aside with its reason; nothing was imputed. A missing"
+        f" prediction is {MISSING_SCORED}; there were {'none' if not lost else listed(lost)}. Missing"
         f" among the analysed scans: age {absent['age']}, sex {absent['sex']}, time from onset"
         f" {absent['onset_to_ct_h']}."
     )

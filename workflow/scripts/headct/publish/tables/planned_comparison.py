@@ -10,6 +10,7 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
+from headct.contracts.no_prediction import MISSING_SCORED
 from headct.publish.options import Options
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.tables.shown_statistics import Statistics, read
@@ -105,7 +106,7 @@ def _notes(statistics: Statistics) -> list[str]:
         " lesion; “equivalent”: the 90% interval lies within ± the margin ("
         + "; ".join(f"{row.label} {row.margin:.3g}" for row in margins.itertuples())
         + "), “different”: wholly outside.",
-        "A missing prediction counts as empty. “Predicts nothing”, “Mean training volume”"
+        f"A missing prediction is {MISSING_SCORED}. “Predicts nothing”, “Mean training volume”"
         " and second readings are references; they enter no test. Second readings are of other scans than"
         " the test set, of either set; n is in estimates.tsv.",
         f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests"

@@ -9,8 +9,9 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
+from headct.contracts.no_prediction import MISSING_SCORED, missing_in_words
 from headct.publish.options import Options
-from headct.publish.printed_numbers import DICE_DECIMALS, count, number, p_value, share, spelled_out, spread
+from headct.publish.printed_numbers import DICE_DECIMALS, number, p_value, share, spelled_out, spread
 from headct.publish.tables.shown_statistics import Statistics, by_model, read
 from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
@@ -36,8 +37,8 @@ TABLE = PublishedTable(
     },
     given={"titles": "titles of all models", "title_note": "note"},
     columns="model title role label mean median q1 q3 mean_se q1_se median_se q3_se n n_seeds n_failed"
-    " mark_mean mark_median n_present present_mean present_median present_q1 present_q3 true_positives"
-    " sensitivity n_absent true_negatives specificity note",
+    " n_crashed mark_mean mark_median n_present present_mean present_median present_q1 present_q3"
+    " true_positives sensitivity n_absent true_negatives specificity note",
     keys="model title label",
     repeats=(
         Repeats(
@@ -83,7 +84,7 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
     numbers = _table_1_numbers(statistics, titles)
     n, n_seeds = int(numbers["n"].max()), int(numbers["n_seeds"].max())
     failed = numbers.loc[(numbers["label"] != MEAN) & (numbers["n_failed"] > 0)]
-    failures = failed.groupby("title", sort=False)["n_failed"].max()
+    failures = failed.drop_duplicates("title")
     how_many = spelled_out(len(labels))
     notes = [
         f"n = {n} test scans. Dice is 1 where a lesion is absent from both masks and 0 where it is"
@@ -100,8 +101,9 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
     if n_seeds > 1:
         notes.append(f"Mean of {n_seeds} seeds per scan, before any summary.")
     notes += [
-        f"{title}: predictions missing and counted as empty: {count(missing)}."
-        for title, missing in failures.items()
+        f"{row['title']}: scans without a prediction:"
+        f" {missing_in_words(int(row['n_failed']), int(row['n_crashed']))}, each {MISSING_SCORED}."
+        for row in failures.to_dict("records")
     ]
     title = "Table 1. Dice of the models on the test set"
     panels = [_dice_panel(numbers, labels), _detection_panel(numbers, labels)]

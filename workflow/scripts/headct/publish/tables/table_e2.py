@@ -70,7 +70,7 @@ def table_e2(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet
         " brackets the sum over all scans in percent of the summed reference volume.",
         "False positive: predicted volume outside the reference lesion, mean per scan; scans with any:"
         " at least one such voxel. Predicted where absent: scans without the lesion in which it is"
-        " predicted.",
+        " predicted; one whose prediction is missing counts among them, and its volumes as 0 mL.",
         f"n = {int(numbers['n'].max())} test scans. Volumes use the perpendicular distance of slices.",
     ]
     title = "Table E2. Volume intersection and false positives"

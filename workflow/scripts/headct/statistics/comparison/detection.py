@@ -3,7 +3,7 @@
     model, role, status, label
     threshold_ml            the lesion is there if its volume is above this, in both maps
     n, n_present, n_absent  scans
-    tp, fn, fp, tn          scans
+    tp, fn, fp, tn          scans; a missing prediction is wrong at every threshold
     sensitivity, specificity, ppv, npv      each with _lower and _upper, 95 % intervals (Wilson)
     note                    why something is not estimable
 
@@ -50,7 +50,7 @@ def detection_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFrame:
                 for threshold in plan.detection_thresholds_ml:
                     cells = detection(
                         data.reference_ml(label) > threshold,
-                        data.arrays[label, "predicted_ml"][0, :, i] > threshold,
+                        data.calls(label, threshold)[0, :, i],
                         data.clusters,
                         plan.detection_minimum,
                     )

@@ -42,6 +42,7 @@ from headct.settings.analysis_plan import (
     Endpoint,
     Plan,
 )
+from headct.statistics.comparison.missing_predictions import NO_BOUNDS, extreme_cases, is_bounded
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, sums_of_clusters, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
 from headct.statistics.core import jackknife
@@ -241,18 +242,33 @@ def _sensitivity(
 ) -> list[dict[str, Any]]:
     columns = _columns(data, endpoint, against)
     values = data.values(endpoint.measure, endpoint.label)[:, :, columns]
+    missing = data.arrays[endpoint.label, "failed"][:, :, columns] > 0
     chosen = data.chosen(endpoint.label, endpoint.scans)
-    complete = chosen & ~data.failed[:, columns].any(axis=1)
-    rows = []
-    for analysis, taken, clusters in (
-        (COMPLETE, complete, data.clusters_of(complete)),
-        (f"{other.kind}s left out", chosen, other.of(data.scans[chosen])),
-    ):
-        n, n_clusters = int(taken.sum()), len(set(clusters))
-        row: dict[str, Any] = {"analysis": analysis, "n": n, "n_clusters": n_clusters, "note": too_few(n)}
-        if n_clusters < 2:
-            row["note"] = f"one {other.kind if analysis != COMPLETE else data.cluster}: none can be left out"
-        if not row["note"]:
-            row |= _interval(_means(values[:, taken], clusters, endpoint).differences([0], [1]))
-        rows.append(row)
-    return rows
+    complete = chosen & ~missing.any(axis=(0, 2))
+    rows = [
+        _other_analysis(endpoint, COMPLETE, values[:, complete], data.clusters_of(complete), data.cluster)
+    ]
+    if missing[:, chosen].any():
+        if is_bounded(endpoint.measure):
+            rows += [
+                _other_analysis(endpoint, case, of_case[:, chosen], data.clusters_of(chosen), data.cluster)
+                for case, of_case in extreme_cases(values, missing, endpoint.measure).items()
+            ]
+        else:
+            rows[0]["note"] = "; ".join(filter(None, [rows[0]["note"], NO_BOUNDS]))
+    others = other.of(data.scans[chosen])
+    name = f"{other.kind}s left out"
+    return [*rows, _other_analysis(endpoint, name, values[:, chosen], others, other.kind)]
+
+
+def _other_analysis(
+    endpoint: Endpoint, analysis: str, values: np.ndarray, clusters: np.ndarray, kind: str
+) -> dict[str, Any]:
+    """Difference and interval from the values (seeds, scans, 2), by the cluster of each scan."""
+    n, n_clusters = len(clusters), len(set(clusters))
+    row: dict[str, Any] = {"analysis": analysis, "n": n, "n_clusters": n_clusters, "note": too_few(n)}
+    if n_clusters < 2:
+        row["note"] = f"one {kind}: none can be left out"
+    if not row["note"]:
+        row |= _interval(_means(values, clusters, endpoint).differences([0], [1]))
+    return row

@@ -5,7 +5,7 @@ One row per model × lesion × choice of scans × measure:
     model, role, status     references among them: nothing predicted, mean training volume, second readings
     label, scans            all, or with the lesion
     measure                 mean and median of Dice, CCC, volume bias; HD95 and surface Dice if measured
-    n, n_failed             scans; of these without a prediction, which counts as empty
+    n, n_failed             scans; of these without a prediction, which has Dice 0 and 0 mL
     estimate, lower, upper  with a 95 % interval: t of the jackknife, or order statistics for medians
     scope, note
 """

@@ -17,6 +17,7 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.no_prediction import MISSING_SCORED, reasons_in_words
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import DEVIATION, EXPLORATORY, PARTICIPANT, SITE, Plan
@@ -38,6 +39,7 @@ from headct.statistics.comparison.paired import (
     ranks_table,
 )
 from headct.statistics.comparison.score_arrays import (
+    NEEDED,
     ScoreArrays,
     scope,
     score_arrays_of,
@@ -68,6 +70,9 @@ PLAN = PublishedStatistic(
 )
 
 REPORTED = "reported"
+
+NEEDED_OF_READINGS = ("model", "seed", "scan_id", "label", *NEEDED, "failure")
+"""Columns of the metrics table of second readings."""
 
 
 def main(
@@ -101,7 +106,7 @@ def main(
     if absent:
         message = "a measured scan is not in the cohort"
         raise BadInput([Problem(str(cohort), message, key="scan_id", value=scan) for scan in absent])
-    readings = read_tsv(second_readings, model=str, failure=str) if second_readings else None
+    readings = scores_of.read_table(second_readings, NEEDED_OF_READINGS) if second_readings else None
     known = facts(scans, data, scores["scan_id"].unique())
     tables = analysis(planned, scores, scans, read_tsv(split), known, labels, readings)
     for name, table in tables.items():
@@ -144,7 +149,7 @@ def analysis(
     parts = [data, *humans]
     cut_points = size_cut_points(plan, cohort, split, labels)
     return {
-        PLAN.name: plan_table(plan, data, known),
+        PLAN.name: plan_table(plan, data, known, scores),
         ENDPOINTS.name: endpoints_table(data, plan),
         SENSITIVITY.name: sensitivity_table(data, plan, participants if drawn.kind == SITE else sites),
         ESTIMATES.name: estimates_table(parts),
@@ -159,8 +164,15 @@ def analysis(
     }
 
 
-def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFrame:
-    """The plan's identity, what deviates from it, and what is beyond it: kind item value."""
+def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """The plan's identity, what deviates from it, and what is beyond it: kind item value.
+
+    Args:
+        plan: the analysis plan.
+        data: the scores as arrays.
+        known: facts of the scans.
+        scores: what ``scores.read`` gives.
+    """
     keys = ("file", "sha256", "date", "comparison", "seed", "permutations")
     rows = [("plan", key, getattr(plan, key)) for key in keys]
     rows += [
@@ -191,12 +203,20 @@ def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame) -> pd.DataFra
         for model in data.of_role(FAMILY)
         if model not in planned
     ]
-    rows += [
-        (REPORTED, model, f"{int(missing)} of {len(data.scans)} predictions missing, counted as empty")
-        for model, missing in zip(data.models, data.failed.sum(axis=0), strict=True)
-        if missing
-    ]
+    rows += [(REPORTED, model, words) for model, words in missing_predictions(scores).items()]
     return pd.DataFrame(rows, columns=PLAN.header)
+
+
+def missing_predictions(scores: pd.DataFrame) -> dict[str, str]:
+    """By model, how many of its predictions are missing, of which kind, and how they are scored."""
+    predictions = scores.drop_duplicates(["model", "seed", "scan_id"])
+    words = {}
+    for model, of_model in predictions.groupby("model", sort=False):
+        reasons = [reason for reason in of_model["failure"] if reason]
+        if reasons:
+            missing = f"predictions missing, of {len(of_model)}: {reasons_in_words(reasons)}"
+            words[str(model)] = f"{missing}, each {MISSING_SCORED}"
+    return words
 
 
 def _chosen(plan: Plan) -> str:

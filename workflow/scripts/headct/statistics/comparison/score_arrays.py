@@ -15,7 +15,7 @@ from headct.settings.analysis_plan import EXPLORATORY, PLANNED, WITHOUT_LESION
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.jackknife import SEEDS_COUNT_FROM, UNBOUNDED
-from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE
+from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE, calls_lesion
 
 NEEDED = ("dice", "reference_ml", "predicted_ml", "volume_error_ml")
 OPTIONAL = ("hd95_mm", "surface_dice")
@@ -26,8 +26,8 @@ OPTIONAL = ("hd95_mm", "surface_dice")
 class ScoreArrays:
     """``arrays`` maps (label, column) to (seeds, scans, models), for each of the ``labels``.
 
-    ``failed`` is (scans, models); ``clusters`` (scans,) numbers what each scan is left out and flipped with,
-    of the kind ``cluster``.
+    ``failed`` is (scans, models): whether some seed has no prediction. ``clusters`` (scans,) numbers what
+    each scan is left out and flipped with, of the kind ``cluster``.
     """
 
     labels: LabelSet
@@ -52,14 +52,20 @@ class ScoreArrays:
     def values(self, measure: str, label: str) -> np.ndarray:
         """A measure as (seeds, scans, models).
 
-        ``false_positive`` is whether any voxel is predicted; ``absolute_volume_error_ml`` is the volume error
-        without its sign.
+        ``false_positive`` is whether the lesion is predicted (:meth:`calls`); ``absolute_volume_error_ml`` is
+        the volume error without its sign.
         """
         if measure == "false_positive":
-            return (self.arrays[label, "predicted_ml"] > 0).astype(float)
+            return self.calls(label, 0.0).astype(float)
         if measure == "absolute_volume_error_ml":
             return np.abs(self.arrays[label, "volume_error_ml"])
         return self.arrays[label, measure]
+
+    def calls(self, label: str, threshold_ml: float) -> np.ndarray:
+        """Whether the lesion is called there, by :func:`.calls_lesion`: (seeds, scans, models)."""
+        names = ("reference_ml", "predicted_ml", "failed")
+        reference_ml, predicted_ml, failed = (self.arrays[label, name] for name in names)
+        return calls_lesion(reference_ml, predicted_ml, failed, threshold_ml)
 
     def clusters_of(self, chosen: np.ndarray) -> np.ndarray:
         """Number of the cluster of each of the ``chosen`` scans, counted from 0 without gaps."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.labels import LabelSet
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.no_prediction import CRASHED, kind_of
+from headct.contracts.problems import BadInput, Problem, gathered
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
 
@@ -21,40 +24,112 @@ Only the family enters ranks, corrections and the marks of the best and the wors
 
 VOLUMES = [name for name in COLUMNS if name.endswith("_ml")]
 
+NAMES = ("model", "scan_id", "label")
+"""Columns that name a row, with the seed where there is one."""
+
+NEVER_EMPTY = ("dice", *(name for name in VOLUMES if name != "swapped_ml"))
+"""Columns that hold a finite number in every row; other measures are empty where they are not defined."""
+
 
 def read(paths: Sequence[Path], models: Sequence[str], labels: LabelSet) -> pd.DataFrame:
     """Read metrics tables, in the order: ``models`` (the family), other models, reference rows.
 
     The rows of pooled lesions are left out: the analyses are of single ones, in the order of ``labels``.
 
-    Returns one row per model × seed × scan × label: the columns of the metrics table and ``role``.
+    Returns one row per model × seed × scan × label: the columns of the metrics table and ``role``, with
+    missing predictions as :func:`scored` scores them.
 
     Raises:
-        BadInput: a table without a needed column, a model of the family without metrics, a row that
+        BadInput: a table as :func:`read_table` refuses it, a model of the family without metrics, a row that
             stands twice, models that were not measured on the same scans.
     """
-    tables = [(path, read_tsv(path, model=str, failure=str)) for path in paths]
-    problems = [
-        Problem(str(path), f"not a metrics table: no column {column!r}", key=column)
-        for path, table in tables
-        for column in COLUMNS
-        if column not in table
-    ]
+    tables: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    for path in paths:
+        with gathered(problems):
+            tables.append(read_table(path))
     if problems:
         raise BadInput(problems)
-    scores = pd.concat([table for _, table in tables], ignore_index=True)
+    scores = pd.concat(tables, ignore_index=True)
     pooled = [pool.name for pool in labels.pools]
     scores = scores[~scores["label"].isin(pooled)].reset_index(drop=True)
-    scores["failure"] = scores["failure"].fillna("")
     problems = [*_missing_models(scores, models), *_unequal_rows(scores, labels)]
     if problems:
         raise BadInput(problems)
+    scores = scored(scores)
     scores["role"] = [role(model, models) for model in scores["model"]]
     order = model_order(list(scores["model"].unique()), models)
     scores["label"] = pd.Categorical(scores["label"], categories=list(labels), ordered=True)
     scores["model"] = pd.Categorical(scores["model"], categories=order, ordered=True)
     scores = scores.sort_values(["model", "seed", "scan_id", "label"], ignore_index=True)
     return scores.astype({"model": str, "label": str})
+
+
+def read_table(path: Path, needed: Collection[str] = COLUMNS) -> pd.DataFrame:
+    """One metrics table, of models or of second readings, as it stands; ``failure`` is "" for none.
+
+    Raises:
+        BadInput: a needed column is not there, or lacks a value where every row has one: every such cell.
+    """
+    table = read_tsv(path, model=str, label=str, failure=str)
+    absent = [column for column in needed if column not in table]
+    problems = [
+        Problem(str(path), f"not a metrics table: no column {column!r}", key=column) for column in absent
+    ]
+    problems = problems or list(_unusable_cells(path, table, needed))
+    if problems:
+        raise BadInput(problems)
+    return table.fillna({"failure": ""})
+
+
+def _unusable_cells(path: Path, table: pd.DataFrame, needed: Collection[str]) -> Iterator[Problem]:
+    usable = {name: table[name].notna() for name in NAMES}
+    for name in NEVER_EMPTY:
+        if name in needed:
+            usable[name] = np.isfinite(pd.to_numeric(table[name], errors="coerce"))
+    for name, of_rows in usable.items():
+        message = "every row must have it" if name in NAMES else "every row must have a finite number"
+        for line in table.index[~of_rows]:
+            row, value = _name_of(table.loc[line]), table.loc[line, name]
+            found = "" if pd.isna(value) else str(value)
+            yield Problem(str(path), f"{message}: make this table again", row, name, found)
+
+
+def _name_of(row: pd.Series) -> str:
+    """What names a row, as far as it is there, and its line in the file, whose first is the header."""
+    names = [str(row[name]) for name in NAMES if pd.notna(row[name])]
+    seed = row.get("seed")
+    if pd.notna(seed):
+        names.insert(1, f"seed {seed}")
+    return f"{', '.join(names)} (line {int(str(row.name)) + 2})"
+
+
+def scored(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of metrics tables, with the Dice of missing predictions (those with a ``failure``) at 0.
+
+    A metrics table measures a missing prediction as an empty map, which agrees with a reference without the
+    lesion: Dice 1 for a model that failed. Here it is wrong in every scan: Dice 0, and it is wrong about
+    whether the lesion is there (:func:`calls_lesion`). Its volumes stay those of an empty map, 0 mL: the
+    whole reference volume is missed. An error of a volume has no worst value that could be taken instead.
+    """
+    return scores.assign(dice=scores["dice"].mask(scores["failure"] != "", 0.0))
+
+
+def calls_lesion(
+    reference_ml: ArrayLike, predicted_ml: ArrayLike, missing: ArrayLike, threshold_ml: float = 0.0
+) -> NDArray[np.bool_]:
+    """Whether predictions say that the lesion is there: that its volume is above a threshold.
+
+    A missing prediction is wrong: it misses a lesion that is there, and sees one where there is none.
+
+    Args:
+        reference_ml: volume of the lesion in the reference, of any shape.
+        predicted_ml: volume in the prediction, of the same shape.
+        missing: which of the predictions are missing, of the same shape.
+        threshold_ml: what a volume must be above; of 0, one voxel is enough.
+    """
+    absent = np.asarray(reference_ml) <= threshold_ml
+    return np.where(np.asarray(missing, dtype=bool), absent, np.asarray(predicted_ml) > threshold_ml)
 
 
 def role(model: str, family: Sequence[str]) -> str:
@@ -80,16 +155,17 @@ def model_order(found: Sequence[str], family: Sequence[str]) -> list[str]:
 def mean_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     """Average each model's measures of a scan over its seeds; all models then count each scan once.
 
-    Adds ``predicts_lesion``, the share of seeds whose prediction holds the lesion (0 or 1 with one
-    seed), ``n_seeds``, and ``failed`` (some seed has no prediction).
+    Adds ``predicts_lesion``, the share of seeds that say that the lesion is there (0 or 1 with one
+    seed; :func:`calls_lesion`), ``n_seeds``, ``failed`` (some seed has no prediction), and ``crashed``
+    (that of some seed crashed; the other ones that failed were refused).
     """
-    marked = scores.assign(
-        predicts_lesion=(scores["predicted_ml"] > 0).astype(float),
-        failed=scores["failure"] != "",
-    )
+    failed = scores["failure"] != ""
+    calls = calls_lesion(scores["reference_ml"], scores["predicted_ml"], failed)
+    crashed = [reason != "" and kind_of(reason) == CRASHED for reason in scores["failure"]]
+    marked = scores.assign(predicts_lesion=calls.astype(float), failed=failed, crashed=crashed)
     groups = marked.groupby(["role", "model", "scan_id", "label"], sort=False)
     means = groups[["dice", *VOLUMES, "predicts_lesion"]].mean()
-    means["failed"] = groups["failed"].any()
+    means[["failed", "crashed"]] = groups[["failed", "crashed"]].any()
     means["n_seeds"] = groups.size()
     return means.reset_index()
 

@@ -19,7 +19,7 @@ DICE_SUMMARY = PublishedStatistic(
     name="dice_summary",
     help="Dice of each model and lesion over all scans",
     step="statistics",
-    columns="model role label mean median q1 q3 mean_se q1_se median_se q3_se n n_seeds n_failed",
+    columns="model role label mean median q1 q3 mean_se q1_se median_se q3_se n n_seeds n_failed n_crashed",
     keys="model label",
 )
 
@@ -91,8 +91,8 @@ def dice_summary(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Dice over all test scans, by the paper's convention (Table 1).
 
     Columns: model role label mean median q1 q3, their standard errors (``…_se``, over scans), n
-    n_seeds n_failed. The rows with label ``mean`` hold the mean of the lesions' means and
-    medians; quartiles have no such mean.
+    n_seeds, n_failed (scans in which some seed has no prediction: Dice 0), n_crashed (of these, not refused).
+    The rows with label ``mean`` hold the mean of the lesions' means and medians; quartiles have no such mean.
     """
     rows = [
         {
@@ -103,6 +103,7 @@ def dice_summary(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
             "n": len(values),
             "n_seeds": values["n_seeds"].max(),
             "n_failed": int(values["failed"].sum()),
+            "n_crashed": int(values["crashed"].sum()),
         }
         for name, values in by_model_and_label(scans)
     ]
@@ -115,6 +116,7 @@ def dice_summary(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
             n=("n", "first"),
             n_seeds=("n_seeds", "first"),
             n_failed=("n_failed", "first"),
+            n_crashed=("n_crashed", "first"),
         )
         .reset_index()
         .assign(label=MEAN)
@@ -141,7 +143,8 @@ def _se_of_mean_row(dice: pd.DataFrame) -> dict[str, float]:
 def dice_present_summary(scans: pd.DataFrame) -> pd.DataFrame:
     """Dice over the scans that have the lesion, and how well the lesion is detected.
 
-    A lesion is detected where at least one voxel is predicted (0 mL, as the study's Dice does).
+    A lesion is detected where at least one voxel is predicted (0 mL, as the study's Dice does); a missing
+    prediction is wrong (:func:`headct.statistics.core.scores.calls_lesion`).
     Columns: model role label n_present mean median q1 q3 true_positives sensitivity n_absent
     true_negatives specificity note. With several seeds counts are means over seeds.
     """
@@ -182,7 +185,8 @@ def volume_overlap(scans: pd.DataFrame) -> pd.DataFrame:
     intersection_percent (Σ intersection / Σ reference · 100), intersection_percent_median (median
     over scans with the lesion of the scan's own percentage), false_positive_ml (mean over all
     scans), false_positive_ml_median, n_false_positive (scans with any false-positive voxel),
-    n_absent, n_false_lesion (scans without the lesion in which it is predicted), note.
+    n_absent, n_false_lesion (scans without the lesion in which it is predicted, or in which the prediction
+    is missing; its volumes are 0 mL), note.
     """
     rows = []
     for name, values in by_model_and_label(scans):

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pingouin
 
-from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.artefacts import write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.problems import BadInput, Problem
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, agreement_row
+from headct.statistics.core.scores import read_table
 from headct.statistics.core.summaries import describe
 
 pingouin.options["round.column.CI95"] = None  # it rounds intervals to two digits otherwise
@@ -49,14 +49,7 @@ def main(
         metrics: metrics table of the second readings.
         out: table to write.
     """
-    readings = read_tsv(metrics, model=str)
-    problems = [
-        Problem(str(metrics), f"not a metrics table: no column {column!r}", key=column)
-        for column in NEEDED
-        if column not in readings
-    ]
-    if problems:
-        raise BadInput(problems)
+    readings = read_table(metrics, NEEDED)
     table = rater_agreement(readings)
     write_tsv(table, out)
     logger.info("agreement of raters on %d scans: %s", readings["scan_id"].nunique(), out)
