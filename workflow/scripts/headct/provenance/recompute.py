@@ -262,6 +262,7 @@ def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
         **dict.fromkeys(("estimate_a", "estimate_model"), x.mean()),
         **dict.fromkeys(("estimate_b", "estimate_against"), y.mean()),
         "difference": difference.mean(),
+        "sd": difference.std(),
         "median_difference": difference.median(),
     }
     found = values.get(place.column)
@@ -534,7 +535,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "out_of_fold": _held_out,
     "surface_tolerance": _tolerance,
     "detection": _detection,
-    **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),
+    **dict.fromkeys(("paired", "endpoints", "precision", "sensitivity", "equivalence"), _pair),
     **dict.fromkeys(("ranks", "critical_difference"), _ranks),
     "dunn": _dunn,
     **dict.fromkeys(("kruskal_wallis", "friedman"), _of_family),

@@ -32,8 +32,8 @@ TABLE = PublishedTable(
     ' "equivalent" only where the 90% interval lies within the margin, and else "cannot tell" or'
     ' "different" (C);'
     " detection (D); volumes (E); the plan's date and digest, what deviates from it,"
-    " and what is beyond it (F). Unlike the replication, all tests use that the models saw the same"
-    " scans.",
+    " and what is beyond it (F); how small a difference each endpoint could show (G)."
+    " Unlike the replication, all tests use that the models saw the same scans.",
     inputs={
         "statistics": "statistics of the plan",
         "evidence": "audit/evidence.json",
@@ -57,6 +57,7 @@ NEEDED = (
     "detection",
     "volume_equivalence",
     "subgroups",
+    "precision",
 )
 """Tables of ``results/statistics`` that the page shows."""
 
@@ -86,6 +87,7 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
         _detection(statistics["detection"], titles, labels),
         _volumes(statistics["volume_equivalence"], titles, labels),
         _plan(statistics["plan"]),
+        _precision(statistics["precision"]),
     ]
     title = "Planned comparison of the models, scan by scan"
     return Table(title, endpoints, panels, _notes(statistics))
@@ -109,6 +111,9 @@ def _notes(statistics: Statistics) -> list[str]:
         f"A missing prediction is {MISSING_SCORED}. “Predicts nothing”, “Mean training volume”"
         " and second readings are references; they enter no test. Second readings are of other scans than"
         " the test set, of either set; n is in estimates.tsv.",
+        "In G, “Effective” is the number of independent scans that would tell as much; “At its level”,"
+        " half the width of the interval at the level at which an endpoint is decided; “Detectable”, the"
+        " smallest true difference that 80% of such studies find at that level.",
         f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests"
         " with P < .05 after false-discovery-rate correction (subgroups.tsv).",
     ]
@@ -263,3 +268,27 @@ def _plan(plan: pd.DataFrame) -> Panel:
         rows.append([Cell("deviation"), Cell("none", "text"), Cell("", "text")])
     columns = [("", name) for name in ("Kind", "Item", "Value")]
     return Panel(columns, rows, "F. The plan, what deviates from it, what is beyond it")
+
+
+def _precision(precision: pd.DataFrame) -> Panel:
+    """A row per endpoint: from the least to the greatest over the models that it is against."""
+    rows = []
+    for (endpoint, measure), of in precision.groupby(["endpoint", "measure"], sort=False):
+        decimals = DECIMALS.get(str(measure), DICE_DECIMALS)
+        wide = ("sd", "half_width", "half_width_adjusted", "detectable")
+        rows.append(
+            [
+                Cell(str(endpoint)),
+                Cell(count(of["n"].max())),
+                Cell(_range(of["effective_n"], 0)),
+                *(Cell(_range(of[name], decimals)) for name in wide),
+            ]
+        )
+    names = ("Endpoint", "Scans", "Effective", "SD", "Half width, 95% CI", "At its level", "Detectable")
+    heading = "G. What each endpoint could show: least to greatest over the other models"
+    return Panel([("", name) for name in names], rows, heading)
+
+
+def _range(values: pd.Series, decimals: int) -> str:
+    low, high = number(values.min(), decimals), number(values.max(), decimals)
+    return low if low == high else f"{low}–{high}"

@@ -1,9 +1,10 @@
 """What a run would ask of a cluster, before anything is submitted: ``python -m headct plan --help``.
 
 Jobs by rule and what each asks for; steps, hours, GPU memory and disk of the trainings of each model and of
-all; disk by stage; warnings of what won't do. Hours are those of trainings that this study has finished,
-else come from measured rates (:mod:`headct.run.cluster.rates`); what no rate is known of is said to be
-unknown and left out of sums. Before there is a sheet, ``--scans`` says how many scans there will be.
+all; disk by stage; what the analysis plan's endpoints can show; warnings of what won't do. Hours are those
+of trainings that this study has finished, else come from measured rates (:mod:`headct.run.cluster.rates`);
+what no rate is known of is said to be unknown and left out of sums. Before there is a sheet, ``--scans``
+says how many scans there will be.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
 from headct.run.cluster.rates import Rate
 from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
-from headct.settings import blocks, configuration, sheet
+from headct.run.study_precision import precision_table, scans_of_sheet, scans_of_split
+from headct.settings import analysis_plan, blocks, configuration, sheet
 from headct.settings.blocks import Configuration, Resources
 from headct.settings.models import Training
 
 SIZES = RESOURCES / "sizes.tsv"
 PROFILE = REPOSITORY / "slurm" / "config.yaml"
 LOGS = "results/logs/"
+SPLIT = "results/cohort/split.tsv"
 CUDA_MB = 500
 """About what CUDA itself takes of a GPU's memory, beside the tensors that are measured."""
 
@@ -443,6 +446,9 @@ def main(
         named = ["--config", f"sheet={path}"] if scans is not None else []
         jobs = pending_jobs([*words, "--directory", str(directory), *named])
         n_scans = len(sheet.baseline(sheet.load(path)))
+    plan = analysis_plan.load(REPOSITORY / config.analysis_plan)
+    is_split = scans is None and (directory / SPLIT).is_file()
+    scans_of = scans_of_split(directory / "results") if is_split else scans_of_sheet(config, n_scans)
     study = PlannedStudy(config, directory, n_scans, jobs)
     costs = training_costs(study, speeds)
     title = f"{config.study.name}: {n_scans} scans, {len(config.models)} models, {len(jobs)} jobs to run"
@@ -452,6 +458,7 @@ def main(
         models_table(study, costs, speeds, sizes),
         prediction_in_words(study, speeds),
         disk_table(config, n_scans, directory, sizes),
+        precision_table(plan, scans_of),
         [f"Warning: {text}." for text in warnings(study, costs, speeds, sizes)],
         [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(SIZES)}"],
     ]

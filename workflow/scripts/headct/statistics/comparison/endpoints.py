@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -77,21 +77,39 @@ SENSITIVITY = PublishedStatistic(
 )
 
 
-def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
-    """The endpoints; the columns are listed at the top of this module."""
-    found = {
-        (status, endpoint, against): _both(data, endpoint, against)
+class Compared(NamedTuple):
+    """An endpoint against one other model: both means, if there are any, and the level that decides."""
+
+    status: str
+    endpoint: Endpoint
+    against: str
+    both: Estimated | None
+    alpha: float
+
+    @property
+    def name(self) -> dict[str, str]:
+        """The columns that name its row."""
+        return {"status": self.status, **_name(self.endpoint, self.against)}
+
+
+def compared(data: ScoreArrays, plan: Plan) -> list[Compared]:
+    """Each endpoint against each other model; key secondary ones share their level by Bonferroni."""
+    found = [
+        (status, endpoint, against, _both(data, endpoint, against))
         for status, endpoint in plan.endpoints()
         for against in endpoint.against
+    ]
+    n_tested = sum(status == KEY_SECONDARY and both is not None for status, _, _, both in found)
+    alphas = {
+        PRIMARY: plan.multiplicity.primary_alpha,
+        KEY_SECONDARY: plan.multiplicity.key_secondary_alpha / max(n_tested, 1),
     }
-    n_tested = sum(status == KEY_SECONDARY and both is not None for (status, _, _), both in found.items())
-    rows = []
-    for (status, endpoint, against), both in found.items():
-        alpha = plan.multiplicity.primary_alpha
-        if status == KEY_SECONDARY:
-            alpha = plan.multiplicity.key_secondary_alpha / max(n_tested, 1)
-        name = {"status": status, **_name(endpoint, against)}
-        rows.append({**name, **_row(data, endpoint, against, both, alpha)})
+    return [Compared(*one, alphas[one[0]]) for one in found]
+
+
+def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
+    """The endpoints; the columns are listed at the top of this module."""
+    rows = [{**one.name, **_row(data, *one[1:])} for one in compared(data, plan)]
     table = pd.DataFrame(rows).reindex(columns=[*ENDPOINTS.header, "error", "few_differ"])
     table["p_holm"] = _holm(table)
     table["verdict"] = _verdicts(table, plan)

@@ -22,6 +22,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import DEVIATION, EXPLORATORY, PARTICIPANT, SITE, Plan
 from headct.statistics.comparison.detection import DETECTION, detection_table
+from headct.statistics.comparison.endpoint_precision import PRECISION, precision_table
 from headct.statistics.comparison.endpoints import ENDPOINTS, SENSITIVITY, endpoints_table, sensitivity_table
 from headct.statistics.comparison.equivalence import (
     EQUIVALENCE,
@@ -152,6 +153,7 @@ def analysis(
         PLAN.name: plan_table(plan, data, known, scores),
         ENDPOINTS.name: endpoints_table(data, plan),
         SENSITIVITY.name: sensitivity_table(data, plan, participants if drawn.kind == SITE else sites),
+        PRECISION.name: precision_table(data, plan),
         ESTIMATES.name: estimates_table(parts),
         FRIEDMAN.name: friedman_table(data, plan),
         RANKS.name: ranks_table(data, plan),

@@ -1,0 +1,61 @@
+"""What ``headct plan`` says of the endpoints, from the split or from a number of scans."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from headct.contracts.artefacts import write_tsv
+from headct.run.study_precision import ScansOf, precision_table, scans_of_sheet, scans_of_split
+from headct.settings import analysis_plan, blocks
+
+REPOSITORY = Path(__file__).parents[2]
+SHIPPED = analysis_plan.load(analysis_plan.SHIPPED)
+PLAN = replace(SHIPPED, primary=replace(SHIPPED.primary, expected_sd=0.301))
+NUMBERS = ["0.301", "0.045", "0.0643", "0.05", "0.59", "0.41"]
+"""SD, half width, detectable; margin, power at it, power of equivalence: the worked example by t."""
+
+
+def lines_of(scans_of: ScansOf, plan: analysis_plan.Plan = PLAN) -> list[str]:
+    return list(precision_table(plan, scans_of))
+
+
+def test_before_the_split_the_number_of_scans_is_known_and_that_of_lesions_is_not() -> None:
+    config = blocks.load(REPOSITORY / "config/config.yaml")
+    scans = round(174 / config.split.test_fraction)
+    lines = lines_of(scans_of_sheet(config, scans))
+    assert lines[1].split()[-7:] == ["174", *NUMBERS]
+    assert lines[2].split()[-4:] == ["?"] * 4
+    assert lines[-2].startswith("The plan states no expected_sd of: IVH Dice where there is IVH; ")
+    assert lines[-1] == "How many test scans have a lesion is not known before they are ingested and split."
+
+
+def test_the_split_says_how_many_scans_an_endpoint_takes(tmp_path: Path) -> None:
+    scans = [f"s{i:03d}" for i in range(180)]
+    volumes = {f"{label}_ml": [1.0] * 180 for label in ("ICH", "PHE")}
+    volumes["IVH_ml"] = [2.0 if i < 50 else 0.0 for i in range(180)]
+    write_tsv(pd.DataFrame({"scan_id": scans, **volumes}), tmp_path / "cohort/cohort.tsv")
+    sets = ["train"] * 6 + ["test"] * 174
+    write_tsv(pd.DataFrame({"scan_id": scans, "set": sets}), tmp_path / "cohort/split.tsv")
+    lines = lines_of(scans_of_split(tmp_path))
+    assert lines[1].split()[-7:] == ["174", *NUMBERS]
+    assert [line.split()[-4] for line in lines[2:5]] == ["44", "130", "174"]
+    assert "not known" not in lines[-1]
+
+
+def test_key_secondary_endpoints_are_at_their_own_level_and_other_measures_have_no_margin() -> None:
+    secondary = tuple(replace(one, expected_sd=0.301) for one in PLAN.key_secondary)
+    lines = lines_of(lambda endpoint: 174, replace(PLAN, key_secondary=secondary))
+    cells = {line[:30].strip(): line.split() for line in lines[1:5]}
+    dice, share = cells["IVH Dice where there is IVH"], cells["IVH predicted where there is n"]
+    assert dice[-5:-2] == ["0.045", "0.0915", "0.05"], "Holm's first step over 27"
+    assert share[-2:] == ["0.045", "0.0915"]
+    assert not any("expected_sd" in line for line in lines)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_scan_says_nothing(n: int) -> None:
+    assert lines_of(lambda endpoint: n)[1].split()[-4:] == [str(n), "0.301", "?", "?"]

@@ -1,0 +1,71 @@
+"""How precisely the plan's endpoints were answered: ``results/statistics/precision.tsv``.
+
+What the scans at hand can show, from the standard error that the interval of ``endpoints.tsv`` has,
+clusters and seeds included. One row per endpoint × model that it is against:
+
+    status, endpoint, measure, label, scans, model, against
+    n, n_clusters           scans, and clusters of these
+    sd                      SD of the paired differences of the scans
+    effective_n             independent scans of this SD that would have the same standard error
+    half_width              of the 95 % interval
+    alpha                   level at which the row is decided
+    half_width_adjusted     of the interval at that level
+    detectable              smallest true difference that is found in 80 % of such studies at that level
+    note
+
+Before the study ``headct plan`` says the same from an SD that the plan expects
+(:mod:`headct.run.study_precision`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headct.contracts.declarations import PublishedStatistic
+from headct.settings.analysis_plan import Plan
+from headct.statistics.comparison.endpoints import Compared, compared
+from headct.statistics.comparison.paired import NO_VARIANCE, too_few
+from headct.statistics.comparison.score_arrays import ScoreArrays
+from headct.statistics.core.precision import MeanError
+
+PRECISION = PublishedStatistic(
+    name="precision",
+    help="how small a difference the plan's endpoints can show",
+    step="paired-analysis",
+    columns="status endpoint measure label scans model against n n_clusters sd effective_n half_width alpha"
+    " half_width_adjusted detectable note",
+    keys="model against endpoint label measure scans status",
+)
+
+
+def precision_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
+    """Every endpoint; the columns are listed at the top of this module."""
+    rows = [{**one.name, **_row(data, one)} for one in compared(data, plan)]
+    return pd.DataFrame(rows, columns=PRECISION.header)
+
+
+def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
+    chosen = data.chosen(one.endpoint.label, one.endpoint.scans)
+    n = int(chosen.sum())
+    if one.both is None:
+        absent = [model for model in (one.endpoint.model, one.against) if model not in data.models]
+        return {"n": n, "note": f"not part of this run: {', '.join(absent)}" if absent else too_few(n)}
+    columns = [data.models.index(model) for model in (one.endpoint.model, one.against)]
+    values = data.values(one.endpoint.measure, one.endpoint.label).mean(axis=0)[chosen][:, columns]
+    sd = float(np.std(values[:, 0] - values[:, 1], ddof=1))
+    row = {"n": n, "n_clusters": len(set(data.clusters_of(chosen))), "sd": sd, "alpha": one.alpha}
+    found = one.both.differences([0], [1])
+    if found.constant()[0]:
+        return {**row, "note": NO_VARIANCE}
+    (error,), (df,) = found.standard_error()
+    precision = MeanError(float(error), float(df))
+    return {
+        **row,
+        "effective_n": (sd / precision.error) ** 2,
+        "half_width": precision.half_width(),
+        "half_width_adjusted": precision.half_width(1 - one.alpha),
+        "detectable": precision.detectable(one.alpha),
+    }
