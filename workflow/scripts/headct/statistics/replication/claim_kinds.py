@@ -250,7 +250,7 @@ def _none_best(claim: Claim, results: Results) -> Evidence:
         means = results.differences(pairs, label)
         for (a, b), low, least in zip(pairs, means.ends(ALPHA)[0], means.ends(corrected)[0], strict=True):
             surpassed |= {b} if least > 0 else set()
-            not_leading |= {a} if low <= 0 else set()
+            not_leading |= set() if low > 0 else {a}
     if leaders := set(models) - not_leading:
         (leader,) = leaders
         return Evidence(FAILS, f"{leader} is better than each of {len(models) - 1} others on each lesion")
