@@ -15,6 +15,7 @@ from headct.publish.figures import (
     rater_agreement,
 )
 from headct.settings import published as published_numbers
+from headct.statistics.comparison.equivalence import UNSEEN
 from headct.statistics.core.group_tests import dunn_table
 from support.figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, texts
 from support.label_sets import LABELS
@@ -122,16 +123,41 @@ def test_forest_shows_differences_of_the_plans_model_whatever_the_order_of_the_p
     means = tables["estimates"].query("measure == 'dice_mean' and scans == 'all'")
     means = means.set_index(["model", "label"])["estimate"]
     judged = tables["equivalence"].set_index(["label", "model_a", "model_b"])
+    note = {(label, other): text for (label, *pair), text in judged["note"].items() for other in pair}
     for label in LABELS:
         for other in ("unet", "blast-ct"):
             row = drawn.loc[label, other]
             assert row["difference"] == pytest.approx(means["nnunet-3d-focal", label] - means[other, label])
-            assert row["lower"] < row["lower_90"] < row["difference"] < row["upper_90"] < row["upper"]
+            assert row["lower_90"] < row["difference"] < row["upper_90"]
+            if note[label, other] != UNSEEN:
+                assert row["lower"] < row["lower_90"]
+                assert row["upper_90"] < row["upper"]
         turned = judged.loc[label, "unet", "nnunet-3d-focal"]
         assert tuple(drawn.loc[label, "unet"][["lower_90", "upper_90"]]) == (
             -turned["upper"],
             -turned["lower"],
         )
+
+
+def test_forest_shows_the_interval_that_decides_beside_the_95_percent_one() -> None:
+    tables = planned(["nnunet-3d-focal", "unet", "nnunet-3d-dicece"])
+    drawn = forest(tables, TEN).query("kind == @paired_differences.ENDPOINTS").dropna(subset="lower")
+    primary = drawn["panel"].str.endswith("(primary)")
+    assert (drawn["lower_adjusted"] == drawn["lower"]).eq(primary).all()
+    assert (drawn["lower_adjusted"] <= drawn["lower"]).all()
+    assert (drawn["upper_adjusted"] >= drawn["upper"]).all()
+    figure, _ = next(iter(paired_differences.draw_differences(drawn, TEN, "Study")))
+    panel = next(axes for axes in figure.axes if "absolute error, mL" in axes.get_xlabel())
+    lines = [(*lines.get_segments()[0][:, 0], lines.get_linewidth()[0]) for lines in panel.collections]
+    thin, thick = (style["lw"] for style in (paired_differences.THIN, paired_differences.THICK))
+    expected = []
+    for row in drawn[drawn["measure"] == "absolute_volume_error_ml"].to_dict("records"):
+        expected += [
+            (row["lower_adjusted"], row["upper_adjusted"], thin),
+            (row["lower"], row["upper"], thick),
+        ]
+    np.testing.assert_allclose(lines, expected)
+    assert "Statements are about this network." in texts(figure).replace("\n", " ")
 
 
 @pytest.mark.parametrize("width_mm", WIDTHS_MM)

@@ -125,7 +125,7 @@ def draw_critical_difference(
     notes = [
         f"n = {n_scans} scans. Rank 1: the best Dice of a scan; ties share their mean rank.",
         "Blue bars join models that differ by no more than the critical difference (CD; Nemenyi, 5%).",
-        "Ranks depend on the pool of models: a picture, not a test.",
+        "Ranks depend on the pool of models: a picture, not a test. All scans count as independent.",
     ]
     page = style.sheet("Mean ranks of the models by Dice", study_title, body_mm, [], notes, width_mm)
     panels = page.body.subplots(len(labels), 1)

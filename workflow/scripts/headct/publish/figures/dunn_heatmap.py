@@ -155,6 +155,7 @@ def draw_dunn(
         f"n = {n} scans per model. Two-sided P, Benjamini-Hochberg over the {n_pairs(models)} pairs of a",
         f"lesion; no number: P < {short(LEVELS[-1])}.",
         "Arrows and colours tell whose mean rank of Dice is higher.",
+        "All scans count as independent.",
         f"Decisions that change under flavours of R's dunn.test: {changed}.",
     ]
     page = style.sheet(

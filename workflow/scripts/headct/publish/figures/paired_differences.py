@@ -32,25 +32,30 @@ FIGURE = PublishedFigure(
         "equivalence": "statistics/equivalence.tsv",
     },
     given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
-    columns="kind panel measure label model against title n difference lower upper lower_90 upper_90"
-    " margin verdict",
+    columns="kind panel measure label model against title n difference lower upper lower_adjusted"
+    " upper_adjusted lower_90 upper_90 margin verdict scope",
     keys="model title against label measure kind panel",
 )
 
 ENDPOINTS, DICE = "endpoints of the plan", "mean Dice"
 """The two kinds of panels, each on pages of its own."""
 
-MEASURES = {"dice": "Dice", "false_positive": "share", "volume_error_ml": "mL"}
+MEASURES = {
+    "dice": "Dice",
+    "false_positive": "share with a false positive",
+    "absolute_volume_error_ml": "absolute error, mL",
+}
 BOUNDED = ("dice", "false_positive")
 """Measures of which two means cannot differ by more than 1."""
 
 NAME_MM, NARROW_NAME_MM = 30.0, 20.0
 NUMBERS_MM = 34.0
 """Width of difference and interval in figures, which one column of print has no room for."""
-VERDICT_MM = 24.5
+VERDICT_MM = 28.5
 GAP_MM = 2.5
 SMALLEST_REACH = 0.01
 """Axes that would show less than this to either side show rounding errors, not differences."""
+TICKS, NARROW_TICKS = 4, 3
 ROW_MM, TITLE_MM, AXIS_MM = 3.8, 6.0, 9.5
 
 SHOWN: dict[str, Any] = {"ls": "", "marker": "D", "ms": 3.4, "mfc": style.VERMILLION, "mec": "none"}
@@ -65,6 +70,8 @@ UNKNOWN: dict[str, Any] = {
 }
 THIN: dict[str, Any] = {"color": style.BLACK, "lw": 0.8}
 THICK: dict[str, Any] = {"color": style.BLACK, "lw": 2.2}
+LINES = {ENDPOINTS: ("_adjusted", ""), DICE: ("", "_90")}
+"""Ends of columns of the wider interval, a thin line, and of the narrower one, a thick line."""
 MARGIN: dict[str, Any] = {"color": style.SKY_BLUE, "alpha": 0.3, "lw": 0}
 
 
@@ -87,9 +94,9 @@ def drawn_differences(
 ) -> pd.DataFrame:
     """What is drawn, a row each, from the tables of ``results/statistics``: first the plan's endpoints.
 
-    Then mean Dice of the primary endpoint's model − each other one, per lesion; ``lower_90``, ``upper_90``
-    and ``margin`` are what its equivalence is judged by. An endpoint that was not measured stands without
-    numbers.
+    An endpoint is decided at the level of ``lower_adjusted`` and ``upper_adjusted``; one that was not
+    measured stands without numbers. Then mean Dice of the primary endpoint's model − each other one, per
+    lesion; ``lower_90``, ``upper_90`` and ``margin`` are what its equivalence is judged by.
 
     Args:
         endpoints, paired, equivalence: the tables of those names.
@@ -104,6 +111,7 @@ def drawn_differences(
     )
     dice = against_others(paired, equivalence, model)
     dice = dice.assign(kind=DICE, panel=dice["label"], measure="dice", model=model)
+    dice = dice.assign(scope=planned["scope"].dropna().head(1).squeeze() if len(dice) else "")
     drawn = pd.concat([planned, dice.sort_values("label", key=lambda of: of.map(list(labels).index))])
     return drawn.assign(title=drawn["against"].map(lambda key: titles.get(key, key))).reindex(
         columns=FIGURE.header
@@ -147,7 +155,9 @@ def _draw_page(
 ) -> Figure:
     model = titles.get(panels[0]["model"].iloc[0], panels[0]["model"].iloc[0])
     heading = f"{model} against other models, paired by scan: {kind}"
-    page = style.sheet(heading, study_title, sum(heights_mm), _legend(kind), _notes(kind), width_mm)
+    scopes = pd.concat(panels)["scope"].dropna().unique()
+    notes = [*_notes(kind), *(f"Statements are about {scope}." for scope in scopes)]
+    page = style.sheet(heading, study_title, sum(heights_mm), _legend(kind), notes, width_mm)
     frame = style.Page(page.body, sum(heights_mm), width_mm)
     tops = np.cumsum([0, *heights_mm[:-1]])
     for rows, top in zip(panels, tops, strict=True):
@@ -158,13 +168,16 @@ def _draw_page(
 def _notes(kind: str) -> list[str]:
     if kind == ENDPOINTS:
         return [
-            "Lines: 95% intervals; none where all scans differ by the same.",
-            "The primary endpoint is decided by its interval, the others by P after Holm's correction;",
-            "“no difference shown” is not equality.",
+            "Thick lines: 95% intervals; thin: at the level at which the row is decided (Bonferroni over the",
+            "key secondary endpoints; their P are Holm's, which are less strict); none where all scans",
+            "differ by the same: then the signs decide. “No difference shown” is not equality.",
+            "“Too few scans to decide”: with so few that differ, not even all in one direction would convince an exact test.",
+            "“Not judged”: the primary endpoint was not decided.",
         ]
     return [
         "All test scans. Thin lines: 95% intervals; thick: 90%. Shaded: the margin.",
         "Equivalent: the 90% interval lies within the margin; different: wholly outside of it.",
+        "Where nearly all scans are equal the thick line is longer: it holds what unseen ones may differ by.",
     ]
 
 
@@ -172,7 +185,7 @@ def _legend(kind: str) -> list[Artist]:
     if kind == ENDPOINTS:
         return [
             Line2D([], [], label="Difference shown", **SHOWN),
-            Line2D([], [], label="No difference shown", **UNKNOWN),
+            Line2D([], [], label="No difference shown, or not judged", **UNKNOWN),
         ]
     return [
         Line2D([], [], label="Different", **SHOWN),
@@ -206,7 +219,7 @@ def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame, model: str) -
         size=style.TEXT_PT,
     )
     axes = frame.axes(name_mm + GAP_MM, bottom_of_title, axes_mm, len(rows) * ROW_MM)
-    _draw_intervals(axes, rows, measure)
+    _draw_intervals(axes, rows, measure, NARROW_TICKS if narrow else TICKS)
     words = f"{model} − other ({MEASURES[measure]})"
     axes.set_xlabel(style.wrap(words, axes_mm, style.TEXT_PT, most_lines=1)[0], labelpad=1.5)
     for i, row in enumerate(rows.to_dict("records")):
@@ -218,17 +231,18 @@ def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame, model: str) -
         frame.text(frame.width_mm - VERDICT_MM, middle, row["verdict"], va="center")
 
 
-def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
+def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str, n_ticks: int) -> None:
     margin = rows["margin"].max()
     if margin > 0:
         axes.axvspan(-margin, margin, zorder=0, **MARGIN)
     axes.axvline(0, color=style.GREY, lw=0.6, zorder=1)
     for i, row in enumerate(rows.to_dict("records")):
-        axes.hlines(i, row["lower"], row["upper"], zorder=2, **THIN)
-        axes.hlines(i, row["lower_90"], row["upper_90"], zorder=2, **THICK)
+        for ends, line in zip(LINES[row["kind"]], (THIN, THICK), strict=True):
+            axes.hlines(i, *(row[f"{side}{ends}"] for side in ("lower", "upper")), zorder=2, **line)
         axes.plot(row["difference"], i, zorder=3, **_marks(row["verdict"]))
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    found = rows[["difference", "lower", "upper", "lower_90", "upper_90"]].to_numpy(float)
+    names = [f"{side}{ends}" for ends in LINES[rows["kind"].iloc[0]] for side in ("lower", "upper")]
+    found = rows[["difference", *names]].to_numpy(float)
     ends = np.append(found[~np.isnan(found)], 0)
     if margin > 0:
         ends = np.append(ends, [-margin, margin])
@@ -236,7 +250,7 @@ def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
         ends = ends.clip(-1, 1)
     room = max(0.06 * np.ptp(ends), SMALLEST_REACH)
     axes.set_xlim(ends.min() - room, ends.max() + room)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
     axes.spines["bottom"].set_visible(True)
     if rows["difference"].isna().all():

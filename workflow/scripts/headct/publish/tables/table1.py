@@ -179,4 +179,9 @@ def _test_notes(statistics: Statistics) -> list[str]:
             f" {p if p.startswith(('<', '>')) else f'= {p}'}; Dunn's test with false-discovery-rate"
             f" correction finds P < .05 in {different} of {len(pairs)} pairs."
         )
+    if dunn["p_adjusted"].notna().any():
+        notes.append(
+            "Both tests take all scans as independent: those of one participant or site, and those that the"
+            " models share. They speak of these networks."
+        )
     return notes

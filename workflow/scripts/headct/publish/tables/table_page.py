@@ -120,14 +120,15 @@ def html(table: Table, title_note: str = "", evidence: str = "") -> str:
 
 
 def repeated_participants(split: pd.DataFrame) -> list[str]:
-    """A note if participants have several test scans, which the statistics take for independent ones."""
+    """A note if participants have several test scans, which some tests take for independent ones."""
     scans = split.loc[split["set"] == "test", "participant_id"]
     n_scans, n_people = len(scans), scans.nunique()
     if n_scans == n_people:
         return []
     return [
-        f"Warning: the {n_scans} test scans are of {n_people} participants, and scans of one participant"
-        " count here as independent. P values are too small and intervals too narrow."
+        f"Warning: the {n_scans} test scans are of {n_people} participants. Kruskal-Wallis, Dunn's and"
+        " Friedman's tests and those of Table 2 take them as independent all the same, so their P are too"
+        " small; the planned comparison takes clusters of scans."
     ]
 
 
