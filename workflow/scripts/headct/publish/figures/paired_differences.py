@@ -171,7 +171,8 @@ def _notes(kind: str) -> list[str]:
             "Thick lines: 95% intervals; thin: at the level at which the row is decided (Bonferroni over the",
             "key secondary endpoints; their P are Holm's, which are less strict); none where all scans",
             "differ by the same: then the signs decide. “No difference shown” is not equality.",
-            "“Too few scans to decide”: with so few that differ, not even all in one direction would convince an exact test.",
+            "“Too few scans to decide”: with so few that differ, not even all in one direction would",
+            "convince an exact test.",
             "“Not judged”: the primary endpoint was not decided.",
         ]
     return [
@@ -237,11 +238,11 @@ def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str, n_ticks: int) 
         axes.axvspan(-margin, margin, zorder=0, **MARGIN)
     axes.axvline(0, color=style.GREY, lw=0.6, zorder=1)
     for i, row in enumerate(rows.to_dict("records")):
-        for ends, line in zip(LINES[row["kind"]], (THIN, THICK), strict=True):
-            axes.hlines(i, *(row[f"{side}{ends}"] for side in ("lower", "upper")), zorder=2, **line)
+        for which, line in zip(LINES[row["kind"]], (THIN, THICK), strict=True):
+            axes.hlines(i, row[f"lower{which}"], row[f"upper{which}"], zorder=2, **line)
         axes.plot(row["difference"], i, zorder=3, **_marks(row["verdict"]))
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    names = [f"{side}{ends}" for ends in LINES[rows["kind"].iloc[0]] for side in ("lower", "upper")]
+    names = [f"{side}{which}" for which in LINES[rows["kind"].iloc[0]] for side in ("lower", "upper")]
     found = rows[["difference", *names]].to_numpy(float)
     ends = np.append(found[~np.isnan(found)], 0)
     if margin > 0:
