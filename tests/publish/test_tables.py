@@ -472,6 +472,15 @@ def test_summary_ranks_models_and_fits_the_terminal(
     for name in ("bland_altman", "a_figure_with_a_rather_long_name", "concordance", "dice_box_violin"):
         (results / "figures").mkdir(exist_ok=True)
         (results / "figures" / f"{name}.pdf").touch()
+    reasons = {
+        "s1": "RuntimeError: killed",
+        "s2": "the slices are 40 mm apart",
+        "s3": "",
+        "s4": "KeyError: 'x'",
+    }
+    manifest = pd.DataFrame({"scan_id": reasons.keys(), "reason": reasons.values()})
+    write_tsv(manifest, results / "predictions" / "nnunet-3d-focaltversky" / "seed-2022.tsv")
+    write_tsv(manifest[2:3], results / "predictions" / "unet" / "seed-1.tsv")
     run_step("summary", [str(results)])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
@@ -483,6 +492,9 @@ def test_summary_ranks_models_and_fits_the_terminal(
     for not_compared in ("Predicts nothing", "extra"):
         assert any(line.startswith(f"    {not_compared}") for line in lines)
     assert any("bland_altman.pdf" in line for line in lines)
+    missing = "nnunet-3d-focaltversky/seed-2022: scans without a prediction: 3 (2 crashed, 1 refused)"
+    why = "The manifests in predictions/ say why; each counts with a Dice of 0."
+    assert [line for line in lines if "predict" in line and not line.startswith("    ")] == [missing, why]
 
 
 def test_summary_of_an_unfinished_run_says_so(tmp_path: Path) -> None:

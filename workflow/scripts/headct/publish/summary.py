@@ -86,9 +86,9 @@ def failures(results: Path) -> list[str]:
         network = manifest.relative_to(results / "predictions").with_suffix("").as_posix()
         reasons = read_tsv(manifest, reason=str)["reason"].dropna()
         if len(reasons):
-            missing = reasons_in_words(list(reasons))
-            lines.append(f"{network}: scans without a prediction: {missing}; the manifest says why")
-    return lines
+            lines.append(f"{network}: scans without a prediction: {reasons_in_words(list(reasons))}")
+    why = ["The manifests in predictions/ say why; each counts with a Dice of 0.", ""]
+    return [*lines, *why] if lines else []
 
 
 def places(results: Path) -> list[str]:

@@ -285,7 +285,7 @@ def _other_analysis(
     """Difference and interval from the values (seeds, scans, 2), by the cluster of each scan."""
     n, n_clusters = len(clusters), len(set(clusters))
     row: dict[str, Any] = {"analysis": analysis, "n": n, "n_clusters": n_clusters, "note": too_few(n)}
-    if n_clusters < 2:
+    if n_clusters == 1:
         row["note"] = f"one {kind}: none can be left out"
     if not row["note"]:
         row |= _interval(_means(values, clusters, endpoint).differences([0], [1]))
