@@ -17,7 +17,7 @@ from headct.statistics.comparison.paired import critical_difference, effects, fr
 from headct.statistics.comparison.varying_limits import varying_limits
 from headct.statistics.core.agreement import bland_altman, concordance
 from headct.statistics.core.group_tests import benjamini_hochberg
-from headct.statistics.core.order_statistics import median_interval, unseen_share
+from headct.statistics.core.order_statistics import exact_upper_bound, median_interval, unseen_share
 from headct.statistics.core.summaries import describe
 from headct.statistics.replication.cohort_tests import chi_squared, independent_t, mann_whitney
 from headct.statistics.replication.lesion_size import spearman
@@ -104,6 +104,7 @@ PRATT = np.array([0, 2, 3, 6, 7, 8, 9, 11, 14, 15, 17, -18.0])
 DEPRESSION = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]) - np.array(
     [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
 )
+ERRORS = np.array([[5, -5, 5, -5, 6, -6, 4, -4], [1.5, 1, 0.5, 1, 1.5, 0.5, 1, 1]])
 MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48.0])
 TIES = np.array([[9, 9, 5], [8, 7, 7], [10, 10, 10], [3, 6, 6], [2, 1, 4], [0, 0, 3.0]])
 
@@ -126,6 +127,12 @@ def wilson() -> Values:
         row = detection(present, predicted, np.arange(whole + 10), 10)
         found |= {f"{end} {part}/{whole}": row[f"sensitivity_{end}"] for end in ("lower", "upper")}
     return found
+
+
+def flips_of_errors() -> Values:
+    a, b = ERRORS
+    differences = {"signed": a - b, "absolute": np.abs(a) - np.abs(b)}
+    return {kind: sign_flip(of[:, None], np.arange(8), 1, 1)[0] for kind, of in differences.items()}
 
 
 def two_one_sided() -> Values:
@@ -189,6 +196,11 @@ OURS: dict[str, Callable[[], Values]] = {
     "wilcoxon": lambda: {"p": wilcoxon(DEPRESSION[:, None], np.arange(9))[0]},
     "effect sizes": lambda: {key: value[0] for key, value in effects(DEPRESSION[:, None]).items()},
     "sign flips": lambda: {"p": sign_flip(MAIZE[:, None], np.arange(15), 1, 1)[0]},
+    "sign flips of errors": flips_of_errors,
+    "clopper-pearson": lambda: {
+        f"{beyond}/{n}": exact_upper_bound((np.arange(n) < beyond).astype(float), np.arange(n), 0.95)
+        for beyond, n in ((3, 174), (4, 174), (0, 48))
+    },
     "holm": lambda: numbered(multipletests(P_VALUES, method="holm")[1]),
     "benjamini-hochberg": lambda: numbered(benjamini_hochberg(P_VALUES)),
     "wilson": wilson,

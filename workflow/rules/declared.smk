@@ -79,8 +79,20 @@ VALUE_OF = {
     "number of cases": CASES["n"],
     "Dice that ranks cases": CASES["rank_by"],
 }
-TABLES = checked(declared, PublishedTable)
-FIGURES = checked(declared, PublishedFigure)
+
+
+def of_this_study(declarations):
+    """Without what shows the paper's numbers, where the plan is of a study of its own."""
+    return {
+        name: one
+        for name, one in declarations.items()
+        if ANALYSIS_PLAN.comparison != analysis_plan.OWN
+        or "published numbers" not in one.inputs.values()
+    }
+
+
+TABLES = of_this_study(checked(declared, PublishedTable))
+FIGURES = of_this_study(checked(declared, PublishedFigure))
 REPORTS = checked(declared, PublishedReport)
 # By the name of its rule, which is the figure's unless the table or statistic that it shows has that name.
 TAKEN = {rule.name for rule in workflow.rules} | TABLES.keys()
