@@ -41,11 +41,11 @@ from headct.statistics.comparison.varying_limits import limits_table
 from headct.statistics.core.scores import read
 from headct.statistics.core.summaries import MEAN
 from headct.statistics.replication.balance import balance
-from headct.statistics.replication.paper_analysis import statistics
 from headct.steps import STEPS
 from support import monai_miniature, planned_cases, reported_run
 from support.figure_inputs import texts
 from support.label_sets import LABELS, TOY
+from support.replicated import replicated
 from support.simulated_scores import FAMILY, cohort, each_scan_alone, simulated, with_role
 
 READERS = {
@@ -59,6 +59,7 @@ READERS = {
     "metrics.measure": "what is measured",
     "metrics.tolerance": "what is measured",
     "statistics.replication.balance": "rows of lesions",
+    "statistics.replication.claims": "rows of lesions",
     "statistics.replication.paper_analysis": "rows of lesions",
     "statistics.comparison.paired_analysis": "rows of lesions",
     "statistics.comparison.out_of_fold": "rows of lesions",
@@ -84,7 +85,7 @@ def scores() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def computed(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The paper's analysis of them."""
-    return statistics(scores, toy_cohort(), planned_cases.PLAN, TOY)
+    return replicated(scores, toy_cohort(), planned_cases.PLAN, TOY)
 
 
 def toy_cohort() -> pd.DataFrame:
@@ -135,7 +136,7 @@ def test_statistics_of_another_set(computed: dict[str, pd.DataFrame]) -> None:
 def test_claims_of_the_paper_about_lesions_that_a_study_does_not_have() -> None:
     models = list(published.model_names())
     scores = with_role(simulated(models, labels=TOY), models)
-    claims = statistics(scores, toy_cohort(), planned_cases.PLAN, TOY)["claims"].set_index("claim")
+    claims = replicated(scores, toy_cohort(), planned_cases.PLAN, TOY)["claims"].set_index("claim")
     assert claims.loc["ivh-leaders", "evidence"] == "this study has no IVH"
     of_cohort = claims.index.str.startswith("sets-")
     assert set(claims.loc[~of_cohort, "verdict"]) == {"cannot tell"}

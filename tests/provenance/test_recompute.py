@@ -12,11 +12,11 @@ from headct.provenance import trace
 from headct.provenance.lineage import Study
 from headct.provenance.number_origins import Place, Tables
 from headct.provenance.recompute import equal, recompute
-from headct.statistics.replication.paper_analysis import statistics
 from support import audit_study
 from support.label_sets import LABELS
 from support.missing_cases import DICECE, FOCAL, without_predictions
 from support.planned_cases import PLAN, analysed
+from support.replicated import replicated
 from support.simulated_scores import cohort, simulated, with_role
 
 MODELS = (FOCAL, DICECE)
@@ -37,7 +37,7 @@ def tables(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     metrics = without_predictions(metrics, DICECE, ["002"], seed=1)
     metrics = without_predictions(metrics, DICECE, ["003", "004"], reason="the slices are 40 mm apart")
     computed = analysed(metrics, MODELS)
-    computed |= statistics(with_role(metrics, MODELS), cohort(24), PLAN, LABELS)
+    computed |= replicated(with_role(metrics, MODELS), cohort(24), PLAN, LABELS)
     monkeypatch.chdir(tmp_path)
     scratch = tmp_path / "scratch.tsv"
     measured = {

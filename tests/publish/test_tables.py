@@ -31,10 +31,10 @@ from headct.publish.tables.table_e1 import table_e1
 from headct.publish.tables.table_e2 import table_e2
 from headct.publish.tables.training_times import training_times
 from headct.settings import published
-from headct.statistics.replication.paper_analysis import statistics
 from support.label_sets import LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from support.planned_cases import PLAN
+from support.replicated import replicated
 from support.simulated_scores import FAMILY, cohort, simulated, with_role
 
 TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
@@ -42,7 +42,7 @@ TITLES = {"a": "Model <A>", "b": "Model B", "c": "C"}
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), PLAN, LABELS)
+    return replicated(with_role(simulated([*FAMILY, "extra"])), cohort(), PLAN, LABELS)
 
 
 def record(model: str, **changes: object) -> dict[str, object]:
@@ -271,7 +271,7 @@ def test_table_1_tells_tests_and_failures(computed: dict[str, pd.DataFrame]) -> 
 
 
 def test_table_1_of_a_single_model() -> None:
-    only = statistics(with_role(simulated(["a"]), ["a"]), cohort(), PLAN, LABELS)
+    only = replicated(with_role(simulated(["a"]), ["a"]), cohort(), PLAN, LABELS)
     table = table_1(only, {}, LABELS)
     assert "Kruskal-Wallis and Dunn's tests undefined" in "\n".join(table.notes)
     assert (table.numbers["mark_mean"] == "").all()
@@ -291,7 +291,7 @@ def test_table_2_prints_as_the_paper_does(computed: dict[str, pd.DataFrame]) -> 
 
 def test_table_2_without_any_ivh() -> None:
     table = table_2(
-        statistics(with_role(simulated()), cohort().assign(IVH_ml=0.0), PLAN, LABELS)["cohort_tests"],
+        replicated(with_role(simulated()), cohort().assign(IVH_ml=0.0), PLAN, LABELS)["cohort_tests"],
         LABELS,
     )
     shown = table.numbers.set_index(["characteristic", "statistic"])
@@ -406,7 +406,7 @@ def command_lines(results: Path) -> dict[str, list[str]]:
         "table_e1": [*records, *with_ensemble],
         "training_times": [*records, *titles],
         "table_e2": [*of_statistics, *titles],
-        "published_vs_reproduced": of_statistics,
+        "published_vs_reproduced": [*of_statistics, "--claims", str(results / "statistics/claims.tsv")],
     }
 
 

@@ -95,10 +95,6 @@ CARS = np.array(
     dtype=float,
 )
 """R's data set ``cars``: speed, dist."""
-SPATIAL = np.array(
-    [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6, 0, 33, 28, 34, 4, 32, 24, 47, 41, 24, 26, 30, 41.0]
-)
-"""Efron and Tibshirani 1993, table 14.1, test A."""
 P_VALUES = np.array([0.001, 0.2, 0.013, 0.04, 0.9, 0.013])
 PRATT = np.array([0, 2, 3, 6, 7, 8, 9, 11, 14, 15, 17, -18.0])
 DEPRESSION = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]) - np.array(

@@ -14,15 +14,15 @@ from headct.publish.tables.table_page import Table
 from headct.settings import published
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
 from headct.statistics.replication.intervals import family_words, replication
-from headct.statistics.replication.paper_analysis import statistics
 from support.label_sets import LABELS
 from support.planned_cases import PLAN
+from support.replicated import replicated
 from support.simulated_scores import FAMILY, cohort, simulated, with_role
 
 
 @pytest.fixture(scope="module")
 def computed() -> dict[str, pd.DataFrame]:
-    return statistics(with_role(simulated([*FAMILY, "extra"])), cohort(), PLAN, LABELS)
+    return replicated(with_role(simulated([*FAMILY, "extra"])), cohort(), PLAN, LABELS)
 
 
 def shown(computed: dict[str, pd.DataFrame]) -> Table:

@@ -12,10 +12,10 @@ from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings.analysis_plan import SHIPPED
-from headct.statistics.replication.paper_analysis import statistics
 from support.declared import assert_as_declared
 from support.label_sets import LABELS
 from support.planned_cases import PLAN
+from support.replicated import replicated
 from support.simulated_scores import FAMILY, cohort, simulated, with_role
 from support.study_files import make_sheet
 
@@ -39,7 +39,6 @@ def files(tmp_path: Path) -> list[str]:
     measured = [str(tmp_path / f"{model}.tsv") for model in metrics["model"].unique()]
     places = ["--sheet", str(sheet), "--cohort", str(tmp_path / "cohort.tsv")]
     places += ["--split", str(tmp_path / "split.tsv"), "--data", str(tmp_path / "data")]
-    places += ["--plan", str(SHIPPED)]
     return ["--metrics", *measured, *places]
 
 
@@ -59,6 +58,14 @@ def test_command_writes_every_table_in_the_same_bytes(files: list[str], tmp_path
     assert len(read_tsv(tmp_path / "one" / "dunn.tsv")) == 3 * 3
     tests = read_tsv(tmp_path / "one" / "cohort_tests.tsv").set_index("characteristic")
     assert tests.loc["age_years", "test_max"] == cohort().query("set == 'test'")["age"].max(), "not capped"
+
+
+def test_the_claims_are_judged_from_the_files_of_the_statistics(files: list[str], tmp_path: Path) -> None:
+    run(files, tmp_path / "statistics", *FAMILY)
+    options = ["--statistics", str(tmp_path / "statistics"), "--cohort", str(tmp_path / "cohort.tsv")]
+    options += ["--plan", str(SHIPPED), "--models", *FAMILY, "--out", str(tmp_path / "out")]
+    run_step("claims", [*files[:6], *options])
+    assert_as_declared(tmp_path / "out", "claims")
 
 
 def test_model_without_metrics_is_named(files: list[str], tmp_path: Path) -> None:
@@ -119,8 +126,8 @@ def test_measures_that_may_be_undefined_may_be_empty(files: list[str], tmp_path:
 def test_statistics_do_not_depend_on_the_order_of_models_or_on_others() -> None:
     family = ["nnunet-3d-focal", "nnunet-3d-dicece", "unet"]
     metrics = simulated([*family, "mine"], n_scans=6)
-    whole = statistics(with_role(metrics, family), cohort(), PLAN, LABELS)
-    alone = statistics(
+    whole = replicated(with_role(metrics, family), cohort(), PLAN, LABELS)
+    alone = replicated(
         with_role(metrics[metrics["model"].isin(family)], family[::-1]), cohort(), PLAN, LABELS
     )
     for name, table in alone.items():

@@ -29,6 +29,7 @@ rule audit:
         rules.tables.input,
         rules.figures.input,
         rules.statistics.output,
+        CLAIMED,
         rules.rater_agreement.output,
         rules.out_of_fold.output if HELD_OUT else [],
         rules.paired_analysis.output,

@@ -42,6 +42,7 @@ STEPS = {
     "tolerance": Step("metrics.tolerance", "find by how much raters' surfaces differ"),
     "measure": Step("metrics.measure", "measure one model's predictions, or second readings"),
     "statistics": Step("statistics.replication.paper_analysis", "the paper's analysis"),
+    "claims": Step("statistics.replication.claims", "the paper's claims, judged on this test set"),
     "paired-analysis": Step("statistics.comparison.paired_analysis", "the planned comparison"),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
     "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),

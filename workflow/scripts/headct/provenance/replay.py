@@ -35,7 +35,17 @@ from headct.settings.published import FOLDER as PUBLISHED
 from headct.steps import STEPS
 
 REPEATED = frozenset(
-    ("statistics", "paired-analysis", "out-of-fold", "raters", "tables", "figures", "measure", "tolerance")
+    (
+        "statistics",
+        "claims",
+        "paired-analysis",
+        "out-of-fold",
+        "raters",
+        "tables",
+        "figures",
+        "measure",
+        "tolerance",
+    )
 )
 """Steps that are repeated; ingest needs the raw series, and training its days."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedTable
 from headct.publish.options import Options
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
@@ -34,6 +35,7 @@ TABLE = PublishedTable(
     " task in other scans.",
     inputs={
         "statistics": "statistics of the paper",
+        "claims": "statistics/claims.tsv",
         "published": "published numbers",
         "evidence": "audit/evidence.json",
         "split": "cohort/split.tsv",
@@ -60,10 +62,11 @@ VOLUMES_IN_WORDS = {
 
 def make(options: Options) -> Table:
     """The table from its files."""
-    names = ("dice_summary", "agreement", "cohort_tests", "claims", "dice_present_summary")
+    names = ("dice_summary", "agreement", "cohort_tests", "dice_present_summary")
+    statistics = {**read(options.statistics, *names), "claims": read_tsv(options.claims, note=str)}
     return published_vs_reproduced(
         printed.numbers(options.published),
-        read(options.statistics, *names),
+        statistics,
         printed.model_names(options.published),
         printed.prior_work(options.published),
     )

@@ -5,37 +5,91 @@ at hand, or the models that were run, decide neither way. ``not testable``: ther
 kind of claim needs. How each kind is judged: :mod:`headct.statistics.replication.claim_kinds`, and the table.
 
 Where the paper found "no evidence of differences", its own words are judged, by its own tests. That there is
-no difference is a claim of ours, in a row of its own.
+no difference is a claim of ours, in a row of its own. ``python -m headct claims --help``; a study of its own
+(``comparison: own`` in the plan) has none of this.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
+from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import PublishedStatistic
-from headct.contracts.labels import LabelSet
+from headct.contracts.labels import LabelSet, study_labels
+from headct.settings import analysis_plan
+from headct.settings import published as published_numbers
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.score_arrays import score_arrays_of
+from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
-from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.clusters import Clusters, planned_clusters
 from headct.statistics.core.group_tests import FLAVOURS
 from headct.statistics.core.jackknife import SEEDS_COUNT_FROM
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.replication.claim_evidence import HOLDS, UNCLEAR, UNTESTED, Claim, Evidence, Results
 from headct.statistics.replication.claim_kinds import KINDS
+from headct.statistics.replication.selection import SELECTION, selection_table
+
+logger = logging.getLogger(__name__)
 
 CLAIMS = PublishedStatistic(
     name="claims",
     help="each claim of the paper, judged on this test set",
-    step="statistics",
+    step="claims",
     columns="claim statement source restated verdict evidence verdict_dunn_test verdict_dunn_test_at_05"
     " changes_under note",
     keys="claim",
 )
 
 AT_HAND = "about the networks at hand, not about others that are trained so"
+
+
+def main(
+    *,
+    metrics: list[Path],
+    statistics: Path,
+    cohort: Path,
+    plan: Path,
+    published: Path = published_numbers.FOLDER,
+    models: list[str],
+    out: Path,
+) -> None:
+    """The paper's claims, and its way of choosing a model, on this test set.
+
+    Args:
+        metrics: metrics tables, one per model.
+        statistics: folder of dunn.tsv and cohort_tests.tsv.
+        cohort: cohort.tsv.
+        plan: analysis plan, for its margins and clusters.
+        published: folder of the published numbers.
+        models: the models that are compared, in the order of the tables.
+        out: folder of the tables to write.
+    """
+    labels, planned = study_labels(), analysis_plan.load(plan)
+    scores = scores_of.read(metrics, models, labels)
+    drawn = planned_clusters(planned, read_tsv(cohort), scores["scan_id"].unique())
+    dunn, tests = (read_tsv(statistics / f"{name}.tsv") for name in ("dunn", "cohort_tests"))
+    tables = held_against_the_paper(
+        scores, results_of(scores, drawn, dunn, tests, planned, labels), published
+    )
+    for name, table in tables.items():
+        write_tsv(table, out / f"{name}.tsv")
+    logger.info("%d claims of the paper: %s", len(tables[CLAIMS.name]), out)
+
+
+def held_against_the_paper(
+    scores: pd.DataFrame, results: Results, published: Path = published_numbers.FOLDER
+) -> dict[str, pd.DataFrame]:
+    """The claims, and the choice of a model, by the name of their file."""
+    scans, stages = scores_of.mean_over_seeds(scores), published_numbers.selection(published)
+    return {
+        CLAIMS.name: claims_table(published_numbers.claims(published), results),
+        SELECTION.name: selection_table(scans, stages, results.data.labels),
+    }
 
 
 def results_of(

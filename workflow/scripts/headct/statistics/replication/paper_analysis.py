@@ -15,13 +15,9 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet, study_labels
-from headct.settings import analysis_plan
-from headct.settings import published as published_numbers
 from headct.settings import sheet as sample_sheet
-from headct.settings.analysis_plan import Plan
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import AGREEMENT, agreement_table
-from headct.statistics.core.clusters import planned_clusters
 from headct.statistics.core.group_tests import DUNN, KRUSKAL_WALLIS, dunn_table, kruskal_wallis_table
 from headct.statistics.core.summaries import (
     DICE_PRESENT_SUMMARY,
@@ -33,11 +29,9 @@ from headct.statistics.core.summaries import (
     seed_spread,
     volume_overlap,
 )
-from headct.statistics.replication.claims import CLAIMS, claims_table, results_of
 from headct.statistics.replication.cohort_tests import COHORT_TESTS, cohort_of_split, cohort_tests
 from headct.statistics.replication.lesion_size import LESION_SIZE, lesion_size_table
 from headct.statistics.replication.prevalence import PREVALENCE, prevalence_table, with_imaged_volume
-from headct.statistics.replication.selection import SELECTION, selection_table
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +40,9 @@ def main(
     *,
     metrics: list[Path],
     sheet: Path,
-    plan: Path,
     cohort: Path,
     split: Path,
     data: Path,
-    published: Path = published_numbers.FOLDER,
     models: list[str],
     out: Path,
 ) -> None:
@@ -59,11 +51,9 @@ def main(
     Args:
         metrics: metrics tables, one per model.
         sheet: sample sheet, for the true ages.
-        plan: analysis plan, for its margins and clusters.
         cohort: cohort.tsv.
         split: split.tsv.
         data: folder of the converted scans.
-        published: folder of the published numbers.
         models: the models that are compared, in the order of the tables; any others that were measured are
             summarised below them, but enter no rank and no correction.
         out: folder of the tables to write.
@@ -72,8 +62,7 @@ def main(
     scores = scores_of.read(metrics, models, labels)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
     scans = with_imaged_volume(scans, data)
-    planned = analysis_plan.load(plan)
-    for name, table in statistics(scores, scans, planned, labels, published).items():
+    for name, table in statistics(scores, scans, labels).items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
@@ -86,23 +75,17 @@ def main(
 def statistics(
     scores: pd.DataFrame,
     cohort: pd.DataFrame,
-    plan: Plan,
     labels: LabelSet,
-    published_folder: Path = published_numbers.FOLDER,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
 
     Args:
         scores: what ``scores.read`` gives.
         cohort: what ``cohort_of_split`` gives, with imaged volumes.
-        plan: the analysis plan; the claims are judged by its margins and clusters.
         labels: the label set.
-        published_folder: of the published numbers.
     """
     scans = scores_of.mean_over_seeds(scores)
     dunn, tests = dunn_table(scans, labels), cohort_tests(cohort, labels)
-    drawn = planned_clusters(plan, cohort, scores["scan_id"].unique())
-    results = results_of(scores, drawn, dunn, tests, plan, labels)
     return {
         DICE_SUMMARY.name: dice_summary(scans, labels),
         DICE_PRESENT_SUMMARY.name: dice_present_summary(scans),
@@ -114,6 +97,4 @@ def statistics(
         LESION_SIZE.name: lesion_size_table(scans),
         COHORT_TESTS.name: tests,
         PREVALENCE.name: prevalence_table(cohort, labels),
-        SELECTION.name: selection_table(scans, published_numbers.selection(published_folder), labels),
-        CLAIMS.name: claims_table(published_numbers.claims(published_folder), results),
     }

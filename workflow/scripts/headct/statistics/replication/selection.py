@@ -19,7 +19,7 @@ from headct.statistics.core.summaries import dice_by_scan
 SELECTION = PublishedStatistic(
     name="selection",
     help="which model the paper's way of choosing would choose here",
-    step="statistics",
+    step="claims",
     columns="stage model mean rank chosen chosen_share published_mean published_rank published_chosen note",
     keys="model stage rank",
 )
