@@ -338,3 +338,13 @@ def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path
         assert not re.search(r"\d{4}-\d\d-\d\d", text.replace(PLANNED, "")), "no date but the plan's"
         assert finished_run.HOST["name"] not in text
         assert "Simulated data, no patients" in text
+
+
+def test_a_study_of_its_own_tells_of_no_paper(results: Path) -> None:
+    plan = results / "statistics" / "plan.tsv"
+    table = read_tsv(plan)
+    write_tsv(table.replace("replication", "own"), plan)
+    (results / "statistics" / "claims.tsv").unlink()
+    found = STATEMENTS["published"](facts.read(results, LABELS))
+    assert found.text == "The study repeats no published one."
+    assert found.evidence == ()

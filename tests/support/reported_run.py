@@ -164,6 +164,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
             for item, value in {
                 "date": "2026-11-23",
                 "sha256": "f" * 64,
+                "comparison": "replication",
                 "clusters": "3 participants, as planned",
                 "statements are about": "this network",
                 "subgroups": "site; gantry tilt",

@@ -47,11 +47,12 @@ def write_sheet(path: Path, scans: int) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def plan_about(folder: Path, model: str, against: str) -> Path:
-    """The shipped analysis plan, its endpoints about two models."""
+def plan_about(folder: Path, model: str, against: str, **changed: str) -> Path:
+    """The shipped analysis plan, its endpoints about two models, and other keys as given."""
     plan = yaml.safe_load((snake.REPOSITORY / "config" / "analysis_plan.yaml").read_text(encoding="utf-8"))
     for endpoint in (plan["primary"], *plan["key_secondary"]):
         endpoint |= {"model": model, "against": [against]}
+    plan |= changed
     path = folder / "plan.yaml"
     path.write_text(yaml.safe_dump(plan), encoding="utf-8")
     return path

@@ -202,9 +202,24 @@ def test_a_plan_about_other_models_and_scans_of_one_participant_are_told_before_
     done = snake.run("--directory", tmp_path, "--configfile", changed, "-n", "results/cohort/cohort.tsv")
     assert done.returncode == 0, "what a run can go on without is a warning"
     assert "Warning: trial/scans.tsv: 1 participant has several baseline scans" in done.stdout
-    assert "endpoint 'PHE volume bias': blast-ct is no model of this run" in done.stdout
+    assert "endpoint 'PHE volume error': blast-ct is no model of this run" in done.stdout
     config["analysis_plan"] = str(plan_about(tmp_path, "unet", "nnunet-3d-focl"))
     changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     done = snake.run("--directory", tmp_path, "--configfile", changed, "-n", "results/cohort/cohort.tsv")
     assert done.returncode == 1
     assert "value nnunet-3d-focl: is no model of this run; did you mean 'nnunet-3d-focal'?" in done.stdout
+
+
+def test_a_study_of_its_own_holds_nothing_against_the_paper(tmp_path: Path) -> None:
+    sheet = tmp_path / "trial" / "scans.tsv"
+    sheet.parent.mkdir()
+    write_sheet(sheet, scans=3)
+    config = yaml.safe_load((snake.REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    plan = plan_about(tmp_path, "unet", "nnunet-2d", comparison="own")
+    changed = tmp_path / "config.yaml"
+    config["analysis_plan"] = str(plan)
+    changed.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    jobs = snake.planned(snake.run("--directory", tmp_path, "--configfile", changed, "-n"))
+    of_the_paper = {"claims", "published_vs_reproduced", "published_vs_reproduced_figure"}
+    assert not of_the_paper & jobs.keys()
+    assert {"statistics", "paired_analysis", "planned_comparison", "checklists", "audit"} <= jobs.keys()

@@ -17,6 +17,7 @@ from headct.contracts.labels import LabelSet
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
+from headct.settings.analysis_plan import OWN
 from headct.settings.blocks import Configuration, Model, configured
 
 STATISTICS = (
@@ -30,8 +31,10 @@ STATISTICS = (
     "rater_agreement",
     "cohort_tests",
     "dice_summary",
-    "claims",
 )
+
+OF_THE_PAPER = ("statistics/claims.tsv", "tables/published_vs_reproduced.html")
+"""What a study of its own does not have; the first is among the facts of any other."""
 
 BEFORE_THE_REPORTS = (
     "ingest/**/*.json",
@@ -107,6 +110,11 @@ class Facts:
         """Rows of the cohort that were analysed."""
         return self.cohort[self.cohort["status"] == "included"]
 
+    @property
+    def left_out(self) -> Sequence[str]:
+        """Files below ``results/`` that a study of this plan does not have."""
+        return OF_THE_PAPER if "claims" not in self.statistics else ()
+
     def n_scans(self, of_set: str) -> int:
         """Number of scans in the training or test set."""
         return int((self.split["set"] == of_set).sum())
@@ -120,11 +128,19 @@ class Facts:
         return self.models[model].members or [model]
 
 
+def plan_items(plan: pd.DataFrame) -> Mapping[str, str]:
+    """Items of the plan that was used, by name, from ``plan.tsv``."""
+    rows = plan[plan["kind"] == "plan"]
+    return dict(zip(rows["item"].astype(str), rows["value"].astype(str), strict=True))
+
+
 def read(results: Path, labels: LabelSet) -> Facts:
     """Read the facts from a results folder."""
     config = configured(read_json(results / CONFIG))
     cohort = results / "cohort"
     statistics = {name: read_tsv(results / "statistics" / f"{name}.tsv", note=str) for name in STATISTICS}
+    if plan_items(statistics["plan"])["comparison"] != OWN:
+        statistics["claims"] = read_tsv(results / OF_THE_PAPER[0], note=str)
     order = list(statistics["dice_summary"]["model"])
     config = replace(
         config, models={key: config.models[key] for key in sorted(config.models, key=order.index)}

@@ -19,7 +19,7 @@ from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RA
 from headct.contracts.sets import SETS
 from headct.frameworks.registry import frameworks
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, share, spread
-from headct.publish.reports.facts import Facts
+from headct.publish.reports.facts import Facts, plan_items
 from headct.publish.tables.training_records import in_words
 from headct.settings.analysis_plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
@@ -63,7 +63,10 @@ def borne_out_by(*evidence: str) -> Callable[[Sentence], Sentence]:
     """Make a statement of a function, under its name."""
 
     def register(sentence: Sentence) -> Sentence:
-        STATEMENTS[sentence.__name__] = lambda facts: Statement(sentence(facts), evidence)
+        def statement(facts: Facts) -> Statement:
+            return Statement(sentence(facts), tuple(path for path in evidence if path not in facts.left_out))
+
+        STATEMENTS[sentence.__name__] = statement
         return sentence
 
     return register
@@ -627,7 +630,7 @@ def positivity(facts: Facts) -> str:
 @borne_out_by("statistics/plan.tsv", CODE)
 def plan(facts: Facts) -> str:
     """The analysis plan."""
-    items = plan_items(facts)
+    items = plan_items(facts.statistics["plan"])
     rows = facts.statistics["plan"]
     deviations = [
         f"{row['item']}: {row['value']}" for row in rows[rows["kind"] == DEVIATION].to_dict("records")
@@ -636,12 +639,6 @@ def plan(facts: Facts) -> str:
         f"The analysis plan of {items['date']} (SHA-256 {items['sha256']}) fixed endpoints, margins,"
         " subgroups and seeds. "
     ) + telling("Deviations from it", deviations, "Nothing deviates from it.")
-
-
-def plan_items(facts: Facts) -> Row:
-    """Items of the plan that was used, by name."""
-    rows = facts.statistics["plan"]
-    return rows[rows["kind"] == "plan"].set_index("item")["value"].astype(str).to_dict()
 
 
 @borne_out_by("tables/planned_comparison.html", "tables/table1.html", "figures/dunn_heatmap.pdf")
@@ -690,7 +687,7 @@ def _contrast(facts: Facts, row: Row) -> str:
 @borne_out_by("statistics/estimates.tsv", "statistics/plan.tsv")
 def intervals(facts: Facts) -> str:
     """Intervals."""
-    items = plan_items(facts)
+    items = plan_items(facts.statistics["plan"])
     return (
         "Intervals are at 95%: Student's t of the jackknife that leaves out clusters"
         f" ({items['clusters']}), Wilson for shares and order statistics for medians, both with the effective"
@@ -717,7 +714,9 @@ def sensitivity(facts: Facts) -> str:
 @borne_out_by("statistics/subgroups.tsv")
 def subgroups(facts: Facts) -> str:
     """Subgroups of the plan; which were too small."""
-    names = [name for name in str(plan_items(facts).get("subgroups", "")).split("; ") if name]
+    names = [
+        name for name in str(plan_items(facts.statistics["plan"]).get("subgroups", "")).split("; ") if name
+    ]
     if not names:
         return "The analysis plan fixes no subgroups."
     rows = facts.statistics["subgroups"]
@@ -864,6 +863,8 @@ def failures(facts: Facts) -> str:
 @borne_out_by("tables/published_vs_reproduced.html", "statistics/claims.tsv")
 def published(facts: Facts) -> str:
     """Claims of the published study, with verdicts."""
+    if "claims" not in facts.statistics:
+        return "The study repeats no published one."
     verdicts = facts.statistics["claims"]["verdict"]
     kind = (
         "Since the data are simulated, the verdicts judge the procedure, not the claims. "
