@@ -145,9 +145,11 @@ class MadeOf:
         "published numbers",
         "nothing measured",
     ] = "metrics"
-    models: Literal["of the row", "all compared", "that ranks cases", "another rater"] = "of the row"
+    models: Literal[
+        "of the row", "all compared", "that ranks cases", "another rater", "of the row and another rater"
+    ] = "of the row"
     seeds: Literal["mean", "first"] = "mean"
-    scans: Literal["of the row", "with lesion", "without lesion"] = "of the row"
+    scans: Literal["of the row", "with lesion", "without lesion", "read twice"] = "of the row"
     lesions: Literal["of the row", "all"] = "of the row"
 
     def __post_init__(self) -> None:

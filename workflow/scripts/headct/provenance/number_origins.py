@@ -32,10 +32,15 @@ from headct.provenance.lineage import Study
 
 Row = Mapping[str, str]
 
-ALL, PRESENT, ABSENT = "all", "with lesion", "without lesion"
-"""Which scans: names as the tables have them in their column ``scans``."""
+ALL, PRESENT, ABSENT, TWICE = "all", "with lesion", "without lesion", "read twice"
+"""Which scans: names as the tables have them in their column ``scans``, or as their declaration says it."""
 
-IN_WORDS = {ALL: "all scans", PRESENT: "scans with the lesion", ABSENT: "scans without the lesion"}
+IN_WORDS = {
+    ALL: "all scans",
+    PRESENT: "scans with the lesion",
+    ABSENT: "scans without the lesion",
+    TWICE: "test scans that another rater read",
+}
 
 KEYS_OF_TRAINING = ("history", "seconds", "record", "epochs", "threads", "resumed", "seed")
 """What is read of a ``train.json``."""
@@ -268,7 +273,19 @@ class Tables:
             frame = frame[frame["reference_ml"] > 0]
         elif scans == ABSENT:
             frame = frame[frame["reference_ml"] == 0]
+        elif scans == TWICE:
+            frame = frame[frame["scan_id"].isin(self.read_twice)]
         return Rows(path, ", ".join([*how, scan or IN_WORDS[scans]]), frame)
+
+    @cached_property
+    def read_twice(self) -> set[str]:
+        """The test scans that another rater read, too."""
+        path = f"results/metrics/{SECOND_READING}.tsv"
+        if path not in self.study.makers:
+            return set()
+        readings = self.numbers(path)
+        of_another = readings.loc[readings["model"] == ANOTHER_RATER, "scan_id"]
+        return set(of_another) & set(self.sets.loc[self.sets["set"] == "test", "scan_id"])
 
     @cached_property
     def sets(self) -> pd.DataFrame:
@@ -447,6 +464,8 @@ def _models(tables: Tables, place: Place, row: Row, made: MadeOf) -> list[str]:
     match made.models:
         case "another rater":
             return [ANOTHER_RATER]
+        case "of the row and another rater":
+            return [row["model"], ANOTHER_RATER]
         case "that ranks cases":
             return record.option("--select-by")
         case "all compared":

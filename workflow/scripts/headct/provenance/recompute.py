@@ -292,6 +292,29 @@ def _with_missing_at(rows: Rows, measure: str, value: float) -> pd.Series:
     return of_rows.mask(rows.missing, value).groupby(rows.frame["scan_id"]).mean()
 
 
+def _beside_rater(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """A model beside another rater, on the scans that this rater read."""
+    if place.column == "n_test":
+        return float((tables.sets["set"] == "test").sum())
+    if place.column == "n":
+        return float(len(tables.read_twice))
+    if len(rows) != 2:
+        return None
+    model, rater = (one.scans for one in rows)
+    first, second = rater["reference_ml"], rater["predicted_ml"]
+    of_raters = (first - second) ** 2
+    with_model = ((model["predicted_ml"] - first) ** 2 + (model["predicted_ml"] - second) ** 2) / 2
+    values = {
+        "estimate_model": model["dice"].mean(),
+        "estimate_rater": rater["dice"].mean(),
+        "difference": (model["dice"] - rater["dice"]).mean(),
+        "interchangeability_ml2": (with_model - of_raters).mean(),
+        "individual_agreement": of_raters.mean() / with_model.mean() if with_model.any() else math.nan,
+    }
+    found = values.get(place.column)
+    return None if found is None else float(found)
+
+
 def _ranks(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     """Mean rank within scans, 1 the highest."""
     measure = row.get("measure", "dice")
@@ -536,6 +559,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "surface_tolerance": _tolerance,
     "detection": _detection,
     **dict.fromkeys(("paired", "endpoints", "precision", "sensitivity", "equivalence"), _pair),
+    "rater_noninferiority": _beside_rater,
     **dict.fromkeys(("ranks", "critical_difference"), _ranks),
     "dunn": _dunn,
     **dict.fromkeys(("kruskal_wallis", "friedman"), _of_family),

@@ -32,7 +32,8 @@ TABLE = PublishedTable(
     ' "equivalent" only where the 90% interval lies within the margin, and else "cannot tell" or'
     ' "different" (C);'
     " detection (D); volumes (E); the plan's date and digest, what deviates from it,"
-    " and what is beyond it (F); how small a difference each endpoint could show (G)."
+    " and what is beyond it (F); how small a difference each endpoint could show (G);"
+    " where enough test scans were read by another rater, whether a model is worse than that rater (H)."
     " Unlike the replication, all tests use that the models saw the same scans.",
     inputs={
         "statistics": "statistics of the plan",
@@ -58,6 +59,7 @@ NEEDED = (
     "volume_equivalence",
     "subgroups",
     "precision",
+    "rater_noninferiority",
 )
 """Tables of ``results/statistics`` that the page shows."""
 
@@ -88,6 +90,7 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
         _volumes(statistics["volume_equivalence"], titles, labels),
         _plan(statistics["plan"]),
         _precision(statistics["precision"]),
+        *_raters(statistics["rater_noninferiority"], titles, labels),
     ]
     title = "Planned comparison of the models, scan by scan"
     return Table(title, endpoints, panels, _notes(statistics))
@@ -114,6 +117,7 @@ def _notes(statistics: Statistics) -> list[str]:
         "In G, “Effective” is the number of independent scans that would tell as much; “At its level”,"
         " half the width of the interval at the level at which an endpoint is decided; “Detectable”, the"
         " smallest true difference that 80% of such studies find at that level.",
+        _in_words_raters(statistics["rater_noninferiority"]),
         f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests"
         " with P < .05 after false-discovery-rate correction (subgroups.tsv).",
     ]
@@ -292,3 +296,36 @@ def _precision(precision: pd.DataFrame) -> Panel:
 def _range(values: pd.Series, decimals: int) -> str:
     low, high = number(values.min(), decimals), number(values.max(), decimals)
     return low if low == high else f"{low}–{high}"
+
+
+def _raters(raters: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> list[Panel]:
+    """Each model beside another rater; nothing where too few scans were read twice."""
+    found = raters.dropna(subset=["label"])
+    if found.empty:
+        return []
+    by = found.set_index(["model", "label"]).to_dict("index")
+    rows = []
+    for model in found["model"].unique():
+        cells = [Cell(title_of(model, titles))]
+        for label in labels:
+            row = by[model, label]
+            shown = f"{number(row['difference'], DICE_DECIMALS)} (≥ {number(row['lower'], DICE_DECIMALS)})"
+            cells += [Cell(shown), Cell(p_value(row["p"])), Cell(row["verdict"])]
+        rows.append(cells)
+    names = ("Difference (97.5% bound)", "P", "Verdict")
+    columns = [("", "Model"), *((label, name) for label in labels for name in names)]
+    return [Panel(columns, rows, "H. Mean Dice with the first reading, less that of another rater")]
+
+
+def _in_words_raters(raters: pd.DataFrame) -> str:
+    """The margin, how many scans were read twice and how they were chosen; or why nothing is estimated."""
+    first = raters.iloc[0]
+    if isinstance(first["note"], str) and first["note"]:
+        return f"Not worse than another rater: not estimated; {first['note']}."
+    margins = "; ".join(f"{row.label} {row.margin:g}" for row in raters.drop_duplicates("label").itertuples())
+    return (
+        f"In H, another rater read {first['n']:.0f} of {first['n_test']:.0f} test scans, chosen so:"
+        f" {first['choice']}. “Not worse”: the one-sided P that the model is worse by the margin ({margins})"
+        " or more is below .025, for each model by itself. Only the plan's model is planned; others are"
+        " exploratory."
+    )

@@ -39,6 +39,7 @@ from headct.statistics.comparison.paired import (
     paired_table,
     ranks_table,
 )
+from headct.statistics.comparison.raters import RATERS, raters_table
 from headct.statistics.comparison.score_arrays import (
     NEEDED,
     ScoreArrays,
@@ -161,6 +162,7 @@ def analysis(
         EQUIVALENCE.name: equivalence_table(data, plan),
         VOLUME_EQUIVALENCE.name: volume_equivalence_table(parts, plan),
         DETECTION.name: detection_table(parts, plan),
+        RATERS.name: raters_table(data, humans, plan),
         SUBGROUPS.name: subgroups_table(data, plan, known, cut_points, participants),
         LIMITS.name: limits_table(parts),
     }
