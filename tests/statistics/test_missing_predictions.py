@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import write_tsv
+from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings.analysis_plan import PRIMARY
 from headct.statistics.comparison.missing_predictions import (
     BEST_CASE,
@@ -152,6 +153,19 @@ def test_bounds_stand_where_a_prediction_is_missing_and_the_measure_has_bounds()
     assert differences == [0, pytest.approx(-2 / 15)], "a share: lower is better"
     whole = analysed(simulated([FOCAL, DICECE], n_scans=30), (FOCAL, DICECE))["sensitivity"]
     assert set(whole["analysis"]) == {"complete cases", "participants left out"}
+
+
+def test_the_page_shows_bounds_only_where_a_prediction_is_missing() -> None:
+    whole = analysed(simulated([FOCAL, DICECE], n_scans=30), (FOCAL, DICECE))
+    panels = len(planned_comparison(whole, {}, LABELS).panels)
+    *others, panel = planned_comparison(analysed(worked_example(), (FOCAL, DICECE)), {}, LABELS).panels
+    assert len(others) == panels
+    rows = [[cell.text for cell in row] for row in panel.rows]
+    pair = f"{FOCAL} − {DICECE}"
+    assert rows[0][:3] == ["IVH Dice", pair, "7"]
+    assert [text.partition(" ")[0] for text in rows[0][3:]] == ["0.157", "−0.080", "0.220"]
+    assert rows[-1][:2] == ["PHE volume error", pair]
+    assert rows[-1][4:] == ["–", "–"]
 
 
 def test_of_several_seeds_only_the_missing_ones_are_bounded() -> None:

@@ -18,7 +18,9 @@ from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
 from headct.settings.analysis_plan import KEY_SECONDARY, PRIMARY
 from headct.statistics.comparison.detection import SHARES
+from headct.statistics.comparison.endpoints import COMPLETE
 from headct.statistics.comparison.equivalence import against_others
+from headct.statistics.comparison.missing_predictions import BEST_CASE, NO_BOUNDS, WORST_CASE
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.group_tests import ALPHA
 
@@ -52,6 +54,7 @@ TABLE = PublishedTable(
 NEEDED = (
     "plan",
     "endpoints",
+    "sensitivity",
     "estimates",
     "paired",
     "equivalence",
@@ -91,6 +94,7 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
         _plan(statistics["plan"]),
         _precision(statistics["precision"]),
         *_raters(statistics["rater_noninferiority"], titles, labels),
+        *_missing(statistics["sensitivity"], titles),
     ]
     title = "Planned comparison of the models, scan by scan"
     return Table(title, endpoints, panels, _notes(statistics))
@@ -329,3 +333,34 @@ def _in_words_raters(raters: pd.DataFrame) -> str:
         " or more is below .025, for each model by itself. Only the plan's model is planned; others are"
         " exploratory."
     )
+
+
+def _missing(sensitivity: pd.DataFrame, titles: Mapping[str, str]) -> list[Panel]:
+    """What missing predictions may change, for each pair that lacks some; no panel where none does."""
+    keys = ["endpoint", "measure", "model", "against"]
+    by = sensitivity.set_index([*keys, "analysis"]).to_dict("index")
+    lacking = sensitivity["analysis"].eq(WORST_CASE) | sensitivity["note"].fillna("").str.contains(NO_BOUNDS)
+    rows = []
+    for key in sensitivity.loc[lacking, keys].itertuples(index=False, name=None):
+        endpoint, measure, model, against = key
+        decimals = 2 if measure.endswith("_ml") else DICE_DECIMALS
+        line = [Cell(endpoint), Cell(f"{title_of(model, titles)} − {title_of(against, titles)}", "text")]
+        line.append(Cell(count(by[*key, COMPLETE]["n"])))
+        for analysis in (COMPLETE, WORST_CASE, BEST_CASE):
+            found = by.get((*key, analysis))
+            words = _interval(found, ("difference", "lower", "upper"), decimals) if found else DASH
+            line.append(Cell(words))
+        rows.append(line)
+    names = (
+        "Endpoint",
+        "Models",
+        "Complete scans",
+        "Their difference (95% CI)",
+        "Worst case",
+        "Best case",
+    )
+    heading = (
+        "I. Where predictions are missing: the difference over scans that have both, and the worst and the"
+        " best that it could be for the first model, over all; a volume error has no worst"
+    )
+    return [Panel([("", name) for name in names], rows, heading)] if rows else []
