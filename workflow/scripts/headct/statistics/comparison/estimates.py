@@ -7,7 +7,7 @@ One row per model × lesion × choice of scans × measure:
     measure                 mean and median of Dice, CCC, volume bias; HD95 and surface Dice if measured
     n, n_failed             scans; of these without a prediction, which has Dice 0 and 0 mL
     estimate, lower, upper  with a 95 % interval: t of the jackknife, or order statistics for medians
-    scope, note
+    scope, note             a median is about the networks at hand: seeds add nothing to its interval
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
 from headct.statistics.comparison.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, estimated, too_few
-from headct.statistics.comparison.score_arrays import OPTIONAL, ScoreArrays, scope, status_of
+from headct.statistics.comparison.score_arrays import OPTIONAL, ScoreArrays, at_hand, scope, status_of
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.order_statistics import median_interval
@@ -69,6 +69,7 @@ def _rows(data: ScoreArrays, label: str) -> Iterator[dict[str, Any]]:
                 "n_failed": int(data.failed[chosen, i].sum()),
                 "scope": scope(data.n_seeds) if role != REFERENCE else "",
             }
+            of_medians = named | {"scope": at_hand(data.n_seeds) if role != REFERENCE else ""}
             has_dice = bool(np.isfinite(data.arrays[label, "dice"][0, :, i]).all())
             for name, table in found.items():
                 if has_dice or MEASURES[name] != "dice":
@@ -76,7 +77,7 @@ def _rows(data: ScoreArrays, label: str) -> Iterator[dict[str, Any]]:
                     yield {**named, "measure": name, **cells}
             if has_dice:
                 dice = data.arrays[label, "dice"].mean(axis=0)[chosen, i]
-                yield {**named, "measure": "dice_median", **_median(dice, clusters)}
+                yield {**of_medians, "measure": "dice_median", **_median(dice, clusters)}
             if scans == WITH_LESION:
                 for measure in OPTIONAL:
                     if (label, measure) in data.arrays:
@@ -84,7 +85,7 @@ def _rows(data: ScoreArrays, label: str) -> Iterator[dict[str, Any]]:
                         is_defined = np.isfinite(values)
                         defined = values[is_defined]
                         yield {
-                            **named,
+                            **of_medians,
                             "measure": f"{measure}_median",
                             "n": len(defined),
                             **_median(defined, np.unique(clusters[is_defined], return_inverse=True)[1]),

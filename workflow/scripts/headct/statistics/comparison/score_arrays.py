@@ -181,6 +181,9 @@ def status_of(role: str) -> str:
 
 def scope(n_seeds: int) -> str:
     """What a statement is about: the networks at hand, or any that are trained like them."""
-    if n_seeds >= SEEDS_COUNT_FROM:
-        return f"networks trained so ({n_seeds} seeds)"
+    return f"networks trained so ({n_seeds} seeds)" if n_seeds >= SEEDS_COUNT_FROM else at_hand(n_seeds)
+
+
+def at_hand(n_seeds: int) -> str:
+    """What a statement is about that has no variance between seeds in it."""
     return "this network" if n_seeds == 1 else f"the mean of these {n_seeds} networks"
