@@ -63,6 +63,7 @@ NEEDED = (
     "subgroups",
     "precision",
     "rater_noninferiority",
+    "site_effects",
 )
 """Tables of ``results/statistics`` that the page shows."""
 
@@ -121,6 +122,7 @@ def _notes(statistics: Statistics) -> list[str]:
         "In G, “Effective” is the number of independent scans that would tell as much; “At its level”,"
         " half the width of the interval at the level at which an endpoint is decided; “Detectable”, the"
         " smallest true difference that 80% of such studies find at that level.",
+        _in_words_sites(statistics["site_effects"].iloc[0]),
         _in_words_raters(statistics["rater_noninferiority"]),
         f"Interactions of the first model's differences with subgroups: {len(found)} of {len(tests)} tests"
         " with P < .05 after false-discovery-rate correction (subgroups.tsv).",
@@ -364,3 +366,15 @@ def _missing(sensitivity: pd.DataFrame, titles: Mapping[str, str]) -> list[Panel
         " best that it could be for the first model, over all; a volume error has no worst"
     )
     return [Panel([("", name) for name in names], rows, heading)] if rows else []
+
+
+def _in_words_sites(row: pd.Series) -> str:
+    """The primary endpoint with sites as a random effect."""
+    start = "Primary endpoint with sites as a random effect (site_effects.tsv)"
+    note = row["note"] if isinstance(row["note"], str) else ""
+    if math.isnan(row["mean"]):
+        return f"{start}: not estimated; {note}."
+    decimals = DECIMALS.get(row["measure"], DICE_DECIMALS)
+    estimate = _interval(row.to_dict(), ("mean", "lower", "upper"), decimals)
+    more = f"; {note}" if note else f"; intraclass correlation {number(row['icc'])}"
+    return f"{start}: {estimate} over {row['n_sites']:.0f} sites{more}."

@@ -26,7 +26,7 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
 from headct.settings.analysis_plan import Plan
-from headct.statistics.comparison.endpoints import Compared, compared
+from headct.statistics.comparison.endpoints import Compared, compared, not_run, paired_differences
 from headct.statistics.comparison.paired import NO_VARIANCE, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays
 from headct.statistics.core.precision import MeanError
@@ -51,11 +51,8 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
     chosen = data.chosen(one.endpoint.label, one.endpoint.scans)
     n = int(chosen.sum())
     if one.both is None:
-        absent = [model for model in (one.endpoint.model, one.against) if model not in data.models]
-        return {"n": n, "note": f"not part of this run: {', '.join(absent)}" if absent else too_few(n)}
-    columns = [data.models.index(model) for model in (one.endpoint.model, one.against)]
-    values = data.values(one.endpoint.measure, one.endpoint.label).mean(axis=0)[chosen][:, columns]
-    sd = float(np.std(values[:, 0] - values[:, 1], ddof=1))
+        return {"n": n, "note": not_run(data, one.endpoint, one.against) or too_few(n)}
+    sd = float(np.std(paired_differences(data, one.endpoint, one.against), ddof=1))
     row = {"n": n, "n_clusters": len(set(data.clusters_of(chosen))), "sd": sd, "alpha": one.alpha}
     found = one.both.differences([0], [1])
     if found.constant()[0]:

@@ -155,6 +155,20 @@ def _absent(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[str]:
     return [model for model in (endpoint.model, against) if model not in data.models]
 
 
+def not_run(data: ScoreArrays, endpoint: Endpoint, against: str) -> str:
+    """Which of the two models are not part of the run, as a note; empty where both are."""
+    absent = _absent(data, endpoint, against)
+    return f"not part of this run: {', '.join(absent)}" if absent else ""
+
+
+def paired_differences(data: ScoreArrays, endpoint: Endpoint, against: str) -> np.ndarray:
+    """Difference (n,) of the two models in each scan that the endpoint takes, the mean over seeds."""
+    values = data.values(endpoint.measure, endpoint.label).mean(axis=0)
+    own, other = values[data.chosen(endpoint.label, endpoint.scans)][:, _columns(data, endpoint, against)].T
+    found: np.ndarray = own - other
+    return found
+
+
 def _columns(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[int]:
     return [data.models.index(endpoint.model), data.models.index(against)]
 
@@ -176,9 +190,8 @@ def _row(
     data: ScoreArrays, endpoint: Endpoint, against: str, both: Estimated | None, alpha: float
 ) -> dict[str, Any]:
     """Numbers of one row; ``error`` is the level that it is decided at, ``few_differ`` helps the verdict."""
-    absent = _absent(data, endpoint, against)
-    if absent:
-        return {"note": f"not part of this run: {', '.join(absent)}"}
+    if note := not_run(data, endpoint, against):
+        return {"note": note}
     chosen = data.chosen(endpoint.label, endpoint.scans)
     clusters = data.clusters_of(chosen)
     row: dict[str, Any] = {
@@ -192,9 +205,8 @@ def _row(
         return {**row, "verdict": TOO_FEW, "note": too_few(row["n"])}
     found = both.differences([0], [1])
     (row["lower_adjusted"],), (row["upper_adjusted"],) = found.interval(1 - alpha)
-    columns = _columns(data, endpoint, against)
-    values = data.values(endpoint.measure, endpoint.label).mean(axis=0)[chosen][:, columns]
-    n_differ = int((sums_of_clusters(np.abs(values[:, :1] - values[:, 1:]), clusters) > 0).sum())
+    columns, differences = _columns(data, endpoint, against), paired_differences(data, endpoint, against)
+    n_differ = int((sums_of_clusters(np.abs(differences)[:, None], clusters) > 0).sum())
     if endpoint.measure == "absolute_volume_error_ml":
         errors = data.values("volume_error_ml", endpoint.label)[:, chosen][:, :, columns]
         row["bias_model_ml"], row["bias_against_ml"] = errors.mean(axis=(0, 1))

@@ -48,6 +48,7 @@ from headct.statistics.comparison.score_arrays import (
     second_readings,
     with_training_mean,
 )
+from headct.statistics.comparison.site_effects import SITE_EFFECTS, site_effects_table
 from headct.statistics.comparison.subgroups import (
     SUBGROUPS,
     facts,
@@ -154,6 +155,7 @@ def analysis(
         PLAN.name: plan_table(plan, data, known, scores),
         ENDPOINTS.name: endpoints_table(data, plan),
         SENSITIVITY.name: sensitivity_table(data, plan, participants if drawn.kind == SITE else sites),
+        SITE_EFFECTS.name: site_effects_table(data, plan, sites),
         PRECISION.name: precision_table(data, plan),
         ESTIMATES.name: estimates_table(parts),
         FRIEDMAN.name: friedman_table(data, plan),

@@ -1,0 +1,109 @@
+"""Sites as a random effect: the mean over sites, of which those at hand are a sample.
+
+value of a scan = μ + effect of its site + rest; both normal, with variances σ²_u and σ². A mean over scans
+speaks of these sites in these proportions; μ speaks of a site that is yet to come. Why the variances are
+not fitted by statsmodels' MixedLM: docs/decisions/site-variances.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+LEVEL = 0.95
+MINIMUM_SITES = 3
+RELATIVE_NOISE = 1e-12
+"""Differences below this are rounding noise."""
+
+NO_SITE_VARIANCE = "no variance between sites was found"
+
+
+@dataclass(frozen=True)
+class SiteMean:
+    """The mean μ over sites, with its 95 % interval; ``note`` says what could not be estimated, and why.
+
+    ``between`` is the variance σ²_u of the sites' effects, ``within`` that of scans of one site, σ²;
+    ``icc``, the intraclass correlation, is the share of the former in their sum.
+    """
+
+    n: int
+    n_sites: int
+    mean: float = math.nan
+    error: float = math.nan
+    lower: float = math.nan
+    upper: float = math.nan
+    between: float = math.nan
+    within: float = math.nan
+    icc: float = math.nan
+    note: str = ""
+
+
+def mean_over_sites(values: np.ndarray, sites: np.ndarray) -> SiteMean:
+    """μ of values (n,) of scans of ``sites`` (n,).
+
+    Variances by restricted maximum likelihood, μ and its standard error by generalised least squares at
+    these, the interval by Student's t with sites − 1 degrees of freedom. Laird NM, Ware JH. Biometrics
+    1982;38:963-974. R: ``nlme::lme(value ~ 1, random = ~ 1 | site)``; Python: ``statsmodels``' MixedLM.
+    """
+    names, of_scan = np.unique(np.asarray(sites, dtype=str), return_inverse=True)
+    n, k, sizes = len(values), len(names), np.bincount(of_scan)
+    means = np.bincount(of_scan, values) / sizes
+    squares_within = float(((values - means[of_scan]) ** 2).sum())
+    if problem := _cannot(values, sizes, squares_within):
+        return SiteMean(n, k, note=problem)
+    icc = _most_likely_icc(sizes, means, squares_within)
+    mean, weights, squares = _given(icc, sizes, means, squares_within)
+    total = squares / (n - 1)  # the variance of a scan, σ²_u + σ²
+    error = math.sqrt(total / weights.sum())
+    half = float(scipy.stats.t.isf((1 - LEVEL) / 2, k - 1)) * error
+    note = "" if icc else NO_SITE_VARIANCE
+    ends = (mean - half, mean + half)
+    return SiteMean(n, k, mean, error, *ends, icc * total, (1 - icc) * total, icc, note)
+
+
+def _cannot(values: np.ndarray, sizes: np.ndarray, squares_within: float) -> str:
+    """Why sites can't be a random effect here; empty if they can."""
+    noise = RELATIVE_NOISE * max(1.0, float((values**2).sum()))
+    if len(sizes) < MINIMUM_SITES:
+        return f"{len(sizes)} {'site' if len(sizes) == 1 else 'sites'}: their variance needs {MINIMUM_SITES}"
+    if sizes.max() < 2:
+        return "one scan of each site: the variance between sites can't be told from that within them"
+    if squares_within <= noise:
+        return "the scans of each site are equal in this: no variance within sites"
+    return ""
+
+
+def _given(
+    icc: float, sizes: np.ndarray, means: np.ndarray, squares_within: float
+) -> tuple[float, np.ndarray, float]:
+    """μ, the weights (k,) of sites in it, and the weighted sum of squares, given the intraclass correlation.
+
+    A weight is the variance of a scan over that of a site's mean.
+    """
+    weights = sizes / (1 - icc + sizes * icc)
+    mean = float(weights @ means / weights.sum())
+    return mean, weights, float(squares_within / (1 - icc) + weights @ (means - mean) ** 2)
+
+
+def _most_likely_icc(sizes: np.ndarray, means: np.ndarray, squares_within: float) -> float:
+    """The intraclass correlation at which the restricted likelihood is highest; 0 where none is higher.
+
+    Given it, μ and the variance of a scan follow, so that one number is sought. Harville DA. J Am Stat Assoc
+    1977;72:320-338.
+    """
+    n = int(sizes.sum())
+
+    def misfit(icc: float) -> float:
+        """−2 log restricted likelihood, but for a constant."""
+        _, weights, squares = _given(icc, sizes, means, squares_within)
+        determinant = np.log(sizes / weights).sum() + (n - len(sizes)) * math.log(1 - icc)
+        return float(determinant + math.log(weights.sum()) + (n - 1) * math.log(squares))
+
+    grid = np.linspace(0, 1, 101)[:-1]
+    nearest = int(np.argmin([misfit(icc) for icc in grid]))
+    ends = (grid[max(nearest - 1, 0)], (nearest + 1) / 100 - RELATIVE_NOISE)
+    found = scipy.optimize.minimize_scalar(misfit, bounds=ends, method="bounded", options={"xatol": 1e-10})
+    return float(found.x) if misfit(found.x) < misfit(0) - 1e-9 else 0.0
