@@ -19,7 +19,6 @@ from headct.engine.training_job import TrainingJob, TrainingScan
 from headct.frameworks.monai import training
 from headct.frameworks.train import save_weights
 from headct.inference import pipeline
-from headct.settings import analysis_plan
 from headct.statistics.comparison import out_of_fold
 from support import metric_cases as cases
 from support import monai_miniature as miniature
@@ -146,7 +145,7 @@ def test_held_out_scans_are_measured_and_summarised(study: Path) -> None:
     measured = read_tsv(table)
     assert set(measured["scan_id"]) == {scan for scans in FOLDS.values() for scan in scans}
     words = ["--metrics", str(table), "--split", str(study / "split.tsv"), "--models", "unet"]
-    words += ["--plan", str(analysis_plan.SHIPPED), "--out", str(study / "out_of_fold.tsv")]
+    words += ["--out", str(study / "out_of_fold.tsv")]
     run_step("out-of-fold", words)
     found = read_tsv(study / "out_of_fold.tsv").set_index(["label", "scans"])
     row = found.loc["ICH", "all"]
@@ -157,7 +156,7 @@ def test_held_out_scans_are_measured_and_summarised(study: Path) -> None:
     assert np.isnan(absent["dice_mean"])
 
 
-def test_participants_are_drawn_whole() -> None:
+def test_participants_are_left_out_whole() -> None:
     """Two equal scans of each participant say no more than one: the interval is that of one each."""
     once = with_role(simulated(("a", "b"), 20), ("a", "b"))
     twice = pd.concat([once, once.assign(scan_id=once["scan_id"] + "-again")])
@@ -166,7 +165,7 @@ def test_participants_are_drawn_whole() -> None:
         scans = np.sort(scores["scan_id"].unique())
         split = pd.DataFrame({"scan_id": scans, "set": "train", "fold": "0"})
         split["participant_id"] = split["scan_id"].str.removesuffix("-again")
-        tables.append(out_of_fold.out_of_fold_table(scores, split, LABELS, 500, 1))
+        tables.append(out_of_fold.out_of_fold_table(scores, split, LABELS))
     one, two = tables
     assert list(two["n"]) == list(2 * one["n"])
     names = ["n_participants", "dice_mean", "lower", "upper"]
@@ -178,4 +177,4 @@ def test_a_scan_that_no_fold_held_out_is_refused() -> None:
     scores = with_role(simulated(("a",), 4), ("a",))
     split = pd.DataFrame({"scan_id": ["000"], "set": "train", "fold": "0", "participant_id": "p"})
     with pytest.raises(BadInput, match="is no training scan of a fold"):
-        out_of_fold.out_of_fold_table(scores, split, LABELS, 100, 1)
+        out_of_fold.out_of_fold_table(scores, split, LABELS)
