@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from headct.contracts.declarations import published_numbers
 from headct.contracts.problems import BadInput
+from headct.contracts.references import ANOTHER_RATER
 from headct.provenance import trace
 from headct.provenance.lineage import Study
-from headct.provenance.number_origins import ALL, SOURCE_FINDERS, Place, RepeatedCell, Tables, source_of
-from headct.provenance.recompute import DERIVED, OF_FILE
+from headct.provenance.number_origins import (
+    ALL,
+    SOURCE_FINDERS,
+    Place,
+    RepeatedCell,
+    Tables,
+    rows_behind,
+    source_of,
+)
+from headct.provenance.recompute import DERIVED, OF_FILE, recompute
 from support import audit_study
 from support.label_sets import LABELS
+from support.planned_cases import MODELS, analysed, cohort
+from support.simulated_scores import simulated
 
 TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
 
@@ -163,3 +175,37 @@ def test_formulas_are_of_numbers_that_are_published() -> None:
     names = {path.removesuffix("/{model}.tsv").removesuffix(".tsv") for path in paths}
     assert OF_FILE.keys() <= {name.split("/")[1] for name in names}
     assert {"/".join(key) for key in (*DERIVED, *SOURCE_FINDERS)} <= names
+
+
+def test_a_model_beside_another_rater_is_computed_again_on_the_scans_that_both_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second reading of a training scan does not count."""
+    monkeypatch.chdir(tmp_path)
+    audit_study.run()
+    metrics = simulated(MODELS[:2], n_scans=40)
+    read_twice = metrics[(metrics["model"] == MODELS[1]) & (metrics["scan_id"] < "025")]
+    of_training = read_twice[read_twice["scan_id"] == "000"].assign(scan_id="t0")
+    readings = pd.concat([read_twice, of_training]).assign(model=ANOTHER_RATER, seed=pd.NA)
+    table, split = cohort(40)
+    facts = dict.fromkeys(("status", "reason", "sex"), "x") | {"age": 70, "onset_to_ct_h": 2}
+    found = analysed(metrics, MODELS[:2], readings=readings)["rater_noninferiority"]
+    path = "results/statistics/rater_noninferiority.tsv"
+    files = {
+        COHORT: table.assign(**facts),
+        SPLIT: split,
+        f"results/metrics/{MODELS[0]}.tsv": metrics[metrics["model"] == MODELS[0]],
+        "results/metrics/second-reading.tsv": readings,
+        path: found,
+    }
+    texts = {name: frame.to_csv(sep="\t", index=False) for name, frame in files.items()}
+    audit_study.job("paired_analysis", ["scans.tsv"], texts)
+    tables = Tables(Study(Path("results")), LABELS)
+    elementary = ("n", "n_test", "estimate_model", "estimate_rater", "difference", "individual_agreement")
+    for column in (*elementary, "interchangeability_ml2"):
+        for line in found.index[found["model"] == MODELS[0]]:
+            assert recompute(tables, Place(path, line, column)) == pytest.approx(found.loc[line, column])
+    assert recompute(tables, Place(path, 0, "p")) is None
+    behind = rows_behind(tables, Place(path, 0, "difference"))
+    assert [len(rows.frame) for rows in behind] == [25, 25]
+    assert behind[0].how == f"{MODELS[0]}, ICH, test scans that another rater read"

@@ -56,6 +56,10 @@ def test_key_secondary_endpoints_are_at_their_own_level_and_other_measures_have_
     assert not any("expected_sd" in line for line in lines)
 
 
+def test_where_no_possible_difference_would_be_found_it_says_none() -> None:
+    assert lines_of(lambda endpoint: 2)[1].split()[3:7] == ["2", "0.301", "2.7", "none"]
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_scan_says_nothing(n: int) -> None:
     assert lines_of(lambda endpoint: n)[1].split()[-4:] == [str(n), "0.301", "?", "?"]

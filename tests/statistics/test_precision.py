@@ -12,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from headct.settings.analysis_plan import PRIMARY, SCAN, SITE
+from headct.statistics.comparison.endpoint_precision import NONE_DETECTABLE
 from headct.statistics.comparison.paired import NO_VARIANCE
 from headct.statistics.core.precision import MeanError, of_independent
 from support.planned_cases import MODELS, PLAN, analysed, cohort
@@ -100,6 +101,14 @@ def test_half_widths_are_those_of_the_intervals_of_the_endpoints() -> None:
     assert found["effective_n"].to_numpy() == pytest.approx(found["n"].to_numpy()), "scans are independent"
     assert (found["alpha"] == np.where(found["status"] == PRIMARY, 0.05, 0.05 / 27)).all()
     assert (found["detectable"] > found["half_width_adjusted"]).all()
+
+
+def test_few_scans_find_no_difference_that_is_possible() -> None:
+    found, _ = precise(simulated(MODELS, n_scans=6), SCAN)
+    of_lesion = found[found["scans"].eq("with lesion")]
+    assert (of_lesion["n"] == 3).all()
+    assert of_lesion["note"].eq(NONE_DETECTABLE).any()
+    assert not (found.loc[found["measure"].eq("dice"), "detectable"] > 1).any()
 
 
 def test_scans_that_are_alike_within_a_site_count_for_less() -> None:

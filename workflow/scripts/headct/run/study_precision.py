@@ -14,6 +14,7 @@ from headct.contracts.columns import aligned
 from headct.run.cluster.training_costs import test_scans
 from headct.settings.analysis_plan import PRIMARY, WITHOUT_LESION, Endpoint, Plan
 from headct.settings.blocks import Configuration
+from headct.statistics.comparison.score_arrays import bounds_of
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.core.precision import LEVEL, WANTED_POWER, of_independent
 
@@ -83,7 +84,9 @@ def _cells(plan: Plan, endpoint: Endpoint, n: int | None, alpha: float) -> tuple
     if n is None or n < 2 or sd is None:
         return (*known, UNKNOWN, UNKNOWN, "", "", "")
     expected = of_independent(sd, n)
-    numbers = (*known, f"{expected.half_width():.3g}", f"{expected.detectable(alpha):.3g}")
+    detectable, (low, high) = expected.detectable(alpha), bounds_of(endpoint.measure)
+    words = "none" if detectable > high - low else f"{detectable:.3g}"
+    numbers = (*known, f"{expected.half_width():.3g}", words)
     if endpoint.measure != "dice":
         return (*numbers, "", "", "")
     margin = plan.dice_margin[endpoint.label]

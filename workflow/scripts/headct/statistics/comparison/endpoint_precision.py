@@ -10,7 +10,8 @@ clusters and seeds included. One row per endpoint × model that it is against:
     half_width              of the 95 % interval
     alpha                   level at which the row is decided
     half_width_adjusted     of the interval at that level
-    detectable              smallest true difference that is found in 80 % of such studies at that level
+    detectable              smallest true difference that 80 % of such studies find at that level; empty if
+                            it is larger than any difference of the measure can be
     note
 
 Before the study ``headct plan`` says the same from an SD that the plan expects
@@ -19,6 +20,7 @@ Before the study ``headct plan`` says the same from an SD that the plan expects
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,10 @@ from headct.contracts.declarations import PublishedStatistic
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.endpoints import Compared, compared, not_run, paired_differences
 from headct.statistics.comparison.paired import NO_VARIANCE, too_few
-from headct.statistics.comparison.score_arrays import ScoreArrays
+from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
 from headct.statistics.core.precision import MeanError
+
+NONE_DETECTABLE = "no difference that is possible would be found in 80 % of such studies"
 
 PRECISION = PublishedStatistic(
     name="precision",
@@ -59,10 +63,15 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
         return {**row, "note": NO_VARIANCE}
     (error,), (df,) = found.standard_error()
     precision = MeanError(float(error), float(df))
+    detectable = precision.detectable(one.alpha)
+    low, high = bounds_of(one.endpoint.measure)
+    if detectable > high - low:
+        row |= {"note": NONE_DETECTABLE}
+        detectable = math.nan
     return {
         **row,
         "effective_n": (sd / precision.error) ** 2,
         "half_width": precision.half_width(),
         "half_width_adjusted": precision.half_width(1 - one.alpha),
-        "detectable": precision.detectable(one.alpha),
+        "detectable": detectable,
     }
