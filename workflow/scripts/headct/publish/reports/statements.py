@@ -884,7 +884,9 @@ def known_limits(facts: Facts) -> str:
     if _shared_sites(facts):
         limits.insert(1, "test scans of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
-        limits.append("test scans of one participant count as independent in the paper's own tests, so these find too much")
+        limits.append(
+            "test scans of one participant count as independent in the paper's own tests, so these find too much"
+        )
     if len(seeds) == 1:
         limits.append("one training per model, so that differences between trainings are not known")
     if facts.simulated:

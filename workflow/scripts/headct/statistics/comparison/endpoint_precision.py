@@ -57,7 +57,12 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
     if one.both is None:
         return {"n": n, "note": not_run(data, one.endpoint, one.against) or too_few(n)}
     sd = float(np.std(paired_differences(data, one.endpoint, one.against), ddof=1))
-    row = {"n": n, "n_clusters": len(set(data.clusters_of(chosen))), "sd": sd, "alpha": one.alpha}
+    row: dict[str, Any] = {
+        "n": n,
+        "n_clusters": len(set(data.clusters_of(chosen))),
+        "sd": sd,
+        "alpha": one.alpha,
+    }
     found = one.both.differences([0], [1])
     if found.constant()[0]:
         return {**row, "note": NO_VARIANCE}
