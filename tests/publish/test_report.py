@@ -113,6 +113,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("measures", "surface Dice at 1 mm (ICH), 1 mm (PHE) and 1 mm (IVH)"),
         ("positivity", "above 0 mL and 0.1 mL"),
         ("sensitivity", "sites left out, IVH Dice difference 0.040 (95% CI, −0.020 to 0.100)"),
+        ("precision", "12 scans, is ± 0.060 wide; 80% of such studies would find a true difference of 0.084"),
         ("subgroups", "site and gantry tilt; 1 of 2 cells"),
         ("reference", "one mask per scan, with the classes intracerebral haemorrhage (ICH), perihaematomal"),
         ("external_test", "No test scan is of a site with training scans"),
@@ -171,6 +172,8 @@ def test_an_endpoint_that_could_not_be_evaluated_is_not_told_as_if_it_had_been(r
     none = float("nan")
     changed(results, "endpoints", difference=none, lower=none, upper=none, note="not part of this run: unet")
     emptied(results, "sensitivity")
+    changed(results, "precision", half_width=none, detectable=none)
+    assert text_of("precision", results).endswith("is not known, for it has no interval.")
     emptied(results, "subgroups")
     for name in ("statistics", "primary_endpoint"):
         text = text_of(name, results)
@@ -180,6 +183,11 @@ def test_an_endpoint_that_could_not_be_evaluated_is_not_told_as_if_it_had_been(r
     assert text_of("subgroups", results).startswith(
         "Subgroups fixed in the plan: site and gantry tilt; none could be analysed."
     )
+
+
+def test_where_no_possible_difference_would_be_found_the_report_says_so(results: Path) -> None:
+    changed(results, "precision", detectable=float("nan"))
+    assert text_of("precision", results).endswith("would find no difference that is possible.")
 
 
 def test_deviations_from_the_plan_and_a_plan_without_subgroups(results: Path) -> None:
@@ -235,6 +243,7 @@ def test_no_statement_ends_in_an_empty_list(results: Path) -> None:
     for name in (
         "endpoints",
         "sensitivity",
+        "precision",
         "subgroups",
         "detection",
         "cohort_tests",

@@ -179,6 +179,10 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
             | {"difference": 0.04, "lower": -0.02, "upper": 0.1}
             for analysis in ("complete cases", "sites left out")
         ],
+        "precision": [
+            {"status": "primary", "endpoint": "IVH Dice", "measure": "dice", "n": 12}
+            | {"half_width": 0.06, "detectable": 0.0843}
+        ],
         "subgroups": [
             {"subgroup": "site", "level": "A", "label": "ICH", "note": "fewer than 10 scans: suppressed"},
             {"subgroup": "site", "level": "B", "label": "ICH", "note": None},

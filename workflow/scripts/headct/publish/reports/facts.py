@@ -24,6 +24,7 @@ STATISTICS = (
     "plan",
     "endpoints",
     "sensitivity",
+    "precision",
     "estimates",
     "detection",
     "subgroups",

@@ -33,6 +33,7 @@ PARAGRAPHS = {
         "statistics",
         "intervals",
         "sensitivity",
+        "precision",
         "subgroups",
         "external_test",
     ),

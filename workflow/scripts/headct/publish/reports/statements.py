@@ -711,6 +711,25 @@ def sensitivity(facts: Facts) -> str:
     )
 
 
+@borne_out_by("statistics/precision.tsv")
+def precision(facts: Facts) -> str:
+    """How small a difference the primary endpoint could show."""
+    rows = facts.statistics["precision"]
+    found = rows[(rows["status"] == PRIMARY) & rows["half_width"].notna()].to_dict("records")
+    if not found:
+        return "How small a difference the primary endpoint could show is not known, for it has no interval."
+    (row,) = found
+    decimals = 2 if row["measure"].endswith("_ml") else DICE_DECIMALS
+    half, detectable = (number(row[name], decimals) for name in ("half_width", "detectable"))
+    shown = f"80% of such studies would find a true difference of {detectable}"
+    if detectable == DASH:
+        shown = "80% of such studies would find no difference that is possible"
+    return (
+        f"The 95% interval of the primary endpoint, over {counted(int(row['n']), 'scan')}, is ± {half} wide;"
+        f" {shown}."
+    )
+
+
 @borne_out_by("statistics/subgroups.tsv")
 def subgroups(facts: Facts) -> str:
     """Subgroups of the plan; which were too small."""
@@ -885,7 +904,8 @@ def known_limits(facts: Facts) -> str:
         limits.insert(1, "test scans of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
         limits.append(
-            "test scans of one participant count as independent in the paper's own tests, so these find too much"
+            "test scans of one participant count as independent in the paper's own tests,"
+            " so these find too much"
         )
     if len(seeds) == 1:
         limits.append("one training per model, so that differences between trainings are not known")
