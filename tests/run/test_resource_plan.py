@@ -333,4 +333,6 @@ def test_a_number_of_scans_will_do_instead_of_a_sheet(tmp_path: Path) -> None:
     assert "200 scans, 10 models" in planned.stdout
     assert re.search(r"^train +9 ", planned.stdout, re.MULTILINE)
     assert re.search(r"^results/data +1\.9$", planned.stdout, re.MULTILINE)
+    assert re.search(r"^IVH Dice \(primary\) +20 +0\.3 +0\.14 ", planned.stdout, re.MULTILINE)
+    assert "first step of Holm's correction over 27" in planned.stdout
     assert not (tmp_path / "config").exists(), "no sheet is left behind"

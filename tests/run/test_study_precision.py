@@ -15,12 +15,13 @@ from headct.settings import analysis_plan, blocks
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = analysis_plan.load(analysis_plan.SHIPPED)
 PLAN = replace(SHIPPED, primary=replace(SHIPPED.primary, expected_sd=0.301))
+MODELS = (PLAN.primary.model, *PLAN.key_secondary[0].against)
 NUMBERS = ["0.301", "0.045", "0.0643", "0.05", "0.59", "0.41"]
 """SD, half width, detectable; margin, power at it, power of equivalence: the worked example by t."""
 
 
 def lines_of(scans_of: ScansOf, plan: analysis_plan.Plan = PLAN) -> list[str]:
-    return list(precision_table(plan, scans_of))
+    return list(precision_table(plan, MODELS, scans_of))
 
 
 def test_before_the_split_the_number_of_scans_is_known_and_that_of_lesions_is_not() -> None:
@@ -54,6 +55,16 @@ def test_key_secondary_endpoints_are_at_their_own_level_and_other_measures_have_
     assert dice[-5:-2] == ["0.045", "0.0915", "0.05"], "Holm's first step over 27"
     assert share[-2:] == ["0.045", "0.0915"]
     assert not any("expected_sd" in line for line in lines)
+
+
+def test_other_models_are_those_of_the_run() -> None:
+    """Holm's correction is over the pairs that the run has, also where the plan says "others"."""
+    open_plan = replace(PLAN, key_secondary=tuple(replace(one, against=()) for one in PLAN.key_secondary))
+    for plan in (PLAN, open_plan):
+        lines = list(precision_table(plan, MODELS[:4], lambda endpoint: 174))
+        assert "Key secondary endpoints are at the first step of Holm's correction over 9." in lines
+    lines = list(precision_table(PLAN, MODELS[1:], lambda endpoint: 174))
+    assert not any("Holm" in line for line in lines)
 
 
 def test_where_no_possible_difference_would_be_found_it_says_none() -> None:

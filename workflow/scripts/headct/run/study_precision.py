@@ -6,7 +6,7 @@ of test scans: that of the split, or before there is one, of the sheet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from headct.contracts.artefacts import read_tsv
@@ -53,14 +53,15 @@ def scans_of_sheet(config: Configuration, scans: int) -> ScansOf:
     return lambda endpoint: test_scans(config, scans) if endpoint.scans == ALL_SCANS else None
 
 
-def precision_table(plan: Plan, scans_of: ScansOf) -> Iterator[str]:
-    """A line per endpoint, and what the numbers mean."""
-    n_secondary = sum(len(endpoint.against) for endpoint in plan.key_secondary)
+def precision_table(plan: Plan, models: Sequence[str], scans_of: ScansOf) -> Iterator[str]:
+    """A line per endpoint of a run that compares these models, and what the numbers mean."""
+    secondary = plan.of_run(models).key_secondary
+    n_secondary = sum(len(set(one.against) & set(models)) for one in secondary if one.model in models)
     rows: list[tuple[str, ...]] = [HEAD]
     for status, endpoint in plan.endpoints():
         alpha = plan.multiplicity.primary_alpha
         if status != PRIMARY:
-            alpha = plan.multiplicity.key_secondary_alpha / n_secondary
+            alpha = plan.multiplicity.key_secondary_alpha / max(n_secondary, 1)
         name = f"{endpoint.name}{' (primary)' if status == PRIMARY else ''}"
         rows.append((name, *_cells(plan, endpoint, scans_of(endpoint), alpha)))
     yield from aligned(rows, right=range(1, len(HEAD)))

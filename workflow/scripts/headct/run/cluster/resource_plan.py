@@ -447,6 +447,7 @@ def main(
         jobs = pending_jobs([*words, "--directory", str(directory), *named])
         n_scans = len(sheet.baseline(sheet.load(path)))
     plan = analysis_plan.load(REPOSITORY / config.analysis_plan)
+    compared = [key for key, model in config.models.items() if model.replication]
     is_split = scans is None and (directory / SPLIT).is_file()
     scans_of = scans_of_split(directory / "results") if is_split else scans_of_sheet(config, n_scans)
     study = PlannedStudy(config, directory, n_scans, jobs)
@@ -458,7 +459,7 @@ def main(
         models_table(study, costs, speeds, sizes),
         prediction_in_words(study, speeds),
         disk_table(config, n_scans, directory, sizes),
-        precision_table(plan, scans_of),
+        precision_table(plan, compared, scans_of),
         [f"Warning: {text}." for text in warnings(study, costs, speeds, sizes)],
         [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(SIZES)}"],
     ]
