@@ -278,7 +278,10 @@ def test_one_seed_is_this_network_and_three_are_networks_trained_so() -> None:
     paired = paired_table(
         score_arrays_of(with_role(metrics, MODELS[:2]), LABELS, each_scan_alone(metrics)), PLAN
     )
-    assert set(paired["scope"]) == {"networks trained so (3 seeds)"}
+    trained_so = "networks trained so (3 seeds)"
+    these = "; Wilcoxon, sign flips, median and effect sizes: the mean of these 3 networks"
+    assert set(paired["scope"]) == {trained_so, trained_so + these}
+    assert set(paired.loc[paired["measure"] == "ccc", "scope"]) == {trained_so}, "it has an interval only"
     paired = paired.query("measure == 'dice' and scans == 'all'")
     width = (paired["upper"] - paired["lower"]).to_numpy()
     assert (width > 0.3).all(), "the spread between seeds counts"
@@ -360,7 +363,13 @@ def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_
 def test_page_shows_plan_verdicts_and_references(found: dict[str, pd.DataFrame]) -> None:
     table = planned_comparison(found, {FOCAL: "Focal & Co", DICECE: "DiceCE"}, LABELS)
     text = table_page.html(table, "Simulated data")
-    for words in ("Focal &amp; Co − DiceCE", "Mean training volume", "Predicts nothing", "cannot tell"):
+    for words in (
+        "IVH Dice, Focal &amp; Co − other",
+        "All test scans; a missing prediction counts as",
+        "Mean training volume",
+        "Predicts nothing",
+        "cannot tell",
+    ):
         assert words in text
     assert PLAN.sha256 in text
     assert "this network" in text
@@ -413,11 +422,12 @@ def test_sites_are_drawn_if_there_are_enough_and_participants_beside() -> None:
     found = analysed(metrics, PLANTED)
     plan = found["plan"].set_index("item")["value"]
     assert plan["clusters"] == "12 sites, chosen by the number of sites"
-    assert set(found["sensitivity"]["analysis"]) == {"complete cases", "participants left out"}
+    always = {"complete cases", "predictions up to 0.1 mL count as none"}
+    assert set(found["sensitivity"]["analysis"]) == {*always, "participants left out"}
     assert set(found["endpoints"].query("scans == 'all'")["n_clusters"].dropna()) == {12}
     planned = analysed(metrics, PLANTED, plan=replace(PLAN, cluster="scan"))
     assert planned["plan"].set_index("item")["value"]["clusters"] == "40 scans, as planned"
-    assert set(planned["sensitivity"]["analysis"]) == {"complete cases", "sites left out"}
+    assert set(planned["sensitivity"]["analysis"]) == {*always, "sites left out"}
 
 
 def test_key_secondary_endpoints_wait_for_the_primary_one() -> None:

@@ -40,6 +40,8 @@ COMMANDS = {
     "tabcolsep",
     "nopagebreak",
     "makebox",
+    "parbox",
+    "strut",
     "shortstack",
     "geq",
     "textbackslash",

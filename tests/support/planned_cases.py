@@ -64,6 +64,8 @@ def cohort(n_test: int, n_train: int = 60, random_state: int = 3) -> tuple[pd.Da
             "manufacturer": rng.choice(["Maker A", "Maker B", None], n, p=[0.5, 0.4, 0.1]),
             "tilt_deg": rng.choice([0.0, 15.0], n),
             **{f"{label}_ml": rng.gamma(2, 8, n) for label in LABELS},
+            "age": rng.integers(40, 90, n).astype(float),
+            "sex": rng.choice(["F", "M"], n),
         }
     )
     split = table[["scan_id"]].assign(set=["test"] * n_test + ["train"] * n_train)

@@ -8,13 +8,23 @@ is resampled, adjusted or fitted is not done again here: :mod:`headct.provenance
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from headct.provenance.number_origins import Place, Row, Rows, Tables, copied_from, rows_behind, source_of
+from headct.provenance.number_origins import (
+    COHORT,
+    Place,
+    Row,
+    Rows,
+    Tables,
+    copied_from,
+    rows_behind,
+    source_of,
+)
 
 Z = 1.96
 """Half width of limits of agreement and replication intervals, in SD or SE."""
@@ -141,6 +151,9 @@ ONE_MODEL: Mapping[str, Mapping[str, Of]] = {
 ESTIMATES: Mapping[str, Of] = {
     "dice_mean": lambda scans: scans["dice"].mean(),
     "dice_median": lambda scans: scans["dice"].median(),
+    "dice_pooled": lambda scans: (
+        2 * scans["intersection_ml"].sum() / (scans["reference_ml"] + scans["predicted_ml"]).sum()
+    ),
     "volume_error_ml_mean": lambda scans: scans["volume_error_ml"].mean(),
     "ccc": WEIGHTED["ccc"],
     "hd95_mm_median": lambda scans: scans["hd95_mm"].median(),
@@ -164,6 +177,15 @@ def _one_model(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> 
             return None
         return float(np.mean([of(lesion.scans) for lesion in lesions.values()]))
     return float(of(rows[0].scans))
+
+
+def _volume_equivalence(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """How many scans are beyond the row's margin; or as of any model."""
+    if place.column != "n_beyond" or not rows or "predicted_ml" not in rows[0].frame:
+        return _one_model(tables, place, row, rows)
+    scans = rows[0].scans
+    errors = (scans["predicted_ml"] - scans["reference_ml"]).abs()
+    return float((errors > float(row["margin_ml"])).sum())
 
 
 def _agreement_cell(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -245,8 +267,9 @@ def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
     if len(rows) != 2:
         return None
     measure, analysis = row.get("measure", "dice"), row.get("analysis", "")
-    if place.column == "n":
-        return float(len(_values_of_pair(rows, measure, analysis)[0]))
+    if place.column in ("n", "n_clusters"):
+        scans = rows[0].scans if measure == "ccc" else _values_of_pair(rows, measure, analysis)[0]
+        return float(len(scans)) if place.column == "n" else _n_clusters(tables, row, scans.index)
     if measure == "ccc":
         if rows[0].frame["seed"].nunique() > 1:
             return None
@@ -269,6 +292,17 @@ def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
     return None if found is None else float(found)
 
 
+def _n_clusters(tables: Tables, row: Row, scans: pd.Index) -> float | None:
+    """How many sites, participants or scans these scans are of, where the row says which of them count."""
+    kind = re.search(r"(\w+)s left out$|clusters: (\w+)s$", row.get("analysis") or row.get("definition", ""))
+    if not kind:
+        return None
+    cohort = tables.numbers(COHORT).set_index("scan_id", drop=False).loc[scans]
+    columns = {"site": "site", "participant": "participant_id", "scan": "scan_id"}
+    found = cohort[columns[kind[1] or kind[2]]]
+    return None if found.isna().any() else float(found.nunique())
+
+
 EXTREMES: Mapping[str, tuple[float, float]] = {"worst case": (0.0, 1.0), "best case": (1.0, 0.0)}
 """The Dice that missing predictions of the first and of the other model then have."""
 
@@ -279,6 +313,9 @@ def _values_of_pair(rows: Sequence[Rows], measure: str, analysis: str) -> Sequen
         dice = EXTREMES[analysis]
         extremes = [1 - value for value in dice] if measure == "false_positive" else dice
         return [_with_missing_at(one, measure, value) for one, value in zip(rows, extremes, strict=True)]
+    small = re.fullmatch(r"predictions up to (\S+) mL count as none", analysis)
+    if small:
+        return [_with_small_as_none(one, measure, float(small[1])) for one in rows]
     values = [_values(one, measure) for one in rows]
     if analysis != "complete cases":
         return values
@@ -313,6 +350,14 @@ def _beside_rater(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) 
     }
     found = values.get(place.column)
     return None if found is None else float(found)
+
+
+def _with_small_as_none(rows: Rows, measure: str, threshold_ml: float) -> pd.Series:
+    """A measure by scan, the mean over seeds, where predictions up to a volume count as empty."""
+    frame, called = rows.scored, rows.called(threshold_ml)
+    absent = (frame["reference_ml"] == 0).astype(float)
+    of_rows = called.astype(float) if measure == "false_positive" else frame["dice"].where(called, absent)
+    return of_rows.groupby(frame["scan_id"]).mean()
 
 
 def _ranks(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -552,6 +597,7 @@ DERIVED: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Any]] = {
 
 OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | None]] = {
     **dict.fromkeys(ONE_MODEL, _one_model),
+    "volume_equivalence": _volume_equivalence,
     "agreement": _agreement_cell,
     "estimates": _estimate,
     "seed_spread": _seed_spread,

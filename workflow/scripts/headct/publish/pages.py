@@ -30,6 +30,7 @@ tr.apart th, tr.apart td { border-top: 1px solid #999; }
 td.best { font-weight: bold; }
 td.worst { font-style: italic; text-decoration: underline; }
 ul { padding-left: 1.2em; max-width: 70em; color: #333; font-size: .92em; }
+.lead { margin: 0 0 .4em; max-width: 70em; color: #333; font-size: .92em; }
 .panel { overflow-x: auto; }
 footer { font-size: .8em; color: #666; margin-top: 1.6em; overflow-wrap: anywhere; }
 @media (max-width: 600px) {

@@ -182,12 +182,12 @@ def _longtable(panel: Panel) -> str:
     )
     columns = zip(panel.columns, _widest(panel), _text_columns(panel), strict=True)
     names = (_name(name, width, "l" if of_text else "r") for (_, name), width, of_text in columns)
-    # A box without width: a heading must not make the table wider.
-    heading = rf"\makebox[0pt][l]{{\textbf{{{escape(panel.heading)}}}}}"
-    heading = rf"\multicolumn{{{len(panel.columns)}}}{{@{{}}l}}{{{heading}}} \\" + "\n"
+    heading = _above(panel, rf"\textbf{{{escape(panel.heading)}}}")
+    lead = _above(panel, rf"\parbox[t]{{\linewidth}}{{\raggedright {escape(panel.lead)}\strut}}")
     return (
         rf"\begin{{longtable}}[l]{{{_kinds(panel)}}}" + "\n"
         + (heading if panel.heading else "")
+        + (lead if panel.lead else "")
         + "\\toprule\n"
         + _groups(panel.columns)
         + " & ".join(names)
@@ -195,6 +195,12 @@ def _longtable(panel: Panel) -> str:
         + rows
         + "\\end{longtable}\n"
     )  # fmt: skip
+
+
+def _above(panel: Panel, text: str) -> str:
+    """A row above the grid, in a box without width: it must not make the table wider."""
+    row = rf"\multicolumn{{{len(panel.columns)}}}{{@{{}}l}}{{\makebox[0pt][l]{{{text}}}}} \\"
+    return row + "\n"
 
 
 def _fitting(panel: Panel) -> list[Panel]:
@@ -221,7 +227,8 @@ def _fitting(panel: Panel) -> list[Panel]:
         columns = [panel.columns[i] for i in part]
         rows = [[row[i] for i in part] for row in panel.rows]
         continued = ", continued" if place and panel.heading else ""
-        panels.append(Panel(columns, rows, panel.heading + continued, panel.apart))
+        lead = "" if place else panel.lead
+        panels.append(Panel(columns, rows, panel.heading + continued, panel.apart, lead))
     return panels
 
 

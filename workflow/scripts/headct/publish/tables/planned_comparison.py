@@ -16,10 +16,10 @@ from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import title_of
-from headct.settings.analysis_plan import KEY_SECONDARY, PRIMARY
+from headct.settings.analysis_plan import HIERARCHICAL, PRIMARY, SPLIT, WITHOUT_LESION
 from headct.statistics.comparison.detection import SHARES
 from headct.statistics.comparison.endpoints import COMPLETE
-from headct.statistics.comparison.equivalence import against_others
+from headct.statistics.comparison.equivalence import SHARE_WITHIN, against_others
 from headct.statistics.comparison.missing_predictions import BEST_CASE, NO_BOUNDS, WORST_CASE
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.group_tests import ALPHA
@@ -28,13 +28,14 @@ TABLE = PublishedTable(
     name="planned_comparison",
     help="which differences are real, by the analysis plan",
     caption="**Planned comparison of the models, scan by scan.** What the analysis plan fixed before"
-    " any prediction was made: its primary endpoint, decided by a 95% interval, and its key secondary"
-    " endpoints with Holm's correction (A); each model with intervals, and what nothing, the mean"
+    " any prediction was made: its primary endpoint, decided by the P of its 95% interval, and its key"
+    " secondary endpoints with Holm's correction, each defined in a line above its rows (A); each model with"
+    " intervals, its mean Dice split into scans with and without the lesion, and what nothing, the mean"
     " training volume and second readings reach (B); the plan's model against each other one, with"
     ' "equivalent" only where the 90% interval lies within the margin, and else "cannot tell" or'
     ' "different" (C);'
-    " detection (D); volumes (E); the plan's date and digest, what deviates from it,"
-    " and what is beyond it (F); how small a difference each endpoint could show (G);"
+    " detection (D); volumes, judged where the lesion is (E); the plan's date and digest, what deviates"
+    " from it, and what is beyond it (F); how small a difference each endpoint could show (G);"
     " where enough test scans were read by another rater, whether a model is worse than that rater (H)."
     " Unlike the replication, all tests use that the models saw the same scans.",
     inputs={
@@ -67,7 +68,21 @@ NEEDED = (
 )
 """Tables of ``results/statistics`` that the page shows."""
 
+MEANS = {
+    "dice": "Mean Dice",
+    "false_positive": "Share with a false positive",
+    "absolute_volume_error_ml": "Mean absolute error, mL",
+}
+"""What is compared, by the measure of an endpoint."""
+
 DECIMALS = {"absolute_volume_error_ml": 2}
+
+RULES = {
+    HIERARCHICAL: "The key secondary endpoints are judged only if the primary one is decided; else they are"
+    " “not judged”.",
+    SPLIT: "Primary and key secondary endpoints share the 5% error, each judged at its own part.",
+}
+"""What the plan's rule of multiplicity means."""
 
 Row = Mapping[Hashable, Any]
 
@@ -85,13 +100,14 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
         titles: name in print of each model.
         labels: the lesions, in order.
     """
-    endpoints = statistics["endpoints"].fillna({"note": "", "verdict": "", "scope": ""})
+    texts = ("note", "verdict", "scope", "definition")
+    endpoints = statistics["endpoints"].fillna(dict.fromkeys(texts, ""))
     panels = [
-        _endpoints(endpoints, titles),
-        _estimates(statistics["estimates"], titles, labels),
+        *_endpoints(endpoints, titles),
+        *_estimates(statistics["estimates"], titles, labels),
         *_differences(statistics, str(endpoints["model"].iloc[0]), titles, labels),
         _detection(statistics["detection"], titles, labels),
-        _volumes(statistics["volume_equivalence"], titles, labels),
+        *_volumes(statistics["volume_equivalence"], titles, labels),
         _plan(statistics["plan"]),
         _precision(statistics["precision"]),
         *_raters(statistics["rater_noninferiority"], titles, labels),
@@ -109,13 +125,29 @@ def _notes(statistics: Statistics) -> list[str]:
     return [
         f"Analysis plan of {plan['date']}, SHA-256 {plan['sha256'][:12]}…; clusters:"
         f" {plan['clusters']}. Statements are about {plan['statements are about']}.",
-        "The primary verdict goes by the P of its interval; those of the key secondary endpoints by P after"
-        " Holm's correction over all of them. “No difference shown” is not equality: see C.",
-        "Differences are the first model − the other, with 95% intervals (t of the jackknife). In C, P is"
+        f"{RULES[plan['multiplicity']]} The primary verdict goes by the P of its interval, those of the key"
+        " secondary endpoints by Holm's P over all of them. The adjusted interval beside them is"
+        " Bonferroni's, which is stricter: it may hold 0 where Holm's P is small enough.",
+        "“Too few scans to decide”: with so few clusters of scans that differ, not even all in one"
+        " direction would convince an exact test (6 are needed for P < .05, 11 for .05/27). “No difference"
+        " shown” is not equality: see C. A difference without interval is the same in all scans; its P is"
+        " that of the signs.",
+        "Of a volume error, “lower” is a smaller error, whatever its sign; the sign is in the bias,"
+        " prediction − reference, which enters no verdict.",
+        "Differences are the first model − the other, with 95% intervals: t of the jackknife that leaves"
+        " out one cluster at a time. In C, P is"
         " that of the interval with false-discovery-rate correction over all pairs of the"
         " lesion; “equivalent”: the 90% interval lies within ± the margin ("
         + "; ".join(f"{row.label} {row.margin:.3g}" for row in margins.itertuples())
         + "), “different”: wholly outside.",
+        "In B, Dice over scans without the lesion is 1 or 0, so its mean is the share of them that was kept"
+        " free, and one voxel costs 1.0. Pooled Dice is that of all voxels of all scans together, so large"
+        " lesions decide it. In D and E: the first seed's network.",
+        "In E, bias: “equivalent” if its 90% interval lies within ± the margin, “different” if wholly"
+        f" outside. “{100 * SHARE_WITHIN:.0f}% within”: “equivalent” if at least {100 * SHARE_WITHIN:.0f}% of"
+        " scans like these are within it, by the exact 95% upper bound of the share beyond it; “different”"
+        " if fewer are. Limits of agreement are shown without interval and are not judged. Scans without"
+        " the lesion dilute the error: with them nothing is judged.",
         f"A missing prediction is {MISSING_SCORED}. “Predicts nothing”, “Mean training volume”"
         " and second readings are references; they enter no test. Second readings are of other scans than"
         " the test set, of either set; n is in estimates.tsv.",
@@ -134,62 +166,73 @@ def _interval(row: Row, names: tuple[str, str, str], decimals: int = DICE_DECIMA
     return number(centre, decimals) if math.isnan(low) else spread(centre, low, high, decimals)
 
 
-def _endpoints(endpoints: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
-    rows: list[list[Cell]] = []
-    apart, last = [], ""
-    for row in endpoints.to_dict("records"):
-        if last and row["endpoint"] != last:
-            apart.append(len(rows))
-        last = row["endpoint"]
-        decimals = DECIMALS.get(row["measure"], DICE_DECIMALS)
-        estimates = (row["estimate_model"], row["estimate_against"])
-        rows.append(
-            [
-                Cell(f"{row['endpoint']}{' (primary)' if row['status'] == PRIMARY else ''}"),
-                Cell(f"{title_of(row['model'], titles)} − {title_of(row['against'], titles)}", "text"),
-                Cell(count(row["n"])),
-                *(Cell(number(value, decimals)) for value in estimates),
-                Cell(_interval(row, ("difference", "lower", "upper"), decimals)),
-                Cell(p_value(row["p"])),
-                Cell(p_value(row["p_holm"]) if row["status"] == KEY_SECONDARY else DASH),
-                Cell(row["verdict"] or row["note"], "text"),
-            ]
-        )
-    names = (
-        "Endpoint",
-        "Models",
-        "Scans",
-        "First",
-        "Other",
-        "Difference (95% CI)",
-        "P",
-        "P, Holm",
-        "Verdict",
-    )
-    return Panel([("", name) for name in names], rows, "A. Endpoints of the plan", frozenset(apart))
+def _between(low: float, high: float, decimals: int) -> str:
+    return DASH if math.isnan(low) else f"{number(low, decimals)} to {number(high, decimals)}"
 
 
-def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> Panel:
-    shown = (
-        ("Mean Dice (95% CI)", "dice_mean", ALL_SCANS),
-        ("Where present", "dice_mean", WITH_LESION),
-        ("CCC (95% CI)", "ccc", ALL_SCANS),
-    )
-    by = estimates.set_index(["model", "label", "measure", "scans"])[["estimate", "lower", "upper"]]
-    known: dict[Any, Any] = by.to_dict("index")
-    nothing = dict.fromkeys(("estimate", "lower", "upper"), math.nan)
+def _endpoints(endpoints: pd.DataFrame, titles: Mapping[str, str]) -> list[Panel]:
+    """A grid for each endpoint, its definition above it."""
+    groups = endpoints.groupby(["status", "endpoint"], sort=False)
+    return [_endpoint(place, rows, titles) for place, (_, rows) in enumerate(groups, start=1)]
+
+
+def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+    first = rows.iloc[0]
+    status, measure, model = first["status"], first["measure"], title_of(first["model"], titles)
+    is_primary, is_volume = status == PRIMARY, not rows["bias_model_ml"].isna().all()
+    decimals = 2 if is_volume else DICE_DECIMALS
+    columns = [("", "Against"), ("", "Scans"), (MEANS[measure], model), (MEANS[measure], "Other")]
+    if is_volume:
+        columns += [("Bias, mL", model), ("Bias, mL", "Other")]
+    names = ["Difference (95% CI)", "P"] if is_primary else ["Difference (95% CI)", "Adjusted CI", "P, Holm"]
+    columns += [("", name) for name in (*names, "Verdict")]
+    lines = []
+    for row in rows.to_dict("records"):
+        line = [Cell(title_of(row["against"], titles)), Cell(count(row["n"]))]
+        line += [Cell(number(row[name], decimals)) for name in ("estimate_model", "estimate_against")]
+        if is_volume:
+            line += [Cell(number(row[name], decimals)) for name in ("bias_model_ml", "bias_against_ml")]
+        line.append(Cell(_interval(row, ("difference", "lower", "upper"), decimals)))
+        if not is_primary:
+            line.append(Cell(_between(row["lower_adjusted"], row["upper_adjusted"], decimals)))
+        line.append(Cell(p_value(row["p" if is_primary else "p_holm"])))
+        lines.append([*line, Cell(row["verdict"] or row["note"], "text")])
+    heading = f"A{place}. {status.capitalize()} endpoint: {first['endpoint']}, {model} − other"
+    defined = rows[rows["definition"] != ""].head(1).to_dict("records")
+    lead = "".join(f"{row['definition']} ({row['n_clusters']:.0f})." for row in defined)
+    return Panel(columns, lines, heading, lead=f"{lead[:1].upper()}{lead[1:]}")
+
+
+def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> list[Panel]:
+    """A grid for each lesion: mean Dice with its two parts, pooled Dice, CCC."""
+    shown = {
+        ("Mean Dice (95% CI)", "All scans"): ("dice_mean", ALL_SCANS),
+        ("Mean Dice (95% CI)", "With the lesion"): ("dice_mean", WITH_LESION),
+        ("Mean Dice (95% CI)", "Without"): ("dice_mean", WITHOUT_LESION),
+        ("", "Pooled Dice (95% CI)"): ("dice_pooled", ALL_SCANS),
+        ("", "CCC (95% CI)"): ("ccc", ALL_SCANS),
+    }
+    names = ("estimate", "lower", "upper")
+    by = estimates.set_index(["model", "label", "measure", "scans"])
+    known: dict[Any, Any] = by[list(names)].to_dict("index")
     models = estimates.drop_duplicates("model")
-    rows = []
-    for model in models["model"]:
-        found = [
-            known.get((model, label, measure, scans), nothing)
-            for label in labels
-            for _, measure, scans in shown
-        ]
-        intervals = [_interval(estimate, ("estimate", "lower", "upper"), 2) for estimate in found]
-        rows.append([Cell(title_of(model, titles)), *map(Cell, intervals)])
-    columns = [("", "Model"), *((label, name) for label in labels for name, _, _ in shown)]
-    return Panel(columns, rows, "B. Each model", _apart(models["role"]))
+    panels = []
+    for place, label in enumerate(labels, start=1):
+        rows = []
+        for model in models["model"]:
+            found = [known.get((model, label, *of), dict.fromkeys(names, math.nan)) for of in shown.values()]
+            rows.append([Cell(title_of(model, titles)), *(Cell(_interval(row, names, 2)) for row in found)])
+        n, present, absent = (
+            by["n"].get((models["model"].iloc[0], label, "dice_mean", scans), 0)
+            for scans in (ALL_SCANS, WITH_LESION, WITHOUT_LESION)
+        )
+        lead = (
+            f"Mean Dice over all {n} scans = {present}/{n} · mean Dice over those with {label}"
+            f" + {absent}/{n} · share of those without it that were kept free of it."
+        )
+        columns = [("", "Model"), *shown]
+        panels.append(Panel(columns, rows, f"B{place}. {label}, each model", _apart(models["role"]), lead))
+    return panels
 
 
 def _apart(roles: pd.Series) -> frozenset[int]:
@@ -239,34 +282,61 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str], labels: Label
     names = ("Sensitivity", "Specificity", "PPV", "NPV")
     columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     above = f"{first['threshold_ml'].iloc[0]:g} mL"
-    heading = f"D. Detection above {above}, 95% intervals (Wilson); a dash is not estimable"
+    heading = f"D. Detection above {above}, 95% intervals (Wilson's, by clusters); a dash is not estimable"
     return Panel(columns, rows, heading, _apart(models["role"]))
 
 
-def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> Panel:
-    volumes = volumes[volumes["scans"] == WITH_LESION]
+def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> list[Panel]:
+    """A grid for each lesion: what is judged, where the lesion is; beside it the same over all scans."""
     models = volumes.drop_duplicates("model")
-    by = volumes.set_index(["model", "label"]).to_dict("index")
-    rows = []
-    for model in models["model"]:
-        cells = [Cell(title_of(model, titles))]
-        for label in labels:
-            row = by[model, label]
-            limits = f"{number(row['loa_lower_ml'])} to {number(row['loa_upper_ml'])}"
-            cells += [
-                Cell(_interval(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
-                Cell(row["mean_verdict"]),
-                Cell(limits),
-                Cell(row["share_verdict"]),
-            ]
-        rows.append(cells)
-    names = ("Bias, mL (90% CI)", "Verdict on bias", "Limits, mL", "95% of scans")
-    columns = [("", "Model"), *((label, name) for label in labels for name in names)]
-    margins = ", ".join(
-        f"{row.label} {row.margin_ml:g}" for row in volumes.drop_duplicates("label").itertuples()
+    by = volumes.set_index(["model", "label", "scans"]).to_dict("index")
+    panels = []
+    for place, label in enumerate(labels, start=1):
+        judged = f"Scans with {label}"
+        columns = [("", "Model")]
+        columns += [
+            (judged, name)
+            for name in (
+                "Bias (90% CI)",
+                "Verdict",
+                "Limits",
+                "Beyond ± margin",
+                "Upper bound, %",
+                "95% within",
+            )
+        ]
+        columns += [
+            ("All scans, not judged", name) for name in ("Bias (90% CI)", "Limits", "Beyond ± margin")
+        ]
+        rows = []
+        for model in models["model"]:
+            present, all_scans = by[model, label, WITH_LESION], by[model, label, ALL_SCANS]
+            bias, limits, beyond = _volume_cells(present)
+            rows.append(
+                [
+                    Cell(title_of(model, titles)),
+                    bias,
+                    Cell(present["mean_verdict"], "text"),
+                    limits,
+                    beyond,
+                    Cell(number(100 * present["share_beyond_upper"], 1)),
+                    Cell(present["share_verdict"], "text"),
+                    *_volume_cells(all_scans),
+                ]
+            )
+        margin = volumes.loc[volumes["label"] == label, "margin_ml"].iloc[0]
+        heading = f"E{place}. {label} volume, prediction − reference (mL), margin ± {margin:g} mL"
+        panels.append(Panel(columns, rows, heading, _apart(models["role"])))
+    return panels
+
+
+def _volume_cells(row: Row) -> tuple[Cell, Cell, Cell]:
+    """Bias with its interval, limits of agreement, and how many scans are beyond the margin."""
+    return (
+        Cell(_interval(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
+        Cell(_between(row["loa_lower_ml"], row["loa_upper_ml"], 2)),
+        Cell(f"{row['n_beyond']} of {row['n']}"),
     )
-    heading = f"E. Volume, prediction − reference: equivalence within ± the margin (mL: {margins})"
-    return Panel(columns, rows, heading, _apart(models["role"]))
 
 
 def _plan(plan: pd.DataFrame) -> Panel:

@@ -21,6 +21,9 @@ TEMPLATE = """\
 {% if panel.heading %}
 <h2>{{ panel.heading }}</h2>
 {% endif %}
+{% if panel.lead %}
+<p class="lead">{{ panel.lead }}</p>
+{% endif %}
 <div class="panel"><table>
 <thead>
 {% if panel.groups %}
@@ -83,13 +86,14 @@ class Cell:
 class Panel:
     """One grid: columns as (group, name), rows of cells; the first cell of a row names it.
 
-    A rule is drawn above the rows with an index in ``apart``.
+    A rule is drawn above the rows with an index in ``apart``; ``lead`` is a sentence below the heading.
     """
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Cell]]
     heading: str = ""
     apart: frozenset[int] = frozenset()
+    lead: str = ""
 
     @property
     def groups(self) -> list[tuple[str, int]]:

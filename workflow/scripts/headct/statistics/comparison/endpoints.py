@@ -21,7 +21,8 @@ A row is decided by the P of its interval, Holm's for key secondary ones. Where 
 hierarchical, these are judged only if the primary endpoint is decided.
 
 ``sensitivity.tsv`` repeats each row's difference and interval without scans in which one of the two
-predictions is missing, at the worst and the best that these could have scored, and with other clusters.
+predictions is missing, at the worst and the best that these could have scored, with lesions up to the plan's
+thresholds of detection counted as none where scans without the lesion decide, and with other clusters.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ TOO_FEW, NOT_JUDGED = "too few scans to decide", "not judged"
 GATE_CLOSED = "the plan judges this only if the primary endpoint is decided"
 
 COMPLETE = "complete cases"
+
+SMALL_AS_NONE = "predictions up to {:g} mL count as none"
 
 ENDPOINTS = PublishedStatistic(
     name="endpoints",
@@ -123,7 +126,8 @@ def sensitivity_table(data: ScoreArrays, plan: Plan, other: Clusters) -> pd.Data
         for against in endpoint.against:
             if not _absent(data, endpoint, against):
                 name = {"status": status, **_name(endpoint, against)}
-                rows += [{**name, **row} for row in _sensitivity(data, endpoint, against, other)]
+                found = _sensitivity(data, plan, endpoint, against, other)
+                rows += [{**name, **row} for row in found]
     return pd.DataFrame(rows, columns=SENSITIVITY.header)
 
 
@@ -268,7 +272,7 @@ def _verdict(row: Mapping[Hashable, Any], shown: bool) -> str:
 
 
 def _sensitivity(
-    data: ScoreArrays, endpoint: Endpoint, against: str, other: Clusters
+    data: ScoreArrays, plan: Plan, endpoint: Endpoint, against: str, other: Clusters
 ) -> list[dict[str, Any]]:
     columns = _columns(data, endpoint, against)
     values = data.values(endpoint.measure, endpoint.label)[:, :, columns]
@@ -286,9 +290,25 @@ def _sensitivity(
             ]
         else:
             rows[0]["note"] = "; ".join(filter(None, [rows[0]["note"], NO_BOUNDS]))
+    for threshold in plan.detection_thresholds_ml:
+        if threshold > 0 and endpoint.scans != WITH_LESION and is_bounded(endpoint.measure):
+            at_threshold = _small_as_none(data, endpoint, threshold)[:, chosen][:, :, columns]
+            name = SMALL_AS_NONE.format(threshold)
+            kind = data.cluster
+            rows.append(_other_analysis(endpoint, name, at_threshold, data.clusters_of(chosen), kind))
     others = other.of(data.scans[chosen])
     name = f"{other.kind}s left out"
     return [*rows, _other_analysis(endpoint, name, values[:, chosen], others, other.kind)]
+
+
+def _small_as_none(data: ScoreArrays, endpoint: Endpoint, threshold_ml: float) -> np.ndarray:
+    """The endpoint's measure (seeds, scans, models) where predictions up to a volume count as empty."""
+    called = data.calls(endpoint.label, threshold_ml)
+    if endpoint.measure == "false_positive":
+        return called.astype(float)
+    absent = data.chosen(endpoint.label, WITHOUT_LESION)[:, None]
+    values: np.ndarray = np.where(called, data.values(endpoint.measure, endpoint.label), absent)
+    return values
 
 
 def _other_analysis(

@@ -30,7 +30,7 @@ import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, Family, Plan
-from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
+from headct.statistics.comparison.score_arrays import ScoreArrays, at_hand, bounds_of, scope
 from headct.statistics.core import jackknife
 from headct.statistics.core.group_tests import ALPHA, benjamini_hochberg
 from headct.statistics.core.jackknife import Estimated
@@ -167,11 +167,13 @@ def friedman_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
             "measure": family.measure,
             "scans": family.scans,
             "label": label,
-            **friedman(values[:, columns]),
+            **found,
             "n_models": len(columns),
             "n_scans": len(values),
+            "note": found["note"] or f"scans count as independent; about {at_hand(data.n_seeds)}",
         }
         for family, label, values in _tested(data, plan)
+        for found in [friedman(values[:, columns])]
     ]
     return pd.DataFrame(rows, columns=FRIEDMAN.header)
 
@@ -227,20 +229,23 @@ def too_few(n: int) -> str:
 
 
 def estimated(data: ScoreArrays, measure: str, label: str, scans: str) -> Estimated:
-    """Mean of a measure, or CCC, of all models.
+    """Mean of a measure, CCC, or pooled Dice, of all models.
 
     Args:
         data: scores of all models.
-        measure: a column of the metrics table, or CCC.
+        measure: a column of the metrics table, ``ccc``, or ``dice_pooled``.
         label: of the lesion.
         scans: which scans count.
     """
     chosen = data.chosen(label, scans)
     clusters = data.clusters_of(chosen)
+    reference, predicted = data.reference_ml(label)[chosen], data.arrays[label, "predicted_ml"][:, chosen]
     if measure == "ccc":
-        predicted = data.arrays[label, "predicted_ml"][:, chosen]
-        statistic = jackknife.ccc(data.reference_ml(label)[chosen], predicted)
-        return jackknife.evaluate(statistic, clusters, fisher=True)
+        return jackknife.evaluate(jackknife.ccc(reference, predicted), clusters, fisher=True)
+    if measure == "dice_pooled":
+        shared = data.arrays[label, "intersection_ml"][:, chosen]
+        statistic = jackknife.pooled_dice(reference, predicted, shared)
+        return jackknife.evaluate(statistic, clusters, bounds=bounds_of("dice"))
     values = data.values(measure, label)[:, chosen]
     return jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of(measure))
 
@@ -282,7 +287,7 @@ def compare(
             "model_b": [data.models[b] for b in second],
             "status": [status for _, _, status in pairs],
             "n": chosen.sum(),
-            "scope": scope(data.n_seeds),
+            "scope": scope(data.n_seeds) + _narrower(data.n_seeds, family),
             "note": too_few(chosen.sum()),
         }
     )
@@ -310,6 +315,13 @@ def compare(
     for test in ("wilcoxon_p", "sign_flip_p"):
         table[f"{test}_adjusted"] = _adjusted(table[test], planned)
     return table.assign(**effects(found)).reindex(columns=PAIRED.header)
+
+
+def _narrower(n_seeds: int, family: Family) -> str:
+    """What of a row is about the networks at hand only, although its interval is not."""
+    if family.measure == "ccc" or scope(n_seeds) == at_hand(n_seeds):
+        return ""
+    return f"; Wilcoxon, sign flips, median and effect sizes: {at_hand(n_seeds)}"
 
 
 def _adjusted(p: pd.Series, planned: np.ndarray) -> pd.Series:

@@ -17,7 +17,7 @@ from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.jackknife import SEEDS_COUNT_FROM, UNBOUNDED
 from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE, calls_lesion
 
-NEEDED = ("dice", "reference_ml", "predicted_ml", "volume_error_ml")
+NEEDED = ("dice", "reference_ml", "predicted_ml", "intersection_ml", "volume_error_ml")
 OPTIONAL = ("hd95_mm", "surface_dice")
 """Measures that are shown if the metrics tables have them."""
 

@@ -205,6 +205,24 @@ def ccc(reference: np.ndarray, predicted: np.ndarray) -> Statistic:
     return statistic
 
 
+def pooled_dice(reference: np.ndarray, predicted: np.ndarray, shared: np.ndarray) -> Statistic:
+    """Dice of all scans' voxels together, 2 Σ shared / Σ (reference + predicted); NaN where both are empty.
+
+    Args:
+        reference: volume (n,) of each scan.
+        predicted: volume (seeds, n, k).
+        shared: volume (seeds, n, k) that is in both.
+    """
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        whole = (weights @ reference)[:, None] + weights @ predicted
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: np.ndarray = 2 * (weights @ shared) / whole
+        return found
+
+    return statistic
+
+
 def log_sd(values: np.ndarray) -> Statistic:
     """Logarithm of the standard deviation of values (seeds, n, k), with n as the divisor."""
 
