@@ -166,6 +166,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
                 "sha256": "f" * 64,
                 "comparison": "replication",
                 "clusters": "3 participants, as planned",
+                "multiplicity": "hierarchical",
                 "statements are about": "this network",
                 "subgroups": "site; gantry tilt",
             }.items()
@@ -173,6 +174,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
         "endpoints": [
             {"status": "primary", "endpoint": "IVH Dice", "model": MAIN, "against": "unet"}
             | {"difference": 0.05, "lower": -0.01, "upper": 0.11, "verdict": "no difference shown"}
+            | {"definition": "all test scans; this network; clusters: participants"}
         ],
         "sensitivity": [
             {"status": "primary", "endpoint": "IVH Dice", "analysis": analysis}

@@ -21,6 +21,7 @@ from headct.frameworks.registry import frameworks
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, share, spread
 from headct.publish.reports.facts import Facts, plan_items
 from headct.publish.tables.training_records import in_words
+from headct.publish.tables.words import RULES
 from headct.settings.analysis_plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
@@ -651,11 +652,13 @@ def statistics(facts: Facts) -> str:
     return (
         "As in the study that is reproduced, Dice was compared by Kruskal-Wallis and Dunn's test with"
         f" false-discovery-rate correction, and {sets}"
+        " These take all scans as independent, as Friedman's test does."
         " Beside that, the planned comparison is scan by scan, with whole clusters of scans left out or"
         " flipped: the t test of the jackknife, Wilcoxon's signed ranks and sign flips, with Holm's"
-        " correction for the key secondary endpoints and Benjamini and Hochberg's for all pairs. "
+        " correction for the key secondary endpoints and Benjamini and Hochberg's for all pairs."
+        f" {RULES[plan_items(facts.statistics['plan'])['multiplicity']]} "
     ) + telling(
-        "The primary endpoint is decided by its 95% interval",
+        "The primary endpoint is decided by the P of its interval",
         [_contrast(facts, row) for row in _evaluated(facts, PRIMARY)],
         _primary_not_evaluated(facts),
     )
@@ -689,9 +692,11 @@ def intervals(facts: Facts) -> str:
     """Intervals."""
     items = plan_items(facts.statistics["plan"])
     return (
-        "Intervals are at 95%: Student's t of the jackknife that leaves out clusters"
-        f" ({items['clusters']}), Wilson for shares and order statistics for medians, both with the effective"
-        f" number of scans. Statements are about {items['statements are about']}."
+        "Intervals are at 95%, and at 90% where equivalence is judged: Student's t of the jackknife that"
+        f" leaves out clusters ({items['clusters']}), Wilson's for shares and order statistics for medians,"
+        " both with the effective number of scans. Beside key secondary endpoints stand intervals adjusted"
+        f" to all of them. Statements are about {items['statements are about']}; tests by ranks and by sign"
+        " flips, shares and medians are about the networks at hand."
     )
 
 
@@ -821,6 +826,7 @@ def primary_endpoint(facts: Facts) -> str:
     """The primary endpoint's difference and verdict."""
     parts = [
         f"{_contrast(facts, row)}: {estimate(row, 'difference')}; verdict: {row['verdict']}"
+        f" ({row['definition']})"
         for row in _evaluated(facts, PRIMARY)
     ]
     return f"Primary endpoint. {'. '.join(parts)}." if parts else _primary_not_evaluated(facts)
@@ -904,8 +910,8 @@ def known_limits(facts: Facts) -> str:
         limits.insert(1, "test scans of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
         limits.append(
-            "test scans of one participant count as independent in the paper's own tests,"
-            " so these find too much"
+            "test scans of one participant count as independent in the paper's own tests, so that their P are"
+            " too small"
         )
     if len(seeds) == 1:
         limits.append("one training per model, so that differences between trainings are not known")

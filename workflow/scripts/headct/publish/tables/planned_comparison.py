@@ -15,8 +15,8 @@ from headct.publish.options import Options
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.table_page import Cell, Panel, Table
-from headct.publish.tables.words import title_of
-from headct.settings.analysis_plan import HIERARCHICAL, PRIMARY, SPLIT, WITHOUT_LESION
+from headct.publish.tables.words import RULES, title_of
+from headct.settings.analysis_plan import PRIMARY, WITHOUT_LESION
 from headct.statistics.comparison.detection import SHARES
 from headct.statistics.comparison.endpoints import COMPLETE
 from headct.statistics.comparison.equivalence import SHARE_WITHIN, against_others
@@ -76,13 +76,6 @@ MEANS = {
 """What is compared, by the measure of an endpoint."""
 
 DECIMALS = {"absolute_volume_error_ml": 2}
-
-RULES = {
-    HIERARCHICAL: "The key secondary endpoints are judged only if the primary one is decided; else they are"
-    " “not judged”.",
-    SPLIT: "Primary and key secondary endpoints share the 5% error, each judged at its own part.",
-}
-"""What the plan's rule of multiplicity means."""
 
 Row = Mapping[Hashable, Any]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headct.contracts import references
+from headct.settings.analysis_plan import HIERARCHICAL, SPLIT
 
 CHARACTERISTICS = {
     "participants": "Participants",
@@ -18,6 +19,14 @@ CHARACTERISTICS = {
 
 VOLUME = "_volume_ml"
 """End of the row of a lesion's volumes."""
+
+
+RULES = {
+    HIERARCHICAL: "The key secondary endpoints are judged only if the primary one is decided; else they are"
+    " “not judged”.",
+    SPLIT: "Primary and key secondary endpoints share the 5% error, each judged at its own part.",
+}
+"""What the plan's rule of multiplicity means."""
 
 
 def characteristic_of(name: str) -> str:
