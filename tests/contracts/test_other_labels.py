@@ -175,12 +175,13 @@ def test_tables_of_another_set(computed: dict[str, pd.DataFrame]) -> None:
 def test_figures_of_another_set(scores: pd.DataFrame, computed: dict[str, pd.DataFrame]) -> None:
     titles = {model: f"Model {model}" for model in FAMILY}
     one = scores[scores["model"] == "a"]
+    scans = each_scan_alone(one)
     drawn: dict[str, tuple[Figure, pd.DataFrame]] = {
         "ranks": critical_difference.draw_critical_difference(scores, titles, TOY, "Study"),
         "pairs": dunn_heatmap.draw_dunn(computed["dunn"], titles, TOY, "Study"),
         "Dice": dice_box_violin.draw_box_violins(scores, titles, TOY, "Study"),
-        "differences": volume_agreement.draw_bland_altman(one, "A", TOY, "Study"),
-        "volumes": volume_agreement.draw_concordance(one, "A", TOY, "Study"),
+        "differences": volume_agreement.draw_bland_altman(one, scans, "A", TOY, "Study"),
+        "volumes": volume_agreement.draw_concordance(one, scans, "A", TOY, "Study"),
     }
     for name, (figure, numbers) in drawn.items():
         assert list(numbers["label"].unique()) == list(TOY), name

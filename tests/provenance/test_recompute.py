@@ -51,7 +51,7 @@ def tables(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 CELLS = {
-    "dice_summary": "mean median q1 q3 mean_se n n_failed n_crashed",
+    "dice_summary": "mean median q1 q3 n n_failed n_crashed",
     "dice_present_summary": "mean median q1 q3 true_positives sensitivity true_negatives specificity",
     "volume_overlap": "n_absent n_false_lesion intersection_ml false_positive_ml",
     "seed_spread": "mean sd lowest highest",
@@ -62,6 +62,8 @@ CELLS = {
     "ranks": "mean_rank",
     "dunn": "mean_rank_a mean_rank_b",
     "selection": "mean",
+    "agreement": "ccc bias_ml sd_ml loa_lower_ml loa_upper_ml",
+    "replication": "difference",
 }
 """Columns that change with the score of a missing prediction, or tell how many there are, by table."""
 

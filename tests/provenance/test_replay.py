@@ -20,6 +20,7 @@ from headct.contracts.repository import PACKAGE
 from headct.provenance import walled
 from headct.provenance.lineage import Study
 from headct.provenance.replay import REPEATED, Replay, replay
+from headct.settings.analysis_plan import SHIPPED
 from support.step_options import options_of
 
 pytestmark = pytest.mark.whole
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.whole
 STEP = "raters"
 MODULE = "headct.statistics.replication.rater_statistics"
 METRICS, TABLE = "results/metrics/second-reading.tsv", "results/statistics/rater_agreement.tsv"
+COHORT, SPLIT, PLAN = "results/cohort/cohort.tsv", "results/cohort/split.tsv", "results/plan.yaml"
+OTHERS = ("--plan", PLAN, "--cohort", COHORT, "--split", SPLIT)
 RECORD = "audit/runs/rater_agreement.json"
 Change = Callable[[dict[str, Any], Path], None]
 
@@ -41,8 +44,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics.write_text(
         "\n".join(["model\tseed\tscan_id\tlabel\tdice\treference_ml\tpredicted_ml\tfailure", *rows]) + "\n"
     )
+    (folder / "results/cohort").mkdir()
+    scans = range(1, 6)
+    tables = {
+        COHORT: ["scan_id\tparticipant_id\tsite", *(f"s{n}\tp{n}\tA" for n in scans)],
+        SPLIT: ["scan_id\tset", *(f"s{n}\ttest" for n in scans)],
+    }
+    for path, lines in tables.items():
+        (folder / path).write_text("\n".join(lines) + "\n")
+    shutil.copy(SHIPPED, folder / PLAN)
     job = ["--rule", "rater_agreement", "--log", "results/logs/rater_agreement.log"]
-    job += ["--inputs", METRICS, "--outputs", TABLE, "--", STEP, "--metrics", METRICS, "--out", TABLE]
+    job += ["--inputs", METRICS, PLAN, COHORT, SPLIT, "--outputs", TABLE, "--", STEP]
+    job += ["--metrics", METRICS, *OTHERS, "--out", TABLE]
     command = [sys.executable, "-m", "headct.run.job", *job]
     subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(PACKAGE.parent)}, check=True)
     return folder
@@ -195,7 +208,10 @@ ATTACKS: dict[str, tuple[Change, str]] = {
     "a list that leads out": (_list_leads_out, "lists a file that is not below results/"),
     "an absolute output": (_outputs("VICTIM"), "outputs can't have such a value"),
     "an output that leads up": (_outputs("results/../../victim.tsv"), "outputs can't have such a value"),
-    "out is absolute": (_command("--metrics", METRICS, "--out", "VICTIM"), "--out leads out of the study"),
+    "out is absolute": (
+        _command("--metrics", METRICS, *OTHERS, "--out", "VICTIM"),
+        "--out leads out of the study",
+    ),
 }
 
 
@@ -242,8 +258,8 @@ def test_options_are_those_of_the_step_and_stay_in_the_study(
     monkeypatch.chdir(tmp_path / "study" / "0")
     words, refused = OPTIONS[attack]
     with pytest.raises(walled.OptionsRefused, match=refused):
-        walled.parsed(STEP, words.replace("M", METRICS).split(), tmp_path)
-    right = walled.parsed(STEP, ["--metrics", "../config/x.tsv", "--out", TABLE], tmp_path)
+        walled.parsed(STEP, [*words.replace("M", METRICS).split(), *OTHERS], tmp_path)
+    right = walled.parsed(STEP, ["--metrics", "../config/x.tsv", *OTHERS, "--out", TABLE], tmp_path)
     assert right.arguments["out"] == tmp_path / "out" / TABLE
 
 
@@ -260,7 +276,7 @@ def test_a_command_that_is_no_jobs_is_an_error_that_names_the_record(study: Path
 
 
 def test_nothing_is_repeated_unless_it_is_asked_for(study: Path, tmp_path: Path) -> None:
-    repeated(study, _command("--metrics", METRICS, "--out", str(tmp_path / "made.tsv")))
+    repeated(study, _command("--metrics", METRICS, *OTHERS, "--out", str(tmp_path / "made.tsv")))
     done = trace(study, "--number", "rater agreement, line 1, dice_mean")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "--repeat" in done.stdout

@@ -29,10 +29,14 @@ from headct.contracts.repository import PACKAGE
 from headct.publish import options
 from headct.publish.figures import published_comparison, style, volume_agreement
 from headct.publish.figures.slices import runs_to_show
+from headct.settings import analysis_plan
 from headct.settings import published as published_numbers
-from headct.statistics.core import scores
+from headct.settings.analysis_plan import SCAN, SITE
+from headct.statistics.core import clusters, scores
+from headct.statistics.core.agreement import agreement_row, agreement_table
 from headct.statistics.core.group_tests import dunn_table
 from headct.statistics.core.scores import mean_over_seeds
+from headct.statistics.replication.rater_statistics import rater_agreement
 from headct.steps import STEPS
 from support.figure_inputs import (
     LONG,
@@ -53,6 +57,20 @@ from support.planned_cases import analysed
 
 SCRIPTS = PACKAGE.parent
 
+SCANS = [f"S{scan:03d}" for scan in range(174)]
+COHORT = pd.DataFrame(
+    {"scan_id": SCANS, "participant_id": SCANS, "site": [f"site {i % 6}" for i in range(174)]}
+)
+ALONE = clusters.clusters(SCAN, COHORT)
+SITES = clusters.clusters(SITE, COHORT)
+
+
+def of_agreement(metrics: Path) -> list[str]:
+    """Arguments of a figure of agreement: what the model measured, the plan, and the cohort, beside them."""
+    write_tsv(COHORT, metrics.parent / "cohort.tsv")
+    files = {"metrics": metrics, "plan": analysis_plan.SHIPPED, "cohort": metrics.parent / "cohort.tsv"}
+    return [f"--{name}={file}" for name, file in files.items()]
+
 
 def every_figure(tmp_path: Path) -> dict[str, list[str]]:
     """Arguments of each figure that is made to a width."""
@@ -61,7 +79,7 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
         tables.append(tmp_path / "thirty" / f"{model}.tsv")
         write_tsv(metrics(model, 30), tables[-1])
     titles = ["--models", json.dumps(SHOWN)]
-    one = ["--metrics", str(tables[1]), "--model-title", "Focal"]
+    agreement = [*of_agreement(tables[1]), "--model-title", "Focal"]
     every = ["--metrics", *map(str, tables), *titles]
     scans = mean_over_seeds(scores.read(tables, list(SHOWN), LABELS))
     write_tsv(dunn_table(scans, LABELS), tmp_path / "dunn.tsv")
@@ -75,17 +93,21 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
         planned += [f"--{name}", str(tmp_path / f"{name}.tsv")]
     readings = pd.concat([metrics(kind, 13) for kind in (SAME_RATER, ANOTHER_RATER)])
     write_tsv(readings, tmp_path / "second-reading.tsv")
+    write_tsv(rater_agreement(readings, ALONE), tmp_path / "rater_agreement.tsv")
     record = tmp_path / "train.json"
     write_json(training_record(), record)
     return {
-        "bland_altman": one,
-        "concordance": one,
+        "bland_altman": agreement,
+        "concordance": agreement,
         "dice_box_violin": every,
         "dice_box_violin_present": every,
         "critical_difference": every,
         "dunn_heatmap": ["--dunn", str(tmp_path / "dunn.tsv"), *titles],
         "paired_differences": [*planned, *titles],
-        "rater_agreement": ["--metrics", str(tmp_path / "second-reading.tsv")],
+        "rater_agreement": [
+            *("--metrics", str(tmp_path / "second-reading.tsv")),
+            *("--agreement", str(tmp_path / "rater_agreement.tsv")),
+        ],
         "published_vs_reproduced": ["--numbers", str(tmp_path / "numbers.tsv"), "--title-note", "Simulated"],
         "training_curves": ["--train-records", str(record), "--model-title", "Focal"],
         "worst_cases": [*cases_arguments(tmp_path), "--n", "1"],
@@ -144,13 +166,14 @@ def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:
 
 
 def test_bland_altman_draws_the_statistics() -> None:
-    _, drawn = volume_agreement.draw_bland_altman(metrics("m", 40), "M", LABELS, "Study")
+    _, drawn = volume_agreement.draw_bland_altman(metrics("m", 40), ALONE, "M", LABELS, "Study")
     for label, volumes in metrics("m", 40).groupby("label"):
         own = drawn[drawn["label"] == label].set_index("element")
         error = volumes["volume_error_ml"]
         assert own.loc["bias", "y"] == pytest.approx(error.mean())
         assert own.loc["upper limit", "y"] == pytest.approx(error.mean() + 1.96 * error.std())
-        assert own.loc["lower limit", "ci_low"] < own.loc["lower limit", "y"] < own.loc["bias", "ci_low"]
+        assert own.loc["lower limit", "y"] < own.loc["bias", "ci_low"] < own.loc["bias", "y"]
+        assert np.isnan(own.loc[["lower limit", "upper limit"], ["ci_low", "ci_high"]]).all(axis=None)
         scans = own[own["scan_id"].notna()].set_index("scan_id")
         volumes = volumes.set_index("scan_id")
         assert len(scans) == 40
@@ -161,14 +184,29 @@ def test_bland_altman_draws_the_statistics() -> None:
         )
 
 
+def test_agreement_is_drawn_with_the_intervals_of_the_table() -> None:
+    """By sites, as a plan without a choice has it where six sites have scans enough."""
+    scores = metrics("m", 40)
+    scores = scores.assign(reference_header_ml=0.0, predicted_header_ml=0.0, role="family")
+    table = (
+        agreement_table(scores, SITES).query("volumes == 'weighted' and scans == 'all'").set_index("label")
+    )
+    _, difference = volume_agreement.draw_bland_altman(scores, SITES, "M", LABELS, "Study")
+    _, volume = volume_agreement.draw_concordance(scores, SITES, "M", LABELS, "Study")
+    bias = difference[difference["element"] == "bias"].set_index("label")
+    ccc = volume[volume["element"] == "CCC"].set_index("label")
+    for end, column in (("lower", "ci_low"), ("upper", "ci_high")):
+        assert list(bias[column]) == list(table[f"bias_{end}_ml"])
+        assert list(ccc[column]) == list(table[f"ccc_{end}"])
+
+
 def test_bland_altman_of_pefr_as_published() -> None:
     """Lancet 1986;327:307, first readings of two meters: bias −2.1, limits −78.1 to 73.9 l/min."""
     wright = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
     mini = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
     # The paper's difference is large meter − mini meter.
-    lines = volume_agreement.bland_altman_lines(np.array(mini, float), np.array(wright, float)).set_index(
-        "element"
-    )
+    row = agreement_row(np.array(mini, float), np.array(wright, float), np.arange(17))
+    lines = volume_agreement.bland_altman_lines(row).set_index("element")
     assert lines.loc["bias", "y"] == pytest.approx(-2.117647, abs=1e-6)
     assert lines.loc["upper limit", "y"] == pytest.approx(73.862007, abs=1e-3)
     assert lines.loc["lower limit", "y"] == pytest.approx(-78.097302, abs=1e-3)
@@ -177,7 +215,7 @@ def test_bland_altman_of_pefr_as_published() -> None:
 def test_concordance_draws_the_fitted_line() -> None:
     scores = metrics("m", 40)
     scores["predicted_ml"] = 2 + 0.5 * scores["reference_ml"]
-    _, drawn = volume_agreement.draw_concordance(scores, "M", LABELS, "Study")
+    _, drawn = volume_agreement.draw_concordance(scores, ALONE, "M", LABELS, "Study")
     line = drawn[(drawn["label"] == "ICH") & (drawn["element"] == "fitted line")]
     np.testing.assert_allclose(line["y"], 2 + 0.5 * line["x"])
     ccc = drawn[(drawn["label"] == "ICH") & (drawn["element"] == "CCC")].iloc[0]
@@ -190,7 +228,7 @@ def test_absent_from_both_is_marked_and_counted() -> None:
     scores.loc[ivh, "predicted_ml"] = 0.0
     scores.loc[ivh & (scores["scan_id"] == "S000"), "predicted_ml"] = 1.0
     for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
-        figure, drawn = draw_figure(scores, "M", LABELS, "Study")
+        figure, drawn = draw_figure(scores, ALONE, "M", LABELS, "Study")
         assert "n = 20 (19 absent from both)" in texts(figure)
         assert (drawn.loc[drawn["label"] == "IVH", "element"] == volume_agreement.ABSENT).sum() == 19
 
@@ -200,7 +238,7 @@ def test_the_volume_of_a_missing_prediction_is_0_and_this_is_said() -> None:
     failed = scores["scan_id"] == "S003"
     scores.loc[failed, "failure"] = "RuntimeError: killed"
     scores.loc[failed, "predicted_ml"] = 0.0
-    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", LABELS, "Study")
+    figure, drawn = volume_agreement.draw_bland_altman(scores, ALONE, "M", LABELS, "Study")
     words = "Predictions missing: 1 (1 crashed, 0 refused); the volume of each counts as 0 mL."
     assert words in texts(figure)
     assert (drawn["scan_id"] == "S003").sum() == len(LABELS)
@@ -209,9 +247,9 @@ def test_the_volume_of_a_missing_prediction_is_0_and_this_is_said() -> None:
 def test_several_seeds_show_the_first_and_say_so() -> None:
     one = metrics("m", 20)
     scores = pd.concat([metrics("m", 20, number=7).assign(predicted_ml=99.0), one])
-    figure, drawn = volume_agreement.draw_bland_altman(scores, "M", LABELS, "Study")
+    figure, drawn = volume_agreement.draw_bland_altman(scores, ALONE, "M", LABELS, "Study")
     assert "First of 2 seeds." in texts(figure)
-    assert len(drawn) == len(volume_agreement.draw_bland_altman(one, "M", LABELS, "Study")[1])
+    assert len(drawn) == len(volume_agreement.draw_bland_altman(one, ALONE, "M", LABELS, "Study")[1])
     assert drawn["y"].max() < 90
 
 
@@ -221,7 +259,7 @@ def test_agreement_of_few_scans_without_any_ivh(n: int) -> None:
     scores.loc[scores["label"] == "IVH", "predicted_ml"] = 0.0
     with mpl.rc_context(style.PRINT):
         for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
-            figure, _ = draw_figure(scores, LONG, LABELS, LONG)
+            figure, _ = draw_figure(scores, ALONE, LONG, LABELS, LONG)
             figure.draw_without_rendering()
     assert "CCC not estimable" in texts(figure)
 
@@ -233,7 +271,9 @@ def test_agreement_is_readable(n: int, width_mm: float) -> None:
     scores.loc[scores["label"] == "IVH", "predicted_ml"] *= 10  # long numbers
     with readable():
         for draw_figure in (volume_agreement.draw_bland_altman, volume_agreement.draw_concordance):
-            figure, _ = draw_figure(scores, "Focal", LABELS, "Study · Simulated data, no patients", width_mm)
+            figure, _ = draw_figure(
+                scores, ALONE, "Focal", LABELS, "Study · Simulated data, no patients", width_mm
+            )
             assert_readable(figure, width_mm)
 
 
@@ -273,7 +313,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "f.pdf").exists()
     write_tsv(metrics("m", 3).drop(columns="dice"), tmp_path / "m.tsv")
     with pytest.raises(BadInput, match="dice"):
-        draw("concordance", tmp_path / "f.pdf", "--metrics", str(tmp_path / "m.tsv"), "--model-title", "M")
+        draw("concordance", tmp_path / "f.pdf", *of_agreement(tmp_path / "m.tsv"), "--model-title", "M")
     failed = metrics("nnunet-3d-dicece", 4).assign(failure="out of memory")
     write_tsv(failed, tmp_path / "nnunet-3d-dicece.tsv")
     with pytest.raises(BadInput, match="no case to show"):

@@ -17,10 +17,11 @@ from headct.publish.figures import (
 from headct.settings import published as published_numbers
 from headct.statistics.comparison.equivalence import UNSEEN
 from headct.statistics.core.group_tests import dunn_table
+from headct.statistics.replication import rater_statistics
 from support.figure_inputs import WIDTHS_MM, assert_readable, readable, replicated, texts
 from support.label_sets import LABELS
 from support.planned_cases import analysed
-from support.simulated_scores import per_scan, simulated, with_role
+from support.simulated_scores import each_scan_alone, per_scan, simulated, with_role
 
 TEN = published_numbers.model_names()
 
@@ -163,8 +164,9 @@ def test_forest_shows_the_interval_that_decides_beside_the_95_percent_one() -> N
 @pytest.mark.parametrize("width_mm", WIDTHS_MM)
 def test_agreement_of_raters_is_readable(width_mm: float) -> None:
     readings = simulated([SAME_RATER, ANOTHER_RATER], 13).query("model != 'predicts-nothing'")
+    table = rater_statistics.rater_agreement(readings, each_scan_alone(readings))
     with readable():
-        pages = list(rater_agreement.draw_raters(readings, LABELS, "Study", width_mm))
+        pages = list(rater_agreement.draw_raters(readings, table, LABELS, "Study", width_mm))
         for figure, _ in pages:
             assert_readable(figure, width_mm)
     volumes, dice = pages[1][1], pages[2][1]
@@ -172,9 +174,8 @@ def test_agreement_of_raters_is_readable(width_mm: float) -> None:
     bias = volumes.query("label == 'ICH' and element == 'bias'")["y"].item()
     assert bias == pytest.approx((own["predicted_ml"] - own["reference_ml"]).mean())
     assert set(dice["model"]) == {SAME_RATER, ANOTHER_RATER}
-    assert (
-        len(list(rater_agreement.draw_raters(readings.query("model == @SAME_RATER"), LABELS, "Study"))) == 2
-    )
+    one_kind = readings.query("model == @SAME_RATER")
+    assert len(list(rater_agreement.draw_raters(one_kind, table, LABELS, "Study"))) == 2
 
 
 @pytest.mark.parametrize("width_mm", WIDTHS_MM)
@@ -191,10 +192,10 @@ def test_published_beside_reproduced_is_readable(models: list[str], width_mm: fl
     assert set(drawn.loc[drawn["reproduced"].notna(), "item"]) == set(models)
 
 
-def test_interval_holds_the_published_number_where_the_difference_holds_0() -> None:
-    table = replicated(TEN).assign(lower=np.nan)
-    table["lower"] = table["difference"] - np.where(table["label"] == "PHE", 0.1, 0.01)
-    table["upper"] = table["difference"] + np.where(table["label"] == "PHE", 0.1, 0.01)
+def test_the_prediction_interval_is_drawn_as_it_stands() -> None:
+    table = replicated(TEN)
+    half = np.where(table["label"] == "PHE", 0.1, 0.01)
+    table = table.assign(lower=table["reproduced"] - half, upper=table["reproduced"] + half)
     drawn = published_comparison.drawn_numbers(table)
     low, high = drawn["interval_low"], drawn["interval_high"]
     holds = (low <= drawn["published"]) & (drawn["published"] <= high)

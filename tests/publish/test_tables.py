@@ -406,7 +406,11 @@ def command_lines(results: Path) -> dict[str, list[str]]:
         "table_e1": [*records, *with_ensemble],
         "training_times": [*records, *titles],
         "table_e2": [*of_statistics, *titles],
-        "published_vs_reproduced": [*of_statistics, "--claims", str(results / "statistics/claims.tsv")],
+        "published_vs_reproduced": [
+            *of_statistics,
+            *("--claims", str(results / "statistics/claims.tsv")),
+            *("--replication", str(results / "statistics/replication.tsv")),
+        ],
     }
 
 

@@ -155,24 +155,24 @@ def spearman_of_cars() -> Values:
 
 def agreement_of_meters() -> Values:
     wright, mini = pefr()
-    found = bland_altman(mini, wright)
+    found = bland_altman(mini, wright, np.arange(len(mini)))
     return {
         "bias": found.bias,
         "sd": found.sd,
         "lower limit": found.lower_limit,
         "upper limit": found.upper_limit,
-        **dict(zip(("bias lower", "bias upper"), found.bias_ci, strict=True)),
+        **dict(zip(("bias lower", "bias upper"), found.bias_interval, strict=True)),
     }
 
 
 def concordance_of_meters() -> Values:
-    found = concordance(*pefr())
-    return {"ccc": found.ccc, "lower": found.lower, "upper": found.upper}
+    x, y = pefr()
+    return {"ccc": concordance(x, y, np.arange(len(x))).ccc}
 
 
 def icc_of_judges(kind: str) -> Values:
     ratings = read("shrout_fleiss_1979").drop(columns="target").to_numpy(float)
-    return dict(zip(("icc", "lower", "upper"), icc(ratings)[kind], strict=True))
+    return {"icc": icc(ratings)[kind]}
 
 
 def quartiles() -> Values:

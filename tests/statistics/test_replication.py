@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from headct.contracts.artefacts import read_tsv
 from headct.publish.tables.published_vs_reproduced import VOLUMES_IN_WORDS, published_vs_reproduced
 from headct.publish.tables.table_page import Table
 from headct.settings import published
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
-from headct.statistics.replication.intervals import family_words, replication
+from headct.statistics.core.clusters import planned_clusters
+from headct.statistics.replication.intervals import family_words, replication, samples_of
 from support.label_sets import LABELS
 from support.planned_cases import PLAN
 from support.replicated import replicated
@@ -27,7 +30,7 @@ def computed() -> dict[str, pd.DataFrame]:
 
 def shown(computed: dict[str, pd.DataFrame]) -> Table:
     return published_vs_reproduced(
-        published.numbers(), computed, published.model_names(), published.prior_work()
+        computed["replication"], computed, published.model_names(), published.prior_work()
     )
 
 
@@ -82,65 +85,129 @@ def test_claims_and_prior_work_are_shipped_and_fit_the_numbers() -> None:
     assert ((known["lower"] <= known["value"]) & (known["value"] <= known["upper"])).all()
 
 
-def itself() -> dict[str, pd.DataFrame]:
-    """The study as if it had been run here, over 174 scans; standard errors are made up."""
-    printed = read_tsv(published.FOLDER / "table1_dice.tsv").assign(n=174, mean_se=0.01, median_se=0.02)
-    focal = read_tsv(published.FOLDER / "agreement_focal.tsv").assign(
-        n=174, ccc_se=0.005, sd_ml=4.0, scans="all", volumes=PUBLISHED_VOLUMES
-    )
-    return {
-        "dice_summary": printed,
-        "agreement": focal.rename(columns={"mean_difference_ml": "bias_ml"}),
-    }
+FOCAL, OTHER = "nnunet-3d-focal", "unet"
 
 
-def test_replication_of_the_study_by_itself_finds_no_difference(computed: dict[str, pd.DataFrame]) -> None:
-    table = replication(published.numbers(), {**computed, **itself()})
-    of_models = table[table["table"] != "Table 2"]
-    assert (of_models["difference"] == 0).all()
-    assert not of_models["note"].str.contains("not run").any()
-    assert set(of_models["outside"]) == {"no", ""}
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    """60 test scans, measured for two models of the paper."""
+    return with_role(simulated([FOCAL, OTHER], n_scans=60), [FOCAL, OTHER])
 
 
-def test_interval_scales_the_papers_standard_error_by_the_scans(computed: dict[str, pd.DataFrame]) -> None:
-    ours = itself()
-    summary = ours["dice_summary"]
-    ours["dice_summary"] = summary.assign(n=696, mean=summary["mean"] + 0.05)
-    table = replication(published.numbers(), {**computed, **ours})
-    focal = table[table["item"] == "nnunet-3d-focal"].set_index(["table", "label", "quantity"])
-    row = focal.loc[("Table 1", "IVH", "mean")]
-    assert row["se_published"] == pytest.approx(0.01 * math.sqrt(696 / 174))
-    half = 1.96 * math.hypot(0.01, 0.02)
-    assert (row["lower"], row["upper"]) == pytest.approx((0.05 - half, 0.05 + half))
-    assert (row["outside"], row["outside_family"]) == ("yes", "no")
-    assert focal.loc[("Agreement", "PHE", "bias_ml"), "se_reproduced"] == pytest.approx(4 / math.sqrt(174))
-    tied = focal.loc[("Table 1", "IVH", "q3")]
-    assert (tied["outside"], tied["note"]) == ("", "no interval")
+@pytest.fixture(scope="module")
+def people() -> pd.DataFrame:
+    return cohort(n_train=100, n_test=60).assign(set=["test"] * 60 + ["train"] * 100)
 
 
-def test_replication_interval_covers_what_chance_makes(computed: dict[str, pd.DataFrame]) -> None:
-    """2000 pairs of studies of one truth, 90 and 174 scans: 95 % of the intervals hold 0."""
-    rng = np.random.default_rng(0)
-    models = [f"m{i}" for i in range(2000)]
-    first, second = (rng.beta(5, 2, (2000, n)) for n in (174, 90))
-    paper = pd.DataFrame({"item": models, "published": first.mean(axis=1), "n_published": 174, "note": ""})
-    summary = pd.DataFrame(
-        {
-            "model": models,
-            "label": "ICH",
-            "mean": second.mean(axis=1),
-            "n": 90,
-            "mean_se": second.std(axis=1, ddof=1) / math.sqrt(90),
-            "median": 0,
-            "q1": 0,
-            "q3": 0,
-        }
-    )
-    key = {"label": "ICH", "quantity": "mean", "table": "Table 1"}
-    table = replication(paper.assign(**key), {**computed, "dice_summary": summary})
-    # Binomial: 2000 · 0.05 = 100, SD 9.7
-    assert 70 <= (table["outside"] == "yes").sum() <= 130
-    assert (table["outside_family"] == "yes").sum() <= 3
+def of_run(scores: pd.DataFrame, people: pd.DataFrame, **changes: str) -> pd.DataFrame:
+    """``replication.tsv`` of a run by the row's key."""
+    found = replicated(scores, people, replace(PLAN, **changes), LABELS)["replication"]
+    return found.set_index(["table", "item", "label", "quantity"])
+
+
+def test_a_replication_that_prints_the_same_numbers_has_no_mark(
+    scores: pd.DataFrame, people: pd.DataFrame
+) -> None:
+    tables = replicated(scores, people, PLAN, LABELS)
+    mine = tables["replication"]
+    same = published.numbers().assign(published=mine["reproduced"], n_published=mine["n_reproduced"])
+    samples = samples_of(scores, people, planned_clusters(PLAN, people, scores["scan_id"].unique()), LABELS)
+    table = replication(same, tables, samples, independent=True)
+    assert set(table["outside"]) == {"no", ""}
+    assert set(table["outside_family"]) == {"no", ""}
+    judged = table[table["outside"] == "no"]
+    assert {"mean", "median", "q1", "q3", "ccc", "bias_ml", "percent", "sd"} == set(judged["quantity"])
+    assert (judged["lower"] <= judged["published"]).all()
+    assert (judged["published"] <= judged["upper"]).all()
+    dice = judged[judged["table"] == "Table 1"]
+    assert dice["lower"].min() >= 0
+    assert dice["upper"].max() <= 1
+    assert not table["note"].str.contains("not run").loc[table["item"].isin([FOCAL, OTHER])].any()
+
+
+def test_intervals_are_those_of_the_samples(scores: pd.DataFrame, people: pd.DataFrame) -> None:
+    """By hand: each scan alone, n 60 here and 174 in print."""
+    table = of_run(scores, people, cluster="scan")
+    dice = scores.query("model == @FOCAL and label == 'PHE'")["dice"].to_numpy(float)
+    row = table.loc["Table 1", FOCAL, "PHE", "mean"]
+    centred = dice - dice.mean()
+    kurtosis = 60 * (centred**4).sum() / (centred**2).sum() ** 2
+    half = stats.t.ppf(0.975, min(59, 120 / (kurtosis - 1))) * dice.std(ddof=1)
+    half *= math.sqrt(1 / 60 + 1 / 174)
+    assert (row["lower"], row["upper"]) == pytest.approx((dice.mean() - half, dice.mean() + half))
+    assert row["difference"] == pytest.approx(dice.mean() - row["published"])
+    assert (row["outside"] == "yes") == (abs(row["difference"]) > half)
+    men = table.loc["Table 2", "sex_men, n (%)", "test", "percent"]
+    hits = (people.query("set == 'test'")["sex"] == "M").sum()
+    found = stats.betabinom(174, hits + 0.5, 60.5 - hits).ppf([0.025, 0.975]) / 1.74
+    assert (men["lower"], men["upper"]) == pytest.approx(tuple(found))
+    assert table.loc["Table 2", "IVH_volume_ml, median (IQR)", "train", "q1"]["lower"] > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        (("Agreement", FOCAL, "ICH", "loa_upper_ml"), "no interval: none holds for limits of agreement"),
+        (("Table 1", FOCAL, "mean", "median"), "no interval: the mean of the lesions' medians"),
+        (("Table 2", "IVH_volume_ml, mean (SD) range", "test", "sd"), "no interval: of the SD of skewed"),
+        (("Table 2", "age_years, mean (SD) range", "test", "max"), "no interval: an extreme"),
+        (("Table 2", "participants, n", "train", "n"), "no interval: a count"),
+        (("Table 2", "age_years, mean (SD) range", "", "p"), "no interval: a P"),
+        (("Table 1", "blast-ct", "ICH", "mean"), "model not run"),
+    ],
+)
+def test_what_has_no_interval_says_why(
+    scores: pd.DataFrame, people: pd.DataFrame, key: tuple[str, ...], why: str
+) -> None:
+    table = of_run(scores, people)
+    row = table.loc[key]
+    assert np.isnan(row["lower"])
+    assert row["outside"] == row["outside_family"] == ""
+    assert row["note"].startswith(why)
+
+
+def test_a_total_failure_is_marked(scores: pd.DataFrame, people: pd.DataFrame) -> None:
+    """Dice .605 → 0 and CCC .98 → 0 do not vary at all, and are no replication."""
+    of_focal = scores["model"] == FOCAL
+    nothing = dict.fromkeys(("dice", "predicted_ml", "predicted_header_ml"), 0.0)
+    failed = scores.copy()
+    failed.loc[of_focal, list(nothing)] = list(nothing.values())
+    table = of_run(failed, people)
+    for label in LABELS:
+        mean, ccc = (
+            table.loc[key] for key in (("Table 1", FOCAL, label, "mean"), ("Agreement", FOCAL, label, "ccc"))
+        )
+        assert (mean["reproduced"], mean["lower"], mean["outside"], mean["outside_family"]) == (
+            0,
+            0,
+            "yes",
+            "yes",
+        )
+        assert (ccc["reproduced"], ccc["outside"], ccc["outside_family"]) == (0, "yes", "yes")
+        assert ccc["note"].startswith("outside, whatever the scans: all predicted volumes are equal")
+
+
+def test_the_papers_own_participants_have_no_interval_and_no_mark(
+    scores: pd.DataFrame, people: pd.DataFrame
+) -> None:
+    tables = replicated(scores, people, replace(PLAN, comparison="reanalysis"), LABELS)
+    table = tables["replication"]
+    assert table["lower"].isna().all()
+    assert set(table["outside"]) == set(table["outside_family"]) == {""}
+    page = published_vs_reproduced(table, tables, published.model_names(), published.prior_work())
+    said = [note for note in page.notes if "same participants" in note]
+    assert len(said) == 1
+    assert "not independent" in said[0]
+    assert "*" not in "".join(cell.text for panel in page.panels[1:4] for row in panel.rows for cell in row)
+
+
+def test_clusters_of_the_plan_widen_intervals(scores: pd.DataFrame, people: pd.DataFrame) -> None:
+    """A participant with many scans is one."""
+    people = people.assign(participant_id=[f"p{i // 6}" for i in range(len(people))])
+    by_scan, by_participant = (of_run(scores, people, cluster=kind) for kind in ("scan", "participant"))
+    widths = [table["upper"] - table["lower"] for table in (by_scan, by_participant)]
+    both = pd.concat(widths, axis=1).dropna()
+    assert (both[0] != both[1]).mean() > 0.5
 
 
 def test_family_of_intervals_is_counted_in_words() -> None:
@@ -148,10 +215,11 @@ def test_family_of_intervals_is_counted_in_words() -> None:
     family = ["yes"] + ["no"] * 99 + [""] * 50
     words = family_words(pd.DataFrame({"outside": flags, "outside_family": family}))
     assert words.startswith(
-        "100 numbers have a replication interval; 6 of these do not hold 0 (about 5 would"
+        "100 numbers have a prediction interval; 6 published ones lie outside of theirs (about 5 would"
     )
     assert ", 1 with Bonferroni's" in words
-    assert family_words(pd.DataFrame({"outside": [""], "outside_family": [""]})).startswith("No number")
+    nothing = pd.DataFrame({"outside": [""], "outside_family": [""], "note": [""]})
+    assert family_words(nothing).startswith("No number")
 
 
 def test_page_has_claims_with_verdicts_prior_work_and_says_which_volumes(

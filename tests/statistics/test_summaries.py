@@ -1,4 +1,4 @@
-"""Summaries of Dice, overlap, prevalence, lesion size, standard errors, and the choice of a model."""
+"""Summaries of Dice, overlap, prevalence, lesion size, resamples, and the choice of a model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ import pytest
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings import published
-from headct.statistics.core.resampling import (
-    means_of_resamples,
-    resamples,
-    se_of_mean,
-    se_of_quartiles,
-    se_of_sd,
-)
+from headct.statistics.core.resampling import means_of_resamples, resamples
 from headct.statistics.core.summaries import (
     MEAN,
     describe,
@@ -106,37 +100,9 @@ def test_failed_predictions_are_counted() -> None:
     assert table.loc[("a", "ICH"), "n_failed"] == 0
 
 
-# Standard errors
-
-
-def test_standard_errors_of_normal_values_are_those_of_theory() -> None:
-    n = 400
-    values = np.random.default_rng(0).normal(0, 1, n)
-    assert se_of_mean(values) == pytest.approx(values.std(ddof=1) / math.sqrt(n))
-    assert se_of_sd(values) == pytest.approx(1 / math.sqrt(2 * n), rel=0.15)
-    # Kendall & Stuart: the median's is √(π / 2n), a quartile's √(p(1 − p) / n) / f(x).
-    found = se_of_quartiles(values)
-    assert found["median_se"] == pytest.approx(math.sqrt(math.pi / (2 * n)), rel=0.2)
-    assert found["q1_se"] == pytest.approx(math.sqrt(0.25 * 0.75 / n) / 0.3178, rel=0.2)
-
-
-def test_tied_values_have_no_standard_error() -> None:
-    tied = np.array([1.0] * 50)
-    assert all(math.isnan(value) for value in (se_of_mean(tied), se_of_sd(tied)))
-    assert all(math.isnan(value) for value in se_of_quartiles(tied).values())
-    assert math.isnan(se_of_mean(np.array([1.0])))
-
-
 def test_means_of_resamples_are_the_means_of_what_was_drawn() -> None:
     values = np.random.default_rng(0).random((7, 3))
     assert np.allclose(means_of_resamples(values), values[resamples(7)].mean(axis=1))
-
-
-def test_standard_error_of_the_mean_row_counts_the_lesions_as_they_go_together() -> None:
-    summary = dice_summary(per_scan(simulated(n_scans=40)), LABELS).set_index(["model", "label"])
-    of_scans = per_scan(simulated(n_scans=40)).query("model == 'a'").groupby("scan_id")["dice"].mean()
-    assert summary.loc[("a", MEAN), "mean_se"] == pytest.approx(of_scans.std() / math.sqrt(40))
-    assert summary.loc[("a", MEAN), "median_se"] > 0
 
 
 # Lesion size

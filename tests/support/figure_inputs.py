@@ -161,9 +161,10 @@ def replicated(models: Iterable[str]) -> pd.DataFrame:
     run = table["item"].isin(list(models)) | (table["table"] == "Table 2")
     difference = np.where(run, -0.05, np.nan)
     n = np.where(run, 40.0, np.nan)
-    ends = {"lower": difference - 0.02, "upper": difference + 0.02}
+    reproduced = table["published"] + difference
+    ends = {"lower": reproduced - 0.02, "upper": reproduced + 0.02}
     verdicts = {name: np.where(run, "yes", "") for name in ("outside", "outside_family")}
-    table = table.assign(reproduced=table["published"] + difference, difference=difference, n_reproduced=n)
+    table = table.assign(reproduced=reproduced, difference=difference, n_reproduced=n)
     return table.assign(**ends, **verdicts)
 
 

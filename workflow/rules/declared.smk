@@ -56,6 +56,7 @@ FILES_OF = {
     "statistics of the paper": rules.statistics.output,
     "statistics of the plan": rules.paired_analysis.output,
     "published numbers": PUBLISHED,
+    "analysis plan": PLAN,
     "reporting checklists": CHECKLISTS,
     "the whole run": FACTS,
 }

@@ -126,6 +126,7 @@ rule statistics:
         cohort="results/cohort/cohort.tsv",
         scans=SCAN_RECORDS,  # their geometry is read
         split="results/cohort/split.tsv",
+        plan=PLAN,  # its clusters
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
     output:
         written_by("statistics"),
@@ -139,17 +140,22 @@ rule statistics:
     shell:
         recorded(
             "statistics --metrics {input.metrics} --sheet={input.sheet:q}"
-            " --cohort {input.cohort} --split {input.split} --data results/data"
+            " --cohort {input.cohort} --split {input.split} --data results/data --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
 
 
 # A study of its own has no published claims; the rule is then asked for by nothing.
 rule claims:
-    """The paper's claims, and its way of choosing a model, on this test set."""
+    """The paper's claims, its printed numbers, and its way of choosing a model, on this test set."""
     input:
-        statistics=["results/statistics/dunn.tsv", "results/statistics/cohort_tests.tsv"],
+        statistics=expand(
+            "results/statistics/{name}.tsv",
+            name=["agreement", "cohort_tests", "dice_summary", "dunn"],
+        ),
+        sheet=SHEET,  # the true ages
         cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
         published=PUBLISHED,
         plan=PLAN,  # its margins and clusters
         metrics=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
@@ -164,8 +170,8 @@ rule claims:
         code=code("claims"),
     shell:
         recorded(
-            "claims --metrics {input.metrics} --statistics results/statistics"
-            " --cohort {input.cohort} --plan={input.plan:q}"
+            "claims --metrics {input.metrics} --statistics results/statistics --sheet={input.sheet:q}"
+            " --cohort {input.cohort} --split {input.split} --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
 
@@ -173,7 +179,10 @@ rule claims:
 rule rater_agreement:
     """How well raters agree: what a model trained on their drawings can reach at best."""
     input:
-        "results/metrics/second-reading.tsv",
+        metrics="results/metrics/second-reading.tsv",
+        plan=PLAN,  # its clusters
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
     output:
         "results/statistics/rater_agreement.tsv",
     log:
@@ -183,4 +192,7 @@ rule rater_agreement:
     params:
         code=code("raters"),
     shell:
-        recorded("raters --metrics {input} --out {output}")
+        recorded(
+            "raters --metrics {input.metrics} --plan={input.plan:q} --cohort {input.cohort}"
+            " --split {input.split} --out {output}"
+        )

@@ -44,6 +44,7 @@ SOURCES: Mapping[str, str] = {
     "statistics of the paper": FOLDER,
     "statistics of the plan": FOLDER,
     "published numbers": FOLDER,
+    "analysis plan": FILE,
     "reporting checklists": FILES,
     "the whole run": FOLDER,
 }

@@ -374,10 +374,10 @@ def _statistics(name: str) -> str:
 
 
 def _published(tables: Tables, place: Place, row: Row) -> RepeatedCell | None:
-    """What this run has in the place of a published number, its n or its standard error."""
+    """What this run has in the place of a published number, or its n."""
     if place.column in ("table", "item", "label", "quantity", "published", "n_published", "note"):
         return None
-    same = {"reproduced": row["quantity"], "n_reproduced": "n", "se_reproduced": f"{row['quantity']}_se"}
+    same = {"reproduced": row["quantity"], "n_reproduced": "n"}
     column = same.get(place.column, row["quantity"])  # differences and intervals are about the number itself
     if row["table"] == "Table 1":
         keys = {"model": row["item"], "label": row["label"]}
@@ -414,7 +414,7 @@ def _forest(tables: Tables, place: Place, row: Row) -> RepeatedCell | None:
 
 
 SOURCE_FINDERS: Mapping[tuple[str, str], Callable[[Tables, Place, Row], RepeatedCell | None]] = {
-    ("tables", "published_vs_reproduced"): _published,
+    ("statistics", "replication"): _published,
     ("figures", "paired_differences"): _forest,
 }
 """Where the cell that is repeated follows from what a row says in words."""

@@ -27,7 +27,7 @@ from headct.provenance.number_origins import (
 )
 
 Z = 1.96
-"""Half width of limits of agreement and replication intervals, in SD or SE."""
+"""Half width of limits of agreement, in SD."""
 
 TOLERANCE = 2e-8
 """Relative: tables have ten digits, and what is computed from them keeps nearly as many."""
@@ -105,7 +105,6 @@ HEADER = _agreement("reference_header_ml", "predicted_header_ml")
 ONE_MODEL: Mapping[str, Mapping[str, Of]] = {
     "dice_summary": {
         **_summaries("dice"),
-        "mean_se": lambda scans: scans["dice"].std() / math.sqrt(len(scans)),
         "n": len,
         "n_failed": lambda scans: scans["failed"].sum(),
         "n_crashed": lambda scans: scans["crashed"].sum(),
@@ -545,28 +544,14 @@ def _case(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
 
 def _difference(tables: Tables, place: Place, row: Row) -> float | str | None:
     """Published against reproduced."""
-
-    def number(name: str) -> float:
-        return float(row[name] or "nan")
-
-    spread = math.hypot(number("se_reproduced"), number("se_published"))
-    difference = number("reproduced") - number("published")
-    values: dict[str, float | str] = {
-        "difference": difference,
-        "se_published": number("se_reproduced") * math.sqrt(number("n_reproduced") / number("n_published")),
-        "lower": difference - Z * spread,
-        "upper": difference + Z * spread,
-        "outside": "yes" if abs(difference) > Z * spread else "no",
-    }
-    return values.get(place.column)
-
-
-def _interval_drawn(tables: Tables, place: Place, row: Row) -> float | None:
-    ends = {"interval_low": "lower", "interval_high": "upper"}
-    if place.column not in ends:
-        return None
-    source = copied_from(tables, place)
-    return float(row["published"]) + float(tables.value(source)) if source else None
+    published, reproduced, lower, upper = (
+        float(row[name] or "nan") for name in ("published", "reproduced", "lower", "upper")
+    )
+    if place.column == "difference":
+        return reproduced - published
+    if place.column == "outside" and lower <= upper:
+        return "no" if lower <= published <= upper else "yes"
+    return None
 
 
 def _forest(tables: Tables, place: Place, row: Row) -> float | None:
@@ -589,8 +574,7 @@ def _higher(tables: Tables, place: Place, row: Row) -> str | None:
 
 
 DERIVED: Mapping[tuple[str, str], Callable[[Tables, Place, Row], Any]] = {
-    ("tables", "published_vs_reproduced"): _difference,
-    ("figures", "published_vs_reproduced"): _interval_drawn,
+    ("statistics", "replication"): _difference,
     ("figures", "dunn_heatmap"): _higher,
     ("figures", "paired_differences"): _forest,
 }

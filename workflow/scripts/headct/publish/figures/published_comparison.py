@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
 from headct.publish.figures import style
 from headct.publish.options import Options
 from headct.settings import published
 from headct.statistics.core.summaries import MEAN
-from headct.statistics.replication.intervals import family_words
+from headct.statistics.replication.intervals import family_words, read_replication
 
 FIGURE = PublishedFigure(
     name="published_vs_reproduced",
@@ -31,7 +30,7 @@ FIGURE = PublishedFigure(
         Repeats(
             source="tables/published_vs_reproduced.tsv",
             rows="table item label quantity",
-            about={"interval_low": "lower", "interval_high": "upper"},
+            renamed={"interval_low": "lower", "interval_high": "upper"},
         ),
     ),
     made_of=(MadeOf(rows="published numbers"),),
@@ -62,22 +61,17 @@ INTERVAL: dict[str, Any] = {"color": style.BLUE, "lw": 1.0}
 
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
-    numbers = read_tsv(options.numbers, outside=str, outside_family=str)
-    numbers = numbers.fillna({"outside": "", "outside_family": ""})
+    numbers = read_replication(options.numbers)
     names = published.model_names(options.published)
     return draw_published(numbers, names, options.title_note, options.study_title, options.width_mm)
 
 
 def drawn_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The numbers that are drawn: Dice of Table 1 and the agreement.
-
-    The replication interval is that of the difference, put around this run's number: it holds the published
-    one where the interval of the difference holds 0.
-    """
+    """The numbers that are drawn: Dice of Table 1 and the agreement."""
     is_dice = (numbers["table"] == "Table 1") & numbers["quantity"].isin(list(DICE))
     shown = numbers[is_dice | (numbers["table"] == "Agreement")]
-    low, high = (shown["published"] + shown[end] for end in ("lower", "upper"))
-    return shown.assign(interval_low=low, interval_high=high)[FIGURE.header].reset_index(drop=True)
+    renamed = shown.rename(columns={"lower": "interval_low", "upper": "interval_high"})
+    return renamed[FIGURE.header].reset_index(drop=True)
 
 
 def _draw_panel(axes: Axes, shown: pd.DataFrame, key: str, rows: Sequence[str]) -> None:
@@ -123,10 +117,10 @@ def draw_published(
     study_title: str,
     width_mm: float = style.WIDTH_MM,
 ) -> list[tuple[Figure, pd.DataFrame]]:
-    """Published numbers beside this run's, with replication intervals.
+    """Published numbers beside this run's, with prediction intervals.
 
     Args:
-        numbers: ``published_vs_reproduced.tsv``, as of :func:`headct.statistics.replication.replication`.
+        numbers: ``published_vs_reproduced.tsv``, as of :mod:`headct.statistics.replication.intervals`.
         names: published name of each model.
         note: what the study says of its data, for the heading.
         study_title: printed in the corner.
@@ -156,15 +150,15 @@ def draw_published(
     ours = "none" if np.isnan(n) else f"{n:.0f}"
     notes = [
         f"n = {numbers.loc[numbers['table'] == 'Table 1', 'n_published'].max():.0f} published, {ours} here.",
-        "Line: 95% replication interval, around this run's number: it holds the published one where chance",
-        "may explain the difference. No line: no interval.",
+        "Line: 95% prediction interval of the published number, from this run's scans: it holds that",
+        "number where chance may explain the difference. No line: no interval.",
         "All numbers of the table, Table 2's among them:",
         family_words(numbers),
     ]
     legend = [
         Line2D([], [], label="Published", **PUBLISHED),
         Line2D([], [], label="This run", **OURS),
-        Line2D([], [], label="Replication interval", **INTERVAL),
+        Line2D([], [], label="Prediction interval", **INTERVAL),
     ]
     heading = "Published and reproduced numbers" + (f". {note}" if note else "")
     heights = [

@@ -1,11 +1,13 @@
 """Agreement of predicted with reference volumes: Bland–Altman and concordance plots.
 
-The numbers come from :mod:`headct.statistics.core.agreement`, so figure and table can't differ.
+The numbers come from :mod:`headct.statistics.core.agreement`, so figure and table can't differ. They are
+computed again, not read from ``agreement.tsv``: that is of all models, of which a figure shows one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +19,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LabelSet
 from headct.publish.figures import shown_scores, style
 from headct.publish.options import Options
-from headct.statistics.core import agreement
+from headct.settings import analysis_plan
 from headct.statistics.core import scores as metrics
+from headct.statistics.core.agreement import agreement_row
+from headct.statistics.core.clusters import Clusters, planned_clusters
 
 BLAND_ALTMAN = PublishedFigure(
     name="bland_altman",
     help="volume difference against mean volume, one model",
-    inputs={"metrics": "metrics of the agreement model"},
+    inputs={
+        "metrics": "metrics of the agreement model",
+        "plan": "analysis plan",
+        "cohort": "cohort/cohort.tsv",
+    },
     given={
         "model_title": "title of the agreement model",
         "study_title": "study title",
@@ -40,7 +49,11 @@ BLAND_ALTMAN = PublishedFigure(
 CONCORDANCE = PublishedFigure(
     name="concordance",
     help="predicted against reference volume, one model",
-    inputs={"metrics": "metrics of the agreement model"},
+    inputs={
+        "metrics": "metrics of the agreement model",
+        "plan": "analysis plan",
+        "cohort": "cohort/cohort.tsv",
+    },
     given={
         "model_title": "title of the agreement model",
         "study_title": "study title",
@@ -51,6 +64,10 @@ CONCORDANCE = PublishedFigure(
     made_of=(MadeOf(seeds="first"),),
 )
 
+Row = Mapping[str, Any]
+"""Of ``agreement.tsv``."""
+
+BIAS, NOT_ESTIMABLE = "bias", "not estimable"
 SCAN, ABSENT = "scan", "scan without the lesion in either"
 BODY_MM = 72.0
 PANEL_MM = {"Bland-Altman": 62.0, "concordance": 66.0}
@@ -92,7 +109,20 @@ def draw(options: Options) -> style.Pages:
     """Either figure."""
     make = draw_bland_altman if options.figure == BLAND_ALTMAN.name else draw_concordance
     scores = metrics.read([options.metrics], [], options.labels)
-    return [make(scores, options.model_title, options.labels, options.study_title, options.width_mm)]
+    plan, cohort = analysis_plan.load(options.plan), read_tsv(options.cohort)
+    clusters = planned_clusters(plan, cohort, scores["scan_id"].unique())
+    words = (options.model_title, options.labels, options.study_title, options.width_mm)
+    return [make(scores, clusters, *words)]
+
+
+def agreement_shown(scores: pd.DataFrame, labels: LabelSet, clusters: Clusters) -> Mapping[str, Row]:
+    """Agreement of one model over all scans: per lesion, a row with columns as ``agreement.tsv`` has them."""
+    rows = {}
+    for label in labels:
+        drawn = volumes(scores, label)
+        reference, predicted = (drawn[name].to_numpy(float) for name in ("reference_ml", "predicted_ml"))
+        rows[label] = agreement_row(reference, predicted, clusters.of(drawn["scan_id"]))
+    return rows
 
 
 def _draw_scans(axes: Axes, drawn: pd.DataFrame) -> None:
@@ -124,7 +154,7 @@ def _print_numbers(axes: Axes, label: str, drawn: pd.DataFrame, lines: Sequence[
 def _estimate(value: float, ci_low: float, ci_high: float, words: Callable[[float], str]) -> str:
     """An estimate with its confidence interval, for print."""
     if np.isnan(value):
-        return "not estimable"
+        return NOT_ESTIMABLE
     interval = "no interval" if np.isnan(ci_low) else f"{words(ci_low)} to {words(ci_high)}"
     return f"{words(value)} ({interval})"
 
@@ -158,6 +188,7 @@ def _sheet(
 
 def draw_bland_altman(
     scores: pd.DataFrame,
+    clusters: Clusters,
     model_title: str,
     labels: LabelSet,
     study_title: str,
@@ -167,6 +198,7 @@ def draw_bland_altman(
 
     Args:
         scores: rows of one model's metrics table.
+        clusters: what intervals leave out.
         model_title: printed in the heading.
         labels: the lesions, a panel each.
         study_title: printed in the corner.
@@ -179,11 +211,13 @@ def draw_bland_altman(
     heading = f"{model_title}: difference between predicted and reference volume"
     notes = [shown_scores.failure_words(scores, MISSING_VOLUME), seed_words]
     difference = "Prediction − reference"
-    return bland_altman_page(scores, heading, difference, notes, labels, study_title, width_mm)
+    shown = agreement_shown(scores, labels, clusters)
+    return bland_altman_page(scores, shown, heading, difference, notes, labels, study_title, width_mm)
 
 
 def bland_altman_page(
     scores: pd.DataFrame,
+    shown: Mapping[str, Row],
     heading: str,
     difference: str,
     notes: Sequence[str],
@@ -195,6 +229,7 @@ def bland_altman_page(
 
     Args:
         scores: the metrics table of one model or kind of reading.
+        shown: its agreement, per lesion, a row with columns as ``agreement.tsv`` has them.
         heading: of the page.
         difference: the name of the vertical axis.
         notes: sentences below the heading.
@@ -207,7 +242,7 @@ def bland_altman_page(
         Line2D([], [], label="Absent from both", **ABSENT_MARKS),
         Line2D([], [], color=style.BLACK, label="Bias"),
         Line2D([], [], color=style.BLACK, ls=DASHES, label="Limits of agreement"),
-        Patch(fc=style.SKY_BLUE, alpha=0.35, label="95% CI"),
+        Patch(fc=style.SKY_BLUE, alpha=0.35, label="95% CI of the bias"),
     ]
     notes = ["Limits: bias ± 1.96 SD.", *notes]
     figure, panels = _sheet("Bland-Altman", heading, labels, study_title, legend, notes, width_mm)
@@ -216,7 +251,7 @@ def bland_altman_page(
         drawn = volumes(scores, label)
         drawn["x"] = (drawn["predicted_ml"] + drawn["reference_ml"]) / 2
         drawn["y"] = drawn["predicted_ml"] - drawn["reference_ml"]
-        lines = bland_altman_lines(drawn["reference_ml"].to_numpy(), drawn["predicted_ml"].to_numpy())
+        lines = bland_altman_lines(shown[label])
         _draw_bland_altman(axes, label, drawn, lines)
         table.append(pd.concat([drawn, lines]).assign(label=label))
     for axes in panels if style.is_narrow(width_mm) else panels[:1]:
@@ -225,14 +260,16 @@ def bland_altman_page(
     return figure, pd.concat(table)[columns]
 
 
-def bland_altman_lines(reference_ml: np.ndarray, predicted_ml: np.ndarray) -> pd.DataFrame:
-    """The three horizontal lines, from the top: element, y, ci_low, ci_high (mL)."""
-    found = agreement.bland_altman(reference_ml, predicted_ml)
+def bland_altman_lines(row: Row) -> pd.DataFrame:
+    """The three horizontal lines, from the top: element, y, ci_low, ci_high (mL).
+
+    The limits of agreement have no interval.
+    """
     return pd.DataFrame(
         [
-            ("upper limit", found.upper_limit, *found.upper_limit_ci),
-            ("bias", found.bias, *found.bias_ci),
-            ("lower limit", found.lower_limit, *found.lower_limit_ci),
+            ("upper limit", row["loa_upper_ml"], math.nan, math.nan),
+            (BIAS, row["bias_ml"], row["bias_lower_ml"], row["bias_upper_ml"]),
+            ("lower limit", row["loa_lower_ml"], math.nan, math.nan),
         ],
         columns=["element", "y", "ci_low", "ci_high"],
     )
@@ -241,12 +278,16 @@ def bland_altman_lines(reference_ml: np.ndarray, predicted_ml: np.ndarray) -> pd
 def _draw_bland_altman(axes: Axes, label: str, drawn: pd.DataFrame, lines: pd.DataFrame) -> None:
     words = []
     for line in lines.to_dict("records"):
-        name = line["element"].capitalize()
-        words.append(f"{name} {_estimate(line['y'], line['ci_low'], line['ci_high'], style.significant)}")
+        is_bias = line["element"] == BIAS
+        value = style.significant(line["y"]) if not np.isnan(line["y"]) else NOT_ESTIMABLE
+        if is_bias:
+            value = _estimate(line["y"], line["ci_low"], line["ci_high"], style.significant)
+        words.append(f"{line['element'].capitalize()} {value}")
         if np.isnan(line["y"]):
             continue
-        axes.axhspan(line["ci_low"], line["ci_high"], color=style.SKY_BLUE, alpha=0.35, lw=0, zorder=1)
-        axes.axhline(line["y"], color=style.BLACK, ls="-" if line["element"] == "bias" else DASHES, zorder=3)
+        if not np.isnan(line["ci_low"]):
+            axes.axhspan(line["ci_low"], line["ci_high"], color=style.SKY_BLUE, alpha=0.35, lw=0, zorder=1)
+        axes.axhline(line["y"], color=style.BLACK, ls="-" if is_bias else DASHES, zorder=3)
     axes.axhline(0, color=style.GREY, lw=0.5, zorder=2)
     _draw_scans(axes, drawn)
     _print_numbers(axes, label, drawn, words)
@@ -259,6 +300,7 @@ def _draw_bland_altman(axes: Axes, label: str, drawn: pd.DataFrame, lines: pd.Da
 
 def draw_concordance(
     scores: pd.DataFrame,
+    clusters: Clusters,
     model_title: str,
     labels: LabelSet,
     study_title: str,
@@ -270,6 +312,7 @@ def draw_concordance(
 
     Args:
         scores: the metrics table of one model.
+        clusters: what intervals leave out.
         model_title: in the heading.
         labels: the label set.
         study_title: in the lower right corner.
@@ -289,33 +332,32 @@ def draw_concordance(
     ]
     heading = f"{model_title}: predicted against reference volume"
     figure, panels = _sheet("concordance", heading, labels, study_title, legend, notes, width_mm)
+    shown = agreement_shown(scores, labels, clusters)
     table = []
     for axes, label in zip(panels, labels, strict=True):
         drawn = volumes(scores, label)
         drawn["x"], drawn["y"] = drawn["reference_ml"], drawn["predicted_ml"]
-        table.append(_draw_concordance(axes, label, drawn).assign(label=label))
+        table.append(_draw_concordance(axes, label, drawn, shown[label]).assign(label=label))
     for axes in panels if style.is_narrow(width_mm) else panels[:1]:
         axes.set_ylabel("Predicted volume (mL)")
     columns = ["label", "element", "scan_id", "x", "y", "value", "ci_low", "ci_high"]
     return figure, pd.concat(table)[columns]
 
 
-def _draw_concordance(axes: Axes, label: str, drawn: pd.DataFrame) -> pd.DataFrame:
+def _draw_concordance(axes: Axes, label: str, drawn: pd.DataFrame, row: Row) -> pd.DataFrame:
     """Draw one lesion; return what is drawn."""
     reference, predicted = drawn["x"].to_numpy(float), drawn["y"].to_numpy(float)
-    found = agreement.concordance(reference, predicted)
+    ccc, lower, upper = (float(row[name]) for name in ("ccc", "ccc_lower", "ccc_upper"))
     largest = max([0.0, *reference, *predicted])
     top = 1.05 * largest if largest > SMALLEST_RANGE_ML else 1.0
-    words = [f"CCC {_estimate(found.ccc, found.lower, found.upper, _coefficient)}"]
-    elements: list[dict[str, Any]] = [
-        {"element": "CCC", "value": found.ccc, "ci_low": found.lower, "ci_high": found.upper}
-    ]
+    words = [f"CCC {_estimate(ccc, lower, upper, _coefficient)}"]
+    elements: list[dict[str, Any]] = [{"element": "CCC", "value": ccc, "ci_low": lower, "ci_high": upper}]
     axes.plot([0, top], [0, top], color=style.GREY, ls=DASHES, zorder=2)
     if len(np.unique(reference)) > 1:
         slope, intercept = np.polyfit(reference, predicted, 1)
-        ends = np.array([reference.min(), reference.max()])
-        axes.plot(ends, intercept + slope * ends, color=style.BLACK, zorder=3)
-        elements += [{"element": "fitted line", "x": x, "y": intercept + slope * x} for x in ends]
+        x = np.array([reference.min(), reference.max()])
+        axes.plot(x, intercept + slope * x, color=style.BLACK, zorder=3)
+        elements += [{"element": "fitted line", "x": end, "y": intercept + slope * end} for end in x]
         sign = "+" if slope >= 0 else "−"
         words.append(f"y = {style.significant(intercept)} {sign} {style.significant(abs(slope))} x")
     else:

@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 
 from headct.contracts.artefacts import read_tsv
-from headct.contracts.declarations import MadeOf, PublishedTable
+from headct.contracts.declarations import MadeOf, PublishedTable, Repeats
 from headct.publish.options import Options
-from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import characteristic_of
 from headct.settings import published as printed
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES
 from headct.statistics.core.scores import FAMILY
-from headct.statistics.replication.intervals import family_words, replication
+from headct.statistics.replication.intervals import family_words, read_replication
 
 TABLE = PublishedTable(
     name="published_vs_reproduced",
@@ -28,14 +28,15 @@ TABLE = PublishedTable(
     ' each with a verdict: "holds" (it is shown), "does not hold" (the contrary is shown), "cannot tell"'
     ' (neither), "not testable" (too few scans).'
     " Then each number of the paper's Table 1, Table 2 and volume"
-    " agreement beside the one of this run, and their difference (this run − the paper) with a 95%"
-    " replication interval; an asterisk marks an interval that does not hold 0. How many would by"
-    " chance is told below. Models that are not part of the run have no number. Published numbers that"
-    " do not add up in print stand as printed and are noted in the TSV. Last, later results on the same"
-    " task in other scans.",
+    " agreement beside the one of this run, and a 95% prediction interval: where this run's scans"
+    " let the paper's number be expected; an asterisk marks a published number outside of it. How many"
+    " would be by chance is told below. Models that are not part of the run have no number. Published"
+    " numbers that do not add up in print stand as printed and are noted in the TSV. Last, later results"
+    " on the same task in other scans.",
     inputs={
         "statistics": "statistics of the paper",
         "claims": "statistics/claims.tsv",
+        "replication": "statistics/replication.tsv",
         "published": "published numbers",
         "evidence": "audit/evidence.json",
         "split": "cohort/split.tsv",
@@ -43,13 +44,14 @@ TABLE = PublishedTable(
     },
     given={"title_note": "note"},
     columns="table item label quantity published reproduced difference lower upper outside"
-    " outside_family se_reproduced se_published n_published n_reproduced note",
+    " outside_family n_published n_reproduced note",
     keys="item table label quantity",
+    repeats=(Repeats(source="statistics/replication.tsv", rows="table item label quantity"),),
     made_of=(MadeOf(rows="published numbers"),),
 )
 
 FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p_value}
-"""Quantities that are no measurement: printed otherwise, and their difference says nothing."""
+"""Quantities that are no measurement: printed otherwise, without an interval."""
 
 QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
 
@@ -62,10 +64,10 @@ VOLUMES_IN_WORDS = {
 
 def make(options: Options) -> Table:
     """The table from its files."""
-    names = ("dice_summary", "agreement", "cohort_tests", "dice_present_summary")
+    names = ("dice_summary", "dice_present_summary")
     statistics = {**read(options.statistics, *names), "claims": read_tsv(options.claims, note=str)}
     return published_vs_reproduced(
-        printed.numbers(options.published),
+        read_replication(options.replication),
         statistics,
         printed.model_names(options.published),
         printed.prior_work(options.published),
@@ -73,20 +75,19 @@ def make(options: Options) -> Table:
 
 
 def published_vs_reproduced(
-    published: pd.DataFrame, statistics: Statistics, names: Mapping[str, str], prior_work: pd.DataFrame
+    numbers: pd.DataFrame, statistics: Statistics, names: Mapping[str, str], prior_work: pd.DataFrame
 ) -> Table:
     """Table 1, Table 2 and the agreement of the best model, as printed and as found here.
 
     Args:
-        published: :func:`headct.settings.published.numbers`.
+        numbers: ``replication.tsv``, which is the TSV of this table as well.
         statistics: tables of ``results/statistics`` by name.
         names: published name of each model.
         prior_work: :func:`headct.settings.published.prior_work`.
 
-    The TSV is that of :func:`headct.statistics.replication.replication`. Models that are not part of
+    Models that are not part of
     the run stay, without a reproduced number and noted as not run.
     """
-    numbers = replication(published, statistics)
     panels = [
         _claims_panel(statistics["claims"], names),
         _dice_panel(numbers[numbers["table"] == "Table 1"], names),
@@ -101,10 +102,10 @@ def published_vs_reproduced(
         " tell”: neither; “not testable”: fewer scans than such a claim needs. How each claim is judged, and"
         " why: results/statistics/claims.tsv.",
         _changes_in_words(statistics["claims"]),
-        "Difference: this run − the paper, with a 95% replication interval: ± 1.96 √(SE² of this run + SE² of"
-        " the paper), the latter taken from the former by the numbers of scans. An asterisk marks intervals"
-        " that do not hold 0. Quantities without a standard error have no interval (counts, extremes, P,"
-        " and quartiles of values that are tied). The rounding of print is not counted.",
+        "Expected in print: a 95% prediction interval of the paper's number, from this run's scans, since"
+        " both studies drew theirs by chance. An asterisk marks a published number outside of it. Counts,"
+        " extremes, P, limits of agreement, the SD of volumes, and the mean of the lesions' medians have no"
+        " interval; the TSV says why. The rounding of print is not counted.",
         family_words(numbers),
     ]
     if missing:
@@ -161,20 +162,15 @@ def _prior_panel(prior: pd.DataFrame, present: pd.DataFrame) -> Panel:
     return Panel([("", name) for name in names], rows, heading, apart)
 
 
-def _gap(row: Mapping[Hashable, Any], decimals: int = 2) -> str:
-    """Difference with its interval, and an asterisk if that does not hold 0."""
-    difference, lower, upper = (float(row[name]) for name in ("difference", "lower", "upper"))
-    if math.isnan(lower):
-        return number(difference, decimals)
-    return spread(difference, lower, upper, decimals) + (" *" if row["outside"] == "yes" else "")
+def _expected(row: Mapping[Hashable, Any], decimals: int = 2) -> str:
+    """The prediction interval, and an asterisk if the published number lies outside."""
+    lower, upper = (number(float(row[name]), decimals) for name in ("lower", "upper"))
+    interval = DASH if lower == DASH else f"{lower} to {upper}"
+    return interval + (" *" if row["outside"] == "yes" else "")
 
 
 def _values(rows: pd.DataFrame, column: str) -> dict[str, float]:
     return dict(zip(rows["quantity"], rows[column], strict=True))
-
-
-def _gaps(rows: pd.DataFrame, decimals: int = 2) -> dict[str, str]:
-    return {str(row["quantity"]): _gap(row, decimals) for row in rows.to_dict("records")}
 
 
 def _changes_in_words(claims: pd.DataFrame) -> str:
@@ -191,19 +187,19 @@ def _dice_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
     apart = []
     for (model, label), rows in numbers.groupby(["item", "label"], sort=False):
         theirs, ours = (_values(rows, name) for name in ("published", "reproduced"))
-        gaps = _gaps(rows, DICE_DECIMALS)
+        expected = {row["quantity"]: _expected(row, DICE_DECIMALS) for row in rows.to_dict("records")}
         if cells and cells[-1][0].text != names[str(model)]:
             apart.append(len(cells))
         line = [Cell(names[str(model)]), Cell(str(label), "text")]
         for quantity in ("mean", "median"):
             line += [Cell(number(values[quantity], DICE_DECIMALS)) for values in (theirs, ours)]
-            line.append(Cell(gaps[quantity]))
+            line.append(Cell(expected[quantity]))
         for values in (theirs, ours):
             quartiles = [values.get(name, math.nan) for name in ("q1", "q3")]
             text = "–".join(number(value, DICE_DECIMALS) for value in quartiles)
             line.append(Cell(DASH if all(map(math.isnan, quartiles)) else text))
         cells.append(line)
-    sources = ("published", "this run", "difference (interval)")
+    sources = ("published", "this run", "expected in print")
     columns = [("", "Model"), ("", "Lesion")]
     columns += [(name, source) for name in ("Mean", "Median") for source in sources]
     columns += [("Q1–Q3", source) for source in sources[:2]]
@@ -237,10 +233,10 @@ def _agreement_panel(numbers: pd.DataFrame, names: Mapping[str, str]) -> Panel:
                     Cell(f"{names[str(model)]}, {label}"),
                     Cell(words[str(row["quantity"])], "text"),
                     *shown,
-                    Cell(_gap(row)),
+                    Cell(_expected(row)),
                 ]
             )
-    columns = ("Model and lesion", "Quantity", "Published", "This run", "Difference (interval)")
+    columns = ("Model and lesion", "Quantity", "Published", "This run", "Expected in print")
     heading = "Agreement of volumes, all test scans"
     return Panel([("", name) for name in columns], rows, heading, frozenset(apart))
 
@@ -261,8 +257,8 @@ def _cohort_panel(numbers: pd.DataFrame) -> Panel:
                     Cell(row["label"], "text"),
                     Cell(QUANTITY_NAMES.get(row["quantity"], row["quantity"]), "text"),
                     *shown,
-                    Cell(DASH if row["quantity"] in FORMATS else _gap(row)),
+                    Cell(DASH if row["quantity"] in FORMATS else _expected(row)),
                 ]
             )
-    names = ("Characteristic", "Set", "Quantity", "Published", "This run", "Difference (interval)")
+    names = ("Characteristic", "Set", "Quantity", "Published", "This run", "Expected in print")
     return Panel([("", name) for name in names], rows, "Table 2: cohort", frozenset(apart))

@@ -198,7 +198,7 @@ def volume_equivalence(
     """
     errors = predicted_ml - reference_ml
     n, beyond = len(errors), np.abs(errors) > margin
-    limits = bland_altman(reference_ml, predicted_ml)
+    limits = bland_altman(reference_ml, predicted_ml, clusters)
     row: dict[str, Any] = {
         "n": n,
         "margin_ml": margin,

@@ -9,7 +9,7 @@ regression      bias and SD are straight lines in the mean of both volumes. Blan
                 ``lm(abs(residuals) ~ mean)``.
 cube root       bias and SD are constant in the difference of the cube roots, about a diameter.
 
-Columns: model role status label method n intercept slope slope_p sd_intercept sd_slope (mL for the
+Columns: model role status label method n intercept slope sd_intercept sd_slope (mL for the
 regression; ∛mL, and no slopes, for cube roots); then at a lesion of size_ml (the quartiles of the
 reference over scans that have the lesion) bias_ml lower_ml upper_ml; note. Of the first seed's network.
 """
@@ -26,6 +26,7 @@ import scipy
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
 from headct.statistics.core.agreement import LIMITS_SD
+from headct.statistics.core.jackknife import RELATIVE_NOISE
 from headct.statistics.core.resampling import QUARTILES
 
 REGRESSION, CUBE_ROOT = "regression", "cube root"
@@ -36,7 +37,7 @@ LIMITS = PublishedStatistic(
     name="limits",
     help="limits of agreement that vary with the lesion's size",
     step="paired-analysis",
-    columns="model role status label method n intercept slope slope_p sd_intercept sd_slope size_ml bias_ml"
+    columns="model role status label method n intercept slope sd_intercept sd_slope size_ml bias_ml"
     " lower_ml upper_ml note",
     keys="model label method size_ml status",
     made_of=(MadeOf(seeds="first"),),
@@ -80,12 +81,12 @@ def _regression(x: np.ndarray, y: np.ndarray, sizes_ml: np.ndarray) -> list[dict
         return [{"note": "all volumes are equal"}]
     line = scipy.stats.linregress(average, difference)
     residual = np.abs(difference - line.intercept - line.slope * average)
+    residual[residual <= RELATIVE_NOISE * max(x.max(), y.max())] = 0  # rounding noise is no spread
     spread = scipy.stats.linregress(average, residual)
     to_sd = math.sqrt(math.pi / 2)  # the mean of |e| is SD · √(2/π) where e is normal
     fitted = {
         "intercept": line.intercept,
         "slope": line.slope,
-        "slope_p": line.pvalue,
         "sd_intercept": to_sd * spread.intercept,
         "sd_slope": to_sd * spread.slope,
     }

@@ -1,5 +1,7 @@
 """Agreement of predicted with reference volumes: concordance correlation and Bland-Altman.
 
+Intervals leave out whole clusters of scans (:mod:`headct.statistics.core.jackknife`).
+
 ``results/statistics/agreement.tsv`` has one row per model × label × kind of volumes × choice of scans and
 these columns (volumes in mL, differences are prediction − reference, intervals are 95 %):
 
@@ -8,12 +10,13 @@ these columns (volumes in mL, differences are prediction − reference, interval
     scans                               ``all`` (those without the lesion count as 0 mL), as in the
                                         paper, or ``with lesion`` (in the reference)
     n                                   scans
-    ccc, ccc_lower, ccc_upper, ccc_se   concordance correlation coefficient, z-transformed CI,
-                                        standard error on the untransformed scale
-    bias_ml, bias_lower_ml, bias_upper_ml, sd_ml        mean difference, its CI (t), SD
-    loa_lower_ml, loa_upper_ml          limits of agreement, bias ± 1.96 SD
-    loa_lower_ci_low_ml, loa_lower_ci_high_ml           CI of the lower limit
-    loa_upper_ci_low_ml, loa_upper_ci_high_ml           CI of the upper limit
+    ccc, ccc_lower, ccc_upper           concordance correlation coefficient, its interval by the
+                                        jackknife's t on Fisher's scale
+    bias_ml, bias_lower_ml, bias_upper_ml, sd_ml        mean difference, its interval by the
+                                        jackknife's t, SD
+    loa_lower_ml, loa_upper_ml          limits of agreement, bias ± 1.96 SD, without an interval: none
+                                        that was tried holds for skewed errors
+                                        (docs/decisions/jackknife.md)
     note                                why something is empty
 """
 
@@ -24,18 +27,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
+from headct.statistics.core import jackknife
+from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.summaries import by_model_and_label
 
 AGREEMENT = PublishedStatistic(
     name="agreement",
     help="agreement of predicted with reference volumes",
     step="statistics",
-    columns="model role label volumes scans n ccc ccc_lower ccc_upper ccc_se bias_ml bias_lower_ml"
-    " bias_upper_ml sd_ml loa_lower_ml loa_upper_ml loa_lower_ci_low_ml loa_lower_ci_high_ml"
-    " loa_upper_ci_low_ml loa_upper_ci_high_ml note",
+    columns="model role label volumes scans n ccc ccc_lower ccc_upper bias_ml bias_lower_ml"
+    " bias_upper_ml sd_ml loa_lower_ml loa_upper_ml note",
     keys="model label scans volumes",
     made_of=(MadeOf(seeds="first"),),
 )
@@ -55,76 +58,79 @@ VOLUMES = {
 PUBLISHED_VOLUMES = "header"
 """The kind that is compared with the paper's, which does not say what its own are, but probably these."""
 
-NAN_PAIR = (math.nan, math.nan)
+NO_INTERVAL = (math.nan, math.nan)
+
+LEVEL = 0.95
+LEAST_CLUSTERS = 3
+"""Fewer tell no standard error of a concordance: without one of two, it is that of the other alone."""
 
 
 @dataclass(frozen=True)
 class Concordance:
-    """Concordance correlation coefficient with its 95 % interval; NaN where undefined."""
+    """Concordance correlation coefficient with its 95 % interval; NaN where undefined: ``note``."""
 
     ccc: float
-    lower: float
-    upper: float
+    interval: tuple[float, float]
     note: str = ""
-    se: float = math.nan
 
 
 @dataclass(frozen=True)
 class BlandAltman:
-    """Bias and limits of agreement with their 95 % intervals (lower, upper); NaN where undefined."""
+    """Bias with its 95 % interval, and limits of agreement; NaN where undefined, which ``note`` says."""
 
     n: int
     bias: float
-    bias_ci: tuple[float, float]
+    bias_interval: tuple[float, float]
     sd: float
     lower_limit: float
     upper_limit: float
-    lower_limit_ci: tuple[float, float]
-    upper_limit_ci: tuple[float, float]
     note: str = ""
 
 
-def concordance(reference: np.ndarray, predicted: np.ndarray) -> Concordance:
+def concordance(reference: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> Concordance:
     """Lin's concordance correlation coefficient of paired measurements.
 
-    Lin LI. Biometrics 1989;45:255-268, with the variance as corrected in Biometrics 2000;56:324-325;
-    variances are divided by n, the interval comes from the inverse hyperbolic tangent.
+    Lin LI. Biometrics 1989;45:255-268; variances are divided by n. Its interval is the jackknife's t on
+    Fisher's scale: Lin's own assumes normal measurements, and held the coefficient in half of the studies of
+    skewed volumes. R, for the coefficient: ``epiR::epi.ccc``.
+
+    Args:
+        reference: measurements (n,).
+        predicted: measurements (n,) of the same scans.
+        clusters: number (n,) of each scan's cluster, counted from 0.
     """
     x, y = _pairs(reference, predicted)
-    n = x.size
-    if n < 2:
-        return Concordance(math.nan, *NAN_PAIR, f"concordance needs 2 scans, there are {n}")
-    var_x, var_y = _variance(x), _variance(y)
-    shift = float(y.mean() - x.mean())
-    scatter = var_x + var_y + shift**2
-    if scatter == 0:
-        return Concordance(math.nan, *NAN_PAIR, "all volumes are equal: no concordance")
-    covariance = float(np.mean((x - x.mean()) * (y - y.mean())))
-    ccc = 2 * covariance / scatter
-    if var_x == 0 or var_y == 0:
-        which = "reference" if var_x == 0 else "predicted"
-        return Concordance(ccc, *NAN_PAIR, f"{which} volumes are all equal: no interval of the CCC")
-    if n < 3 or ccc == 0 or math.isclose(abs(ccc), 1, rel_tol=0, abs_tol=1e-12):
-        why = "needs 3 scans" if n < 3 else f"is undefined at a CCC of {ccc:g}"
-        return Concordance(ccc, *NAN_PAIR, f"the interval of the CCC {why}")
-    r = covariance / math.sqrt(var_x * var_y)
-    u2 = shift**2 / math.sqrt(var_x * var_y)
-    variance = (
-        (1 - r**2) * ccc**2 * (1 - ccc**2) / r**2
-        + 2 * ccc**3 * (1 - ccc) * u2 / r
-        - ccc**4 * u2**2 / (2 * r**2)
-    ) / (n - 2)
-    se = math.sqrt(max(variance, 0.0))
-    half = scipy.stats.norm.ppf(0.975) * se / (1 - ccc**2)
-    z = math.atanh(ccc)
-    return Concordance(ccc, math.tanh(z - half), math.tanh(z + half), se=se)
+    if x.size < 2:
+        return Concordance(math.nan, NO_INTERVAL, f"concordance needs 2 scans, there are {x.size}")
+    if np.ptp(np.concatenate([x, y])) == 0:
+        return Concordance(math.nan, NO_INTERVAL, "all volumes are equal: no concordance")
+    for which, volumes in (("reference", x), ("predicted", y)):
+        if np.ptp(volumes) == 0:  # rounding of their mean may hide it
+            note = f"{which} volumes are all equal: no interval of the CCC"
+            return Concordance(0.0, NO_INTERVAL, note)
+    found = jackknife.evaluate(jackknife.ccc(x, y[None, :, None]), clusters, fisher=True)
+    ccc = float(found.estimate[0])
+    if math.isclose(abs(ccc), 1, rel_tol=0, abs_tol=jackknife.RELATIVE_NOISE):
+        return Concordance(ccc, NO_INTERVAL, f"the interval of the CCC is undefined at a CCC of {ccc:g}")
+    if len(found.left_out) < LEAST_CLUSTERS:
+        note = f"the interval of the CCC needs {LEAST_CLUSTERS} clusters of scans, there are "
+        return Concordance(ccc, NO_INTERVAL, f"{note}{len(found.left_out)}")
+    (lower,), (upper,) = found.interval(LEVEL)
+    note = "no interval of the CCC: it is undefined without some scans" if math.isnan(lower) else ""
+    return Concordance(ccc, (float(lower), float(upper)), note)
 
 
-def bland_altman(reference: np.ndarray, predicted: np.ndarray) -> BlandAltman:
+def bland_altman(reference: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> BlandAltman:
     """Bias (predicted − reference) and limits of agreement of paired measurements.
 
-    Bland JM, Altman DG. Lancet 1986;327:307-310; the standard error of a limit is that of their
-    1999 review (Stat Methods Med Res 8:135-160), SD · √(1/n + 1.96²/(2(n − 1))), with t quantiles.
+    Bland JM, Altman DG. Lancet 1986;327:307-310. The interval of the bias is the jackknife's t. The limits
+    have none: the authors' own assumes normal differences, and no other that was tried holds for those of
+    skewed volumes.
+
+    Args:
+        reference: measurements (n,).
+        predicted: measurements (n,) of the same scans.
+        clusters: number (n,) of each scan's cluster, counted from 0.
     """
     x, y = _pairs(reference, predicted)
     difference = y - x
@@ -132,73 +138,72 @@ def bland_altman(reference: np.ndarray, predicted: np.ndarray) -> BlandAltman:
     bias = float(difference.mean()) if n else math.nan
     if n < 2:
         note = f"limits of agreement need 2 scans, there are {n}"
-        nothing = math.nan
-        return BlandAltman(n, bias, NAN_PAIR, nothing, nothing, nothing, NAN_PAIR, NAN_PAIR, note)
-    sd = math.sqrt(_variance(difference) * n / (n - 1))
-    t = float(scipy.stats.t.ppf(0.975, n - 1))
-    bias_half = t * sd / math.sqrt(n)
-    limit_half = t * sd * math.sqrt(1 / n + LIMITS_SD**2 / (2 * (n - 1)))
-    lower, upper = bias - LIMITS_SD * sd, bias + LIMITS_SD * sd
+        return BlandAltman(n, bias, NO_INTERVAL, math.nan, math.nan, math.nan, note)
+    sd = 0.0 if np.ptp(difference) == 0 else float(difference.std(ddof=1))
+    (lower,), (upper,) = jackknife.evaluate(jackknife.mean(difference[None, :, None]), clusters).interval(
+        LEVEL
+    )
+    note = ""
+    if math.isnan(lower):
+        why = "all differences are equal" if sd == 0 else "all scans are of one cluster"
+        note = f"{why}: no interval of the bias"
     return BlandAltman(
         n=n,
         bias=bias,
-        bias_ci=(bias - bias_half, bias + bias_half),
+        bias_interval=(float(lower), float(upper)),
         sd=sd,
-        lower_limit=lower,
-        upper_limit=upper,
-        lower_limit_ci=(lower - limit_half, lower + limit_half),
-        upper_limit_ci=(upper - limit_half, upper + limit_half),
-        note="" if sd > 0 else "all differences are equal: intervals have no width",
+        lower_limit=bias - LIMITS_SD * sd,
+        upper_limit=bias + LIMITS_SD * sd,
+        note=note,
     )
 
 
-def agreement_row(reference_ml: np.ndarray, predicted_ml: np.ndarray) -> dict[str, float | str]:
-    """CCC and Bland-Altman of paired volumes, with the columns listed at the top of this module."""
-    lin = concordance(reference_ml, predicted_ml)
-    limits = bland_altman(reference_ml, predicted_ml)
+def agreement_row(
+    reference_ml: np.ndarray, predicted_ml: np.ndarray, clusters: np.ndarray
+) -> dict[str, float | str]:
+    """CCC and Bland-Altman of paired volumes, with the columns listed at the top of this module.
+
+    Args: as of :func:`concordance`.
+    """
+    lin = concordance(reference_ml, predicted_ml, clusters)
+    limits = bland_altman(reference_ml, predicted_ml, clusters)
     return {
         "n": limits.n,
         "ccc": lin.ccc,
-        "ccc_lower": lin.lower,
-        "ccc_upper": lin.upper,
-        "ccc_se": lin.se,
+        "ccc_lower": lin.interval[0],
+        "ccc_upper": lin.interval[1],
         "bias_ml": limits.bias,
-        "bias_lower_ml": limits.bias_ci[0],
-        "bias_upper_ml": limits.bias_ci[1],
+        "bias_lower_ml": limits.bias_interval[0],
+        "bias_upper_ml": limits.bias_interval[1],
         "sd_ml": limits.sd,
         "loa_lower_ml": limits.lower_limit,
         "loa_upper_ml": limits.upper_limit,
-        "loa_lower_ci_low_ml": limits.lower_limit_ci[0],
-        "loa_lower_ci_high_ml": limits.lower_limit_ci[1],
-        "loa_upper_ci_low_ml": limits.upper_limit_ci[0],
-        "loa_upper_ci_high_ml": limits.upper_limit_ci[1],
         "note": "; ".join(note for note in (lin.note, limits.note) if note),
     }
 
 
-def agreement_table(scores: pd.DataFrame) -> pd.DataFrame:
+def agreement_table(scores: pd.DataFrame, clusters: Clusters) -> pd.DataFrame:
     """Agreement per model × label, over all scans and over those with the lesion.
 
-    Takes rows of one seed per model, :func:`headct.statistics.core.scores.first_seed`; the columns are
-    listed at the top of this module.
+    Args:
+        scores: rows of one seed per model, :func:`headct.statistics.core.scores.first_seed`.
+        clusters: what intervals leave out.
+
+    Returns the columns listed at the top of this module.
     """
     rows = []
     for name, values in by_model_and_label(scores):
         for kind, columns in VOLUMES.items():
             for choice, chosen in ((ALL_SCANS, values), (WITH_LESION, values[values["reference_ml"] > 0])):
                 reference, predicted = (chosen[column].to_numpy() for column in columns)
-                rows.append({**name, "volumes": kind, "scans": choice, **agreement_row(reference, predicted)})
+                row = agreement_row(reference, predicted, clusters.of(chosen["scan_id"]))
+                rows.append({**name, "volumes": kind, "scans": choice, **row})
     return pd.DataFrame(rows)
 
 
 def as_published(agreement: pd.DataFrame) -> pd.DataFrame:
     """The rows of :func:`agreement_table` that the paper's numbers are compared with."""
     return agreement[(agreement["scans"] == ALL_SCANS) & (agreement["volumes"] == PUBLISHED_VOLUMES)]
-
-
-def _variance(values: np.ndarray) -> float:
-    """Variance over n; exactly 0 for equal values, which rounding of their mean may hide."""
-    return 0.0 if values.size and np.ptp(values) == 0 else float(values.var())
 
 
 def _pairs(reference: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ interval of a difference holds the truth in 80 % of studies (benchmarks/null_stu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class Clusters:
     kind: str
     of_scan: pd.Series
 
-    def of(self, scans: Sequence[str] | np.ndarray) -> np.ndarray:
+    def of(self, scans: Iterable[str]) -> np.ndarray:
         """Number of the cluster (n,) of each of n scans, counted from 0."""
         numbers: np.ndarray = np.unique(self.of_scan.loc[list(scans)], return_inverse=True)[1]
         return numbers

@@ -89,14 +89,17 @@ class Estimated:
                 variance = total
         return np.sqrt(variance), df
 
-    def interval(self, level: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, level: float | np.ndarray, widened: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends (k,).
+
+        ``widened`` is what the standard error is multiplied by: √(1 + n/m) makes of it an interval of the
+        same statistic of m other scans (:mod:`headct.statistics.core.prediction`).
 
         NaN where the estimate is not defined without some cluster, and for :meth:`constant` columns: that
         no scan at hand differs is no certainty about others.
         """
         error, df = self.standard_error()
-        half = scipy.stats.t.ppf((1 + np.asarray(level)) / 2, df) * error
+        half = scipy.stats.t.ppf((1 + np.asarray(level)) / 2, df) * error * widened
         centre, to = self._scaled(self.estimate), np.tanh if self.fisher else np.asarray
         lower, upper = (np.where(self.constant(), np.nan, to(centre + end)) for end in (-half, half))
         return np.clip(lower, *self.bounds), np.clip(upper, *self.bounds)

@@ -31,10 +31,10 @@ def effective_number(values: np.ndarray, clusters: np.ndarray) -> float:
     spread = float((deviation**2).sum())
     if n_clusters in (n, 0, 1) or spread == 0:
         return float(n)
-    of_clusters = np.bincount(clusters, deviation)
-    design_effect = (n_clusters / (n_clusters - 1) * (of_clusters**2).sum()) / (n / (n - 1) * spread)
+    clustered = n_clusters / (n_clusters - 1) * float((np.bincount(clusters, deviation) ** 2).sum())
     t = scipy.stats.t.ppf(0.975, [n - 1, n_clusters - 1])
-    return float(min(n, n / design_effect * (t[0] / t[1]) ** 2))
+    alone = n / (n - 1) * spread * float(t[0] / t[1]) ** 2
+    return float(n) if clustered <= alone else n * alone / clustered
 
 
 def wilson(hits: np.ndarray, clusters: np.ndarray, level: float) -> tuple[float, float]:

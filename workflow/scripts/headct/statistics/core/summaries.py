@@ -13,13 +13,13 @@ import pandas as pd
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
-from headct.statistics.core.resampling import QUARTILES, resamples, se_of_mean, se_of_quartiles
+from headct.statistics.core.resampling import QUARTILES
 
 DICE_SUMMARY = PublishedStatistic(
     name="dice_summary",
     help="Dice of each model and lesion over all scans",
     step="statistics",
-    columns="model role label mean median q1 q3 mean_se q1_se median_se q3_se n n_seeds n_failed n_crashed",
+    columns="model role label mean median q1 q3 n n_seeds n_failed n_crashed",
     keys="model label",
 )
 
@@ -90,16 +90,14 @@ def dice_by_scan(scans: pd.DataFrame, labels: LabelSet) -> dict[str, pd.DataFram
 def dice_summary(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Dice over all test scans, by the paper's convention (Table 1).
 
-    Columns: model role label mean median q1 q3, their standard errors (``…_se``, over scans), n
-    n_seeds, n_failed (scans in which some seed has no prediction: Dice 0), n_crashed (of these, not refused).
+    Columns: model role label mean median q1 q3 n n_seeds, n_failed (scans in which some seed
+    has no prediction: Dice 0), n_crashed (of these, not refused).
     The rows with label ``mean`` hold the mean of the lesions' means and medians; quartiles have no such mean.
     """
     rows = [
         {
             **name,
             **describe(values["dice"]),
-            "mean_se": se_of_mean(values["dice"].to_numpy()),
-            **se_of_quartiles(values["dice"].to_numpy()),
             "n": len(values),
             "n_seeds": values["n_seeds"].max(),
             "n_failed": int(values["failed"].sum()),
@@ -121,23 +119,10 @@ def dice_summary(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
         .reset_index()
         .assign(label=MEAN)
     )
-    standard_errors = {model: _se_of_mean_row(dice) for model, dice in dice_by_scan(scans, labels).items()}
-    for column in ("mean_se", "median_se"):
-        overall[column] = [standard_errors[model][column] for model in overall["model"]]
     both = pd.concat([lesions, overall], ignore_index=True)
     models, shown = list(lesions["model"].unique()), [*labels, MEAN]
     order = both["model"].map(models.index) * len(shown) + both["label"].map(shown.index)
     return both.loc[order.sort_values().index, list(lesions.columns)].reset_index(drop=True)
-
-
-def _se_of_mean_row(dice: pd.DataFrame) -> dict[str, float]:
-    """Standard errors of the mean of the lesions' means and medians, which share their scans."""
-    values = dice.to_numpy()
-    mean_se = se_of_mean(values.mean(axis=1))
-    if len(values) < 3:
-        return {"mean_se": mean_se, "median_se": np.nan}
-    medians = np.median(values[resamples(len(values))], axis=1).mean(axis=1)
-    return {"mean_se": mean_se, "median_se": float(medians.std(ddof=1)) or np.nan}
 
 
 def dice_present_summary(scans: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,8 @@ from headct.contracts.declarations import PublishedStatistic
 from headct.contracts.labels import LabelSet, study_labels
 from headct.settings import analysis_plan
 from headct.settings import published as published_numbers
-from headct.settings.analysis_plan import Plan
+from headct.settings import sheet as sample_sheet
+from headct.settings.analysis_plan import REANALYSIS, Plan
 from headct.statistics.comparison.score_arrays import score_arrays_of
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES
@@ -32,6 +33,8 @@ from headct.statistics.core.jackknife import SEEDS_COUNT_FROM
 from headct.statistics.core.scores import FAMILY
 from headct.statistics.replication.claim_evidence import HOLDS, UNCLEAR, UNTESTED, Claim, Evidence, Results
 from headct.statistics.replication.claim_kinds import KINDS
+from headct.statistics.replication.cohort_tests import cohort_of_split
+from headct.statistics.replication.intervals import REPLICATION, replication, samples_of
 from headct.statistics.replication.selection import SELECTION, selection_table
 
 logger = logging.getLogger(__name__)
@@ -52,18 +55,22 @@ def main(
     *,
     metrics: list[Path],
     statistics: Path,
+    sheet: Path,
     cohort: Path,
+    split: Path,
     plan: Path,
     published: Path = published_numbers.FOLDER,
     models: list[str],
     out: Path,
 ) -> None:
-    """The paper's claims, and its way of choosing a model, on this test set.
+    """The paper's claims, its printed numbers, and its way of choosing a model, on this test set.
 
     Args:
         metrics: metrics tables, one per model.
-        statistics: folder of dunn.tsv and cohort_tests.tsv.
+        statistics: folder of agreement.tsv, cohort_tests.tsv, dice_summary.tsv and dunn.tsv.
+        sheet: sample sheet, for the true ages.
         cohort: cohort.tsv.
+        split: split.tsv.
         plan: analysis plan, for its margins and clusters.
         published: folder of the published numbers.
         models: the models that are compared, in the order of the tables.
@@ -71,11 +78,14 @@ def main(
     """
     labels, planned = study_labels(), analysis_plan.load(plan)
     scores = scores_of.read(metrics, models, labels)
-    drawn = planned_clusters(planned, read_tsv(cohort), scores["scan_id"].unique())
-    dunn, tests = (read_tsv(statistics / f"{name}.tsv") for name in ("dunn", "cohort_tests"))
-    tables = held_against_the_paper(
-        scores, results_of(scores, drawn, dunn, tests, planned, labels), published
-    )
+    scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
+    drawn = planned_clusters(planned, scans, scores["scan_id"].unique())
+    names = ("agreement", "cohort_tests", "dice_summary", "dunn")
+    found = {name: read_tsv(statistics / f"{name}.tsv") for name in names}
+    results = results_of(scores, drawn, found["dunn"], found["cohort_tests"], planned, labels)
+    tables = held_against_the_paper(scores, results, published)
+    printed, samples = published_numbers.numbers(published), samples_of(scores, scans, drawn, labels)
+    tables[REPLICATION.name] = replication(printed, found, samples, planned.comparison != REANALYSIS)
     for name, table in tables.items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info("%d claims of the paper: %s", len(tables[CLAIMS.name]), out)

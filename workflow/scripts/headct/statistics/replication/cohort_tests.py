@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,6 @@ from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.sets import SETS
-from headct.statistics.core.resampling import se_of_mean, se_of_quartiles, se_of_sd
 from headct.statistics.core.summaries import describe
 
 COHORT_TESTS = PublishedStatistic(
@@ -28,10 +28,8 @@ COHORT_TESTS = PublishedStatistic(
     help="training against test set: Table 2 in numbers",
     step="statistics",
     columns="characteristic statistic train_n train_count train_percent train_mean train_sd train_min"
-    " train_max train_median train_q1 train_q3 train_percent_se train_mean_se train_sd_se"
-    " train_median_se train_q1_se train_q3_se test_n test_count test_percent test_mean test_sd"
-    " test_min test_max test_median test_q1 test_q3 test_percent_se test_mean_se test_sd_se"
-    " test_median_se test_q1_se test_q3_se test_name value df p smd note",
+    " train_max train_median train_q1 train_q3 test_n test_count test_percent test_mean test_sd test_min"
+    " test_max test_median test_q1 test_q3 test_name value df p smd note",
     keys="characteristic statistic",
     made_of=(MadeOf(rows="cohort"),),
 )
@@ -69,32 +67,64 @@ def cohort_of_split(
     return scans.assign(age=scans["scan_id"].map(true_ages).astype(float))
 
 
+@dataclass(frozen=True)
+class Characteristic:
+    """What a row of Table 2 is about: ``values`` are scan_id, set and the known ``value`` of each.
+
+    The value of a share is whether it is so; those of age and sex are of each participant's first scan.
+    """
+
+    name: str
+    statistic: str
+    values: pd.DataFrame
+
+    def of_sets(self) -> dict[str, np.ndarray]:
+        """The values, as numbers, of the training and the test set."""
+        return by_set(self.values, "value")
+
+
+def characteristics(scans: pd.DataFrame, labels: LabelSet) -> list[Characteristic]:
+    """Those of Table 2, in its order, from one row per scan: as :func:`cohort_tests` takes them."""
+    participants = scans.drop_duplicates("participant_id")
+    known_sex = participants[participants["sex"].notna()]
+    found: list[tuple[str, str, pd.DataFrame, Any]] = [
+        ("participants", COUNT, participants, 1.0),
+        ("scans", COUNT, scans, 1.0),
+        ("age_years", MEAN_SD, participants, participants["age"]),
+        ("sex_men", SHARE, known_sex, known_sex["sex"] == "M"),
+        ("sex_women", SHARE, known_sex, known_sex["sex"] == "F"),
+        ("onset_to_ct_hours", MEDIAN_IQR, scans, scans["onset_to_ct_h"]),
+    ]
+    for label in labels:
+        present = scans[scans[f"{label}_ml"] > 0]
+        found.append((label, SHARE, scans, scans[f"{label}_ml"] > 0))
+        for statistic in (MEDIAN_IQR, MEAN_SD):
+            found.append((f"{label}_volume_ml", statistic, present, present[f"{label}_ml"]))
+    return [
+        Characteristic(name, statistic, of[["scan_id", "set"]].assign(value=value).dropna(subset="value"))
+        for name, statistic, of, value in found
+    ]
+
+
 def cohort_tests(scans: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
     """Table 2 in numbers.
 
     Takes one row per scan: participant_id set age sex onset_to_ct_h and each lesion's ``…_ml``.
 
-    Columns: those of :data:`COHORT_TESTS`; ``{set}_n`` counts those that have a value, standard errors
-    (``…_se``) stand by what the row's kind prints.
+    Columns: those of :data:`COHORT_TESTS`; ``{set}_n`` counts those that have a value.
     """
-    participants = scans.drop_duplicates("participant_id")
-    rows = [
-        {"characteristic": name, "statistic": COUNT, **_counts(table)}
-        for name, table in (("participants", participants), ("scans", scans))
-    ]
-    rows.append(_quantity_row("age_years", MEAN_SD, by_set(participants, "age")))
-    known_sex = participants[participants["sex"].notna()]
-    for name, code in (("sex_men", "M"), ("sex_women", "F")):
-        rows.append(_share_row(name, by_set(known_sex.assign(hit=known_sex["sex"] == code), "hit")))
-    # The test of one sex is the test of the other; it is told once, as in print.
-    rows[-1] |= {"test_name": "", "value": math.nan, "df": math.nan, "p": math.nan, "note": ""}
-    rows.append(_quantity_row("onset_to_ct_hours", MEDIAN_IQR, by_set(scans, "onset_to_ct_h")))
-    for label in labels:
-        present = scans.assign(hit=scans[f"{label}_ml"] > 0)
-        volumes = by_set(present[present["hit"]], f"{label}_ml")
-        rows.append(_share_row(label, by_set(present, "hit")))
-        rows.append(_quantity_row(f"{label}_volume_ml", MEDIAN_IQR, volumes))
-        rows.append(_quantity_row(f"{label}_volume_ml", MEAN_SD, volumes))
+    rows = []
+    for one in characteristics(scans, labels):
+        row: dict[str, object] = {"characteristic": one.name, "statistic": one.statistic}
+        if one.statistic == COUNT:
+            row |= {f"{name}_n": len(values) for name, values in one.of_sets().items()}
+        elif one.statistic == SHARE:
+            row |= _share_cells(one.of_sets())
+        else:
+            row |= _quantity_cells(one.statistic, one.of_sets())
+        if one.name == "sex_women":  # the test of one sex is that of the other; it is told once, as in print
+            row |= {"test_name": "", "value": math.nan, "df": math.nan, "p": math.nan, "note": ""}
+        rows.append(row)
     return pd.DataFrame(rows).reindex(columns=COHORT_TESTS.header)
 
 
@@ -161,40 +191,28 @@ def by_set(table: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
     return {name: values.loc[values["set"] == name, column].to_numpy(dtype=float) for name in SETS}
 
 
-def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {f"{name}_n": int((table["set"] == name).sum()) for name in SETS}
-
-
-def _share_row(characteristic: str, hits: dict[str, np.ndarray]) -> dict[str, object]:
+def _share_cells(hits: dict[str, np.ndarray]) -> dict[str, object]:
     counts = int(hits["train"].sum()), int(hits["test"].sum())
     totals = len(hits["train"]), len(hits["test"])
-    row: dict[str, object] = {"characteristic": characteristic, "statistic": SHARE}
+    cells: dict[str, object] = {}
     for name, count, total in zip(SETS, counts, totals, strict=True):
-        row[f"{name}_n"] = total
-        row[f"{name}_count"] = count
-        share = count / total if total else math.nan
-        row[f"{name}_percent"] = 100 * share
-        variance = share * (1 - share) / total if total else math.nan
-        row[f"{name}_percent_se"] = 100 * math.sqrt(variance) if variance > 0 else math.nan
-    return {**row, **_test_cells(chi_squared(counts, totals)), "smd": smd_of_shares(counts, totals)}
+        cells[f"{name}_n"] = total
+        cells[f"{name}_count"] = count
+        cells[f"{name}_percent"] = 100 * count / total if total else math.nan
+    return {**cells, **_test_cells(chi_squared(counts, totals)), "smd": smd_of_shares(counts, totals)}
 
 
-def _quantity_row(characteristic: str, statistic: str, values: dict[str, np.ndarray]) -> dict[str, object]:
-    row: dict[str, object] = {"characteristic": characteristic, "statistic": statistic}
+def _quantity_cells(statistic: str, values: dict[str, np.ndarray]) -> dict[str, object]:
+    cells: dict[str, object] = {}
     for name, array in values.items():
-        row[f"{name}_n"] = len(array)
-        row |= {f"{name}_{key}": value for key, value in describe(array).items()}
-        row[f"{name}_sd"] = float(array.std(ddof=1)) if len(array) > 1 else math.nan
-        row[f"{name}_min"] = float(array.min()) if len(array) else math.nan
-        row[f"{name}_max"] = float(array.max()) if len(array) else math.nan
-        if statistic == MEAN_SD:
-            standard_errors = {"mean_se": se_of_mean(array), "sd_se": se_of_sd(array)}
-        else:
-            standard_errors = se_of_quartiles(array)
-        row |= {f"{name}_{key}": value for key, value in standard_errors.items()}
+        cells[f"{name}_n"] = len(array)
+        cells |= {f"{name}_{key}": value for key, value in describe(array).items()}
+        cells[f"{name}_sd"] = float(array.std(ddof=1)) if len(array) > 1 else math.nan
+        cells[f"{name}_min"] = float(array.min()) if len(array) else math.nan
+        cells[f"{name}_max"] = float(array.max()) if len(array) else math.nan
     train, test = values["train"], values["test"]
     result = independent_t(train, test) if statistic == MEAN_SD else mann_whitney(train, test)
-    return {**row, **_test_cells(result), "smd": smd_of_means(train, test)}
+    return {**cells, **_test_cells(result), "smd": smd_of_means(train, test)}
 
 
 def _test_cells(result: TestResult) -> dict[str, object]:

@@ -15,9 +15,11 @@ import pandas as pd
 
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet, study_labels
+from headct.settings import analysis_plan
 from headct.settings import sheet as sample_sheet
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import AGREEMENT, agreement_table
+from headct.statistics.core.clusters import Clusters, planned_clusters
 from headct.statistics.core.group_tests import DUNN, KRUSKAL_WALLIS, dunn_table, kruskal_wallis_table
 from headct.statistics.core.summaries import (
     DICE_PRESENT_SUMMARY,
@@ -43,6 +45,7 @@ def main(
     cohort: Path,
     split: Path,
     data: Path,
+    plan: Path,
     models: list[str],
     out: Path,
 ) -> None:
@@ -54,6 +57,7 @@ def main(
         cohort: cohort.tsv.
         split: split.tsv.
         data: folder of the converted scans.
+        plan: analysis plan, for its clusters.
         models: the models that are compared, in the order of the tables; any others that were measured are
             summarised below them, but enter no rank and no correction.
         out: folder of the tables to write.
@@ -62,7 +66,8 @@ def main(
     scores = scores_of.read(metrics, models, labels)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
     scans = with_imaged_volume(scans, data)
-    for name, table in statistics(scores, scans, labels).items():
+    drawn = planned_clusters(analysis_plan.load(plan), scans, scores["scan_id"].unique())
+    for name, table in statistics(scores, scans, labels, drawn).items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
@@ -76,6 +81,7 @@ def statistics(
     scores: pd.DataFrame,
     cohort: pd.DataFrame,
     labels: LabelSet,
+    clusters: Clusters,
 ) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file.
 
@@ -83,6 +89,7 @@ def statistics(
         scores: what ``scores.read`` gives.
         cohort: what ``cohort_of_split`` gives, with imaged volumes.
         labels: the label set.
+        clusters: what intervals of agreement leave out.
     """
     scans = scores_of.mean_over_seeds(scores)
     dunn, tests = dunn_table(scans, labels), cohort_tests(cohort, labels)
@@ -93,7 +100,7 @@ def statistics(
         SEED_SPREAD.name: seed_spread(scores),
         KRUSKAL_WALLIS.name: kruskal_wallis_table(scans, labels),
         DUNN.name: dunn,
-        AGREEMENT.name: agreement_table(scores_of.first_seed(scores)),
+        AGREEMENT.name: agreement_table(scores_of.first_seed(scores), clusters),
         LESION_SIZE.name: lesion_size_table(scans),
         COHORT_TESTS.name: tests,
         PREVALENCE.name: prevalence_table(cohort, labels),
