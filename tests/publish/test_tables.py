@@ -133,7 +133,10 @@ def test_latex_of_a_table() -> None:
         table_page.Cell("why", "text"),
     ]
     columns = [("", "Model"), ("ICH", "Mean"), ("ICH", "Median"), ("", "Note")]
-    panel = table_page.Panel(columns, [row, row], "A. All", frozenset({1}))
+    panel = table_page.Panel(columns, [row, row], "A. All", frozenset({1}), "50% of <all> scans.")
+    assert '<p class="lead">50% of &lt;all&gt; scans.</p>' in table_page.html(
+        table_page.Table("T", pd.DataFrame(), [panel])
+    )
     text = latex(table_page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
     assert_latex_compiles(text)
     assert r"\textbf{T (Simulated data)}" in text
@@ -141,6 +144,7 @@ def test_latex_of_a_table() -> None:
     assert r" & \multicolumn{2}{c}{ICH} & " in text
     assert r"\cmidrule(lr){2-3}" in text
     assert r"a\_1 & \textbf{0.5} & \underline{\textit{0.1}} & why \\" in text
+    assert r"\parbox[t]{\linewidth}{\raggedright 50\% of $<$all$>$ scans.\strut}" in text
     assert r"100\% of scans" in text
     assert text.count(r"\midrule") == 2
 

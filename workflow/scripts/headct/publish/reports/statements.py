@@ -711,7 +711,7 @@ def sensitivity(facts: Facts) -> str:
         for row in rows[rows["status"] == PRIMARY].to_dict("records")
     ]
     kinds = listed(rows["analysis"].unique())
-    return f"Sensitivity analyses of every endpoint: {kinds}. " + telling(
+    return f"Sensitivity analyses of the endpoints: {kinds}. " + telling(
         "Of the primary one", primary, "The primary one could not be evaluated."
     )
 
