@@ -215,7 +215,7 @@ def test_family_of_intervals_is_counted_in_words() -> None:
     family = ["yes"] + ["no"] * 99 + [""] * 50
     words = family_words(pd.DataFrame({"outside": flags, "outside_family": family}))
     assert words.startswith(
-        "100 numbers have a prediction interval; 6 published ones lie outside of theirs (about 5 would"
+        "100 published numbers are judged; 6 lie outside of where they are expected (about 5 would"
     )
     assert ", 1 with Bonferroni's" in words
     nothing = pd.DataFrame({"outside": [""], "outside_family": [""], "note": [""]})

@@ -151,7 +151,7 @@ def family_words(table: pd.DataFrame) -> str:
         return "No number has a prediction interval."
     outside, corrected = ((tested[name] == "yes").sum() for name in ("outside", "outside_family"))
     return (
-        f"{len(tested)} numbers have a prediction interval; {outside} published ones lie outside of theirs"
+        f"{len(tested)} published numbers are judged; {outside} lie outside of where they are expected"
         f" (about {0.05 * len(tested):.0f} would by chance if all were replicated), {corrected} with"
         " Bonferroni's correction over all of them. The numbers are not independent: models share their"
         " scans."
