@@ -154,7 +154,7 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class PairBounds:
     """Of the mean difference of Dice of two models, with the margin within which it counts as none.
 
     ``low`` and ``high`` are each wrong in 5 %, ``least`` and ``most`` in 5 % over all pairs of the claim.
@@ -182,7 +182,7 @@ def pairs_of(claim: Claim, results: Results) -> list[tuple[str, str]]:
     return list(product(models, against) if claim["against"] else combinations(models, 2))
 
 
-def bounds_of_pairs(claim: Claim, results: Results) -> list[Bounds]:
+def bounds_of_pairs(claim: Claim, results: Results) -> list[PairBounds]:
     """Of each pair on each lesion."""
     pairs, labels = pairs_of(claim, results), claim["labels"]
     corrected = ALPHA / max(len(pairs) * len(labels), 1)
@@ -190,7 +190,7 @@ def bounds_of_pairs(claim: Claim, results: Results) -> list[Bounds]:
     for label in labels if pairs else ():
         means = results.differences(pairs, label)
         ends = zip(*means.ends(ALPHA), *means.ends(corrected), strict=True)
-        found += [Bounds(results.plan.dice_margin[label], *map(float, of)) for of in ends]
+        found += [PairBounds(results.plan.dice_margin[label], *map(float, of)) for of in ends]
     return found
 
 

@@ -23,10 +23,10 @@ from headct.statistics.replication.claim_evidence import (
     FAILS,
     HOLDS,
     UNCLEAR,
-    Bounds,
     Claim,
     Dunn,
     Evidence,
+    PairBounds,
     Results,
     bounds_of_pairs,
     dunn_of_pairs,
@@ -103,7 +103,7 @@ class Kind:
 
 
 def _better(claim: Claim, results: Results) -> Evidence:
-    def of_pair(dunn: Dunn, bounds: Bounds) -> str:
+    def of_pair(dunn: Dunn, bounds: PairBounds) -> str:
         if dunn.differ:
             return HOLDS if dunn.first_higher else FAILS
         return FAILS if bounds.most < bounds.margin else UNCLEAR
@@ -113,7 +113,7 @@ def _better(claim: Claim, results: Results) -> Evidence:
 
 
 def _equal(claim: Claim, results: Results) -> Evidence:
-    def of_pair(pair: Bounds) -> str:
+    def of_pair(pair: PairBounds) -> str:
         within = -pair.margin < pair.low and pair.high < pair.margin
         return verdict(holds=within, fails=pair.least >= pair.margin or pair.most <= -pair.margin)
 
