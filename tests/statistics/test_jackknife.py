@@ -13,7 +13,7 @@ from scipy import stats
 
 from headct.statistics.core import jackknife
 from headct.statistics.core.clusters import clusters, default_kind
-from headct.statistics.core.jackknife import evaluate, mean
+from headct.statistics.core.jackknife import ccc, evaluate, mean, variance_between_seeds
 from headct.statistics.core.order_statistics import (
     effective_number,
     exact_upper_bound,
@@ -135,6 +135,46 @@ def test_variance_between_seeds_counts_with_its_few_degrees_of_freedom() -> None
     assert np.ravel(found.interval(0.95)) == pytest.approx([centre - half, centre + half], abs=2e-3)
     two = evaluate(mean(values[:2]), np.arange(40))
     assert np.ptp(np.ravel(two.interval(0.95))) < 1e-3, "two seeds say nothing about their spread"
+
+
+def test_variance_between_seeds_is_pooled_over_models_that_vary_alike() -> None:
+    by_seed = np.array([[0.1, 0.5, 0.0, 0.7], [0.4, 0.5, 0.3, 0.7], [0.3, 0.5, 0.3, 0.1]])
+    nothing = np.zeros(4)
+    variance, df = variance_between_seeds(by_seed, nothing, alike=[0, 1, 2])
+    pooled = (np.var([0.1, 0.4, 0.3], ddof=1) + np.var([0.0, 0.3, 0.3], ddof=1)) / 2 / 3
+    assert variance == pytest.approx([pooled, 0, pooled, np.var([0.7, 0.7, 0.1], ddof=1) / 3])
+    assert df == pytest.approx([4, 2, 4, 2]), "equal trainings tell nothing; one beyond them is alone"
+    assert variance_between_seeds(by_seed[:2], nothing, alike=[0, 1, 2])[0] == pytest.approx(nothing)
+    assert variance_between_seeds(by_seed, 1 + nothing, alike=[0, 1, 2])[0] == pytest.approx(nothing)
+
+
+def test_a_difference_has_the_variance_of_both_models_trainings() -> None:
+    values = RNG.normal(size=(3, 1, 4)) + 1e-4 * RNG.normal(size=(3, 40, 4))
+    found = evaluate(mean(values), np.arange(40), alike=range(3))
+    variance = found.seed_variance
+    assert variance[:3] == pytest.approx(np.mean(found.by_seed.var(axis=0, ddof=1)[:3]) / 3, rel=1e-4)
+    pairs = found.differences([0, 0], [1, 3])
+    assert pairs.seed_variance == pytest.approx([2 * variance[0], variance[0] + variance[3]])
+    assert pairs.seed_df == pytest.approx([6, 2]), "with one beyond them it is as little known as that one's"
+    half = stats.t.ppf(0.975, 6) * np.sqrt(2 * variance[0])
+    assert (pairs.interval(0.95)[1] - pairs.estimate)[0] == pytest.approx(half, rel=1e-4)
+
+
+def test_a_difference_of_coefficients_has_the_variance_between_seeds_on_its_own_scale() -> None:
+    reference = RNG.gamma(2, 5, 60)
+    scale = np.array([[[1.0, 1.2]], [[1.02, 1.22]], [[0.98, 1.18]]])
+    predicted = reference[:, None] * scale + RNG.normal(size=(1, 60, 2))
+    found = evaluate(ccc(reference, predicted), np.arange(60), fisher=True)
+    difference = found.differences([0], [1])
+    assert difference.seed_variance == pytest.approx(found.by_seed.var(axis=0, ddof=1).sum() / 3, rel=0.05)
+
+
+def test_errors_of_scans_count_once_whatever_the_number_of_trainings() -> None:
+    """Trainings that differ in single scans only: the variance is that of the mean of all values."""
+    rng, scans = np.random.default_rng(3), np.arange(50)
+    many = [evaluate(mean(rng.normal(size=(3, 50, 10))), scans, alike=range(10)) for _ in range(100)]
+    variance = np.mean([np.square(one.standard_error()[0]) for one in many])
+    assert variance == pytest.approx(1 / 150, rel=0.15)
 
 
 @settings(max_examples=20, deadline=None)

@@ -50,6 +50,7 @@ from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.jackknife import Estimated
+from headct.statistics.core.scores import FAMILY
 
 HIGHER, LOWER, NOT_SHOWN = "higher", "lower", "no difference shown"
 TOO_FEW, NOT_JUDGED = "too few scans to decide", "not judged"
@@ -178,16 +179,24 @@ def _columns(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[int]:
 
 
 def _both(data: ScoreArrays, endpoint: Endpoint, against: str) -> Estimated | None:
-    """The means of both models; None if one was not run, or there are too few scans."""
+    """The means of both models, then of the others that are compared, whose trainings tell of theirs.
+
+    None if one of both was not run, or there are too few scans.
+    """
     chosen = data.chosen(endpoint.label, endpoint.scans)
     if _absent(data, endpoint, against) or too_few(int(chosen.sum())):
         return None
-    values = data.values(endpoint.measure, endpoint.label)[:, chosen][:, :, _columns(data, endpoint, against)]
+    named = _columns(data, endpoint, against)
+    columns = [*named, *(column for column in data.indices(FAMILY) if column not in named)]
+    values = data.values(endpoint.measure, endpoint.label)[:, chosen][:, :, columns]
     return _means(values, data.clusters_of(chosen), endpoint)
 
 
 def _means(values: np.ndarray, clusters: np.ndarray, endpoint: Endpoint) -> Estimated:
-    return jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of(endpoint.measure))
+    alike = range(values.shape[2])
+    return jackknife.evaluate(
+        jackknife.mean(values), clusters, bounds=bounds_of(endpoint.measure), alike=alike
+    )
 
 
 def _row(

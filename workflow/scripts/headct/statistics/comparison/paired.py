@@ -238,16 +238,16 @@ def estimated(data: ScoreArrays, measure: str, label: str, scans: str) -> Estima
         scans: which scans count.
     """
     chosen = data.chosen(label, scans)
-    clusters = data.clusters_of(chosen)
+    clusters, alike = data.clusters_of(chosen), data.indices(FAMILY)
     reference, predicted = data.reference_ml(label)[chosen], data.arrays[label, "predicted_ml"][:, chosen]
     if measure == "ccc":
-        return jackknife.evaluate(jackknife.ccc(reference, predicted), clusters, fisher=True)
+        return jackknife.evaluate(jackknife.ccc(reference, predicted), clusters, fisher=True, alike=alike)
     if measure == "dice_pooled":
         shared = data.arrays[label, "intersection_ml"][:, chosen]
         statistic = jackknife.pooled_dice(reference, predicted, shared)
-        return jackknife.evaluate(statistic, clusters, bounds=bounds_of("dice"))
+        return jackknife.evaluate(statistic, clusters, bounds=bounds_of("dice"), alike=alike)
     values = data.values(measure, label)[:, chosen]
-    return jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of(measure))
+    return jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of(measure), alike=alike)
 
 
 def paired_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:

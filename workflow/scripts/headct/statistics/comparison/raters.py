@@ -136,7 +136,8 @@ def _of_lesion(
 
 def against_rater(model: np.ndarray, rater: np.ndarray, clusters: np.ndarray) -> Estimated:
     """δ: mean Dice of models (seeds, n, k) with a reading − that of another rater (1, n, 1) with it."""
-    return jackknife.evaluate(jackknife.mean(model - rater), clusters, bounds=(-1, 1))
+    alike = range(model.shape[2])
+    return jackknife.evaluate(jackknife.mean(model - rater), clusters, bounds=(-1, 1), alike=alike)
 
 
 def p_of_worse(found: Estimated, margin: float) -> np.ndarray:

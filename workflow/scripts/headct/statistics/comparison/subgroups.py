@@ -168,7 +168,6 @@ def _one_subgroup(
     """One row per level × other model."""
     own, columns = data.models.index(model), [data.models.index(other) for other in others]
     dice = data.arrays[label, "dice"]
-    difference = dice[:, :, [own]] - dice[:, :, columns]
     sizes = level_of.value_counts()
     tables = []
     for level in sizes.index[sizes > 0]:
@@ -182,6 +181,7 @@ def _one_subgroup(
             jackknife.mean(dice[:, inside][:, :, [own, *columns]]),
             data.clusters_of(inside),
             bounds=bounds_of("dice"),
+            alike=range(len(others) + 1),
         )
         found = means.differences([0] * len(others), range(1, len(others) + 1))
         lower, upper = found.interval(LEVEL)
@@ -189,7 +189,9 @@ def _one_subgroup(
         table = table.assign(estimate_against=means.estimate[1:], difference=found.estimate)
         table = table.assign(lower=lower, upper=upper, note=np.where(found.constant(), NO_VARIANCE, ""))
         if (~inside).sum() >= plan.subgroup_minimum:
-            contrast = jackknife.evaluate(jackknife.contrast_of_means(difference, inside), data.clusters)
+            statistic = jackknife.contrast_of_means(dice[:, :, [own, *columns]], inside)
+            contrasts = jackknife.evaluate(statistic, data.clusters, alike=range(len(others) + 1))
+            contrast = contrasts.differences([0] * len(others), range(1, len(others) + 1))
             ends = contrast.interval(LEVEL)
             table = table.assign(interaction=contrast.estimate, p_level=contrast.p_value())
             table = table.assign(interaction_lower=ends[0], interaction_upper=ends[1])

@@ -9,6 +9,9 @@ RG. Biometrika 1974;61:1-15). Its degrees of freedom are the fewer of what
 - clusters of unequal size have: their effective number − 1 (Carter AV, Schnepel KT, Steigerwald DG. Rev Econ
   Stat 2017;99:698-709, at an intraclass correlation of 0).
 
+From three trainings on it holds the variance between these as well, pooled over the compared models: it is
+taken to be the same for all of them (:func:`variance_between_seeds`).
+
 The P is of the same t, so an interval and a P cannot disagree. Chosen on simulated studies among the
 bootstrap (BCa, bootstrap-t) and other degrees of freedom, by coverage and width: docs/decisions/jackknife.md.
 R, for a mean where each scan is a cluster, but for the degrees of freedom: ``t.test``.
@@ -43,6 +46,8 @@ class Estimated:
         estimate: of each (k,), the mean over seeds.
         left_out: the same without each cluster (clusters, k).
         by_seed: of each training (seeds, k).
+        seed_variance: of the mean over trainings (k,), by which these would differ.
+        seed_df: degrees of freedom (k,) of the same.
         cluster_df: effective number of clusters − 1.
         fisher: a coefficient between −1 and 1, whose errors are even after atanh.
         bounds: beyond which the statistic has no value; an interval ends there.
@@ -51,16 +56,29 @@ class Estimated:
     estimate: np.ndarray
     left_out: np.ndarray
     by_seed: np.ndarray
+    seed_variance: np.ndarray
+    seed_df: np.ndarray
     cluster_df: float
     fisher: bool = False
     bounds: tuple[float, float] = UNBOUNDED
 
     def differences(self, a: Sequence[int], b: Sequence[int]) -> Estimated:
-        """Columns ``a`` minus columns ``b``."""
+        """Columns ``a`` minus columns ``b``; trainings of one model tell nothing of another's."""
+        first, second = list(a), list(b)
         parts = (self.estimate, self.left_out, self.by_seed)
-        estimate, left_out, by_seed = (part[..., a] - part[..., b] for part in parts)
+        estimate, left_out, by_seed = (part[..., first] - part[..., second] for part in parts)
+        # Differences of coefficients are not on Fisher's scale: there an error is (1 − r²) times as large.
+        variance = self.seed_variance * (1 - self.estimate**2) ** 2 if self.fisher else self.seed_variance
         low, high = self.bounds
-        return Estimated(estimate, left_out, by_seed, self.cluster_df, bounds=(low - high, high - low))
+        return Estimated(
+            estimate,
+            left_out,
+            by_seed,
+            variance[first] + variance[second],
+            np.minimum(self.seed_df[first], self.seed_df[second]),
+            self.cluster_df,
+            bounds=(low - high, high - low),
+        )
 
     def constant(self) -> np.ndarray:
         """Which columns (k,) are the same without any cluster, and for each training that counts."""
@@ -74,18 +92,16 @@ class Estimated:
     def standard_error(self) -> tuple[np.ndarray, np.ndarray]:
         """Standard error (k,), on Fisher's scale for a coefficient, and its degrees of freedom (k,).
 
-        From :data:`SEEDS_COUNT_FROM` trainings on it holds the variance between these as well, with one
-        degree of freedom less than there are of them.
+        From :data:`SEEDS_COUNT_FROM` trainings on it holds the variance between these as well.
         """
-        c, s = len(self.left_out), len(self.by_seed)
+        c = len(self.left_out)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = self._scaled(self.left_out)
             df = np.minimum(degrees_of_freedom(values), max(self.cluster_df, 1.0))
             variance = (c - 1) * values.var(axis=0)
-            if s >= SEEDS_COUNT_FROM:
-                of_seeds = self._scaled(self.by_seed).var(axis=0, ddof=1) / s
-                total = variance + of_seeds
-                df = total**2 / (variance**2 / df + of_seeds**2 / (s - 1))
+            if len(self.by_seed) >= SEEDS_COUNT_FROM:
+                total = variance + self.seed_variance
+                df = total**2 / (variance**2 / df + self.seed_variance**2 / self.seed_df)
                 variance = total
         return np.sqrt(variance), df
 
@@ -124,9 +140,52 @@ class Estimated:
         return found
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled: np.ndarray = np.arctanh(values) if self.fisher else np.asarray(values)
-        return scaled
+        return to_scale(values, self.fisher)
+
+
+def to_scale(values: np.ndarray, fisher: bool) -> np.ndarray:
+    """Values on the scale of their intervals."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled: np.ndarray = np.arctanh(values) if fisher else np.asarray(values)
+    return scaled
+
+
+def variance_between_seeds(
+    by_seed: np.ndarray, of_scans: np.ndarray, alike: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variance (k,) of the mean over trainings, by which these would differ, and its degrees of freedom (k,).
+
+    Three trainings of one model say next to nothing of their variance, so that it is pooled over models whose
+    trainings vary alike: with one degree of freedom per training beyond the first of each.
+
+    Args:
+        by_seed: of each training (seeds, k).
+        of_scans: what (k,) the scans make of that variance, which leaving them out has counted already.
+        alike: columns of the models that are pooled; each other column stands for itself.
+    """
+    s, k = by_seed.shape
+    if s < SEEDS_COUNT_FROM:
+        return np.zeros(k), np.ones(k)
+    with np.errstate(invalid="ignore"):
+        variance, df = by_seed.var(axis=0, ddof=1) / s - of_scans, np.full(k, s - 1.0)
+    differ = [i for i in alike if np.ptp(by_seed[:, i]) > RELATIVE_NOISE]
+    if differ:
+        variance[differ], df[differ] = variance[differ].mean(), df[differ].sum()
+    return np.maximum(variance, 0), df
+
+
+def variance_of_scans_between_seeds(left_out: np.ndarray) -> np.ndarray:
+    """What (k,) scans that are hard for one training and not for another add to the variance between these.
+
+    From leave-one-out values of each training (seeds, clusters, k): by how much less the mean over trainings
+    varies over clusters than one of them does, as in an analysis of variance of scans × trainings.
+    """
+    s, c, _ = left_out.shape
+    if s < SEEDS_COUNT_FROM:
+        return np.zeros(left_out.shape[2])
+    of_each, of_mean = left_out.var(axis=1).mean(axis=0), left_out.mean(axis=0).var(axis=0)
+    found: np.ndarray = (c - 1) * (of_each - of_mean) / (s - 1)
+    return found
 
 
 def degrees_of_freedom(values: np.ndarray) -> np.ndarray:
@@ -148,6 +207,7 @@ def evaluate(
     clusters: np.ndarray,
     fisher: bool = False,
     bounds: tuple[float, float] = UNBOUNDED,
+    alike: Sequence[int] = (),
 ) -> Estimated:
     """The statistic on all scans, and without each cluster; averaged over seeds.
 
@@ -156,6 +216,7 @@ def evaluate(
         clusters: number (n,) of each scan's cluster, from 0; ``np.arange(n)`` where each is its own.
         fisher: whether intervals are made on Fisher's z scale.
         bounds: that the statistic keeps within.
+        alike: columns of models whose trainings vary alike (:func:`variance_between_seeds`).
     """
     n, sizes = len(clusters), np.bincount(clusters)
     left_out = (clusters != np.arange(len(sizes))[:, None]).astype(float)
@@ -163,8 +224,12 @@ def evaluate(
         left_out /= left_out.sum(axis=1, keepdims=True)
     by_seed = statistic(np.full((1, n), 1 / n))[:, 0]
     effective = n**2 / float((sizes.astype(float) ** 2).sum())
-    without = statistic(left_out).mean(axis=0)
-    return Estimated(by_seed.mean(axis=0), without, by_seed, effective - 1, fisher, bounds)
+    without = statistic(left_out)
+    of_scans = variance_of_scans_between_seeds(to_scale(without, fisher))
+    of_seeds = variance_between_seeds(to_scale(by_seed, fisher), of_scans, alike)
+    return Estimated(
+        by_seed.mean(axis=0), without.mean(axis=0), by_seed, *of_seeds, effective - 1, fisher, bounds
+    )
 
 
 def mean(values: np.ndarray) -> Statistic:

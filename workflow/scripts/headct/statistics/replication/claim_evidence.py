@@ -13,9 +13,10 @@ import pandas as pd
 
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.equivalence import interval_of_differences
+from headct.statistics.comparison.paired import estimated
 from headct.statistics.comparison.score_arrays import ScoreArrays
 from headct.statistics.core import jackknife
-from headct.statistics.core.agreement import WITH_LESION
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.group_tests import ALPHA, FLAVOURS, differs
 from headct.statistics.core.jackknife import UNBOUNDED, Estimated
 from headct.statistics.core.resampling import resamples
@@ -118,8 +119,11 @@ class Results:
 
     def differences(self, pairs: Sequence[tuple[str, str]], label: str) -> Means:
         """Mean differences of Dice, first − second model of each pair."""
-        first, second = ([pair[i] for pair in pairs] for i in (0, 1))
-        return self.means(self.values("dice", first, label) - self.values("dice", second, label))
+        models = self.data.models
+        first, second = ([models.index(pair[i]) for pair in pairs] for i in (0, 1))
+        found = estimated(self.data, "dice", label, ALL_SCANS).differences(first, second)
+        dice = self.data.arrays[label, "dice"].mean(axis=0)
+        return Means(found, dice[:, first] - dice[:, second], self.data.clusters, are_differences=True)
 
     def means(
         self, values: np.ndarray, scans: np.ndarray | None = None, are_differences: bool = True
