@@ -1,0 +1,227 @@
+"""The benchmark of verdicts and intervals: it works, counts rightly, and finds what is wrong on purpose."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from headct.settings.analysis_plan import PARTICIPANT, SITE
+from headct.statistics.comparison.detection import detection_table
+from headct.statistics.comparison.endpoints import endpoints_table
+from headct.statistics.comparison.equivalence import equivalence_table
+from headct.statistics.comparison.estimates import estimates_table
+from headct.statistics.comparison.paired import paired_table
+from headct.statistics.core import jackknife
+from headct.statistics.core.agreement import ALL_SCANS
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import null_checks
+import null_studies
+from promises import Promise, Rate, cell, in_words, rate_of_intervals, rates, tables
+from simulated_studies import DICECE, FOCAL, INDEPENDENT, LABELS, SETTINGS, population, study
+
+pytestmark = pytest.mark.whole
+
+INTERVAL = Promise("mean", "somewhere", 0.95)
+VERDICT = Promise("equal", "somewhere", 0.05, is_interval=False)
+N_STUDIES = 20
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[null_checks.Found]]:
+    """Few studies of independent scans, by block."""
+    true = null_checks.truth(INDEPENDENT, 20_000)
+    results: dict[str, list[null_checks.Found]] = {}
+    for block, of in null_checks.BLOCKS.items():
+        n = N_STUDIES if block in ("intervals", "verdicts") else 2
+        with np.errstate(all="ignore"):
+            results[block] = [of.check(np.random.default_rng([7, i]), INDEPENDENT, true) for i in range(n)]
+    return results
+
+
+def test_each_promise_is_looked_at_and_none_else(found: dict[str, list[null_checks.Found]]) -> None:
+    looked_at = {key for results in found.values() for one in results for key, _ in one}
+    assert looked_at == set(null_checks.PROMISES)
+
+
+def test_intervals_hold_the_truth_and_verdicts_are_rarely_wrong(
+    found: dict[str, list[null_checks.Found]],
+) -> None:
+    by_key = rates(found["intervals"], null_checks.PROMISES)
+    for key in (("primary", "IVH"), ("dice_mean", "PHE"), ("dice", "IVH"), ("ccc", "ICH")):
+        assert by_key[key].n_studies == N_STUDIES
+        assert by_key[key].rate > 0.8
+        assert 0.5 < by_key[key].width < 2
+    by_key = rates(found["verdicts"], null_checks.PROMISES)
+    assert by_key["p", "IVH"].rate < 0.2
+    assert by_key["open_gate_error", "all"].rate < 0.3
+
+
+def test_what_is_looked_at_is_what_the_tables_print() -> None:
+    true = null_checks.truth(INDEPENDENT, 20_000)
+    found = null_checks.intervals(np.random.default_rng(9), INDEPENDENT, true)
+    data = study(np.random.default_rng(9), INDEPENDENT).scores(INDEPENDENT.cluster)
+    shown = null_checks.models_of(data, null_checks.SHOWN)
+    printed = {
+        "dice_mean": estimates_table([shown]).query("measure == 'dice_mean'"),
+        "ccc": estimates_table([shown]).query("measure == 'ccc'"),
+        "dice": paired_table(shown, null_checks.PLAN).query("measure == 'dice'"),
+        "equivalence": equivalence_table(shown, null_checks.PLAN).assign(scans=ALL_SCANS),
+    }
+    for key, table in printed.items():
+        rows = table[(table["label"] == "IVH") & (table["scans"] == ALL_SCANS)]
+        assert np.allclose(found[key, "IVH"][1:3], rows[["lower", "upper"]].to_numpy(float).T)
+    endpoints = endpoints_table(data, null_checks.PLAN).query("measure == 'false_positive'")
+    adjusted = endpoints[["lower_adjusted", "upper_adjusted"]].to_numpy(float).T
+    assert np.allclose(found["secondary_adjusted", "IVH, false positives"][1:3], adjusted)
+    sensitivity = detection_table([shown], null_checks.PLAN).query("label == 'IVH' and threshold_ml == 0")
+    ends = sensitivity[["sensitivity_lower", "sensitivity_upper"]].to_numpy(float).T
+    assert np.allclose(found["sensitivity", "IVH above 0 mL"][1:3], ends)
+
+
+def test_intervals_of_half_their_width_do_not_hold(
+    found: dict[str, list[null_checks.Found]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = jackknife.Estimated.interval
+
+    def half(self: jackknife.Estimated, level: float) -> tuple[np.ndarray, np.ndarray]:
+        lower, upper = whole(self, level)
+        return (lower + self.estimate) / 2, (upper + self.estimate) / 2
+
+    key = ("dice_mean", "IVH")
+    assert rates(found["intervals"], null_checks.PROMISES)[key].rate > 0.85
+    monkeypatch.setattr(jackknife.Estimated, "interval", half)
+    true = null_checks.truth(INDEPENDENT, 20_000)
+    results = [null_checks.intervals(np.random.default_rng([7, i]), INDEPENDENT, true) for i in range(8)]
+    rate = rates(results, null_checks.PROMISES)[key]
+    assert rate.rate < 0.85
+    assert not rate.holds(null_checks.PROMISES["dice_mean"])
+
+
+def test_flips_of_single_scans_do_not_hold_where_sites_differ() -> None:
+    """Only an analysis by sites, which is the default, is as right as it says."""
+    rate = {}
+    for name in ("b", "b-participant"):
+        results = [null_checks.verdicts(np.random.default_rng([8, i]), SETTINGS[name], {}) for i in range(8)]
+        rate[name] = rates(results, null_checks.PROMISES)["p", "PHE"]
+    assert rate["b"].rate < 0.15 < rate["b-participant"].rate
+    assert not rate["b-participant"].holds(null_checks.PROMISES["p"])
+
+
+def test_coverage_and_width_by_hand() -> None:
+    estimates = np.linspace(-1, 1, 101)  # the middle 95 % of them are 1.9 apart
+    found = np.stack([estimates, estimates - 0.95, estimates + 0.95, np.zeros(101)], axis=1)[:, :, None]
+    rate = rate_of_intervals(found, 0.95)
+    assert (rate.n_studies, rate.width, rate.absent) == pytest.approx((101, 1, 0))
+    assert rate.rate == pytest.approx(95 / 101)
+    found[:, 1:3] = np.nan
+    assert rate_of_intervals(found, 0.95).absent == 1
+
+
+def test_where_nothing_scatters_only_no_width_is_right() -> None:
+    found = np.ones((5, 4, 1))
+    assert rate_of_intervals(found, 0.95) == Rate(5, 1.0, 1.0)
+    found[:, 2] = 1.1
+    assert rate_of_intervals(found, 0.95).width > 1000
+
+
+def test_what_holds_and_what_not() -> None:
+    assert Rate(1000, 0.93, 1.25).holds(INTERVAL)
+    assert not Rate(1000, 0.929, 1.0).holds(INTERVAL)
+    assert not Rate(1000, 0.96, 1.26).holds(INTERVAL)
+    assert Rate(1000, 0.065).holds(VERDICT)
+    assert not Rate(1000, 0.0651).holds(VERDICT)
+
+
+def test_bounds_are_the_exact_ones() -> None:
+    expected = proportion_confint(50, 1000, alpha=0.01, method="beta")
+    assert Rate(1000, 0.05).bounds() == pytest.approx(expected)
+    assert Rate(1000, 0.0).bounds()[0] == 0
+    assert Rate(1000, 1.0).bounds()[1] == 1
+
+
+def test_what_does_not_hold_by_default_clusters_is_named() -> None:
+    promises = {"mean": INTERVAL, "equal": VERDICT}
+    wrong = {("mean", "IVH"): Rate(10, 0.8, 1.0), ("equal", "all"): Rate(10, 0.02)}
+    right = {("mean", "IVH"): Rate(10, 0.95, 1.0), ("equal", "all"): Rate(10, 0.05)}
+    text = tables({"a": right, "b": right, "b-participant": wrong}, promises, SETTINGS)
+    intervals, verdicts = (part.splitlines() for part in text.split("\n\n"))
+    assert intervals[-1].endswith("| yes |")
+    assert intervals[-1].count("**") == 2
+    assert verdicts[-1].startswith("| equal | `somewhere` | .05 | 10 |")
+    text = tables({"a": right, "b": wrong}, promises, SETTINGS)
+    assert in_words([SETTINGS["d"]], INTERVAL).startswith("**no**")
+    assert in_words([SETTINGS["d"]], replace(INTERVAL, of_all_networks=False)) == "about the networks at hand"
+    assert f"| **no**: {SETTINGS['b'].title} |" in text
+    assert cell(None, INTERVAL) == "–"
+
+
+def test_the_documentation_has_the_tables_of_the_benchmark() -> None:
+    page = null_studies.DOCUMENT.read_text(encoding="utf-8")
+    assert null_studies.document(page, null_studies.RESULT.read_text(encoding="utf-8")) == page
+
+
+def test_studies_are_like_the_paper() -> None:
+    """A median ICH of 12.3 mL, IVH in 48 of 174 scans, and a Dice of IVH of its own for each model."""
+    many = population(INDEPENDENT, 20_000, seed=3)
+    volume = {label: many.arrays[label, "reference_ml"][0, :, 0] for label in LABELS}
+    assert np.median(volume["ICH"]) == pytest.approx(12.3, rel=0.05)
+    assert (volume["IVH"] > 0).mean() == pytest.approx(48 / 174, abs=0.02)
+    assert (volume["PHE"] > 0).mean() == pytest.approx(0.99, abs=0.005)
+    dice = many.arrays["IVH", "dice"][0]
+    assert dice[volume["IVH"] == 0].mean(axis=0)[DICECE] == pytest.approx(0.83, abs=0.02)
+    assert set(np.unique(dice[volume["IVH"] == 0])) == {0.0, 1.0}
+    assert dice.min() >= 0
+    assert dice.max() <= 1
+
+
+def test_a_population_is_what_studies_are_drawn_from() -> None:
+    rng = np.random.default_rng(4)
+    for name in ("a", "c", "d"):
+        setting = SETTINGS[name]
+        many = population(setting, 40_000, seed=5).arrays["IVH", "dice"].mean(axis=(0, 1))
+        means = [study(rng, setting).arrays["IVH", "dice"].mean(axis=(0, 1)) for _ in range(150)]
+        error = np.std(means, axis=0) / np.sqrt(150)
+        assert (np.abs(np.mean(means, axis=0) - many) < 5 * error).all()
+
+
+def test_differences_of_scans_of_a_site_are_alike() -> None:
+    """An intraclass correlation of .05 for the difference of IVH Dice; none where scans are independent."""
+    rng = np.random.default_rng(6)
+    found = {}
+    for name in ("a", "b"):
+        one = study(rng, replace(SETTINGS[name], n_sites=500), n_scans=20_000)
+        dice = one.arrays["IVH", "dice"][0]
+        found[name] = _intraclass_correlation(dice[:, FOCAL] - dice[:, DICECE], one.site)
+    assert found["a"] == pytest.approx(0, abs=0.01)
+    assert found["b"] == pytest.approx(0.05, abs=0.015)
+
+
+def _intraclass_correlation(values: np.ndarray, groups: np.ndarray) -> float:
+    """By analysis of variance."""
+    groups = np.unique(groups, return_inverse=True)[1]
+    sizes = np.bincount(groups)
+    means = np.bincount(groups, values) / sizes
+    n, k = len(values), len(sizes)
+    between = (sizes * (means - values.mean()) ** 2).sum() / (k - 1)
+    within = ((values - means[groups]) ** 2).sum() / (n - k)
+    typical = (n - (sizes**2).sum() / n) / (k - 1)
+    return float((between - within) / (between + (typical - 1) * within))
+
+
+def test_networks_of_a_model_differ_by_what_is_stated() -> None:
+    rng = np.random.default_rng(7)
+    one = [study(rng, SETTINGS["d"], n_scans=3000).arrays["PHE", "dice"].mean(axis=1) for _ in range(10)]
+    assert np.mean([means.std(axis=0, ddof=1) for means in one]) == pytest.approx(0.02 * 0.886, rel=0.15)
+
+
+def test_scores_take_the_clusters_that_they_are_given() -> None:
+    one = study(np.random.default_rng(8), SETTINGS["c"])
+    assert len(set(one.scores(PARTICIPANT).clusters)) == 87
+    assert len(set(one.scores(SITE).clusters)) == len(set(one.site))
