@@ -169,7 +169,6 @@ def _line(
     of: str, promise: Promise, by_setting: Mapping[str, Rate | None], settings: Mapping[str, Setting]
 ) -> str:
     words = promise.words if of == ALL else f"{promise.words}: {of}"
-    digits = 2 if round(promise.nominal, 2) == promise.nominal else 4
     known = {setting: rate for setting, rate in by_setting.items() if rate}
     broken = [
         settings[setting]
@@ -179,7 +178,7 @@ def _line(
     cells = [
         words,
         f"`{promise.where}`",
-        printed(promise.nominal, digits),
+        printed(promise.nominal, digits=4).rstrip("0"),
         str(max(rate.n_studies for rate in known.values())),
         *(cell(rate, promise) for rate in by_setting.values()),
         in_words(broken, promise),
