@@ -62,6 +62,7 @@ def scores(
                     "dice": np.clip(rng.normal(means[label], noise, n), 0, 1),
                     "reference_header_ml": reference,
                     "predicted_header_ml": reference * factors,
+                    "intersection_ml": reference * np.minimum(factors, 1),
                 }
                 key = {"role": "family", "model": model, "seed": seed, "label": label, "failure": ""}
                 tables.append(pd.DataFrame(table).assign(**key))

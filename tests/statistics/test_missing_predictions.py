@@ -123,8 +123,8 @@ def test_the_worked_example_of_ten_scans() -> None:
     assert primary["difference"] == pytest.approx(-0.08, abs=5e-7)
     found = tables["sensitivity"].query("endpoint == 'IVH Dice'").set_index("analysis")
     small = SMALL_AS_NONE.format(0.1)
-    assert list(found.index) == ["complete cases", WORST_CASE, BEST_CASE, small, "sites left out"]
-    wanted = {"complete cases": 0.157143, WORST_CASE: -0.08, BEST_CASE: 0.22, "sites left out": -0.08}
+    assert list(found.index) == ["complete cases", WORST_CASE, BEST_CASE, small, "clusters: sites"]
+    wanted = {"complete cases": 0.157143, WORST_CASE: -0.08, BEST_CASE: 0.22, "clusters: sites": -0.08}
     wanted[small] = -0.08  # what is missing stays wrong, and the false positives have 1 mL
     for analysis, difference in wanted.items():
         assert found.loc[analysis, "difference"] == pytest.approx(difference, abs=5e-7), analysis
@@ -149,7 +149,7 @@ def test_bounds_stand_where_a_prediction_is_missing_and_the_measure_has_bounds()
     table = analysed(metrics, (FOCAL, DICECE))["sensitivity"]
     by = table.set_index(["endpoint", "analysis"])
     bias = table[table["endpoint"] == "PHE volume error"].set_index("analysis")
-    assert list(bias.index) == ["complete cases", "participants left out"]
+    assert list(bias.index) == ["complete cases", "clusters: participants"]
     assert bias.loc["complete cases", "note"] == NO_BOUNDS
     name = "IVH predicted where there is none"
     differences = [by.loc[(name, case), "difference"] for case in (WORST_CASE, BEST_CASE)]

@@ -230,14 +230,14 @@ def test_two_one_sided_tests() -> None:
     # R: t.test(sleep$extra[1:10])$conf.int: -0.5297804 2.0297804, mean .75, df 9; SE = 1.2797804/qt(.975, 9)
     # TOSTER::t_TOST(sleep$extra[1:10], eqb = 2): P = pt((2 - .75)/SE, 9, lower.tail = FALSE)
     error = 1.2797804 / 2.262157
-    found = volume_equivalence(np.zeros(10), SLEEP[0], np.arange(10), 2)
+    found = volume_equivalence(np.zeros(10), SLEEP[0], np.zeros(10, bool), np.arange(10), 2)
     half = error * 1.833113  # qt(.95, 9)
     assert (found["bias_lower_ml"], found["bias_upper_ml"]) == pytest.approx(
         (0.75 - half, 0.75 + half), abs=1e-6
     )
     assert found["tost_p"] == pytest.approx(stats.t.sf((2 - 0.75) / error, 9), rel=1e-6)
     assert (found["mean_verdict"], found["n_beyond"]) == (EQUIVALENT, 2)
-    narrow = volume_equivalence(np.zeros(10), SLEEP[0], np.arange(10), 0.5)
+    narrow = volume_equivalence(np.zeros(10), SLEEP[0], np.zeros(10, bool), np.arange(10), 0.5)
     assert (narrow["mean_verdict"], narrow["share_verdict"]) == (UNCLEAR, DIFFERENT)
 
 
@@ -249,7 +249,7 @@ def test_heavy_tails_leave_fewer_degrees_of_freedom() -> None:
     assert degrees_of_freedom(errors[:, None])[0] == pytest.approx(wanted)
     assert degrees_of_freedom(SLEEP[0][:, None])[0] == 9
     half = stats.t.ppf(0.95, wanted) * errors.std(ddof=1) / np.sqrt(10)
-    found = volume_equivalence(np.zeros(10), errors, np.arange(10), 5)
+    found = volume_equivalence(np.zeros(10), errors, np.zeros(10, bool), np.arange(10), 5)
     assert found["bias_upper_ml"] - found["bias_ml"] == pytest.approx(half)
 
 

@@ -22,7 +22,9 @@ from headct.settings.analysis_plan import Multiplicity
 from headct.statistics.comparison.endpoints import endpoints_table
 from headct.statistics.comparison.equivalence import EQUIVALENT, equivalence_table
 from headct.statistics.comparison.paired import paired_table
+from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.comparison.score_arrays import scope, score_arrays_of
+from headct.statistics.core.clusters import Clusters
 from support.declared import assert_as_declared
 from support.label_sets import LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
@@ -263,7 +265,7 @@ def test_missing_predictions_are_wrong_and_are_left_out_in_sensitivity() -> None
     primary = tables["endpoints"].iloc[0]
     assert (primary["n"], sensitivity.loc["complete cases", "n"]) == (40, 38)
     assert sensitivity.loc["complete cases", "difference"] > primary["difference"]
-    assert sensitivity.loc["participants left out", "difference"] == pytest.approx(primary["difference"])
+    assert sensitivity.loc["clusters: participants", "difference"] == pytest.approx(primary["difference"])
     failed = tables["estimates"].query("model == @FOCAL and measure == 'dice_mean' and scans == 'all'")
     assert list(failed["n_failed"]) == [2, 2, 2]
 
@@ -355,7 +357,7 @@ def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_
         assert set(table["verdict"]) == {verdict}
         paired = paired_table(data, PLAN).query("measure == 'dice'")
         assert paired[["lower", "upper"]].isna().all().all()
-        assert set(paired["note"]) == {"all scans are equal in this: no interval"}
+        assert set(paired["note"]) == {"no variance between clusters: no interval"}
         assert set(paired["sign_flip_p"]) == set(paired["wilcoxon_p"]) == {1}
         assert endpoints_table(data, PLAN).iloc[0]["verdict"] == "no difference shown"
 
@@ -368,7 +370,7 @@ def test_page_shows_plan_verdicts_and_references(found: dict[str, pd.DataFrame])
         "All test scans; a missing prediction counts as",
         "Mean training volume",
         "Predicts nothing",
-        "cannot tell",
+        "equivalent",
     ):
         assert words in text
     assert PLAN.sha256 in text
@@ -423,11 +425,11 @@ def test_sites_are_drawn_if_there_are_enough_and_participants_beside() -> None:
     plan = found["plan"].set_index("item")["value"]
     assert plan["clusters"] == "12 sites, chosen by the number of sites"
     always = {"complete cases", "predictions up to 0.1 mL count as none"}
-    assert set(found["sensitivity"]["analysis"]) == {*always, "participants left out"}
+    assert set(found["sensitivity"]["analysis"]) == {*always, "clusters: participants"}
     assert set(found["endpoints"].query("scans == 'all'")["n_clusters"].dropna()) == {12}
     planned = analysed(metrics, PLANTED, plan=replace(PLAN, cluster="scan"))
     assert planned["plan"].set_index("item")["value"]["clusters"] == "40 scans, as planned"
-    assert set(planned["sensitivity"]["analysis"]) == {*always, "sites left out"}
+    assert set(planned["sensitivity"]["analysis"]) == {*always, "clusters: sites"}
 
 
 def test_key_secondary_endpoints_wait_for_the_primary_one() -> None:
@@ -475,3 +477,67 @@ def test_one_decision_has_one_p() -> None:
         adjusted = (table["lower_adjusted"] > 0) | (table["upper_adjusted"] < 0)
         level = np.where(table["status"] == "primary", 0.05, 0.05 / (table["status"] != "primary").sum())
         assert ((table["p"] < level) == adjusted).all()
+
+
+@pytest.mark.parametrize("n_sites", [1, 2])
+def test_scans_of_one_or_two_sites_decide_nothing_and_stop_nothing(n_sites: int) -> None:
+    metrics = planted(40)
+    table, split = cohort(40)
+    table["site"] = np.where(np.arange(len(table)) % n_sites, "a", "b")
+    scans = np.sort(metrics["scan_id"].unique())
+    known = table.set_index("scan_id").loc[scans].assign(slice_thickness_mm=5.0)
+    plan = replace(PLAN, cluster="site")
+    found = analysis(plan, with_role(metrics, PLANTED), table, split, known, LABELS)
+    verdicts = found["endpoints"].dropna(subset="n")["verdict"]
+    assert set(verdicts) == {"too few sites to decide"}
+    assert set(found["equivalence"]["verdict"]) == {"too few scans to decide"}
+    assert found["equivalence"]["note"].str.contains(f"40 of {n_sites}").all()
+    table_page.html(planned_comparison(found, {}, LABELS), "")
+
+
+def test_a_model_without_predictions_is_not_equivalent_however_small_the_lesions() -> None:
+    metrics = planted(60)
+    lost = metrics["model"] == FOCAL
+    metrics.loc[lost, ["dice", "predicted_ml", "intersection_ml"]] = 0.0
+    metrics.loc[lost, "volume_error_ml"] = -metrics.loc[lost, "reference_ml"]
+    metrics.loc[lost, "failure"] = "RuntimeError: out of memory"
+    far = replace(PLAN, volume_margin_ml=dict.fromkeys(LABELS, 1000.0))
+    table = analysed(metrics, PLANTED, plan=far)["volume_equivalence"]
+    rows = table.query("model == @FOCAL and scans == 'with lesion'")
+    assert set(rows["mean_verdict"]) == {"not judged"}
+    assert set(rows["share_verdict"]) == {"different"}
+    assert rows["note"].str.contains("predictions missing").all()
+
+
+def test_references_are_not_judged(found: dict[str, pd.DataFrame]) -> None:
+    table = found["volume_equivalence"].query("role == 'reference'")
+    assert set(table["mean_verdict"]) == set(table["share_verdict"]) == {""}
+
+
+def test_what_only_clusters_have_in_common_is_no_equality() -> None:
+    """±.1 within each participant: no variance between these, and no interval of width 0."""
+    metrics = simulated([FOCAL, DICECE], n_scans=60)
+    pairs = metrics["scan_id"].astype(int)
+    shift = np.where(pairs % 2 == 0, 0.1, -0.1)
+    metrics["dice"] = np.where(metrics["model"] == FOCAL, 0.5 + shift, 0.5)
+    drawn = Clusters("participant", pd.Series(np.arange(60) // 2, [f"{i:03d}" for i in range(60)]))
+    data = score_arrays_of(with_role(metrics, (FOCAL, DICECE)), LABELS, drawn)
+    table = equivalence_table(data, PLAN)
+    assert set(table["verdict"]) == {"cannot tell"}
+    assert set(table["note"]) == {"no variance between clusters: no interval"}
+    assert endpoints_table(data, PLAN).iloc[0]["p"] == 1
+
+
+def test_equivalence_does_not_jump_with_the_sites_in_which_scans_differ() -> None:
+    widths = []
+    for n_sites in (0, 6, 11, 12):
+        metrics = simulated([FOCAL], n_scans=174)
+        twin = metrics[metrics["model"] == FOCAL].assign(model=DICECE)
+        one_each = twin["scan_id"].astype(int) < n_sites
+        twin["dice"] = np.where(one_each, (twin["dice"] - 0.001).clip(0, 1), twin["dice"])
+        both = pd.concat([metrics, twin], ignore_index=True)
+        sites = Clusters("site", pd.Series(np.arange(174) % 12, [f"{i:03d}" for i in range(174)]))
+        table = equivalence_table(score_arrays_of(with_role(both, (FOCAL, DICECE)), LABELS, sites), PLAN)
+        widths.append((table["upper"] - table["lower"]).iloc[0])
+    assert widths == pytest.approx([widths[0]] * 4, rel=0.1)
+    assert widths[0] < 0.08

@@ -132,7 +132,7 @@ def flips_of_errors() -> Values:
 
 
 def two_one_sided() -> Values:
-    found = volume_equivalence(np.zeros(10), SLEEP[0], np.arange(10), 2)
+    found = volume_equivalence(np.zeros(10), SLEEP[0], np.zeros(10, bool), np.arange(10), 2)
     return {"lower": found["bias_lower_ml"], "upper": found["bias_upper_ml"], "p": found["tost_p"]}
 
 

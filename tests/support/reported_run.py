@@ -179,7 +179,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
         "sensitivity": [
             {"status": "primary", "endpoint": "IVH Dice", "analysis": analysis}
             | {"difference": 0.04, "lower": -0.02, "upper": 0.1}
-            for analysis in ("complete cases", "sites left out")
+            for analysis in ("complete cases", "clusters: sites")
         ],
         "precision": [
             {"status": "primary", "endpoint": "IVH Dice", "measure": "dice", "n": 12}

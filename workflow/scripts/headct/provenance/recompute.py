@@ -184,7 +184,7 @@ def _volume_equivalence(tables: Tables, place: Place, row: Row, rows: Sequence[R
         return _one_model(tables, place, row, rows)
     scans = rows[0].scans
     errors = (scans["predicted_ml"] - scans["reference_ml"]).abs()
-    return float((errors > float(row["margin_ml"])).sum())
+    return float(((errors > float(row["margin_ml"])) | (scans["failed"] > 0)).sum())
 
 
 def _agreement_cell(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -293,12 +293,12 @@ def _pair(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
 
 def _n_clusters(tables: Tables, row: Row, scans: pd.Index) -> float | None:
     """How many sites, participants or scans these scans are of, where the row says which of them count."""
-    kind = re.search(r"(\w+)s left out$|clusters: (\w+)s$", row.get("analysis") or row.get("definition", ""))
+    kind = re.search(r"clusters: (\w+)s$", row.get("analysis") or row.get("definition", ""))
     if not kind:
         return None
     cohort = tables.numbers(COHORT).set_index("scan_id", drop=False).loc[scans]
     columns = {"site": "site", "participant": "participant_id", "scan": "scan_id"}
-    found = cohort[columns[kind[1] or kind[2]]]
+    found = cohort[columns[kind[1]]]
     return None if found.isna().any() else float(found.nunique())
 
 

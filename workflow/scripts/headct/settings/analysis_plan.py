@@ -241,6 +241,12 @@ def _contradictions_of_endpoints(endpoints: Mapping[str, Any], file: str) -> Ite
         if (endpoint["measure"] == "false_positive") != (endpoint["scans"] == WITHOUT_LESION):
             message = "false_positive goes with 'without lesion', and no other measure does"
             yield Problem(file, message, key=f"{key}.scans", value=endpoint["scans"])
+        if endpoint["measure"] == "absolute_volume_error_ml" and endpoint["scans"] == "all":
+            message = (
+                "absolute_volume_error_ml goes with 'with lesion': where the lesion is absent a missing"
+                " prediction would be without error"
+            )
+            yield Problem(file, message, key=f"{key}.scans", value=endpoint["scans"])
 
 
 def _contradictions_of_subgroups(subgroups: Sequence[Mapping[str, Any]], file: str) -> Iterator[Problem]:

@@ -11,8 +11,8 @@
     p_holm                  Holm's P over all key secondary rows
     lower_adjusted, upper_adjusted          the interval at the level at which the row is decided: of a key
                             secondary one at the error of all of them over their number (Bonferroni)
-    verdict                 higher, lower, no difference shown, too few scans to decide, not judged, or
-                            nothing where it could not be done
+    verdict                 higher, lower, no difference shown, too few scans (or sites, or participants) to
+                            decide, not judged, or nothing where it could not be done
     scope, note
     definition              in the manner of ICH E9(R1): which scans, what a missing prediction and an absent
                             lesion count as, which networks, what is left out as a whole
@@ -39,23 +39,23 @@ from headct.settings.analysis_plan import (
     HIERARCHICAL,
     KEY_SECONDARY,
     PRIMARY,
+    SCAN,
     WITHOUT_LESION,
     Endpoint,
     Plan,
 )
 from headct.statistics.comparison.missing_predictions import NO_BOUNDS, extreme_cases, is_bounded
-from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, sums_of_clusters, too_few
+from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS, Clusters
 from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.scores import FAMILY
 
 HIGHER, LOWER, NOT_SHOWN = "higher", "lower", "no difference shown"
-TOO_FEW, NOT_JUDGED = "too few scans to decide", "not judged"
-
-GATE_CLOSED = "the plan judges this only if the primary endpoint is decided"
+TOO_FEW, NOT_JUDGED = "too few {}s to decide", "not judged"
+TOO_FEW_SCANS = TOO_FEW.format(SCAN)
 
 COMPLETE = "complete cases"
 
@@ -114,7 +114,7 @@ def compared(data: ScoreArrays, plan: Plan) -> list[Compared]:
 def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     """The endpoints; the columns are listed at the top of this module."""
     rows = [{**one.name, **_row(data, *one[1:])} for one in compared(data, plan)]
-    table = pd.DataFrame(rows).reindex(columns=[*ENDPOINTS.header, "error", "few_differ"])
+    table = pd.DataFrame(rows).reindex(columns=[*ENDPOINTS.header, "error", "few_differ", "cluster"])
     table["p_holm"] = _holm(table)
     table["verdict"] = _verdicts(table, plan)
     return table[ENDPOINTS.header]
@@ -142,10 +142,10 @@ def definition(data: ScoreArrays, endpoint: Endpoint) -> str:
     missing, absent = {
         "dice": ("Dice 0", "Dice 1 where none is predicted, else 0"),
         "false_positive": ("a false positive", "any voxel is a false positive"),
-        "absolute_volume_error_ml": ("0 mL", "0 mL"),
+        "absolute_volume_error_ml": ("a predicted volume of 0 mL", ""),
     }[endpoint.measure]
     parts = [population[endpoint.scans], f"a missing prediction counts as {missing}"]
-    if endpoint.scans != WITH_LESION:
+    if absent and endpoint.scans != WITH_LESION:
         parts.append(f"absent lesion: {absent}")
     parts += [scope(data.n_seeds), f"clusters: {data.cluster}s"]
     return "; ".join(parts)
@@ -181,10 +181,10 @@ def _columns(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[int]:
 def _both(data: ScoreArrays, endpoint: Endpoint, against: str) -> Estimated | None:
     """The means of both models, then of the others that are compared, whose trainings tell of theirs.
 
-    None if one of both was not run, or there are too few scans.
+    None if one of both was not run, or there are too few scans, or all are of one cluster.
     """
     chosen = data.chosen(endpoint.label, endpoint.scans)
-    if _absent(data, endpoint, against) or too_few(int(chosen.sum())):
+    if _absent(data, endpoint, against) or too_few(int(chosen.sum())) or len(set(data.clusters[chosen])) < 2:
         return None
     named = _columns(data, endpoint, against)
     columns = [*named, *(column for column in data.indices(FAMILY) if column not in named)]
@@ -213,13 +213,16 @@ def _row(
         "scope": scope(data.n_seeds),
         "definition": definition(data, endpoint),
         "error": alpha,
+        "cluster": data.cluster,
     }
     if both is None:
-        return {**row, "verdict": TOO_FEW, "note": too_few(row["n"])}
+        few = SCAN if too_few(row["n"]) else data.cluster
+        note = too_few(row["n"]) or f"all scans are of one {data.cluster}: no interval"
+        return {**row, "verdict": TOO_FEW.format(few), "note": note}
     found = both.differences([0], [1])
     (row["lower_adjusted"],), (row["upper_adjusted"],) = found.interval(1 - alpha)
     columns, differences = _columns(data, endpoint, against), paired_differences(data, endpoint, against)
-    n_differ = int((sums_of_clusters(np.abs(differences)[:, None], clusters) > 0).sum())
+    n_differ = int((np.abs(differences) > jackknife.RELATIVE_NOISE).sum())
     if endpoint.measure == "absolute_volume_error_ml":
         errors = data.values("volume_error_ml", endpoint.label)[:, chosen][:, :, columns]
         row["bias_model_ml"], row["bias_against_ml"] = errors.mean(axis=(0, 1))
@@ -233,13 +236,14 @@ def _row(
     }
 
 
-def can_decide(n_clusters: int, alpha: float) -> bool:
-    """Whether so many clusters, all of which differ in one direction, would convince an exact test of signs.
+def can_decide(n_scans: int, alpha: float) -> bool:
+    """Whether so many scans, all of which differ in one direction, would convince an exact test of signs.
 
-    Its least P, two-sided, is 2 / 2^n: 6 clusters for .05, 11 for .05 / 27. Of fewer the t distribution is
-    taken on trust, so that no verdict rests on it.
+    Its least P, two-sided, is 2 / 2^n: 6 scans for .05, 11 for .05 / 27. Of fewer the t distribution is taken
+    on trust, so that no verdict rests on it. How far clusters lie apart is in the t; of fewer than
+    :data:`.MINIMUM_CLUSTERS` it is not known.
     """
-    return 2.0 ** (1 - n_clusters) <= alpha
+    return 2.0 ** (1 - n_scans) <= alpha
 
 
 def _interval(found: Estimated) -> dict[str, Any]:
@@ -272,9 +276,11 @@ def _verdicts(table: pd.DataFrame, plan: Plan) -> list[str]:
 
 def _verdict(row: Mapping[Hashable, Any], shown: bool) -> str:
     if math.isnan(row["difference"]):
-        return TOO_FEW if row["verdict"] == TOO_FEW else ""
-    if not can_decide(row["n_clusters"], row["error"]) or (shown and row["few_differ"]):
-        return TOO_FEW
+        return row["verdict"] if isinstance(row["verdict"], str) else ""
+    if not can_decide(row["n"], row["error"]) or (shown and row["few_differ"]):
+        return TOO_FEW_SCANS
+    if row["n_clusters"] < MINIMUM_CLUSTERS:
+        return TOO_FEW.format(row["cluster"])
     if not shown:
         return NOT_SHOWN
     return HIGHER if row["difference"] > 0 else LOWER
@@ -306,7 +312,7 @@ def _sensitivity(
             kind = data.cluster
             rows.append(_other_analysis(endpoint, name, at_threshold, data.clusters_of(chosen), kind))
     others = other.of(data.scans[chosen])
-    name = f"{other.kind}s left out"
+    name = f"clusters: {other.kind}s"
     return [*rows, _other_analysis(endpoint, name, values[:, chosen], others, other.kind)]
 
 

@@ -26,12 +26,14 @@ import scipy
 
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.settings.analysis_plan import Plan
-from headct.statistics.comparison.paired import MINIMUM_SCANS, estimated, pairs_of, sums_of_clusters, too_few
+from headct.statistics.comparison.paired import NO_VARIANCE, estimated, pairs_of
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope, status_of
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, bland_altman
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT
 from headct.statistics.core.jackknife import Estimated
-from headct.statistics.core.order_statistics import exact_upper_bound, unseen_share
+from headct.statistics.core.order_statistics import effective_number, exact_upper_bound, unseen_share
+from headct.statistics.core.scores import REFERENCE
 
 LEVEL = 0.90
 
@@ -43,7 +45,7 @@ SHARE_WITHIN = 0.95
 
 EQUIVALENCE = PublishedStatistic(
     name="equivalence",
-    help="whether models differ by less than raters do",
+    help="whether models differ by less than the plan's margin",
     step="paired-analysis",
     columns="label model_a model_b status n difference lower upper margin verdict scope note",
     keys="model_a model_b label status",
@@ -61,7 +63,19 @@ VOLUME_EQUIVALENCE = PublishedStatistic(
 
 
 UNSEEN = "interval by the largest share of scans that may be otherwise: nearly all are equal"
+NOT_JUDGED_MEAN = "not judged"
 NOT_JUDGED = "shown, not judged: scans without the lesion dilute the error"
+
+
+def needed(n: int, clusters: np.ndarray) -> str:
+    """Why so many scans, of these clusters, are too few for a verdict; nothing if they are not."""
+    n_clusters = len(set(clusters))
+    if n >= SCANS_OF_A_VERDICT and n_clusters >= MINIMUM_CLUSTERS:
+        return ""
+    return (
+        f"a verdict needs {SCANS_OF_A_VERDICT} scans of {MINIMUM_CLUSTERS} clusters, there are {n} of"
+        f" {n_clusters}"
+    )
 
 
 def verdict(lower: float, upper: float, margin: float) -> str:
@@ -82,9 +96,11 @@ def interval_of_differences(
         clusters: number (n,) of each scan's cluster.
         level: of the interval.
     """
-    lower, upper = (np.where(found.constant(), found.estimate, end) for end in found.interval(level))
-    # Where all scans differ by the same there is no standard error: from there it may be further to ±1.
-    same = np.where(found.constant(), found.estimate, 0)
+    # Where all scans differ by the same there is no standard error: from there it may be further to ±1. Where
+    # scans differ, and only their clusters do not, nothing bounds what others would.
+    alike = (np.abs(differences - found.estimate) <= jackknife.RELATIVE_NOISE).all(axis=0)
+    lower, upper = (np.where(alike, found.estimate, end) for end in found.interval(level))
+    same = np.where(alike, found.estimate, 0)
     half = (1 + np.abs(same)) * unseen_half_width(differences - same, clusters, level)
     return np.minimum(lower, found.estimate - half), np.maximum(upper, found.estimate + half)
 
@@ -92,20 +108,21 @@ def interval_of_differences(
 def unseen_half_width(differences: np.ndarray, clusters: np.ndarray, level: float) -> np.ndarray:
     """Least half width (k,) of an interval of mean differences (n, k), each at most 1, many of which are 0.
 
-    Where c of the clusters differ nowhere, at most 1 − .05^(1/c) of clusters like these may differ, with 95 %
-    confidence at each end of a 90 % interval (:func:`.unseen_share`), and each by 1 at most. A standard error
-    sees none of this. It counts by the share of scans that are in such clusters.
+    Where m scans do not differ, at most 1 − .05^(1/m) of scans like these may differ, with 95 % confidence at
+    each end of a 90 % interval (:func:`.unseen_share`), and each by 1 at most. A standard error sees none of
+    this. It counts by the share of these scans; m is their effective number.
 
     Args:
         differences: of each scan, a column per pair.
         clusters: number of each scan's cluster.
         level: of the interval.
     """
-    sizes = np.bincount(clusters)
-    alike = sums_of_clusters(np.abs(differences), clusters) <= jackknife.RELATIVE_NOISE
-    n_alike = np.maximum(alike.sum(axis=0), 1)
-    share = sizes @ alike / len(differences)
-    half: np.ndarray = share * np.vectorize(unseen_share)(n_alike, level)
+    alike = np.abs(differences) <= jackknife.RELATIVE_NOISE
+    half = np.zeros(differences.shape[1])
+    for column in np.flatnonzero(alike.any(axis=0)):
+        chosen = np.unique(clusters[alike[:, column]], return_inverse=True)[1]
+        m = effective_number(np.zeros(len(chosen)), chosen)
+        half[column] = alike[:, column].mean() * unseen_share(m, level)
     return half
 
 
@@ -126,10 +143,10 @@ def equivalence_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
                 "margin": margin,
                 "verdict": TOO_FEW,
                 "scope": scope(data.n_seeds),
-                "note": too_few(n),
+                "note": needed(n, data.clusters),
             }
         )
-        if n >= MINIMUM_SCANS:
+        if n >= SCANS_OF_A_VERDICT and len(set(data.clusters)) >= MINIMUM_CLUSTERS:
             found = estimated(data, "dice", label, ALL_SCANS).differences(first, second)
             dice = data.arrays[label, "dice"].mean(axis=0)
             differences = dice[:, first] - dice[:, second]
@@ -137,8 +154,8 @@ def equivalence_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
             table["difference"], table["lower"], table["upper"] = found.estimate, lower, upper
             table["verdict"] = [verdict(low, high, margin) for low, high in zip(lower, upper, strict=True)]
             seen_lower, seen_upper = found.interval(LEVEL)
-            unseen = found.constant() | (lower < seen_lower) | (upper > seen_upper)
-            table.loc[unseen, "note"] = UNSEEN
+            unseen = np.isfinite(lower) & ~((lower >= seen_lower) & (upper <= seen_upper))
+            table["note"] = np.where(unseen, UNSEEN, np.where(np.isnan(lower), NO_VARIANCE, ""))
         tables.append(table.reindex(columns=EQUIVALENCE.header))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=EQUIVALENCE.header)
 
@@ -175,29 +192,38 @@ def volume_equivalence_table(parts: list[ScoreArrays], plan: Plan) -> pd.DataFra
                 cells = volume_equivalence(
                     data.reference_ml(label)[chosen],
                     data.arrays[label, "predicted_ml"][0, chosen, i],
+                    data.arrays[label, "failed"][0, chosen, i] > 0,
                     data.clusters_of(chosen),
                     plan.volume_margin_ml[label],
                 )
-                if scans == ALL_SCANS:
-                    cells |= {"mean_verdict": "", "share_verdict": "", "note": NOT_JUDGED}
+                if scans == ALL_SCANS or role == REFERENCE:
+                    note = NOT_JUDGED if scans == ALL_SCANS else ""
+                    cells |= {"mean_verdict": "", "share_verdict": "", "note": note}
                 name = {"model": model, "role": role, "status": status_of(role), "label": label}
                 rows.append({**name, "scans": scans, **cells})
     return pd.DataFrame(rows, columns=VOLUME_EQUIVALENCE.header)
 
 
 def volume_equivalence(
-    reference_ml: np.ndarray, predicted_ml: np.ndarray, clusters: np.ndarray, margin: float
+    reference_ml: np.ndarray,
+    predicted_ml: np.ndarray,
+    failed: np.ndarray,
+    clusters: np.ndarray,
+    margin: float,
 ) -> dict[str, Any]:
     """Whether the mean error lies within the margin, and whether nearly all errors do.
+
+    A missing prediction is beyond the margin, however small the lesion, and a mean with one is not judged.
 
     Args:
         reference_ml: volume (n,) of the reference in each scan.
         predicted_ml: predicted volume (n,).
+        failed: which scans (n,) have no prediction.
         clusters: number (n,) of each scan's cluster.
         margin: in mL.
     """
     errors = predicted_ml - reference_ml
-    n, beyond = len(errors), np.abs(errors) > margin
+    n, beyond = len(errors), (np.abs(errors) > margin) | failed
     limits = bland_altman(reference_ml, predicted_ml, clusters)
     row: dict[str, Any] = {
         "n": n,
@@ -207,8 +233,8 @@ def volume_equivalence(
         "loa_upper_ml": limits.upper_limit,
         "n_beyond": int(beyond.sum()),
     }
-    if n < MINIMUM_SCANS:
-        return {**row, "mean_verdict": TOO_FEW, "share_verdict": TOO_FEW, "note": too_few(n)}
+    if why := needed(n, clusters):
+        return {**row, "mean_verdict": TOO_FEW, "share_verdict": TOO_FEW, "note": why}
     found = jackknife.evaluate(jackknife.mean(errors[None, :, None]), clusters)
     (lower,), (upper,) = found.interval(LEVEL)
     (error,), (df,) = found.standard_error()
@@ -220,11 +246,15 @@ def volume_equivalence(
         "bias_lower_ml": lower,
         "bias_upper_ml": upper,
         "tost_p": math.nan if math.isnan(lower) else p,
-        "mean_verdict": verdict(lower, upper, margin),
+        "mean_verdict": NOT_JUDGED_MEAN if failed.any() else verdict(lower, upper, margin),
         "share_beyond_upper": exact_upper_bound(beyond.astype(float), clusters, SHARE_WITHIN),
         "share_verdict": judged,
-        "note": "; ".join(filter(None, [limits.note, note])),
+        "note": "; ".join(filter(None, [limits.note, note, _missing(failed)])),
     }
+
+
+def _missing(failed: np.ndarray) -> str:
+    return f"predictions missing: {int(failed.sum())}, beyond the margin" if failed.any() else ""
 
 
 def share_within_verdict(beyond: np.ndarray, clusters: np.ndarray) -> tuple[str, str]:

@@ -42,7 +42,7 @@ MINIMUM_SCANS = 3
 EXACT_UP_TO = 15
 """Clusters of scans up to which all sign flips are tried."""
 
-NO_VARIANCE = "all scans are equal in this: no interval"
+NO_VARIANCE = "no variance between clusters: no interval"
 
 FRIEDMAN = PublishedStatistic(
     name="friedman",

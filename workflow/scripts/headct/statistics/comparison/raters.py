@@ -11,7 +11,8 @@ lesion that says why, where the plan has no margin or fewer than :data:`MINIMUM_
     estimate_rater          mean Dice of the second reading with the first one
     difference, error       δ, the former − the latter, and its standard error
     lower                   lower end of δ, one-sided 97.5 %
-    margin, p, verdict      of the plan; one-sided P that δ is −margin or less; not worse if it is below .025
+    margin, p, verdict      of the plan; one-sided P that δ is −margin or less; not worse if δ's lower end is
+                            above −margin
     interchangeability_ml2, interchangeability_error_ml2, interchangeability_upper_ml2
                             γ of volumes (:func:`interchangeability`), its standard error and its one-sided
                             upper 95 % end; exploratory, of the first seed's network
@@ -34,10 +35,12 @@ import scipy
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.references import ANOTHER_RATER
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, Plan
-from headct.statistics.comparison.endpoints import TOO_FEW, can_decide
+from headct.statistics.comparison.endpoints import TOO_FEW
+from headct.statistics.comparison.equivalence import interval_of_differences
 from headct.statistics.comparison.paired import NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope
 from headct.statistics.core import jackknife
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS
 from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.scores import FAMILY
 
@@ -107,13 +110,15 @@ def _of_lesion(
     rater = second.arrays[label, "dice"][:, reread]
     model = data.arrays[label, "dice"][:, twice][:, :, columns]
     found = against_rater(model, rater, clusters)
-    lower, p = found.interval(2 * LEVEL - 1)[0], p_of_worse(found, margin)
+    differences = (model - rater).mean(axis=0)
+    lower, _ = interval_of_differences(found, differences, clusters, 2 * LEVEL - 1)
+    p = p_of_worse(found, margin)
     first_ml, second_ml = data.reference_ml(label)[twice], second.arrays[label, "predicted_ml"][0, reread, 0]
     model_ml = data.arrays[label, "predicted_ml"][0, twice][:, columns]
     gamma = interchangeability(model_ml, first_ml, second_ml, clusters)
     rows = []
     for i, name in enumerate(np.array(data.models)[columns]):
-        shown = NOT_WORSE if p[i] < 1 - LEVEL else NOT_SHOWN
+        shown = NOT_WORSE if lower[i] > -margin else NOT_SHOWN
         rows.append(
             {
                 "model": name,
@@ -123,7 +128,7 @@ def _of_lesion(
                 "error": found.standard_error()[0][i],
                 "lower": lower[i],
                 "p": p[i],
-                "verdict": shown if can_decide(len(set(clusters)), 2 * (1 - LEVEL)) else TOO_FEW,
+                "verdict": shown if len(set(clusters)) >= MINIMUM_CLUSTERS else TOO_FEW.format(data.cluster),
                 "interchangeability_ml2": gamma.estimate[i],
                 "interchangeability_error_ml2": gamma.standard_error()[0][i],
                 "interchangeability_upper_ml2": upper_end(gamma)[i],

@@ -21,6 +21,13 @@ MINIMUM_SITES = 5
 
 SCANS_OF_A_SITE = 2
 
+MINIMUM_CLUSTERS = 5
+"""Clusters below which how far they lie apart is not known well enough for a verdict."""
+
+SCANS_OF_A_VERDICT = 10
+"""Scans that a verdict on equality needs: more than a third of smaller test sets have no failure where every
+tenth scan is one (.9¹⁰ = .35)."""
+
 
 @dataclass(frozen=True)
 class Clusters:

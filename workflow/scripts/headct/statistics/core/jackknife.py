@@ -29,6 +29,9 @@ import scipy
 SEEDS_COUNT_FROM = 3
 """Trainings of a model from which on their variance is part of the standard error; fewer tell none."""
 
+APART = 0.01
+"""Chance that trainings of a model are said to vary more than those of the others if they do not."""
+
 UNBOUNDED = (-math.inf, math.inf)
 
 RELATIVE_NOISE = 1e-12
@@ -126,7 +129,9 @@ class Estimated:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (self._scaled(self.estimate) - self._scaled(np.asarray(null))) / error
         p = 2 * scipy.stats.t.sf(np.abs(t), df)
-        found: np.ndarray = np.where(self.constant(), np.where(self.estimate == null, 1.0, np.nan), p)
+        found: np.ndarray = np.where(
+            self.constant(), np.where(np.abs(self.estimate - null) <= RELATIVE_NOISE, 1.0, np.nan), p
+        )
         return found
 
     def p_of_difference(self) -> np.ndarray:
@@ -156,7 +161,9 @@ def variance_between_seeds(
     """Variance (k,) of the mean over trainings, by which these would differ, and its degrees of freedom (k,).
 
     Three trainings of one model say next to nothing of their variance, so that it is pooled over models whose
-    trainings vary alike: with one degree of freedom per training beyond the first of each.
+    trainings vary alike: with one degree of freedom per training beyond the first of each. A model that
+    varies more than chance allows (1 %), a diverged training say, stands for itself and changes no other
+    model. What is usual is taken from the median over the models, so that one that is not does not move it.
 
     Args:
         by_seed: of each training (seeds, k).
@@ -167,10 +174,13 @@ def variance_between_seeds(
     if s < SEEDS_COUNT_FROM:
         return np.zeros(k), np.ones(k)
     with np.errstate(invalid="ignore"):
-        variance, df = by_seed.var(axis=0, ddof=1) / s - of_scans, np.full(k, s - 1.0)
-    differ = [i for i in alike if np.ptp(by_seed[:, i]) > RELATIVE_NOISE]
-    if differ:
-        variance[differ], df[differ] = variance[differ].mean(), df[differ].sum()
+        seen, df = by_seed.var(axis=0, ddof=1) / s, np.full(k, s - 1.0)
+    variance = seen - of_scans
+    differ = np.array([i for i in alike if np.ptp(by_seed[:, i]) > RELATIVE_NOISE], dtype=int)
+    if len(differ):
+        median, most = scipy.stats.chi2.ppf([0.5, 1 - APART], s - 1)
+        pooled = differ[seen[differ] / np.median(seen[differ]) <= most / median]
+        variance[pooled], df[pooled] = variance[pooled].mean(), df[pooled].sum()
     return np.maximum(variance, 0), df
 
 

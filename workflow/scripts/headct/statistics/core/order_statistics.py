@@ -15,12 +15,17 @@ import scipy
 
 NOTHING = (math.nan, math.nan)
 
+ASSUMED_CORRELATION = 0.05
+"""Intraclass correlation of scans that all are equal: that of the simulated sites, for want of another."""
+
 
 def effective_number(values: np.ndarray, clusters: np.ndarray) -> float:
     """How many independent scans would tell the mean of values (n,) as precisely; at most n.
 
     n over the design effect (variance of the mean with clusters over that without), times the squared ratio
-    of the t quantiles of n − 1 and of clusters − 1 degrees of freedom. Without variance it is n.
+    of the t quantiles of n − 1 and of clusters − 1 degrees of freedom. Where all scans are equal nothing
+    tells how alike clusters are, and :data:`ASSUMED_CORRELATION` is taken. Scans of one cluster, however
+    many, are one, for how far others lie apart is not known.
 
     Args:
         values: of each scan.
@@ -29,8 +34,13 @@ def effective_number(values: np.ndarray, clusters: np.ndarray) -> float:
     n, n_clusters = len(values), int(clusters.max()) + 1 if len(clusters) else 0
     deviation = values - values.mean() if n else values
     spread = float((deviation**2).sum())
-    if n_clusters in (n, 0, 1) or spread == 0:
+    if n_clusters == 1:
+        return 1.0
+    if n_clusters in (n, 0):
         return float(n)
+    if spread == 0:
+        scans_beside = float((np.bincount(clusters) ** 2).sum()) / n - 1
+        return n / (1 + scans_beside * ASSUMED_CORRELATION)
     clustered = n_clusters / (n_clusters - 1) * float((np.bincount(clusters, deviation) ** 2).sum())
     t = scipy.stats.t.ppf(0.975, [n - 1, n_clusters - 1])
     alone = n / (n - 1) * spread * float(t[0] / t[1]) ** 2
@@ -75,7 +85,7 @@ def exact_upper_bound(hits: np.ndarray, clusters: np.ndarray, confidence: float)
     return float(scipy.stats.beta.ppf(confidence, successes + 1, n - successes))
 
 
-def unseen_share(n: int, level: float) -> float:
+def unseen_share(n: float, level: float) -> float:
     """Largest share of units that may be otherwise if none of ``n`` is, by one end of an interval.
 
     Hanley JA, Lippman-Hand A. JAMA 1983;249:1743-1745, there as 3 / n. R: ``binom.test(0, n, conf.level)``.
