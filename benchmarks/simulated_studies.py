@@ -79,7 +79,7 @@ class Setting:
         site_model_sd, participant_model_sd: the same for each model by itself.
         scans_of_a_participant: number of scans of each.
         n_seeds: networks of each model.
-        seed_sd: of the mean Dice of a network of a model, of its specificity, and of its relative volume.
+        seed_sd: of a network's mean Dice, specificity, and relative volume; one, or that of each model.
         is_default: whether an analysis whose plan does not name clusters would take these.
     """
 
@@ -92,7 +92,7 @@ class Setting:
     participant_sd: float = 0.0
     participant_model_sd: float = 0.0
     n_seeds: int = 1
-    seed_sd: float = 0.0
+    seed_sd: float | tuple[float, ...] = 0.0
     is_default: bool = True
 
 
@@ -181,6 +181,7 @@ def _drawn(
 ) -> Study:
     n, k = len(site), len(MODELS)
     networks = (setting.n_seeds, n if network_of_each_scan else 1, k)
+    seed_sd = np.asarray(setting.seed_sd)
     has_ivh = (rng.random(participant.max() + 1) < SHARE_WITH_IVH)[participant]
     size = rng.normal(size=n)
     arrays = {}
@@ -190,7 +191,7 @@ def _drawn(
         large = np.log(np.maximum(reference, 1e-3) / MEDIAN_ML[label]) / LOG_SD[label]
         hard = _hard(rng, setting, site, participant)
         better = np.array([better_by.get((label, model), 0.0) for model in range(k)])
-        better = better + setting.seed_sd * rng.normal(size=networks)
+        better = better + seed_sd * rng.normal(size=networks)
         dice = _dice(rng, label, hard, large[:, None], _of(DICE[label], equal))
         dice = np.where(dice > 0, np.clip(dice + better, 0.001, 1), 0)
         spread = np.sqrt(1 + _variance_of_clusters(setting))
@@ -198,7 +199,7 @@ def _drawn(
         error = ERROR_SD[label] * (
             0.6 * rng.normal(size=(n, 1)) + 0.8 * rng.normal(size=(setting.n_seeds, n, k))
         )
-        error += ERROR_MEAN[label] + setting.seed_sd * rng.normal(size=networks)
+        error += ERROR_MEAN[label] + seed_sd * rng.normal(size=networks)
         found = np.where(dice > 0, reference[:, None] * np.exp(error), 0)
         invented = np.where(is_clean, 0, rng.gamma(0.6, 0.8, (setting.n_seeds, n, k)) + 0.003)
         arrays[label, "dice"] = np.where(present, dice, is_clean)
