@@ -12,6 +12,7 @@ from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings.analysis_plan import SHIPPED
+from headct.statistics.core import scores as scores_of
 from support.declared import assert_as_declared
 from support.label_sets import LABELS
 from support.planned_cases import PLAN
@@ -120,6 +121,58 @@ def test_every_cell_that_lacks_its_number_is_named_at_once(files: list[str], tmp
         ("c.tsv", "c, seed 0, 000, ICH (line 2)", "predicted_ml", "much"),
     }
     assert not (tmp_path / "out").exists()
+
+
+def test_values_that_no_measure_can_have_are_named_at_once(files: list[str], tmp_path: Path) -> None:
+    """With three models and the row that predicts nothing, the table that differs is the one named."""
+    b, c = (read_tsv(tmp_path / f"{model}.tsv") for model in "bc")
+    usual = b.loc[4, "reference_ml"]
+    b.loc[3, ["dice", "surface_dice"]] = 1.7, 2.0
+    b.loc[4, "reference_ml"] = 99.0
+    c.loc[0, ["dice", "predicted_header_ml", "volume_error_ml"]] = -0.2, -3.0, -3.0
+    write_tsv(b, tmp_path / "b.tsv")
+    write_tsv(c, tmp_path / "c.tsv")
+    assert usual != 99.0
+    with pytest.raises(BadInput) as error:
+        run(files, tmp_path / "out", *FAMILY)
+    found = [(Path(one.file).name, one.row, one.key, one.value) for one in error.value.problems]
+    assert sorted(found) == [
+        ("b.tsv", "b, seed 0, 003, ICH (line 5)", "dice", "1.7"),
+        ("b.tsv", "b, seed 0, 003, ICH (line 5)", "surface_dice", "2.0"),
+        ("b.tsv", "b, seed 0, 004, ICH (line 6)", "reference_ml", "99.0"),
+        ("c.tsv", "c, seed 0, 000, ICH (line 2)", "dice", "-0.2"),
+        ("c.tsv", "c, seed 0, 000, ICH (line 2)", "predicted_header_ml", "-3.0"),
+    ]
+    for message in ("from 0 to 1: make this", "can't be negative: make this", "measure all models again"):
+        assert message in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_reference_volumes_may_differ_by_the_rounding_of_a_table_but_not_by_a_voxel(tmp_path: Path) -> None:
+    one = simulated(["one"]).query("model == 'one'")
+    places = [tmp_path / f"{model}.tsv" for model in ("one", "two")]
+    for factor, differs in ((1 + 1e-9, False), (1 + 1e-6, True)):
+        two = one.assign(model="two", reference_ml=one["reference_ml"] * factor)
+        for table, place in zip((one, two), places, strict=True):
+            write_tsv(table, place)
+        if differs:
+            with pytest.raises(BadInput) as error:
+                scores_of.read(places, ["one", "two"], LABELS)
+            n = 2 * (one["reference_ml"] > 0).sum()
+            assert [problem.key for problem in error.value.problems] == ["reference_ml"] * n
+        else:
+            assert len(scores_of.read(places, ["one", "two"], LABELS)) == 2 * len(one)
+
+
+def test_seeds_and_kinds_of_second_readings_share_the_references(tmp_path: Path) -> None:
+    table = simulated(["reader"], seeds=(1, 2, 3)).query("model == 'reader'").reset_index(drop=True)
+    write_tsv(table, tmp_path / "seeds.tsv")
+    assert len(scores_of.read_table(tmp_path / "seeds.tsv")) == len(table)
+    kinds = table.assign(model="reader " + table["seed"].astype(str), seed=None)
+    kinds.loc[2, "reference_ml"] += 1
+    write_tsv(kinds, tmp_path / "readings.tsv")
+    with pytest.raises(BadInput, match=r"row reader 1, 002, ICH \(line 4\), key reference_ml, .*another"):
+        scores_of.read_table(tmp_path / "readings.tsv", ("model", "dice", "reference_ml"))
 
 
 def test_measures_that_may_be_undefined_may_be_empty(files: list[str], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.labels import LabelSet
 from headct.contracts.no_prediction import CRASHED, kind_of
-from headct.contracts.problems import BadInput, Problem, gathered
+from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.metrics import COLUMNS
 
@@ -30,6 +30,25 @@ NAMES = ("model", "scan_id", "label")
 NEVER_EMPTY = ("dice", *(name for name in VOLUMES if name != "swapped_ml"))
 """Columns that hold a finite number in every row; other measures are empty where they are not defined."""
 
+SHARES = ("dice", "dice_present", "surface_dice", "lesion_f1", "lesion_dice")
+"""Columns from 0 to 1."""
+
+NEVER_NEGATIVE = tuple(name for name in VOLUMES if not name.startswith("volume_error"))
+"""Volumes; their errors have a sign."""
+
+OF_REFERENCE = ("reference_ml", "reference_header_ml")
+"""Columns that are the same for all models, seeds and kinds of second readings."""
+
+ROUNDING = 1e-8
+"""Share of a volume by which tables may differ: more than the rounding to ten digits, less than one voxel."""
+
+MAKE_AGAIN = "make this table again"
+
+ANOTHER_REFERENCE = (
+    "other rows have another reference volume of this scan and lesion: measure all models again, on the same"
+    " references"
+)
+
 
 def read(paths: Sequence[Path], models: Sequence[str], labels: LabelSet) -> pd.DataFrame:
     """Read metrics tables, in the order: ``models`` (the family), other models, reference rows.
@@ -40,17 +59,11 @@ def read(paths: Sequence[Path], models: Sequence[str], labels: LabelSet) -> pd.D
     missing predictions as :func:`scored` scores them.
 
     Raises:
-        BadInput: a table as :func:`read_table` refuses it, a model of the family without metrics, a row that
-            stands twice, models that were not measured on the same scans.
+        BadInput: tables as :func:`read_table` refuses them, a reference volume that is not the same in all of
+            them, a model of the family without metrics, a row that stands twice, models that were not
+            measured on the same scans.
     """
-    tables: list[pd.DataFrame] = []
-    problems: list[Problem] = []
-    for path in paths:
-        with gathered(problems):
-            tables.append(read_table(path))
-    if problems:
-        raise BadInput(problems)
-    scores = pd.concat(tables, ignore_index=True)
+    scores = _read_tables(paths, COLUMNS)
     pooled = [pool.name for pool in labels.pools]
     scores = scores[~scores["label"].isin(pooled)].reset_index(drop=True)
     problems = [*_missing_models(scores, models), *_unequal_rows(scores, labels)]
@@ -69,39 +82,73 @@ def read_table(path: Path, needed: Collection[str] = COLUMNS) -> pd.DataFrame:
     """One metrics table, of models or of second readings, as it stands; ``failure`` is "" for none.
 
     Raises:
-        BadInput: a needed column is not there, or lacks a value where every row has one: every such cell.
+        BadInput: a needed column is not there; else every cell that lacks a value where every row has one,
+            that no measure can be (a Dice above 1, a negative volume), or that gives a lesion another
+            reference volume than other rows of the scan do.
     """
-    table = read_tsv(path, model=str, label=str, failure=str)
-    absent = [column for column in needed if column not in table]
-    problems = [
-        Problem(str(path), f"not a metrics table: no column {column!r}", key=column) for column in absent
-    ]
-    problems = problems or list(_unusable_cells(path, table, needed))
+    return _read_tables([path], needed)
+
+
+def _read_tables(paths: Sequence[Path], needed: Collection[str]) -> pd.DataFrame:
+    """The rows of several tables, one after the other, as :func:`read_table` checks them."""
+    tables: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    for path in paths:
+        table = read_tsv(path, model=str, label=str, failure=str)
+        absent = [column for column in needed if column not in table]
+        problems += [
+            Problem(str(path), f"not a metrics table: no column {column!r}", key=column) for column in absent
+        ]
+        tables.append(table.fillna({"failure": ""}))
+    problems = problems or _unusable_cells(paths, tables, needed)
     if problems:
         raise BadInput(problems)
-    return table.fillna({"failure": ""})
+    return pd.concat(tables, ignore_index=True)
 
 
-def _unusable_cells(path: Path, table: pd.DataFrame, needed: Collection[str]) -> Iterator[Problem]:
-    usable = {name: table[name].notna() for name in NAMES}
-    for name in NEVER_EMPTY:
-        if name in needed:
-            usable[name] = np.isfinite(pd.to_numeric(table[name], errors="coerce"))
-    for name, of_rows in usable.items():
-        message = "every row must have it" if name in NAMES else "every row must have a finite number"
-        for line in table.index[~of_rows]:
-            row, value = _name_of(table.loc[line]), table.loc[line, name]
-            found = "" if pd.isna(value) else str(value)
-            yield Problem(str(path), f"{message}: make this table again", row, name, found)
+def _unusable_cells(
+    paths: Sequence[Path], tables: Sequence[pd.DataFrame], needed: Collection[str]
+) -> list[Problem]:
+    """Every cell that can't be used, column by column, in the order of the rows."""
+    table_of_row = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    place_in_table = np.concatenate([np.arange(len(table)) for table in tables])
+    problems = []
+    for column, message, refused in _refused_rows(pd.concat(tables, ignore_index=True), needed):
+        for i in np.flatnonzero(refused):
+            row = tables[table_of_row[i]].iloc[place_in_table[i]]
+            found = "" if pd.isna(row[column]) else str(row[column])
+            named = f"{_name_of(row)} (line {place_in_table[i] + 2})"  # the first line is the header
+            problems.append(Problem(str(paths[table_of_row[i]]), message, named, column, found))
+    return problems
+
+
+def _refused_rows(
+    rows: pd.DataFrame, needed: Collection[str]
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Columns, why some of their cells can't be used, and which of the rows (n,) have these."""
+    for name in NAMES:
+        yield name, f"every row must have it: {MAKE_AGAIN}", rows[name].isna().to_numpy()
+    for name in (column for column in needed if column in {*SHARES, *VOLUMES}):
+        values = pd.to_numeric(rows[name], errors="coerce").astype(float)
+        if name in NEVER_EMPTY:
+            yield name, f"every row must have a finite number: {MAKE_AGAIN}", ~np.isfinite(values.to_numpy())
+        if name in SHARES:
+            yield name, f"must be from 0 to 1: {MAKE_AGAIN}", ((values < 0) | (values > 1)).to_numpy()
+        if name in NEVER_NEGATIVE:
+            yield name, f"a volume can't be negative: {MAKE_AGAIN}", (values < 0).to_numpy()
+        if name in OF_REFERENCE:
+            finite = values.where(np.isfinite(values))
+            usual = finite.groupby([rows["scan_id"], rows["label"]]).transform("median")
+            yield name, ANOTHER_REFERENCE, ((finite - usual).abs() > ROUNDING * usual.abs()).to_numpy()
 
 
 def _name_of(row: pd.Series) -> str:
-    """What names a row, as far as it is there, and its line in the file, whose first is the header."""
+    """What names a row, as far as it is there."""
     names = [str(row[name]) for name in NAMES if pd.notna(row[name])]
     seed = row.get("seed")
     if pd.notna(seed):
         names.insert(1, f"seed {seed}")
-    return f"{', '.join(names)} (line {int(str(row.name)) + 2})"
+    return ", ".join(names)
 
 
 def scored(scores: pd.DataFrame) -> pd.DataFrame:
