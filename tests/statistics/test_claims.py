@@ -202,18 +202,47 @@ def test_two_humps_are_seen() -> None:
 def test_one_scan_tests_no_claim_about_models() -> None:
     table = verdicts(scores(PLANTED, n=1))
     assert set(table.loc[~table.index.str.startswith("sets"), "verdict"]) == {UNTESTED}
-    assert table.loc["none-best-everywhere", "evidence"] == "test scans: 1, needs 10"
+    lacking = [f"test scans with {label}: {n}, needs 10" for label, n in (("ICH", 1), ("PHE", 1), ("IVH", 0))]
+    assert table.loc["none-best-everywhere", "evidence"] == "; ".join(lacking)
+    assert table.loc["concordance-high-but-phe", "evidence"] == "test scans: 1, needs 10"
 
 
 def test_three_identical_models_are_not_called_equal() -> None:
     row = judged("focal-losses-equal-ivh", scores(ALIKE, n=3, noise=0))
-    assert (row["verdict"], row["evidence"]) == (UNTESTED, "test scans: 3, needs 10")
+    assert (row["verdict"], row["evidence"]) == (UNTESTED, "test scans with IVH: 2, needs 10")
+
+
+def scores_without_ivh() -> pd.DataFrame:
+    """The planted results on scans of which none has IVH; some models see some."""
+    scans = scores(PLANTED)
+    ivh = scans["label"] == "IVH"
+    volumes = ["reference_header_ml", "predicted_header_ml"]
+    scans.loc[ivh, volumes] = 0.0
+    scans.loc[ivh, "dice"] = (scans.loc[ivh, "dice"] > 0.65).astype(float)
+    return scans
+
+
+def test_claims_of_a_lesion_that_no_scan_has_are_not_testable() -> None:
+    table = verdicts(scores_without_ivh())
+    about_ivh = CLAIMS.loc[["IVH" in labels for labels in CLAIMS["labels"]], "claim"]
+    of_dice = about_ivh[about_ivh != "concordance-high-but-phe"]
+    assert set(of_dice) >= {"ivh-leaders", "focal-beats-five-ivh", "weak-ivh-bimodal", "none-best-everywhere"}
+    assert set(table.loc[of_dice, "verdict"]) == {UNTESTED}
+    assert set(table.loc[["unet-family-no-evidence", "unet-family-equal"], "verdict"]) == {HOLDS}
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(9, UNTESTED), (10, HOLDS)])
+def test_ten_scans_with_the_lesion_are_enough(n: int, verdict: str) -> None:
+    scans = scores(PLANTED)
+    first = scans["scan_id"].isin([f"{i:03d}" for i in range(n)])
+    reference = scans["reference_header_ml"].where(first | (scans["label"] != "IVH"), 0.0)
+    reference = reference.mask(first & (scans["label"] == "IVH"), 5.0)
+    row = judged("focal-beats-five-ivh", scans.assign(reference_header_ml=reference))
+    assert row["verdict"] == verdict, row["evidence"]
 
 
 def test_phe_is_not_harder_than_what_no_scan_has() -> None:
-    scans = scores(PLANTED)
-    scans.loc[scans["label"] == "IVH", ["reference_header_ml", "predicted_header_ml"]] = 0.0
-    scans.loc[scans["label"] == "IVH", "dice"] = 1.0
+    scans = scores_without_ivh()
     for claim, needed in (
         ("phe-harder-than-ivh", "test scans with IVH"),
         ("phe-harder-where-present", "test scans with PHE and IVH"),
@@ -247,7 +276,9 @@ def test_few_clusters_are_too_few_whatever_they_hold() -> None:
     ids = scans["scan_id"].unique()
     four = Clusters(SITE, pd.Series([f"site {i % 4}" for i in range(60)], ids))
     assert judged("phe-harder-than-ivh", scans, four)["verdict"] == UNTESTED
-    assert judged("none-best-everywhere", scans, four)["evidence"] == "sites of the test scans: 4, needs 5"
+    assert judged("none-best-everywhere", scans, four)["evidence"].startswith(
+        "sites of the test scans with ICH: 4, needs 5; sites of the test scans with PHE: 4"
+    )
     assert judged("unet-family-no-evidence", scans, four)["verdict"] == HOLDS, "Dunn's test knows no clusters"
 
 
@@ -414,4 +445,6 @@ def test_margins_of_the_plan_decide_and_are_told(margin: float, verdict: str) ->
 
 def test_each_kind_says_what_it_needs_and_why() -> None:
     for kind in KINDS.values():
-        assert kind.restated(PLAN).endswith(f"not testable below {kind.minimum}: {kind.why}")
+        assert kind.restated(PLAN).endswith(
+            f"not testable below {kind.minimum} {kind.counted.in_words}: {kind.why}"
+        )

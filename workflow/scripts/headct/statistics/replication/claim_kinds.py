@@ -59,13 +59,26 @@ NO_POWER = "in smaller groups not even a difference of 1.3 SD is found in 80% of
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What a claim needs enough of.
+
+    Attributes:
+        in_words: what is counted, for any claim of the kind.
+        indices: of one claim: indices of scans, say, by what they are called.
+    """
+
+    in_words: str
+    indices: Callable[[Claim, Results], Mapping[str, Sequence[int] | np.ndarray]]
+
+
+@dataclass(frozen=True)
 class Kind:
     """How claims of a kind are judged.
 
     Attributes:
         judge: gives the verdict on a claim.
         in_words: the test; ``{margins}`` and ``{margins_ml}`` are those of the analysis plan.
-        counted: what there must be enough of, by its name: indices of scans, say.
+        counted: what there must be enough of.
         minimum: so many of each.
         why: so few are not enough.
         by_dunn: whether it rests on Dunn's test, whose flavours may change the verdict.
@@ -75,7 +88,7 @@ class Kind:
 
     judge: Callable[[Claim, Results], Evidence]
     in_words: str
-    counted: Callable[[Claim, Results], Mapping[str, Sequence[int] | np.ndarray]]
+    counted: Counted
     minimum: int = MINIMUM
     why: str = ONE_IN_TEN
     by_dunn: bool = False
@@ -87,12 +100,12 @@ class Kind:
         margins = [f"{f'{size:g}'.removeprefix('0')} {label}" for label, size in plan.dice_margin.items()]
         volumes = [f"{size:g} mL {label}" for label, size in plan.volume_margin_ml.items()]
         test = self.in_words.format(margins=", ".join(margins), margins_ml=", ".join(volumes))
-        return f"{test}; not testable below {self.minimum}: {self.why}"
+        return f"{test}; not testable below {self.minimum} {self.counted.in_words}: {self.why}"
 
     def too_few(self, claim: Claim, results: Results) -> list[str]:
         """What there is too little of; nothing if there is enough."""
         lacking = []
-        for name, indices in self.counted(claim, results).items():
+        for name, indices in self.counted.indices(claim, results).items():
             if len(indices) < self.minimum:
                 lacking.append(f"{name}: {len(indices)}, needs {self.minimum}")
             elif self.by_clusters:
@@ -387,13 +400,21 @@ def _participants(claim: Claim, results: Results) -> dict[str, range]:
     return {f"participants of the {name} set": range(count) for name, count in n.items()}
 
 
+TEST_SCANS = Counted("test scans", _test_scans)
+WITH_EACH = Counted("test scans with each of its lesions", _scans_with_each)
+"""In scans without a lesion its Dice is 0 or 1: that tells of false positives, not of how it is drawn."""
+
+WITH_ALL = Counted("test scans with all of its lesions", _scans_with_all)
+WITH_SMALL = Counted("test scans with the lesion below its median volume", _scans_with_small)
+PARTICIPANTS = Counted("participants of either set", _participants)
+
 KINDS: dict[str, Kind] = {
     "better": Kind(
         _better,
         "Dunn's test (P < .05) finds each pair to differ in the stated direction; refuted by a significant"
         " difference the other way, or by a mean difference below +margin ({margins}; one-sided, 5% over all"
         " pairs)",
-        _test_scans,
+        WITH_EACH,
         by_dunn=True,
         of_seeds=False,
     ),
@@ -401,7 +422,7 @@ KINDS: dict[str, Kind] = {
         _no_evidence,
         "Dunn's test (P < .05) finds no pair to differ, which is what the paper says; it does not show that"
         " there is no difference",
-        _test_scans,
+        WITH_EACH,
         why=NO_POWER,
         by_dunn=True,
         by_clusters=False,
@@ -411,13 +432,13 @@ KINDS: dict[str, Kind] = {
         _equal,
         "the 90% interval of each pair's mean difference lies within ±margin ({margins}); refuted by one"
         " wholly outside, corrected for the number of pairs",
-        _test_scans,
+        WITH_EACH,
     ),
     "no_evidence_of_imbalance": Kind(
         _no_evidence_of_imbalance,
         "no P of Table 2 is below .05 after Bonferroni's correction, without which ten tests would find a"
         " difference in 40% of random splits",
-        _participants,
+        PARTICIPANTS,
         why=NO_POWER,
         by_clusters=False,
     ),
@@ -426,7 +447,7 @@ KINDS: dict[str, Kind] = {
         "the 90% interval of each standardised difference lies within ±0.2, but for characteristics that so"
         " few scans have that a difference of 0 has a wider one; refuted by one wholly outside, corrected for"
         " the number of characteristics",
-        _participants,
+        PARTICIPANTS,
         minimum=68,
         why="in smaller sets no interval lies within ±0.2, however large the other set is",
         by_clusters=False,
@@ -435,59 +456,59 @@ KINDS: dict[str, Kind] = {
         _smallest_iqr,
         "its interquartile range is smaller than each other model's in 95% of resampled test sets; refuted if"
         " it is larger than another's in 95%, corrected for the number of models; a tie is neither",
-        _test_scans,
+        WITH_EACH,
         of_seeds=False,
     ),
     "highest_mean": Kind(
         _highest_mean,
         "its mean exceeds each other model's (one-sided, 5%); refuted if another's exceeds it, corrected for"
         " the number of models; a tie is neither",
-        _test_scans,
+        WITH_EACH,
     ),
     "highest_median": Kind(
         _highest_median,
         "it is higher than each other model's in 95% of resampled test sets; refuted if it is lower than"
         " another's in 95%, corrected for the number of models; a tie is neither",
-        _test_scans,
+        WITH_EACH,
         of_seeds=False,
     ),
     "none_best": Kind(
         _none_best,
         "for each model, another has a higher mean on some lesion (one-sided, 5% over all others and all"
         " lesions); refuted if one has a higher mean than each other on each lesion (one-sided, 5% each)",
-        _test_scans,
+        WITH_EACH,
     ),
     "bimodal": Kind(
         _bimodal,
         "in each model fewer scans score in the middle third of Dice than in the lower, and than in the upper"
         " one (one-sided, 5% each); refuted if more do, corrected for their number",
-        _test_scans,
+        WITH_EACH,
     ),
-    "harder": Kind(_harder, "mean Dice is lower (one-sided, 5%)", _scans_with_each),
+    "harder": Kind(_harder, "mean Dice is lower (one-sided, 5%)", WITH_EACH),
     "harder_present": Kind(
         _harder_present,
         "mean Dice is lower over the scans that have both (one-sided, 5%)",
-        _scans_with_all,
+        WITH_ALL,
     ),
     "detects_small": Kind(
         _detects_small,
         "of the scans with the lesion below its median volume it detects (any voxel) a larger share than each"
         " of the others (one-sided, 5%); refuted if a smaller one than one of them, corrected for their"
         " number; this cut of small is ours, and contrast is not measured",
-        _scans_with_small,
+        WITH_SMALL,
     ),
     "low_bias": Kind(
         _low_bias,
         "the 90% interval of the mean volume difference over scans with the lesion lies within ±margin"
         " ({margins_ml}; this cut of low is ours), but wholly outside for PHE; refuted by the contrary in"
         " one, corrected for the number of lesions",
-        _scans_with_each,
+        WITH_EACH,
     ),
     "concordance": Kind(
         _concordance,
         "the 95% interval of the CCC lies above .95, but below it for PHE; refuted by the contrary in one,"
         " corrected for the number of lesions",
-        _test_scans,
+        TEST_SCANS,
     ),
 }
 """How each kind of claim is judged."""
