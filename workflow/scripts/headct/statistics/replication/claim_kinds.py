@@ -17,6 +17,7 @@ import scipy
 
 from headct.settings.analysis_plan import Plan
 from headct.statistics.core import jackknife
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT
 from headct.statistics.core.group_tests import ALPHA
 from headct.statistics.core.jackknife import RELATIVE_NOISE
 from headct.statistics.replication.claim_evidence import (
@@ -46,12 +47,6 @@ HIGH_CCC = 0.95
 
 EXCEPTED = "PHE"
 """The lesion of which the paper does not say that its volumes agree well."""
-
-MINIMUM_CLUSTERS = 5
-"""Sites or participants below which their scatter is not known well enough for an interval."""
-
-MINIMUM = 10
-"""Scans that most kinds of claims need."""
 
 ONE_IN_TEN = "of smaller test sets more than a third miss a failure of every tenth scan (.9¹⁰ = .35)"
 NO_POWER = "in smaller groups not even a difference of 1.3 SD is found in 80% of studies"
@@ -89,7 +84,7 @@ class Kind:
     judge: Callable[[Claim, Results], Evidence]
     in_words: str
     counted: Counted
-    minimum: int = MINIMUM
+    minimum: int = SCANS_OF_A_VERDICT
     why: str = ONE_IN_TEN
     by_dunn: bool = False
     by_clusters: bool = True
