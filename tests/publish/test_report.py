@@ -117,7 +117,10 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("measures", "surface Dice at 1 mm (ICH), 1 mm (PHE) and 1 mm (IVH)"),
         ("positivity", "above 0 mL and 0.1 mL"),
         ("sensitivity", "clusters: sites, IVH Dice difference 0.040 (95% CI, −0.020 to 0.100)"),
-        ("precision", "12 scans, is ± 0.060 wide; 80% of such studies would find a true difference of 0.084"),
+        (
+            "precision",
+            "12 scans, reaches 0.060 to either side; 80% of such studies would find a true difference",
+        ),
         ("subgroups", "site and gantry tilt; 1 of 2 cells"),
         ("reference", "one mask per scan, with the classes intracerebral haemorrhage (ICH), perihaematomal"),
         ("external_test", "No test scan is of a site with training scans"),

@@ -212,6 +212,8 @@ def test_several_test_scans_of_a_participant_are_told_under_every_table() -> Non
     (note,) = table_page.repeated_participants(split)
     assert "the 3 test scans are of 2 participants" in note
     assert "Dunn's and Friedman's tests and those of Table 2 take them as independent" in note
+    assert "may be too small" in note
+    assert "also too large" in note
     assert table_page.repeated_participants(split.iloc[1:]) == [], "training scans are not tested"
 
 

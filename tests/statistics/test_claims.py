@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -326,6 +327,19 @@ def test_a_concordance_without_interval_decides_nothing_and_says_why() -> None:
     row = judged("concordance-high-but-phe", scans.assign(predicted_header_ml=empty))
     assert row["verdict"] == UNCLEAR
     assert "IVH 0.00 (no interval: all predicted volumes are equal)" in row["evidence"]
+    ivh, volumes = scans["label"] == "IVH", ["predicted_header_ml", "reference_header_ml"]
+    row = judged(
+        "concordance-high-but-phe", scans.assign(**dict.fromkeys(volumes, scans[volumes[0]].mask(ivh, 0.0)))
+    )
+    assert "IVH not defined (no interval: all reference volumes are equal)" in row["evidence"]
+
+
+def test_the_evidence_on_the_sets_states_what_p_is_held_against(found: pd.DataFrame) -> None:
+    evidence = found.loc["sets-do-not-differ", "evidence"]
+    n_tests, threshold = re.fullmatch(
+        r"least of (\d+) P: .*; below (0\.\d+) it would be evidence", evidence
+    ).groups()
+    assert float(threshold) == pytest.approx(0.05 / int(n_tests), rel=0.05)
 
 
 def test_perfect_volumes_have_no_interval_of_their_mean_error() -> None:

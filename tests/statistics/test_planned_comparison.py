@@ -445,6 +445,41 @@ def test_key_secondary_endpoints_wait_for_the_primary_one() -> None:
     assert "higher" in set(verdicts.iloc[1:])
 
 
+@pytest.mark.parametrize(
+    ("rule", "levels", "needed"),
+    [
+        (Multiplicity("hierarchical"), (".05", ".05"), "6 for P < .05, 10 for P < .05/15"),
+        (Multiplicity("split", 0.04), (".04", ".01"), "6 for P < .04, 12 for P < .01/15"),
+    ],
+)
+def test_the_page_states_the_levels_that_decide(
+    rule: Multiplicity, levels: tuple[str, str], needed: str
+) -> None:
+    tables = analysed(planted(40), PLANTED, plan=replace(PLAN, multiplicity=rule, cluster="scan"))
+    page = planned_comparison(tables, {}, LABELS)
+    primary, secondary = page.panels[:2]
+    for panel, level in zip((primary, secondary), levels, strict=True):
+        assert panel.lead.endswith(f"Decided at P < {level}.")
+    assert any(f"(needed: {needed})" in note for note in page.notes)
+    assert (("", "Adjusted CI") in primary.columns) == (rule.rule == "split")
+    assert ("", "Adjusted CI") in secondary.columns
+    row = tables["endpoints"].iloc[0]
+    if rule.rule == "split":
+        assert row["lower_adjusted"] < row["lower"]
+        assert f"{row['upper_adjusted']:.3f}" in "".join(cell.text for cell in primary.rows[0])
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_a_page_of_which_no_endpoint_was_measured(tmp_path: Path) -> None:
+    tables = analysed(simulated(MODELS[:1], n_scans=8), MODELS[:1])
+    for name, table in tables.items():
+        write_tsv(table, tmp_path / f"{name}.tsv")
+    read = {name: read_tsv(tmp_path / f"{name}.tsv") for name in tables}
+    page = planned_comparison(read, {}, LABELS)
+    assert set(page.numbers["verdict"]) == {""}
+    assert not any("needed:" in note for note in page.notes)
+
+
 def test_few_scans_decide_nothing() -> None:
     """Item 7 of the review: −0.558 (−0.647 to −0.470) was "no difference shown", over 9 scans."""
     metrics = simulated(MODELS, n_scans=9)

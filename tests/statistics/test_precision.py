@@ -122,6 +122,17 @@ def test_scans_that_are_alike_within_a_site_count_for_less() -> None:
     assert together["detectable"] > alone["detectable"]
 
 
+def test_scans_that_balance_each_other_within_a_site_count_as_no_more_than_there_are() -> None:
+    """Sites of which each has the same mean difference: their standard error is next to nothing."""
+    metrics = simulated(MODELS[:1], n_scans=60).assign(dice=0.5)
+    sites = cohort(60)[0].set_index("scan_id")["site"]
+    place = sites.groupby(sites).cumcount() % 2
+    twin = metrics[metrics["model"] == MODELS[0]].assign(model=PLAN.primary.against[0])
+    twin["dice"] += twin["scan_id"].map(place) * 0.2 + np.random.default_rng(1).normal(0, 0.01, len(twin))
+    found, _ = precise(pd.concat([metrics, twin], ignore_index=True), SITE)
+    assert found.iloc[0]["effective_n"] == found.iloc[0]["n"] == 60
+
+
 def test_models_that_are_the_same_have_a_note_and_no_width() -> None:
     metrics = simulated(MODELS[:1], n_scans=12)
     twin = metrics[metrics["model"] == MODELS[0]].assign(model=PLAN.primary.against[0])

@@ -161,6 +161,9 @@ def test_few_clusters_decide_nothing_and_the_page_says_how_scans_were_chosen() -
     page = table_page.html(planned_comparison(alone, {}, LABELS), "")
     assert "another rater read 30 of 60 test scans, chosen so: each second one by date." in page
     assert "H. Mean Dice with the first reading, less that of another rater" in page
+    noted = alone | {"rater_noninferiority": alone["rater_noninferiority"].assign(note="all scans are equal")}
+    page = table_page.html(planned_comparison(noted, {}, LABELS), "")
+    assert "not estimated; all scans are equal" not in page, "a note of one row is not of all"
     table, _ = cohort(60)
     two_sites = table.assign(site=np.where(np.arange(len(table)) % 2, "a", "b"))
     drawn = clusters(SITE, two_sites)

@@ -198,6 +198,7 @@ def test_the_papers_own_participants_have_no_interval_and_no_mark(
     said = [note for note in page.notes if "same participants" in note]
     assert len(said) == 1
     assert "not independent" in said[0]
+    assert not [note for note in page.notes if "asterisk" in note or "drew theirs by chance" in note]
     assert "*" not in "".join(cell.text for panel in page.panels[1:4] for row in panel.rows for cell in row)
 
 

@@ -156,11 +156,14 @@ def test_the_endpoints_stand_beside_with_sites_as_a_random_effect() -> None:
     assert primary["lower"] < 0.15 < primary["upper"]
     assert found.iloc[1]["note"].startswith("not part of this run: ")
     page = table_page.html(planned_comparison(tables, {}, LABELS), "")
-    assert f"(site_effects.tsv): {primary['mean']:.3f} (" in page
-    assert "over 12 sites; intraclass correlation 0." in page
+    assert f"95% interval, these networks (site_effects.tsv): {primary['mean']:.3f} (" in page
+    assert (
+        "over 12 sites (scans whose site is not known: one for each participant); intraclass correlation 0."
+        in page
+    )
 
 
 def test_what_was_not_run_is_said_on_the_page() -> None:
     tables = analysed(simulated(MODELS[:1], n_scans=8), MODELS[:1])
     page = table_page.html(planned_comparison(tables, {}, LABELS), "")
-    assert "sites as a random effect (site_effects.tsv): not estimated; not part of this run: " in page
+    assert "these networks (site_effects.tsv): not estimated; not part of this run: " in page

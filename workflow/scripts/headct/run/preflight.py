@@ -75,7 +75,7 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         messages.append(
             f"{config.sheet}: {who} several baseline scans. The planned comparison leaves out whole"
             " participants or sites. The paper's own tests, which are repeated beside it, take all scans as"
-            " independent: their P are too small, and the tables say so."
+            " independent: their P may be too small, and the tables say so."
         )
     return messages
 

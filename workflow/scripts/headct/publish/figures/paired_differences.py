@@ -169,10 +169,10 @@ def _notes(kind: str) -> list[str]:
     if kind == ENDPOINTS:
         return [
             "Thick lines: 95% intervals; thin: at the level at which the row is decided (Bonferroni over the",
-            "key secondary endpoints; their P are Holm's, which are less strict); none where all scans",
-            "differ by the same: then the signs decide. “No difference shown” is not equality.",
-            "“Too few scans to decide”: with so few that differ, not even all in one direction would",
-            "convince an exact test.",
+            "key secondary endpoints; their verdicts go by Holm's correction, less strict); none where all",
+            "scans differ by the same: then the signs decide. “No difference shown” is not equality.",
+            "“Too few scans”, to decide: so few differ that not even all in one direction would convince an",
+            "exact test of signs; “too few sites” or “participants”: there are fewer than five of them.",
             "“Not judged”: the primary endpoint was not decided.",
         ]
     return [
@@ -186,12 +186,12 @@ def _legend(kind: str) -> list[Artist]:
     if kind == ENDPOINTS:
         return [
             Line2D([], [], label="Difference shown", **SHOWN),
-            Line2D([], [], label="No difference shown, or not judged", **UNKNOWN),
+            Line2D([], [], label="No difference shown, too few to decide, or not judged", **UNKNOWN),
         ]
     return [
         Line2D([], [], label="Different", **SHOWN),
         Line2D([], [], label="Equivalent", **SAME),
-        Line2D([], [], label="Cannot tell", **UNKNOWN),
+        Line2D([], [], label="Cannot tell, or too few to decide", **UNKNOWN),
         Patch(label="± margin", **MARGIN),
     ]
 
@@ -229,7 +229,8 @@ def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame, model: str) -
         frame.text(name_mm, middle, name, ha="right", va="center")
         if numbers_mm:
             frame.text(frame.width_mm - VERDICT_MM - GAP_MM, middle, _numbers(row), ha="right", va="center")
-        frame.text(frame.width_mm - VERDICT_MM, middle, row["verdict"], va="center")
+        verdict = row["verdict"].removesuffix(" to decide")  # there is no room for more
+        frame.text(frame.width_mm - VERDICT_MM, middle, verdict, va="center")
 
 
 def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str, n_ticks: int) -> None:

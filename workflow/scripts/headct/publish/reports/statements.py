@@ -638,7 +638,7 @@ def plan(facts: Facts) -> str:
     ]
     return (
         f"The analysis plan of {items['date']} (SHA-256 {items['sha256']}) fixed endpoints, margins,"
-        " subgroups and seeds. "
+        " subgroups and the seed of the permutations. "
     ) + telling("Deviations from it", deviations, "Nothing deviates from it.")
 
 
@@ -694,9 +694,9 @@ def intervals(facts: Facts) -> str:
     return (
         "Intervals are at 95%, and at 90% where equivalence is judged: Student's t of the jackknife that"
         f" leaves out clusters ({items['clusters']}), Wilson's for shares and order statistics for medians,"
-        " both with the effective number of scans. Beside key secondary endpoints stand intervals adjusted"
-        f" to all of them. Statements are about {items['statements are about']}; tests by ranks and by sign"
-        " flips, shares and medians are about the networks at hand."
+        " both with the effective number of scans. Beside endpoints that are decided at another level than 5%"
+        f" stand intervals at that level. Statements are about {items['statements are about']}; tests by"
+        " ranks and by sign flips, shares and medians are about the networks at hand."
     )
 
 
@@ -730,8 +730,8 @@ def precision(facts: Facts) -> str:
     if detectable == DASH:
         shown = "80% of such studies would find no difference that is possible"
     return (
-        f"The 95% interval of the primary endpoint, over {counted(int(row['n']), 'scan')}, is ± {half} wide;"
-        f" {shown}."
+        f"The 95% interval of the primary endpoint, over {counted(int(row['n']), 'scan')}, reaches {half}"
+        f" to either side; {shown}."
     )
 
 
@@ -910,8 +910,8 @@ def known_limits(facts: Facts) -> str:
         limits.insert(1, "test scans of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
         limits.append(
-            "test scans of one participant count as independent in the paper's own tests, so that their P are"
-            " too small"
+            "test scans of one participant count as independent in the paper's own tests, so that their P may"
+            " be too small (or too large, for models are compared on the same scans as if on others)"
         )
     if len(seeds) == 1:
         limits.append("one training per model, so that differences between trainings are not known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -12,31 +13,33 @@ from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
 from headct.contracts.no_prediction import MISSING_SCORED
 from headct.publish.options import Options
-from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spread
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spelled_out, spread
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import RULES, title_of
 from headct.settings.analysis_plan import PRIMARY, WITHOUT_LESION
 from headct.statistics.comparison.detection import SHARES
-from headct.statistics.comparison.endpoints import COMPLETE
+from headct.statistics.comparison.endpoints import COMPLETE, can_decide
 from headct.statistics.comparison.equivalence import SHARE_WITHIN, against_others
 from headct.statistics.comparison.missing_predictions import BEST_CASE, NO_BOUNDS, WORST_CASE
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT
 from headct.statistics.core.group_tests import ALPHA
 
 TABLE = PublishedTable(
     name="planned_comparison",
     help="which differences are real, by the analysis plan",
     caption="**Planned comparison of the models, scan by scan.** What the analysis plan fixed before"
-    " any prediction was made: its primary endpoint, decided by the P of its 95% interval, and its key"
-    " secondary endpoints with Holm's correction, each defined in a line above its rows (A); each model with"
+    " any prediction was made: its primary endpoint, decided by the P of its interval, and its key secondary"
+    " endpoints with Holm's correction, each defined in a line above its rows (A); each model with"
     " intervals, its mean Dice split into scans with and without the lesion, and what nothing, the mean"
     " training volume and second readings reach (B); the plan's model against each other one, with"
     ' "equivalent" only where the 90% interval lies within the margin, and else "cannot tell" or'
     ' "different" (C);'
     " detection (D); volumes, judged where the lesion is (E); the plan's date and digest, what deviates"
     " from it, and what is beyond it (F); how small a difference each endpoint could show (G);"
-    " where enough test scans were read by another rater, whether a model is worse than that rater (H)."
+    " where enough test scans were read by another rater, whether a model is not worse than that rater (H);"
+    " where predictions are missing, what they could change (I)."
     " Unlike the replication, all tests use that the models saw the same scans.",
     inputs={
         "statistics": "statistics of the plan",
@@ -94,9 +97,9 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
         labels: the lesions, in order.
     """
     texts = ("note", "verdict", "scope", "definition")
-    endpoints = statistics["endpoints"].fillna(dict.fromkeys(texts, ""))
+    endpoints = statistics["endpoints"].astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
     panels = [
-        *_endpoints(endpoints, titles),
+        *_endpoints(endpoints, titles, _levels(statistics["precision"])),
         *_estimates(statistics["estimates"], titles, labels),
         *_differences(statistics, str(endpoints["model"].iloc[0]), titles, labels),
         _detection(statistics["detection"], titles, labels),
@@ -119,32 +122,38 @@ def _notes(statistics: Statistics) -> list[str]:
         f"Analysis plan of {plan['date']}, SHA-256 {plan['sha256'][:12]}…; clusters:"
         f" {plan['clusters']}. Statements are about {plan['statements are about']}.",
         f"{RULES[plan['multiplicity']]} The primary verdict goes by the P of its interval, those of the key"
-        " secondary endpoints by Holm's P over all of them. The adjusted interval beside them is"
-        " Bonferroni's, which is stricter: it may hold 0 where Holm's P is small enough.",
-        "“Too few scans to decide”: with so few clusters of scans that differ, not even all in one"
-        " direction would convince an exact test (6 are needed for P < .05, 11 for .05/27). “No difference"
-        " shown” is not equality: see C. A difference without interval is the same in all scans; its P is"
-        " that of the signs.",
+        " secondary endpoints by Holm's P over all of them. An adjusted interval is at the level that decides"
+        " its row; of key secondary endpoints that is Bonferroni's, which is stricter: it may hold 0 where"
+        " Holm's P is small enough.",
+        "“Too few scans to decide”: so few scans differ that not even all in one direction would convince"
+        f" an exact test of signs{_needed(statistics['precision'])}. “Too few sites” or “participants to"
+        f" decide”: there are fewer than {spelled_out(MINIMUM_CLUSTERS)} of them. “No difference shown” is"
+        " not equality: see C. A difference without interval is the same in all scans; its P is that of the"
+        " signs.",
         "Of a volume error, “lower” is a smaller error, whatever its sign; the sign is in the bias,"
         " prediction − reference, which enters no verdict.",
         "Differences are the first model − the other, with 95% intervals: t of the jackknife that leaves"
-        " out one cluster at a time. In C, P is"
-        " that of the interval with false-discovery-rate correction over all pairs of the"
+        " out one cluster at a time. In C, P is that of the interval with"
+        " false-discovery-rate correction over all pairs of the"
         " lesion; “equivalent”: the 90% interval lies within ± the margin ("
         + "; ".join(f"{row.label} {row.margin:.3g}" for row in margins.itertuples())
-        + "), “different”: wholly outside.",
-        "In B, Dice over scans without the lesion is 1 or 0, so its mean is the share of them that was kept"
-        " free, and one voxel costs 1.0. Pooled Dice is that of all voxels of all scans together, so large"
-        " lesions decide it. In D and E: the first seed's network.",
+        + "), “different”: wholly outside. Verdicts of equivalence, in C and E, need"
+        f" {SCANS_OF_A_VERDICT} scans and {spelled_out(MINIMUM_CLUSTERS)} clusters; references get none.",
+        "In B, the Dice of one network in a scan without the lesion is 1 or 0, so its mean is the share of"
+        " them that was kept free (of several seeds, their mean share), and one voxel costs 1.0. Pooled Dice"
+        " is that of all voxels of all scans together, so large lesions decide it. In D and E: the first"
+        " seed's network.",
         "In E, bias: “equivalent” if its 90% interval lies within ± the margin, “different” if wholly"
         f" outside. “{100 * SHARE_WITHIN:.0f}% within”: “equivalent” if at least {100 * SHARE_WITHIN:.0f}% of"
         " scans like these are within it, by the exact 95% upper bound of the share beyond it; “different”"
-        " if fewer are. Limits of agreement are shown without interval and are not judged. Scans without"
-        " the lesion dilute the error: with them nothing is judged.",
+        " if it is shown that fewer are. Limits of agreement are shown without interval and are not judged."
+        " Scans without the lesion dilute the error: with them nothing is judged. A missing"
+        " prediction counts as beyond the margin, and a mean error of which some are missing is not judged.",
         f"A missing prediction is {MISSING_SCORED}. “Predicts nothing”, “Mean training volume”"
-        " and second readings are references; they enter no test. Second readings are of other scans than"
-        " the test set, of either set; n is in estimates.tsv.",
-        "In G, “Effective” is the number of independent scans that would tell as much; “At its level”,"
+        " and second readings are references; they enter no test. Second readings cover only the scans that"
+        " were read twice, of both sets; n is in estimates.tsv.",
+        "In G, “Effective” is the number of independent scans that would have the same standard error, at"
+        " most those at hand (few clusters widen intervals beyond that); “At its level”,"
         " half the width of the interval at the level at which an endpoint is decided; “Detectable”, the"
         " smallest true difference that 80% of such studies find at that level.",
         _in_words_sites(statistics["site_effects"].iloc[0]),
@@ -163,13 +172,37 @@ def _between(low: float, high: float, decimals: int) -> str:
     return DASH if math.isnan(low) else f"{number(low, decimals)} to {number(high, decimals)}"
 
 
-def _endpoints(endpoints: pd.DataFrame, titles: Mapping[str, str]) -> list[Panel]:
+def _levels(precision: pd.DataFrame) -> dict[str, float]:
+    """By status, the error of its endpoints together; without those that were not compared."""
+    tested = precision.dropna(subset=["alpha"])
+    return {str(status): float(alphas.sum()) for status, alphas in tested.groupby("status")["alpha"]}
+
+
+def _needed(precision: pd.DataFrame) -> str:
+    """How many scans must differ, by the level of each status: its error over its number of tests."""
+    parts = []
+    for _, alphas in precision.dropna(subset=["alpha"]).groupby("status", sort=False)["alpha"]:
+        n = next(n for n in itertools.count(1) if can_decide(n, alphas.iloc[0]))
+        parts.append(f"{n} for P < {_level(alphas.sum())}{f'/{len(alphas)}' if len(alphas) > 1 else ''}")
+    return f" (needed: {', '.join(parts)})" if parts else ""
+
+
+def _level(alpha: float) -> str:
+    return f"{alpha:.4g}".removeprefix("0")
+
+
+def _endpoints(
+    endpoints: pd.DataFrame, titles: Mapping[str, str], levels: Mapping[str, float]
+) -> list[Panel]:
     """A grid for each endpoint, its definition above it."""
     groups = endpoints.groupby(["status", "endpoint"], sort=False)
-    return [_endpoint(place, rows, titles) for place, (_, rows) in enumerate(groups, start=1)]
+    return [
+        _endpoint(place, rows, titles, levels.get(str(status)))
+        for place, ((status, _), rows) in enumerate(groups, start=1)
+    ]
 
 
-def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str]) -> Panel:
+def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str], level: float | None) -> Panel:
     first = rows.iloc[0]
     status, measure, model = first["status"], first["measure"], title_of(first["model"], titles)
     is_primary, is_volume = status == PRIMARY, not rows["bias_model_ml"].isna().all()
@@ -177,8 +210,9 @@ def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str]) -> Pane
     columns = [("", "Against"), ("", "Scans"), (MEANS[measure], model), (MEANS[measure], "Other")]
     if is_volume:
         columns += [("Bias, mL", model), ("Bias, mL", "Other")]
-    names = ["Difference (95% CI)", "P"] if is_primary else ["Difference (95% CI)", "Adjusted CI", "P, Holm"]
-    columns += [("", name) for name in (*names, "Verdict")]
+    is_adjusted = not is_primary or not rows["lower_adjusted"].equals(rows["lower"])
+    names = ["Difference (95% CI)", *(["Adjusted CI"] if is_adjusted else [])]
+    columns += [("", name) for name in (*names, "P" if is_primary else "P, Holm", "Verdict")]
     lines = []
     for row in rows.to_dict("records"):
         line = [Cell(title_of(row["against"], titles)), Cell(count(row["n"]))]
@@ -186,13 +220,15 @@ def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str]) -> Pane
         if is_volume:
             line += [Cell(number(row[name], decimals)) for name in ("bias_model_ml", "bias_against_ml")]
         line.append(Cell(_interval(row, ("difference", "lower", "upper"), decimals)))
-        if not is_primary:
+        if is_adjusted:
             line.append(Cell(_between(row["lower_adjusted"], row["upper_adjusted"], decimals)))
         line.append(Cell(p_value(row["p" if is_primary else "p_holm"])))
         lines.append([*line, Cell(row["verdict"] or row["note"], "text")])
     heading = f"A{place}. {status.capitalize()} endpoint: {first['endpoint']}, {model} − other"
     defined = rows[rows["definition"] != ""].head(1).to_dict("records")
     lead = "".join(f"{row['definition']} ({row['n_clusters']:.0f})." for row in defined)
+    if level is not None:
+        lead += f" Decided at P < {_level(level)}."
     return Panel(columns, lines, heading, lead=f"{lead[:1].upper()}{lead[1:]}")
 
 
@@ -275,7 +311,7 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str], labels: Label
     names = ("Sensitivity", "Specificity", "PPV", "NPV")
     columns = [("", "Model"), *((label, name) for label in labels for name in names)]
     above = f"{first['threshold_ml'].iloc[0]:g} mL"
-    heading = f"D. Detection above {above}, 95% intervals (Wilson's, by clusters); a dash is not estimable"
+    heading = f"D. Detection above {above}, 95% intervals (Wilson's, effective n); a dash is not estimable"
     return Panel(columns, rows, heading, _apart(models["role"]))
 
 
@@ -378,7 +414,9 @@ def _raters(raters: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -
         cells = [Cell(title_of(model, titles))]
         for label in labels:
             row = by[model, label]
-            shown = f"{number(row['difference'], DICE_DECIMALS)} (≥ {number(row['lower'], DICE_DECIMALS)})"
+            shown = number(row["difference"], DICE_DECIMALS)
+            if not math.isnan(row["lower"]):
+                shown += f" (≥ {number(row['lower'], DICE_DECIMALS)})"
             cells += [Cell(shown), Cell(p_value(row["p"])), Cell(row["verdict"])]
         rows.append(cells)
     names = ("Difference (97.5% bound)", "P", "Verdict")
@@ -388,10 +426,13 @@ def _raters(raters: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -
 
 def _in_words_raters(raters: pd.DataFrame) -> str:
     """The margin, how many scans were read twice and how they were chosen; or why nothing is estimated."""
-    first = raters.iloc[0]
-    if isinstance(first["note"], str) and first["note"]:
-        return f"Not worse than another rater: not estimated; {first['note']}."
-    margins = "; ".join(f"{row.label} {row.margin:g}" for row in raters.drop_duplicates("label").itertuples())
+    compared = raters.dropna(subset=["label"])
+    if compared.empty:
+        return f"Not worse than another rater: not estimated; {raters.iloc[0]['note']}."
+    first = compared.iloc[0]
+    margins = "; ".join(
+        f"{row.label} {row.margin:g}" for row in compared.drop_duplicates("label").itertuples()
+    )
     return (
         f"In H, another rater read {first['n']:.0f} of {first['n_test']:.0f} test scans, chosen so:"
         f" {first['choice']}. “Not worse”: the one-sided P that the model is worse by the margin ({margins})"
@@ -433,11 +474,12 @@ def _missing(sensitivity: pd.DataFrame, titles: Mapping[str, str]) -> list[Panel
 
 def _in_words_sites(row: pd.Series) -> str:
     """The primary endpoint with sites as a random effect."""
-    start = "Primary endpoint with sites as a random effect (site_effects.tsv)"
+    start = "Primary endpoint with sites as a random effect, 95% interval, these networks (site_effects.tsv)"
     note = row["note"] if isinstance(row["note"], str) else ""
     if math.isnan(row["mean"]):
         return f"{start}: not estimated; {note}."
     decimals = DECIMALS.get(row["measure"], DICE_DECIMALS)
     estimate = _interval(row.to_dict(), ("mean", "lower", "upper"), decimals)
     more = f"; {note}" if note else f"; intraclass correlation {number(row['icc'])}"
-    return f"{start}: {estimate} over {row['n_sites']:.0f} sites{more}."
+    sites = f"{row['n_sites']:.0f} sites (scans whose site is not known: one for each participant)"
+    return f"{start}: {estimate} over {sites}{more}."

@@ -29,10 +29,10 @@ TABLE = PublishedTable(
     ' (neither), "not testable" (too few scans).'
     " Then each number of the paper's Table 1, Table 2 and volume"
     " agreement beside the one of this run, and a 95% prediction interval: where this run's scans"
-    " let the paper's number be expected; an asterisk marks a published number outside of it. How many"
-    " would be by chance is told below. Models that are not part of the run have no number. Published"
-    " numbers that do not add up in print stand as printed and are noted in the TSV. Last, later results"
-    " on the same task in other scans.",
+    " let the paper's number be expected (none if the participants are the paper's own); an asterisk marks a"
+    " published number outside of it. How many would be by chance is told below. Models that are not part of"
+    " the run have no number. Published numbers that do not add up in print stand as printed and are noted in"
+    " the TSV. Last, later results on the same task in other scans.",
     inputs={
         "statistics": "statistics of the paper",
         "claims": "statistics/claims.tsv",
@@ -54,6 +54,14 @@ FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p
 """Quantities that are no measurement: printed otherwise, without an interval."""
 
 QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
+
+EXPECTED_IN_PRINT = (
+    "Expected in print: a 95% prediction interval of the paper's number, from this run's scans, since"
+    " both studies drew theirs by chance. An asterisk marks a published number outside of it. Counts,"
+    " extremes, P, limits of agreement, the SD of volumes, and the mean of the lesions' medians have no"
+    " interval; the TSV says why. The rounding of print is not counted."
+)
+"""What intervals and asterisks mean, where any number has one."""
 
 VOLUMES_IN_WORDS = {
     "weighted": "volumes weighted by the perpendicular distance of slices",
@@ -97,15 +105,13 @@ def published_vs_reproduced(
     ]
     run = set(statistics["dice_summary"]["model"])
     missing = [name for model, name in names.items() if model not in run]
+    has_intervals = bool((numbers["outside"] != "").any())
     notes = [
         "Verdicts: “holds”: what the claim says is shown; “does not hold”: the contrary is shown; “cannot"
         " tell”: neither; “not testable”: fewer scans than such a claim needs. How each claim is judged, and"
         " why: results/statistics/claims.tsv.",
         _changes_in_words(statistics["claims"]),
-        "Expected in print: a 95% prediction interval of the paper's number, from this run's scans, since"
-        " both studies drew theirs by chance. An asterisk marks a published number outside of it. Counts,"
-        " extremes, P, limits of agreement, the SD of volumes, and the mean of the lesions' medians have no"
-        " interval; the TSV says why. The rounding of print is not counted.",
+        *([EXPECTED_IN_PRINT] if has_intervals else []),
         family_words(numbers),
     ]
     if missing:

@@ -131,8 +131,9 @@ def repeated_participants(split: pd.DataFrame) -> list[str]:
         return []
     return [
         f"Warning: the {n_scans} test scans are of {n_people} participants. Kruskal-Wallis, Dunn's and"
-        " Friedman's tests and those of Table 2 take them as independent all the same, so their P are too"
-        " small; the planned comparison takes clusters of scans."
+        " Friedman's tests and those of Table 2 take them as independent all the same, so their P may be too"
+        " small (several scans of one participant), those of Kruskal-Wallis and Dunn also too large (models"
+        " compared on the same scans as if on others); the planned comparison takes clusters of scans."
     ]
 
 

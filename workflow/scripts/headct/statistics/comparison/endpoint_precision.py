@@ -6,7 +6,8 @@ clusters and seeds included. One row per endpoint × model that it is against:
     status, endpoint, measure, label, scans, model, against
     n, n_clusters           scans, and clusters of these
     sd                      SD of the paired differences of the scans
-    effective_n             independent scans of this SD that would have the same standard error
+    effective_n             independent scans of this SD that would have the same standard error, at most n:
+                            that clusters differ by chance less than scans do tells nothing more
     half_width              of the 95 % interval
     alpha                   level at which the row is decided
     half_width_adjusted     of the interval at that level
@@ -75,7 +76,7 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
         detectable = math.nan
     return {
         **row,
-        "effective_n": (sd / precision.error) ** 2,
+        "effective_n": min((sd / precision.error) ** 2, n),
         "half_width": precision.half_width(),
         "half_width_adjusted": precision.half_width(1 - one.alpha),
         "detectable": detectable,

@@ -150,9 +150,11 @@ def _no_evidence_of_imbalance(claim: Claim, results: Results) -> Evidence:
     if tested.empty:
         return Evidence(UNCLEAR, "nothing can be compared")
     least = tested.sort_values("p", kind="stable").iloc[0]
-    differs = bool(least["p"] < ALPHA / len(tested))
+    threshold = ALPHA / len(tested)
+    differs = bool(least["p"] < threshold)
     text = (
-        f"least of {len(tested)} P: {p_value(least['p'])} ({least['characteristic']}, {least['test_name']})"
+        f"least of {len(tested)} P: {p_value(least['p'])} ({least['characteristic']}, {least['test_name']});"
+        f" below {threshold:.2g} it would be evidence"
     )
     return Evidence(verdict(holds=not differs, fails=differs), text)
 
@@ -343,10 +345,11 @@ def _concordance(claim: Claim, results: Results) -> Evidence:
         )
         parts.append(_agreement_of(label, once, corrected))
         lower, upper = (float(end[0]) for end in found.interval(1 - ALPHA))
-        interval = f"{number(lower, 2)} to {number(upper, 2)}"
+        estimate, interval = float(found.estimate[0]), f"{number(lower, 2)} to {number(upper, 2)}"
         if math.isnan(lower):
             interval = f"no interval: {_why_none(reference, predicted)}"
-        texts.append(f"{label} {number(float(found.estimate[0]), 2)} ({interval})")
+        shown = "not defined" if math.isnan(estimate) else number(estimate, 2)
+        texts.append(f"{label} {shown} ({interval})")
     return Evidence(overall(parts), f"CCC {', '.join(texts)}")
 
 

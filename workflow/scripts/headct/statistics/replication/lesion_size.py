@@ -1,7 +1,8 @@
 """Lesion size and Dice: Spearman's rank correlation, over the scans that have the lesion.
 
 Small lesions score low for geometric reasons alone, so two test sets of different sizes are not
-comparable by their Dice.
+comparable by their Dice. P and interval take scans as independent: where several are of one participant
+or site, the interval is too narrow and P too small.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from headct.statistics.core.summaries import by_model_and_label
 
 LESION_SIZE = PublishedStatistic(
     name="lesion_size",
-    help="rank correlation of Dice with the lesion's volume",
+    help="rank correlation of Dice with the lesion's volume, scans as if independent",
     step="statistics",
     columns="model role label n rho lower upper p note",
     keys="model label",

@@ -2,7 +2,8 @@
 
 Both stages look at the test set, so the score of the model chosen is optimistic, the more so the
 closer the candidates are. ``chosen_share`` says how firm each choice is: in what share of resampled
-test sets the same rule picks the same model.
+test sets the same rule picks the same model; single scans are drawn, as if they were
+independent, so that the choice looks firmer than it is where several are of one participant or site.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from headct.statistics.core.summaries import dice_by_scan
 
 SELECTION = PublishedStatistic(
     name="selection",
-    help="which model the paper's way of choosing would choose here",
+    help="which model the paper's way of choosing would choose here, and how firmly if scans are independent",
     step="claims",
     columns="stage model mean rank chosen chosen_share published_mean published_rank published_chosen note",
     keys="model stage rank",
