@@ -171,7 +171,7 @@ def _notes(kind: str) -> list[str]:
             "Thick lines: 95% intervals; thin: at the level at which the row is decided (Bonferroni over the",
             "key secondary endpoints; their verdicts go by Holm's correction, less strict); none where all",
             "scans differ by the same: then the signs decide. “No difference shown” is not equality.",
-            "“Too few scans”, to decide: so few differ that not even all in one direction would convince an",
+            "“Too few scans” (to decide): so few differ that not even all in one direction would convince an",
             "exact test of signs; “too few sites” or “participants”: there are fewer than five of them.",
             "“Not judged”: the primary endpoint was not decided.",
         ]
