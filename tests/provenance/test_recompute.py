@@ -81,7 +81,7 @@ def test_what_missing_predictions_change_is_computed_again(tables: Tables) -> No
                     if isinstance(value, str) or not equal(row[column], value):
                         other.append((place, row[column], value))
     assert not other
-    analyses = ("complete cases", "worst case", "best case", "participants left out")
+    analyses = ("complete cases", "worst case", "best case", "clusters: participants")
     sensitivity = {("sensitivity", column, one) for column in ("n", "difference") for one in analyses}
     assert compared >= sensitivity
     assert {(name, column) for name, column, _ in compared} == {

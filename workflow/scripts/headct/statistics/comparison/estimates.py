@@ -10,9 +10,9 @@ One row per model × lesion × choice of scans × measure:
     scope, note             a median is about the networks at hand: seeds add nothing to its interval
 
 Mean Dice over all scans has two parts, each with its share of the scans as weight: the mean over scans with
-the lesion, and that over scans without it, where Dice is 1 or 0, so that it is the share of these that was
-kept free of the lesion (with Wilson's interval). Pooled Dice is 2 Σ intersection / Σ (reference + predicted)
-over all scans: each mL counts the same, whichever scan it is in.
+the lesion, and that over scans without it, where Dice of a network is 1 or 0, so that it is the share of
+these that was kept free of the lesion (with Wilson's interval). Pooled Dice is 2 Σ intersection / Σ
+(reference + predicted) over all scans: each mL counts the same, whichever scan it is in.
 """
 
 from __future__ import annotations
