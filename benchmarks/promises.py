@@ -170,6 +170,7 @@ def _line(
 ) -> str:
     words = promise.words if of == ALL else f"{promise.words}: {of}"
     known = {setting: rate for setting, rate in by_setting.items() if rate}
+    numbers = [rate.n_studies for rate in known.values()]
     broken = [
         settings[setting]
         for setting, rate in known.items()
@@ -179,7 +180,7 @@ def _line(
         words,
         f"`{promise.where}`",
         printed(promise.nominal, digits=4).rstrip("0"),
-        str(max(rate.n_studies for rate in known.values())),
+        "–".join(map(str, dict.fromkeys((min(numbers), max(numbers))))),
         *(cell(rate, promise) for rate in by_setting.values()),
         in_words(broken, promise),
     ]
