@@ -105,15 +105,15 @@ def published_vs_reproduced(
     ]
     run = set(statistics["dice_summary"]["model"])
     missing = [name for model, name in names.items() if model not in run]
-    has_intervals = bool((numbers["outside"] != "").any())
     notes = [
         "Verdicts: “holds”: what the claim says is shown; “does not hold”: the contrary is shown; “cannot"
         " tell”: neither; “not testable”: fewer scans than such a claim needs. How each claim is judged, and"
         " why: results/statistics/claims.tsv.",
         _changes_in_words(statistics["claims"]),
-        *([EXPECTED_IN_PRINT] if has_intervals else []),
-        family_words(numbers),
     ]
+    if (numbers["outside"] != "").any():
+        notes.append(EXPECTED_IN_PRINT)
+    notes.append(family_words(numbers))
     if missing:
         notes.append(f"Not part of this run: {', '.join(missing)}.")
     notes += [
