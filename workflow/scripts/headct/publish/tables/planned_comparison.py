@@ -211,8 +211,10 @@ def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str], level: 
     if is_volume:
         columns += [("Bias, mL", model), ("Bias, mL", "Other")]
     is_adjusted = not is_primary or not rows["lower_adjusted"].equals(rows["lower"])
-    names = ["Difference (95% CI)", *(["Adjusted CI"] if is_adjusted else [])]
-    columns += [("", name) for name in (*names, "P" if is_primary else "P, Holm", "Verdict")]
+    columns.append(("", "Difference (95% CI)"))
+    if is_adjusted:
+        columns.append(("", "Adjusted CI"))
+    columns += [("", "P" if is_primary else "P, Holm"), ("", "Verdict")]
     lines = []
     for row in rows.to_dict("records"):
         line = [Cell(title_of(row["against"], titles)), Cell(count(row["n"]))]
