@@ -576,3 +576,13 @@ def test_equivalence_does_not_jump_with_the_sites_in_which_scans_differ() -> Non
         widths.append((table["upper"] - table["lower"]).iloc[0])
     assert widths == pytest.approx([widths[0]] * 4, rel=0.1)
     assert widths[0] < 0.08
+
+
+def test_the_page_is_made_from_the_files(found: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    """An empty verdict, as references have, is no number when it is read again."""
+    for name, table in found.items():
+        write_tsv(table, tmp_path / f"{name}.tsv")
+    again = {name: read_tsv(tmp_path / f"{name}.tsv", note=str) for name in found}
+    page = planned_comparison(again, {}, LABELS)
+    assert ">nan<" not in table_page.html(page, "")
+    assert_latex_compiles(latex(page))
