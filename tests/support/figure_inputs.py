@@ -49,8 +49,8 @@ def metrics(model: str, n: int, seed: int = 0, ivh: float = 0.4, number: int = 0
             overlap = value * (reference + predicted) / 2
             rows.append((model, number, f"S{scan:03d}", label, value, reference, predicted, overlap))
     table = pd.DataFrame(rows, columns=list(COLUMNS[:8]))
-    table["false_positive_ml"] = table["predicted_ml"] - table["intersection_ml"]
-    table["false_negative_ml"] = table["reference_ml"] - table["intersection_ml"]
+    table["false_positive_ml"] = (table["predicted_ml"] - table["intersection_ml"]).clip(lower=0)
+    table["false_negative_ml"] = (table["reference_ml"] - table["intersection_ml"]).clip(lower=0)
     table["volume_error_ml"] = table["predicted_ml"] - table["reference_ml"]
     volumes = [name for name in table if name.endswith("_ml")]
     header = {name.replace("_ml", "_header_ml"): table[name] for name in volumes}

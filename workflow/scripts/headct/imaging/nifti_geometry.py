@@ -240,9 +240,10 @@ def _sform(header: Header) -> Matrix | None:
     if header["sform_code"] == 0:
         return None
     rows = np.array([header[f"srow_{axis}"] for axis in "xyz"], dtype=float)
-    rows *= MM_PER_UNIT[int(header["xyzt_units"]) % 8]
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers whose squares are none are no lengths either
+        rows *= MM_PER_UNIT[int(header["xyzt_units"]) % 8]
+        lengths = np.linalg.norm(rows[:, :3], axis=0)
     matrix = np.vstack([rows, [0, 0, 0, 1]])
-    lengths = np.linalg.norm(rows[:, :3], axis=0)
     can_be = np.isfinite(rows).all() and _can_be_lengths(lengths)
     if not can_be or abs(np.linalg.det(rows[:, :3])) <= ROUNDING * np.prod(lengths):
         raise Unreadable(f"sform is no transform of a volume: its rows are {rows.round(4).tolist()}")
