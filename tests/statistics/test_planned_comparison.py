@@ -14,7 +14,7 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.problems import BadInput
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER, TRAINING_MEAN
-from headct.publish.tables import table_page
+from headct.publish.tables import shown_statistics, table_page
 from headct.publish.tables.latex import latex
 from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings import analysis_plan
@@ -582,7 +582,7 @@ def test_the_page_is_made_from_the_files(found: dict[str, pd.DataFrame], tmp_pat
     """An empty verdict, as references have, is no number when it is read again."""
     for name, table in found.items():
         write_tsv(table, tmp_path / f"{name}.tsv")
-    again = {name: read_tsv(tmp_path / f"{name}.tsv", note=str) for name in found}
+    again = shown_statistics.read(tmp_path, *found)
     page = planned_comparison(again, {}, LABELS)
     assert ">nan<" not in table_page.html(page, "")
     assert_latex_compiles(latex(page))

@@ -187,11 +187,6 @@ def _needed(precision: pd.DataFrame) -> str:
     return f" (needed: {', '.join(parts)})" if parts else ""
 
 
-def _text(cell: Any) -> str:
-    """A cell of text; an empty one is read as no number."""
-    return cell if isinstance(cell, str) else ""
-
-
 def _level(alpha: float) -> str:
     return f"{alpha:.4g}".removeprefix("0")
 
@@ -295,7 +290,7 @@ def _differences(
             line += [
                 Cell(_interval(pair, ("difference", "lower", "upper"))),
                 Cell(p_value(pair["p_adjusted"])),
-                Cell(_text(pair["verdict"])),
+                Cell(pair["verdict"]),
             ]
         cells.append(line)
     names = ("Difference (95% CI)", "P", "Equivalence")
@@ -352,11 +347,11 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet)
                 [
                     Cell(title_of(model, titles)),
                     bias,
-                    Cell(_text(present["mean_verdict"]), "text"),
+                    Cell(present["mean_verdict"], "text"),
                     limits,
                     beyond,
                     Cell(number(100 * present["share_beyond_upper"], 1)),
-                    Cell(_text(present["share_verdict"]), "text"),
+                    Cell(present["share_verdict"], "text"),
                     *_volume_cells(all_scans),
                 ]
             )
@@ -424,7 +419,7 @@ def _raters(raters: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -
             shown = number(row["difference"], DICE_DECIMALS)
             if not math.isnan(row["lower"]):
                 shown += f" (≥ {number(row['lower'], DICE_DECIMALS)})"
-            cells += [Cell(shown), Cell(p_value(row["p"])), Cell(_text(row["verdict"]))]
+            cells += [Cell(shown), Cell(p_value(row["p"])), Cell(row["verdict"])]
         rows.append(cells)
     names = ("Difference (97.5% bound)", "P", "Verdict")
     columns = [("", "Model"), *((label, name) for label in labels for name in names)]

@@ -14,9 +14,15 @@ Statistics = Mapping[str, pd.DataFrame]
 """Tables of ``results/statistics`` by name."""
 
 
+VERDICTS = ("verdict", "mean_verdict", "share_verdict")
+"""Columns of text that may be empty in a row, or in all of them."""
+
+
 def read(folder: Path, *names: str) -> Statistics:
-    """Some tables of ``results/statistics``."""
-    return {name: read_tsv(folder / f"{name}.tsv", note=str) for name in names}
+    """Some tables of ``results/statistics``; an empty verdict is an empty text."""
+    texts = dict.fromkeys(("note", *VERDICTS), str)
+    tables = {name: read_tsv(folder / f"{name}.tsv", **texts) for name in names}
+    return {name: table.fillna(dict.fromkeys(VERDICTS, "")) for name, table in tables.items()}
 
 
 def by_model(numbers: pd.DataFrame) -> tuple[list[dict[str, dict[Any, Any]]], frozenset[int]]:

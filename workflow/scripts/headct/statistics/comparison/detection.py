@@ -24,6 +24,7 @@ from headct.contracts.references import TRAINING_MEAN
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.paired import LEVEL
 from headct.statistics.comparison.score_arrays import ScoreArrays, status_of
+from headct.statistics.core.clusters import numbered
 from headct.statistics.core.order_statistics import wilson
 
 DETECTION = PublishedStatistic(
@@ -95,6 +96,6 @@ def detection(
             notes.append(f"{shown} {NOT_ESTIMABLE}: {' and '.join(lacking)}")
             row |= dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), np.nan)
             continue
-        lower, upper = wilson(hits, np.unique(clusters[among[name]], return_inverse=True)[1], LEVEL)
+        lower, upper = wilson(hits, numbered(clusters[among[name]]), LEVEL)
         row |= {name: hits.mean(), f"{name}_lower": lower, f"{name}_upper": upper}
     return {**row, "note": "; ".join(notes)}

@@ -29,8 +29,8 @@ import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
 from headct.settings.analysis_plan import Plan
-from headct.statistics.comparison.endpoints import Compared, compared, not_run, paired_differences
-from headct.statistics.comparison.paired import NO_VARIANCE, too_few
+from headct.statistics.comparison.endpoints import Compared, columns_of, compared, paired_differences
+from headct.statistics.comparison.paired import NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
 from headct.statistics.core.precision import MeanError
 
@@ -55,8 +55,8 @@ def precision_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
 def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
     chosen = data.chosen(one.endpoint.label, one.endpoint.scans)
     n = int(chosen.sum())
-    if one.both is None:
-        return {"n": n, "note": not_run(data, one.endpoint, one.against) or too_few(n)}
+    if one.means is None:
+        return {"n": n, "note": one.problem}
     sd = float(np.std(paired_differences(data, one.endpoint, one.against), ddof=1))
     row: dict[str, Any] = {
         "n": n,
@@ -64,7 +64,8 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
         "sd": sd,
         "alpha": one.alpha,
     }
-    found = one.both.differences([0], [1])
+    own, other = columns_of(data, one.endpoint, one.against)
+    found = one.means.differences([own], [other])
     if found.constant()[0]:
         return {**row, "note": NO_VARIANCE}
     (error,), (df,) = found.standard_error()

@@ -45,13 +45,12 @@ from headct.settings.analysis_plan import (
     Plan,
 )
 from headct.statistics.comparison.missing_predictions import NO_BOUNDS, extreme_cases, is_bounded
-from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
+from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, estimated, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, scope
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.clusters import MINIMUM_CLUSTERS, Clusters
 from headct.statistics.core.jackknife import Estimated
-from headct.statistics.core.scores import FAMILY
 
 HIGHER, LOWER, NOT_SHOWN = "higher", "lower", "no difference shown"
 TOO_FEW, NOT_JUDGED = "too few {}s to decide", "not judged"
@@ -82,12 +81,17 @@ SENSITIVITY = PublishedStatistic(
 
 
 class Compared(NamedTuple):
-    """An endpoint against one other model: both means, if there are any, and the level that decides."""
+    """An endpoint against one other model.
+
+    ``means`` are those of all models, None where there are none to be compared, which ``problem`` explains;
+    ``alpha`` is the level that decides.
+    """
 
     status: str
     endpoint: Endpoint
     against: str
-    both: Estimated | None
+    means: Estimated | None
+    problem: str
     alpha: float
 
     @property
@@ -98,12 +102,14 @@ class Compared(NamedTuple):
 
 def compared(data: ScoreArrays, plan: Plan) -> list[Compared]:
     """Each endpoint against each other model; key secondary ones share their level by Bonferroni."""
-    found = [
-        (status, endpoint, against, _both(data, endpoint, against))
-        for status, endpoint in plan.endpoints()
-        for against in endpoint.against
-    ]
-    n_tested = sum(status == KEY_SECONDARY and both is not None for status, _, _, both in found)
+    found: list[tuple[str, Endpoint, str, Estimated | None, str]] = []
+    for status, endpoint in plan.endpoints():
+        undecidable = _too_few_of(data, endpoint)
+        means = None if undecidable else estimated(data, endpoint.measure, endpoint.label, endpoint.scans)
+        for against in endpoint.against:
+            problem = not_run(data, endpoint, against) or undecidable
+            found.append((status, endpoint, against, None if problem else means, problem))
+    n_tested = sum(status == KEY_SECONDARY and not problem for status, _, _, _, problem in found)
     alphas = {
         PRIMARY: plan.multiplicity.primary_alpha,
         KEY_SECONDARY: plan.multiplicity.key_secondary_alpha / max(n_tested, 1),
@@ -113,7 +119,7 @@ def compared(data: ScoreArrays, plan: Plan) -> list[Compared]:
 
 def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     """The endpoints; the columns are listed at the top of this module."""
-    rows = [{**one.name, **_row(data, *one[1:])} for one in compared(data, plan)]
+    rows = [{**one.name, **_row(data, one)} for one in compared(data, plan)]
     table = pd.DataFrame(rows).reindex(columns=[*ENDPOINTS.header, "error", "few_differ", "cluster"])
     table["p_holm"] = _holm(table)
     table["verdict"] = _verdicts(table, plan)
@@ -169,42 +175,30 @@ def not_run(data: ScoreArrays, endpoint: Endpoint, against: str) -> str:
 def paired_differences(data: ScoreArrays, endpoint: Endpoint, against: str) -> np.ndarray:
     """Difference (n,) of the two models in each scan that the endpoint takes, the mean over seeds."""
     values = data.values(endpoint.measure, endpoint.label).mean(axis=0)
-    own, other = values[data.chosen(endpoint.label, endpoint.scans)][:, _columns(data, endpoint, against)].T
+    own, other = values[data.chosen(endpoint.label, endpoint.scans)][:, columns_of(data, endpoint, against)].T
     found: np.ndarray = own - other
     return found
 
 
-def _columns(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[int]:
+def columns_of(data: ScoreArrays, endpoint: Endpoint, against: str) -> list[int]:
+    """Columns of the two models."""
     return [data.models.index(endpoint.model), data.models.index(against)]
 
 
-def _both(data: ScoreArrays, endpoint: Endpoint, against: str) -> Estimated | None:
-    """The means of both models, then of the others that are compared, whose trainings tell of theirs.
-
-    None if one of both was not run, or there are too few scans, or all are of one cluster.
-    """
+def _too_few_of(data: ScoreArrays, endpoint: Endpoint) -> str:
+    """Why an endpoint's scans have no interval: too few, or all of one cluster; nothing if they have."""
     chosen = data.chosen(endpoint.label, endpoint.scans)
-    if _absent(data, endpoint, against) or too_few(int(chosen.sum())) or len(set(data.clusters[chosen])) < 2:
-        return None
-    named = _columns(data, endpoint, against)
-    columns = [*named, *(column for column in data.indices(FAMILY) if column not in named)]
-    values = data.values(endpoint.measure, endpoint.label)[:, chosen][:, :, columns]
-    return _means(values, data.clusters_of(chosen), endpoint)
+    if note := too_few(int(chosen.sum())):
+        return note
+    one_cluster = len(set(data.clusters[chosen])) == 1
+    return f"all scans are of one {data.cluster}: no interval" if one_cluster else ""
 
 
-def _means(values: np.ndarray, clusters: np.ndarray, endpoint: Endpoint) -> Estimated:
-    alike = range(values.shape[2])
-    return jackknife.evaluate(
-        jackknife.mean(values), clusters, bounds=bounds_of(endpoint.measure), alike=alike
-    )
-
-
-def _row(
-    data: ScoreArrays, endpoint: Endpoint, against: str, both: Estimated | None, alpha: float
-) -> dict[str, Any]:
+def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
     """Numbers of one row; ``error`` is the level that it is decided at, ``few_differ`` helps the verdict."""
-    if note := not_run(data, endpoint, against):
-        return {"note": note}
+    _, endpoint, against, means, problem, alpha = one
+    if not_run(data, endpoint, against):
+        return {"note": problem}
     chosen = data.chosen(endpoint.label, endpoint.scans)
     clusters = data.clusters_of(chosen)
     row: dict[str, Any] = {
@@ -215,21 +209,20 @@ def _row(
         "error": alpha,
         "cluster": data.cluster,
     }
-    if both is None:
+    if means is None:
         few = SCAN if too_few(row["n"]) else data.cluster
-        note = too_few(row["n"]) or f"all scans are of one {data.cluster}: no interval"
-        return {**row, "verdict": TOO_FEW.format(few), "note": note}
-    found = both.differences([0], [1])
+        return {**row, "verdict": TOO_FEW.format(few), "note": problem}
+    columns, differences = columns_of(data, endpoint, against), paired_differences(data, endpoint, against)
+    found = means.differences(columns[:1], columns[1:])
     (row["lower_adjusted"],), (row["upper_adjusted"],) = found.interval(1 - alpha)
-    columns, differences = _columns(data, endpoint, against), paired_differences(data, endpoint, against)
     n_differ = int((np.abs(differences) > jackknife.RELATIVE_NOISE).sum())
     if endpoint.measure == "absolute_volume_error_ml":
         errors = data.values("volume_error_ml", endpoint.label)[:, chosen][:, :, columns]
         row["bias_model_ml"], row["bias_against_ml"] = errors.mean(axis=(0, 1))
     return {
         **row,
-        "estimate_model": both.estimate[0],
-        "estimate_against": both.estimate[1],
+        "estimate_model": means.estimate[columns[0]],
+        "estimate_against": means.estimate[columns[1]],
         **_interval(found),
         "p": found.p_of_difference()[0],
         "few_differ": not can_decide(n_differ, alpha),
@@ -289,7 +282,7 @@ def _verdict(row: Mapping[Hashable, Any], shown: bool) -> str:
 def _sensitivity(
     data: ScoreArrays, plan: Plan, endpoint: Endpoint, against: str, other: Clusters
 ) -> list[dict[str, Any]]:
-    columns = _columns(data, endpoint, against)
+    columns = columns_of(data, endpoint, against)
     values = data.values(endpoint.measure, endpoint.label)[:, :, columns]
     missing = data.arrays[endpoint.label, "failed"][:, :, columns] > 0
     chosen = data.chosen(endpoint.label, endpoint.scans)
@@ -335,5 +328,7 @@ def _other_analysis(
     if n_clusters == 1:
         row["note"] = f"one {kind}: none can be left out"
     if not row["note"]:
-        row |= _interval(_means(values, clusters, endpoint).differences([0], [1]))
+        bounds, both = bounds_of(endpoint.measure), range(values.shape[2])
+        found = jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds, alike=both)
+        row |= _interval(found.differences([0], [1]))
     return row

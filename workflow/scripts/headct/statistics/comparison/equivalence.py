@@ -17,6 +17,7 @@ the first seed's network, as all agreement.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -30,7 +31,7 @@ from headct.statistics.comparison.paired import NO_VARIANCE, estimated, pairs_of
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope, status_of
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, bland_altman
-from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT, numbered
 from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.order_statistics import effective_number, exact_upper_bound, unseen_share
 from headct.statistics.core.scores import REFERENCE
@@ -85,6 +86,21 @@ def verdict(lower: float, upper: float, margin: float) -> str:
     return DIFFERENT if lower >= margin or upper <= -margin else UNCLEAR
 
 
+def dice_differences(
+    data: ScoreArrays, label: str, first: Sequence[int], second: Sequence[int]
+) -> tuple[Estimated, np.ndarray]:
+    """Mean differences of Dice over all scans (k,), and those of each scan (n, k), the mean over seeds.
+
+    Args:
+        data: scores of all models.
+        label: of the lesion.
+        first, second: columns of the models of each pair.
+    """
+    found = estimated(data, "dice", label, ALL_SCANS).differences(first, second)
+    dice = data.arrays[label, "dice"].mean(axis=0)
+    return found, dice[:, first] - dice[:, second]
+
+
 def interval_of_differences(
     found: Estimated, differences: np.ndarray, clusters: np.ndarray, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +136,7 @@ def unseen_half_width(differences: np.ndarray, clusters: np.ndarray, level: floa
     alike = np.abs(differences) <= jackknife.RELATIVE_NOISE
     half = np.zeros(differences.shape[1])
     for column in np.flatnonzero(alike.any(axis=0)):
-        chosen = np.unique(clusters[alike[:, column]], return_inverse=True)[1]
+        chosen = numbered(clusters[alike[:, column]])
         m = effective_number(np.zeros(len(chosen)), chosen)
         half[column] = alike[:, column].mean() * unseen_share(m, level)
     return half
@@ -130,9 +146,11 @@ def equivalence_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     """All pairs on Dice; the columns are listed at the top of this module."""
     pairs = pairs_of(data)
     first, second = [a for a, _, _ in pairs], [b for _, b, _ in pairs]
+    n = len(data.scans)
+    too_few = needed(n, data.clusters)
     tables = []
     for label in data.labels if pairs else ():
-        margin, n = plan.dice_margin[label], len(data.scans)
+        margin = plan.dice_margin[label]
         table = pd.DataFrame(
             {
                 "label": label,
@@ -143,13 +161,11 @@ def equivalence_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
                 "margin": margin,
                 "verdict": TOO_FEW,
                 "scope": scope(data.n_seeds),
-                "note": needed(n, data.clusters),
+                "note": too_few,
             }
         )
-        if n >= SCANS_OF_A_VERDICT and len(set(data.clusters)) >= MINIMUM_CLUSTERS:
-            found = estimated(data, "dice", label, ALL_SCANS).differences(first, second)
-            dice = data.arrays[label, "dice"].mean(axis=0)
-            differences = dice[:, first] - dice[:, second]
+        if not too_few:
+            found, differences = dice_differences(data, label, first, second)
             lower, upper = interval_of_differences(found, differences, data.clusters, LEVEL)
             table["difference"], table["lower"], table["upper"] = found.estimate, lower, upper
             table["verdict"] = [verdict(low, high, margin) for low, high in zip(lower, upper, strict=True)]

@@ -35,6 +35,7 @@ from headct.statistics.comparison.score_arrays import (
     status_of,
 )
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.clusters import numbered
 from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.order_statistics import median_interval, wilson
 from headct.statistics.core.scores import REFERENCE
@@ -111,7 +112,7 @@ def _rows(data: ScoreArrays, label: str) -> Iterator[dict[str, Any]]:
                             **these,
                             "measure": f"{measure}_median",
                             "n": len(defined),
-                            **_median(defined, np.unique(clusters[is_defined], return_inverse=True)[1]),
+                            **_median(defined, numbered(clusters[is_defined])),
                         }
 
 

@@ -13,7 +13,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.contracts.references import TRAINING_MEAN
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, WITHOUT_LESION
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.clusters import Clusters, numbered
 from headct.statistics.core.jackknife import SEEDS_COUNT_FROM, UNBOUNDED
 from headct.statistics.core.scores import EXTRA, FAMILY, REFERENCE, calls_lesion
 
@@ -69,8 +69,7 @@ class ScoreArrays:
 
     def clusters_of(self, chosen: np.ndarray) -> np.ndarray:
         """Number of the cluster of each of the ``chosen`` scans, counted from 0 without gaps."""
-        numbers: np.ndarray = np.unique(self.clusters[chosen], return_inverse=True)[1]
-        return numbers
+        return numbered(self.clusters[chosen])
 
     def indices(self, role: str) -> list[int]:
         """Columns of the models of a role."""

@@ -31,6 +31,7 @@ import pandas as pd
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.statistics.core import jackknife
 from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.order_statistics import NOTHING
 from headct.statistics.core.summaries import by_model_and_label
 
 AGREEMENT = PublishedStatistic(
@@ -57,8 +58,6 @@ VOLUMES = {
 
 PUBLISHED_VOLUMES = "header"
 """The kind that is compared with the paper's, which does not say what its own are, but probably these."""
-
-NO_INTERVAL = (math.nan, math.nan)
 
 LEVEL = 0.95
 LEAST_CLUSTERS = 3
@@ -101,20 +100,20 @@ def concordance(reference: np.ndarray, predicted: np.ndarray, clusters: np.ndarr
     """
     x, y = _pairs(reference, predicted)
     if x.size < 2:
-        return Concordance(math.nan, NO_INTERVAL, f"concordance needs 2 scans, there are {x.size}")
+        return Concordance(math.nan, NOTHING, f"concordance needs 2 scans, there are {x.size}")
     if np.ptp(np.concatenate([x, y])) == 0:
-        return Concordance(math.nan, NO_INTERVAL, "all volumes are equal: no concordance")
+        return Concordance(math.nan, NOTHING, "all volumes are equal: no concordance")
     for which, volumes in (("reference", x), ("predicted", y)):
         if np.ptp(volumes) == 0:  # rounding of their mean may hide it
             note = f"{which} volumes are all equal: no interval of the CCC"
-            return Concordance(0.0, NO_INTERVAL, note)
+            return Concordance(0.0, NOTHING, note)
     found = jackknife.evaluate(jackknife.ccc(x, y[None, :, None]), clusters, fisher=True)
     ccc = float(found.estimate[0])
     if math.isclose(abs(ccc), 1, rel_tol=0, abs_tol=jackknife.RELATIVE_NOISE):
-        return Concordance(ccc, NO_INTERVAL, f"the interval of the CCC is undefined at a CCC of {ccc:g}")
+        return Concordance(ccc, NOTHING, f"the interval of the CCC is undefined at a CCC of {ccc:g}")
     if len(found.left_out) < LEAST_CLUSTERS:
         note = f"the interval of the CCC needs {LEAST_CLUSTERS} clusters of scans, there are "
-        return Concordance(ccc, NO_INTERVAL, f"{note}{len(found.left_out)}")
+        return Concordance(ccc, NOTHING, f"{note}{len(found.left_out)}")
     (lower,), (upper,) = found.interval(LEVEL)
     note = "no interval of the CCC: it is undefined without some scans" if math.isnan(lower) else ""
     return Concordance(ccc, (float(lower), float(upper)), note)
@@ -138,7 +137,7 @@ def bland_altman(reference: np.ndarray, predicted: np.ndarray, clusters: np.ndar
     bias = float(difference.mean()) if n else math.nan
     if n < 2:
         note = f"limits of agreement need 2 scans, there are {n}"
-        return BlandAltman(n, bias, NO_INTERVAL, math.nan, math.nan, math.nan, note)
+        return BlandAltman(n, bias, NOTHING, math.nan, math.nan, math.nan, note)
     sd = 0.0 if np.ptp(difference) == 0 else float(difference.std(ddof=1))
     (lower,), (upper,) = jackknife.evaluate(jackknife.mean(difference[None, :, None]), clusters).interval(
         LEVEL

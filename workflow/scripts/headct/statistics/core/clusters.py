@@ -29,6 +29,12 @@ SCANS_OF_A_VERDICT = 10
 tenth scan is one (.9¹⁰ = .35)."""
 
 
+def numbered(clusters: np.ndarray) -> np.ndarray:
+    """The clusters (n,) of n scans as numbers from 0 without gaps, as all functions of clusters take them."""
+    numbers: np.ndarray = np.unique(clusters, return_inverse=True)[1]
+    return numbers
+
+
 @dataclass(frozen=True)
 class Clusters:
     """What is left out and flipped as a whole: its ``kind``, and the cluster of each scan by scan id."""
@@ -38,8 +44,7 @@ class Clusters:
 
     def of(self, scans: Iterable[str]) -> np.ndarray:
         """Number of the cluster (n,) of each of n scans, counted from 0."""
-        numbers: np.ndarray = np.unique(self.of_scan.loc[list(scans)], return_inverse=True)[1]
-        return numbers
+        return numbered(self.of_scan.loc[list(scans)].to_numpy())
 
 
 def default_kind(sites: pd.Series) -> str:

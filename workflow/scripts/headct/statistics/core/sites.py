@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from headct.statistics.core.jackknife import RELATIVE_NOISE
+
 LEVEL = 0.95
 MINIMUM_SITES = 3
-RELATIVE_NOISE = 1e-12
-"""Differences below this are rounding noise."""
-
 NO_SITE_VARIANCE = "no variance between sites was found"
 
 

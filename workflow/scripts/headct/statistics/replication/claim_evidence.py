@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from headct.settings.analysis_plan import Plan
-from headct.statistics.comparison.equivalence import interval_of_differences
-from headct.statistics.comparison.paired import estimated
+from headct.statistics.comparison.equivalence import dice_differences, interval_of_differences
+from headct.statistics.comparison.paired import NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays
 from headct.statistics.core import jackknife
-from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
+from headct.statistics.core.agreement import WITH_LESION
 from headct.statistics.core.group_tests import ALPHA, FLAVOURS, differs
 from headct.statistics.core.jackknife import UNBOUNDED, Estimated
 from headct.statistics.core.resampling import resamples
@@ -81,7 +81,8 @@ class Means:
         low, high = (float(end[i]) for end in self.ends(error))
         mean = number(float(self.found.estimate[i]), decimals)
         if math.isnan(low):
-            return f"{mean} (all scans are equal: no interval)"
+            same = np.ptp(self.values[:, i]) == 0
+            return f"{mean} ({'all scans are equal: no interval' if same else NO_VARIANCE})"
         level = f"{100 * (1 - 2 * error):.1f}".removesuffix(".0")
         return f"{mean} ({level}% interval {number(low, decimals)} to {number(high, decimals)})"
 
@@ -121,9 +122,8 @@ class Results:
         """Mean differences of Dice, first − second model of each pair."""
         models = self.data.models
         first, second = ([models.index(pair[i]) for pair in pairs] for i in (0, 1))
-        found = estimated(self.data, "dice", label, ALL_SCANS).differences(first, second)
-        dice = self.data.arrays[label, "dice"].mean(axis=0)
-        return Means(found, dice[:, first] - dice[:, second], self.data.clusters, are_differences=True)
+        found, differences = dice_differences(self.data, label, first, second)
+        return Means(found, differences, self.data.clusters, are_differences=True)
 
     def means(
         self, values: np.ndarray, scans: np.ndarray | None = None, are_differences: bool = True

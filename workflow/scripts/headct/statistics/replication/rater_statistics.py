@@ -27,11 +27,11 @@ from headct.statistics.core.agreement import (
     ALL_SCANS,
     LEAST_CLUSTERS,
     LEVEL,
-    NO_INTERVAL,
     WITH_LESION,
     agreement_row,
 )
 from headct.statistics.core.clusters import Clusters, planned_clusters
+from headct.statistics.core.order_statistics import NOTHING
 from headct.statistics.core.scores import read_table
 from headct.statistics.core.summaries import describe
 
@@ -147,14 +147,14 @@ def _icc_a1(
 ) -> tuple[float, tuple[float, float], str]:
     """The coefficient, its interval, and why there is none."""
     if len(first) < 3:
-        return math.nan, NO_INTERVAL, f"ICC needs 3 scans, there are {len(first)}"
+        return math.nan, NOTHING, f"ICC needs 3 scans, there are {len(first)}"
     if np.ptp(np.concatenate([first, second])) == 0:
-        return math.nan, NO_INTERVAL, "all volumes are equal: no ICC"
+        return math.nan, NOTHING, "all volumes are equal: no ICC"
     if np.array_equal(first, second):
-        return 1.0, NO_INTERVAL, "both readings are equal: no interval of the ICC"
+        return 1.0, NOTHING, "both readings are equal: no interval of the ICC"
     value = icc(np.column_stack([first, second]))["ICC(A,1)"]
     if clusters.max() + 1 < LEAST_CLUSTERS:
-        return value, NO_INTERVAL, f"the interval of the ICC needs {LEAST_CLUSTERS} clusters of scans"
+        return value, NOTHING, f"the interval of the ICC needs {LEAST_CLUSTERS} clusters of scans"
     with np.errstate(divide="ignore", invalid="ignore"):  # where scans without a cluster are all equal
         found = jackknife.evaluate(icc_a1_of_weights(first, second), clusters, fisher=True)
     (lower,), (upper,) = found.interval(LEVEL)
