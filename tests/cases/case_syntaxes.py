@@ -416,7 +416,7 @@ def broken_link(root: Path) -> Expected:
 
 @case("no folder at the path in the sheet")
 def no_folder(root: Path) -> Expected:
-    return error("no DICOM folder")
+    return error("no image: .*no such file")
 
 
 @case("a folder without files")

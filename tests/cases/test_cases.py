@@ -32,7 +32,7 @@ def test_case(name: str, tmp_path: Path) -> None:
     scan = conversion.SheetScan(
         scan_id=expected.scan_id,
         participant_id=expected.participant_id,
-        folder=tmp_path / "dicom",
+        image=tmp_path / "dicom",
         masks=masks,
         label_values=VALUES,
         labels=LABELS,

@@ -238,4 +238,4 @@ def test_files_that_are_gone_since_the_conversion_are_an_error(tmp_path: Path) -
     gone = INCLUDED | {"instances": [{"number": 1, "sha256": "0" * 64}]}
     table = read_tsv(run(tmp_path, INCLUDED, gone).cohort).set_index("scan_id")
     assert table["status"].tolist() == ["included", "error"]
-    assert table.loc["s1", "reason"] == "its DICOM files are not those that were converted"
+    assert table.loc["s1", "reason"] == "its files are not those that were converted"

@@ -45,7 +45,7 @@ def mask_of(folder: Path) -> Path:
 
 
 def row_of(folder: Path) -> pd.Series:
-    scans = [{"scan_id": "a", "dicom": str(folder / "dicom")}]
+    scans = [{"scan_id": "a", "image": str(folder / "dicom")}]
     table = crosscheck.crosscheck(scans, folder / "data", folder)
     assert list(table.columns) == list(crosscheck.COLUMNS)
     assert not list(folder.glob(".dcm2niix-*")), "what dcm2niix wrote must be gone"

@@ -63,7 +63,7 @@ def test_included_scan(scan: conversion.SheetScan, tmp_path: Path) -> None:
     assert record["geometry"]["header_spacing_z_mm"] == pytest.approx(5)
     for name, digest in record["sha256"].items():
         assert sha256_of(tmp_path / "out" / name) == digest
-    files = {sha256_of(path) for path in scan.folder.iterdir()}
+    files = {sha256_of(path) for path in scan.image.iterdir()}
     assert {instance["sha256"] for instance in record["instances"]} == files
     assert [instance["number"] for instance in record["instances"]] == list(range(1, 13))
 
@@ -81,8 +81,8 @@ def test_equal_input_gives_equal_bytes(scan: conversion.SheetScan, tmp_path: Pat
 def test_second_readings(scan: conversion.SheetScan, tmp_path: Path) -> None:
     other = drawn()
     other[3] = 0
-    second = write_mask(scan.folder, tmp_path / "second.nii.gz", other)
-    both = conversion.SheetScan("s1", scan.folder, {**scan.masks, "mask_inter": second}, VALUES, LABELS)
+    second = write_mask(scan.image, tmp_path / "second.nii.gz", other)
+    both = conversion.SheetScan("s1", scan.image, {**scan.masks, "mask_inter": second}, VALUES, LABELS)
     record = run(both, tmp_path / "out")
     assert record["second_readings"]["inter"]["ICH"] == pytest.approx(record["volumes_ml"]["ICH"] * 3 / 4)
     assert "labels_inter.nii.gz" in record["sha256"]
@@ -129,7 +129,7 @@ def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> Non
     missing = {key: tmp_path / f"{key}.nii.gz" for key in ("mask", "mask_intra")}
     record = run(conversion.SheetScan("s1", tmp_path / "dicom", missing, VALUES, LABELS), tmp_path / "out")
     assert record["status"] == "error"
-    assert [p["key"] for p in record["problems"]] == ["dicom", "mask", "mask_intra"]
+    assert [p["key"] for p in record["problems"]] == ["image", "mask", "mask_intra"]
     assert set(record["problems"][0]) == {"file", "row", "key", "value", "message"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.json"]
 

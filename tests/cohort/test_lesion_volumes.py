@@ -178,7 +178,7 @@ def ingested(acquisition: Acquisition, root: Path) -> tuple[dict, float]:
     scan = conversion.SheetScan(
         scan_id="scan-7",
         participant_id="p-7",
-        folder=root / "dicom",
+        image=root / "dicom",
         masks={"mask": root / "mask.nii.gz"},
         label_values=VALUES,
         labels=LABELS,

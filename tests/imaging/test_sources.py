@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,6 @@ def test_a_source_is_found_by_what_is_handed_over(tmp_path: Path) -> None:
         sources.find(tmp_path / "notes.txt", "s")
 
 
-def test_a_trial_is_of_folders(tmp_path: Path) -> None:
-    file = volume_of(tmp_path / "s.nii.gz")
-    with pytest.raises(sources.NoImage):
-        sources.find(file, "s", for_trial=True)
-    assert not sources.can_be_ingested(file)
-    assert not sources.can_be_ingested(tmp_path / "gone")
-    assert sources.can_be_ingested(tmp_path)
-
-
 def test_the_name_of_a_scan_is_without_the_suffix_of_its_source() -> None:
     names = {"a.nii.gz": "a", "a.NII": "a", "a.b.nii": "a.b", "a.gz": "a.gz", "a": "a"}
     assert {name: sources.name_without_suffix(name) for name in names} == names
@@ -101,14 +93,20 @@ def test_the_geometry_of_a_nifti_file_keeps_its_shear(tmp_path: Path) -> None:
 
 def test_what_a_sheet_may_name_is_what_a_source_of_trials_takes(tmp_path: Path) -> None:
     """Before any job starts, and without reading an image where folders are named."""
-    image = tmp_path / "s1.npz"
-    image.touch()
-    rows: list[dict[str, Any]] = [{"timepoint": None, "dicom": str(image), "row": 2}]
-    rows[0] |= dict.fromkeys(sheet.MASK_COLUMNS)
-    with pytest.raises(BadInput, match="there is no such folder"):
-        sheet.check_files(rows, tmp_path / "scans.tsv", 0, sources.can_be_ingested)
-    sheet.check_files(rows, tmp_path / "scans.tsv", 0, lambda path: path.suffix == ".npz")
-    loads = "import sys; from headct.imaging import sources; sources.can_be_ingested(sources.Path('.'))"
+    text, volume = tmp_path / "s1.npz", volume_of(tmp_path / "s2.nii.gz")
+    text.write_text("no image")
+    said = {
+        text: "neither a NIfTI file",
+        tmp_path / "gone": "no such file or folder",
+        tmp_path: "",
+        volume: "",
+    }
+    for image, words in said.items():
+        rows: list[dict[str, Any]] = [{"timepoint": None, "image": str(image), "row": 2}]
+        rows[0] |= dict.fromkeys(sheet.MASK_COLUMNS)
+        with pytest.raises(BadInput, match=words) if words else nullcontext():
+            sheet.check_files(rows, tmp_path / "scans.tsv", 0, sources.why_not)
+    loads = "import sys; from headct.imaging import sources; sources.why_not(sources.Path('.'))"
     ended = subprocess.run(
         [sys.executable, "-c", f"{loads}; print(*sys.modules)"], capture_output=True, text=True, check=True
     )

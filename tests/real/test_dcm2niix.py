@@ -114,7 +114,7 @@ def test_volume_of_the_head_is_true(ours: Path, theirs: dict, name: str) -> None
 )
 def test_crosscheck_says_so(ours: Path, tmp_path: Path, name: str, z_spacing_mm: float, off: float) -> None:
     """dcm2niix takes the first gap for the z spacing: right under tilt, wrong under uneven gaps."""
-    scans = [{"scan_id": name, "dicom": str(REAL_CT / name)}]
+    scans = [{"scan_id": name, "image": str(REAL_CT / name)}]
     row = crosscheck.crosscheck(scans, ours, tmp_path).iloc[0]
     assert (row.agrees, row.voxels_differ, row.largest_difference_hu) == ("yes", 0, 0)
     assert row.positions_off_tags_mm <= 1e-6

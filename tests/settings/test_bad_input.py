@@ -153,9 +153,25 @@ def sheet_refused(path: Path) -> str:
 def test_a_good_sheet_is_read(tmp_path: Path) -> None:
     rows = sheet.load(make_sheet(tmp_path, {}, {"age": "", "sex": ""}))
     assert [row["age"] for row in rows] == [70.0, None]
-    assert rows[0]["dicom"] == str(tmp_path / "dicom" / "s0")
+    assert rows[0]["image"] == str(tmp_path / "dicom" / "s0")
     assert rows[0]["mask_intra"] is None
     assert sheet.participants(rows) == {"s0": "p0", "s1": "p1"}
+
+
+def test_the_former_name_of_a_column_is_read_and_both_at_once_are_a_fault(tmp_path: Path) -> None:
+    path = make_sheet(tmp_path, {})
+    text = path.read_text()
+    rows = sheet.load(path)
+    path.write_text(text.replace("\timage\t", "\tdicom\t"))
+    assert sheet.load(path) == rows
+    path.write_text(text.replace("\timage\t", "\tDICOM\t"))
+    assert "this column must be called image" in sheet_refused(path)
+    path.write_text("".join(f"{line}\t{line.split(chr(9))[3]}\n" for line in text.splitlines()))
+    assert "column stands twice" in sheet_refused(path)
+    path.write_text(path.read_text().replace("\timage\t", "\tdicom\t", 1))
+    message = sheet_refused(path)
+    assert "the former name of image, which stands here too: keep one" in message
+    assert message.count("\n") == 0, message
 
 
 def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -> None:
@@ -179,12 +195,12 @@ def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -
         ({"scan_id": "shards"}, ["scan_id", "shards", "a folder beside those of the scans"]),
         ({"scan_id": "Shards"}, ["scan_id", "Shards", "a folder beside those of the scans"]),
         ({"scan_id": "COM1"}, ["scan_id", "COM1", "device"]),
-        ({"dicom": "dicom\\s0"}, ["dicom", "separated by / here"]),
+        ({"image": "dicom\\s0"}, ["image", "separated by / here"]),
         ({"mask": r"C:\data\s0.nii.gz"}, ["mask", "separated by / here"]),
         ({"sex": "n/a"}, ["sex", "n/a", "must be one of F, M or empty"]),
         ({"mask": "mask.png"}, ["mask", "mask.png"]),
         ({"mask": ""}, ["mask", "needs its mask"]),
-        ({"dicom": ""}, ["dicom", "needs its DICOM folder"]),
+        ({"image": ""}, ["image", "needs its image"]),
         ({"onset_to_ct_h": "2,5"}, ["onset_to_ct_h", "2,5"]),
         ({"onset_to_ct_h": "inf"}, ["onset_to_ct_h", "inf"]),
         ({"age": "nan"}, ["age", "nan"]),
@@ -196,8 +212,8 @@ def test_no_sheet_says_how_to_make_one_and_how_to_run_the_demo(tmp_path: Path) -
         ({"rater": "\x1b[31mr"}, ["key rater", r"\x1b[31mr", "does not show"]),
         ({"site": "A\u202eB"}, ["key site", r"A\u202eB", "does not show"]),
         ({"scan_id": "s\u200b1"}, ["key scan_id", r"s\u200b1", "does not show"]),
-        ({"dicom": '"dicom/\ns0"'}, ["key dicom", r"dicom/\ns0", "does not show"]),
-        ({"dicom": "d" * 5000}, ["row 2", "key dicom", "dddd…", "can't be used: File name too long"]),
+        ({"image": '"dicom/\ns0"'}, ["key image", r"dicom/\ns0", "does not show"]),
+        ({"image": "d" * 5000}, ["row 2", "key image", "dddd…", "can't be used: File name too long"]),
         ({"mask": "d/" * 3000 + "m.nii"}, ["key mask", "can't be used: File name too long"]),
         ({"mask": "d\\" * 3000 + "m.nii"}, ["key mask", "can't be used: File name too long"]),
     ],
@@ -211,7 +227,7 @@ def test_a_bad_cell_is_named(tmp_path: Path, change: dict[str, str], said: list[
 
 
 def test_only_baseline_scans_need_folder_and_mask(tmp_path: Path) -> None:
-    follow_up = {"timepoint": "follow-up", "dicom": "", "mask": ""}
+    follow_up = {"timepoint": "follow-up", "image": "", "mask": ""}
     changes = [{}, {"timepoint": "baseline"}, follow_up]
     rows = sheet.load(make_sheet(tmp_path, *changes, add=["timepoint"]))
     assert [row["scan_id"] for row in sheet.baseline(rows)] == ["s0", "s1"]
@@ -221,7 +237,7 @@ def test_only_baseline_scans_need_folder_and_mask(tmp_path: Path) -> None:
 
 
 def test_missing_files_end_the_run_only_where_they_are_many(tmp_path: Path) -> None:
-    changes = [{"mask": "absent.nii.gz", "dicom": "nowhere"}, {"mask_inter": "lost.mha"}, {}, {}]
+    changes = [{"mask": "absent.nii.gz", "image": "nowhere"}, {"mask_inter": "lost.mha"}, {}, {}]
     path = make_sheet(tmp_path, *changes, add=["mask_inter"])
     rows = sheet.load(path)
     sheet.check_files(rows, path, max_excluded=0.5)
@@ -232,7 +248,7 @@ def test_missing_files_end_the_run_only_where_they_are_many(tmp_path: Path) -> N
     assert "2 of 4 baseline scans lack a folder or file" in lines[2]
     for line, words in zip(
         lines[3:],
-        (("2", "dicom", "nowhere"), ("2", "mask", "absent.nii.gz"), ("3", "mask_inter", "lost.mha")),
+        (("2", "image", "nowhere"), ("2", "mask", "absent.nii.gz"), ("3", "mask_inter", "lost.mha")),
         strict=True,
     ):
         row, key, value = line.removeprefix(str(path)).split()[:3]
@@ -368,7 +384,7 @@ def test_every_fault_of_header_rows_and_table_comes_in_one_table(tmp_path: Path)
 
 def test_a_misspelt_column_is_told_once_and_its_cells_are_checked(tmp_path: Path) -> None:
     path = make_sheet(tmp_path, {}, {"age": "x"})
-    path.write_text(path.read_text(encoding="utf-8").replace("age", "Age", 1), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("\tage\t", "\tAge\t", 1), encoding="utf-8")
     with pytest.raises(BadInput) as caught:
         sheet.load(path)
     assert [(problem.row, problem.key) for problem in caught.value.problems] == [("1", "Age"), ("3", "age")]
@@ -402,14 +418,14 @@ def test_accents_are_found_in_either_writing(tmp_path: Path) -> None:
     (tmp_path / "dicom" / decomposed / "a").mkdir(parents=True)
     path = make_sheet(
         tmp_path,
-        {"site": composed, "dicom": f"dicom/{composed}/a"},
-        {"site": decomposed, "dicom": f"dicom/{decomposed}/a"},
-        {"site": "A", "dicom": "dicom/Ködeln"},
+        {"site": composed, "image": f"dicom/{composed}/a"},
+        {"site": decomposed, "image": f"dicom/{decomposed}/a"},
+        {"site": "A", "image": "dicom/Ködeln"},
     )
     rows = sheet.load(path)
     assert [row["site"] for row in rows] == [composed, composed, "A"], "one site, however it is written"
     found = str(tmp_path / "dicom" / decomposed / "a")
-    assert [row["dicom"] for row in rows] == [found, found, str(tmp_path / "dicom/Ködeln")]
+    assert [row["image"] for row in rows] == [found, found, str(tmp_path / "dicom/Ködeln")]
 
 
 def test_one_participant_has_one_sex_and_one_age(tmp_path: Path) -> None:
@@ -440,7 +456,7 @@ def test_ages_of_a_participant_are_held_against_the_lowest(
 
 
 def test_letters_of_any_script_and_wide_blanks_are_text(tmp_path: Path) -> None:
-    path = make_sheet(tmp_path, {"site": "Łódź\u00a0東京\u3000A", "dicom": "dicom/مستشفى"})
+    path = make_sheet(tmp_path, {"site": "Łódź\u00a0東京\u3000A", "image": "dicom/مستشفى"})
     assert sheet.load(path)[0]["site"] == "Łódź\u00a0東京\u3000A"
 
 

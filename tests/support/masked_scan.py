@@ -32,7 +32,7 @@ def write_sheet(path: Path, *scans: conversion.SheetScan) -> Path:
     """A sample sheet of these scans, one of a participant."""
     columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
     rows = [
-        (scan.scan_id, f"p{number}", "A", scan.folder, scan.masks["mask"], 70, "F", 2.5, "r1")
+        (scan.scan_id, f"p{number}", "A", scan.image, scan.masks["mask"], 70, "F", 2.5, "r1")
         for number, scan in enumerate(scans, 1)
     ]
     lines = ["\t".join(map(str, line)) for line in (columns, *rows)]

@@ -9,7 +9,7 @@ import yaml
 
 from support import snake
 
-COLUMNS = ["scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater"]
+COLUMNS = ["scan_id", "participant_id", "site", "image", "mask", "age", "sex", "onset_to_ct_h", "rater"]
 
 
 def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: Sequence[str] = ()) -> Path:
@@ -37,7 +37,7 @@ def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: Sequ
 
 def write_sheet(path: Path, scans: int) -> None:
     """A sheet of scans whose files are there but empty."""
-    lines = ["scan_id participant_id site dicom mask age sex onset_to_ct_h rater".replace(" ", "\t")]
+    lines = ["scan_id participant_id site image mask age sex onset_to_ct_h rater".replace(" ", "\t")]
     for number in range(scans):
         folder = path.parent / f"dicom/s{number}"
         folder.mkdir(parents=True)

@@ -27,7 +27,6 @@ class Source:
 
     kind: ClassVar[str] = "NumPy file"
     suffixes: ClassVar[tuple[str, ...]] = (".npz",)
-    serves_trials: ClassVar[bool] = True
     takes_any_folder: ClassVar[bool] = False
 
     def __init__(self, path: Path, scan_id: str):

@@ -213,7 +213,7 @@ if not internals.is_read_by_a_job(workflow):
         SCANS,
         Path(SHEET),
         config["cohort"]["max_excluded"],
-        sources.can_be_ingested,
+        sources.why_not,
     )
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config["study"]["name"], config["labels"], sheet.participants(SCANS)

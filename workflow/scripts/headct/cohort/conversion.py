@@ -57,7 +57,7 @@ class SheetScan:
     """
 
     scan_id: str
-    folder: Path
+    image: Path
     masks: Mapping[str, Path]
     label_values: Mapping[str, int]
     labels: LabelSet
@@ -78,6 +78,9 @@ class ScanRecord(ImageFacts):
     problems: list[Problem] = field(default_factory=list)
     other_files: list[str] = field(default_factory=list)
     """SHA-256 of the files in the scan's folder that were not converted, sorted."""
+
+    kind: str = ""
+    """Of the source that the image was read by."""
 
     source: str = ""
     pixels_sha256: str = ""
@@ -102,8 +105,8 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
     record = ScanRecord(scan_id=scan.scan_id, definition=definition)
-    files = files_at(scan.folder)
-    record.source = shards.listing_of(scan.folder, files)
+    files = files_at(scan.image)
+    record.source = shards.listing_of(scan.image, files)
     record.mask_sha256 = shards.digests_of(scan.masks)
     image: NDArray[np.int16] | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
@@ -112,6 +115,7 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
     drawn = _read_masks(scan, record)
     try:
         source = _source_of(scan)
+        record.kind = source.kind
         ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
         refused = source.refusals(ids, scan.patient_id_is_pseudonym)
         if not refused:
@@ -144,10 +148,9 @@ def _source_of(scan: SheetScan) -> ImageSource:
         BadInput: none takes what lies at the sheet's path.
     """
     try:
-        return sources.find(scan.folder, scan.scan_id, for_trial=True)
+        return sources.find(scan.image, scan.scan_id)
     except sources.NoImage as error:
-        message = "no DICOM folder: there is none at the sheet's path"
-        raise BadInput([Problem(scan.scan_id, message, key="dicom")]) from error
+        raise BadInput([Problem(scan.scan_id, f"no image: {error}", key="image")]) from error
 
 
 def _fitting(drawn: Mapping[str, masks.Mask]) -> FitsMask:

@@ -30,6 +30,7 @@ from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.folders import files_at
 from headct.imaging import geometry
 from headct.imaging.hounsfield import HU_RANGE
+from headct.imaging.sources import dicom_folder
 from headct.settings import blocks
 from headct.settings import sheet as sample_sheet
 
@@ -267,7 +268,7 @@ def crosscheck(rows: Iterable[Mapping[str, Any]], data: Path, scratch: Path) -> 
     for row in rows:
         with tempfile.TemporaryDirectory(dir=scratch, prefix=".dcm2niix-") as folder:
             scan_id = row["scan_id"]
-            found.append(compare(scan_id, Path(row["dicom"]), data / scan_id, Path(folder)))
+            found.append(compare(scan_id, Path(row["image"]), data / scan_id, Path(folder)))
         logger.info("%s: %s", scan_id, found[-1]["finding"])
     return pd.DataFrame(found, columns=COLUMNS)
 
@@ -292,7 +293,13 @@ def main(
     sample = blocks.given(blocks.Crosscheck, settings)
     scans = read_tsv(cohort)
     included = scans.loc[scans["status"] == "included", "scan_id"]
-    drawn = set(draw(included, sample.scans, sample.seed))
+    of_dicom = [
+        scan for scan in included if read_json(data / scan / RECORD)["kind"] == dicom_folder.Source.kind
+    ]
+    if len(of_dicom) < len(included):
+        others = len(included) - len(of_dicom)
+        logger.info("%d scans are not of DICOM folders, which is all that dcm2niix converts", others)
+    drawn = set(draw(of_dicom, sample.scans, sample.seed))
     rows = [row for row in sample_sheet.load(sheet) if row["scan_id"] in drawn]
     out.parent.mkdir(parents=True, exist_ok=True)
     table = crosscheck(rows, data, out.parent)

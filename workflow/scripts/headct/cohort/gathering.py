@@ -157,7 +157,7 @@ def _whose_pixels(
     file: str,
 ) -> dict[str, Any]:
     reason = f"same pixels as a scan of another participant: {_named(rows, others)}"
-    return _in_error(rows, records, index, file, "dicom", reason, "whose are they?")
+    return _in_error(rows, records, index, file, "image", reason, "whose are they?")
 
 
 def with_same_patients_resolved(
@@ -184,8 +184,8 @@ def with_same_patients_resolved(
             continue
         values = _patient_values(rows[index], record)
         if values is None:
-            reason = "its DICOM files are not those that were converted"
-            resolved[index] = _in_error(rows, records, index, file, "dicom", reason, "run again")
+            reason = "its files are not those that were converted"
+            resolved[index] = _in_error(rows, records, index, file, "image", reason, "run again")
         else:
             patient_of[index] = patients.patient_in(values)
     indices = list(patient_of)
@@ -224,7 +224,7 @@ def with_same_patients_resolved(
 def _patient_values(row: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, str] | None:
     """What the headers say of the patient; None where the files are not those that were converted."""
     try:
-        return sources.find(Path(row["dicom"]), row["scan_id"], for_trial=True).patient(record)
+        return sources.find(Path(row["image"]), row["scan_id"]).patient(record)
     except OSError:  # no longer there, or not to be opened
         return None
 

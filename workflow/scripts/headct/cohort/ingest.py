@@ -64,7 +64,7 @@ def scan_of(
     """
     return SheetScan(
         scan_id=row["scan_id"],
-        folder=Path(row["dicom"]),
+        image=Path(row["image"]),
         masks={column: Path(path) for column, path in sharding.masks_of(row).items()},
         label_values=label_values,
         labels=labels,

@@ -25,7 +25,7 @@ RECORD = "scan.json"
 COLUMNS = ("scan_id", "sha256", "revision")
 """Of a manifest: the digest of each scan's record, and the shard's revision, the same in each row."""
 
-OF_A_SCAN = ("scan_id", "participant_id", "dicom", *MASK_COLUMNS, "age", "sex")
+OF_A_SCAN = ("scan_id", "participant_id", "image", *MASK_COLUMNS, "age", "sex")
 """What the sheet says of a scan that its conversion depends on."""
 
 
@@ -106,7 +106,7 @@ def holds(path: Path, image: str | Path) -> bool:
 
 def is_current(path: Path, row: Mapping[str, Any], defined_by: str) -> bool:
     """Whether a scan's record holds, and was made of these masks, by this definition."""
-    if not holds(path, row["dicom"]):
+    if not holds(path, row["image"]):
         return False
     record = read_json(path)
     made_by = record.get("definition"), record.get("mask_sha256")
@@ -126,7 +126,7 @@ def revision(manifest: str | Path, data: Path, rows: Iterable[Mapping[str, Any]]
         listed = {entry["scan_id"]: entry for entry in csv.DictReader(stream, delimiter="\t")}
     known = [row for row in rows if row["scan_id"] in listed]
     stale = not all(
-        holds(record := data / row["scan_id"] / RECORD, row["dicom"])
+        holds(record := data / row["scan_id"] / RECORD, row["image"])
         and sha256_of(record) == listed[row["scan_id"]]["sha256"]
         for row in known
     )

@@ -225,7 +225,7 @@ def read_folder(folder: Path, scan_id: str) -> DicomFiles:
         Ineligible: a DICOM file is truncated or damaged before its pixels, or empty.
     """
     if not is_folder(folder):
-        raise BadInput([Problem(scan_id, "no DICOM folder: there is none at the sheet's path", key="dicom")])
+        raise BadInput([Problem(scan_id, "no DICOM folder: there is none at the sheet's path", key="image")])
     found = contents(folder)
     paths = sorted([*map(Path, found.files), *map(Path, found.unreadable_files)])
     files = _sorted_out(folder, found)
@@ -234,7 +234,7 @@ def read_folder(folder: Path, scan_id: str) -> DicomFiles:
         raise Ineligible(f"truncated or damaged file: {_positions(files.damaged, paths)}")
     if not files.instances:
         message = _without_images(files.others) if files.others else "empty folder: no file"
-        raise BadInput([Problem(scan_id, message, key="dicom")])
+        raise BadInput([Problem(scan_id, message, key="image")])
     return DicomFiles(files.instances, len(files.others))
 
 
@@ -303,11 +303,11 @@ def _check_readable(scan_id: str, files: list[Path], all_paths: list[Path], fold
             "unreadable file: it can't be opened (no permission, a broken link, or no regular file). "
             "Mend it or take it out of the folder"
         )
-        problems.append(Problem(scan_id, message, key="dicom", value=_positions(files, all_paths)))
+        problems.append(Problem(scan_id, message, key="image", value=_positions(files, all_paths)))
     if folders:
         what = "a folder" if folders == 1 else f"{folders} folders"
         message = f"unreadable folder: {what} below can't be opened. Mend the permissions"
-        problems.append(Problem(scan_id, message, key="dicom"))
+        problems.append(Problem(scan_id, message, key="image"))
     if problems:
         raise BadInput(problems)
 

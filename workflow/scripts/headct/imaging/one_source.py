@@ -52,7 +52,7 @@ def refuse_several_sources(fit: list[Series], scan_id: str) -> None:
             "criterion decides between patients, studies, days or positions of the patient. In order of "
             f"date: {listed(several)}. Leave only those of one in the folder"
         )
-        raise BadInput([Problem(scan_id, message, key="dicom")])
+        raise BadInput([Problem(scan_id, message, key="image")])
 
 
 def _are_repeated_elsewhere(first: Series, second: Series) -> bool:

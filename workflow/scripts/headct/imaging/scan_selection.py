@@ -116,7 +116,7 @@ def choose(
             f"{len(fit)} series are equally good by ingest.series_preference: {listed(fit)}. Add a "
             f"criterion ({', '.join(CRITERION_NAMES)}) or leave only one in the folder"
         )
-        raise BadInput([Problem(scan_id, message, key="dicom")])
+        raise BadInput([Problem(scan_id, message, key="image")])
     fewer = not_as_announced(series, candidates)
     missing = (
         left_out(series, candidates, rules)

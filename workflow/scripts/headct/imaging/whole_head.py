@@ -139,7 +139,7 @@ def refuse_parts_of_others(
                 f"slices of one stack differ in {' and '.join(names)}, and are not joined: "
                 f"{listed([series, part])}. Leave only what belongs to this scan in the folder"
             )
-            raise BadInput([Problem(scan_id, message, key="dicom")])
+            raise BadInput([Problem(scan_id, message, key="image")])
 
 
 def _other_parts(series: Series, candidates: list[Series], rules: SeriesRules) -> list[Series]:

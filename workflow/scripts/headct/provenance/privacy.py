@@ -184,7 +184,7 @@ def _words_of_this_software() -> set[str]:
 def dicom_folders(table: Path) -> dict[str, Path]:
     """The DICOM folders that a sample sheet names, by row; follow-up scans need not have one."""
     rows = sheet.load(table)
-    return {f"row {row['row']} of the sheet": Path(row["dicom"]) for row in rows if row["dicom"]}
+    return {f"row {row['row']} of the sheet": Path(row["image"]) for row in rows if row["image"]}
 
 
 def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,10 @@ EFFECT = "print"  # what it says of a scan stands in that scan's own definition
 
 SCHEMA = SCHEMAS / "scans.schema.yaml"
 MASK_COLUMNS = ("mask", "mask_intra", "mask_inter")
-PATHS = ("dicom", *MASK_COLUMNS)
+PATHS = ("image", *MASK_COLUMNS)
+FORMER_NAMES = {"dicom": "image"}
+"""What columns were called before, which sheets may go on to say."""
+
 CODES = ("scan_id", "participant_id", "site", "rater")
 """Columns whose words are told apart; two that differ in case alone are a slip of the hand."""
 
@@ -118,7 +121,7 @@ def check_files(
     rows: list[dict[str, Any]],
     path: Path,
     max_excluded: float,
-    is_image: Callable[[Path], bool] = Path.is_dir,
+    why_no_image: Callable[[Path], str] = lambda _path: "",
 ) -> None:
     """End a run whose base path is wrong before it starts thousands of jobs; one lost scan is let through.
 
@@ -126,14 +129,14 @@ def check_files(
         rows: of the sheet, as :func:`load` gives them.
         path: of the sheet.
         max_excluded: share of the baseline scans that may lack something.
-        is_image: whether what lies at a path can be a scan's image.
+        why_no_image: why what lies at a path can't be a scan's image; empty where it may be one.
 
     Raises:
         BadInput: all missing folders and files, where the share of baseline scans that lack one
             exceeds ``max_excluded``.
     """
     scans = baseline(rows)
-    problems = [problem for row in scans for problem in _missing_files(row, str(path), is_image)]
+    problems = [problem for row in scans for problem in _missing_files(row, str(path), why_no_image)]
     lacking = len({problem.row for problem in problems})
     if lacking > max_excluded * len(scans):
         message = (
@@ -145,21 +148,25 @@ def check_files(
         )
 
 
-def _missing_files(row: dict[str, Any], file: str, is_image: Callable[[Path], bool]) -> list[Problem]:
-    lacking = [] if is_image(Path(row["dicom"])) else ["dicom"]
-    lacking += [name for name in MASK_COLUMNS if row[name] is not None and not Path(row[name]).is_file()]
+def _missing_files(row: dict[str, Any], file: str, why_no_image: Callable[[Path], str]) -> list[Problem]:
+    lacking = {
+        "image": _why_missing(Path(row["image"]), "file or folder") or why_no_image(Path(row["image"]))
+    }
+    for name in MASK_COLUMNS:
+        if row[name] is not None and not Path(row[name]).is_file():
+            lacking[name] = _why_missing(Path(row[name]), "file") or "a folder, where a file should be"
     return [
-        Problem(
-            file,
-            "a broken link: what it points to is not there"
-            if Path(row[name] or "").is_symlink()
-            else f"there is no such {'folder' if name == 'dicom' else 'file'}",
-            str(row["row"]),
-            name,
-            row[name],
-        )
-        for name in lacking
+        Problem(file, reason, str(row["row"]), name, row[name]) for name, reason in lacking.items() if reason
     ]
+
+
+def _why_missing(path: Path, what: str) -> str:
+    """Why nothing is found at a path; empty where something is."""
+    if path.exists():
+        return ""
+    return (
+        "a broken link: what it points to is not there" if path.is_symlink() else f"there is no such {what}"
+    )
 
 
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -228,14 +235,26 @@ def _columns(header: list[str], schema: dict[str, Any], file: str) -> tuple[list
     known = schema["properties"]
     columns: list[str | None] = []
     problems = []
-    written = [unicodedata.normalize("NFC", name.strip()) for name in header]
+    given = [unicodedata.normalize("NFC", name.strip()) for name in header]
+    both = {former for former, name in FORMER_NAMES.items() if former in given and name in given}
+    problems += [
+        Problem(file, f"the former name of {FORMER_NAMES[name]}, which stands here too: keep one", "1", name)
+        for name in sorted(both)
+    ]
+    written = [name if name in both else FORMER_NAMES.get(name, name) for name in given]
     for name in written:
-        alike = [column for column in known if _plain(column) == _plain(name) and column not in written]
+        alike = [
+            FORMER_NAMES.get(column, column)
+            for column in (*known, *FORMER_NAMES)
+            if _plain(column) == _plain(name) and column not in written
+        ]
         if name and name in columns:
             problems.append(Problem(file, "column stands twice", "1", name))
             columns.append(None)
         elif name in known or not name:
             columns.append(name)
+        elif name in both:
+            columns.append(None)
         elif alike and alike[0] not in columns:
             problems.append(Problem(file, f"this column must be called {alike[0]}", "1", name))
             columns.append(alike[0])

@@ -31,25 +31,26 @@ def all_sources() -> tuple[type[ImageSource], ...]:
     return tuple(sorted(found, key=lambda source: source.takes_any_folder))
 
 
-def find(path: Path, scan_id: str, for_trial: bool = False) -> ImageSource:
+def find(path: Path, scan_id: str) -> ImageSource:
     """The source of the scan at a path.
 
     Args:
         path: a file or a folder, as it was handed over.
         scan_id: what messages call the scan.
-        for_trial: whether it is for the ingest step, which not every source serves.
 
     Raises:
         NoImage: no source takes it.
     """
     for source in all_sources():
-        if (source.serves_trials or not for_trial) and source.takes(path):
+        if source.takes(path):
             return source(path, scan_id)
     raise NoImage(why_not(path))
 
 
 def why_not(path: Path) -> str:
-    """Why what lies at a path, which is no folder, is no image of any source; empty where it may be one."""
+    """Why what lies at a path is no image of any source; empty where it may be one, as any folder may."""
+    if path.is_dir():  # looked at first: no reader of images need be loaded to know
+        return ""
     sources = [source for source in all_sources() if source.suffixes]
     reasons = [source.why_not(path) for source in sources]
     kinds = [f"a {source.kind} ({', '.join(sorted(source.suffixes, key=len))})" for source in sources]
@@ -76,10 +77,3 @@ def name_without_suffix(name: str) -> str:
     suffixes = sorted((end for source in all_sources() for end in source.suffixes), key=len, reverse=True)
     suffix = next((end for end in suffixes if name.lower().endswith(end)), "")
     return name[: len(name) - len(suffix)]
-
-
-def can_be_ingested(path: Path) -> bool:
-    """Whether the ingest step has a source for what lies at a path; any folder may hold DICOM."""
-    return path.is_dir() or (
-        path.is_file() and any(source.serves_trials and source.takes(path) for source in all_sources())
-    )

@@ -46,7 +46,6 @@ class Source:
 
     kind: ClassVar[str] = "DICOM folder"
     suffixes: ClassVar[tuple[str, ...]] = ()
-    serves_trials: ClassVar[bool] = True
     takes_any_folder: ClassVar[bool] = True
 
     def __init__(self, path: Path, scan_id: str):

@@ -116,8 +116,6 @@ class ImageSource(Protocol):
     """What messages call such a file or folder, without article."""
     suffixes: ClassVar[tuple[str, ...]]
     """Of its files' names, in lower case; none where a scan is a folder."""
-    serves_trials: ClassVar[bool]
-    """Whether the ingest step takes it, and not only the prediction of new scans."""
     takes_any_folder: ClassVar[bool]
     """Whether it is asked last, since it takes every folder."""
 

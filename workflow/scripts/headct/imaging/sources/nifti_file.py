@@ -63,7 +63,6 @@ class Source:
 
     kind: ClassVar[str] = "NIfTI file"
     suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii")
-    serves_trials: ClassVar[bool] = False  # a trial's sheet names DICOM folders as yet
     takes_any_folder: ClassVar[bool] = False
 
     def __init__(self, path: Path, scan_id: str):

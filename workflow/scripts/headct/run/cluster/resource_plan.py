@@ -412,7 +412,7 @@ def sheet_of_empty_files(folder: Path, scans: int) -> Path:
         image.parent.mkdir()
         image.touch()
         mask.touch()
-        cells = {"scan_id": name, "participant_id": name, "dicom": name, "mask": mask.name, **text}
+        cells = {"scan_id": name, "participant_id": name, "image": name, "mask": mask.name, **text}
         lines.append("\t".join(cells.get(column, "") for column in columns))
     path = folder / "scans.tsv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
