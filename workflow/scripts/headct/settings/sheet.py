@@ -8,12 +8,12 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import LISTED, BadInput, Problem, first_few
 from headct.contracts.repository import SCHEMAS
 from headct.contracts.terminal import visible
 from headct.settings.configuration import load_schema, schema_problems
@@ -27,9 +27,12 @@ FORMER_NAMES = {"dicom": "image"}
 """What columns were called before, which sheets may go on to say."""
 
 CODES = ("scan_id", "participant_id", "site", "rater")
-"""Columns whose words are told apart; two that differ in case alone are a slip of the hand."""
+"""Columns whose words are told apart; two that look alike (:func:`_look`) are a slip of the hand."""
 
 NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
+NO_VALUE = re.compile(r"#[A-Z][A-Z/0]+[!?]?")
+"""What spreadsheets write where a formula has no value: #N/A, #REF!, #NAME?, in their own language."""
+
 NOT_BASELINE = "not a baseline scan"
 MAXIMUM_AGE_DIFFERENCE_YEARS = 2
 """Between baseline scans of one participant."""
@@ -48,8 +51,22 @@ NOT_TEXT = {
     b"\xd0\xcf\x11\xe0": "a workbook of an old Excel",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
+    b"{\\rtf": "a formatted document (RTF)",
+    b"%PDF": "a PDF",
 }
 """First bytes of what spreadsheets save, other than text in UTF-8."""
+
+POINTER = b"version https://git-lfs"
+"""First bytes of what Git leaves in place of a file that lies elsewhere."""
+
+NOT_WRITTEN_OUT = {
+    r"~": "~ is not replaced by your home here: write the path out",
+    r"\$|%\w+%": "variables of the shell are not replaced here: write the path out",
+    r"\w{2,}://": "an address is no path: write the path of a folder or file on this machine",
+    r"[A-Za-z]:(?!/?$)": "a drive of Windows: write the path as it is here, its names separated by /",
+    r".*\\": "names in a path are separated by / here, not by \\",
+}
+"""What a path that leads nowhere begins with, and what is to be said of it."""
 
 SAVE_AS = "save it as text in UTF-8, its columns separated by tabs"
 
@@ -63,18 +80,48 @@ def load(path: Path) -> list[dict[str, Any]]:
     Raises:
         BadInput: no sheet, or every fault found in it.
     """
+    rows, problems = _read(path)
+    if problems:
+        raise BadInput(_together(problems))
+    return rows
+
+
+def check(path: Path, why_no_image: Callable[[Path], str]) -> list[dict[str, Any]]:
+    """As :func:`load`, and every folder and file that is named is looked for as well.
+
+    Args:
+        path: of the sheet.
+        why_no_image: why what lies at a path can't be a scan's image; empty where it may be one.
+
+    Raises:
+        BadInput: no sheet, or every fault found in it and in what it names.
+    """
+    rows, problems = _read(path)
+    already_told = {(problem.row, problem.key) for problem in problems}
+    missing = [fault for row in baseline(rows) for fault in _missing_files(row, str(path), why_no_image)]
+    problems += [fault for fault in missing if (fault.row, fault.key) not in already_told]
+    if problems:
+        raise BadInput(_together(problems))
+    return rows
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The rows as :func:`load` returns them, and all faults of header, rows and table."""
     schema = load_schema(SCHEMA)
     file = str(path)
     header, lines = _cells(path)
     columns, problems = _columns(header, schema, file)
     rows = []
     for number, cells in lines:
+        if [cell.strip() for cell in cells] == [name.strip() for name in header]:
+            problems.append(Problem(file, "the names of the columns stand here again", str(number)))
+            continue
         problems += _stray_cells(cells, columns, file, number)
         named = {name: cell for name, cell in zip(columns, cells, strict=False) if name}
         row = _typed(named, schema["properties"])
-        hidden = _hidden_characters(row, file, number)
-        problems += hidden
-        already_reported = {fault.key for fault in hidden}
+        unreadable = _unreadable_cells(row, file, number)
+        problems += unreadable
+        already_reported = {fault.key for fault in unreadable}
         problems += [
             _of_an_empty_cell(problem) if row[problem.key] is None else problem
             for problem in schema_problems(row, schema, file, row=str(number))
@@ -84,22 +131,35 @@ def load(path: Path) -> list[dict[str, Any]]:
     problems += [
         *_duplicates(rows, file),
         *_taken_names(rows, file),
-        *_case_twins(rows, file),
+        *_twins(rows, file),
         *_unlike_themselves(rows, file),
         *_unusable_paths(rows, path),
-        *_same_readings(rows, path),
+        *_same_files(rows, path),
     ]
     if not rows:
         problems.append(Problem(file, "the sheet has a header but no scan"))
     elif not baseline(rows):
         problems.append(Problem(file, "the sheet has no baseline scan", key="timepoint"))
-    if problems:
-        raise BadInput(problems)
+    unusable = {(problem.row, problem.key) for problem in problems}
     for row in rows:
         for column in PATHS:
-            if row[column] is not None:
+            if row[column] is not None and (str(row["row"]), column) not in unusable:
                 row[column] = str(_as_on_disk(path.parent / row[column]))
-    return rows
+    return rows, problems
+
+
+def table_of_columns() -> str:
+    """The columns as the table of ``docs/how-to/data.md``: what must be there, an example, what it is."""
+    schema = load_schema(SCHEMA)
+    of_baseline = schema["then"]["properties"]
+    lines = ["| column | must it be there? | example | what |", "|---|---|---|---|"]
+    for name, part in schema["properties"].items():
+        must = "optional" if name not in schema["required"] else "the column; a value if known"
+        if name in of_baseline or "null" not in part["type"]:
+            must = "the column, and a value in each row"
+        what = " ".join(part["description"].split())
+        lines.append(f"| `{name}` | {must} | `{part['examples'][0]}` | {what} |")
+    return "\n".join(lines) + "\n"
 
 
 def baseline(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -149,9 +209,10 @@ def check_files(
 
 
 def _missing_files(row: dict[str, Any], file: str, why_no_image: Callable[[Path], str]) -> list[Problem]:
-    lacking = {
-        "image": _why_missing(Path(row["image"]), "file or folder") or why_no_image(Path(row["image"]))
-    }
+    lacking = {}
+    if row["image"] is not None:
+        image = Path(row["image"])
+        lacking["image"] = _why_missing(image, "file or folder") or why_no_image(image)
     for name in MASK_COLUMNS:
         if row[name] is not None and not Path(row[name]).is_file():
             lacking[name] = _why_missing(Path(row[name]), "file") or "a folder, where a file should be"
@@ -179,10 +240,16 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     lines = _lines(_text(path), file)
     if not lines:
         raise BadInput([Problem(file, "the sheet is empty")])
-    (_, header), *rest = lines
+    (first, header), *rest = lines
     if len(header) == 1:
-        message = f"the first line has one column only, and should name them all: {SAVE_AS}"
-        raise BadInput([Problem(file, message, "1")])
+        apart = {";": "semicolons", ",": "commas"}
+        found = next((f", which {words} divide" for mark, words in apart.items() if mark in header[0]), "")
+        message = f"the first line has one column only{found}, and should name them all: {SAVE_AS}"
+        raise BadInput([Problem(file, message, str(first))])
+    known = {_plain(name) for name in load_schema(SCHEMA)["properties"]}
+    if known.isdisjoint(map(_plain, header)):
+        message = "the first line names no column of a sample sheet, as docs/how-to/data.md lists them"
+        raise BadInput([Problem(file, message, str(first), value=first_few(header))])
     return header, rest
 
 
@@ -190,12 +257,23 @@ def _text(path: Path) -> str:
     """The sheet's text; BadInput where there is none, or none in UTF-8."""
     file = str(path)
     if not path.is_file():
+        what = "there is no sample sheet"
+        if path.exists():
+            what = "a folder or a device is no sample sheet"
+        elif path.is_symlink():
+            what = "a broken link: the sample sheet that it points to is not there"
         message = (
-            "there is no sample sheet. Make one as docs/how-to/data.md describes and name it under 'sheet:' "
+            f"{what}. Make one as docs/how-to/data.md describes and name it under 'sheet:' "
             "in the config; or see the whole workflow on simulated data with 'make demo'"
         )
         raise BadInput([Problem(file, message, key="sheet")])
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput([Problem(file, f"the sheet can't be read: {error.strerror}")]) from error
+    if content.startswith(POINTER):
+        message = "a pointer of Git LFS, not the sheet itself: fetch it with 'git lfs pull'"
+        raise BadInput([Problem(file, message)])
     for signature, what in NOT_TEXT.items():
         if content.startswith(signature):
             raise BadInput([Problem(file, f"the sheet is {what}: {SAVE_AS}")])
@@ -298,14 +376,37 @@ def _typed(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _hidden_characters(row: dict[str, Any], file: str, number: int) -> list[Problem]:
-    """Cells with line breaks, control characters or marks that turn the direction of writing."""
-    message = "has a character that does not show or breaks the line, here written as an escape: take it out"
+def _unreadable_cells(row: dict[str, Any], file: str, number: int) -> list[Problem]:
+    """Cells that do not hold what somebody meant to write: line breaks, lost letters, errors of formulas."""
+    cells = [(name, cell) for name, cell in row.items() if isinstance(cell, str)]
     return [
         Problem(file, message, str(number), name, cell)
-        for name, cell in row.items()
-        if isinstance(cell, str) and visible(cell) != cell
+        for name, cell in cells
+        if (message := _why_unreadable(cell))
     ]
+
+
+def _why_unreadable(cell: str) -> str:
+    """What is wrong with the characters of a cell, and what to do; empty where nothing is."""
+    if visible(cell) != cell:
+        return "has a character that does not show or breaks the line, here written as an escape: take it out"
+    if "\ufffd" in cell:
+        return "has a mark in place of a letter that was lost when the table was converted: write it again"
+    if NO_VALUE.fullmatch(cell):
+        return "a spreadsheet's formula that has no value: write the value itself, or leave the cell empty"
+    if (meant := _misread(cell)) != cell:
+        return (
+            f"UTF-8 that was read in another encoding; it was probably {meant}: write it again, and {SAVE_AS}"
+        )
+    return ""
+
+
+def _misread(cell: str) -> str:
+    """The text that a cell had before its UTF-8 was read as Windows' Western one; itself if it was not."""
+    try:
+        return cell.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return cell
 
 
 def _of_an_empty_cell(problem: Problem) -> Problem:
@@ -340,8 +441,8 @@ def _taken_names(rows: list[dict[str, Any]], file: str) -> list[Problem]:
     ]
 
 
-def _case_twins(rows: list[dict[str, Any]], file: str) -> list[Problem]:
-    """Words that differ in upper and lower case only: two names of one thing, or one file name of two."""
+def _twins(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Words that look alike: two names of one thing, or one file name of two."""
     problems = []
     for column in CODES:
         first: dict[str, dict[str, Any]] = {}
@@ -349,14 +450,19 @@ def _case_twins(rows: list[dict[str, Any]], file: str) -> list[Problem]:
             word = row[column]
             if word is None:
                 continue
-            twin = first.setdefault(word.casefold(), row)
+            twin = first.setdefault(_look(word), row)
             if twin[column] != word:
                 message = (
-                    f"differs from row {twin['row']} ({twin[column]}) in upper and lower case only: write "
-                    "both alike, or tell them apart by more"
+                    f"differs from row {twin['row']} ({twin[column]}) in upper and lower case, blanks, "
+                    "hyphens or leading zeros only: write both alike, or tell them apart by more"
                 )
                 problems.append(Problem(file, message, str(row["row"]), column, word))
     return problems
+
+
+def _look(word: str) -> str:
+    """A word without what hands and spreadsheets change: case, kinds of blanks and hyphens, leading zeros."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"[\s_-]+", "-", word.casefold()))
 
 
 def _unlike_themselves(rows: list[dict[str, Any]], file: str) -> list[Problem]:
@@ -386,9 +492,9 @@ def _may_be_one_person(one: str | float, other: str | float) -> bool:
 
 
 def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
-    """Paths that the system refuses, or as Windows writes them; whether the others exist is not told.
+    """Paths that the system refuses, or as no system here writes them; whether others exist is not told.
 
-    A name that holds a backslash is let through where it exists.
+    A name that is odd is let through where it exists.
     """
     problems = []
     for row in rows:
@@ -396,8 +502,9 @@ def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
             cell = row[column] or ""
             message = ""
             try:
-                if not (path.parent / cell).exists() and "\\" in cell:
-                    message = "names in a path are separated by / here, not by \\"
+                if not (path.parent / cell).exists():
+                    advice = (words for begin, words in NOT_WRITTEN_OUT.items() if re.match(begin, cell))
+                    message = next(advice, "")
             except OSError as error:  # too long, or in a folder that may not be read
                 message = f"this path can't be used: {error.strerror}"
             if message:
@@ -406,19 +513,65 @@ def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
     return problems
 
 
-def _same_readings(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
-    """A file that is given as two readings of one scan, as when a column is filled down."""
+def _same_files(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
+    """A file that is given twice, as when a column is filled down.
+
+    In one row as image and mask, or as two readings; in several baseline rows as the mask of two scans. What
+    one image under two ids means is told once its pixels are read.
+    """
     problems = []
-    for row in rows:
-        first: dict[str, str] = {}
-        for column in MASK_COLUMNS:
+    first: dict[str, dict[str, Any]] = {}
+    for row in baseline(rows):
+        own: dict[str, str] = {}
+        for column in PATHS:
             if row[column] is None:
                 continue
-            earlier = first.setdefault(os.path.normpath(row[column]), column)
+            file = os.path.normpath(row[column])
+            earlier = own.setdefault(file, column)
+            message = ""
             if earlier != column:
-                message = f"the same file as {earlier}: a second reading is a drawing of its own"
+                message = f"the same file as {earlier}: {_what_differs(earlier)}"
+            elif column in MASK_COLUMNS and first.setdefault(file, row)["scan_id"] != row["scan_id"]:
+                message = f"a mask of row {first[file]['row']}, too: each scan has its own"
+            if message:
                 problems.append(Problem(str(path), message, str(row["row"]), column, row[column]))
     return problems
+
+
+def _what_differs(column: str) -> str:
+    """Why the file of a column can't be that of a mask as well."""
+    if column in MASK_COLUMNS:
+        return "a second reading is a drawing of its own"
+    return "a mask is another file than the image that it was drawn on"
+
+
+def _together(problems: Sequence[Problem]) -> list[Problem]:
+    """The faults; those of one kind that more than a few rows have stand in one line, with all their rows."""
+    of_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        of_kind[problem.key, problem.message].append(problem)
+    shown = []
+    for problem in problems:
+        alike = of_kind[problem.key, problem.message]
+        if len(alike) <= LISTED:
+            shown.append(problem)
+        elif problem is alike[0]:
+            rows = _ranges(sorted({int(one.row) for one in alike}))
+            values = first_few(list(dict.fromkeys(one.value for one in alike)))
+            message = f"{problem.message} ({len(alike)} rows)"
+            shown.append(replace(problem, row=rows, value=values, message=message))
+    return shown
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers in ascending order, those that follow one another as a range: 2-4, 7."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = ranges[-1][0], number
+        else:
+            ranges.append((number, number))
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
 
 
 def _as_on_disk(path: Path) -> Path:
