@@ -14,11 +14,21 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from null_claims import CLAIM_PROMISES, edges, of_claims, of_claims_by_resampling
+from null_claims import (
+    CLAIM_PROMISES,
+    dunn_of,
+    edges,
+    of_claims,
+    of_claims_by_resampling,
+    of_no_evidence,
+)
+from null_missing import MISSING_PROMISES, of_missing, true_of_missing
+from null_precision import PRECISION_PROMISES, of_precision, true_of_precision
 from null_raters import RATER_PROMISES, of_raters, true_of_raters
-from null_replication import REPLICATION_PROMISES, of_replication
+from null_replication import REPLICATION_PROMISES, of_replication, of_whole_replication
+from null_sets import SET_PROMISES, of_cohort, of_held_out, true_of_cohort
 from null_sites import SITE_PROMISES, of_sites
-from promises import ALL, Found, Promise, Truth
+from promises import ALL, Found, Promise, Truth, errors, interval, of, of_endpoint, table_interval
 from scipy import stats
 from simulated_studies import (
     DICECE,
@@ -26,6 +36,7 @@ from simulated_studies import (
     INDEPENDENT,
     LABELS,
     MODELS,
+    SHOWN,
     Setting,
     Study,
     population,
@@ -38,7 +49,9 @@ from headct.settings.analysis_plan import (
     PRIMARY,
     SHIPPED,
     SITE,
+    SPLIT,
     WITHOUT_LESION,
+    Multiplicity,
     Plan,
     load,
 )
@@ -53,14 +66,22 @@ from headct.statistics.comparison.equivalence import (
 )
 from headct.statistics.comparison.equivalence import LEVEL as EQUIVALENCE_LEVEL
 from headct.statistics.comparison.equivalence import verdict as verdict_of
-from headct.statistics.comparison.paired import LEVEL, estimated, friedman, sign_flip, wilcoxon
+from headct.statistics.comparison.paired import (
+    LEVEL,
+    critical_difference,
+    estimated,
+    friedman,
+    mean_ranks,
+    sign_flip,
+    wilcoxon,
+)
 from headct.statistics.comparison.score_arrays import ScoreArrays
 from headct.statistics.comparison.subgroups import NO_LESION, subgroups_table
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.clusters import Clusters
-from headct.statistics.core.group_tests import benjamini_hochberg, dunn, kruskal_wallis
-from headct.statistics.core.order_statistics import median_interval
+from headct.statistics.core.group_tests import benjamini_hochberg, differs, kruskal_wallis
+from headct.statistics.core.order_statistics import median_interval, wilson
 from headct.statistics.replication.lesion_size import spearman
 
 PLAN = replace(load(SHIPPED), permutations=1999)
@@ -73,13 +94,15 @@ ALPHA = 0.05
 CHOICES = (("ICH", ALL_SCANS), ("PHE", ALL_SCANS), ("IVH", ALL_SCANS), ("IVH", WITH_LESION))
 """All test scans have ICH, and nearly all PHE."""
 
-SHOWN = [FOCAL, DICECE, MODELS.index("nnunet-3d-dicetopk"), MODELS.index("blast-ct")]
-"""Models whose intervals are looked at one by one."""
-
 FIRST, SECOND = (list(columns) for columns in zip(*combinations(range(len(SHOWN)), 2), strict=True))
 """Each pair of these."""
 
+FEW_SCANS_EACH = "sites with few scans each"
+"""How the level ends that holds all small sites."""
+
 LEVELS = {-1: "no lesion", 0: "small", 1: "middling", 2: "large"}
+
+BY_SPLIT = Multiplicity(SPLIT, primary_alpha=0.03)
 
 N_SECONDARY = sum(len(endpoint.against) for endpoint in PLAN.key_secondary)
 
@@ -104,6 +127,7 @@ PROMISES = {
     ),
     "dice_mean": Promise("mean Dice", "estimates", 0.95),
     "dice_median": at_hand("median Dice (at least)", "estimates"),
+    "kept_free": at_hand("mean Dice, scans without it", "estimates"),
     "dice_pooled": Promise("pooled Dice", "estimates", 0.95),
     "volume_error_ml_mean": Promise("mean volume error", "estimates", 0.95),
     "ccc": Promise("concordance", "estimates", 0.95),
@@ -114,14 +138,21 @@ PROMISES = {
     "ccc_difference": Promise("difference of concordance", "paired", 0.95),
     "equivalence": Promise("difference of mean Dice, 90 %", "equivalence", 0.90),
     "bias": at_hand("mean volume error, 90 %", "volume_equivalence", 0.90),
+    "agreement_ccc": at_hand("concordance", "agreement"),
+    "agreement_bias": at_hand("mean volume error", "agreement"),
     **{share: at_hand(share, "detection") for share in SHARES},
     "level": Promise("difference in a level of lesion size", "subgroups", 0.95),
     "interaction": Promise("interaction with a level of lesion size", "subgroups", 0.95),
+    "other_level": Promise("difference in a level, of equal models", "subgroups", 0.95),
+    "other_interaction": Promise("interaction with a level, of equal models", "subgroups", 0.95),
     "spearman": at_hand("Spearman's correlation of size and Dice", "lesion_size"),
     "primary_error": verdict("primary endpoint decided", "endpoints"),
     "family_error": verdict(f"any of primary and {N_SECONDARY} key secondary decided", "endpoints"),
     "open_gate_error": verdict(
         "a false key secondary decided, where the primary difference is real", "endpoints"
+    ),
+    "split_error": verdict(
+        f"the same, errors split: {BY_SPLIT.primary_alpha:g} + {BY_SPLIT.key_secondary_alpha:g}", "endpoints"
     ),
     "p": verdict("P of the interval, one pair", "paired"),
     "p_any": verdict("the same adjusted, any of 45 pairs", "paired"),
@@ -133,9 +164,13 @@ PROMISES = {
     "sign_flip_p_any": verdict("the same adjusted, any of 45 pairs", "paired", of_all_networks=False),
     "friedman": verdict("Friedman", "friedman", of_all_networks=False),
     "noisy_equivalent": verdict("“equivalent”, all scans differ, by the margin on average", "equivalence"),
+    "noisy_different": verdict("“different”, all scans differ, by the margin on average", "equivalence"),
     "failing_equivalent": verdict("“equivalent”, a few scans fail, by the margin on average", "equivalence"),
     "mean_equivalent": verdict(
         "mean volume “equivalent”, true error at the margin", "volume_equivalence", of_all_networks=False
+    ),
+    "mean_different": verdict(
+        "mean volume “different”, true error at the margin", "volume_equivalence", of_all_networks=False
     ),
     "share_equivalent": verdict(
         "share of volumes “equivalent”, 95 % truly within", "volume_equivalence", of_all_networks=False
@@ -149,7 +184,14 @@ PROMISES = {
     "interaction_p": verdict("P of a subgroup", "subgroups"),
     "interaction_p_any": verdict("P adjusted, any subgroup", "subgroups"),
     "kruskal_wallis": verdict("Kruskal–Wallis, as the paper", "kruskal_wallis", of_all_networks=False),
+    "dunn_p": verdict("Dunn, one pair", "dunn", of_all_networks=False),
     "dunn": verdict("Dunn, adjusted, any of 45 pairs", "dunn", of_all_networks=False),
+    "dunn_test": verdict("the same as R’s dunn.test adjusts", "dunn", of_all_networks=False),
+    "nemenyi": verdict("mean ranks of any of 45 pairs beyond the critical difference", "ranks", False),
+    "spearman_p": verdict("P of Spearman’s correlation, of none", "lesion_size", of_all_networks=False),
+    **MISSING_PROMISES,
+    **PRECISION_PROMISES,
+    **SET_PROMISES,
     **CLAIM_PROMISES,
     **RATER_PROMISES,
     **SITE_PROMISES,
@@ -181,7 +223,9 @@ def truth(setting: Setting, n_scans: int) -> Truth:
         }
         found |= {(share, "IVH", str(threshold)): values for share, values in shares.items()}
     found["false_positive", "IVH", WITHOUT_LESION] = 1 - found["specificity", "IVH", "0"]
-    return found | edges(setting, n_scans // 2) | true_of_raters(setting, n_scans // 2)
+    found |= edges(setting, n_scans // 2) | true_of_raters(setting, n_scans // 2)
+    found |= true_of_precision(setting, n_scans // 2) | true_of_cohort(setting, n_scans // 2)
+    return found | true_of_missing(many)
 
 
 def _true_values(dice: np.ndarray, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
@@ -223,16 +267,6 @@ def _true_subgroups(many: Study, label: str) -> Truth:
     return found
 
 
-def of(label: str, scans: str = ALL_SCANS) -> str:
-    """A choice of scans, in words."""
-    return f"{label}, scans with it" if scans == WITH_LESION else label
-
-
-def interval(estimate: np.ndarray, ends: Sequence[np.ndarray], true: np.ndarray) -> np.ndarray:
-    """As (4, k): estimate, lower and upper end, and the truth."""
-    return np.stack([estimate, *ends, true])
-
-
 def intervals(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
     """Of the paper's models: each interval that a main table prints."""
     data = study(rng, setting).scores(setting.cluster)
@@ -250,7 +284,7 @@ def _of_endpoints(data: ScoreArrays, true: Truth) -> Found:
         value = values[FOCAL] - values[others]
         both = estimated(data, measure, label, scans)
         difference = both.differences([FOCAL] * len(others), others)
-        name = f"{label}, false positives" if measure == "false_positive" else of(label, scans)
+        name = of_endpoint(endpoint)
         key = "primary" if status == PRIMARY else "secondary"
         found[key, name] = interval(difference.estimate, difference.interval(LEVEL), value)
         if status == KEY_SECONDARY:
@@ -315,13 +349,12 @@ def _of_shares(data: ScoreArrays, true: Truth) -> Found:
             ).T
             value = true[share, "IVH", str(threshold)][SHOWN]
             found[share, f"IVH above {threshold:g} mL"] = interval(estimate, ends, value)
+    chosen = data.chosen("IVH", WITHOUT_LESION)
+    kept_free = data.arrays["IVH", "dice"].mean(axis=0)[chosen][:, SHOWN]
+    pairs = [wilson(column, data.clusters_of(chosen), LEVEL) for column in kept_free.T]
+    value = true["specificity", "IVH", "0"][SHOWN]
+    found["kept_free", "IVH"] = interval(kept_free.mean(axis=0), np.array(pairs).T, value)
     return found
-
-
-def table_interval(rows: pd.DataFrame, columns: str, true: np.ndarray) -> np.ndarray:
-    """The same from rows of a table; the columns of estimate, lower and upper end are named."""
-    estimate, *ends = (rows[name].to_numpy(float) for name in columns.split())
-    return interval(estimate, ends, true)
 
 
 def models_of(data: ScoreArrays, columns: Sequence[int]) -> ScoreArrays:
@@ -356,21 +389,26 @@ def verdicts(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
     return found
 
 
-def errors(wrong: Sequence[bool] | pd.Series | np.ndarray) -> np.ndarray:
-    """1 for each verdict that is wrong, else 0."""
-    return np.asarray(wrong, float)
-
-
 def _verdicts_of_endpoints(data: ScoreArrays, worse: ScoreArrays) -> Found:
     """Where no model differs, and where one is worse on IVH, so that the gate opens."""
     table = endpoints_table(data, PLAN)
     decided = table["verdict"].isin((HIGHER, LOWER))
     found: Found = {("primary_error", "IVH"): errors(decided[table["status"] == PRIMARY])}
     found["family_error", ALL] = errors([decided.any()])
+    found["split_error", ALL] = errors([decided_by_split(table).any()])
     table = endpoints_table(worse, PLAN)
     is_real = (table["label"] == "IVH") & (table["against"] == MODELS[DICECE])
     found["open_gate_error", ALL] = errors([table.loc[~is_real, "verdict"].isin((HIGHER, LOWER)).any()])
     return found
+
+
+def decided_by_split(table: pd.DataFrame) -> pd.Series:
+    """Which endpoints would be decided if their errors were split; P are the same by any rule."""
+    is_primary, rule = table["status"] == PRIMARY, BY_SPLIT
+    decided: pd.Series = (table["p"] < rule.primary_alpha).where(
+        is_primary, table["p_holm"] < rule.key_secondary_alpha
+    )
+    return decided
 
 
 @lru_cache(maxsize=1)
@@ -394,14 +432,24 @@ def _equivalence_at_the_margin(rng: np.random.Generator, data: ScoreArrays) -> F
             ends = interval_of_differences(means, differences.mean(axis=0), data.clusters, EQUIVALENCE_LEVEL)
             verdicts = [verdict_of(low, high, margin) for low, high in zip(*ends, strict=True)]
             found[key, label] = errors([one == EQUIVALENT for one in verdicts])
+            if key == "noisy_equivalent":
+                found["noisy_different", label] = errors([one == DIFFERENT for one in verdicts])
     return found
 
 
 def volumes(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
     """Of the paper's models: what is printed of their volumes, and that at the edge of what may be."""
     data = study(rng, setting).scores(setting.cluster)
+    first = data.first_seed()
     found: Found = {}
     for label, scans in CHOICES:
+        for key, measure, of_truth in (
+            ("agreement_ccc", "ccc", "ccc"),
+            ("agreement_bias", "volume_error_ml", "volume_error_ml_mean"),
+        ):
+            means = estimated(first, measure, label, scans)
+            ends, value = [end[SHOWN] for end in means.interval(LEVEL)], true[of_truth, label, scans][SHOWN]
+            found[key, of(label, scans)] = interval(means.estimate[SHOWN], ends, value)
         if label == "IVH" and scans == ALL_SCANS:  # shown, not judged
             continue
         name, margin = of(label, scans), PLAN.volume_margin_ml[label]
@@ -419,6 +467,7 @@ def volumes(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
         rows = pd.DataFrame(at_share)
         found["bias", name] = table_interval(rows, "bias_ml bias_lower_ml bias_upper_ml", bias)
         found["mean_equivalent", name] = errors([row["mean_verdict"] == EQUIVALENT for row in at_bias])
+        found["mean_different", name] = errors([row["mean_verdict"] == DIFFERENT for row in at_bias])
         found["share_equivalent", name] = errors(rows["share_verdict"] == EQUIVALENT)
         found["share_different", name] = errors(rows["share_verdict"] == DIFFERENT)
         found["share_beyond", name] = errors(rows["share_beyond_upper"] < 1 - SHARE_WITHIN)
@@ -444,15 +493,53 @@ def rest(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
     if setting.site_model_sd:  # there are interactions with the site
         table = table[table["subgroup"] != SITE]
     tests = table.dropna(subset=["p"]).drop_duplicates(["subgroup", "label", "against"])
+    found |= _of_other_levels(table)
     for name, rows in tests.groupby("subgroup"):
         found["interaction_p", str(name)] = np.array([(rows["p"] < ALPHA).mean()])
     corrected = benjamini_hochberg(tests["p"].to_numpy())
     found["interaction_p_any", ALL] = errors([(corrected < ALPHA).any()])
     for label in LABELS:
+        unrelated = data.reference_ml(label)[data.chosen(label, WITH_LESION)]
+        dice = some.arrays[label, "dice"].mean(axis=0)[some.chosen(label, WITH_LESION)]
+        n = min(len(unrelated), len(dice))
+        tested = [spearman(unrelated[:n], column[:n]) for column in dice.T]
+        found["spearman_p", label] = errors(pd.DataFrame(tested)["p"] < ALPHA)
         dice = data.arrays[label, "dice"].mean(axis=0)
-        groups = dict(zip(MODELS, dice.T, strict=True))
-        found["kruskal_wallis", label] = errors([kruskal_wallis(groups).p < ALPHA])
-        found["dunn", label] = errors([(dunn(groups)["p_adjusted"] < ALPHA).any()])
+        found["kruskal_wallis", label] = errors(
+            [kruskal_wallis(dict(zip(MODELS, dice.T, strict=True))).p < ALPHA]
+        )
+    pairs = {label: dunn_of(data, label) for label in LABELS}
+    for label, table in pairs.items():
+        found["dunn_p", label] = errors(table["p"] < ALPHA)
+        found["dunn", label] = errors([differs(table, "default").any()])
+        found["dunn_test", label] = errors([differs(table, "dunn.test").any()])
+    for label, scans in CHOICES:
+        dice = data.arrays[label, "dice"].mean(axis=0)[data.chosen(label, scans)]
+        least = critical_difference_of_one_scan() / np.sqrt(len(dice))
+        found["nemenyi", of(label, scans)] = errors([np.ptp(mean_ranks(dice)) > least])
+    return found | of_no_evidence(data, pd.concat(pairs.values()))
+
+
+@lru_cache(maxsize=1)
+def critical_difference_of_one_scan() -> float:
+    """Of the mean ranks of all models; that of n scans is 1 / √n of it. Its quantile takes long."""
+    return critical_difference(len(MODELS), 1)
+
+
+def _of_other_levels(table: pd.DataFrame) -> Found:
+    """Of equal models, whose difference is 0 in each level: raters, and sites that are one level together."""
+    found: Found = {}
+    is_pooled = table["level"].astype(str).str.endswith(FEW_SCANS_EACH)
+    for name, chosen in (
+        ("raters", table["subgroup"] == "rater"),
+        ("sites with few scans", is_pooled),
+    ):
+        rows = table[chosen]
+        if len(rows):
+            zero = np.zeros(len(rows))
+            found["other_level", name] = table_interval(rows, "difference lower upper", zero)
+            columns = "interaction interaction_lower interaction_upper"
+            found["other_interaction", name] = table_interval(rows, columns, zero)
     return found
 
 
@@ -544,5 +631,10 @@ BLOCKS = {
     "raters": Block(of_raters, 1000),
     "sites": Block(of_sites, 400),
     "replication": Block(of_replication, 1000),
+    "missing predictions": Block(of_missing, 400),
+    "precision": Block(of_precision, 400),
+    "held-out scans": Block(of_held_out, 400),
+    "cohort": Block(of_cohort, 400),
+    "whole replication": Block(of_whole_replication, 400),
     "unequal seeds": Block(unequal_seeds, 1000),
 }

@@ -49,6 +49,9 @@ CLAIM_PROMISES = {
     "detects_small_fails": claim_promise("“detects small”, of equal models: does not hold"),
     "equal_holds": claim_promise("“equal”, one model lower by the margin: holds"),
     "equal_fails": claim_promise("“equal”, of equal models: does not hold"),
+    "no_evidence_fails": claim_promise(
+        "“no evidence of differences”, of equal models: does not hold", of_all_networks=False
+    ),
     "better_fails": claim_promise("“better”, by the margin: does not hold", of_all_networks=False),
     "concordance_holds": claim_promise("“concordance high but for PHE”, one at .95: holds"),
     "concordance_fails": claim_promise("“concordance high but for PHE”, all at .95: does not hold"),
@@ -166,11 +169,26 @@ def _lowered(data: ScoreArrays, label: str, models: list[int]) -> np.ndarray:
 def _better(equal: ScoreArrays) -> Found:
     claim = CLAIMS.loc["focal-beats-five-ivh"]
     others = [MODELS.index(model) for model in claim["against"]]
-    dice = _lowered(equal, "IVH", others)
-    table = dunn(dict(zip(MODELS, dice.mean(axis=0).T, strict=True)))
-    table = table.rename(columns={"group_a": "model_a", "group_b": "model_b"}).assign(label="IVH")
-    verdict = judge(claim, results_of(changed(equal, {("IVH", "dice"): dice}), table)).verdict
+    lower = changed(equal, {("IVH", "dice"): _lowered(equal, "IVH", others)})
+    verdict = judge(claim, results_of(lower, dunn_of(lower, "IVH"))).verdict
     return {("better_fails", "IVH"): np.array([float(verdict == FAILS)])}
+
+
+def dunn_of(data: ScoreArrays, label: str) -> pd.DataFrame:
+    """Dunn's test of all models on a lesion, as ``dunn.tsv`` has it."""
+    dice = data.arrays[label, "dice"].mean(axis=0)
+    table = dunn(dict(zip(MODELS, dice.T, strict=True)))
+    return table.rename(columns={"group_a": "model_a", "group_b": "model_b"}).assign(label=label)
+
+
+def of_no_evidence(equal: ScoreArrays, dunn_table: pd.DataFrame) -> Found:
+    """Whether equally good models are said to differ, by Dunn's test of all lesions."""
+    results = results_of(equal, dunn_table)
+    claims = {"ICH and PHE": "unet-family-no-evidence", "IVH": "focal-losses-no-evidence-ivh"}
+    verdicts = {of: judge(CLAIMS.loc[claim], results).verdict for of, claim in claims.items()}
+    return {
+        ("no_evidence_fails", of): np.array([float(verdict == FAILS)]) for of, verdict in verdicts.items()
+    }
 
 
 def _agreement(equal: ScoreArrays, at: Truth) -> Found:

@@ -25,6 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from null_checks import BLOCKS, PROMISES, dice_of_equal_models, truth
+from null_coverage import not_simulated
 from promises import Found, Key, Rate, Truth, rates, tables
 from simulated_studies import SETTINGS
 
@@ -103,6 +104,7 @@ def result(found: dict[str, dict[Key, Rate]], seed: int) -> str:
         f"{datetime.date.today()}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python"
         f" {platform.python_version()}, seed {seed}.\n\n"
         f"{tables(found, PROMISES, SETTINGS)}\n\n"
+        f"{not_simulated()}\n\n"
         f"{END}\n"
     )
 

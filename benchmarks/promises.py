@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from simulated_studies import Setting
+
+from headct.settings.analysis_plan import Endpoint
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 
 CONFIDENCE = 0.99
 """Of the bounds of a rate."""
@@ -50,6 +54,33 @@ Found = dict[Key, np.ndarray]
 
 Truth = dict[tuple[str, ...], np.ndarray]
 """Values in the population: by measure, label, and choice of scans, threshold or level; each model's (k,)."""
+
+
+def of(label: str, scans: str = ALL_SCANS) -> str:
+    """A choice of scans, in words."""
+    return f"{label}, scans with it" if scans == WITH_LESION else label
+
+
+def of_endpoint(endpoint: Endpoint) -> str:
+    """What an endpoint is of, in words."""
+    is_share = endpoint.measure == "false_positive"
+    return f"{endpoint.label}, false positives" if is_share else of(endpoint.label, endpoint.scans)
+
+
+def interval(estimate: np.ndarray, ends: Sequence[np.ndarray], true: np.ndarray) -> np.ndarray:
+    """As (4, k): estimate, lower and upper end, and the truth."""
+    return np.stack([estimate, *ends, true])
+
+
+def table_interval(rows: pd.DataFrame, columns: str, true: np.ndarray) -> np.ndarray:
+    """The same from rows of a table; the columns of estimate, lower and upper end are named."""
+    estimate, *ends = (rows[name].to_numpy(float) for name in columns.split())
+    return interval(estimate, ends, true)
+
+
+def errors(wrong: Sequence[bool] | pd.Series | np.ndarray) -> np.ndarray:
+    """1 for each verdict that is wrong, else 0."""
+    return np.asarray(wrong, float)
 
 
 @dataclass(frozen=True)

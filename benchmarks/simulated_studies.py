@@ -40,7 +40,13 @@ MODELS = (
 )
 DICECE, FOCAL = MODELS.index("nnunet-3d-dicece"), MODELS.index("nnunet-3d-focal")
 
+SHOWN = [FOCAL, DICECE, MODELS.index("nnunet-3d-dicetopk"), MODELS.index("blast-ct")]
+"""Models whose intervals are looked at one by one."""
+
 N_SCANS, SHARE_WITH_IVH = 174, 48 / 174
+
+AGE_MEAN, AGE_SD = 69, 14
+"""In years."""
 
 DICE = {
     "ICH": (0.850, 0.857, 0.891, 0.894, 0.904, 0.892, 0.894, 0.905, 0.900, 0.904),
@@ -157,17 +163,49 @@ def study(
         equal: whether all models are like 3D with Dice and cross-entropy.
         better_by: by label and number of a model, how much higher its mean Dice is than it would be.
     """
-    weight = 1 / np.arange(1, setting.n_sites + 1) ** 0.8
-    participant = np.arange(n_scans) // setting.scans_of_a_participant
-    site = rng.choice(setting.n_sites, n_scans, p=weight / weight.sum())
-    return _drawn(rng, setting, site, participant, equal, better_by or {})
+    site, participant = _clusters(rng, setting, n_scans)
+    same_network = np.zeros(n_scans, dtype=int)
+    return _drawn(rng, setting, site, participant, same_network, equal, better_by)
+
+
+def held_out(rng: np.random.Generator, setting: Setting, n_scans: int, n_folds: int) -> Study:
+    """Training scans, those of each fold predicted by networks of its own; folds keep participants whole."""
+    site, participant = _clusters(rng, setting, n_scans)
+    return _drawn(rng, setting, site, participant, participant % n_folds)
 
 
 def population(setting: Setting, n_scans: int, seed: int, equal: bool = False) -> Study:
     """Many scans, each of another site, participant, and network: what studies are drawn from."""
     alone = np.arange(n_scans)
-    rng = np.random.default_rng(seed)
-    return _drawn(rng, replace(setting, n_seeds=1), alone, alone, equal, {}, network_of_each_scan=True)
+    return _drawn(np.random.default_rng(seed), replace(setting, n_seeds=1), alone, alone, alone, equal)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Scans before any is predicted: the participant of each, and the volume (mL) of each lesion by label."""
+
+    participant: np.ndarray
+    reference_ml: Mapping[str, np.ndarray]
+
+
+def cohort(rng: np.random.Generator, setting: Setting, n_scans: int) -> Cohort:
+    """Scans of training and test set together."""
+    participant = _clusters(rng, setting, n_scans)[1]
+    size, has_ivh = _size_and_ivh(rng, participant)
+    return Cohort(participant, {label: _reference_ml(rng, label, size, has_ivh) for label in LABELS})
+
+
+def _clusters(rng: np.random.Generator, setting: Setting, n_scans: int) -> tuple[np.ndarray, np.ndarray]:
+    """Site and participant (n,) of each scan."""
+    weight = 1 / np.arange(1, setting.n_sites + 1) ** 0.8
+    participant = np.arange(n_scans) // setting.scans_of_a_participant
+    return rng.choice(setting.n_sites, n_scans, p=weight / weight.sum()), participant
+
+
+def _size_and_ivh(rng: np.random.Generator, participant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How large the haemorrhage of each scan is, as a normal deviate (n,), and whether there is IVH."""
+    has_ivh = (rng.random(participant.max() + 1) < SHARE_WITH_IVH)[participant]
+    return rng.normal(size=len(participant)), has_ivh
 
 
 def _drawn(
@@ -175,23 +213,28 @@ def _drawn(
     setting: Setting,
     site: np.ndarray,
     participant: np.ndarray,
-    equal: bool,
-    better_by: Mapping[tuple[str, int], float],
-    network_of_each_scan: bool = False,
+    network: np.ndarray,
+    equal: bool = False,
+    better_by: Mapping[tuple[str, int], float] | None = None,
 ) -> Study:
+    """One study, of scans whose site, participant and network (n,) are given."""
     n, k = len(site), len(MODELS)
-    networks = (setting.n_seeds, n if network_of_each_scan else 1, k)
-    seed_sd = np.asarray(setting.seed_sd)
-    has_ivh = (rng.random(participant.max() + 1) < SHARE_WITH_IVH)[participant]
-    size = rng.normal(size=n)
+    size, has_ivh = _size_and_ivh(rng, participant)
+    better_by = better_by or {}
     arrays = {}
+
+    def of_networks() -> np.ndarray:
+        """How far the networks of each scan (seeds, n, k) lie off their models."""
+        off = rng.normal(size=(setting.n_seeds, int(network.max()) + 1, k))
+        return np.asarray(setting.seed_sd) * off[:, network]
+
     for label in LABELS:
         reference = _reference_ml(rng, label, size, has_ivh)
         present = (reference > 0)[:, None]
         large = np.log(np.maximum(reference, 1e-3) / MEDIAN_ML[label]) / LOG_SD[label]
         hard = _hard(rng, setting, site, participant)
         better = np.array([better_by.get((label, model), 0.0) for model in range(k)])
-        better = better + seed_sd * rng.normal(size=networks)
+        better = better + of_networks()
         dice = _dice(rng, label, hard, large[:, None], _of(DICE[label], equal))
         dice = np.where(dice > 0, np.clip(dice + better, 0.001, 1), 0)
         spread = np.sqrt(1 + _variance_of_clusters(setting))
@@ -199,7 +242,7 @@ def _drawn(
         error = ERROR_SD[label] * (
             0.6 * rng.normal(size=(n, 1)) + 0.8 * rng.normal(size=(setting.n_seeds, n, k))
         )
-        error += ERROR_MEAN[label] + seed_sd * rng.normal(size=networks)
+        error += ERROR_MEAN[label] + of_networks()
         found = np.where(dice > 0, reference[:, None] * np.exp(error), 0)
         invented = np.where(is_clean, 0, rng.gamma(0.6, 0.8, (setting.n_seeds, n, k)) + 0.003)
         arrays[label, "dice"] = np.where(present, dice, is_clean)

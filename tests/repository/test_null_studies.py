@@ -7,24 +7,46 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from headct.settings.analysis_plan import PARTICIPANT, SITE
+from headct.contracts.declarations import PublishedNumbers, published_numbers
+from headct.settings.analysis_plan import PARTICIPANT, PRIMARY, SITE, WITHOUT_LESION
 from headct.statistics.comparison.detection import detection_table
-from headct.statistics.comparison.endpoints import endpoints_table
+from headct.statistics.comparison.endpoints import HIGHER, LOWER, endpoints_table
 from headct.statistics.comparison.equivalence import equivalence_table
 from headct.statistics.comparison.estimates import estimates_table
-from headct.statistics.comparison.paired import paired_table
+from headct.statistics.comparison.out_of_fold import out_of_fold_table
+from headct.statistics.comparison.paired import paired_table, ranks_table
 from headct.statistics.core import jackknife
-from headct.statistics.core.agreement import ALL_SCANS
+from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, agreement_row
+from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.scores import FAMILY
+from headct.statistics.replication.rater_statistics import rater_agreement
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import null_checks
+import null_coverage
+import null_missing
+import null_raters
+import null_sets
 import null_studies
-from promises import Promise, Rate, cell, in_words, rate_of_intervals, rates, tables
-from simulated_studies import DICECE, FOCAL, INDEPENDENT, LABELS, SETTINGS, population, study
+from promises import Promise, Rate, Truth, cell, in_words, rate_of_intervals, rates, tables
+from simulated_studies import (
+    DICECE,
+    FOCAL,
+    INDEPENDENT,
+    LABELS,
+    MODELS,
+    SETTINGS,
+    SHOWN,
+    Study,
+    held_out,
+    population,
+    study,
+)
 
 pytestmark = pytest.mark.whole
 
@@ -33,10 +55,18 @@ VERDICT = Promise("equal", "somewhere", 0.05, is_interval=False)
 N_STUDIES = 20
 
 
+N_POPULATION = 20_000
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[null_checks.Found]]:
+def true() -> Truth:
+    """Of independent scans."""
+    return null_checks.truth(INDEPENDENT, N_POPULATION)
+
+
+@pytest.fixture(scope="module")
+def found(true: Truth) -> dict[str, list[null_checks.Found]]:
     """Few studies of independent scans, by block."""
-    true = null_checks.truth(INDEPENDENT, 20_000)
     results: dict[str, list[null_checks.Found]] = {}
     for block, of in null_checks.BLOCKS.items():
         if block == "unequal seeds":  # of three seeds only
@@ -54,6 +84,40 @@ def test_each_promise_is_looked_at_and_none_else(found: dict[str, list[null_chec
     assert {key for key, _ in of_seeds} == {"p_any_one", "p_any_half"}
 
 
+def test_each_printed_interval_p_and_verdict_has_a_rate_or_a_reason_to_have_none() -> None:
+    tables = {path.removesuffix(".tsv"): one for path, one in published_numbers().items()}
+    for table, one in tables.items():
+        with_rate = null_coverage.columns_of(null_coverage.ROWS.get(table, {}))
+        without = null_coverage.columns_of(null_coverage.NOT_SIMULATED.get(table, {}))
+        assert not with_rate & without, table
+        assert with_rate | without <= set(one.header), table
+        states_an_error = {name for name in one.header if null_coverage.STATES_AN_ERROR.search(name)}
+        assert states_an_error - _repeated(one) <= with_rate | without, table
+    assert {*null_coverage.ROWS, *null_coverage.NOT_SIMULATED} <= set(tables)
+
+
+def _repeated(one: PublishedNumbers) -> set[str]:
+    """Columns that are those of another table."""
+    found: set[str] = set()
+    for repeats in one.repeats:
+        source = published_numbers()[repeats.source]
+        found |= {name for name in one.header if repeats.renamed.get(name, name) in source.header}
+    return found
+
+
+def test_each_rate_is_that_of_a_column_of_its_table() -> None:
+    """But for those that the command ``headct plan`` prints."""
+    claimed = {
+        (key, Path(table).name)
+        for table, by_columns in null_coverage.ROWS.items()
+        for keys in by_columns.values()
+        for key in keys.split()
+    }
+    looked_at = {(key, promise.where) for key, promise in null_checks.PROMISES.items()}
+    assert claimed <= looked_at
+    assert {where for _, where in looked_at - claimed} == {"headct plan"}
+
+
 def test_intervals_hold_the_truth_and_verdicts_are_rarely_wrong(
     found: dict[str, list[null_checks.Found]],
 ) -> None:
@@ -67,8 +131,7 @@ def test_intervals_hold_the_truth_and_verdicts_are_rarely_wrong(
     assert by_key["open_gate_error", "all"].rate < 0.3
 
 
-def test_what_is_looked_at_is_what_the_tables_print() -> None:
-    true = null_checks.truth(INDEPENDENT, 20_000)
+def test_what_is_looked_at_is_what_the_tables_print(true: Truth) -> None:
     found = null_checks.intervals(np.random.default_rng(9), INDEPENDENT, true)
     data = study(np.random.default_rng(9), INDEPENDENT).scores(INDEPENDENT.cluster)
     shown = null_checks.models_of(data, null_checks.SHOWN)
@@ -89,8 +152,105 @@ def test_what_is_looked_at_is_what_the_tables_print() -> None:
     assert np.allclose(found["sensitivity", "IVH above 0 mL"][1:3], ends)
 
 
+def test_volumes_and_readings_are_looked_at_as_the_tables_print_them(true: Truth) -> None:
+    found = null_checks.volumes(np.random.default_rng(9), INDEPENDENT, true)
+    data = study(np.random.default_rng(9), INDEPENDENT).scores(INDEPENDENT.cluster)
+    chosen = data.chosen("IVH", WITH_LESION)
+    first, predicted = data.reference_ml("IVH")[chosen], data.arrays["IVH", "predicted_ml"][0, chosen, DICECE]
+    row = agreement_row(first, predicted, data.clusters_of(chosen))
+    for key, columns in (("ccc", "ccc ccc_lower ccc_upper"), ("bias", "bias_ml bias_lower_ml bias_upper_ml")):
+        cells = found[f"agreement_{key}", "IVH, scans with it"][:3, SHOWN.index(DICECE)]
+        assert np.allclose(cells, [float(row[column]) for column in columns.split()])
+
+    found = null_raters.of_raters(np.random.default_rng(9), INDEPENDENT, true)
+    one = study(np.random.default_rng(9), INDEPENDENT, equal=True)
+    rows = _rows(one, [null_raters.RATER]).query(f"scan_id < '{null_raters.N_READINGS:06d}'")
+    of_scan = pd.Series(one.participant, [f"{scan:06d}" for scan in range(len(one.participant))])
+    table = rater_agreement(rows, Clusters(PARTICIPANT, of_scan)).set_index(["label", "scans"])
+    for key, column in (("icc", "icc_a1"), ("ccc", "ccc")):
+        for label, scans in null_raters.READINGS:
+            cells = table.loc[(label, scans), [column, f"{column}_lower", f"{column}_upper"]]
+            words = f"{label}, scans with it" if scans == WITH_LESION else label
+            assert np.allclose(found[f"reading_{key}", words][:3, 0], cells.to_numpy(float), equal_nan=True)
+
+
+def test_held_out_scans_are_looked_at_as_the_table_prints_them(true: Truth) -> None:
+    setting = SETTINGS["d"]
+    found = null_sets.of_held_out(np.random.default_rng(9), setting, true)
+    one = held_out(np.random.default_rng(9), setting, null_sets.N_HELD_OUT, null_sets.N_FOLDS)
+    split = pd.DataFrame(
+        {
+            "scan_id": [f"{scan:06d}" for scan in range(null_sets.N_HELD_OUT)],
+            "participant_id": one.participant,
+            "set": "train",
+            "fold": (one.participant % null_sets.N_FOLDS).astype(str),
+        }
+    )
+    table = out_of_fold_table(_rows(one, SHOWN), split, LABELS).query("label == 'IVH' and scans == 'all'")
+    cells = table.set_index("model").loc[[MODELS[i] for i in SHOWN], ["dice_mean", "lower", "upper"]]
+    assert np.allclose(found["held_out", "IVH"][:3], cells.to_numpy(float).T)
+
+
+def _rows(one: Study, models: list[int]) -> pd.DataFrame:
+    """A study as rows of metrics tables."""
+    n_seeds, n, _ = one.arrays["IVH", "dice"].shape
+    names = ("dice", "reference_ml", "predicted_ml", "intersection_ml", "volume_error_ml")
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "model": MODELS[model],
+                "role": FAMILY,
+                "seed": seed,
+                "scan_id": [f"{scan:06d}" for scan in range(n)],
+                "label": label,
+                "failure": "",
+                **{name: one.arrays[label, name][seed, :, model] for name in names},
+            }
+        )
+        for model in models
+        for label in LABELS
+        for seed in range(n_seeds)
+    )
+
+
+def test_verdicts_by_split_errors_and_by_ranks_are_those_of_the_tables() -> None:
+    """Of models one of which is so much worse that there is something to decide."""
+    data = study(np.random.default_rng(3), INDEPENDENT, equal=True, better_by={("IVH", DICECE): -0.3})
+    scores = data.scores(INDEPENDENT.cluster)
+    by_split = replace(null_checks.PLAN, multiplicity=null_checks.BY_SPLIT)
+    expected = endpoints_table(scores, by_split)["verdict"].isin((HIGHER, LOWER))
+    assert 0 < expected.sum() < len(expected)
+    assert list(null_checks.decided_by_split(endpoints_table(scores, null_checks.PLAN))) == list(expected)
+    ranks = ranks_table(scores, null_checks.PLAN).query("measure == 'dice' and scans == 'all'")
+    least = ranks.query("label == 'IVH'")["critical_difference"].iloc[0]
+    n_scans = len(scores.scans)
+    assert null_checks.critical_difference_of_one_scan() / np.sqrt(n_scans) == pytest.approx(least)
+
+
+def test_what_missing_predictions_make_of_a_difference(true: Truth) -> None:
+    """The values that intervals have to hold, found again in a population of which 3 % are missing."""
+    rng, many = np.random.default_rng(4), population(INDEPENDENT, N_POPULATION, seed=1)
+    data = many.scores(PARTICIPANT)
+    missing = rng.random((len(data.scans), len(MODELS))) < null_missing.SHARE_MISSING
+    data = null_missing.with_missing(data, missing)
+    for status, endpoint in null_missing.PLAN.endpoints():
+        values = data.values(endpoint.measure, endpoint.label)[0][data.chosen(endpoint.label, endpoint.scans)]
+        expected = null_missing.truths(endpoint, true)[null_missing.MAIN][0]
+        error = 4 * np.std(values[:, FOCAL] - values[:, DICECE]) / np.sqrt(len(values))
+        assert (values[:, FOCAL] - values[:, DICECE]).mean() == pytest.approx(expected, abs=error), status
+        if endpoint.scans == WITHOUT_LESION or status == PRIMARY:
+            small = null_missing.truths(endpoint, true)[null_missing.SMALL][0]
+            called = data.calls("IVH", null_missing.SMALL_ML)[0]
+            absent = data.chosen("IVH", WITHOUT_LESION)
+            if status == PRIMARY:
+                means = np.where(called, data.arrays["IVH", "dice"][0], absent[:, None]).mean(axis=0)
+            else:
+                means = called[absent].mean(axis=0)
+            assert means[FOCAL] - means[DICECE] == pytest.approx(small, abs=error)
+
+
 def test_intervals_of_half_their_width_do_not_hold(
-    found: dict[str, list[null_checks.Found]], monkeypatch: pytest.MonkeyPatch
+    found: dict[str, list[null_checks.Found]], true: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = jackknife.Estimated.interval
 
@@ -101,7 +261,6 @@ def test_intervals_of_half_their_width_do_not_hold(
     key = ("dice_mean", "IVH")
     assert rates(found["intervals"], null_checks.PROMISES)[key].rate > 0.85
     monkeypatch.setattr(jackknife.Estimated, "interval", half)
-    true = null_checks.truth(INDEPENDENT, 20_000)
     results = [null_checks.intervals(np.random.default_rng([7, i]), INDEPENDENT, true) for i in range(8)]
     rate = rates(results, null_checks.PROMISES)[key]
     assert rate.rate < 0.85
