@@ -384,6 +384,21 @@ def test_networks_of_a_model_differ_by_what_is_stated() -> None:
     assert np.mean([means.std(axis=0, ddof=1) for means in one]) == pytest.approx(0.02 * 0.886, rel=0.15)
 
 
+def test_each_fold_is_predicted_by_networks_of_its_own() -> None:
+    """Two trainings of one model lie .1 √2 apart (SD), for PHE .886 of it; folds of one network do not."""
+    setting, rng = replace(SETTINGS["d"], seed_sd=0.1), np.random.default_rng(9)
+    spread = {}
+    for name, one in (
+        ("folds", held_out(rng, setting, 4000, 2)),
+        ("one training", study(rng, setting, n_scans=4000)),
+    ):
+        dice = one.arrays["PHE", "dice"]
+        first, second = (dice[:, one.participant % 2 == fold].mean(axis=1) for fold in (0, 1))
+        spread[name] = (first - second).std()
+    assert spread["folds"] == pytest.approx(0.1 * np.sqrt(2) * 0.886, rel=0.35)
+    assert spread["one training"] < 0.02
+
+
 def test_scores_take_the_clusters_that_they_are_given() -> None:
     one = study(np.random.default_rng(8), SETTINGS["c"])
     assert len(set(one.scores(PARTICIPANT).clusters)) == 87
