@@ -10,7 +10,9 @@ import torch
 
 from headct.engine.training_job import TrainedModel, TrainingJob
 from headct.frameworks.base import find_framework
+from headct.settings import models
 from support import blastct_cases, changed_settings, monai_miniature, nnunet_miniature
+from support.label_sets import LABELS
 
 
 def nnunet_job(folder: Path, **changes: Any) -> TrainingJob:
@@ -21,10 +23,24 @@ def monai_job(folder: Path, **changes: Any) -> TrainingJob:
     return monai_miniature.job(nnunet_miniature.training_scans(folder, 3), folder / "shared", **changes)
 
 
-MINIATURES = {"nnunet": nnunet_job, "monai": monai_job, "blastct": blastct_cases.small_job}
+def threshold_job(folder: Path, **changes: Any) -> TrainingJob:
+    settings = models.merged(find_framework("threshold").trains_by, "threshold", changes)
+    scans = nnunet_miniature.training_scans(folder, 3)
+    return TrainingJob("threshold", settings, scans, (), 0, "all", "cpu", 1, folder / "shared", LABELS)
+
+
+MINIATURES = {
+    "nnunet": nnunet_job,
+    "monai": monai_job,
+    "blastct": blastct_cases.small_job,
+    "threshold": threshold_job,
+}
 """Of each framework a run on the scans below a folder, written where they are not there yet."""
 
-FAMILIES = tuple(MINIATURES)
+FAMILIES = tuple(
+    name for name in MINIATURES if issubclass(find_framework(name).trains_by, models.TrainingInEpochs)
+)
+"""Those that the training loop trains."""
 
 
 def job(family: str, folder: Path, **changes: Any) -> TrainingJob:

@@ -18,7 +18,7 @@ class ToyPreparation(models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToyTraining(ToyPreparation, models.Training):
+class ToyTraining(ToyPreparation, models.TrainingInEpochs):
     """Of effect ``preparation``, ``weights`` and ``speed``."""
 
     epochs: int

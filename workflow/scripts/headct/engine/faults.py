@@ -15,7 +15,7 @@ from torch import Tensor
 from headct.contracts.artefacts import NO_ROOM
 from headct.engine.batches import WorkerDied
 from headct.engine.training_job import TrainingJob
-from headct.settings.models import Training
+from headct.settings.models import TrainingInEpochs
 
 EFFECT = "speed"  # what is said when a training can't go on
 
@@ -30,7 +30,7 @@ class LossWatch:
     later; until then its batch is remembered.
     """
 
-    def __init__(self, job: TrainingJob[Training], folder: Path):
+    def __init__(self, job: TrainingJob[TrainingInEpochs], folder: Path):
         self.job, self.folder = job, folder
         self.in_flight: deque[tuple[int, list[Tensor], Tensor, torch.cuda.Event | None]] = deque()
 
@@ -73,7 +73,7 @@ class LossWatch:
 
 
 @contextmanager
-def explained(job: TrainingJob[Training], at_batch: Callable[[], int]) -> Iterator[None]:
+def explained(job: TrainingJob[TrainingInEpochs], at_batch: Callable[[], int]) -> Iterator[None]:
     """Turn errors of memory and of data workers within the block into advice.
 
     Raises:
@@ -104,7 +104,7 @@ def explained(job: TrainingJob[Training], at_batch: Callable[[], int]) -> Iterat
 
 
 @contextmanager
-def room_for_checkpoint(job: TrainingJob[Training], folder: Path) -> Iterator[None]:
+def room_for_checkpoint(job: TrainingJob[TrainingInEpochs], folder: Path) -> Iterator[None]:
     """Say what a full disk means for the run.
 
     Raises:

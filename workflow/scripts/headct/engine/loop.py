@@ -26,7 +26,7 @@ from headct.engine.faults import LossWatch, explained, room_for_checkpoint
 from headct.engine.progress import Progress
 from headct.engine.stopping import StopRequest, stop_requests
 from headct.engine.training_job import TrainingJob
-from headct.settings.models import Training
+from headct.settings.models import TrainingInEpochs
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Position:
     seconds_waiting: float = 0.0
 
 
-def fit(job: TrainingJob[Training], learner: Learner, folder: Path) -> Position:
+def fit(job: TrainingJob[TrainingInEpochs], learner: Learner, folder: Path) -> Position:
     """Train to the last epoch, from the newest checkpoint in ``folder`` where there is one.
 
     Raises:
@@ -93,7 +93,7 @@ def fit(job: TrainingJob[Training], learner: Learner, folder: Path) -> Position:
 class _Run:
     """A session of a training run, from where it stood to its end."""
 
-    def __init__(self, job: TrainingJob[Training], learner: Learner, folder: Path):
+    def __init__(self, job: TrainingJob[TrainingInEpochs], learner: Learner, folder: Path):
         self.job, self.learner, self.folder = job, learner, folder
         self.total = learner.epochs * learner.iterations_per_epoch
         self.at = self._resumed()

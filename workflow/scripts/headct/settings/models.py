@@ -39,11 +39,7 @@ class Preparation:
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Preparation):
-    """Settings of a training: of effect ``preparation``, ``weights`` and ``speed``. These are the last."""
-
-    workers: int
-    checkpoint_interval_epochs: int
-    checkpoint_interval_minutes: float
+    """Settings of a training: of effect ``preparation``, ``weights`` and ``speed``."""
 
     RATED_BY: ClassVar[tuple[str, ...]] = ()
     """The settings that decide how long a step takes: a rate holds for trainings that agree in them."""
@@ -55,6 +51,15 @@ class Training(Preparation):
     def validation_steps(self) -> int:
         """How many batches are validated on, in the whole training."""
         return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInEpochs(Training):
+    """Of one by the training loop (:mod:`headct.engine.loop`); these decide no weight."""
+
+    workers: int
+    checkpoint_interval_epochs: int
+    checkpoint_interval_minutes: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ class BlastctPreparation(models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlastctTraining(BlastctPreparation, models.Training):
+class BlastctTraining(BlastctPreparation, models.TrainingInEpochs):
     """What a training needs."""
 
     epochs: int

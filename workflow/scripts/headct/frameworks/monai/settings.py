@@ -42,7 +42,7 @@ class MonaiPreparation(Volumes, models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonaiTraining(MonaiNetwork, MonaiPreparation, models.Training):
+class MonaiTraining(MonaiNetwork, MonaiPreparation, models.TrainingInEpochs):
     """What a training needs."""
 
     epochs: int

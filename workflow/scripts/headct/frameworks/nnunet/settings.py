@@ -31,7 +31,7 @@ class NnunetPreparation(models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NnunetTraining(NnunetPreparation, models.Training):
+class NnunetTraining(NnunetPreparation, models.TrainingInEpochs):
     """What a training needs."""
 
     loss: str

@@ -1,0 +1,1 @@
+"""Fixed thresholds of HU: what each network must surpass."""
