@@ -22,6 +22,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/declared.smk"
 include: "workflow/rules/publish.smk"
+include: "workflow/rules/qc.smk"
 include: "workflow/rules/audit.smk"
 
 

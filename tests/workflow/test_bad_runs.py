@@ -82,7 +82,7 @@ def change_mask(path: Path, change) -> None:
     sitk.WriteImage(changed, str(path))
 
 
-def test_faults_of_all_scans_are_told_together_before_any_training(small: Path) -> None:
+def test_faults_of_all_scans_are_told_together_before_any_training_and_can_be_looked_at(small: Path) -> None:
     masks = [small / f"trial/masks/scan-{number:04d}.nii.gz" for number in range(1, len(FAULTS) + 1)]
     change_mask(masks[0], lambda labels: np.where(labels == 1, 7, labels).astype(np.uint8))
     change_mask(masks[1], lambda labels: labels[:, ::2, ::2])
@@ -107,6 +107,15 @@ def test_faults_of_all_scans_are_told_together_before_any_training(small: Path) 
     assert not (small / "results/cohort/split.tsv").exists()
     assert not (small / "results/models").exists()
     assert not (small / "work").exists()
+
+    done = run(small, "qc")
+    assert done.returncode == 0, done.stdout
+    assert "nothing could be trained on these scans" in done.stdout
+    statuses = read_tsv(small / "qc/ingest_qc.tsv")["status"]
+    assert statuses.value_counts().to_dict() == {"error": 5, "included": 2}
+    assert read_tsv(small / "qc/flow.tsv").set_index("status")["scans"]["included"] == 2
+    assert (small / "qc/ingest_qc.pdf").read_bytes().startswith(b"%PDF")
+    assert not (small / "results/cohort/cohort.tsv").exists(), "a look lets no run go on"
 
 
 def test_a_broken_scan_stops_no_other_and_joins_them_when_it_is_mended(small: Path) -> None:

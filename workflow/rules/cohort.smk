@@ -2,6 +2,21 @@
 # flow.tsv, split.tsv, balance.tsv).
 
 
+# How the scans of the sheet are gathered, for results and for a look at them before (qc.smk).
+GATHER = (
+    "cohort --sheet={input.sheet:q} --data results/data"
+    " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
+    " {params.trust_sheet} --different-patients={params.different:q}"
+    " --cohort {output.cohort} --flow {output.flow}"
+)
+GATHERED_BY = {
+    "max_excluded": config["cohort"]["max_excluded"],
+    "age_cap": config["cohort"]["age_cap_years"],
+    "trust_sheet": "--trust-sheet" if config["ingest"]["trust_sheet"] else "",
+    "different": as_json(config["ingest"]["different_patients"]),
+}
+
+
 rule cohort:
     """Gather the scans: included, excluded or in error, with the reason; too many lost end the run here."""
     input:
@@ -15,19 +30,10 @@ rule cohort:
     conda:
         "../envs/headct.yaml"
     params:
-        max_excluded=config["cohort"]["max_excluded"],
-        age_cap=config["cohort"]["age_cap_years"],
-        trust_sheet="--trust-sheet" if config["ingest"]["trust_sheet"] else "",
-        different=as_json(config["ingest"]["different_patients"]),
+        **GATHERED_BY,
         code=code("cohort"),
     shell:
-        recorded(
-            "cohort --sheet={input.sheet:q} --data results/data"
-            " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-            " {params.trust_sheet} --different-patients={params.different:q}"
-            " --cohort {output.cohort} --flow {output.flow}",
-            once=False,  # it reads the headers of DICOM files
-        )
+        recorded(GATHER, once=False)  # it reads the headers of DICOM files
 
 
 rule split:

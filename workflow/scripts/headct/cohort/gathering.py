@@ -58,6 +58,7 @@ def main(
     age_cap_years: float,
     trust_sheet: bool = False,
     different_patients: str = "[]",
+    only_look: bool = False,
     cohort: Path,
     flow: Path,
 ) -> None:
@@ -71,6 +72,7 @@ def main(
         trust_sheet: let scans pass whose headers contradict the sheet's sex.
         different_patients: JSON: participant_ids known to be of different people though their DICOM headers
             name one patient.
+        only_look: write the tables however many scans are lost, since nobody will go on with them.
         cohort: cohort.tsv to write.
         flow: flow.tsv to write.
     """
@@ -94,16 +96,15 @@ def main(
     if errors:
         put_aside = int((scans["status"] == "error").sum())
         logger.warning("%d scans have errors and are put aside:\n%s", put_aside, as_table(errors))
-    obstacles = [
-        *problems_of(rows, records, sheet, "refused"),
-        *too_many_lost(rows, records, sheet, max_excluded),
-    ]
+    refused = problems_of(rows, records, sheet, "refused")
+    obstacles = too_many_lost(rows, records, sheet, max_excluded)
+    if not obstacles and not (scans["status"] == "included").any():
+        obstacles = [Problem(str(sheet), f"no scan is eligible: {reasons_in_words(counts)}")]
+    obstacles = obstacles or classes_without_voxel(records, labels)
+    if refused or (obstacles and not only_look):
+        raise BadInput([*refused, *obstacles])
     if obstacles:
-        raise BadInput(obstacles)
-    if not (scans["status"] == "included").any():
-        raise BadInput([Problem(str(sheet), f"no scan is eligible: {reasons_in_words(counts)}")])
-    if unseen := classes_without_voxel(records, labels):
-        raise BadInput(unseen)
+        logger.warning("nothing could be trained on these scans:\n%s", as_table(obstacles))
     write_tsv(scans, cohort)
     write_tsv(counts, flow)
     for step in counts.itertuples():
