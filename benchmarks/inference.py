@@ -178,11 +178,11 @@ def simulate(size: Size, path: Path, participant: str) -> Any:
 
     from headct.settings import blocks
     from headct.simulate import participant as phantom
-    from headct.simulate.settings import from_block
+    from headct.simulate.settings import from_configuration
 
     file = ROOT / "config" / "simulated_full.yaml"
     config = blocks.load(file)
-    settings = from_block(config.phantom, config.labels, str(file))
+    settings = from_configuration(config, str(file))
     settings = replace(settings, matrix=size.matrix, subvoxels_through_plane=1)
     site = next(site for site in settings.sites if site.name == SITE)
     made = phantom.simulate(settings, participant, site)
@@ -275,11 +275,11 @@ def read_all(folder: Path) -> list[Any]:
 
 def agreement(first: list[Any], second: list[Any]) -> dict[str, float]:
     """Dice of each label over all scans (NaN where neither has it); voxels labelled, and differing."""
-    from headct.contracts.labels import study_labels
+    from headct.contracts.labels import label_set
 
     pairs = list(zip(first, second, strict=True))
     found = {}
-    for label, value in study_labels().items():
+    for label, value in label_set(("ICH", "PHE", "IVH")).items():
         both = sum(((a == value) & (b == value)).sum() for a, b in pairs)
         total = sum((a == value).sum() + (b == value).sum() for a, b in pairs)
         found[label] = float(2 * both / total) if total else math.nan
@@ -299,13 +299,13 @@ def breakdown(folder: Path, threads: int) -> dict[str, float]:
 
 def load(folder: Path, settings: str, device: str) -> Any:
     """Our ensemble of the one network; ``settings`` of its inference are JSON."""
-    from headct.contracts.labels import study_labels
+    from headct.contracts.labels import label_set
     from headct.inference import pipeline
     from headct.inference.prediction_cache import given_settings, trained_records
 
     members = [[folder / "ours"]]
     by_model = given_settings(settings, trained_records(members))
-    return pipeline.load(members, device, by_model, study_labels())
+    return pipeline.load(members, device, by_model, label_set(("ICH", "PHE", "IVH")))
 
 
 def steps_of_ours(

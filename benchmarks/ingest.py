@@ -31,7 +31,7 @@ DCM2NIIX = Path(sys.executable).parent / "dcm2niix"
 REAL = ("ge_head_uneven", "philips_5mm", "philips_tilted")
 MADE, MADE_FROM, MADE_SLICES = "head_40", "ge_head_uneven", 40
 SCANS, CORES = 1732, 2
-LABELS = {"ICH": 1, "PHE": 2, "IVH": 3}
+VALUES = {"ICH": [1], "PHE": [2], "IVH": [3]}
 OURS, OURS_INSIDE, DCM, ITK = (
     "headct ingest",
     "headct ingest, imported",
@@ -110,8 +110,9 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
     """One ingest in this process: CPU seconds of the imports, of the work, and of each step if timed."""
     started = time.process_time()
     from headct.cohort import conversion
-    from headct.contracts.labels import study_labels
+    from headct.contracts.labels import label_set
     from headct.imaging import fitness
+    from headct.imaging.masks import MaskRules
 
     seconds = {"imports": time.process_time() - started}
     if timed:
@@ -119,7 +120,7 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
             home = importlib.import_module(module)
             setattr(home, name, _timed(getattr(home, name), label, seconds))
     started, wall = time.process_time(), time.perf_counter()
-    scan = conversion.SheetScan("bench", dicom, {"mask": mask}, LABELS, study_labels())
+    scan = conversion.SheetScan("bench", dicom, {"mask": mask}, MaskRules(VALUES), label_set(list(VALUES)))
     record = conversion.ingest(scan, fitness.SeriesRules(), out)
     assert record.status == "included", record.reason
     return seconds | {"all": time.process_time() - started, "wall": time.perf_counter() - wall}
@@ -163,8 +164,10 @@ def commands(dicom: Path, mask: Path, out: Path) -> dict[str, list[str]]:
     cells = ("bench", "p1", "A", dicom.absolute(), mask.absolute(), 70, "F", 2.5, "r1")
     sheet.write_text("\n".join("\t".join(map(str, line)) for line in (columns, cells)) + "\n")
     ours = [sys.executable, "-m", "headct", "ingest", "--sheet", sheet, "--manifest", out / "shard.tsv"]
+    ours += ["--labels", json.dumps({"classes": [{"name": name} for name in VALUES]})]
+    ours += ["--mask-values", json.dumps({**VALUES, "ignore": []}), "--data", out]
     return {
-        OURS: [str(word) for word in [*ours, "--labels", json.dumps(LABELS), "--data", out]],
+        OURS: [str(word) for word in ours],
         OURS_INSIDE: call("inside", dicom, mask, out),
         DCM: [str(word) for word in [DCM2NIIX, "-g", "i", "-z", "y", "-f", "ct", "-o", out, dicom]],
         ITK: call("simpleitk", dicom, out),

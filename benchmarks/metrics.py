@@ -27,7 +27,7 @@ import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from headct.contracts.labels import study_labels
+from headct.contracts.labels import label_set
 from headct.imaging import nifti
 from headct.metrics import grid, overlap, surface
 from headct.metrics.measure import MeasureSettings, measure
@@ -40,7 +40,7 @@ VOLUMES_ML = {"ICH": 20.95, "PHE": 11.62, "IVH": 9.47}
 
 TOLERANCE_MM = 1.0
 SETTINGS = {"presence_minimum_ml": 0.1, "surface_tolerance_mm": TOLERANCE_MM, "lesion_connectivity": 26}
-LABELS = study_labels()
+LABELS = label_set(("ICH", "PHE", "IVH"), {"ICH+IVH": ("ICH", "IVH")})
 LESIONS = tuple(LABELS.values())
 
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import special
 
-from headct.contracts.labels import study_labels
+from headct.contracts.labels import label_set
 from headct.settings.analysis_plan import PARTICIPANT, SITE
 from headct.statistics.comparison.score_arrays import ScoreArrays
 from headct.statistics.core.scores import FAMILY
 
-LABELS = study_labels()
+LABELS = label_set(("ICH", "PHE", "IVH"), {"ICH+IVH": ("ICH", "IVH")})
 
 MODELS = (
     "blast-ct",

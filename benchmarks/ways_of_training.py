@@ -62,10 +62,10 @@ def write_scans(config: str, count: int, folder: Path, only_site: str | None = N
     """
     from headct.engine.processes import in_processes
     from headct.settings import blocks
-    from headct.simulate.settings import from_block
+    from headct.simulate.settings import from_configuration
 
     read = blocks.load(ROOT / "config" / config)
-    settings = replace(from_block(read.phantom, read.labels, config), **phantom)
+    settings = replace(from_configuration(read, config), **phantom)
     if only_site is not None:
         sites = tuple(site for site in settings.sites if site.name == only_site)
         settings = replace(settings, sites=sites)
@@ -102,7 +102,7 @@ def training_job(
         changes: of the model's settings.
         device: on which it trains; that of the configuration if left out.
     """
-    from headct.contracts.labels import study_labels
+    from headct.contracts.labels import label_set
     from headct.engine.training_job import TrainingJob, TrainingScan
     from headct.frameworks.base import find_framework
     from headct.settings import models
@@ -124,7 +124,7 @@ def training_job(
         device or config.device,
         config.resources.train.threads,
         folder / framework.name,
-        study_labels(),
+        label_set(("ICH", "PHE", "IVH")),
     )
 
 
@@ -424,10 +424,10 @@ def train_as_blast_ct(
 
 def stock_blast_ct_configuration(settings: Any, noise_maps: int) -> dict[str, Any]:
     """The settings as ``blast-ct-train`` reads them; what we have no setting for is as blast_ct ships it."""
-    from headct.contracts.labels import study_labels
+    from headct.contracts.labels import label_set
     from headct.frameworks.blastct.training import package_configuration
 
-    labels = study_labels()
+    labels = label_set(("ICH", "PHE", "IVH"))
     config = package_configuration(settings, labels)
     config["data"] |= {
         "class_names": ["background", *labels],

@@ -419,14 +419,14 @@ def voxel_ml(image: Any) -> float:
 
 def load(key: str, folder: Path, device: str) -> Any:
     """The predictor of a model that was trained here."""
-    from headct.contracts.labels import study_labels
+    from headct.contracts.labels import label_set
     from headct.frameworks.base import find_framework
     from headct.settings import blocks, models
 
     model = blocks.load(ROOT / "config" / "demo.yaml").models[key]
     framework = find_framework(model.framework)
     settings = models.of_model(framework.predicts_by, model)
-    return framework.load(folder, device, settings, study_labels())
+    return framework.load(folder, device, settings, label_set(("ICH", "PHE", "IVH")))
 
 
 def read(ct: Path) -> Any:

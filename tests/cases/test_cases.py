@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from cases.library import CASES, VALUES, Expected
+from cases.library import CASES, Expected
 from headct.cohort import conversion, ingest
 from headct.contracts.artefacts import read_json
 from headct.settings import blocks
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 
 for module in ("syntaxes", "pixels", "selection", "parts", "stacks", "multiframe", "masks", "real"):
     importlib.import_module(f"cases.case_{module}")
@@ -34,7 +34,7 @@ def test_case(name: str, tmp_path: Path) -> None:
         participant_id=expected.participant_id,
         image=tmp_path / "dicom",
         masks=masks,
-        label_values=VALUES,
+        mask_rules=MASK_RULES,
         labels=LABELS,
     )
     rules = blocks.given(blocks.Ingest, json.dumps(expected.rules))

@@ -13,6 +13,7 @@ import pytest
 from headct.cohort import gathering as cohort
 from headct.contracts.artefacts import read_tsv, write_json
 from headct.contracts.problems import BadInput
+from support.label_sets import GIVEN
 from support.study_files import make_sheet
 
 INCLUDED: dict[str, Any] = {
@@ -61,6 +62,7 @@ def run(
         content = {"pixels_sha256": f"pixels {number}"} | record
         write_json(content, folder / "data" / f"s{number}" / "scan.json")
     args = SimpleNamespace(
+        labels=GIVEN[1],
         sheet=sheet,
         data=folder / "data",
         max_excluded=max_excluded,

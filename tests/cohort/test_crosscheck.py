@@ -20,16 +20,15 @@ from headct.contracts.artefacts import read_json, read_tsv, write_json, write_ts
 from headct.imaging import nifti
 from headct.imaging.fitness import SeriesRules
 from support.ct_series import PIXEL_MM, head, table_origins, tilted, write_series
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 
-VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 CANARIES = ("canary", "/dicom", "Time=")
 
 
 def converted(folder: Path, **series: Any) -> Path:
     """A scan "a" with its DICOM in ``folder/dicom``, ingested into ``folder/data/a``."""
     write_series(folder / "dicom", **series)
-    scan = conversion.SheetScan("a", folder / "dicom", {"mask": mask_of(folder)}, VALUES, LABELS)
+    scan = conversion.SheetScan("a", folder / "dicom", {"mask": mask_of(folder)}, MASK_RULES, LABELS)
     record = conversion.ingest(scan, SeriesRules(), folder / "data" / "a")
     assert record.status == "included", record.reason
     return folder

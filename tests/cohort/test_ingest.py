@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +24,9 @@ from headct.imaging.scan_selection import CRITERION_NAMES
 from headct.settings import blocks, configuration
 from headct.settings.blocks import Ingest
 from support.ct_series import PIXEL_MM, head, table_origins, tilted, write_series
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES, MASKS_GIVEN
 from support.masked_scan import drawn, write_mask, write_sheet
 
-VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 TILT = 15.0
 
 
@@ -35,7 +35,7 @@ def scan(tmp_path: Path) -> conversion.SheetScan:
     """A tilted scan of 12 slices and its mask."""
     write_series(tmp_path / "dicom", orientation=tilted(TILT))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
-    return conversion.SheetScan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS)
+    return conversion.SheetScan("s1", tmp_path / "dicom", {"mask": mask}, MASK_RULES, LABELS)
 
 
 def run(scan: conversion.SheetScan, out: Path) -> dict:
@@ -82,7 +82,7 @@ def test_second_readings(scan: conversion.SheetScan, tmp_path: Path) -> None:
     other = drawn()
     other[3] = 0
     second = write_mask(scan.image, tmp_path / "second.nii.gz", other)
-    both = conversion.SheetScan("s1", scan.image, {**scan.masks, "mask_inter": second}, VALUES, LABELS)
+    both = conversion.SheetScan("s1", scan.image, {**scan.masks, "mask_inter": second}, MASK_RULES, LABELS)
     record = run(both, tmp_path / "out")
     assert record["second_readings"]["inter"]["ICH"] == pytest.approx(record["volumes_ml"]["ICH"] * 3 / 4)
     assert "labels_inter.nii.gz" in record["sha256"]
@@ -95,7 +95,7 @@ def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
     write_series(tmp_path / "dicom", orientation=(-1, 0, 0, 0, -1, 0))
     mask = write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", drawn())
     record = run(
-        conversion.SheetScan("s1", tmp_path / "dicom", {"mask": mask}, VALUES, LABELS), tmp_path / "out"
+        conversion.SheetScan("s1", tmp_path / "dicom", {"mask": mask}, MASK_RULES, LABELS), tmp_path / "out"
     )
     assert record["flags"] == ["bleed_not_dense", "little_coverage", "moved_in_plane"]
     ct = sitk.ReadImage(str(tmp_path / "out" / "ct.nii.gz"))
@@ -110,7 +110,7 @@ def test_excluded_scan_leaves_its_record_only(scan: conversion.SheetScan, tmp_pa
     out = tmp_path / "out"
     run(scan, out)
     write_series(tmp_path / "gap", origins=np.delete(table_origins(13), 6, axis=0))
-    record = run(conversion.SheetScan("s1", tmp_path / "gap", scan.masks, VALUES, LABELS), out)
+    record = run(conversion.SheetScan("s1", tmp_path / "gap", scan.masks, MASK_RULES, LABELS), out)
     assert record["status"] == "excluded"
     assert record["reason"].startswith("missing section: 10.00 mm")
     assert record["problems"] == []
@@ -120,14 +120,18 @@ def test_excluded_scan_leaves_its_record_only(scan: conversion.SheetScan, tmp_pa
 def test_an_excluded_scan_does_not_need_a_mask(tmp_path: Path) -> None:
     write_series(tmp_path / "dicom", head(5))
     nowhere = {"mask": tmp_path / "nowhere.nii.gz"}
-    record = run(conversion.SheetScan("s1", tmp_path / "dicom", nowhere, VALUES, LABELS), tmp_path / "out")
+    record = run(
+        conversion.SheetScan("s1", tmp_path / "dicom", nowhere, MASK_RULES, LABELS), tmp_path / "out"
+    )
     assert (record["status"], record["problems"]) == ("excluded", [])
 
 
 def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "dicom").mkdir()
     missing = {key: tmp_path / f"{key}.nii.gz" for key in ("mask", "mask_intra")}
-    record = run(conversion.SheetScan("s1", tmp_path / "dicom", missing, VALUES, LABELS), tmp_path / "out")
+    record = run(
+        conversion.SheetScan("s1", tmp_path / "dicom", missing, MASK_RULES, LABELS), tmp_path / "out"
+    )
     assert record["status"] == "error"
     assert [p["key"] for p in record["problems"]] == ["image", "mask", "mask_intra"]
     assert set(record["problems"][0]) == {"file", "row", "key", "value", "message"}
@@ -136,7 +140,9 @@ def test_faults_of_folder_and_masks_are_reported_together(tmp_path: Path) -> Non
 
 def test_mask_of_another_scan(scan: conversion.SheetScan, tmp_path: Path) -> None:
     write_series(tmp_path / "other", origins=table_origins() + 33, orientation=tilted(TILT))
-    record = run(conversion.SheetScan("s1", tmp_path / "other", scan.masks, VALUES, LABELS), tmp_path / "out")
+    record = run(
+        conversion.SheetScan("s1", tmp_path / "other", scan.masks, MASK_RULES, LABELS), tmp_path / "out"
+    )
     assert record["status"] == "error"
     assert "does not fit the scan: its origin is" in record["problems"][0]["message"]
 
@@ -147,14 +153,14 @@ def test_values_that_are_not_hounsfield_units_are_not_passed_on(tmp_path: Path) 
 
     write_series(tmp_path / "stored", change=forget)
     write_series(tmp_path / "shifted", intercept=0, hounsfield=head() + 1000)
-    no_rescale = run(conversion.SheetScan("s1", tmp_path / "stored", {}, VALUES, LABELS), tmp_path / "1")
+    no_rescale = run(conversion.SheetScan("s1", tmp_path / "stored", {}, MASK_RULES, LABELS), tmp_path / "1")
     assert no_rescale["reason"] == "pixel values are not HU: no air in view, no rescale"
-    flagged = run(conversion.SheetScan("s1", tmp_path / "shifted", {}, VALUES, LABELS), tmp_path / "2")
+    flagged = run(conversion.SheetScan("s1", tmp_path / "shifted", {}, MASK_RULES, LABELS), tmp_path / "2")
     assert flagged["flags"] == ["little_coverage", "no_air_in_view"]
 
 
 def test_no_identifier_and_no_path_in_outputs_or_messages(scan: conversion.SheetScan, tmp_path: Path) -> None:
-    broken = conversion.SheetScan("s2", tmp_path / "canary-folder", {}, VALUES, LABELS)
+    broken = conversion.SheetScan("s2", tmp_path / "canary-folder", {}, MASK_RULES, LABELS)
     for path in write_series(tmp_path / "canary-folder")[:1]:
         path.write_bytes(path.read_bytes()[:-9])
     for index, each in enumerate((scan, broken)):
@@ -185,16 +191,18 @@ def test_the_schema_has_the_same_defaults_and_criteria() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"ICH": 1, "PHE": 2}, {"ICH": 1, "PHE": 1, "IVH": 3}, {"ICH": 0, "PHE": 2, "IVH": 3}]
+    "change", [{"ICH": None}, {"ICH": [2]}, {"ICH": [0]}, {"ICH": 1}, {"ignore": [3]}, {"ICH": ["1"]}]
 )
-def test_label_values_are_checked(values: dict[str, int]) -> None:
-    with pytest.raises(BadInput, match="distinct whole number"):
-        ingest.label_values_from(json.dumps(values), LABELS)
+def test_values_of_masks_are_checked(change: dict[str, Any]) -> None:
+    values = {"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []} | change
+    given = {name: of for name, of in values.items() if of is not None}
+    with pytest.raises(BadInput, match="none of them twice, for each of ICH, PHE, IVH, ignore"):
+        ingest.mask_rules_from(json.dumps(given), LABELS)
 
 
 def test_command_line(scan: conversion.SheetScan, tmp_path: Path) -> None:
     path = write_sheet(tmp_path / "scans.tsv", scan)
-    command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
+    command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, *MASKS_GIVEN]
     command += ["--data", tmp_path / "out", "--manifest", tmp_path / "0.tsv", "--log", tmp_path / "log"]
     environment = {"PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -222,7 +230,9 @@ def test_the_mask_says_which_of_two_reconstructions_was_drawn_on(
     record = run(scan, tmp_path / "out")
     assert (record["status"], record["series"]["chosen"]["instances"]) == ("included", 12)
     assert record["series"]["rejected"][0]["reason"] == "another series is better by fits_mask"
-    without = run(conversion.SheetScan("s1", tmp_path / "dicom", {}, VALUES, LABELS), tmp_path / "without")
+    without = run(
+        conversion.SheetScan("s1", tmp_path / "dicom", {}, MASK_RULES, LABELS), tmp_path / "without"
+    )
     assert without["reason"].startswith("2 series are equally good")
 
 

@@ -18,11 +18,10 @@ from headct.cohort import conversion
 from headct.contracts.artefacts import read_json
 from headct.imaging.fitness import SeriesRules
 from support.ct_series import tilted, write_series
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 
 pytestmark = pytest.mark.whole
 
-VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 SLICES, MATRIX = 52, 64
 SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 10.61, 14.0
 """The small ball has 5.00 mL."""
@@ -180,7 +179,7 @@ def ingested(acquisition: Acquisition, root: Path) -> tuple[dict, float]:
         participant_id="p-7",
         image=root / "dicom",
         masks={"mask": root / "mask.nii.gz"},
-        label_values=VALUES,
+        mask_rules=MASK_RULES,
         labels=LABELS,
     )
     conversion.ingest(scan, SeriesRules(), root)

@@ -18,9 +18,9 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.imaging import sources
 from support.ct_series import head, write_series
+from support.label_sets import GIVEN, MASKS_GIVEN
 from support.masked_scan import drawn, write_mask
 
-LABELS = {"ICH": 1, "PHE": 2, "IVH": 3}
 COLUMNS = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
 SECRETS = ("Okonkwo", "Adaeze", "H4471902", "19510307")
 
@@ -57,7 +57,7 @@ class Trial:
             writer = csv.DictWriter(stream, COLUMNS, delimiter="\t")
             writer.writeheader()
             writer.writerows(self.rows)
-        words = ["--sheet", sheet, "--labels", json.dumps(LABELS), "--settings", json.dumps(settings)]
+        words = ["--sheet", sheet, *MASKS_GIVEN, "--settings", json.dumps(settings)]
         words += ["--data", self.folder / "data", "--manifest", self.folder / "0.tsv"]
         run_step("ingest", [str(word) for word in words])
         return [read_json(self.folder / "data" / row["scan_id"] / "scan.json") for row in self.rows]
@@ -66,6 +66,7 @@ class Trial:
         self.ingest()
         names = {name: self.folder / f"{name}.tsv" for name in ("cohort", "flow")}
         cohort.main(
+            labels=GIVEN[1],
             sheet=self.folder / "scans.tsv",
             data=self.folder / "data",
             max_excluded=0.9,

@@ -22,11 +22,11 @@ from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.problems import BadInput
 from headct.settings import sheet
 from support.ct_series import head, write_series
+from support.label_sets import MASKS_GIVEN
 from support.masked_scan import drawn, write_mask
 
 pytestmark = pytest.mark.whole
 
-LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
 COLUMNS = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
 SCANS = ("s1", "s2", "s3")
 
@@ -81,7 +81,7 @@ class Study:
     def words(self, *more: str) -> list[str]:
         options = {"sheet": self.folder / "scans.tsv", "data": self.data, "manifest": self.manifest}
         given = [word for name, path in options.items() for word in (f"--{name}", str(path))]
-        return [*given, "--labels", LABELS, *more]
+        return [*given, *MASKS_GIVEN, *more]
 
     def run(self, *more: str) -> list[str]:
         """Run the job; the scans that it converted."""

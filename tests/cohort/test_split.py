@@ -21,7 +21,7 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.problems import BadInput
 from headct.publish.tables import table_page
 from headct.settings.blocks import Split
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 from support.simulated_cohort import scans
 
 SETTINGS = Split(
@@ -236,11 +236,11 @@ def given_problems(path: Path, cohort: pd.DataFrame) -> list[tuple[str, str, str
     return [(problem.row, problem.key, problem.message) for problem in caught.value.problems]
 
 
-GIVEN = "scan_id set fold\ns00000 test \ns00001 train 0\ns00002 train 1\ns00003 train 1\n"
+GIVEN_SPLIT = "scan_id set fold\ns00000 test \ns00001 train 0\ns00002 train 1\ns00003 train 1\n"
 
 
 def test_a_given_split_is_used_as_it_is(tmp_path: Path) -> None:
-    path = given_file(tmp_path, GIVEN)
+    path = given_file(tmp_path, GIVEN_SPLIT)
     settings = replace(SETTINGS, file=str(path), folds=2)
     split = split_scans(scans(4), settings, given=given_split(path, scans(4), 2))
     assert places(split) == {
@@ -341,7 +341,7 @@ def run(folder: Path, cohort: pd.DataFrame, **settings: Any) -> pd.DataFrame:
     write_tsv(cohort, folder / "cohort.tsv")
     out = folder / "split.tsv"
     given = json.dumps(asdict(SETTINGS) | settings)
-    split_step.main(cohort=folder / "cohort.tsv", settings=given, out=out)
+    split_step.main(labels=GIVEN[1], cohort=folder / "cohort.tsv", settings=given, out=out)
     return read_tsv(out)
 
 

@@ -35,7 +35,8 @@ from support.figure_inputs import texts, training_record
 from support.label_sets import LABELS, TOY
 
 NAMED_ELSEWHERE = {
-    "contracts/labels.py": "the one declaration",
+    "contracts/labels.py": "what is known of lesions",
+    "settings/lesions.py": "the set that results of older releases have",
     "statistics/replication/claim_kinds.py": "sentences of the paper, which are about its own three lesions",
     "simulate/lesion_placement.py": "the simulated trial: what it knows how to bleed",
     "simulate/participant.py": "the simulated trial",
@@ -164,15 +165,15 @@ def test_the_dice_that_is_shown_while_training() -> None:
 
 
 def test_values_of_a_mask_are_mapped_and_its_names_understood() -> None:
-    stored, values = np.array([[[0, 7, 9]]]), {"SDH": 9, "MASS": 7}
-    assert masks.map_values(stored, values, "m.nii.gz", "mask", TOY).tolist() == [[[0, 2, 1]]]
+    stored, rules = np.array([[[0, 7, 9]]]), masks.MaskRules({"SDH": (9,), "MASS": (7,)})
+    assert masks.map_values(stored, rules, "m.nii.gz", "mask", TOY).tolist() == [[[0, 2, 1]]]
     assert label_names.classes_in("SDHvolume left", TOY) == {"SDH"}
     assert label_names.classes_in("haematoma", TOY) == {"SDH"}
     assert label_names.classes_in("IVH", TOY) == set()
-    said = label_names.contradictions([(7, "subdural")], values, [7], TOY)
+    said = label_names.contradictions([(7, "subdural")], rules.label_of, [7], TOY)
     assert said == ["the file calls 7 'subdural', the labels setting calls it MASS"]
     with pytest.raises(BadInput, match="unknown label values"):
-        masks.map_values(stored, {"SDH": 9}, "m.nii.gz", "mask", TOY)
+        masks.map_values(stored, masks.MaskRules({"SDH": (9,)}), "m.nii.gz", "mask", TOY)
 
 
 def test_only_a_bleed_must_be_dense() -> None:

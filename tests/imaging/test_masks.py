@@ -12,9 +12,8 @@ import SimpleITK as sitk
 from headct.contracts.problems import BadInput
 from headct.imaging import geometry, masks
 from support.ct_series import table_origins, tilted
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 
-VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 TILT = 18.5
 SLICES, ROWS, COLUMNS = 12, 14, 16
 TILTED = geometry.from_slices(tilted(TILT), (0.5, 0.5), ROWS, COLUMNS, table_origins(SLICES, 2.5))
@@ -47,9 +46,11 @@ def image(
     return result
 
 
-def placed(path: Path, drawn: sitk.Image, grid: geometry.Geometry, values: dict = VALUES) -> np.ndarray:
+def placed(
+    path: Path, drawn: sitk.Image, grid: geometry.Geometry, rules: masks.MaskRules = MASK_RULES
+) -> np.ndarray:
     sitk.WriteImage(drawn, str(path))
-    return masks.on_grid(masks.read(path, values, "mask", LABELS), grid)
+    return masks.on_grid(masks.read(path, rules, "mask", LABELS), grid)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
@@ -68,8 +69,22 @@ def test_other_storage_orders_are_brought_to_the_axes_of_the_scan(tmp_path: Path
 
 def test_values_map_through_the_config(tmp_path: Path) -> None:
     drawn = np.choose(labels(), [0, 7, 1, 2]).astype(np.float32)
-    values = {"ICH": 7, "PHE": 1, "IVH": 2}
-    np.testing.assert_array_equal(placed(tmp_path / "m.nii.gz", image(drawn, LEVEL), LEVEL, values), labels())
+    rules = masks.MaskRules({"ICH": (7,), "PHE": (1,), "IVH": (2,)})
+    np.testing.assert_array_equal(placed(tmp_path / "m.nii.gz", image(drawn, LEVEL), LEVEL, rules), labels())
+
+
+def test_several_values_mean_a_lesion_and_others_are_left_out(tmp_path: Path) -> None:
+    drawn = labels().astype(np.uint8)
+    drawn[drawn == 2] = 9
+    drawn[0, 0, :3] = 5
+    rules = masks.MaskRules({"ICH": (1, 3), "PHE": (), "IVH": (7,)}, ignored=(5, 9))
+    sitk.WriteImage(image(drawn, LEVEL), str(tmp_path / "m.nii.gz"))
+    mask = masks.read(tmp_path / "m.nii.gz", rules, "mask", LABELS)
+    np.testing.assert_array_equal(masks.on_grid(mask, LEVEL), np.where(np.isin(drawn, (1, 3)), 1, 0))
+    assert mask.ignored == {5: 3, 9: int((labels() == 2).sum())}
+    nothing = masks.MaskRules({"ICH": (), "PHE": (), "IVH": (2,)}, ignored=(1, 3, 5, 9))
+    with pytest.raises(BadInput, match="no voxel is labelled"):
+        masks.read(tmp_path / "m.nii.gz", nothing, "mask", LABELS)
 
 
 def test_all_unknown_values_are_listed(tmp_path: Path) -> None:
@@ -204,7 +219,7 @@ def test_unreadable_masks(tmp_path: Path) -> None:
         "vector.nrrd": "not one 3-D label map",
     }.items():
         with pytest.raises(BadInput, match=message) as caught:
-            masks.read(tmp_path / name, VALUES, "mask_intra", LABELS)
+            masks.read(tmp_path / name, MASK_RULES, "mask_intra", LABELS)
         assert caught.value.problems[0].key == "mask_intra"
 
 
@@ -294,10 +309,10 @@ def test_a_label_table_in_nifti_counts(tmp_path: Path, suffix: str, name: str, i
     stored.header.extensions.append(nibabel.nifti1.Nifti1Extension(30, table.encode()))
     nibabel.save(nibabel.Nifti1Image(np.array(stored.dataobj), stored.affine, stored.header), path)
     if not is_refused:
-        assert masks.read(path, VALUES, "mask", LABELS).labels.any()
+        assert masks.read(path, MASK_RULES, "mask", LABELS).labels.any()
         return
     with pytest.raises(BadInput, match="calls 1 'IVH'"):
-        masks.read(path, VALUES, "mask", LABELS)
+        masks.read(path, MASK_RULES, "mask", LABELS)
 
 
 def test_overlapping_segments_say_so(tmp_path: Path) -> None:
@@ -305,7 +320,7 @@ def test_overlapping_segments_say_so(tmp_path: Path) -> None:
     layers.SetMetaData("Segment0_Name", "ICH")
     sitk.WriteImage(layers, str(tmp_path / "m.seg.nrrd"))
     with pytest.raises(BadInput, match="not one 3-D label map: its segments overlap"):
-        masks.read(tmp_path / "m.seg.nrrd", VALUES, "mask", LABELS)
+        masks.read(tmp_path / "m.seg.nrrd", MASK_RULES, "mask", LABELS)
 
 
 def test_stamped_image_has_true_spacing_and_no_text(tmp_path: Path) -> None:

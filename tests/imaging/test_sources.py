@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -26,10 +25,9 @@ from headct.imaging.sources import dicom_folder, nifti_file
 from headct.imaging.sources.image_source import HEADER_SPACING, SLICE_POSITIONS, ImageFacts
 from headct.settings import sheet
 from support import ct_series, masked_scan, monai_miniature
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, MASKS_GIVEN
 
 TOY = Path(__file__).parents[1] / "support/toy_source.py"
-LABELS_SETTING = json.dumps(dict(LABELS))
 
 
 def volume_of(path: Path) -> Path:
@@ -143,7 +141,7 @@ def test_a_new_source_is_one_module(tmp_path: Path) -> None:
     rows += [(scan, f"p-{scan}", "A", image, "mask.nii.gz", "70", "F", "2.5", "r") for scan, image in IMAGES]
     for name, shown in (("scans.tsv", rows), ("toy.tsv", rows[:2])):
         (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in shown), encoding="utf-8")
-    shard = ("--labels", LABELS_SETTING, "--data", "data", "--manifest", "data/shards/0.tsv")
+    shard = (*MASKS_GIVEN, "--data", "data", "--manifest", "data/shards/0.tsv")
     headct("ingest", "--sheet", "scans.tsv", *shard)
     toy, dicom = (read_json(tmp_path / f"data/{scan}/scan.json") for scan, _ in IMAGES)
     assert (toy["status"], toy["reason"]) == ("included", "")
@@ -156,7 +154,7 @@ def test_a_new_source_is_one_module(tmp_path: Path) -> None:
 
     made = ("--cohort", "cohort.tsv", "--flow", "flow.tsv")
     limits = ("--max-excluded", "0", "--age-cap-years", "90", "--different-patients=[]")
-    headct("cohort", "--sheet", "toy.tsv", "--data", "data", *limits, *made)
+    headct("cohort", *GIVEN, "--sheet", "toy.tsv", "--data", "data", *limits, *made)
     assert list(read_tsv(tmp_path / "cohort.tsv")["status"]) == ["included"]
 
     monai_miniature.write_untrained(tmp_path / "model")

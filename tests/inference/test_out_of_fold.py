@@ -23,7 +23,7 @@ from headct.statistics.comparison import out_of_fold
 from support import metric_cases as cases
 from support import monai_miniature as miniature
 from support.changed_settings import changed
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 from support.simulated_scores import simulated, with_role
 
 FOLDS = {"0": ["s0", "s1"], "1": ["s2", "s3"]}
@@ -141,12 +141,12 @@ def test_held_out_scans_are_measured_and_summarised(study: Path) -> None:
     words = ["--model", "unet", "--predictions", str(manifest), "--out-of-fold", "0", "1"]
     words += ["--split", str(study / "split.tsv"), "--data", str(study / "data")]
     words += ["--settings", json.dumps(cases.SETTINGS), "--out", str(table)]
-    run_step("measure", words)
+    run_step("measure", [*GIVEN, *words])
     measured = read_tsv(table)
     assert set(measured["scan_id"]) == {scan for scans in FOLDS.values() for scan in scans}
     words = ["--metrics", str(table), "--split", str(study / "split.tsv"), "--models", "unet"]
     words += ["--out", str(study / "out_of_fold.tsv")]
-    run_step("out-of-fold", words)
+    run_step("out-of-fold", [*GIVEN, *words])
     found = read_tsv(study / "out_of_fold.tsv").set_index(["label", "scans"])
     row = found.loc["ICH", "all"]
     assert (row["n"], row["n_participants"], row["n_folds"], row["n_seeds"]) == (4, 4, 2, 1)

@@ -24,7 +24,7 @@ from headct.contracts.references import ANOTHER_RATER
 from headct.metrics import COLUMNS, predictions, tolerance
 from headct.metrics import measure as metrics
 from support import metric_cases as cases
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 
 SHAPE = (3, 5, 4)
 GAPS_MM = (4.0, 2.5)
@@ -99,7 +99,7 @@ class Study:
 
     def run(self, *source: str, settings: Mapping[str, Any] = cases.SETTINGS) -> None:
         places = ["--split", str(self.split), "--data", str(self.data), "--out", str(self.out)]
-        run_step("measure", ["--model", "m", *source, *places, "--settings", json.dumps(settings)])
+        run_step("measure", [*GIVEN, "--model", "m", *source, *places, "--settings", json.dumps(settings)])
 
     def measure(self, *manifests: Path) -> pd.DataFrame:
         self.run(*(["--predictions", *map(str, manifests)] if manifests else ["--predicts-nothing"]))
@@ -276,7 +276,7 @@ def test_tolerance_of_the_surface_dice_is_what_raters_differ_by(
     out = study.folder / "surface_tolerance.tsv"
     words = ["--split", str(study.split), "--data", str(study.data), "--out", str(out), "--settings"]
     left_open = json.dumps(cases.SETTINGS | {"surface_tolerance_mm": None})
-    run_step("tolerance", [*words, left_open])
+    run_step("tolerance", [*GIVEN, *words, left_open])
     found = read_tsv(out).set_index("label")
     assert found["source"].to_dict() == {
         **dict.fromkeys(ALL_LABELS, "raters"),

@@ -46,6 +46,7 @@ from support.figure_inputs import (
     assert_readable,
     cases_arguments,
     draw,
+    labels_given,
     metrics,
     readable,
     replicated,
@@ -130,7 +131,15 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, names: tuple[str, 
         wanted[name] = [*wanted[name], "--width-mm", str(width_mm)]
     here, there = tmp_path / "here", tmp_path / "there"
     commands = [
-        [name, "--study-title", "Simulated data", "--out", str(there / f"{name}.pdf"), *arguments]
+        [
+            name,
+            "--study-title",
+            "Simulated data",
+            "--out",
+            str(there / f"{name}.pdf"),
+            *arguments,
+            *labels_given(name),
+        ]
         for name, arguments in wanted.items()
     ]
     program = (

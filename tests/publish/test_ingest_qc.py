@@ -29,7 +29,7 @@ from headct.publish.figures import ingest_qc, style
 from headct.publish.figures.lesions_on_ct import outline
 from headct.publish.figures.slices import Slice
 from support.figure_inputs import assert_fit_to_print, texts, write_scan
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 
 pytestmark = pytest.mark.whole
 
@@ -261,7 +261,7 @@ def test_the_list_is_broken_into_pages_without_overlap(n: int) -> None:
 
 
 def test_another_process_gives_the_same_bytes(trial: Path) -> None:
-    words = ["ingest_qc", "--study-title", "Study", "--data", str(trial / "data")]
+    words = ["ingest_qc", *GIVEN, "--study-title", "Study", "--data", str(trial / "data")]
     words += ["--cohort", str(trial / "cohort.tsv"), "--out"]
     here, there = trial / "here" / "ingest_qc.pdf", trial / "there" / "ingest_qc.pdf"
     run_step("figures", [*words, str(here)])

@@ -19,7 +19,7 @@ from headct.publish.reports.statements import STATEMENTS, listed
 from headct.settings import configuration
 from support import finished_run, reported_run
 from support.html_page import Page
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 
 ITEMS = sorted((reported_run.REPOSITORY / "resources/reporting").glob("*.yaml"))
 REPORTING = set(configuration.config_schema()["properties"]["reporting"]["properties"])
@@ -343,7 +343,7 @@ def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path
     for folder in (results, other):
         for report, out in zip(("checklists", "model_cards", "methods"), names, strict=True):
             items = ["--checklists", *map(str, ITEMS)] if report == "checklists" else []
-            command = [report, "--results", str(folder), "--out", str(folder / out), *items]
+            command = [report, *GIVEN, "--results", str(folder), "--out", str(folder / out), *items]
             run_step("report", command)
     written = [*results.glob("report/**/*.html"), results / "audit/methods.md"]
     assert len(written) == 2 + len(reported_run.MODELS)

@@ -31,7 +31,7 @@ from headct.publish.tables.table_e1 import table_e1
 from headct.publish.tables.table_e2 import table_e2
 from headct.publish.tables.training_times import training_times
 from headct.settings import published
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from support.planned_cases import PLAN
 from support.replicated import replicated
@@ -407,11 +407,11 @@ def command_lines(results: Path) -> dict[str, list[str]]:
     records = ["--train-records", *map(str, sorted(results.glob("models/*/*/*/train.json")))]
     with_ensemble = ["--titles", json.dumps({**TITLES, "d": "D"}), "--ensembles", '{"d": ["a", "b"]}']
     return {
-        "table1": [*of_statistics, *titles],
-        "table2": of_statistics,
+        "table1": [*of_statistics, *titles, *GIVEN],
+        "table2": [*of_statistics, *GIVEN],
         "table_e1": [*records, *with_ensemble],
         "training_times": [*records, *titles],
-        "table_e2": [*of_statistics, *titles],
+        "table_e2": [*of_statistics, *titles, *GIVEN],
         "published_vs_reproduced": [
             *of_statistics,
             *("--claims", str(results / "statistics/claims.tsv")),

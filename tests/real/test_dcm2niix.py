@@ -20,11 +20,10 @@ from headct.cohort import conversion, crosscheck
 from headct.contracts.artefacts import read_json
 from headct.imaging import fitness, nifti, nifti_geometry, scan_selection, series
 from headct.imaging.dicom import read_folder
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 from support.real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 pytestmark = needed
-VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
         mask = data / f"{name}.nii.gz"
         sitk.WriteImage(sitk.Cast(reader.Execute() > HEAD_ABOVE_HU, sitk.sitkUInt8), str(mask))
-        scan = conversion.SheetScan(name, REAL_CT / name, {"mask": mask}, VALUES, LABELS)
+        scan = conversion.SheetScan(name, REAL_CT / name, {"mask": mask}, MASK_RULES, LABELS)
         conversion.ingest(scan, fitness.SeriesRules(), data / name)
     return data
 
@@ -67,7 +66,7 @@ def test_a_mask_drawn_on_their_image_is_taken_voxel_for_voxel(ours: Path, tmp_pa
     header.set_data_dtype(np.uint8)
     drawn = (np.asanyarray(ct.dataobj) > HEAD_ABOVE_HU).astype(np.uint8)
     nibabel.save(nibabel.Nifti1Image(drawn, ct.affine, header), tmp_path / "mask.nii.gz")
-    scan = conversion.SheetScan(name, REAL_CT / name, {"mask": tmp_path / "mask.nii.gz"}, VALUES, LABELS)
+    scan = conversion.SheetScan(name, REAL_CT / name, {"mask": tmp_path / "mask.nii.gz"}, MASK_RULES, LABELS)
     record = conversion.ingest(scan, fitness.SeriesRules(), tmp_path / "out")
     assert record.status == "included", record.reason
     labels, expected = (sitk.ReadImage(str(at / "labels.nii.gz")) for at in (tmp_path / "out", ours / name))

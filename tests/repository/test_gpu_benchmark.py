@@ -22,11 +22,11 @@ import psutil
 import pytest
 import torch
 
-from headct.contracts.labels import study_labels
 from headct.contracts.repository import REPOSITORY
 from headct.engine.batches import BATCHES_AHEAD
 from headct.frameworks.blastct.data import ResampledScan, TrainingBatches
 from headct.frameworks.blastct.training import package_configuration
+from support.label_sets import LABELS
 
 pytestmark = pytest.mark.whole
 
@@ -242,7 +242,7 @@ def deformations_per_step(settings: Any, folder: Path, steps: range) -> float:
         np.save(ct, tiny)
         np.save(labels, tiny.astype(np.uint8))
         scans.append(ResampledScan(f"{number}", ct, labels))
-    configuration = package_configuration(settings, study_labels())
+    configuration = package_configuration(settings, LABELS)
     noise = np.zeros((1, 1, 1, 3), np.float32)
     workers = [
         TrainingBatches(scans, configuration, noise, (1, 1, 1), 1, "all") for _ in range(settings.workers)

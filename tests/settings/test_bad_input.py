@@ -42,7 +42,7 @@ def test_the_real_study_states_every_default_as_the_schema_has_it() -> None:
     written = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8"))
     schema = configuration.load_schema()
     assert configuration.fill_defaults(copy.deepcopy(written), schema, schema) == written
-    bare = {key: written[key] for key in schema["required"]}
+    bare = {key: written[key] for key in (*schema["required"], "groups")}
     bare["models"] = {
         name: {
             key: model[key]
@@ -51,7 +51,7 @@ def test_the_real_study_states_every_default_as_the_schema_has_it() -> None:
         }
         for name, model in written["models"].items()
     }
-    assert configuration.complete(bare, "bare") == written
+    assert configuration.complete(bare, "bare") == configuration.complete(written, "written")
 
 
 def test_config_readme_is_up_to_date() -> None:
@@ -74,8 +74,8 @@ CHANGES: list[tuple[str, Any, list[str]]] = [
     ("cohort", {"max_excluded": 10}, ["cohort.max_excluded", "10", "at most 1"]),
     ("training", {"folds": [7]}, ["training.folds", "7", "0 to 2"]),
     ("device", "tpu", ["device", "tpu", "cuda, cpu"]),
-    ("labels", {"ICH": 1, "PHE": 1, "IVH": 3}, ["labels", "same value"]),
-    ("labels", {"ICH": 1, "PHE": 2}, ["labels.IVH", "required"]),
+    ("labels", {"ICH": 1, "PHE": 1, "IVH": 3}, ["labels.PHE", "the value of labels.ICH"]),
+    ("labels", {"ICH": 1, "PHE": 2}, ["groups.ICH+IVH", "IVH", "no such lesion"]),
     ("study", {"name": "a b/c"}, ["study.name", "a b/c"]),
 ]
 
@@ -359,7 +359,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-CONFIG = {"study": {"name": "a"}, "labels": {"ICH": 1, "PHE": 2, "IVH": 3}}
+CONFIG = {"study": {"name": "a"}, "labels": {name: {"value": [n]} for n, name in enumerate("ABC", start=1)}}
 
 
 @pytest.mark.parametrize(
@@ -400,8 +400,12 @@ def test_results_of_another_study_are_refused(here: Path) -> None:
     assert study.other_study("a", CONFIG["labels"], {"s0": "p0", "s1": "p1"}) == [], "added rows are welcome"
     named = study.other_study("b", CONFIG["labels"], {"s0": "p0"})
     assert [problem.key for problem in named] == ["study.name"]
-    relabelled = study.other_study("a", {"ICH": 2, "PHE": 1, "IVH": 3}, {"s0": "p0"})
+    values = {"A": [2], "B": [1], "C": [3, 4]}
+    relabelled = study.other_study("a", {name: {"value": of} for name, of in values.items()}, {"s0": "p0"})
     assert [problem.key for problem in relabelled] == ["labels"]
+    assert '{"A": 2, "B": 1, "C": [3, 4]}' in relabelled[0].value
+    turned_round = study.other_study("a", dict(reversed(CONFIG["labels"].items())), {"s0": "p0"})
+    assert [problem.value for problem in turned_round] == ['["C", "B", "A"]'], "other classes of the networks"
     study.write_record(CONFIG, {"s1": "p1"})  # a run without s0
     paired = study.other_study("a", CONFIG["labels"], {"s0": "p1"})
     assert paired[0].key == "participant_id of s0"

@@ -68,7 +68,7 @@ def faults(kind: Any, schema: Schema, key: str, required: bool = True) -> Iterat
         if get_origin(one) is tuple:
             yield from faults(get_args(one)[0], schema["items"], f"{key}[]")
         if get_origin(one) is Mapping:
-            for name, part in schema["properties"].items():
+            for name, part in schema.get("properties", {}).items():
                 yield from faults(get_args(one)[1], part, f"{key}.{name}")
 
 

@@ -17,19 +17,20 @@ from headct.inference import prediction_cache
 from headct.settings import blocks, configuration, models
 from headct.settings.models import Training
 from headct.settings.typed import plain
+from support.label_sets import GIVEN, MASKS_GIVEN
 from support.simulated_cohort import scans
 
 REPOSITORY = Path(__file__).parents[2]
-LABELS = '{"ICH": 1, "PHE": 2, "IVH": 3}'
+LABELS = shlex.join(GIVEN)
 COMMANDS = {
-    "ingest": f"--sheet scans.tsv --labels '{LABELS}' --data data --manifest 0.tsv",
-    "split": "--cohort cohort.tsv --out split.tsv",
+    "ingest": f"--sheet scans.tsv {shlex.join(MASKS_GIVEN)} --data data --manifest 0.tsv",
+    "split": f"{LABELS} --cohort cohort.tsv --out split.tsv",
     "crosscheck": "--sheet scans.tsv --cohort cohort.tsv --data data --out found.tsv",
-    "measure": "--model m --predicts-nothing --split split.tsv --data data --out metrics.tsv",
-    "tolerance": "--split split.tsv --data data --out tolerance.tsv",
-    "train": "--model m --split split.tsv --data data --seed 1 --fold all --device cpu"
+    "measure": f"{LABELS} --model m --predicts-nothing --split split.tsv --data data --out metrics.tsv",
+    "tolerance": f"{LABELS} --split split.tsv --data data --out tolerance.tsv",
+    "train": f"{LABELS} --model m --split split.tsv --data data --seed 1 --fold all --device cpu"
     " --threads 1 --work work --out model",
-    "prepare": "--split split.tsv --data data --threads 1 --work work --out preparation.json",
+    "prepare": f"{LABELS} --split split.tsv --data data --threads 1 --work work --out preparation.json",
 }
 """Each command whose ``--settings`` are checked against the schema, with what else it needs."""
 

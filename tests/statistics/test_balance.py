@@ -11,7 +11,7 @@ import pytest
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.statistics.replication import balance as balance_step
 from headct.statistics.replication.balance import balance
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 from support.study_files import make_sheet
 
 
@@ -61,7 +61,9 @@ def test_the_true_age_counts_and_not_the_capped_one(tmp_path: Path) -> None:
     write_tsv(scans().drop(columns="set").assign(age=90), tmp_path / "cohort.tsv")
     write_tsv(scans()[["scan_id", "set"]], tmp_path / "split.tsv")
     out = tmp_path / "b.tsv"
-    balance_step.main(sheet=sheet, cohort=tmp_path / "cohort.tsv", split=tmp_path / "split.tsv", out=out)
+    balance_step.main(
+        labels=GIVEN[1], sheet=sheet, cohort=tmp_path / "cohort.tsv", split=tmp_path / "split.tsv", out=out
+    )
     age = read_tsv(out).set_index("characteristic").loc["age_years"]
     # participants by their first scan: p0 97, p1 70, p2 80, p3 50; p4 99, p5 75, p6 85
     assert age["train_mean"] == np.mean([97, 70, 80, 50])

@@ -26,7 +26,7 @@ from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.comparison.score_arrays import scope, score_arrays_of
 from headct.statistics.core.clusters import Clusters
 from support.declared import assert_as_declared
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
 from support.planned_cases import MODELS, PLAN, analysed, cohort, rows
 from support.simulated_scores import each_scan_alone, simulated, with_role
@@ -394,7 +394,7 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
     common += ["--split", str(tmp_path / "split.tsv"), "--data", str(tmp_path / "data")]
     common += ["--second-readings", str(tmp_path / "second-reading.tsv"), "--models", *MODELS[:2]]
     for out, order in (("one", tables), ("two", tables[::-1])):
-        run_step("paired-analysis", [*common, "--metrics", *order, "--out", str(tmp_path / out)])
+        run_step("paired-analysis", [*GIVEN, *common, "--metrics", *order, "--out", str(tmp_path / out)])
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert_as_declared(tmp_path / "one", "paired-analysis")
     for name in names:
@@ -403,12 +403,12 @@ def test_command_writes_every_table_in_the_same_bytes(tmp_path: Path) -> None:
     assert set(levels) == {"above 2.5 to 5", "unknown"}
     write_tsv(readings(12, 0.95, 0.85).assign(dice=None), tmp_path / "second-reading.tsv")
     with pytest.raises(BadInput, match=r"second-reading-intra, 000, ICH \(line 2\)") as error:
-        run_step("paired-analysis", [*common, "--metrics", *tables, "--out", str(tmp_path / "three")])
+        run_step("paired-analysis", [*GIVEN, *common, "--metrics", *tables, "--out", str(tmp_path / "three")])
     assert len(error.value.problems) == 2 * 3 * 12
     write_tsv(readings(12, 0.95, 0.85), tmp_path / "second-reading.tsv")
     write_tsv(table[table["scan_id"] != "003"], tmp_path / "cohort.tsv")
     with pytest.raises(BadInput, match="not in the cohort"):
-        run_step("paired-analysis", [*common, "--metrics", *tables, "--out", str(tmp_path / "three")])
+        run_step("paired-analysis", [*GIVEN, *common, "--metrics", *tables, "--out", str(tmp_path / "three")])
 
 
 def test_other_seed_of_the_plan_other_flips() -> None:

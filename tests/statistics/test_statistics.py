@@ -14,7 +14,7 @@ from headct.contracts.references import PREDICTS_NOTHING
 from headct.settings.analysis_plan import SHIPPED
 from headct.statistics.core import scores as scores_of
 from support.declared import assert_as_declared
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 from support.planned_cases import PLAN
 from support.replicated import replicated
 from support.simulated_scores import FAMILY, cohort, simulated, with_role
@@ -44,7 +44,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def run(files: list[str], out: Path, *models: str) -> None:
-    run_step("statistics", [*files, "--models", *models, "--out", str(out)])
+    run_step("statistics", [*GIVEN, *files, "--models", *models, "--out", str(out)])
 
 
 def test_command_writes_every_table_in_the_same_bytes(files: list[str], tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_claims_are_judged_from_the_files_of_the_statistics(files: list[str]
         str(tmp_path / "out"),
     ]
     data = files.index("--data")
-    run_step("claims", [*files[:data], *files[data + 2 :], *options])
+    run_step("claims", [*GIVEN, *files[:data], *files[data + 2 :], *options])
     assert_as_declared(tmp_path / "out", "claims")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import combinations
 from pathlib import Path
@@ -21,10 +21,11 @@ from matplotlib.text import Text
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
+from headct.contracts.declarations import PublishedFigure, declared
 from headct.metrics import COLUMNS
 from headct.publish.figures import style
 from headct.settings import published
-from support.label_sets import LABELS
+from support.label_sets import GIVEN, LABELS
 
 SHOWN = {"nnunet-3d-dicece": "DiceCE", "nnunet-3d-focal": "Focal"}
 LONG = "A study with a title that goes on for longer than a page is wide, $ and % included; " * 3
@@ -57,10 +58,15 @@ def metrics(model: str, n: int, seed: int = 0, ivh: float = 0.4, number: int = 0
     return table.assign(failure="", **header).reindex(columns=list(COLUMNS))
 
 
+def labels_given(figure: str) -> Sequence[str]:
+    """The option that names the lesions, where a figure has it."""
+    return GIVEN if "labels" in declared(PublishedFigure)[figure].given else ()
+
+
 def draw(figure: str, out: Path, *extra: str) -> pd.DataFrame:
     """Run one subcommand in this process; the numbers drawn."""
     args = ["--study-title", "Simulated data", "--out", str(out), *extra]
-    run_step("figures", [figure, *args])
+    run_step("figures", [figure, *args, *labels_given(figure)])
     return read_tsv(out.with_suffix(".tsv"))
 
 

@@ -1,10 +1,18 @@
-"""Label sets for tests: the study's, and one of lesions that no study here has."""
+"""Label sets for tests: that of the shipped studies, and one of lesions that no study here has."""
 
 from __future__ import annotations
 
-from headct.contracts.labels import Label, LabelSet, Pool, Role, study_labels
+from headct.contracts.labels import Extent, Label, LabelSet, Pool, Role, label_set
+from headct.imaging.masks import MaskRules
 
-LABELS = study_labels()
+LABELS = label_set(("ICH", "PHE", "IVH"), {"ICH+IVH": ("ICH", "IVH")})
+GIVEN = ("--labels", LABELS.written(Extent.PRINT))
+"""The first, as a step is given it."""
+
+MASK_RULES = MaskRules({"ICH": (1,), "PHE": (2,), "IVH": (3,)})
+MASK_VALUES = '{"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []}'
+MASKS_GIVEN = (*GIVEN, "--mask-values", MASK_VALUES)
+"""As ingest is given it, with the values of masks."""
 
 TOY = LabelSet(
     (
@@ -14,7 +22,6 @@ TOY = LabelSet(
             title="Subdural haemorrhage",
             colour="#123456",
             role=Role.TISSUE_HAEMORRHAGE,
-            layer=1,
             abbreviations=("SDH",),
             words=r"sdh|subdural",
         ),

@@ -35,7 +35,7 @@ from headct.provenance.contents import layers
 from headct.simulate.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
 from support import snake
 from support.ct_series import PIXEL_MM, head, table_origins, write_series
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES, MASKS_GIVEN
 from support.masked_scan import write_sheet
 
 # -- the search --------------------------------------------------------------------------------------
@@ -247,7 +247,6 @@ def test_nothing_that_lies_beside_the_configuration_is_sealed(clone: Path) -> No
 
 # -- ingest of hard folders --------------------------------------------------------------------------
 
-VALUES = {"ICH": 1, "PHE": 2, "IVH": 3}
 Change = Callable[[int, Dataset], None]
 
 
@@ -384,10 +383,10 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, mask: Path) -> Path:
         for how in HARD:
             _folder(folder / how / "dicom", CHANGES.get(how), DAMAGES.get(how))
     scans = [
-        conversion.SheetScan(how, folder / how / "dicom", {"mask": mask}, VALUES, LABELS) for how in HARD
+        conversion.SheetScan(how, folder / how / "dicom", {"mask": mask}, MASK_RULES, LABELS) for how in HARD
     ]
     path, run = write_sheet(folder / "scans.tsv", *scans), folder / "run"
-    command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, "--labels", json.dumps(VALUES)]
+    command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, *MASKS_GIVEN]
     command += ["--data", run / "data", "--manifest", run / "0.tsv", "--log", run / "ingest.log"]
     environment = {"PYTHONPATH": str(snake.REPOSITORY / "workflow/scripts"), "PYTHONWARNINGS": "always"}
     run.mkdir()

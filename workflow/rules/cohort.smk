@@ -4,12 +4,13 @@
 
 # How the scans of the sheet are gathered, for results and for a look at them before (qc.smk).
 GATHER = (
-    "cohort --sheet={input.sheet:q} --data results/data"
+    "cohort --labels {params.labels:q} --sheet={input.sheet:q} --data results/data"
     " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
     " {params.trust_sheet} --different-patients={params.different:q}"
     " --cohort {output.cohort} --flow {output.flow}"
 )
 GATHERED_BY = {
+    "labels": labels_as(Extent.NAMES),
     "max_excluded": config["cohort"]["max_excluded"],
     "age_cap": config["cohort"]["age_cap_years"],
     "trust_sheet": "--trust-sheet" if config["ingest"]["trust_sheet"] else "",
@@ -48,10 +49,14 @@ rule split:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.NAMES),
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:
-        recorded("split --cohort {input.cohort} --settings {params.settings:q}" " --out {output}")
+        recorded(
+            "split --labels {params.labels:q} --cohort {input.cohort} --settings {params.settings:q}"
+            " --out {output}"
+        )
 
 
 rule balance:
@@ -67,9 +72,10 @@ rule balance:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.NAMES),
         code=code("balance"),
     shell:
         recorded(
-            "balance --sheet={input.sheet:q} --cohort {input.cohort}"
+            "balance --labels {params.labels:q} --sheet={input.sheet:q} --cohort {input.cohort}"
             " --split {input.split} --out {output}"
         )

@@ -38,6 +38,7 @@ from headct.contracts.declarations import (
     PublishedTable,
     declared,
 )
+from headct.contracts.labels import Extent
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.base import find_framework, training_settings
@@ -46,7 +47,15 @@ from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
 from headct.run import failures, preflight, study
-from headct.settings import analysis_plan, blocks, config_files, configuration, models, sheet
+from headct.settings import (
+    analysis_plan,
+    blocks,
+    config_files,
+    configuration,
+    lesions,
+    models,
+    sheet,
+)
 from headct.settings.typed import plain
 from headct.steps import STEPS
 
@@ -64,6 +73,7 @@ CONFIGURED = checked(config_files.read, CONFIG_FILES, internals.config_of_comman
 checked(config_files.check_merged, CONFIGURED, config)
 config.update(checked(configuration.complete, config, CONFIGURED.name_of))
 SETTINGS = blocks.configured(config)
+LABELS = lesions.label_set_of(config)
 SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
@@ -278,6 +288,11 @@ def starts_no_job(value):
     Snakemake does not compare a parameter that may be made of the job's threads.
     """
     return lambda wildcards, threads: value
+
+
+def labels_as(extent):
+    """As much of the label set as a step needs, as a parameter: no edit of more starts its jobs."""
+    return verbatim(LABELS.written(extent))
 
 
 def as_json(value):

@@ -18,6 +18,7 @@ rule paired_analysis:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         models=REPLICATED,
         readings=lambda wildcards, input: (
             f"--second-readings {input.readings}" if input.readings else ""
@@ -25,7 +26,7 @@ rule paired_analysis:
         code=code("paired-analysis"),
     shell:
         recorded(
-            "paired-analysis --plan={input.plan:q} --metrics {input.metrics}"
+            "paired-analysis --labels {params.labels:q} --plan={input.plan:q} --metrics {input.metrics}"
             " {params.readings} --cohort {input.cohort} --split {input.split} --data results/data"
             " --models {params.models} --out results/statistics"
         )

@@ -72,6 +72,8 @@ FOLDER_OF = {
 VALUE_OF = {
     "study title": STUDY_TITLE,
     "note": NOTE,
+    "lesions": LABELS.written(Extent.GROUPS),
+    "lesions in print": LABELS.written(Extent.PRINT),
     "width in mm": config["figures"]["width_mm"],
     "titles of all models": TITLES,
     "titles of the compared models": {model: TITLES[model] for model in REPLICATED},

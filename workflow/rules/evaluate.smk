@@ -14,11 +14,12 @@ rule surface_tolerance:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("tolerance"),
     shell:
         recorded(
-            "tolerance --split {input.split} --data results/data"
+            "tolerance --labels {params.labels:q} --split {input.split} --data results/data"
             " --settings {params.settings:q} --out {output}"
         )
 
@@ -39,6 +40,7 @@ rule metrics:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             "--predicts-nothing"
@@ -49,7 +51,7 @@ rule metrics:
         code=code("measure"),
     shell:
         recorded(
-            "measure --model {wildcards.model} {params.predictions}"
+            "measure --model {wildcards.model} {params.predictions} --labels {params.labels:q}"
             " --split {input.split} --data results/data --settings {params.settings:q}"
             " {params.tolerance} --out {output}"
         )
@@ -66,6 +68,7 @@ use rule metrics as metrics_out_of_fold with:
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
+        labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: (
             f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
@@ -86,11 +89,12 @@ rule out_of_fold:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         models=REPLICATED,
         code=code("out-of-fold"),
     shell:
         recorded(
-            "out-of-fold --metrics {input.metrics} --split {input.split}"
+            "out-of-fold --labels {params.labels:q} --metrics {input.metrics} --split {input.split}"
             " --models {params.models} --out {output}"
         )
 
@@ -108,12 +112,13 @@ rule second_readings:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("measure"),
     shell:
         recorded(
-            "measure --model second-reading --second-readings"
+            "measure --model second-reading --second-readings --labels {params.labels:q}"
             " --split {input.split} --data results/data --settings {params.settings:q}"
             " {params.tolerance} --out {output}"
         )
@@ -135,11 +140,12 @@ rule statistics:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         models=REPLICATED,
         code=code("statistics"),
     shell:
         recorded(
-            "statistics --metrics {input.metrics} --sheet={input.sheet:q}"
+            "statistics --labels {params.labels:q} --metrics {input.metrics} --sheet={input.sheet:q}"
             " --cohort {input.cohort} --split {input.split} --data results/data --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
@@ -166,12 +172,13 @@ rule claims:
     conda:
         "../envs/headct.yaml"
     params:
+        labels=labels_as(Extent.GROUPS),
         models=REPLICATED,
         code=code("claims"),
     shell:
         recorded(
-            "claims --metrics {input.metrics} --statistics results/statistics --sheet={input.sheet:q}"
-            " --cohort {input.cohort} --split {input.split} --plan={input.plan:q}"
+            "claims --labels {params.labels:q} --metrics {input.metrics} --statistics results/statistics"
+            " --sheet={input.sheet:q} --cohort {input.cohort} --split {input.split} --plan={input.plan:q}"
             " --models {params.models} --out results/statistics"
         )
 

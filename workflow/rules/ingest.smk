@@ -27,7 +27,8 @@ rule ingest:
         sheet=verbatim(SHEET),  # no input: only what it says of these scans counts
         scans=lambda wildcards: shards.definition(SHARDS[wildcards.shard]),
         shards=asked_for("ingest", "jobs"),
-        labels=verbatim(json.dumps(config["labels"], sort_keys=True)),
+        labels=labels_as(Extent.ROLES),
+        mask_values=as_json(lesions.mask_values(config)),
         settings=verbatim(json.dumps(config["ingest"], sort_keys=True)),
         # Of the wildcards alone: a parameter that is made of the output starts no job when it changes.
         revision=lambda wildcards: shards.revision(
@@ -39,7 +40,8 @@ rule ingest:
     shell:
         recorded(
             "ingest --sheet={params.sheet:q} --shards {params.shards}"
-            " --shard {wildcards.shard} --labels {params.labels:q} --settings {params.settings:q}"
+            " --shard {wildcards.shard} --labels {params.labels:q} --mask-values {params.mask_values:q}"
+            " --settings {params.settings:q}"
             " --data results/data --revision {params.revision} --manifest {output}",
             once=False,
         )

@@ -22,6 +22,7 @@ rule prepare:
         settings=lambda wildcards: json.dumps(
             REPRESENTATIONS[wildcards.representation], sort_keys=True
         ),
+        labels=labels_as(Extent.NAMES),
         work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code_of_step(
             "prepare",
@@ -31,7 +32,7 @@ rule prepare:
         ),
     shell:
         recorded(
-            "prepare --settings {params.settings:q}"
+            "prepare --settings {params.settings:q} --labels {params.labels:q}"
             " --split {input.split} --data results/data --threads {threads} --work={params.work:q}"
             " --out {output}"
         )
@@ -66,6 +67,7 @@ rule train:
         speed=lambda wildcards, threads: json.dumps(
             settings_of(wildcards.model, "speed"), sort_keys=True
         ),
+        labels=labels_as(Extent.NAMES),
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),
@@ -78,7 +80,8 @@ rule train:
     shell:
         recorded(
             "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
-            " --split {input.split} --data results/data --seed {wildcards.seed} --fold {wildcards.fold}"
+            " --labels {params.labels:q} --split {input.split} --data results/data"
+            " --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"
             " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"

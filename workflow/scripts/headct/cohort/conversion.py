@@ -20,6 +20,7 @@ from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging import masks, nifti, sources
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask, Geometry
+from headct.imaging.masks import MaskRules
 from headct.imaging.plausibility import bleed_is_dense, share_outside_head
 from headct.imaging.sources.image_source import ImageFacts, ImageSource
 
@@ -49,7 +50,7 @@ class SheetScan:
     Attributes:
         image: a file or a folder that a source of images takes.
         masks: keyed by the sheet's column.
-        label_values: value in the masks of each class of ``labels``.
+        mask_rules: what the values of the masks mean.
         labels: the lesions that the masks are drawn of.
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
             is the trial's own.
@@ -59,7 +60,7 @@ class SheetScan:
     scan_id: str
     image: Path
     masks: Mapping[str, Path]
-    label_values: Mapping[str, int]
+    mask_rules: MaskRules
     labels: LabelSet
     participant_id: str = ""
     patient_id_is_pseudonym: bool = False
@@ -87,6 +88,9 @@ class ScanRecord(ImageFacts):
     volumes_ml: dict[str, float] = field(default_factory=dict)
     second_readings: dict[str, dict[str, float]] = field(default_factory=dict)
     mask_sha256: dict[str, str] = field(default_factory=dict)
+    ignored_voxels: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By mask and value, voxels of values that the configuration ignores."""
+
     sha256: dict[str, str] = field(default_factory=dict)
 
 
@@ -175,7 +179,7 @@ def _read_masks(scan: SheetScan, record: ScanRecord) -> dict[str, masks.Mask]:
     drawn = {}
     for key, path in scan.masks.items():
         try:
-            drawn[key] = masks.read(path, scan.label_values, key, scan.labels)
+            drawn[key] = masks.read(path, scan.mask_rules, key, scan.labels)
         except BadInput as error:
             record.problems += error.problems
     return drawn
@@ -201,6 +205,9 @@ def _place_masks(
             record.problems.append(Problem(str(scan.masks[key]), message, key=key))
             continue
         placed[key] = labels
+        if mask.ignored:
+            record.ignored_voxels[key] = {str(value): number for value, number in mask.ignored.items()}
+            doubts.add("mask_has_ignored_values")
         doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
         doubts |= {"mask_covers_part_of_plane"} if mask.size_xyz[:2] != grid.size_xyz[:2] else set()
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()

@@ -17,9 +17,10 @@ from typing import Any
 import pandas as pd
 
 from headct.cohort import patients
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_json, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem, WrongOptions, as_table
 from headct.imaging import sources
 from headct.settings import sheet as sample_sheet
@@ -52,6 +53,7 @@ NOT_INGESTED: dict[str, Any] = {
 
 def main(
     *,
+    labels: str,
     sheet: Path,
     data: Path,
     max_excluded: float,
@@ -65,6 +67,7 @@ def main(
     """The cohort: every scan of the sheet, included, excluded or in error, with its reason.
 
     Args:
+        labels: JSON: the lesion classes, in their order.
         sheet: sample sheet.
         data: folder of the converted scans.
         max_excluded: largest share of baseline scans that may be excluded or in error.
@@ -77,7 +80,7 @@ def main(
         flow: flow.tsv to write.
     """
     not_one = _list_of("--different-patients", different_patients)
-    labels = study_labels()
+    lesions = label_sets.read(labels)
     rows = sample_sheet.load(sheet)
     ingested = {row["scan_id"] for row in sample_sheet.baseline(rows)}
     records = [
@@ -89,7 +92,7 @@ def main(
     if not trust_sheet:
         records = with_other_sex_in_error(rows, records, str(sheet))
     scans = pd.DataFrame(
-        [cohort_row(row, record, age_cap_years, labels) for row, record in zip(rows, records, strict=True)]
+        [cohort_row(row, record, age_cap_years, lesions) for row, record in zip(rows, records, strict=True)]
     )
     counts = flow_of(scans)
     errors = problems_of(rows, records, sheet, "error")
@@ -100,7 +103,7 @@ def main(
     obstacles = too_many_lost(rows, records, sheet, max_excluded)
     if not obstacles and not (scans["status"] == "included").any():
         obstacles = [Problem(str(sheet), f"no scan is eligible: {reasons_in_words(counts)}")]
-    obstacles = obstacles or classes_without_voxel(records, labels)
+    obstacles = obstacles or classes_without_voxel(records, lesions)
     if refused or (obstacles and not only_look):
         raise BadInput([*refused, *obstacles])
     if obstacles:

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from headct.cohort import shards as sharding
 from headct.cohort.conversion import RECORD, SheetScan, ingest
+from headct.contracts import labels as label_sets
 from headct.contracts.code import NO_CONTENT, code_digest
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import Extent, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging.fitness import SeriesRules
-from headct.settings import blocks
+from headct.imaging.masks import MaskRules
+from headct.settings import blocks, lesions
 from headct.settings import sheet as sample_sheet
 from headct.settings.blocks import Ingest
 from headct.settings.configuration import json_object
@@ -35,30 +37,30 @@ def rules_from(settings: Ingest) -> SeriesRules:
     return SeriesRules(**{rule.name: getattr(settings, rule.name) for rule in fields(SeriesRules)})
 
 
-def label_values_from(text: str, labels: LabelSet) -> dict[str, int]:
-    """The ``labels`` block of the config: value in the raters' masks of each class.
+def mask_rules_from(text: str, labels: LabelSet) -> MaskRules:
+    """What the values of masks mean, from JSON: a list for each lesion, and for :data:`lesions.IGNORE`.
 
     Raises:
-        BadInput: classes other than those of the label set, or values that are not distinct whole
-            numbers from 1 on.
+        BadInput: other lesions than those of the label set, or values that are not distinct whole numbers
+            from 1 on.
     """
-    values: dict[str, int] = json_object(text, "--labels")
-    distinct = len(set(values.values())) == len(values)
-    whole = all(isinstance(value, int) and value >= 1 for value in values.values())
-    if set(values) != set(labels) or not distinct or not whole:
-        message = f"needs one distinct whole number from 1 on for each of {', '.join(labels)}"
-        raise BadInput([Problem("config", message, key="labels", value=text)])
-    return values
+    values = json_object(text, "--mask-values")
+    lists = [of if isinstance(of, list) else [None] for of in values.values()]
+    listed = [value for of in lists for value in of]
+    whole = all(isinstance(value, int) and value >= 1 for value in listed)
+    if set(values) != {*labels, lesions.IGNORE} or len(set(listed)) < len(listed) or not whole:
+        names = ", ".join([*labels, lesions.IGNORE])
+        message = f"needs a list of whole numbers from 1 on, none of them twice, for each of {names}"
+        raise BadInput([Problem("--mask-values", message, key="labels", value=text)])
+    return MaskRules({label: tuple(values[label]) for label in labels}, tuple(values[lesions.IGNORE]))
 
 
-def scan_of(
-    row: Mapping[str, Any], label_values: Mapping[str, int], labels: LabelSet, settings: Ingest
-) -> SheetScan:
+def scan_of(row: Mapping[str, Any], mask_rules: MaskRules, labels: LabelSet, settings: Ingest) -> SheetScan:
     """A row of the sample sheet as a scan; of the settings only ``patient_id_is_pseudonym`` counts.
 
     Args:
         row: of the sample sheet.
-        label_values: voxel values of its masks, by label.
+        mask_rules: what the values of its masks mean.
         labels: the label set.
         settings: of ingest.
     """
@@ -66,7 +68,7 @@ def scan_of(
         scan_id=row["scan_id"],
         image=Path(row["image"]),
         masks={column: Path(path) for column, path in sharding.masks_of(row).items()},
-        label_values=label_values,
+        mask_rules=mask_rules,
         labels=labels,
         participant_id=row["participant_id"],
         sex=row["sex"],
@@ -85,6 +87,7 @@ def main(
     shards: int = 1,
     shard: str = "0",
     labels: str,
+    mask_values: str,
     settings: str = "{}",
     data: Path,
     revision: int = 0,
@@ -96,20 +99,22 @@ def main(
         sheet: the sample sheet.
         shards: number of shards that the scans are divided into.
         shard: which one to convert.
-        labels: JSON: value of each class in the masks.
+        labels: JSON: the lesion classes, in their order, with roles.
+        mask_values: JSON: values of masks by the lesion that they mean, and those to be ignored.
         settings: JSON: the ingest block of the config.
         data: folder for one folder per scan.
         revision: how often scans did not hold any more.
         manifest: TSV to write.
     """
     given = blocks.given(Ingest, settings)
-    lesions = study_labels()
-    label_values = label_values_from(labels, lesions)
+    classes = label_sets.read(labels)
+    mask_rules = mask_rules_from(mask_values, classes)
     rules = rules_from(given)
     converted_by = {**vars(rules), "patient_id_is_pseudonym": given.patient_id_is_pseudonym}
     code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)
     rows = sharding.divide(sample_sheet.baseline(sample_sheet.load(sheet)), shards)[shard]
-    definitions = {row["scan_id"]: sharding.definition(row, label_values, converted_by, code) for row in rows}
+    means = classes.content(Extent.ROLES), asdict(mask_rules)
+    definitions = {row["scan_id"]: sharding.definition(row, means, converted_by, code) for row in rows}
     folders = {scan_id: data / scan_id for scan_id in definitions}
     # One that ended a former job, with the whole process, comes last: from now on it stops no other.
     begun = {scan for scan, folder in folders.items() if folder.is_dir() and not (folder / RECORD).exists()}
@@ -122,7 +127,7 @@ def main(
             if sharding.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
                 n_unchanged += 1
                 continue
-            scan = scan_of(row, label_values, lesions, given)
+            scan = scan_of(row, mask_rules, classes, given)
             record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
         except Exception as error:
             logging.getLogger("traceback").exception("%s", scan_id)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.labels import LabelSet, Role, study_labels
+from headct.contracts.labels import LabelSet, Role
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.sets import SETS
 from headct.settings import blocks
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 def main(
     *,
+    labels: str,
     cohort: Path,
     settings: str,
     out: Path,
@@ -33,6 +35,7 @@ def main(
     """Training and test set, and folds within the training set.
 
     Args:
+        labels: JSON: the lesion classes, in their order.
         cohort: cohort.tsv.
         settings: JSON: the config's 'split'.
         out: split.tsv to write; what it holds already is kept.
@@ -43,7 +46,7 @@ def main(
     former = read_tsv(out) if out.is_file() else None
     path = rules.file
     given = None if path is None else given_split(Path(path), scans, rules.folds)
-    split = split_scans(included, rules, study_labels(), former, given, str(cohort))
+    split = split_scans(included, rules, label_sets.read(labels), former, given, str(cohort))
     check_lesions(split, included, str(path or cohort))
     if former is not None:
         log_changes(former, split)

@@ -22,6 +22,8 @@ EFFECT = "print"  # how files are written, not what stands in them
 
 CONFIG = "config.json"
 """Of the results: the resolved configuration of the study."""
+STUDY = "study.json"
+"""Of the results: which study they belong to, and its lesion classes in their order."""
 LEDGER = "audit/test_set_ledger.tsv"
 """Of the results: every time that labels of the test set were used for scoring."""
 

@@ -54,6 +54,8 @@ its path below ``results/``. The files of each stand in ``workflow/rules/declare
 SETTINGS: Mapping[str, str] = {
     "study title": "title of the study, printed small in a corner",
     "note": "what the study says of its data, printed behind the heading",
+    "lesions": "JSON: the lesion classes, in their order, with roles and groups",
+    "lesions in print": "JSON: the lesion classes, in their order, with roles, groups, titles and colours",
     "width in mm": "width of the page in mm: 85, one column, or 170, two",
     "titles of all models": 'titles as JSON, {"model key": "title"}, in order',
     "titles of the compared models": 'titles as JSON, {"model key": "title"}, in order',
@@ -196,7 +198,7 @@ class PublishedNumbers(Published):
 class PublishedFigure(PublishedNumbers):
     """A figure: ``results/figures/NAME.pdf`` and, beside it, the numbers drawn, as TSV.
 
-    Its module has ``draw(options)``, which returns its pages; ``options.labels`` are the study's lesions.
+    Its module has ``draw(options)``, which returns its pages.
 
     Attributes:
         caption: name of its caption in ``workflow/report``, where it is not the figure's.
@@ -219,8 +221,7 @@ class PublishedFigure(PublishedNumbers):
 class PublishedTable(PublishedNumbers):
     """A table: numbers (TSV), LaTeX and an HTML page.
 
-    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.table_page.Table`;
-    ``options.labels`` are the study's lesions.
+    Its module has ``make(options)``, which returns a :class:`headct.publish.tables.table_page.Table`.
 
     Attributes:
         caption: its description in the report of Snakemake, in reStructuredText.

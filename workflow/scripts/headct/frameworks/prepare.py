@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_json
-from headct.contracts.labels import study_labels
 from headct.engine.training_job import training_scans
 from headct.frameworks.base import find_framework
 from headct.settings import models
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 def main(
     *,
     settings: str,
+    labels: str,
     split: Path,
     data: Path,
     threads: int,
@@ -32,6 +33,7 @@ def main(
 
     Args:
         settings: JSON: the framework, and what else decides it.
+        labels: JSON: the lesion classes, in their order.
         split: split.tsv.
         data: folder of the converted scans.
         threads: processes to use.
@@ -42,6 +44,6 @@ def main(
     rows = read_tsv(split, fold=str)
     scans = training_scans(rows[rows["set"] == "train"], data)
     framework = find_framework(of_model.framework)
-    made = framework.prepare(scans, of_model, work / framework.name, threads, study_labels())
+    made = framework.prepare(scans, of_model, work / framework.name, threads, label_sets.read(labels))
     write_json({"n_scans": len(scans), "settings": plain(of_model), **made}, out)
     logger.info("%s: %d scans are ready for training", framework.representation(of_model), len(scans))

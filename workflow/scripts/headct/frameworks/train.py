@@ -17,8 +17,8 @@ from typing import Literal
 
 from filelock import FileLock
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_json
-from headct.contracts.labels import study_labels
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
@@ -38,6 +38,7 @@ def main(
     model: str,
     settings: str,
     speed: str = "{}",
+    labels: str,
     split: Path,
     data: Path,
     seed: int,
@@ -55,6 +56,7 @@ def main(
         model: key of the model in the config.
         settings: JSON: the settings that decide its weights.
         speed: JSON: those that decide none, such as workers; defaults if left out.
+        labels: JSON: the lesion classes, in their order.
         split: split.tsv.
         data: folder of the converted scans.
         seed: of all random numbers of the run.
@@ -79,7 +81,7 @@ def main(
         device=device,
         threads=threads,
         shared_folder=work / framework.name,
-        labels=study_labels(),
+        labels=label_sets.read(labels),
         deterministic=deterministic,
     )
     identity = workfolder.identity(job, framework.module("training"), versions(framework.package))
@@ -163,6 +165,7 @@ def train(job: TrainingJob[Training], framework: Framework, folder: Path) -> Non
             "model": job.model,
             "framework": framework.name,
             "settings": plain(job.settings),
+            "labels": dict(job.labels),
             "seed": job.seed,
             "fold": job.fold,
             "n_training_scans": len(job.training_scans),

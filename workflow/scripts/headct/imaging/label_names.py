@@ -39,7 +39,7 @@ def classes_in(name: str, labels: LabelSet) -> set[str]:
     meant = NOT_MEANT.sub(" ", re.sub(r"[_\d]+", " ", plain))
     if "excluded" in meant:  # it may say so of any word before
         return set()
-    joined = re.sub(r"\b(intra|peri)[\s-]+", r"\1", meant)
+    joined = re.sub(r"\b(intra|peri|extra|epi|sub)[\s-]+", r"\1", meant)
     return {label for part in BETWEEN_PARTS.split(joined) for label in _classes_in_part(part, labels)}
 
 
@@ -87,7 +87,7 @@ def has_segments(image: sitk.Image) -> bool:
 
 def contradictions(
     named: Collection[tuple[int, str]],
-    values: Mapping[str, int],
+    label_of: Mapping[int, str],
     present: Collection[int],
     labels: LabelSet,
 ) -> list[str]:
@@ -95,11 +95,10 @@ def contradictions(
 
     Args:
         named: values of the file and their names.
-        values: value of each class, by the setting.
+        label_of: the class that each value means, by the setting.
         present: values that some voxel has; what no voxel has does no harm.
         labels: the classes, with the words that mean them.
     """
-    label_of = {value: label for label, value in values.items()}
     return [
         f"the file calls {value} {name!r}, the labels setting calls it {label_of[value]}"
         for value, name in named

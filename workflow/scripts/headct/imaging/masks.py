@@ -9,8 +9,8 @@ origin. A mask drawn on another grid, such as an un-sheared image, is refused wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,12 @@ class Mask:
     Attributes:
         labels: shape (z, y, x).
         affine: 4 x 4, index (x, y, z, 1) to LPS in mm; its third axis may be sheared.
+        ignored: number of voxels by the value that they had in the file, of values that mean no lesion.
     """
 
     labels: NDArray[np.uint8]
     affine: Vector
+    ignored: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def size_xyz(self) -> tuple[int, int, int]:
@@ -101,6 +103,24 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class MaskRules:
+    """What the values of a study's masks mean.
+
+    Attributes:
+        values: of each lesion, by its name.
+        ignored: values that mean none of them, and become background.
+    """
+
+    values: Mapping[str, Sequence[int]]
+    ignored: Sequence[int] = ()
+
+    @property
+    def label_of(self) -> dict[int, str]:
+        """The lesion that each value means."""
+        return {value: label for label, values in self.values.items() for value in values}
+
+
+@dataclass(frozen=True)
 class _Stored:
     """What a file holds: values (z, y, x) in LPS order, the grid's affine, and names of values."""
 
@@ -109,18 +129,18 @@ class _Stored:
     named: list[tuple[int, str]]
 
 
-def read(path: Path, values: Mapping[str, int], key: str, labels: LabelSet) -> Mask:
+def read(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
     """Read a mask and map its values to those of the label set.
 
     Args:
         path: NIfTI, NRRD or MetaImage, in one file.
-        values: value of each class in this file; 0 is background.
+        rules: what the values in this file mean; 0 is background.
         key: the sample sheet's column, for messages.
-        labels: the set, which has the classes that ``values`` names.
+        labels: the set, which has the classes that ``rules`` names.
 
     Raises:
         BadInput: the file is missing or unreadable, not a 3-D map of whole numbers, holds values
-            that ``values`` does not name (all are listed) or names of its own that contradict them, or is
+            that ``rules`` does not name (all are listed) or names of its own that contradict them, or is
             empty.
     """
     if not path.exists() and not path.is_symlink():
@@ -133,8 +153,10 @@ def read(path: Path, values: Mapping[str, int], key: str, labels: LabelSet) -> M
         stored = _read_nifti(path) if is_nifti else _read_by_itk(path)
     except nifti.Unreadable as error:
         raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
-    refuse_other_names(stored, values, str(path), key, labels)
-    return Mask(map_values(stored.values, values, str(path), key, labels), stored.affine)
+    refuse_other_names(stored, rules, str(path), key, labels)
+    mapped = map_values(stored.values, rules, str(path), key, labels)
+    n_ignored = {value: int((stored.values == value).sum()) for value in rules.ignored}
+    return Mask(mapped, stored.affine, {value: number for value, number in n_ignored.items() if number})
 
 
 def _read_nifti(path: Path) -> _Stored:
@@ -188,14 +210,12 @@ def whole_numbers(stored: NDArray[Any], step: float = 0.0) -> NDArray[Any]:
         return rounded if (np.abs(stored - rounded) <= tolerance).all() else stored
 
 
-def refuse_other_names(
-    stored: _Stored, values: Mapping[str, int], file: str, key: str, labels: LabelSet
-) -> None:
+def refuse_other_names(stored: _Stored, rules: MaskRules, file: str, key: str, labels: LabelSet) -> None:
     """Hold the names that the file gives to its values against those of the ``labels`` setting.
 
     Args:
         stored: the mask, as its file has it.
-        values: of the ``labels`` setting, by label.
+        rules: of the ``labels`` setting.
         file, key: of the mask, for messages.
         labels: the set that the names are looked up in.
 
@@ -205,42 +225,46 @@ def refuse_other_names(
     if not stored.named:
         return
     present = np.unique(stored.values).tolist()
-    if contradictions := label_names.contradictions(stored.named, values, present, labels):
+    if contradictions := label_names.contradictions(stored.named, rules.label_of, present, labels):
         message = f"{'; '.join(contradictions)}: mend the setting, or the values in the mask"
         raise BadInput([Problem(file, message, key=key)])
 
 
 def map_values(
-    stored: NDArray[Any], values: Mapping[str, int], file: str, key: str, labels: LabelSet
+    stored: NDArray[Any], rules: MaskRules, file: str, key: str, labels: LabelSet
 ) -> NDArray[np.uint8]:
     """Map stored mask values to those of the label set, as uint8.
 
     Args:
         stored: values of the mask, of any shape.
-        values: of the ``labels`` setting, by label.
+        rules: of the ``labels`` setting.
         file, key: of the mask, for messages.
         labels: the set whose values come back.
 
     Raises:
         BadInput: unknown values (listed, with their voxel counts), or no voxel is labelled.
     """
-    lesion = stored[stored != 0]
-    found, counts = np.unique(lesion, return_counts=True)
-    unknown = [(v, n) for v, n in zip(found, counts, strict=True) if v not in values.values()]
+    label_of = rules.label_of
+    found, counts = np.unique(stored[stored != 0], return_counts=True)
+    unknown = [
+        (value, number)
+        for value, number in zip(found, counts, strict=True)
+        if value not in label_of and value not in rules.ignored
+    ]
     if unknown:
-        expected = ", ".join(f"{value} {name}" for name, value in values.items())
+        expected = ", ".join(f"{value} {name}" for value, name in label_of.items())
         some = unknown[:LISTED_VALUES]
-        listed = ", ".join(f"{value:g} ({n} voxels)" for value, n in some)
+        listed = ", ".join(f"{value:g} ({number} voxels)" for value, number in some)
         more = f" and {len(unknown) - len(some)} more" if len(unknown) > len(some) else ""
         message = f"unknown label values: the labels setting knows {expected}"
         if any(value % 1 for value, _ in unknown):
             message += "; fractions come from resampling: hand in the mask as it was drawn"
         raise BadInput([Problem(file, message, key=key, value=listed + more)])
-    if not len(found):
-        raise BadInput([Problem(file, "the mask is empty: no voxel is labelled", key=key)])
     mapped = np.zeros(stored.shape, dtype=np.uint8)
-    for name, value in values.items():
+    for value, name in label_of.items():
         mapped[stored == value] = labels[name]
+    if not mapped.any():
+        raise BadInput([Problem(file, "the mask is empty: no voxel is labelled", key=key)])
     return mapped
 
 

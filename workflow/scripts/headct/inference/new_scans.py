@@ -24,7 +24,7 @@ import SimpleITK as sitk
 
 from headct.cohort.ingest import rules_from
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
 from headct.engine.machine import require_device
 from headct.imaging import sources
@@ -32,7 +32,7 @@ from headct.imaging.fitness import SeriesRules
 from headct.imaging.sources.image_source import ImageFacts, Volume
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import Members
-from headct.inference.prediction_cache import Records, averaged, given_settings, trained_records
+from headct.inference.prediction_cache import Records, averaged, given_settings, labels_of, trained_records
 from headct.settings import blocks
 from headct.settings.models import InferenceByModel
 
@@ -350,7 +350,6 @@ def main(
     from headct.inference import pipeline
 
     require_device(device)
-    labels = study_labels()
     problems: list[Problem] = []
     by_number = names == NUMBERS
     with gathered(problems):
@@ -360,7 +359,7 @@ def main(
         found = find(scans, by_number)
     with gathered(problems):
         records = trained_records(member)
-        by_model = given_settings(settings, records)
+        labels, by_model = labels_of(records), given_settings(settings, records)
     if problems:
         raise BadInput(problems)
     networks = networks_of(records, by_model)

@@ -19,10 +19,16 @@ from cyclopts import Parameter, Token
 
 from headct.contracts import sets
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
-from headct.inference.prediction_cache import PredictionCache, definition, given_settings, trained_records
+from headct.inference.prediction_cache import (
+    PredictionCache,
+    definition,
+    given_settings,
+    labels_of,
+    trained_records,
+)
 from headct.inference.trial_scan import TrialScan
 from headct.settings.models import InferenceByModel
 
@@ -114,8 +120,9 @@ def main(
     import pandas as pd
 
     require_device(device)
-    by_model = given_settings(settings, trained_records(member))
-    job = PredictionJob(model, study_labels(), by_model, device, threads, split, data, manifest, revision)
+    records = trained_records(member)
+    by_model, lesions = given_settings(settings, records), labels_of(records)
+    job = PredictionJob(model, lesions, by_model, device, threads, split, data, manifest, revision)
     set_name = "test" if out_of_fold is None else "out-of-fold"
     cache = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
     parts = parts_of(member, split, out_of_fold)

@@ -16,10 +16,11 @@ from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.code import NO_CONTENT, code_digest
+from headct.contracts.labels import LabelSet, label_set
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.engine.machine import versions
 from headct.frameworks.base import find_framework
-from headct.settings import models
+from headct.settings import lesions, models
 from headct.settings.models import Inference, InferenceByModel, frameworks
 from headct.settings.typed import plain
 
@@ -81,6 +82,27 @@ def trained_record(folder: Path) -> Mapping[str, Any]:
     if digest != record["sha256"]:
         raise fault("final.pth", "damaged or another: it is not the file that train.json describes")
     return record
+
+
+def labels_of(records: Records) -> LabelSet:
+    """The lesions that networks know, in the order of their classes; older releases knew but one set.
+
+    Raises:
+        BadInput: a ``train.json`` that does not tell them, or networks that know different ones.
+    """
+    sets: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for trained in (record for folds in records for record in folds):
+        classes = trained.get("labels", dict(label_set(lesions.OLDER_CLASSES)))
+        values = list(classes.values()) if isinstance(classes, dict) else []
+        if not values or any(value not in values for value in range(1, len(values) + 1)):
+            message = f"train.json of {trained['model']} does not tell the classes of its network"
+            raise BadInput([Problem("--member", message, key="labels", value=json.dumps(classes))])
+        sets.setdefault(tuple(sorted(classes, key=classes.__getitem__)), trained)
+    if len(sets) > 1:
+        named = "; ".join(f"{trained['model']}: {', '.join(names)}" for names, trained in sets.items())
+        message = "networks that know different lesions can't be averaged"
+        raise BadInput([Problem("--member", message, key="labels", value=named)])
+    return label_set(next(iter(sets)))
 
 
 def given_settings(text: str, records: Records) -> InferenceByModel:

@@ -16,9 +16,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from headct.contracts import labels as label_sets
 from headct.contracts import sets
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.metrics import COLUMNS, grid, lesion_matching, overlap, surface
 from headct.metrics import predictions as label_maps
@@ -79,6 +80,7 @@ def main(
     predictions: list[Path] | None = None,
     predicts_nothing: bool = False,
     second_readings: bool = False,
+    labels: str,
     split: Path,
     out_of_fold: list[int] | None = None,
     data: Path,
@@ -96,6 +98,7 @@ def main(
         predicts_nothing: measure empty predictions instead: the reference row of every table.
         second_readings: measure second readings of all scans, as models MODEL-intra (same rater) and
             MODEL-inter.
+        labels: JSON: the lesion classes, in their order, with roles and groups.
         split: split.tsv; its test scans count.
         out_of_fold: measure the training scans of these folds instead of the test set.
         data: folder of the converted scans.
@@ -105,7 +108,7 @@ def main(
     """
     if bool(predictions) + predicts_nothing + second_readings != 1:
         raise WrongOptions("give one of --predictions, --predicts-nothing and --second-readings")
-    labels = study_labels()
+    lesions = label_sets.read(labels)
     how = read_settings(blocks.given(blocks.Metrics, settings), surface_tolerance)
     if second_readings:
         guesses = second_readings_of(model, list(read_tsv(split)["scan_id"]), data)
@@ -113,9 +116,9 @@ def main(
         runs = read_runs(predictions) if predictions else [Run(None, None, {})]
         scans = sets.held_out(split, out_of_fold) if out_of_fold else sets.test_scans(split)
         guesses = predicted(model, runs, scans)
-    table = measure_scans(guesses, data, how, labels)
+    table = measure_scans(guesses, data, how, lesions)
     write_tsv(table, out)
-    report(model, table, labels)
+    report(model, table, lesions)
 
 
 def measure_scans(

@@ -18,9 +18,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.references import ANOTHER_RATER, SECOND_READING
 from headct.metrics import measure as metrics
 from headct.settings import blocks
@@ -45,6 +46,7 @@ RATERS, DEFAULT = "raters", "default"
 
 def main(
     *,
+    labels: str,
     split: Path,
     data: Path,
     settings: str,
@@ -53,17 +55,18 @@ def main(
     """The tolerance of the surface Dice, as raters differ.
 
     Args:
+        labels: JSON: the lesion classes, in their order, with roles and groups.
         split: split.tsv.
         data: folder of the converted scans.
         settings: the metrics block of the configuration, as JSON.
         out: table to write.
     """
-    labels = study_labels()
+    lesions = label_sets.read(labels)
     how = metrics.read_settings(blocks.given(blocks.Metrics, settings))
     scans = [str(scan) for scan in read_tsv(split)["scan_id"]]
     readings = metrics.second_readings_of(SECOND_READING, scans, data)
-    measurements = metrics.measure_scans(readings, data, how, labels)
-    table = tolerance_table(measurements, how.default_tolerance_mm, labels)
+    measurements = metrics.measure_scans(readings, data, how, lesions)
+    table = tolerance_table(measurements, how.default_tolerance_mm, lesions)
     write_tsv(table, out)
     logger.info(
         "tolerance of the surface Dice: %s",

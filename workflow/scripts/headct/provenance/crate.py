@@ -26,7 +26,7 @@ from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
 from headct.contracts import run_records
-from headct.contracts.artefacts import CONFIG, LEDGER, read_json, sha256_of, write_json
+from headct.contracts.artefacts import CONFIG, LEDGER, STUDY, read_json, sha256_of, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.run_records import Record
@@ -54,7 +54,7 @@ SHA256 = "https://w3id.org/ro/terms/workflow-run#sha256"
 COMPLETED = "http://schema.org/CompletedActionStatus"
 LICENCE = "Not stated here: the owner of the study says on which terms its results may be used."
 
-SINGLE = (CONFIG, "study.json", "audit/start.json", LEDGER)
+SINGLE = (CONFIG, STUDY, "audit/start.json", LEDGER)
 """Files that Snakemake's own process wrote, or several jobs together."""
 
 FORMATS = {
@@ -73,7 +73,7 @@ FORMATS = {
 }
 DESCRIPTIONS = {
     CONFIG: "Resolved configuration of the run, defaults among it.",
-    "study.json": "Which study the folder belongs to.",
+    STUDY: "Which study the folder belongs to.",
     "cohort/cohort.tsv": "One scan per row: included, excluded or in error, with reason and digests.",
     "cohort/split.tsv": "Training and test set, with the digests of each scan's volume and labels.",
     "data/*/scan.json": "One scan: SHA-256 of every DICOM instance of its series, geometry, eligibility.",

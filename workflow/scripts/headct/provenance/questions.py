@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headct.contracts.labels import study_labels
+from headct.contracts import untrusted
+from headct.contracts.artefacts import CONFIG, STUDY
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
+from headct.contracts.untrusted import Unusable
 from headct.provenance.inside import no_code_from
+from headct.settings import lesions
 
 
 def trace(
@@ -52,7 +56,7 @@ def trace(
     right = True
     if number:
         files = [sheet] if sheet else []
-        tables = Tables(study, study_labels())
+        tables = Tables(study, labels_of(study.results))
         place, words, right = tracing.answer(tables, number, repeat, full, files)
         path = place.path
     else:
@@ -63,6 +67,21 @@ def trace(
         drawing.draw(lineage(study, path), draw)
     if not right:
         raise SystemExit(1)
+
+
+def labels_of(results: Path) -> LabelSet:
+    """The lesions that a results folder says its tables are about.
+
+    Raises:
+        BadInput: it does not say so, or contradicts itself.
+    """
+    try:
+        study, config = (untrusted.json_of(results / name) for name in (STUDY, CONFIG))
+        return lesions.label_set_of_results(study, config)
+    except (Unusable, ValueError) as error:
+        raise BadInput(
+            [Problem(str(results), f"{STUDY} and {CONFIG} do not tell the lesions: {error}")]
+        ) from error
 
 
 def why(*words: str) -> None:

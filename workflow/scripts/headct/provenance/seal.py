@@ -20,6 +20,7 @@ from headct.contracts.artefacts import (
     CONFIG,
     FORMULA,
     LEDGER,
+    STUDY,
     UNFINISHED,
     read_json,
     sha256_of,
@@ -113,7 +114,7 @@ KINDS = frozenset(
 
 RUN = "start of the run"
 SEAL = "seal"
-STARTED = frozenset({"study.json", CONFIG, "audit/start.json"})
+STARTED = frozenset({STUDY, CONFIG, "audit/start.json"})
 """Files that Snakemake's main process writes when a run starts."""
 STATE = "audit/seal.json"
 

@@ -22,19 +22,21 @@ from typing import Any
 from urllib.parse import unquote
 
 from headct.contracts import run_records, untrusted
-from headct.contracts.artefacts import CONFIG, LEDGER, UNFINISHED, sha256_of
+from headct.contracts.artefacts import CONFIG, LEDGER, STUDY, UNFINISHED, sha256_of
 from headct.contracts.code import older_source_digest, source_digest
+from headct.contracts.labels import Extent
 from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
 from headct.provenance import former, ledger, manifest, seal
 from headct.provenance.manifest import Entry, below_results
 from headct.publish import evidence
+from headct.settings import lesions
 
 RUNS = run_records.FOLDER
 DIGESTS_OF_CODE = (source_digest, older_source_digest)
 """How records may have taken the digest of a module: those of this release, and of older ones."""
 BLOCKS_GIVEN = {
-    "ingest": {"--settings": "ingest", "--labels": "labels"},
+    "ingest": {"--settings": "ingest"},
     "split": {"--settings": "split"},
     "metrics": {"--settings": "metrics"},
     "metrics_out_of_fold": {"--settings": "metrics"},
@@ -366,6 +368,32 @@ def settings(folder: ResultsFolder) -> Iterator[Finding]:
                 yield Finding(CONFIG, f"has other {block} settings than {record.path} ran with")
 
 
+@about(CONFIG)
+def label_sets(folder: ResultsFolder) -> Iterator[Finding]:
+    """The lesions of the configuration against those that each job was given, as far as it needs them."""
+    config, study = folder.json_of(CONFIG), folder.json_of(STUDY)
+    try:
+        labels = lesions.label_set_of_results(study, config)
+        values = lesions.mask_values(config) if "classes" in study else None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Unusable(f"does not tell the lesions ({error})") from error
+    sets = [labels.content(extent) for extent in Extent]
+    sets += [config["labels"]]  # older releases gave ingest the values of masks by this option
+    for record in folder.current:
+        for option, may_be in (("--labels", sets), ("--mask-values", [values])):
+            given = record.option(option)
+            if given and [_json(text) for text in given] not in [[one] for one in may_be]:
+                yield Finding(CONFIG, f"has other labels settings than {record.path} ran with")
+
+
+def _json(text: str) -> Any:
+    """What a JSON text says; the text where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 @about(manifest.CRATE)
 def crate(folder: ResultsFolder) -> Iterator[Finding]:
     """The files and digests that the RO-Crate names, if there is one."""
@@ -426,6 +454,7 @@ INTEGRITY: tuple[Check, ...] = (
     logs,
     code,
     settings,
+    label_sets,
     crate,
     evidence_digest,
     test_set_ledger,

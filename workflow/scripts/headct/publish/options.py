@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
+from headct.contracts import labels
 from headct.contracts.declarations import FILES, SETTINGS, SOURCES, Published
 from headct.contracts.problems import WrongOptions
 from headct.contracts.repository import RESOURCES
@@ -43,6 +44,8 @@ READ: Mapping[str, Callable[[str], Any]] = {
     "titles of the compared models": titles_by_model,
     "titles of the shown models": titles_by_model,
     "members of ensembles": _json,
+    "lesions": labels.read,
+    "lesions in print": labels.read,
 }
 """How the text of an option is read, by its setting."""
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from headct.contracts.artefacts import CONFIG, read_json, read_tsv
-from headct.contracts.labels import LabelSet, study_labels
 from headct.contracts.no_prediction import reasons_in_words
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import say
@@ -38,7 +37,7 @@ def main(
     lines = [
         *headline(read_json(config)["study"] if config.is_file() else {}),
         "",
-        *leader_board(read_tsv(table, title=str), study_labels()),
+        *leader_board(read_tsv(table, title=str)),
         "",
         *failures(results),
         *places(results),
@@ -53,12 +52,12 @@ def headline(study: dict[str, str]) -> list[str]:
     return [clip(f"{name}: {note}" if note else name, WIDTH)]
 
 
-def leader_board(table_1: pd.DataFrame, labels: LabelSet) -> list[str]:
+def leader_board(table_1: pd.DataFrame) -> list[str]:
     """Models by their mean of the lesions' mean Dice, the best first; mean and median per lesion.
 
     Only the compared models are numbered.
     """
-    columns = [*labels, MEAN]
+    columns = list(table_1["label"].unique())
     by_model = [rows.set_index("label").to_dict("index") for _, rows in table_1.groupby("model", sort=False)]
     ranking = sorted(by_model, key=lambda scores: -scores[MEAN]["mean"])
     titles = [str(scores[MEAN]["title"]) for scores in ranking]

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.artefacts import CONFIG, read_json, read_tsv, write_json
+from headct.contracts.artefacts import CONFIG, STUDY, read_json, read_tsv, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import Problem, first_few
 from headct.settings.configuration import Document, leaves
 
-RECORD = Path("results/study.json")
+RECORD = Path("results") / STUDY
 STAGES = ("data", "cohort", "models", "predictions", "metrics", "statistics", "tables", "figures", "logs")
 
 
@@ -27,19 +27,28 @@ def write_record(document: Document, participant_of: dict[str, str]) -> None:
     known = read_json(RECORD)["participants"] if RECORD.is_file() else {}
     record = {
         "name": document["study"]["name"],
-        "labels": document["labels"],
+        "classes": list(document["labels"]),  # in their order; the keys of JSON files are sorted
+        "labels": values_of(document["labels"]),
         "participants": known | participant_of,  # a scan that left the sheet is not forgotten
     }
     write_json(record, RECORD)
     write_json(document, RECORD.with_name(CONFIG))
 
 
-def other_study(name: str, labels: Mapping[str, int], participant_of: dict[str, str]) -> list[Problem]:
+def values_of(labels: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the ``labels`` of a configuration, the value of each in the masks, or the list of its values."""
+    values = {name: list(of["value"]) for name, of in labels.items()}
+    return {name: of[0] if len(of) == 1 else of for name, of in values.items()}
+
+
+def other_study(
+    name: str, labels: Mapping[str, Mapping[str, Any]], participant_of: dict[str, str]
+) -> list[Problem]:
     """Why results that are already here can't be those of this study; added scans are no reason.
 
     Args:
         name: of the study.
-        labels: value of each lesion class in the raters' masks.
+        labels: of the configuration.
         participant_of: participant of each scan.
     """
     if not RECORD.is_file():
@@ -50,7 +59,8 @@ def other_study(name: str, labels: Mapping[str, int], participant_of: dict[str, 
         Problem(str(RECORD), f"results here were made with {was}; {advice}", key=key, value=json.dumps(now))
         for key, was, now in (
             ("study.name", before["name"], name),
-            ("labels", before["labels"], labels),
+            ("labels", before["labels"], values_of(labels)),
+            ("labels", before.get("classes", list(labels)), list(labels)),
         )
         if was != now
     ]

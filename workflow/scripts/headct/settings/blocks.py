@@ -29,6 +29,16 @@ class StudyName:
 
 
 @dataclass(frozen=True)
+class Lesion:
+    """One lesion class: the values of masks that mean it, and how it is shown."""
+
+    value: tuple[int, ...]
+    title: str
+    colour: str
+    role: str
+
+
+@dataclass(frozen=True)
 class Ingest:
     """Conversion of DICOM and masks."""
 
@@ -231,14 +241,18 @@ class Configuration:
     """A whole configuration, but for the frameworks' blocks, which are in the settings of each model.
 
     Attributes:
-        labels: value of each lesion class in the raters' masks.
+        labels: the lesion classes by name, in their order.
+        groups: lesions that are measured as one as well, by the name of the group.
+        ignore: values of masks that mean none of the lesions.
         reporting: what only the authors know, by key; "" where it is missing.
     """
 
     study: StudyName
     sheet: str
     work_dir: str
-    labels: Mapping[str, int]
+    labels: Mapping[str, Lesion]
+    groups: Mapping[str, tuple[str, ...]]
+    ignore: tuple[int, ...]
     ingest: Ingest
     cohort: Cohort
     split: Split

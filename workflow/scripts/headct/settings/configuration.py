@@ -22,7 +22,7 @@ from headct.contracts import references, yaml_files
 from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.contracts.repository import SCHEMAS
 from headct.contracts.terminal import say, visible_lines
-from headct.settings import config_files
+from headct.settings import config_files, lesions
 
 EFFECT = "speed"  # what the configuration says stands in the parameters of each job
 
@@ -84,7 +84,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def complete(config: Document, file: str | Callable[[str], str]) -> dict[str, Any]:
-    """Fill defaults from the schema into a copy of ``config`` and check the whole.
+    """Fill defaults from the schema, and what is known of lesions, into a copy of ``config``; check it whole.
 
     ``file`` is the file that faults are in, or a function that names it for a key.
 
@@ -95,11 +95,12 @@ def complete(config: Document, file: str | Callable[[str], str]) -> dict[str, An
     schema = config_schema()
     filled: dict[str, Any] = fill_defaults(copy.deepcopy(dict(config)), schema, schema)
     problems = [*schema_problems(filled, schema, ""), *hidden_characters(filled)]
+    problems += lesions.problems_of(filled)
     problems = problems or reference_problems(filled, "")
     if problems:
         name_of = file if callable(file) else lambda _key: file
         raise BadInput([replace(problem, file=name_of(problem.key)) for problem in problems])
-    return filled
+    return filled | lesions.resolved(filled)
 
 
 def settings_block(text: str, block: str, option: str = "--settings") -> dict[str, Any]:
@@ -213,6 +214,8 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
             "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
             "exclusiveMaximum": lambda: f"must be below {error.validator_value}",
             "maxLength": lambda: f"must have at most {error.validator_value} characters",
+            "minItems": lambda: f"must have at least {error.validator_value} entries",
+            "uniqueItems": lambda: "must not have an entry twice",
         }.get(str(error.validator), lambda: error.message)()
         value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
         yield problem(key, value, f"{expected}. {hint}")
@@ -265,10 +268,6 @@ def hidden_characters(value: Any, key: str = "") -> list[Problem]:
 def reference_problems(config: Document, file: str) -> list[Problem]:
     """References within the configuration that lead nowhere."""
     problems = [*_problems_of_models(config["models"]), *_problems_of_figures(config)]
-    values = list(config["labels"].values())
-    if len(set(values)) < len(values):
-        shown = json.dumps(config["labels"])
-        problems.append(Problem("", "two classes have the same value", key="labels", value=shown))
     n_folds = config["split"]["folds"]
     message = f"split.folds is {n_folds}, so folds are 0 to {n_folds - 1}, or 'all'"
     problems += [
@@ -410,7 +409,7 @@ def _setting(key: str, part: dict[str, Any], root: dict[str, Any], effect: str) 
         key=f"`{key}`",
         kind=shown,
         default=default.replace("|", "\\|"),
-        effect="" if is_block else effect,
+        effect="" if is_block and kind == "object" else effect,
         meaning=" ".join(part.get("description", "").split()).replace("|", "\\|"),
         source=" ".join(part.get("x-source", "").split()).replace("|", "\\|"),
     )

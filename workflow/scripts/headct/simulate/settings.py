@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headct.contracts.problems import BadInput, Problem
-from headct.settings.blocks import Phantom, SimulatedSite
+from headct.settings.blocks import Configuration, Phantom, SimulatedSite
 
 LESIONS = {"ICH": 1, "PHE": 2, "IVH": 3}
 """What the simulator can draw, whatever the lesions of a study are; each with its value in the truth.
@@ -39,8 +39,16 @@ class TrialSettings(Phantom):
     labels: Mapping[str, int]
 
 
+def from_configuration(config: Configuration, file: str) -> TrialSettings:
+    """As :func:`from_block`, of a whole configuration; a lesion of several values has the first in masks."""
+    values = {name: lesion.value[0] for name, lesion in config.labels.items()}
+    return from_block(config.phantom, values, file)
+
+
 def from_block(block: Phantom | None, labels: Mapping[str, int], file: str) -> TrialSettings:
     """The settings of a simulated trial, from blocks of the configuration ``file``.
+
+    ``labels`` are values of masks by label; a lesion that is no label has that of :data:`LESIONS`.
 
     Raises:
         BadInput: no ``phantom`` block, or one that contradicts itself.
@@ -50,12 +58,17 @@ def from_block(block: Phantom | None, labels: Mapping[str, int], file: str) -> T
     volumes_ml = {label: block.volumes_ml[label] for label in LESIONS}
     sites = tuple(_site(site) for site in block.sites)
     settings = TrialSettings(
-        **vars(block) | {"volumes_ml": volumes_ml, "sites": sites, "labels": dict(labels)}
+        **vars(block) | {"volumes_ml": volumes_ml, "sites": sites, "labels": {**LESIONS, **_own(labels)}}
     )
     problems = [Problem(file, message, key=f"phantom.{key}") for key, message in _contradictions(settings)]
     if problems:
         raise BadInput(problems)
     return settings
+
+
+def _own(labels: Mapping[str, int]) -> dict[str, int]:
+    """The values of lesions that the simulator can draw."""
+    return {label: value for label, value in labels.items() if label in LESIONS}
 
 
 def _site(site: SimulatedSite) -> Site:
@@ -71,6 +84,9 @@ def _contradictions(settings: TrialSettings) -> list[tuple[str, str]]:
         if len(volumes) != 5 or volumes[0] <= 0 or list(volumes) != sorted(set(volumes)):
             message = "needs five increasing volumes above 0: minimum, quartiles, maximum"
             found.append((f"volumes_ml.{label}", message))
+    if len(set(settings.labels.values())) < len(LESIONS):
+        message = f"two lesions would have one value in the masks: {dict(settings.labels)}"
+        found.append(("volumes_ml", message))
     if settings.incomplete_participants and not any(site.is_even for site in settings.sites):
         message = "a missing section shows only where gaps are even, and no site has even gaps"
         found.append(("incomplete_participants", message))

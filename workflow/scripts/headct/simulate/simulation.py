@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from headct.settings import blocks
-from headct.simulate.settings import from_block
+from headct.simulate.settings import from_configuration
 from headct.simulate.trial import write_trial
 
 N_CORES = os.cpu_count() or 1
@@ -26,4 +26,4 @@ def main(
         jobs: processes; one per core by default.
     """
     config = blocks.load(configfile)
-    write_trial(from_block(config.phantom, config.labels, str(configfile)), out, jobs)
+    write_trial(from_configuration(config, str(configfile)), out, jobs)

@@ -38,6 +38,7 @@ BEST = PublishedFigure(
         "data": "scans",
     },
     given={
+        "labels": "lesions in print",
         "select_by": "model that ranks cases",
         "show": "titles of the shown models",
         "n": "number of cases",
@@ -63,6 +64,7 @@ WORST = PublishedFigure(
         "data": "scans",
     },
     given={
+        "labels": "lesions in print",
         "select_by": "model that ranks cases",
         "show": "titles of the shown models",
         "n": "number of cases",

@@ -27,6 +27,7 @@ FIGURE = PublishedFigure(
     help="mean ranks of the compared models",
     inputs={"metrics": "metrics of the compared models"},
     given={
+        "labels": "lesions",
         "models": "titles of the compared models",
         "study_title": "study title",
         "width_mm": "width in mm",

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import matplotlib as mpl
 
 from headct.contracts.declarations import PublishedFigure, declared
-from headct.contracts.labels import study_labels
 from headct.publish import options
 from headct.publish.figures import style
 
@@ -21,7 +20,7 @@ def commands() -> dict[str, Callable[..., None]]:
 def draw(name: str, given: options.Options) -> None:
     """Draw a figure and write it; of all figures, its module alone is imported."""
     module = importlib.import_module(declared(PublishedFigure)[name].module)
-    given.figure, given.labels = name, study_labels()
+    given.figure = name
     if hasattr(given, "width_mm"):
         given.width_mm -= 2 * style.MARGIN_MM
     with mpl.rc_context(style.PRINT):

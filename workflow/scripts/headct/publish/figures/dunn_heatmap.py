@@ -25,6 +25,7 @@ FIGURE = PublishedFigure(
     help="Dunn's test, all pairs",
     inputs={"dunn": "statistics/dunn.tsv"},
     given={
+        "labels": "lesions",
         "models": "titles of the compared models",
         "study_title": "study title",
         "width_mm": "width in mm",

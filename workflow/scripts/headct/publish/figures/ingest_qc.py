@@ -37,7 +37,7 @@ FIGURE = PublishedFigure(
     help="contact sheet of all scans",
     on_cluster=True,
     inputs={"cohort": "cohort/cohort.tsv", "data": "scans"},
-    given={"study_title": "study title"},
+    given={"labels": "lesions in print", "study_title": "study title"},
     columns="page scan_id status slice n_slices slice_position_mm lesion_area_mm2 tilt_deg mean_gap_mm"
     " flags reason",
     keys="scan_id reason status page",

@@ -31,7 +31,12 @@ FIGURE = PublishedFigure(
         "paired": "statistics/paired.tsv",
         "equivalence": "statistics/equivalence.tsv",
     },
-    given={"models": "titles of all models", "study_title": "study title", "width_mm": "width in mm"},
+    given={
+        "labels": "lesions",
+        "models": "titles of all models",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
     columns="kind panel measure label model against title n difference lower upper lower_adjusted"
     " upper_adjusted lower_90 upper_90 margin verdict scope",
     keys="model title against label measure kind panel",

@@ -24,7 +24,7 @@ FIGURE = PublishedFigure(
         "metrics": "metrics of second readings",
         "agreement": "statistics/rater_agreement.tsv",
     },
-    given={"study_title": "study title", "width_mm": "width in mm"},
+    given={"labels": "lesions", "study_title": "study title", "width_mm": "width in mm"},
     columns="label element scan_id x y ci_low ci_high model title dice value",
     keys="model title label scan_id element x dice",
     made_of=(MadeOf(seeds="first"),),

@@ -26,7 +26,12 @@ FIGURE = PublishedFigure(
     category="Training",
     per_model=True,
     inputs={"train_records": "training records of the model"},
-    given={"model_title": "title of the model", "study_title": "study title", "width_mm": "width in mm"},
+    given={
+        "labels": "lesions",
+        "model_title": "title of the model",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
     columns="model seed fold epoch quantity value",
     keys="model quantity seed fold epoch",
     made_of=(MadeOf(rows="training records"),),

@@ -38,6 +38,7 @@ BLAND_ALTMAN = PublishedFigure(
         "cohort": "cohort/cohort.tsv",
     },
     given={
+        "labels": "lesions",
         "model_title": "title of the agreement model",
         "study_title": "study title",
         "width_mm": "width in mm",
@@ -55,6 +56,7 @@ CONCORDANCE = PublishedFigure(
         "cohort": "cohort/cohort.tsv",
     },
     given={
+        "labels": "lesions",
         "model_title": "title of the agreement model",
         "study_title": "study title",
         "width_mm": "width in mm",

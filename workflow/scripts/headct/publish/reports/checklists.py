@@ -25,6 +25,7 @@ REPORT = PublishedReport(
     path="report/checklists.html",
     caption="checklists",
     inputs={"results": "the whole run", "checklists": "reporting checklists"},
+    given={"labels": "lesions in print"},
 )
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ REPORT = PublishedReport(
     help="a methods section with this run's numbers and versions",
     path="audit/methods.md",
     inputs={"results": "the whole run"},
+    given={"labels": "lesions in print"},
 )
 
 PARAGRAPHS = {

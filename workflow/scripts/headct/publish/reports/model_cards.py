@@ -31,6 +31,7 @@ REPORT = PublishedReport(
     path="report/models/{model}.html",
     caption="model_card",
     inputs={"results": "the whole run"},
+    given={"labels": "lesions in print"},
 )
 
 UP = "../../"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from headct.contracts.artefacts import write_atomically
 from headct.contracts.declarations import PublishedReport, declared
-from headct.contracts.labels import study_labels
 from headct.publish import options
 from headct.publish.reports import facts
 
@@ -21,6 +20,6 @@ def commands() -> dict[str, Callable[..., None]]:
 def write(name: str, given: options.Options) -> None:
     """Write the pages of a report."""
     module = importlib.import_module(declared(PublishedReport)[name].module)
-    for path, text in module.pages(facts.read(given.results, study_labels()), given):
+    for path, text in module.pages(facts.read(given.results, given.labels), given):
         with write_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -47,7 +47,7 @@ TABLE = PublishedTable(
         "split": "cohort/split.tsv",
         "cohort": "cohort/cohort.tsv",
     },
-    given={"titles": "titles of all models", "title_note": "note"},
+    given={"labels": "lesions", "titles": "titles of all models", "title_note": "note"},
     columns="status endpoint measure label scans model against n n_clusters estimate_model estimate_against"
     " bias_model_ml bias_against_ml difference lower upper p p_holm lower_adjusted upper_adjusted verdict"
     " scope note definition",

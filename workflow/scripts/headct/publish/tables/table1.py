@@ -35,7 +35,7 @@ TABLE = PublishedTable(
         "split": "cohort/split.tsv",
         "cohort": "cohort/cohort.tsv",
     },
-    given={"titles": "titles of all models", "title_note": "note"},
+    given={"labels": "lesions", "titles": "titles of all models", "title_note": "note"},
     columns="model title role label mean median q1 q3 n n_seeds n_failed n_crashed"
     " mark_mean mark_median n_present present_mean present_median present_q1 present_q3"
     " true_positives sensitivity n_absent true_negatives specificity note",

@@ -31,7 +31,7 @@ TABLE = PublishedTable(
         "split": "cohort/split.tsv",
         "cohort": "cohort/cohort.tsv",
     },
-    given={"title_note": "note"},
+    given={"labels": "lesions", "title_note": "note"},
     columns="characteristic statistic train test train_n test_n test_name p smd note",
     keys="characteristic statistic",
     repeats=(

@@ -28,7 +28,7 @@ TABLE = PublishedTable(
         "split": "cohort/split.tsv",
         "cohort": "cohort/cohort.tsv",
     },
-    given={"titles": "titles of all models", "title_note": "note"},
+    given={"labels": "lesions", "titles": "titles of all models", "title_note": "note"},
     columns="model title role label n n_present reference_ml intersection_ml intersection_percent"
     " intersection_percent_median false_positive_ml false_positive_ml_median n_false_positive n_absent"
     " n_false_lesion note",

@@ -1,8 +1,7 @@
 """Tables of the study, each as TSV, HTML page and LaTeX.
 
 A table is a module in this folder: its declaration, a :class:`headct.contracts.declarations.PublishedTable`,
-and ``make(options)``, which reads its files and returns a :class:`headct.publish.tables.table_page.Table`;
-``options.labels`` are the study's lesions.
+and ``make(options)``, which reads its files and returns a :class:`headct.publish.tables.table_page.Table`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_tsv
 from headct.contracts.declarations import PublishedTable, declared
-from headct.contracts.labels import study_labels
 from headct.publish import options
 from headct.publish.tables import table_page
 from headct.publish.tables.latex import latex
@@ -32,7 +30,6 @@ def commands() -> dict[str, Callable[..., None]]:
 def tabulate(name: str, given: options.Options) -> None:
     """Write a table; of all tables, its module alone is imported."""
     module = importlib.import_module(declared(PublishedTable)[name].module)
-    given.labels = study_labels()
     table = module.make(given)
     notes = list(table.notes)
     if hasattr(given, "split") and hasattr(given, "cohort"):

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.settings.analysis_plan import PARTICIPANT
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
@@ -50,6 +51,7 @@ OUT_OF_FOLD = PublishedStatistic(
 
 def main(
     *,
+    labels: str,
     metrics: list[Path],
     split: Path,
     models: list[str],
@@ -58,14 +60,15 @@ def main(
     """Dice over training scans, each predicted by networks that did not learn from it.
 
     Args:
+        labels: JSON: the lesion classes, in their order, with roles and groups.
         metrics: metrics of the held-out scans, one per model.
         split: split.tsv.
         models: the compared models.
         out: table to write.
     """
-    labels = study_labels()
-    scores = scores_of.read(metrics, models, labels)
-    table = out_of_fold_table(scores, read_tsv(split, fold=str), labels)
+    lesions = label_sets.read(labels)
+    scores = scores_of.read(metrics, models, lesions)
+    table = out_of_fold_table(scores, read_tsv(split, fold=str), lesions)
     write_tsv(table, out)
     logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), out)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.contracts.no_prediction import MISSING_SCORED, reasons_in_words
 from headct.contracts.problems import BadInput, Problem
 from headct.settings import analysis_plan
@@ -80,6 +81,7 @@ NEEDED_OF_READINGS = ("model", "seed", "scan_id", "label", *NEEDED, "failure")
 
 def main(
     *,
+    labels: str,
     plan: Path,
     metrics: list[Path],
     second_readings: Path | None = None,
@@ -92,6 +94,7 @@ def main(
     """The planned comparison, on the same scans.
 
     Args:
+        labels: JSON: the lesion classes, in their order, with roles and groups.
         plan: analysis plan (YAML).
         metrics: metrics tables, one per model.
         second_readings: metrics table of second readings, the human ceiling.
@@ -102,8 +105,8 @@ def main(
         out: folder of the tables to write.
     """
     planned = analysis_plan.load(plan)
-    labels = study_labels()
-    scores = scores_of.read(metrics, models, labels)
+    lesions = label_sets.read(labels)
+    scores = scores_of.read(metrics, models, lesions)
     scans = read_tsv(cohort)
     absent = sorted(set(scores["scan_id"]) - set(scans["scan_id"]))
     if absent:
@@ -111,7 +114,7 @@ def main(
         raise BadInput([Problem(str(cohort), message, key="scan_id", value=scan) for scan in absent])
     readings = scores_of.read_table(second_readings, NEEDED_OF_READINGS) if second_readings else None
     known = facts(scans, data, scores["scan_id"].unique())
-    tables = analysis(planned, scores, scans, read_tsv(split), known, labels, readings)
+    tables = analysis(planned, scores, scans, read_tsv(split), known, lesions, readings)
     for name, table in tables.items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(

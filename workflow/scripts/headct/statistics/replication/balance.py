@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.settings import sheet as sample_sheet
 from headct.statistics.replication.cohort_tests import (
     by_set,
@@ -42,6 +43,7 @@ BALANCE = PublishedStatistic(
 
 def main(
     *,
+    labels: str,
     sheet: Path,
     cohort: Path,
     split: Path,
@@ -50,6 +52,7 @@ def main(
     """Balance of training and test set.
 
     Args:
+        labels: JSON: the lesion classes, in their order.
         sheet: sample sheet, for the true ages.
         cohort: cohort.tsv.
         split: split.tsv.
@@ -57,7 +60,7 @@ def main(
     """
     true_ages = sample_sheet.true_ages(sheet)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), true_ages)
-    table = balance(scans, study_labels())
+    table = balance(scans, label_sets.read(labels))
     write_tsv(table, out)
     known = table.dropna(subset=["smd"]).sort_values("smd", key=np.abs)
     for row in known.tail(1).itertuples():

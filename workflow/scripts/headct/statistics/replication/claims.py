@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import PublishedStatistic
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.settings import analysis_plan
 from headct.settings import published as published_numbers
 from headct.settings import sheet as sample_sheet
@@ -53,6 +54,7 @@ AT_HAND = "about the networks at hand, not about others that are trained so"
 
 def main(
     *,
+    labels: str,
     metrics: list[Path],
     statistics: Path,
     sheet: Path,
@@ -66,6 +68,7 @@ def main(
     """The paper's claims, its printed numbers, and its way of choosing a model, on this test set.
 
     Args:
+        labels: JSON: the lesion classes, in their order, with roles and groups.
         metrics: metrics tables, one per model.
         statistics: folder of agreement.tsv, cohort_tests.tsv, dice_summary.tsv and dunn.tsv.
         sheet: sample sheet, for the true ages.
@@ -76,15 +79,15 @@ def main(
         models: the models that are compared, in the order of the tables.
         out: folder of the tables to write.
     """
-    labels, planned = study_labels(), analysis_plan.load(plan)
-    scores = scores_of.read(metrics, models, labels)
+    lesions, planned = label_sets.read(labels), analysis_plan.load(plan)
+    scores = scores_of.read(metrics, models, lesions)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
     drawn = planned_clusters(planned, scans, scores["scan_id"].unique())
     names = ("agreement", "cohort_tests", "dice_summary", "dunn")
     found = {name: read_tsv(statistics / f"{name}.tsv") for name in names}
-    results = results_of(scores, drawn, found["dunn"], found["cohort_tests"], planned, labels)
+    results = results_of(scores, drawn, found["dunn"], found["cohort_tests"], planned, lesions)
     tables = held_against_the_paper(scores, results, published)
-    printed, samples = published_numbers.numbers(published), samples_of(scores, scans, drawn, labels)
+    printed, samples = published_numbers.numbers(published), samples_of(scores, scans, drawn, lesions)
     tables[REPLICATION.name] = replication(printed, found, samples, planned.comparison != REANALYSIS)
     for name, table in tables.items():
         write_tsv(table, out / f"{name}.tsv")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.labels import LabelSet, study_labels
+from headct.contracts.labels import LabelSet
 from headct.settings import analysis_plan
 from headct.settings import sheet as sample_sheet
 from headct.statistics.core import scores as scores_of
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 def main(
     *,
+    labels: str,
     metrics: list[Path],
     sheet: Path,
     cohort: Path,
@@ -52,6 +54,7 @@ def main(
     """All statistics of the replication from the measures.
 
     Args:
+        labels: JSON: the lesion classes, in their order, with roles and groups.
         metrics: metrics tables, one per model.
         sheet: sample sheet, for the true ages.
         cohort: cohort.tsv.
@@ -62,12 +65,12 @@ def main(
             summarised below them, but enter no rank and no correction.
         out: folder of the tables to write.
     """
-    labels = study_labels()
-    scores = scores_of.read(metrics, models, labels)
+    lesions = label_sets.read(labels)
+    scores = scores_of.read(metrics, models, lesions)
     scans = cohort_of_split(read_tsv(cohort), read_tsv(split), sample_sheet.true_ages(sheet))
     scans = with_imaged_volume(scans, data)
     drawn = planned_clusters(analysis_plan.load(plan), scans, scores["scan_id"].unique())
-    for name, table in statistics(scores, scans, labels, drawn).items():
+    for name, table in statistics(scores, scans, lesions, drawn).items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info(
         "statistics of %d models on %d test scans: %s",
