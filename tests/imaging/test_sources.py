@@ -135,10 +135,11 @@ def test_a_new_source_is_one_module(tmp_path: Path) -> None:
     origins = ct_series.table_origins()
     np.savez(tmp_path / "s1.npz", hu=ct_series.head(), origins_mm=origins, pixel_mm=(4.0, 4.0))
     ct_series.write_series(tmp_path / "dicom")
-    masked_scan.write_mask(tmp_path / "dicom", tmp_path / "mask.nii.gz", masked_scan.drawn())
+    for scan, _ in IMAGES:
+        masked_scan.write_mask(tmp_path / "dicom", tmp_path / f"{scan}.nii.gz", masked_scan.drawn())
     columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
     rows = [columns]
-    rows += [(scan, f"p-{scan}", "A", image, "mask.nii.gz", "70", "F", "2.5", "r") for scan, image in IMAGES]
+    rows += [(scan, f"p-{scan}", "A", image, f"{scan}.nii.gz", "70", "F", "2.5", "r") for scan, image in IMAGES]
     for name, shown in (("scans.tsv", rows), ("toy.tsv", rows[:2])):
         (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in shown), encoding="utf-8")
     shard = (*MASKS_GIVEN, "--data", "data", "--manifest", "data/shards/0.tsv")

@@ -47,6 +47,9 @@ BLOCKS_GIVEN = {
 """By rule and option, the block of the configuration that is given as it stands."""
 
 
+LABELS, MASK_VALUES = "--labels", "--mask-values"
+"""Options by which jobs are given the lesions, and ingest their values in masks."""
+
 ProgressCallback = Callable[[int, int], None]
 """Takes the number of bytes hashed so far, and in all."""
 
@@ -371,19 +374,23 @@ def settings(folder: ResultsFolder) -> Iterator[Finding]:
 @about(CONFIG)
 def label_sets(folder: ResultsFolder) -> Iterator[Finding]:
     """The lesions of the configuration against those that each job was given, as far as it needs them."""
+    options = (LABELS, MASK_VALUES)
+    given = [(record, option) for record in folder.current for option in options if record.option(option)]
+    if not given:
+        return
     config, study = folder.json_of(CONFIG), folder.json_of(STUDY)
     try:
         labels = lesions.label_set_of_results(study, config)
-        values = lesions.mask_values(config) if "classes" in study else None
+        older = config["labels"]  # which older releases gave ingest by this option: values of masks
+        may_be = {
+            LABELS: [older, *(labels.content(extent) for extent in Extent)],
+            MASK_VALUES: [lesions.mask_values(config)] if "classes" in study else [],
+        }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Unusable(f"does not tell the lesions ({error})") from error
-    sets = [labels.content(extent) for extent in Extent]
-    sets += [config["labels"]]  # older releases gave ingest the values of masks by this option
-    for record in folder.current:
-        for option, may_be in (("--labels", sets), ("--mask-values", [values])):
-            given = record.option(option)
-            if given and [_json(text) for text in given] not in [[one] for one in may_be]:
-                yield Finding(CONFIG, f"has other labels settings than {record.path} ran with")
+    for record, option in given:
+        if [_json(text) for text in record.option(option)] not in [[one] for one in may_be[option]]:
+            yield Finding(CONFIG, f"has other labels settings than {record.path} ran with")
 
 
 def _json(text: str) -> Any:
