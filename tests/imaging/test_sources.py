@@ -139,7 +139,8 @@ def test_a_new_source_is_one_module(tmp_path: Path) -> None:
         masked_scan.write_mask(tmp_path / "dicom", tmp_path / f"{scan}.nii.gz", masked_scan.drawn())
     columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
     rows = [columns]
-    rows += [(scan, f"p-{scan}", "A", image, f"{scan}.nii.gz", "70", "F", "2.5", "r") for scan, image in IMAGES]
+    for scan, image in IMAGES:
+        rows.append((scan, f"p-{scan}", "A", image, f"{scan}.nii.gz", "70", "F", "2.5", "r"))
     for name, shown in (("scans.tsv", rows), ("toy.tsv", rows[:2])):
         (tmp_path / name).write_text("".join("\t".join(row) + "\n" for row in shown), encoding="utf-8")
     shard = (*MASKS_GIVEN, "--data", "data", "--manifest", "data/shards/0.tsv")
