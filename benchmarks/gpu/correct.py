@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -70,12 +70,13 @@ FORWARD_OF_LOSS = re.compile(r"loss\w*_forward")
 class Scale:
     """What is trained for how long.
 
-    ``config`` has the settings of the models that are trained twice, with ``changes`` by framework; they
+    ``config`` has the settings of the ``models`` that are trained twice, with ``changes`` by framework; they
     train for three epochs of ``steps`` steps. Networks whose labels are compared have the demo's settings,
     with which a small network learns something in ``steps_to_learn`` steps.
     """
 
     config: str
+    models: Sequence[str]
     changes: dict[str, dict[str, Any]]
     steps: int
     steps_to_learn: int
@@ -88,6 +89,7 @@ EPOCHS = 3
 SCALES = {
     "full": Scale(
         config="simulated_full.yaml",
+        models=MODELS,
         changes={
             "nnunet": {},
             "monai": {"scans_per_batch": 1, "patches_per_scan": 2},
@@ -101,6 +103,7 @@ SCALES = {
     ),
     "small": Scale(
         config="demo.yaml",
+        models=MODELS[:3],  # one of each framework: the others are trained by the same code
         changes={
             "nnunet": {},
             "monai": {"scans_per_batch": 2},
@@ -129,9 +132,9 @@ def main() -> None:
         tests, report = start_tests(folder)
         write_scans("demo.yaml", SCANS, folder)
         tasks: list[Callable[[], None]] = [
-            lambda key=key: same_weights(given, scale, folder, key) for key in MODELS
+            lambda key=key: same_weights(given, scale, folder, key) for key in scale.models
         ]
-        tasks += [lambda key=key: same_labels(given, scale, folder, key) for key in MODELS]
+        tasks += [lambda key=key: same_labels(given, scale, folder, key) for key in scale.models]
         side_by_side = at_once(scale, in_process(gpu_gib) if given.device == "cuda" else None)
         with ThreadPoolExecutor(1) as waiting, ThreadPoolExecutor(side_by_side) as pool:
             row_of_tests = waiting.submit(tell_of_tests, given, tests, report)  # as soon as the tests end
