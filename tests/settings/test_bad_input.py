@@ -93,7 +93,7 @@ def test_a_config_fault_names_key_and_value(
 def test_an_unknown_framework_lists_the_known(demo: dict[str, Any]) -> None:
     demo["models"]["unet"]["framework"] = "keras"
     message = refused(demo)
-    for words in ("models.unet.framework", "keras", "nnunet, monai, blastct, ensemble"):
+    for words in ("models.unet.framework", "keras", "nnunet, monai, blastct, threshold, ensemble"):
         assert words in message
 
 
