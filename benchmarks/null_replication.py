@@ -95,8 +95,9 @@ def of_whole_replication(rng: np.random.Generator, setting: Setting, true: Truth
         present = their_x > 0
         rows = pd.DataFrame(varying_limits(x, y, their_x[present]))
         for method, limits in rows.groupby("method"):
-            error = (their_y - their_x)[present]
-            is_within = (limits["lower_ml"].to_numpy() <= error) & (error <= limits["upper_ml"].to_numpy())
+            error, ends = (their_y - their_x)[present], limits[["lower_ml", "upper_ml"]].to_numpy().T
+            is_given = np.isfinite(ends[0])  # none where the fitted spread is negative
+            is_within = ((ends[0] <= error) & (error <= ends[1]))[is_given]
             found["beyond_varying_limits", f"{label}, {method}"] = errors([1 - is_within.mean()])
     return found
 
