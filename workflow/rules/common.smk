@@ -237,7 +237,9 @@ if not internals.is_read_by_a_job(workflow):
 SHOWN_MODELS = list(
     dict.fromkeys([config["figures"]["cases"]["select_by"], *config["figures"]["cases"]["show"]])
 )
-PLAN = os.path.relpath(Path(workflow.basedir) / config["analysis_plan"])
+PLAN = os.path.relpath(
+    analysis_plan.path_of(config["analysis_plan"], workflow=Path(workflow.basedir))
+)
 ANALYSIS_PLAN = checked(analysis_plan.load, Path(PLAN))
 if not internals.is_read_by_a_job(workflow):
     checked(preflight.check, SETTINGS, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)

@@ -30,7 +30,7 @@ class Step:
 
 
 STEPS = {
-    "sheet": Step("cohort.sheet_commands", "check a sample sheet, or list its columns"),
+    "sheet": Step("cohort.sheet_commands", "check a sample sheet, or write one of a data set"),
     "ingest": Step("cohort.ingest", "convert scans: DICOM to NIfTI, masks matched, faults recorded"),
     "cohort": Step("cohort.gathering", "gather the scans: included, excluded or in error"),
     "split": Step("cohort.split", "draw the test set and the folds"),

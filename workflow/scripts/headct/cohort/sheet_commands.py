@@ -1,10 +1,16 @@
-"""Check a sample sheet, or list its columns."""
+"""Check a sample sheet, list its columns, or write one: of a known data set, or of what is found."""
 
 from __future__ import annotations
 
+import datetime
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+from headct.cohort import adopting, proposing
+from headct.cohort.layouts import all_layouts
+from headct.contracts.problems import WrongOptions
 from headct.contracts.terminal import say
 from headct.imaging import sources
 from headct.settings import sheet
@@ -14,7 +20,7 @@ EFFECT = "speed"  # a sheet is written, or looked at; what it says is read by th
 
 def commands() -> dict[str, Callable[..., None]]:
     """Functions by the word that follows ``sheet``."""
-    return {"check": check, "columns": columns}
+    return {"check": check, "columns": columns, "adopt": adopt, "propose": propose}
 
 
 def check(path: Path, /) -> None:
@@ -31,3 +37,61 @@ def check(path: Path, /) -> None:
 def columns() -> None:
     """Print the columns of a sheet with an example of each, as a table in Markdown."""
     say(sheet.table_of_columns(), end="")
+
+
+def adopt(
+    layout: str,
+    folder: Path,
+    /,
+    *,
+    out: Path,
+    participant: str = "",
+) -> None:
+    """Write sheet, configuration, analysis plan and a note for a data set of a known layout.
+
+    Args:
+        layout: how the folder is laid out, such as phe-sich or nnunet.
+        folder: of the data set; it is only read.
+        out: folder of the study, in which nothing is overwritten.
+        participant: regular expression that finds the participant in the name of a scan, by its first group
+            if it has one; without it, as the layout says.
+    """
+    layouts = all_layouts()
+    if layout not in layouts:
+        raise WrongOptions(f"no such layout: {layout}; there are {', '.join(layouts)}")
+    try:
+        pattern = re.compile(participant) if participant else None
+    except re.error as error:
+        raise WrongOptions(f"--participant: no regular expression: {error}") from error
+    adopted = layouts[layout].read(folder, pattern)
+    adopting.write_study(layouts[layout], adopted, folder, out, datetime.date.today())
+    say(adopting.note_of(layouts[layout], adopted, folder, out))
+    say(f"Written: {', '.join(str(out / name) for name in adopting.WRITTEN)}")
+
+
+def propose(
+    *paths: Path,
+    out: Path,
+    pseudonyms: Path,
+    masks: list[Path] | None = None,
+    clinical: Path | None = None,
+    key: str = "",
+) -> None:
+    """Propose a sheet for images that nobody has put in order, and list what is open.
+
+    Args:
+        paths: folders and files with DICOM or NIfTI.
+        out: folder of the study, in which nothing is overwritten.
+        pseudonyms: file to write, which leads from participants back to patients; outside the study.
+        masks: folders and files with masks, where their names or folders do not say so.
+        clinical: table of patients, as text.
+        key: its column that tells the patient, by Patient ID or by the name of a folder or file.
+    """
+    if not paths:
+        raise WrongOptions("name a folder or file with images")
+    if (clinical is None) != (key == ""):
+        raise WrongOptions("--clinical and --key go together")
+    found = proposing.propose(paths, masks or [], clinical, key, random.SystemRandom())
+    proposing.write(found, out, pseudonyms)
+    say(proposing.in_words(found))
+    say(f"Written: {out / proposing.SHEET}, {out / proposing.OPEN}, {pseudonyms}")

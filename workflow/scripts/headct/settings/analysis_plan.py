@@ -154,6 +154,11 @@ class Plan:
             yield KEY_SECONDARY, endpoint
 
 
+def path_of(named: str, study: Path = Path(), workflow: Path = REPOSITORY) -> Path:
+    """Where the plan that a configuration names lies: in the study's folder, or else in the workflow's."""
+    return study / named if (study / named).is_file() else workflow / named
+
+
 def load(path: Path) -> Plan:
     """Read and check a plan.
 

@@ -446,7 +446,7 @@ def main(
         named = ["--config", f"sheet={path}"] if scans is not None else []
         jobs = pending_jobs([*words, "--directory", str(directory), *named])
         n_scans = len(sheet.baseline(sheet.load(path)))
-    plan = analysis_plan.load(REPOSITORY / config.analysis_plan)
+    plan = analysis_plan.load(analysis_plan.path_of(config.analysis_plan, directory))
     compared = [key for key, model in config.models.items() if model.replication]
     is_split = scans is None and (directory / SPLIT).is_file()
     scans_of = scans_of_split(directory / "results") if is_split else scans_of_sheet(config, n_scans)

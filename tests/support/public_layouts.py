@@ -1,0 +1,58 @@
+"""Data sets laid out as public ones are, made of small simulated heads in NIfTI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+SHAPE = (40, 40, 24)
+AFFINE = np.diag([-5.0, -5.0, 6.0, 1.0])
+
+
+def head(seed: int) -> NDArray[np.int16]:
+    """An oval head in air, in HU: skull, brain that differs from seed to seed, axes (x, y, z)."""
+    x, y, _ = np.indices(SHAPE)
+    radius = np.hypot((x - 19.5) / 17, (y - 19.5) / 18)
+    image = np.where(radius < 1, 900, -1000)
+    noise = np.random.default_rng(seed).integers(25, 45, SHAPE)
+    return np.where(radius < 0.85, noise, image).astype(np.int16)
+
+
+def write_scan(image: Path, mask: Path | None, seed: int, values: Sequence[int] = (1,)) -> None:
+    """A head and, unless there is none, its mask: a block of each value, beside one another along x."""
+    labels = np.zeros(SHAPE, np.uint8)
+    for place, value in enumerate(values):
+        labels[8 + 4 * place : 12 + 4 * place, 15:23, 8:14] = value
+    hounsfield = head(seed)
+    hounsfield[labels > 0] = 65
+    save(hounsfield, image)
+    if mask is not None:
+        save(labels, mask)
+
+
+def save(array: NDArray[Any], path: Path) -> None:
+    """As NIfTI on the grid of all heads here."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(array, AFFINE), path)
+
+
+def phe_sich(root: Path, images: str, masks: str, value: int, scans: int = 6) -> Path:
+    """PHE-SICH-CT-IDS in folders of these names; one value in all masks."""
+    for number in range(1, scans + 1):
+        name = f"{number:04d}.nii.gz"
+        write_scan(root / images / name, root / masks / name, number, [value])
+    return root
+
+
+def nnunet(root: Path, cases: Sequence[str], described: dict[str, Any], values: Sequence[int] = (1,)) -> Path:
+    """A data set of nnU-Net with these cases, and this content of dataset.json."""
+    for seed, case in enumerate(cases):
+        write_scan(root / f"imagesTr/{case}_0000.nii.gz", root / f"labelsTr/{case}.nii.gz", seed, values)
+    (root / "dataset.json").write_text(json.dumps(described), encoding="utf-8")
+    return root

@@ -1,0 +1,235 @@
+"""Scans and masks that lie below some folders, before there is a sheet: which series, whose, which mask fits.
+
+Headers are read, no pixels. What tells a patient is kept in memory only, to put scans together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from headct.contracts.folders import contents
+from headct.contracts.problems import BadInput, Ineligible
+from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, series
+from headct.imaging.geometry import Geometry
+from headct.imaging.masks import SUFFIXES, Mask, Mismatch, on_grid
+from headct.imaging.sources.nifti_file import HeaderGrid
+
+EFFECT = "speed"  # a sheet is proposed, which somebody reads before it is used
+
+OF_MASKS = re.compile(r"(?<![a-z])(masks?|labels?|seg|segmentations?|rois?|gt|dseg)(?![a-z])", re.IGNORECASE)
+"""Words of names of files and folders that hold masks."""
+
+NO_PART_OF_A_NAME = re.compile(r"_0000$|_ct$|_(mask|label|seg|dseg|roi|gt)$", re.IGNORECASE)
+"""Ends of file names that say what the file is, not whose."""
+
+
+@dataclass(frozen=True)
+class FoundSeries:
+    """One series of a study, in words that tell no patient, and why it can't be the one to segment."""
+
+    words: str
+    unfit: str
+
+
+@dataclass
+class FoundImage:
+    """One study of DICOM, or one file.
+
+    Attributes:
+        path: what the sheet's column ``image`` would say.
+        patient: what tells the patient apart: Patient ID and birth date, or a part of the path.
+        names: words by which masks and clinical tables may call it.
+        date: of the study, to put those of a patient in order; never written.
+        age, sex: as the header says, or empty.
+        series: of a study; none of a file.
+        grids: of the series that can be segmented, or of the file.
+    """
+
+    path: Path
+    patient: str
+    names: list[str]
+    date: str = ""
+    age: str = ""
+    sex: str = ""
+    series: list[FoundSeries] = field(default_factory=list)
+    grids: list[Geometry] = field(default_factory=list)
+
+
+@dataclass
+class Found:
+    """Images, masks, and in words what else lay there or could not be read."""
+
+    images: list[FoundImage] = field(default_factory=list)
+    masks: dict[Path, Mask] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+
+
+def look(paths: Sequence[Path], masks: Sequence[Path]) -> Found:
+    """Look through folders and files; what lies under ``masks``, or is called so, is a mask."""
+    found = Found()
+    of_masks = {file for path in masks for file in _files(path)}
+    files = sorted({file for path in paths for file in _files(path)} - of_masks)
+    for file in [file for file in files if _is_called_mask(file, paths)]:
+        of_masks.add(file)
+    of_images = [file for file in files if file not in of_masks]
+    volumes = [file for file in of_images if file.name.lower().endswith((".nii", ".nii.gz"))]
+    others = set(of_images) - set(volumes)
+    for file in volumes:
+        _add_volume(file, found)
+    _add_studies(sorted({file.parent for file in others}), found)
+    archives = [file for file in others if file.suffix.lower() in (".zip", ".tar", ".gz", ".7z")]
+    if archives:
+        found.open.append(f"{len(archives)} archives were not looked into: unpack them.")
+    for file in sorted(of_masks):
+        if file.name.lower().endswith(SUFFIXES):
+            _add_mask(file, found)
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [Path(name) for name in contents(path).files if not Path(name).name.startswith(".")]
+
+
+def _is_called_mask(file: Path, roots: Iterable[Path]) -> bool:
+    """Whether a file's name, or that of a folder below what was handed over, says that it is a mask."""
+    if not file.name.lower().endswith(SUFFIXES):
+        return False
+    root = next((root for root in roots if root in file.parents), file.parent)
+    return bool(OF_MASKS.search(str(file.relative_to(root)).replace("_", " ")))
+
+
+def _add_volume(file: Path, found: Found) -> None:
+    try:
+        header = nifti.read_header(file)
+        shape = tuple(int(size) for size in header.get_data_shape()[:3])
+        grid = HeaderGrid(header, nifti_geometry.placement(header, shape)).geometry  # type: ignore[arg-type]
+    except (nifti.Unreadable, ValueError) as error:
+        found.open.append(f"{file.name} can't be used: {error}.")
+        return
+    name = name_of(file)
+    subject = re.match(r"sub-[A-Za-z0-9]+", name)
+    patient = subject[0] if subject else name
+    found.images.append(FoundImage(file, patient, [name, patient], date=name, grids=[grid]))
+
+
+def _add_studies(folders: Sequence[Path], found: Found) -> None:
+    """The studies of DICOM folders; folders below another one that holds DICOM itself are part of it."""
+    instances: dict[tuple[str, str], list[dicom.Instance]] = {}
+    read: list[Path] = []
+    for folder in folders:
+        if any(parent in read for parent in (folder, *folder.parents)):
+            continue
+        try:
+            files = dicom.read_folder(folder, folder.name)
+        except BadInput:
+            continue  # nothing of DICOM in it
+        except Ineligible as error:
+            found.open.append(f"A folder holds a damaged DICOM file, and was left out: {error}.")
+            continue
+        read.append(folder)
+        for instance in files.instances:
+            study = _patient(instance, folder), instance.text("StudyInstanceUID")
+            instances.setdefault(study, []).append(instance)
+    places = {study: {instance.path.parent for instance in of_study} for study, of_study in instances.items()}
+    for study, of_study in instances.items():
+        path = Path(os.path.commonpath(places[study]))
+        elsewhere = [place for other, parts in places.items() if other != study for place in parts]
+        image = _study(path, study[0], of_study)
+        if any(path == place or path in place.parents for place in elsewhere):
+            image.series.append(FoundSeries("", "its folder holds another study as well: give each its own"))
+            image.grids = []
+        found.images.append(image)
+
+
+def _patient(instance: dicom.Instance, folder: Path) -> str:
+    """What tells a patient: Patient ID and birth date, or the folder where no id points at anybody."""
+    number = instance.text("PatientID")
+    known = identifiers.patient_numbers({"PatientID": number})
+    return f"{number} {instance.text('PatientBirthDate')}".strip() if known else f"folder {folder}"
+
+
+def _study(path: Path, patient: str, instances: list[dicom.Instance]) -> FoundImage:
+    first = instances[0]
+    rules = fitness.SeriesRules()
+    of_study, grids = [], []
+    for one in series.group(instances):
+        unfit = fitness.unfit(one, rules)
+        of_study.append(FoundSeries(series.in_words(one), unfit))
+        if not unfit:
+            grids.append(series.stacked(one)[1])
+    age = re.fullmatch(r"0*(\d+)Y", first.text("PatientAge"))
+    sex = first.text("PatientSex")
+    return FoundImage(
+        path=path,
+        patient=patient,
+        names=[first.text("PatientID"), *reversed(path.parts)],
+        date=f"{first.text('StudyDate')} {first.text('StudyTime')}",
+        age=age[1] if age else "",
+        sex=sex if sex in ("F", "M") else "",
+        series=of_study,
+        grids=grids,
+    )
+
+
+def name_of(file: Path) -> str:
+    """A file's name without suffix and without what says only what it is."""
+    name = re.sub(r"\.(nii\.gz|nii|nrrd|mha)$", "", file.name, flags=re.IGNORECASE)
+    return NO_PART_OF_A_NAME.sub("", name)
+
+
+def _add_mask(file: Path, found: Found) -> None:
+    """Where a mask lies; its voxels are not looked at."""
+    try:
+        if file.name.lower().endswith((".nii", ".nii.gz")):
+            header = nifti.read_header(file)
+            x, y, z = (int(size) for size in header.get_data_shape()[:3])
+            placed = nifti_geometry.placement(header, (x, y, z))
+            columns, rows, slices = (int(size) for size in placed.lps_shape)
+            affine = placed.lps_affine
+        else:
+            image = sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
+            columns, rows, slices = image.GetSize()
+            affine = np.eye(4)
+            affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+            affine[:3, 3] = image.GetOrigin()
+    except (nifti.Unreadable, RuntimeError, ValueError) as error:
+        found.open.append(f"The mask {file.name} can't be read: {str(error).splitlines()[-1]}.")
+        return
+    found.masks[file] = Mask(np.zeros((slices, rows, columns), np.uint8), affine)
+
+
+def fits(mask: Mask, image: FoundImage) -> str:
+    """Why a mask does not lie on an image; empty where it does, on one of its series at least."""
+    reasons = []
+    for grid in image.grids:
+        try:
+            on_grid(mask, grid)
+        except Mismatch as error:
+            reasons.append(str(error))
+        else:
+            return ""
+    return reasons[0] if reasons else "no series of it can be segmented"
+
+
+def masks_by_image(found: Found) -> Mapping[int, list[Path]]:
+    """The masks that may be each image's, by its place in the list: of its name, or else those that fit.
+
+    Without the name, a mask counts only for an image that no mask has the name of.
+    """
+    of_image: dict[int, list[Path]] = {}
+    for place, image in enumerate(found.images):
+        of_image[place] = [file for file in found.masks if name_of(file) in image.names]
+    named = {file for files in of_image.values() for file in files}
+    free = [file for file in found.masks if file not in named]
+    for place, image in enumerate(found.images):
+        of_image[place] = of_image[place] or [file for file in free if not fits(found.masks[file], image)]
+    return of_image

@@ -1,0 +1,304 @@
+"""What the layout of a data set says of a folder: scans, labels, and what to know before they are used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headct.contracts.problems import BadInput, Problem, first_few
+from headct.imaging import nifti
+
+EFFECT = "speed"  # what is written of a data set is read by the steps themselves
+
+NIFTI = (".nii.gz", ".nii")
+"""Suffixes of files that are looked for in folders of pairs, the longer one first."""
+
+MOST_VALUES = 20
+"""Of a label map; a file with more is taken for an image."""
+
+LONGEST_ID = 64
+"""Characters of an id, by the schema of the sheet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundScan:
+    """One image with its mask; ids as they will stand in the sheet."""
+
+    scan_id: str
+    participant_id: str
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """A data set, as it was found.
+
+    Attributes:
+        scans: in the order of the sheet.
+        labels: the configuration's ``labels``: for each name its value in the masks, several, or a block.
+        ignore: values of masks that mean no lesion.
+        settings: what else this data set needs of the configuration, by its keys.
+        self_description: what the data set says of itself, such as its name and licence, in words.
+        note_of_study: a line that is printed on every table and figure.
+        masks: in words, what was found in the masks.
+        participants: in words, how scans were put together.
+        traps: what is known to mislead, a sentence or two each.
+        left_out: files that were not used, in words.
+        unchecked: what nobody has looked at on the real files.
+    """
+
+    scans: Sequence[FoundScan]
+    labels: Mapping[str, Any]
+    ignore: Sequence[int] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    self_description: Sequence[str] = ()
+    note_of_study: str = ""
+    masks: Sequence[str] = ()
+    participants: str = "One participant for each scan."
+    traps: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    unchecked: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownLayout:
+    """A data set that is laid out in a known way.
+
+    Attributes:
+        title: of the data set.
+        looks_for: files that it is recognised by, in words.
+        licence: as others state it; the user must check it.
+        citation: who is to be cited.
+        site: what the sheet's column ``site`` says of all scans.
+        rater: what the sheet's column ``rater`` says of all scans.
+        read: finds the scans of a folder; the pattern, if one is given, is that of the participant in a
+            scan's name. Raises BadInput where the folder is laid out otherwise.
+    """
+
+    title: str
+    looks_for: str
+    licence: str
+    citation: str
+    site: str
+    rater: str
+    read: Callable[[Path, re.Pattern[str] | None], Adopted]
+
+
+def not_laid_out_so(folder: Path, looks_for: str) -> BadInput:
+    """The fault of a folder in which a layout does not find what it looks for."""
+    if not folder.is_dir():
+        return BadInput([Problem(str(folder), "there is no such folder")])
+    found = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    message = (
+        f"not laid out as this data set is. Looked for: {looks_for}. Found: {first_few(found) or 'nothing'}"
+    )
+    return BadInput([Problem(str(folder), message)])
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images and masks of a folder by the name that they share, and in words what was left out."""
+
+    images: Mapping[str, Path]
+    masks: Mapping[str, Path]
+    left_out: Sequence[str]
+
+
+def pairs_of(
+    names: Sequence[str], images: Mapping[str, Path], masks: Mapping[str, Path], left_out: Sequence[str]
+) -> Pairs:
+    """The pairs of some names.
+
+    Args:
+        names: that have both.
+        images, masks: files by name.
+        left_out: what was, in words.
+    """
+    return Pairs({name: images[name] for name in names}, {name: masks[name] for name in names}, left_out)
+
+
+def pairs_in(folder: Path, candidates: Sequence[tuple[str, str]], looks_for: str) -> tuple[str, Pairs]:
+    """Images and masks of one name in two folders: the first two of the candidates that are there.
+
+    Returns:
+        The name of the folder of images as the candidates have it, and the pairs.
+
+    Raises:
+        BadInput: no candidate is there, or no image has a mask of its name.
+    """
+    for images_in, masks_in in candidates:
+        if (folder / images_in).is_dir() and (folder / masks_in).is_dir():
+            images, other_images = files_by_name(folder / images_in)
+            masks, other_masks = files_by_name(folder / masks_in)
+            names, alone = in_pairs(images, masks, folder)
+            return images_in, pairs_of(names, images, masks, [*alone, *other_images, *other_masks])
+    raise not_laid_out_so(folder, looks_for)
+
+
+def scans_of(
+    pairs: Pairs, folder: Path, pattern: re.Pattern[str] | None, of_scan: str = "", of_participant: str = ""
+) -> list[FoundScan]:
+    """The scans of pairs, with the ids that they will have.
+
+    Args:
+        pairs: images and masks by name.
+        folder: of the data set, for messages.
+        pattern: that of the participant in a name; without it each name is a participant.
+        of_scan: what the ids of scans begin with.
+        of_participant: what the ids of participants begin with.
+
+    Raises:
+        BadInput: names in which the pattern is not.
+    """
+    return [
+        FoundScan(
+            scan_id=as_id(name, of_scan),
+            participant_id=as_id(participant_in(name, pattern, folder), of_participant),
+            image=pairs.images[name],
+            mask=pairs.masks[name],
+        )
+        for name in pairs.images
+    ]
+
+
+def files_by_name(folder: Path, suffixes: Sequence[str] = NIFTI) -> tuple[dict[str, Path], list[str]]:
+    """The files of a folder by their names without suffix, and names of what else lies in it.
+
+    Raises:
+        BadInput: two files of one name, as ``a.nii`` and ``a.nii.gz``.
+    """
+    found: dict[str, Path] = {}
+    others, problems = [], []
+    for path in sorted(folder.iterdir()):
+        suffix = next((end for end in suffixes if path.name.lower().endswith(end)), "")
+        name = path.name[: len(path.name) - len(suffix)]
+        if not suffix or path.name.startswith(".") or path.is_dir():
+            others.append(path.name)
+        elif name in found:
+            problems.append(Problem(str(folder), f"both {found[name].name} and {path.name}: keep one"))
+        else:
+            found[name] = path
+    if problems:
+        raise BadInput(problems)
+    return found, others
+
+
+def in_pairs(
+    images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path
+) -> tuple[list[str], list[str]]:
+    """Names that have an image and a mask, and in words those that lack one of the two.
+
+    Raises:
+        BadInput: no name has both.
+    """
+    both = sorted(images.keys() & masks.keys())
+    if not both:
+        message = (
+            f"no image has a mask of its name: images {first_few(sorted(images)) or 'none'}; masks "
+            f"{first_few(sorted(masks)) or 'none'}"
+        )
+        raise BadInput([Problem(str(folder), message)])
+    alone = {"images without a mask": images.keys() - masks.keys()}
+    alone["masks without an image"] = masks.keys() - images.keys()
+    words = [f"{len(names)} {what}: {', '.join(sorted(names))}" for what, names in alone.items() if names]
+    return both, words
+
+
+def as_id(name: str, before: str = "") -> str:
+    """A file's name as an id of the sheet: what ids may not hold becomes a hyphen."""
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", f"{before}{name}").strip("-_")
+    return plain[:LONGEST_ID].rstrip("-_") or "scan"
+
+
+def participant_in(name: str, pattern: re.Pattern[str] | None, folder: Path) -> str:
+    """The participant that a scan's name tells: what the pattern finds, or the group in it.
+
+    Raises:
+        BadInput: the pattern is not in the name.
+    """
+    if pattern is None:
+        return name
+    found = pattern.search(name)
+    if found is None or not (found[pattern.groups and 1] or ""):
+        message = "the name of this scan does not hold the pattern, so its participant is unknown"
+        raise BadInput([Problem(str(folder), message, key="--participant", value=name)])
+    return found[1] if pattern.groups else found[0]
+
+
+@dataclass(frozen=True)
+class ValuesInMasks:
+    """Which values the masks of a data set hold, each with the number of masks that have it.
+
+    ``empty`` are names of masks without any; ``unreadable`` those that could not be read, and why.
+    """
+
+    counts: Mapping[int, int]
+    empty: Sequence[str]
+    unreadable: Mapping[str, str]
+
+    def in_words(self) -> list[str]:
+        """A sentence for each."""
+        values = ", ".join(f"{value} ({n} masks)" for value, n in sorted(self.counts.items())) or "none"
+        words = [f"Values other than 0: {values}."]
+        if self.empty:
+            words.append(f"{len(self.empty)} masks are empty: {', '.join(self.empty)}.")
+        words += [f"{name} could not be used: {why}." for name, why in self.unreadable.items()]
+        return words
+
+
+def values_in(masks: Mapping[str, Path]) -> ValuesInMasks:
+    """Read all masks, by the names of their scans."""
+    counts: dict[int, int] = {}
+    empty, unreadable = [], {}
+    for name, path in masks.items():
+        try:
+            values = np.unique(np.round(np.nan_to_num(nifti.read(path).values)))
+        except nifti.Unreadable as error:
+            unreadable[name] = str(error)
+            continue
+        lesions = [int(value) for value in values if value]
+        if len(lesions) > MOST_VALUES:
+            unreadable[name] = f"{len(lesions)} values, as an image has, where labels should be"
+            continue
+        for value in lesions:
+            counts[value] = counts.get(value, 0) + 1
+        if not lesions:
+            empty.append(name)
+    return ValuesInMasks(counts, empty, unreadable)
+
+
+def only_present(
+    classes: Mapping[str, Sequence[int]], values: ValuesInMasks
+) -> tuple[dict[str, list[int]], list[str]]:
+    """The classes that a mask has, with their values, and a sentence for each of the others."""
+    present = {name: list(of) for name, of in classes.items() if set(of) & values.counts.keys()}
+    words = [
+        f"No mask has '{name}': it can be neither learnt nor measured, and was left out."
+        for name in classes
+        if name not in present
+    ]
+    return present, words
+
+
+def one_class(values: ValuesInMasks, name: str) -> dict[str, Any]:
+    """The labels of masks in which any value but 0 means the one lesion.
+
+    Raises:
+        BadInput: no mask has any, or a value is no label's.
+    """
+    found = sorted(values.counts)
+    if not found or found[0] < 1:
+        message = "no mask could be read that has a voxel of the lesion" if not found else "a negative value"
+        raise BadInput([Problem("masks", message, key=name, value=", ".join(map(str, found)))])
+    return {name: found[0] if len(found) == 1 else found}
+
+
+def settings_for_empty(values: ValuesInMasks) -> dict[str, Any]:
+    """What the configuration needs where scans without any lesion are data."""
+    return {"ingest": {"empty_masks": "lesion_free"}} if values.empty else {}

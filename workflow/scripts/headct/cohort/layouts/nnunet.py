@@ -1,0 +1,262 @@
+"""A data set in the layout of nnU-Net: imagesTr, labelsTr and dataset.json, of version 1 or 2."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headct.cohort.layouts.adopted import (
+    NIFTI,
+    Adopted,
+    KnownLayout,
+    ValuesInMasks,
+    files_by_name,
+    in_pairs,
+    not_laid_out_so,
+    only_present,
+    pairs_of,
+    scans_of,
+    settings_for_empty,
+    values_in,
+)
+from headct.contracts.labels import KNOWN
+from headct.contracts.problems import BadInput, Problem
+
+EFFECT = "speed"  # what is written of a data set is read by the steps themselves
+
+LOOKS_FOR = (
+    "dataset.json, imagesTr with files such as case_0000.nii.gz, labelsTr with files such as case.nii.gz "
+    "(github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md)"
+)
+CHANNEL = re.compile(r"(.+)_(\d{4})")
+OF_ONE_PATIENT = {
+    r"(ID_[0-9a-f]{8})_ID_[0-9a-f]{10}": "the first ID of RSNA's names, which is the patient",
+    r"(sub-[A-Za-z0-9]+)_.+": "the subject of BIDS's names",
+}
+"""Names in which a standard says who the patient is, where all cases have such a name."""
+
+LONGEST_LABEL = 20
+"""Characters of a label's name, by the configuration."""
+
+
+def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
+    """The training cases, each an image of one channel and a mask."""
+    described = folder / "dataset.json"
+    if not (described.is_file() and (folder / "imagesTr").is_dir() and (folder / "labelsTr").is_dir()):
+        raise not_laid_out_so(folder, LOOKS_FOR)
+    content = _described(described)
+    ending = content.get("file_ending", ".nii.gz")
+    suffixes = NIFTI if ending in NIFTI else (ending,)
+    masks, other_masks = files_by_name(folder / "labelsTr", suffixes)
+    files, other_images = files_by_name(folder / "imagesTr", suffixes)
+    images = _of_one_channel(files, masks)
+    names, alone = in_pairs(images, masks, folder)
+    left_out = [*alone, *other_images, *other_masks, *_without_labels(folder)]
+    pairs = pairs_of(names, images, masks, left_out)
+    found = values_in(pairs.masks) if ending in NIFTI else None
+    labels, ignore, notes = _labels(content, described, found)
+    by_standard, grouping = _standard_grouping(names)
+    if pattern is not None:
+        grouping = f"By the pattern {pattern.pattern} in the cases' names."
+    of_masks = found.in_words() if found else ["Masks that are no NIfTI were not looked at."]
+    return Adopted(
+        scans=scans_of(pairs, folder, pattern or by_standard),
+        labels=labels,
+        ignore=ignore,
+        self_description=_self_description(content),
+        settings=settings_for_empty(found) if found else {},
+        masks=[*of_masks, *notes],
+        participants=grouping,
+        traps=_traps(content),
+        left_out=pairs.left_out,
+        unchecked=[
+            "Whether the values of the images are HU: nothing in this layout says so; ingest looks for air."
+        ],
+    )
+
+
+def _described(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput([Problem(str(path), f"no JSON: {error}")]) from error
+    if not isinstance(content, dict):
+        raise BadInput([Problem(str(path), "no JSON object with keys such as labels")])
+    problems = []
+    channels = content.get("channel_names", content.get("modality", {}))
+    if isinstance(channels, dict) and len(channels) > 1:
+        message = (
+            "several channels, where a scan here is one CT: keep the files of the CT, and its channel as 0"
+        )
+        shown = ", ".join(map(str, channels.values()))
+        problems.append(Problem(str(path), message, key="channel_names", value=shown))
+    if not (isinstance(content.get("labels"), dict) and content["labels"]):
+        problems.append(Problem(str(path), "required: a name and a value for each class", key="labels"))
+    ending = content.get("file_ending", ".nii.gz")
+    if ending not in (*NIFTI, ".nrrd", ".mha"):
+        message = "no format of volumes that is read here: .nii.gz, .nii, .nrrd or .mha"
+        problems.append(Problem(str(path), message, key="file_ending", value=str(ending)))
+    if problems:
+        raise BadInput(problems)
+    return content
+
+
+def _of_one_channel(files: Mapping[str, Path], masks: Mapping[str, Path]) -> dict[str, Path]:
+    """The images by case: names end in the number of their channel, or are those of the masks."""
+    images: dict[str, Path] = {}
+    problems = []
+    for name, path in files.items():
+        channel = None if name in masks else CHANNEL.fullmatch(name)
+        if channel and channel[2] != "0000":
+            message = "a second channel, where a scan here is one CT: keep the files of the CT, called _0000"
+            problems.append(Problem(str(path), message))
+        else:
+            images[channel[1] if channel else name] = path
+    if problems:
+        raise BadInput(problems)
+    return images
+
+
+def _labels(
+    content: Mapping[str, Any], described: Path, found: ValuesInMasks | None
+) -> tuple[dict[str, Any], list[int], list[str]]:
+    """The configuration's labels and ignored values, and in words how they came about.
+
+    Raises:
+        BadInput: values that are no whole numbers, or one that two labels share.
+    """
+    classes, ignore, problems = _classes(content["labels"], str(described))
+    named = {value for values in classes.values() for value in values} | set(ignore)
+    notes = []
+    if found is not None:
+        if strangers := sorted(found.counts.keys() - named):
+            notes.append(
+                f"Values that dataset.json does not name: {', '.join(map(str, strangers))}. Their scans "
+                "will be in error until each is a label's, or stands under 'ignore:'."
+            )
+        classes, absent = only_present(classes, found)
+        notes += absent
+    if not classes:
+        problems.append(Problem(str(described), "no label has a voxel in any mask", key="labels"))
+    labels: dict[str, Any] = {}
+    for name, values in classes.items():
+        label = as_label(name)
+        if label in labels:
+            message = f"reads like another label's name ({label}): rename one"
+            problems.append(Problem(str(described), message, key="labels", value=name))
+        value = values[0] if len(values) == 1 else values
+        labels[label] = {"value": value, "title": name}
+        if label == name or known_lesion(name):
+            labels[label] = value
+            notes += [f"'{name}' of dataset.json is {label}."] if label != name else []
+    if problems:
+        raise BadInput(problems)
+    return labels, ignore, notes
+
+
+def _classes(labels: Mapping[str, Any], file: str) -> tuple[dict[str, list[int]], list[int], list[Problem]]:
+    """Values by class: version 1 has names by value, version 2 values, or lists of them, by name."""
+    older = all(str(key).isdecimal() for key in labels)
+    pairs = [(str(name), key) for key, name in labels.items()] if older else list(labels.items())
+    classes: dict[str, list[int]] = {}
+    ignore: list[int] = []
+    problems = []
+    taken: dict[int, str] = {}
+    for name, value in pairs:
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(re.fullmatch(r"\d+", str(one)) for one in values):
+            problems.append(Problem(file, "must be a whole number, or a list of them", key=f"labels.{name}"))
+            continue
+        whole = [int(one) for one in values]
+        if whole == [0]:
+            continue
+        if name == "ignore":
+            ignore += whole
+            continue
+        for one in whole:
+            if one in taken:
+                message = (
+                    f"value {one} is that of '{taken[one]}', too: regions that overlap are no classes; "
+                    "name each value once"
+                )
+                problems.append(Problem(file, message, key=f"labels.{name}"))
+            taken.setdefault(one, name)
+        classes[name] = whole
+    return classes, ignore, problems
+
+
+def known_lesion(name: str) -> str:
+    """The lesion that is known by this name or title, in British or American spelling; else empty."""
+
+    def plain(text: str) -> str:
+        letters = re.sub(r"[^a-z]", "", text.casefold())
+        return letters.replace("haem", "hem").replace("oedema", "edema")
+
+    names = {plain(words): key for key, known in KNOWN.items() for words in (key, known.title)}
+    return names.get(plain(name), "")
+
+
+def as_label(name: str) -> str:
+    """A label's name as the configuration may have it: letters, digits and dashes, a letter first."""
+    if known := known_lesion(name):
+        return known
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:LONGEST_LABEL].rstrip("-")
+    return plain if plain[:1].isalpha() else f"label-{plain}"[:LONGEST_LABEL].rstrip("-")
+
+
+def _standard_grouping(names: Sequence[str]) -> tuple[re.Pattern[str] | None, str]:
+    for pattern, who in OF_ONE_PATIENT.items():
+        if all(re.fullmatch(pattern, name) for name in names):
+            return re.compile(pattern), f"By the cases' names: {who}."
+    return None, (
+        "One participant for each case, since this layout does not say whose scan a case is. Where a "
+        "patient has several, give them one participant_id in the sheet, or name the patient's part of "
+        "the names with --participant: else one patient stands in training and test set."
+    )
+
+
+def _self_description(content: Mapping[str, Any]) -> list[str]:
+    """What dataset.json says of name, licence and origin, each in its words."""
+    keys = ("name", "description", "reference", "citation", "licence", "license", "release")
+    return [
+        f"dataset.json, {key}: {content[key]}"
+        for key in keys
+        if isinstance(content.get(key), (str, int, float))
+    ]
+
+
+def _traps(content: Mapping[str, Any]) -> list[str]:
+    channels = content.get("channel_names", content.get("modality", {}))
+    name = str(next(iter(channels.values()), "")) if isinstance(channels, dict) else ""
+    if name.upper() == "CT":
+        return []
+    return [f"dataset.json calls the channel '{name}', not CT: are the values HU, and not normalised?"]
+
+
+def _without_labels(folder: Path) -> list[str]:
+    """Images of the test set, whose labels nnU-Net does not look for."""
+    if not (folder / "imagesTs").is_dir():
+        return []
+    images = [path for path in (folder / "imagesTs").iterdir() if not path.name.startswith(".")]
+    labelled = (folder / "labelsTs").is_dir()
+    what = (
+        "labelsTs has labels that were not looked at: add the pairs to the sheet, and name the test set "
+        "in 'split.file'"
+        if labelled
+        else "no labels, so nothing can be measured on them: predict them with 'headct new-scans'"
+    )
+    return [f"{len(images)} files in imagesTs: {what}"]
+
+
+LAYOUT = KnownLayout(
+    title="A data set in nnU-Net's layout",
+    looks_for=LOOKS_FOR,
+    licence="see dataset.json ('licence' or 'license') and where you have it from",
+    citation="see dataset.json ('reference' or 'description') and where you have it from",
+    site="unknown",
+    rater="published",
+    read=read,
+)
