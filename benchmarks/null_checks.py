@@ -152,7 +152,8 @@ PROMISES = {
         "a false key secondary decided, where the primary difference is real", "endpoints"
     ),
     "split_error": verdict(
-        f"the same, errors split: {BY_SPLIT.primary_alpha:g} + {BY_SPLIT.key_secondary_alpha:g}", "endpoints"
+        f"any of these decided, errors split {BY_SPLIT.primary_alpha:g} + {BY_SPLIT.key_secondary_alpha:g}",
+        "endpoints",
     ),
     "p": verdict("P of the interval, one pair", "paired"),
     "p_any": verdict("the same adjusted, any of 45 pairs", "paired"),
