@@ -15,16 +15,18 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from headct.cohort import conversion, ingest
+from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, sha256_of
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
 from headct.imaging import fitness
 from headct.imaging.fitness import SeriesRules
+from headct.imaging.masks import MaskRules
 from headct.imaging.scan_selection import CRITERION_NAMES
 from headct.settings import blocks, configuration
 from headct.settings.blocks import Ingest
 from support.ct_series import PIXEL_MM, head, table_origins, tilted, write_series
-from support.label_sets import LABELS, MASK_RULES, MASKS_GIVEN
+from support.label_sets import GIVEN, LABELS, MASK_RULES, MASKS_GIVEN
 from support.masked_scan import drawn, write_mask, write_sheet
 
 TILT = 15.0
@@ -196,8 +198,54 @@ def test_the_schema_has_the_same_defaults_and_criteria() -> None:
 def test_values_of_masks_are_checked(change: dict[str, Any]) -> None:
     values = {"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []} | change
     given = {name: of for name, of in values.items() if of is not None}
-    with pytest.raises(BadInput, match="none of them twice, for each of ICH, PHE, IVH, ignore"):
-        ingest.mask_rules_from(json.dumps(given), LABELS)
+    with pytest.raises(
+        BadInput, match=r"key site-b, .*none of them twice, for each of ICH, PHE, IVH, ignore"
+    ):
+        ingest.mask_rules_from(json.dumps({"site-b": given}), LABELS)
+
+
+def test_masks_of_one_source_have_other_values(scan: conversion.SheetScan, tmp_path: Path) -> None:
+    """One drawing, in the values of each of two sources; a third source is not known."""
+    other = sitk.ReadImage(str(scan.masks["mask"]))
+    values = sitk.GetArrayFromImage(other)
+    turned = sitk.GetImageFromArray(np.choose(values, [0, 12, 11, 10]).astype(np.uint8))
+    turned.CopyInformation(other)
+    sitk.WriteImage(turned, str(tmp_path / "b.nii.gz"))
+    maps = {"labels": {"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []}}
+    maps["site-b"] = {"ICH": [12], "PHE": [11], "IVH": [10], "ignore": [1]}
+    for name, label_map, mask in (("a", "", scan.masks["mask"]), ("b", "site-b", tmp_path / "b.nii.gz")):
+        sheet = write_sheet(tmp_path / "scans.tsv", replace(scan, scan_id=name, masks={"mask": mask}))
+        header, row = sheet.read_text(encoding="utf-8").splitlines()
+        sheet.write_text(f"{header}\tlabels\n{row}\t{label_map}\n", encoding="utf-8")
+        words = ["--sheet", sheet, *GIVEN, "--mask-values", json.dumps(maps)]
+        words += ["--data", tmp_path / "out", "--manifest", tmp_path / "m.tsv"]
+        run_step("ingest", list(map(str, words)))
+    first, second = (tmp_path / "out" / name for name in ("a", "b"))
+    assert read_json(first / "scan.json")["status"] == "included"
+    assert (first / "labels.nii.gz").read_bytes() == (second / "labels.nii.gz").read_bytes()
+    with pytest.raises(BadInput, match="row 2, key labels, value site-b: no such name under label_maps"):
+        ingest.rules_of_row({"labels": "site-b", "row": 2}, {"labels": MASK_RULES}, tmp_path)
+
+
+def test_a_mask_without_a_lesion_is_a_fault_or_data(scan: conversion.SheetScan, tmp_path: Path) -> None:
+    nothing = sitk.ReadImage(str(scan.masks["mask"])) * 0
+    sitk.WriteImage(nothing, str(tmp_path / "empty.nii.gz"))
+    empty = replace(scan, masks={"mask": tmp_path / "empty.nii.gz"})
+    record = run(empty, tmp_path / "out")
+    assert (record["status"], record["problems"][0]["key"]) == ("error", "mask")
+    assert "set ingest.empty_masks to lesion_free" in record["reason"]
+    record = run(replace(empty, mask_rules=replace(MASK_RULES, may_be_empty=True)), tmp_path / "out")
+    assert (record["status"], "free_of_lesions" in record["flags"]) == ("included", True)
+    assert record["volumes_ml"] == {"ICH": 0, "PHE": 0, "IVH": 0}
+
+
+def test_values_that_are_ignored_are_counted_and_flagged(scan: conversion.SheetScan, tmp_path: Path) -> None:
+    drawn = sitk.GetArrayFromImage(sitk.ReadImage(str(scan.masks["mask"])))
+    rules = MaskRules({"ICH": (1,), "PHE": (2,), "IVH": ()}, ignored=(3,))
+    record = run(replace(scan, mask_rules=rules), tmp_path / "out")
+    assert "mask_has_ignored_values" in record["flags"]
+    assert record["ignored_voxels"] == {"mask": {"3": int((drawn == 3).sum())}}
+    assert record["volumes_ml"]["IVH"] == 0
 
 
 def test_command_line(scan: conversion.SheetScan, tmp_path: Path) -> None:

@@ -186,13 +186,13 @@ def test_only_a_bleed_must_be_dense() -> None:
     assert not plausibility.bleed_is_dense(drawn, image, TOY)
 
 
-def test_strata_are_named_after_the_label_with_the_role() -> None:
+def test_strata_are_named_after_the_label() -> None:
     scans = pd.DataFrame({"scan_id": list("abcd"), "participant_id": list("abcd"), "site": "x"})
     scans["SDH_ml"] = [1.0, 2.0, 3.0, 4.0]
     settings = Split(
         file=None,
         test_fraction=0.5,
-        stratify_by=("ich_volume",),
+        stratify_by=("SDH_volume",),
         ich_volume_groups=2,
         minimum_site_size=1,
         folds=2,

@@ -10,7 +10,7 @@ GIVEN = ("--labels", LABELS.written(Extent.PRINT))
 """The first, as a step is given it."""
 
 MASK_RULES = MaskRules({"ICH": (1,), "PHE": (2,), "IVH": (3,)})
-MASK_VALUES = '{"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []}'
+MASK_VALUES = '{"labels": {"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []}}'
 MASKS_GIVEN = (*GIVEN, "--mask-values", MASK_VALUES)
 """As ingest is given it, with the values of masks."""
 

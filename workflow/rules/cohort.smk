@@ -49,7 +49,7 @@ rule split:
     conda:
         "../envs/headct.yaml"
     params:
-        labels=labels_as(Extent.NAMES),
+        labels=labels_as(Extent.ROLES),
         settings=verbatim(json.dumps(config["split"], sort_keys=True)),
         code=code("split"),
     shell:

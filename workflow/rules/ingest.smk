@@ -28,7 +28,9 @@ rule ingest:
         scans=lambda wildcards: shards.definition(SHARDS[wildcards.shard]),
         shards=asked_for("ingest", "jobs"),
         labels=labels_as(Extent.ROLES),
-        mask_values=as_json(lesions.mask_values(config)),
+        mask_values=lambda wildcards: json.dumps(
+            lesions.mask_values(config, [row["labels"] for row in SHARDS[wildcards.shard]])
+        ),
         settings=verbatim(json.dumps(config["ingest"], sort_keys=True)),
         # Of the wildcards alone: a parameter that is made of the output starts no job when it changes.
         revision=lambda wildcards: shards.revision(

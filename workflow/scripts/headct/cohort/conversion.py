@@ -205,6 +205,8 @@ def _place_masks(
             record.problems.append(Problem(str(scan.masks[key]), message, key=key))
             continue
         placed[key] = labels
+        if key == "mask" and not labels.any():
+            doubts.add("free_of_lesions")
         if mask.ignored:
             record.ignored_voxels[key] = {str(value): number for value, number in mask.ignored.items()}
             doubts.add("mask_has_ignored_values")

@@ -31,28 +31,58 @@ from headct.settings.configuration import json_object
 
 logger = logging.getLogger(__name__)
 
+LESION_FREE = "lesion_free"
+"""What ``ingest.empty_masks`` may say of a mask without a lesion."""
+
 
 def rules_from(settings: Ingest) -> SeriesRules:
     """What the ``ingest`` block says of which series is eligible and which is chosen."""
     return SeriesRules(**{rule.name: getattr(settings, rule.name) for rule in fields(SeriesRules)})
 
 
-def mask_rules_from(text: str, labels: LabelSet) -> MaskRules:
-    """What the values of masks mean, from JSON: a list for each lesion, and for :data:`lesions.IGNORE`.
+def mask_rules_from(text: str, labels: LabelSet, may_be_empty: bool = False) -> dict[str, MaskRules]:
+    """What the values of masks mean, by the name of the label map, as of :func:`lesions.mask_values`.
+
+    Args:
+        text: JSON: for each label map a list for each lesion, and for :data:`lesions.IGNORE`.
+        labels: the label set.
+        may_be_empty: whether a mask may have no lesion.
 
     Raises:
         BadInput: other lesions than those of the label set, or values that are not distinct whole numbers
             from 1 on.
     """
-    values = json_object(text, "--mask-values")
-    lists = [of if isinstance(of, list) else [None] for of in values.values()]
-    listed = [value for of in lists for value in of]
-    whole = all(isinstance(value, int) and value >= 1 for value in listed)
-    if set(values) != {*labels, lesions.IGNORE} or len(set(listed)) < len(listed) or not whole:
-        names = ", ".join([*labels, lesions.IGNORE])
-        message = f"needs a list of whole numbers from 1 on, none of them twice, for each of {names}"
-        raise BadInput([Problem("--mask-values", message, key="labels", value=text)])
-    return MaskRules({label: tuple(values[label]) for label in labels}, tuple(values[lesions.IGNORE]))
+    maps = json_object(text, "--mask-values")
+    names = [*labels, lesions.IGNORE]
+    problems = []
+    for name, values in maps.items():
+        lists = list(values.values()) if isinstance(values, dict) else []
+        listed = [value for of in lists for value in (of if isinstance(of, list) else [None])]
+        whole = all(isinstance(value, int) and value >= 1 for value in listed)
+        if not lists or set(values) != set(names) or len(set(listed)) < len(listed) or not whole:
+            message = "needs a list of whole numbers from 1 on, none of them twice, for each of "
+            problems.append(Problem("--mask-values", message + ", ".join(names), "", name, str(values)))
+    if problems:
+        raise BadInput(problems)
+    return {
+        name: MaskRules(
+            {label: tuple(values[label]) for label in labels}, tuple(values[lesions.IGNORE]), may_be_empty
+        )
+        for name, values in maps.items()
+    }
+
+
+def rules_of_row(row: Mapping[str, Any], rules: Mapping[str, MaskRules], sheet: Path) -> MaskRules:
+    """What the values of the masks of a row of the sample sheet mean.
+
+    Raises:
+        BadInput: the row names a label map that there is not.
+    """
+    name = row["labels"] or lesions.NO_MAP
+    if name not in rules:
+        message = f"no such name under label_maps in the configuration; there are {', '.join(rules)}"
+        raise BadInput([Problem(str(sheet), message, str(row["row"]), "labels", name)])
+    return rules[name]
 
 
 def scan_of(row: Mapping[str, Any], mask_rules: MaskRules, labels: LabelSet, settings: Ingest) -> SheetScan:
@@ -100,7 +130,8 @@ def main(
         shards: number of shards that the scans are divided into.
         shard: which one to convert.
         labels: JSON: the lesion classes, in their order, with roles.
-        mask_values: JSON: values of masks by the lesion that they mean, and those to be ignored.
+        mask_values: JSON: by the name of each label map that the scans need (labels, where the sheet names
+            none), values of masks by the lesion that they mean, and those to be ignored.
         settings: JSON: the ingest block of the config.
         data: folder for one folder per scan.
         revision: how often scans did not hold any more.
@@ -108,13 +139,17 @@ def main(
     """
     given = blocks.given(Ingest, settings)
     classes = label_sets.read(labels)
-    mask_rules = mask_rules_from(mask_values, classes)
+    mask_rules = mask_rules_from(mask_values, classes, given.empty_masks == LESION_FREE)
     rules = rules_from(given)
     converted_by = {**vars(rules), "patient_id_is_pseudonym": given.patient_id_is_pseudonym}
     code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)
     rows = sharding.divide(sample_sheet.baseline(sample_sheet.load(sheet)), shards)[shard]
-    means = classes.content(Extent.ROLES), asdict(mask_rules)
-    definitions = {row["scan_id"]: sharding.definition(row, means, converted_by, code) for row in rows}
+    rules_of = {row["scan_id"]: rules_of_row(row, mask_rules, sheet) for row in rows}
+    roles = classes.content(Extent.ROLES)
+    definitions = {
+        row["scan_id"]: sharding.definition(row, roles, asdict(rules_of[row["scan_id"]]), converted_by, code)
+        for row in rows
+    }
     folders = {scan_id: data / scan_id for scan_id in definitions}
     # One that ended a former job, with the whole process, comes last: from now on it stops no other.
     begun = {scan for scan, folder in folders.items() if folder.is_dir() and not (folder / RECORD).exists()}
@@ -127,7 +162,7 @@ def main(
             if sharding.is_current(folders[scan_id] / RECORD, row, definitions[scan_id]):
                 n_unchanged += 1
                 continue
-            scan = scan_of(row, mask_rules, classes, given)
+            scan = scan_of(row, rules_of[scan_id], classes, given)
             record = ingest(scan, rules, folders[scan_id], definitions[scan_id])
         except Exception as error:
             logging.getLogger("traceback").exception("%s", scan_id)

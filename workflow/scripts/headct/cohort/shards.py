@@ -25,7 +25,7 @@ RECORD = "scan.json"
 COLUMNS = ("scan_id", "sha256", "revision")
 """Of a manifest: the digest of each scan's record, and the shard's revision, the same in each row."""
 
-OF_A_SCAN = ("scan_id", "participant_id", "image", *MASK_COLUMNS, "age", "sex")
+OF_A_SCAN = ("scan_id", "participant_id", "image", *MASK_COLUMNS, "labels", "age", "sex")
 """What the sheet says of a scan that its conversion depends on."""
 
 

@@ -16,10 +16,10 @@ import pandas as pd
 
 from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
-from headct.contracts.labels import LabelSet, Role
+from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.sets import SETS
-from headct.settings import blocks
+from headct.settings import blocks, strata
 from headct.settings.blocks import Split
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def main(
     """Training and test set, and folds within the training set.
 
     Args:
-        labels: JSON: the lesion classes, in their order.
+        labels: JSON: the lesion classes, in their order, with roles.
         cohort: cohort.tsv.
         settings: JSON: the config's 'split'.
         out: split.tsv to write; what it holds already is kept.
@@ -73,7 +73,7 @@ def split_scans(
     Args:
         scans: rows of ``cohort.tsv`` that are included.
         settings: of the split.
-        labels: the label set, by whose haemorrhage strata are made.
+        labels: the label set, by whose lesions strata are made.
         former: an earlier split.
         given: a split that the study hands in.
         file: the cohort, for messages.
@@ -115,15 +115,14 @@ def settings_in_words(settings: Split, labels: LabelSet) -> str:
     folds = f"{settings.folds} folds, seed {settings.seed}"
     if settings.file is not None:
         return f"file {settings.file}; {folds}"
-    by = {
-        "ivh": lambda: labels.only(Role.VENTRICULAR_HAEMORRHAGE).name,
-        "ich_volume": lambda: (
-            f"{settings.ich_volume_groups} groups of {labels.only(Role.TISSUE_HAEMORRHAGE).name} volume"
-        ),
-        "site": lambda: f"sites of {settings.minimum_site_size} participants or more",
+    words = {
+        "presence": "{label}",
+        "volume": f"{settings.ich_volume_groups} groups of {{label}} volume",
+        "site": f"sites of {settings.minimum_site_size} participants or more",
     }
-    strata = " and ".join(by[name]() for name in settings.stratify_by) or "nothing"
-    return f"test fraction {settings.test_fraction:g}, by {strata}; {folds}"
+    by = [words[one.by].format(label=one.label) for one in strata.chosen(settings.stratify_by, labels)]
+    strata_in_words = " and ".join(by) or "nothing"
+    return f"test fraction {settings.test_fraction:g}, by {strata_in_words}; {folds}"
 
 
 def stratum_of_participants(scans: pd.DataFrame, settings: Split, labels: LabelSet) -> pd.Series:
@@ -131,30 +130,29 @@ def stratum_of_participants(scans: pd.DataFrame, settings: Split, labels: LabelS
     first = scans.sort_values("scan_id").drop_duplicates("participant_id")
     first = first.set_index("participant_id").sort_index()
     stratum = pd.Series([""] * len(first), index=first.index)
-    for name in settings.stratify_by:
-        stratum = stratum + np.where(stratum == "", "", ", ") + STRATA[name](first, settings, labels)
+    for one in strata.chosen(settings.stratify_by, labels):
+        stratum = stratum + np.where(stratum == "", "", ", ") + STRATA[one.by](first, settings, one.label)
     return stratum.replace("", "all")
 
 
-def _by_ventricles(first: pd.DataFrame, settings: Split, labels: LabelSet) -> Any:
-    name = labels.only(Role.VENTRICULAR_HAEMORRHAGE).name
-    return np.where(first[f"{name}_ml"] > 0, name, f"no {name}")
+def _by_presence(first: pd.DataFrame, settings: Split, label: str) -> Any:
+    return np.where(first[f"{label}_ml"] > 0, label, f"no {label}")
 
 
-def _by_size(first: pd.DataFrame, settings: Split, labels: LabelSet) -> Any:
-    name, groups = labels.only(Role.TISSUE_HAEMORRHAGE).name, settings.ich_volume_groups
-    size = np.ceil(first[f"{name}_ml"].rank(method="first") / len(first) * groups).astype(int)
-    return f"{name} volume group " + size.astype(str) + f"/{groups}"
+def _by_volume(first: pd.DataFrame, settings: Split, label: str) -> Any:
+    groups = settings.ich_volume_groups
+    size = np.ceil(first[f"{label}_ml"].rank(method="first") / len(first) * groups).astype(int)
+    return f"{label} volume group " + size.astype(str) + f"/{groups}"
 
 
-def _by_site(first: pd.DataFrame, settings: Split, labels: LabelSet) -> Any:
+def _by_site(first: pd.DataFrame, settings: Split, label: str) -> Any:
     site = first["site"].astype(str)
     large = site.map(site.value_counts()) >= settings.minimum_site_size
     return np.where(large, "site " + site, "small sites")
 
 
-STRATA = {"ivh": _by_ventricles, "ich_volume": _by_size, "site": _by_site}
-"""Keys of ``split.stratify_by``, and what each says of participants, given the first scan of each."""
+STRATA = {"presence": _by_presence, "volume": _by_volume, "site": _by_site}
+"""What a stratum says of participants, given the first scan of each."""
 
 
 def draw_sets(shuffled: pd.Series, known: pd.Series, test_fraction: float) -> pd.Series:

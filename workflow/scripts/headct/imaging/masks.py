@@ -109,10 +109,12 @@ class MaskRules:
     Attributes:
         values: of each lesion, by its name.
         ignored: values that mean none of them, and become background.
+        may_be_empty: whether a mask without any lesion is that of a scan that is free of them, not a fault.
     """
 
     values: Mapping[str, Sequence[int]]
     ignored: Sequence[int] = ()
+    may_be_empty: bool = False
 
     @property
     def label_of(self) -> dict[int, str]:
@@ -141,7 +143,7 @@ def read(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
     Raises:
         BadInput: the file is missing or unreadable, not a 3-D map of whole numbers, holds values
             that ``rules`` does not name (all are listed) or names of its own that contradict them, or is
-            empty.
+            empty and may not be.
     """
     if not path.exists() and not path.is_symlink():
         raise BadInput([Problem(str(path), "there is no such mask file", key=key)])
@@ -242,7 +244,7 @@ def map_values(
         labels: the set whose values come back.
 
     Raises:
-        BadInput: unknown values (listed, with their voxel counts), or no voxel is labelled.
+        BadInput: unknown values (listed, with their voxel counts), or no voxel is labelled and one must be.
     """
     label_of = rules.label_of
     found, counts = np.unique(stored[stored != 0], return_counts=True)
@@ -263,8 +265,9 @@ def map_values(
     mapped = np.zeros(stored.shape, dtype=np.uint8)
     for value, name in label_of.items():
         mapped[stored == value] = labels[name]
-    if not mapped.any():
-        raise BadInput([Problem(file, "the mask is empty: no voxel is labelled", key=key)])
+    if not mapped.any() and not rules.may_be_empty:
+        message = "the mask is empty: no voxel is labelled; where scans may be free of lesions, set"
+        raise BadInput([Problem(file, f"{message} ingest.empty_masks to lesion_free", key=key)])
     return mapped
 
 

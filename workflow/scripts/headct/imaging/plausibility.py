@@ -100,8 +100,10 @@ def slice_without_air(image: NDArray[np.int16]) -> int | None:
 
 
 def share_outside_head(label_map: NDArray[np.uint8], image: NDArray[np.int16]) -> float:
-    """Share of the labelled voxels whose HU are those of air or of bone."""
+    """Share of the labelled voxels whose HU are those of air or of bone; 0 where none is labelled."""
     hounsfield = image[label_map > 0]
+    if not hounsfield.size:
+        return 0.0
     inside = (hounsfield >= HEAD_HU[0]) & (hounsfield <= HEAD_HU[1])
     return float(1 - np.count_nonzero(inside) / hounsfield.size)
 

@@ -382,15 +382,26 @@ def label_sets(folder: ResultsFolder) -> Iterator[Finding]:
     try:
         labels = lesions.label_set_of_results(study, config)
         older = config["labels"]  # which older releases gave ingest by this option: values of masks
-        may_be = {
-            LABELS: [older, *(labels.content(extent) for extent in Extent)],
-            MASK_VALUES: [lesions.mask_values(config)] if "classes" in study else [],
-        }
+        sets = [older, *(labels.content(extent) for extent in Extent)]
+        maps = lesions.mask_values(config, [None, *config["label_maps"]]) if "classes" in study else {}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Unusable(f"does not tell the lesions ({error})") from error
     for record, option in given:
-        if [_json(text) for text in record.option(option)] not in [[one] for one in may_be[option]]:
+        found = [_json(text) for text in record.option(option)]
+        if option == LABELS:
+            is_right = found in [[one] for one in sets]
+        else:
+            is_right = all(
+                isinstance(one, dict) and all(maps.get(name) == values for name, values in one.items())
+                for one in found
+            )
+        if not is_right:
             yield Finding(CONFIG, f"has other labels settings than {record.path} ran with")
+
+
+def _is_part(one: Any, maps: Mapping[str, Any]) -> bool:
+    """Whether label maps that a job was given are those of the configuration."""
+    return isinstance(one, dict) and all(maps.get(name) == values for name, values in one.items())
 
 
 def _json(text: str) -> Any:

@@ -40,11 +40,12 @@ def check(
         BadInput: an unknown planner, a patch that does not fit its network, a split without test scan, a
             primary endpoint of models that are not compared, a plan about lesions that the study does not
             have, or without margins for one that it has, participants that are not among the sheet's
-            ``rows``.
+            ``rows``, label maps that these name and there are not.
     """
     of_settings = [*_model_problems(config), *_participant_problems(config, rows)]
     problems = [replace(problem, file=name_of(problem.key)) for problem in of_settings]
     problems += _split_problems(config.split.file)
+    problems += _label_map_problems(config, rows)
     problems += [
         problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY
     ]
@@ -67,6 +68,12 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         " deviation."
         for status, problem in _not_compared(plan, config.models, plan_file)
         if status != PRIMARY
+    ]
+    named = {row.get("labels") for row in rows}
+    messages += [
+        f"{config.sheet}: no row names '{name}' in its column labels, so label_maps.{name} is not used."
+        for name in config.label_maps
+        if name not in named
     ]
     scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
     repeated = sum(n > 1 for n in scans_of.values())
@@ -133,6 +140,16 @@ def _participant_problems(config: Configuration, rows: Sequence[Mapping[str, Any
         if participant not in known:
             message = "no participant of the sheet"
             yield Problem("", message, key="ingest.different_patients", value=participant)
+
+
+def _label_map_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Rows of the sheet that name a label map which there is not."""
+    for row in rows:
+        name = row.get("labels")
+        if name is not None and name not in config.label_maps:
+            known = ", ".join(config.label_maps) or "none"
+            message = f"no such name under label_maps in the configuration: {known}"
+            yield Problem(config.sheet, message, str(row["row"]), "labels", name)
 
 
 def _split_problems(file: str | None) -> list[Problem]:

@@ -54,6 +54,7 @@ class Ingest:
     maximum_angle_to_axial_deg: float
     series_preference: tuple[str, ...]
     sharp_kernels: tuple[str, ...]
+    empty_masks: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Split:
 
     file: str | None
     test_fraction: float
-    stratify_by: tuple[str, ...]
+    stratify_by: tuple[str, ...] | None
     ich_volume_groups: int
     minimum_site_size: int
     folds: int
@@ -244,6 +245,7 @@ class Configuration:
         labels: the lesion classes by name, in their order.
         groups: lesions that are measured as one as well, by the name of the group.
         ignore: values of masks that mean none of the lesions.
+        label_maps: for scans that the sheet says so of, values by lesion, and those to be ignored.
         reporting: what only the authors know, by key; "" where it is missing.
     """
 
@@ -253,6 +255,7 @@ class Configuration:
     labels: Mapping[str, Lesion]
     groups: Mapping[str, tuple[str, ...]]
     ignore: tuple[int, ...]
+    label_maps: Mapping[str, Mapping[str, tuple[int, ...]]]
     ingest: Ingest
     cohort: Cohort
     split: Split

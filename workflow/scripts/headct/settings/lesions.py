@@ -11,11 +11,15 @@ from typing import Any
 
 from headct.contracts.labels import MOST_CLASSES, LabelSet, label_set
 from headct.contracts.problems import Problem
+from headct.settings import strata
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,19}")
 NAME_IN_WORDS = "letters, digits and dashes, a letter first, 20 characters at most"
 GROUP = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,39}")
 GROUP_IN_WORDS = "letters, digits, dashes and plus signs, a letter first, 40 characters at most"
+
+NO_MAP = "labels"
+"""Name of the values that masks have unless the sheet names a label map for them."""
 
 IGNORE = "ignore"
 """Key of a label map that is no lesion: values that mean none."""
@@ -44,7 +48,11 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         }
         for label in _set_of(blocks, document["groups"]).labels
     }
-    return {"labels": labels}
+    maps = {
+        name: {IGNORE: [], **{key: as_list(values) for key, values in of.items()}}
+        for name, of in document["label_maps"].items()
+    }
+    return {"labels": labels, "label_maps": maps}
 
 
 def label_set_of(document: Mapping[str, Any]) -> LabelSet:
@@ -78,10 +86,19 @@ def _set_of(blocks: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Iterab
     return label_set(facts, groups)
 
 
-def mask_values(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of masks that no label map is named for: a list by lesion, and those that mean none."""
+def mask_values(document: Mapping[str, Any], named: Iterable[str | None]) -> dict[str, Any]:
+    """What the values of some masks mean: to each lesion, and to :data:`IGNORE`, a list.
+
+    Args:
+        document: a configuration without faults.
+        named: label maps that scans are named for; None for scans that have the values of ``labels``.
+
+    Returns:
+        Such lists by the name of the label map; :data:`NO_MAP` is that of ``labels``.
+    """
     values = {name: as_list(as_block(of)["value"]) for name, of in document["labels"].items()}
-    return {**values, IGNORE: list(document[IGNORE])}
+    maps = {NO_MAP: {**values, IGNORE: list(document[IGNORE])}, **document["label_maps"]}
+    return {name: maps[name] for name in sorted({one or NO_MAP for one in named})}
 
 
 def as_block(label: Any) -> Mapping[str, Any]:
@@ -103,7 +120,7 @@ def problems_of(document: Mapping[str, Any]) -> list[Problem]:
     Args:
         document: a configuration, with all defaults, whatever else is wrong with it.
     """
-    labels, groups = (_mapping(document.get(key)) for key in ("labels", "groups"))
+    labels, groups, maps = (_mapping(document.get(key)) for key in ("labels", "groups", "label_maps"))
     blocks = {str(name): as_block(of) for name, of in labels.items()}
     values = {name: of.get("value") for name, of in blocks.items()}
     return [
@@ -113,6 +130,8 @@ def problems_of(document: Mapping[str, Any]) -> list[Problem]:
         *_problems_of_groups(groups, blocks),
         *_problems_of_values(values, document.get(IGNORE), "labels"),
         *_equal_colours(blocks),
+        *(problem for name, of in maps.items() for problem in _problems_of_map(str(name), of, blocks)),
+        *strata.problems_of(_mapping(document.get("split")).get("stratify_by"), blocks),
     ]
 
 
@@ -183,3 +202,20 @@ def _equal_colours(blocks: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]
             if same != name:
                 message = f"is the colour of labels.{same}, too; leave it out, and a free one is chosen"
                 yield Problem("", message, key=f"labels.{name}.colour", value=colour)
+
+
+def _problems_of_map(name: str, of: Any, labels: Mapping[str, Any]) -> Iterator[Problem]:
+    """Of an entry of ``label_maps``: lesions that there are not or that it leaves out, and values."""
+    key = f"label_maps.{name}"
+    if not NAME.fullmatch(name):
+        yield Problem("", f"the name must be {NAME_IN_WORDS}", key=key)
+    if not isinstance(of, Mapping):
+        return
+    for label in of.keys() - labels.keys() - {IGNORE}:
+        message = f"no such lesion among the labels, which are {', '.join(labels)}"
+        yield Problem("", message, key=f"{key}.{label}")
+    for label in labels:
+        if label not in of:
+            message = "the value of this lesion is missing; [] where these masks have none of it"
+            yield Problem("", message, key=f"{key}.{label}")
+    yield from _problems_of_values({label: of[label] for label in of if label != IGNORE}, of.get(IGNORE), key)
