@@ -162,13 +162,9 @@ def test_results_tell_their_lesions_and_those_of_older_releases_are_known() -> N
     assert list(lesions.label_set_of_results({"classes": ["b", "a"]}, config)) == ["b", "a"]
     older = lesions.label_set_of_results({"name": "x"}, {"labels": {"ICH": 1}})
     assert (list(older), [pool.name for pool in older.pools]) == (["ICH", "PHE", "IVH"], ["ICH+IVH"])
-    for study, document in (
-        ({"classes": ["b"]}, config),
-        ({"classes": 1}, config),
-        ([], {}),
-        ({"classes": []}, {}),
-    ):
-        with pytest.raises(ValueError):
+    wrong = [({"classes": ["b"]}, config), ({"classes": 1}, config), ([], {}), ({"classes": []}, {})]
+    for study, document in wrong:
+        with pytest.raises(ValueError, match="config"):
             lesions.label_set_of_results(study, document)
 
 
