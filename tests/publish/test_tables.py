@@ -407,11 +407,11 @@ def command_lines(results: Path) -> dict[str, list[str]]:
     records = ["--train-records", *map(str, sorted(results.glob("models/*/*/*/train.json")))]
     with_ensemble = ["--titles", json.dumps({**TITLES, "d": "D"}), "--ensembles", '{"d": ["a", "b"]}']
     return {
-        "table1": [*of_statistics, *titles, *GIVEN],
+        "table1": [*of_statistics, *GIVEN, *titles],
         "table2": [*of_statistics, *GIVEN],
         "table_e1": [*records, *with_ensemble],
         "training_times": [*records, *titles],
-        "table_e2": [*of_statistics, *titles, *GIVEN],
+        "table_e2": [*of_statistics, *GIVEN, *titles],
         "published_vs_reproduced": [
             *of_statistics,
             *("--claims", str(results / "statistics/claims.tsv")),
