@@ -243,6 +243,16 @@ def test_what_was_looked_for_and_found_is_told(tmp_path: Path) -> None:
         sheet_commands.adopt("bidz", tmp_path, out=tmp_path / "study")
 
 
+def test_what_a_configuration_can_not_have_is_told_once_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = {f"L{n}": n for n in range(1, 9)}
+    data = public_layouts.nnunet(tmp_path / "data", ["a", "b"], DESCRIBED | {"labels": labels}, range(1, 9))
+    with pytest.raises(BadInput, match="labels"):
+        sheet_commands.adopt("nnunet", data, out=tmp_path / "study")
+    assert "Written: " in capsys.readouterr().out, "so that it can be mended by hand"
+
+
 @pytest.mark.parametrize("name", adopting.WRITTEN)
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     data = public_layouts.phe_sich(tmp_path / "data", *FROM_SLICES, 1)

@@ -152,6 +152,20 @@ def test_two_studies_in_one_folder_are_told(tmp_path: Path) -> None:
     assert "its folder holds another study as well: give each its own" in words
 
 
+def test_a_damaged_file_leaves_out_its_own_folder_only(tmp_path: Path) -> None:
+    study(tmp_path / "export/H-4711", "H-4711", "1.2.1", "20240101")
+    study(tmp_path / "export/H-0815", "H-0815", "1.2.2", "20240202")
+    (tmp_path / "export/list.txt").write_text("two patients")
+    damaged = next((tmp_path / "export/H-0815/series-1").iterdir())
+    damaged.write_bytes(damaged.read_bytes()[:400])
+    sheet_commands.propose(tmp_path / "export", out=tmp_path / "study", pseudonyms=tmp_path / "key.tsv")
+    assert [Path(row["image"]).parent.name for row in rows_of(tmp_path / "study")] == ["H-4711"]
+    told = (tmp_path / "study/OPEN.md").read_text(encoding="utf-8")
+    assert "truncated or damaged file" in told
+    assert "0815" not in told
+    assert f"left out\t{damaged.parent}" in (tmp_path / "key.tsv").read_text(encoding="utf-8")
+
+
 def test_the_order_of_participants_says_nothing(tmp_path: Path) -> None:
     for number in range(8):
         public_layouts.write_scan(tmp_path / f"{number}.nii.gz", None, number)

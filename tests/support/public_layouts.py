@@ -28,7 +28,7 @@ def write_scan(image: Path, mask: Path | None, seed: int, values: Sequence[int] 
     """A head and, unless there is none, its mask: a block of each value, beside one another along x."""
     labels = np.zeros(SHAPE, np.uint8)
     for place, value in enumerate(values):
-        labels[8 + 4 * place : 12 + 4 * place, 15:23, 8:14] = value
+        labels[8 + 3 * place : 11 + 3 * place, 15:23, 8:14] = value
     hounsfield = head(seed)
     hounsfield[labels > 0] = 65
     save(hounsfield, image)

@@ -63,7 +63,7 @@ DICE_MARGIN, VOLUME_MARGIN_ML = 0.05, 3
 def write_study(
     layout: KnownLayout, adopted: Adopted, source: Path, study: Path, today: datetime.date
 ) -> None:
-    """Write sheet, configuration, analysis plan and note, and check what was written as a run would.
+    """Write sheet, configuration, analysis plan and note.
 
     Args:
         layout: of the data set.
@@ -73,7 +73,7 @@ def write_study(
         today: date of the analysis plan.
 
     Raises:
-        BadInput: one of the files is there already, or what was written has faults, in the table of all.
+        BadInput: one of the files is there already.
     """
     config = configuration_of(layout, adopted, study.resolve().name)
     plan = plan_of(list(adopted.labels), today)
@@ -104,11 +104,14 @@ def write_study(
     for name, text in texts.items():
         with open(study / name, "x", encoding="utf-8") as file:
             file.write(text)
-    _check(study)
 
 
-def _check(study: Path) -> None:
-    """Raises BadInput with all faults of a study's files that can be known without running it."""
+def check_study(study: Path) -> None:
+    """Look for faults of what was written that can be known without running it, such as too many labels.
+
+    Raises:
+        BadInput: all faults of sheet, configuration and plan.
+    """
     problems: list[Problem] = []
     for read, name in ((sheet.load, SHEET), (configuration.load, CONFIG), (analysis_plan.load, PLAN)):
         try:

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from headct.contracts.folders import contents
 from headct.contracts.problems import BadInput, Ineligible
-from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, series
+from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, series, sources
 from headct.imaging.geometry import Geometry
 from headct.imaging.masks import SUFFIXES, Mask, Mismatch, on_grid
 from headct.imaging.sources.nifti_file import HeaderGrid
@@ -64,9 +64,13 @@ class FoundImage:
 
 @dataclass
 class Found:
-    """Images, masks, and in words what else lay there or could not be read."""
+    """Images, masks, and in words what else lay there or could not be read.
+
+    ``left_out`` are folders, whose names may tell a patient.
+    """
 
     images: list[FoundImage] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
     masks: dict[Path, Mask] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
 
@@ -128,12 +132,16 @@ def _add_studies(folders: Sequence[Path], found: Found) -> None:
     for folder in folders:
         if any(parent in read for parent in (folder, *folder.parents)):
             continue
+        has_more_below = any(folder in other.parents for other in folders)
+        if has_more_below and not any(map(sources.is_part_of_scan, sorted(folder.glob("*")))):
+            continue  # a list, say, beside the folders of patients
         try:
             files = dicom.read_folder(folder, folder.name)
         except BadInput:
             continue  # nothing of DICOM in it
         except Ineligible as error:
-            found.open.append(f"A folder holds a damaged DICOM file, and was left out: {error}.")
+            found.open.append(f"A folder was left out, which stands with the pseudonyms: {error}.")
+            found.left_out.append(folder)
             continue
         read.append(folder)
         for instance in files.instances:

@@ -16,6 +16,7 @@ from headct.cohort import clinical_tables, found_scans
 from headct.cohort.found_scans import Found, FoundImage
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
+from headct.contracts.terminal import visible
 
 EFFECT = "speed"  # a sheet is proposed, which somebody reads before it is used
 
@@ -41,6 +42,7 @@ class Proposal:
     rows: list[ProposedRow]
     patients: dict[str, str]
     open: list[str]
+    left_out: list[Path] = field(default_factory=list)
 
 
 def propose(
@@ -97,9 +99,8 @@ def propose(
         if unused
         else []
     )
-    return Proposal(
-        rows, {name: patient for patient, name in names.items()}, [*found.open, *table.open, *more]
-    )
+    patient_of = {name: patient for patient, name in names.items()}
+    return Proposal(rows, patient_of, [*found.open, *table.open, *more], found.left_out)
 
 
 def _choose_mask(row: ProposedRow, candidates: Sequence[Path], found: Found) -> None:
@@ -167,7 +168,8 @@ def write(proposal: Proposal, out: Path, pseudonyms: Path) -> None:
     descriptor = os.open(pseudonyms, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write("participant_id\tpatient\n")
-        file.writelines(f"{name}\t{patient}\n" for name, patient in proposal.patients.items())
+        file.writelines(f"{name}\t{visible(patient)}\n" for name, patient in proposal.patients.items())
+        file.writelines(f"left out\t{visible(str(folder))}\n" for folder in proposal.left_out)
 
 
 def in_words(proposal: Proposal) -> str:
@@ -187,8 +189,14 @@ def in_words(proposal: Proposal) -> str:
     for row in proposal.rows:
         what = "; ".join(row.open) or "nothing"
         lines.append(f"| {row.cells['scan_id']} | {row.cells['participant_id']} | {what} |")
-    lines += ["", "| scan | series, in order of number | can it be segmented? |", "|---|---|---|"]
-    for row in proposal.rows:
+    of_studies = [row for row in proposal.rows if row.image.series]
+    if of_studies:
+        lines += [
+            "",
+            "| scan | series, in order of number | can it be segmented, by its headers? |",
+            "|---|---|---|",
+        ]
+    for row in of_studies:
         lines += [
             f"| {row.cells['scan_id']} | {one.words} | {one.unfit or 'yes'} |" for one in row.image.series
         ]

@@ -67,6 +67,7 @@ def adopt(
     adopting.write_study(layouts[layout], adopted, folder, out, datetime.date.today())
     say(adopting.note_of(layouts[layout], adopted, folder, out))
     say(f"Written: {', '.join(str(out / name) for name in adopting.WRITTEN)}")
+    adopting.check_study(out)
 
 
 def propose(
