@@ -394,7 +394,7 @@ def build_perfusion(root: Path, times: int) -> Expected:
     for time in range(times):
         numbered = setting(**same, AcquisitionNumber=time)
         write(root, head(12)[:, ::4, ::4] + time, into=str(time), series=2, change=numbered)
-    return error("^dicom 30 series are equally good.{1,1500}$", "and 25 more")
+    return error("^image 30 series are equally good.{1,1500}$", "and 25 more")
 
 
 @case("perfusion alone: the message names a few of its many volumes")

@@ -574,7 +574,7 @@ def interleaved_acquisitions(root: Path) -> Expected:
 @case("the path in the sheet is a file")
 def path_is_a_file(root: Path) -> Expected:
     (root / "dicom").write_text("elsewhere")
-    return error("no image: neither a NIfTI file .* nor a folder")
+    return error("no image: neither a MetaImage file .* nor a folder")
 
 
 @case("the slices packed in one archive file")

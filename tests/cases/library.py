@@ -44,6 +44,8 @@ class Expected:
         labels: the mask on the grid of ``hounsfield``, where the case has one.
         numbers: instance numbers, inferior to superior.
         frames: frame numbers, inferior to superior, for multi-frame files.
+        image: what is handed over, below the case's folder.
+        places_mm: how exactly the file can say where its slices are.
     """
 
     status: str = "included"
@@ -61,6 +63,8 @@ class Expected:
     participant_id: str = "p-7"
     rules: dict[str, Any] = field(default_factory=dict)
     masks: tuple[str, ...] = ()
+    image: str = "dicom"
+    places_mm: float = 1e-6
 
 
 def included(hounsfield: NDArray[Any] | None = None, *flags: str, **facts: Any) -> Expected:
@@ -82,24 +86,29 @@ def error(*says: str, **facts: Any) -> Expected:
 
 @dataclass(frozen=True)
 class Case:
-    """One hard folder: ``build`` makes it below the path given, as ``dicom`` and ``<mask>.nii.gz``."""
+    """One hard image: ``build`` makes it below the path given, as ``dicom`` and ``<mask>.nii.gz``.
+
+    ``source`` says where such a one was met: a tracker, a standard, a report; "by hand" was made up by
+    somebody who tried to break it.
+    """
 
     name: str
     about: str
     build: Callable[[Path], Expected]
+    source: str = ""
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(about: str) -> Callable[[Callable[[Path], Expected]], Callable[[Path], Expected]]:
+def case(about: str, source: str = "") -> Callable[[Callable[[Path], Expected]], Callable[[Path], Expected]]:
     """Register a builder under its function's name."""
 
     def register(build: Callable[[Path], Expected]) -> Callable[[Path], Expected]:
         name = build.__name__
         if name in CASES:
             raise ValueError(f"two cases are called {name}")
-        CASES[name] = Case(name, about, build)
+        CASES[name] = Case(name, about, build, source)
         return build
 
     return register

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headct.imaging import nifti, nifti_geometry
+from headct.imaging.sources import nifti_file
 
 TEXT_FIELDS = {
     "data_type": (4, 14),
@@ -132,7 +133,7 @@ def test_both_versions_are_read_whatever_the_file_is_called(
     (tmp_path / "compressed.nii").write_bytes(gzip.compress(content))
     (tmp_path / "without-suffix").write_bytes(content)
     for path in tmp_path.iterdir():
-        assert nifti.is_nifti(path)
+        assert nifti_file.Source.takes(path)
         np.testing.assert_array_equal(nifti.read(path).values, picture().transpose(), path.name)
 
 
@@ -186,8 +187,9 @@ def test_each_thing_that_is_no_volume_is_told_in_its_own_words(tmp_path: Path) -
     )
     for name, kind in (("pair", nibabel.Nifti1Pair), ("analyze", nibabel.AnalyzeImage)):
         written(tmp_path / f"{name}.img", kind(np.zeros((4, 4, 4), np.int16), np.eye(4)))
+        (tmp_path / f"{name}.img").rename(tmp_path / f"{name}.elsewhere")
         found[name] = reason(tmp_path / f"{name}.hdr")
-        assert nifti.is_nifti(tmp_path / f"{name}.hdr")
+        assert nifti_file.Source.takes(tmp_path / f"{name}.hdr")
     (tmp_path / "link.nii.gz").symlink_to("/nowhere/DOE_JANE.nii.gz")
     (tmp_path / "loop.nii.gz").symlink_to(tmp_path / "loop.nii.gz")
     (tmp_path / "folder.nii.gz").mkdir()
@@ -215,7 +217,7 @@ def test_each_thing_that_is_no_volume_is_told_in_its_own_words(tmp_path: Path) -
         "complex": "voxels of the kind complex64",
         "series": "not one volume: its size is 4 x 4 x 4 x 2",
         "pair": "one of a pair of files",
-        "analyze": "one of a pair of files",
+        "analyze": "Analyze 7.5, which has no orientation",
         "link": "a broken link",
         "gone": "no such file",
         "loop": "can't be opened",

@@ -14,7 +14,15 @@ from nibabel.eulerangles import euler2mat
 from nibabel.orientations import inv_ornt_aff
 
 from headct.imaging.nifti import Unreadable
-from headct.imaging.nifti_geometry import LPS, Placement, check_scan, perpendicular_gap, placement, tilt_deg
+from headct.imaging.nifti_geometry import (
+    LPS,
+    Placement,
+    perpendicular_gap,
+    placement,
+    placement_of_scan,
+    refuse_size_of_no_head,
+    tilt_deg,
+)
 
 SHAPE = (9, 8, 7)
 SPACING = np.array([0.48, 0.46, 5.0])
@@ -249,15 +257,9 @@ def stored(turn: Any) -> tuple[int, int, int]:
     return x, y, z
 
 
-def placement_of_scan(of: nibabel.Nifti1Header, shape: tuple[int, int, int]) -> Placement:
-    found = placement(of, shape)
-    check_scan(found, of)
-    return found
-
-
 def refusal_of_scan(of: nibabel.Nifti1Header, shape: tuple[int, int, int] = HEAD) -> str:
     with pytest.raises(Unreadable) as caught:
-        placement_of_scan(of, shape)
+        refuse_size_of_no_head(placement_of_scan(of, shape))
     return str(caught.value)
 
 

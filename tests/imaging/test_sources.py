@@ -20,6 +20,7 @@ from headct.contracts.problems import BadInput
 from headct.contracts.repository import REPOSITORY
 from headct.imaging import nifti, sources
 from headct.imaging.fitness import SeriesRules
+from headct.imaging.header_grid import HeaderGrid
 from headct.imaging.nifti_geometry import placement
 from headct.imaging.sources import dicom_folder, nifti_file
 from headct.imaging.sources.image_source import HEADER_SPACING, SLICE_POSITIONS, ImageFacts
@@ -46,12 +47,24 @@ def test_a_source_is_found_by_what_is_handed_over(tmp_path: Path) -> None:
     nameless = file.rename(tmp_path / "s")
     assert isinstance(sources.find(nameless, "s"), nifti_file.Source)
     (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(sources.NoImage, match=r"neither a NIfTI file \(.nii, .nii.gz\) nor a folder: "):
+    with pytest.raises(
+        sources.NoImage, match=r"neither a .*NIfTI file \(.nii, .hdr, .nii.gz\), .* nor a folder: by its "
+    ):
         sources.find(tmp_path / "notes.txt", "s")
 
 
 def test_the_name_of_a_scan_is_without_the_suffix_of_its_source() -> None:
-    names = {"a.nii.gz": "a", "a.NII": "a", "a.b.nii": "a.b", "a.gz": "a.gz", "a": "a"}
+    names = {
+        "a.nii.gz": "a",
+        "a.NII": "a",
+        "a.zip": "a",
+        "a.nrrd": "a",
+        "a.mhd": "a",
+        "a.hdr": "a",
+        "a.b.nii": "a.b",
+        "a.gz": "a.gz",
+        "a": "a",
+    }
     assert {name: sources.name_without_suffix(name) for name in names} == names
 
 
@@ -82,7 +95,7 @@ def test_the_geometry_of_a_nifti_file_keeps_its_shear(tmp_path: Path) -> None:
     header["sform_code"], header["qform_code"] = 1, 0
     header["srow_x"], header["srow_y"], header["srow_z"] = (-4, 0, 0, 9), (0, -4, shear, 8), (0, 0, 5, 7)
     placed = placement(header, (16, 16, 12))
-    geometry = nifti_file.HeaderGrid(header, placed).geometry
+    geometry = HeaderGrid(header, placed).geometry
     assert geometry.tilt_deg == pytest.approx(20)
     np.testing.assert_allclose(geometry.weights_mm, np.full(12, placed.gap_mm))
     np.testing.assert_allclose(geometry.sheared_affine, placed.lps_affine, atol=1e-9)
@@ -94,7 +107,7 @@ def test_what_a_sheet_may_name_is_what_a_source_of_trials_takes(tmp_path: Path) 
     text, volume = tmp_path / "s1.npz", volume_of(tmp_path / "s2.nii.gz")
     text.write_text("no image")
     said = {
-        text: "neither a NIfTI file",
+        text: "neither a MetaImage file",
         tmp_path / "gone": "no such file or folder",
         tmp_path: "",
         volume: "",
@@ -137,7 +150,7 @@ def test_a_new_source_is_one_module(tmp_path: Path) -> None:
     ct_series.write_series(tmp_path / "dicom")
     for scan, _ in IMAGES:
         masked_scan.write_mask(tmp_path / "dicom", tmp_path / f"{scan}.nii.gz", masked_scan.drawn())
-    columns = ("scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater")
+    columns = ("scan_id", "participant_id", "site", "image", "mask", "age", "sex", "onset_to_ct_h", "rater")
     rows = [columns]
     for scan, image in IMAGES:
         rows.append((scan, f"p-{scan}", "A", image, f"{scan}.nii.gz", "70", "F", "2.5", "r"))

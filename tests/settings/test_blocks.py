@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
@@ -182,3 +183,17 @@ def test_nothing_in_a_block_can_change(kind: type[blocks.Block]) -> None:
     assert hash(typed(kind, config)) == hash(typed(kind, config))
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(typed(kind, config), "seed", 1)  # noqa: B010  # a type checker would refuse it
+
+
+def test_what_is_printed_behind_headings_says_that_images_are_no_hu() -> None:
+    """One place says so, and nothing prints the study's own words without it."""
+    config = blocks.configured(configuration.load(REPOSITORY / "config" / "demo.yaml"))
+    assert config.note == config.study.note
+    windowed = dataclasses.replace(config, ingest=dataclasses.replace(config.ingest, intensity="windowed"))
+    assert windowed.note == f"{config.study.note}; images windowed for display, not HU"
+    unnamed = dataclasses.replace(windowed, study=dataclasses.replace(config.study, note=""))
+    assert unnamed.note == "images windowed for display, not HU"
+    printing = [*(REPOSITORY / "workflow/scripts/headct/publish").rglob("*.py")]
+    printing += [*(REPOSITORY / "workflow/rules").glob("*.smk"), REPOSITORY / "Snakefile"]
+    bare = [path for path in printing if re.search(r'study\.note|\["study"\]\["note"\]', path.read_text())]
+    assert bare == []

@@ -41,8 +41,8 @@ class Source:
         return False
 
     @classmethod
-    def why_not(cls, path: Path) -> str:
-        return "" if cls.takes(path) else "its name does not end in .npz"
+    def is_named(cls, path: Path) -> bool:
+        return cls.takes(path)
 
     def fingerprint(self) -> str:
         return fingerprint_of(self.path)

@@ -87,7 +87,7 @@ TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemb
 SEEDS = config["training"]["seeds"]
 FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
-NOTE = config["study"]["note"]
+NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)
 

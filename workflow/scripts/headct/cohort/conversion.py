@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from headct.cohort import patients, shards
 from headct.contracts.artefacts import sha256_of, write_json
-from headct.contracts.folders import files_at
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging import masks, nifti, sources
@@ -22,6 +21,7 @@ from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask, Geometry
 from headct.imaging.masks import MaskRules
 from headct.imaging.plausibility import bleed_is_dense, share_outside_head
+from headct.imaging.scan_files import files_of
 from headct.imaging.sources.image_source import ImageFacts, ImageSource
 
 IMAGE = "ct.nii.gz"
@@ -109,14 +109,14 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
     for name in (RECORD, IMAGE, *LABEL_FILES.values()):
         (out / name).unlink(missing_ok=True)
     record = ScanRecord(scan_id=scan.scan_id, definition=definition)
-    files = files_at(scan.image)
+    files = files_of(scan.image)
     record.source = shards.listing_of(scan.image, files)
     record.mask_sha256 = shards.digests_of(scan.masks)
     image: NDArray[np.int16] | None = None
     labels: dict[str, NDArray[np.uint8]] = {}
     converted: frozenset[str] = frozenset()
     refused: list[Problem] = []
-    drawn = _read_masks(scan, record)
+    drawn = _read_masks(scan, record, rules)
     try:
         source = _source_of(scan)
         record.kind = source.kind
@@ -127,7 +127,7 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
             image, grid, converted = volume.hu, volume.grid.geometry, volume.files
             differing = patients.flags(volume.patient, scan.sex, scan.age_years)
             record.flags = sorted({*record.flags, *differing})
-            labels = _place_masks(scan, drawn, grid, image, record)
+            labels = _place_masks(scan, drawn, grid, image, record, rules)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
     except Ineligible as error:
@@ -174,12 +174,12 @@ def digest_of(image: NDArray[np.int16]) -> str:
     return hashlib.sha256(repr(image.shape).encode() + image.astype("<i2").tobytes()).hexdigest()
 
 
-def _read_masks(scan: SheetScan, record: ScanRecord) -> dict[str, masks.Mask]:
+def _read_masks(scan: SheetScan, record: ScanRecord, rules: SeriesRules) -> dict[str, masks.Mask]:
     """All masks by sheet column; problems go to the record, of all masks at once."""
     drawn = {}
     for key, path in scan.masks.items():
         try:
-            drawn[key] = masks.read(path, scan.mask_rules, key, scan.labels)
+            drawn[key] = masks.read(path, scan.mask_rules, key, scan.labels, rules.trust_transform)
         except BadInput as error:
             record.problems += error.problems
     return drawn
@@ -191,13 +191,15 @@ def _place_masks(
     grid: Geometry,
     image: NDArray[np.int16],
     record: ScanRecord,
+    rules: SeriesRules,
 ) -> dict[str, NDArray[np.uint8]]:
     """The masks on the scan's grid; mismatches go to the record, doubts become flags."""
     placed, doubts = {}, set()
+    is_windowed = rules.intensity == "windowed"
     for key, mask in drawn.items():
         try:
             labels = masks.on_grid(mask, grid)
-            outside = share_outside_head(labels, image)
+            outside = 0.0 if is_windowed else share_outside_head(labels, image)
             if outside > MISPLACED_SHARE:
                 raise masks.Mismatch(f"{outside:.0%} of its voxels lie in air or bone")
         except masks.Mismatch as error:
@@ -213,7 +215,8 @@ def _place_masks(
         doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
         doubts |= {"mask_covers_part_of_plane"} if mask.size_xyz[:2] != grid.size_xyz[:2] else set()
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
-        doubts |= set() if bleed_is_dense(labels, image, scan.labels) else {"bleed_not_dense"}
+        is_dense = is_windowed or bleed_is_dense(labels, image, scan.labels)
+        doubts |= set() if is_dense else {"bleed_not_dense"}
     record.flags = sorted({*record.flags, *doubts})
     record.problems += same_drawings(scan, placed)
     return placed

@@ -18,8 +18,8 @@ from headct.contracts.folders import contents
 from headct.contracts.problems import BadInput, Ineligible
 from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, series, sources
 from headct.imaging.geometry import Geometry
+from headct.imaging.header_grid import HeaderGrid
 from headct.imaging.masks import SUFFIXES, Mask, Mismatch, on_grid
-from headct.imaging.sources.nifti_file import HeaderGrid
 
 EFFECT = "speed"  # a sheet is proposed, which somebody reads before it is used
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically
-from headct.contracts.folders import files_at
+from headct.imaging.scan_files import files_of, root_of
 from headct.settings.sheet import MASK_COLUMNS
 
 RECORD = "scan.json"
@@ -66,11 +66,11 @@ def digests_of(files: Mapping[str, str | Path]) -> dict[str, str]:
 
 
 def listing_of(folder: str | Path, files: Mapping[str, os.stat_result]) -> str:
-    """SHA-256 of the names (below ``folder``) and sizes of its files (:func:`files_at`).
+    """SHA-256 of the names (below ``folder``) and sizes of its files (:func:`files_of`).
 
     What can't be read is not listed: once it can be, the listing differs.
     """
-    above = len(os.path.join(folder, ""))  # noqa: PTH118
+    above = len(os.path.join(root_of(Path(folder)), ""))  # noqa: PTH118
     listed = sorted((file[above:], entry.st_size) for file, entry in files.items())
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
@@ -87,7 +87,7 @@ def holds(path: Path, image: str | Path) -> bool:
         digests |= {instance["sha256"] for instance in record["instances"]}
     except (OSError, ValueError, KeyError):  # not there, damaged, or of another version
         return False
-    files = files_at(image)
+    files = files_of(image)
     if source != listing_of(image, files):
         return False
     if not all((path.parent / volume).is_file() for volume in volumes):

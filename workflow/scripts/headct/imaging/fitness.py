@@ -8,6 +8,8 @@ import numpy as np
 
 from headct.imaging import geometry
 from headct.imaging.dicom import Instance, plain_fact
+from headct.imaging.hounsfield import Intensity
+from headct.imaging.nifti_geometry import Trusted
 from headct.imaging.parts import (
     SAME_POSITION_MM,
 )
@@ -28,6 +30,8 @@ class SeriesRules:
             degrees at most, coronal and sagittal reformats lie at 90.
         series_preference: from ``CRITERION_NAMES``, the weightiest first.
         sharp_kernels: regular expressions of kernels for bone and lung, not for soft tissue.
+        intensity: what the values of all images are: HU, or windowed for display.
+        trust_transform: what is believed of a file whose transforms contradict each other.
     """
 
     minimum_slices: int = 10
@@ -42,6 +46,8 @@ class SeriesRules:
         "^FC[358][0-9]",
         "^Y[A-D]$|^[DEL]$",
     )
+    intensity: Intensity = "hounsfield"
+    trust_transform: Trusted = "none"
 
 
 def stray_slices(series: Series, candidates: list[Series]) -> str:

@@ -23,7 +23,7 @@ from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging import label_names, nifti
 from headct.imaging.geometry import Geometry, Vector, angle_deg
-from headct.imaging.nifti_geometry import placement
+from headct.imaging.nifti_geometry import Trusted, placement
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 SUFFIXES = (*NIFTI_SUFFIXES, ".nrrd", ".mha")
@@ -131,7 +131,7 @@ class _Stored:
     named: list[tuple[int, str]]
 
 
-def read(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
+def read(path: Path, rules: MaskRules, key: str, labels: LabelSet, trusted: Trusted = "none") -> Mask:
     """Read a mask and map its values to those of the label set.
 
     Args:
@@ -139,6 +139,7 @@ def read(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
         rules: what the values in this file mean; 0 is background.
         key: the sample sheet's column, for messages.
         labels: the set, which has the classes that ``rules`` names.
+        trusted: what is believed of a NIfTI file whose transforms contradict each other.
 
     Raises:
         BadInput: the file is missing or unreadable, not a 3-D map of whole numbers, holds values
@@ -152,7 +153,7 @@ def read(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
         raise BadInput([Problem(str(path), message, key=key)])
     try:
         is_nifti = path.name.lower().endswith(NIFTI_SUFFIXES)
-        stored = _read_nifti(path) if is_nifti else _read_by_itk(path)
+        stored = _read_nifti(path, trusted) if is_nifti else _read_by_itk(path)
     except nifti.Unreadable as error:
         raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
     refuse_other_names(stored, rules, str(path), key, labels)
@@ -161,10 +162,10 @@ def read(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
     return Mask(mapped, stored.affine, {value: number for value, number in n_ignored.items() if number})
 
 
-def _read_nifti(path: Path) -> _Stored:
+def _read_nifti(path: Path, trusted: Trusted) -> _Stored:
     """NIfTI by its bytes, whatever its name says of compression. NaN is where nothing was drawn."""
     volume = nifti.read(path)
-    placed = placement(volume.header, volume.values.shape)
+    placed = placement(volume.header, volume.values.shape, trusted)
     try:
         slope, _ = volume.header.get_slope_inter()
     except HeaderDataError as error:

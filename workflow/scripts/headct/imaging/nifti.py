@@ -29,6 +29,7 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from headct.contracts.artefacts import write_atomically
+from headct.imaging.scan_files import voxels_beside
 
 LEVEL = 2
 """The last level of ISA-L whose bytes are the same on all CPUs: 3 finds other matches with AVX2."""
@@ -54,7 +55,10 @@ NO_IMAGE = {
 OTHER_IMAGES = {b"NRRD": "NRRD", b"ObjectType": "MetaImage", b"\x89HDF": "HDF5 (or MINC)"}
 """First bytes of other formats of images, and their names."""
 
-PAIR = "one of a pair of files (.hdr and .img): save the image as one file, .nii or .nii.gz"
+PAIR = (
+    "one of a pair of files (.hdr and .img), and the other is not beside it: name the .hdr where both are, "
+    "or save the image as one file, .nii or .nii.gz"
+)
 TRANSFORMS = (
     "pixdim",
     "xyzt_units",
@@ -100,7 +104,7 @@ def first_bytes(path: Path) -> bytes:
         Unreadable: no file, a broken link, not a regular file, one that can't be opened, is empty or
             damaged, or a pointer to a file that was not fetched.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         start = stream.read(ENOUGH)
     if not start:
         raise Unreadable("an empty file")
@@ -111,7 +115,7 @@ def first_bytes(path: Path) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """A file's content, uncompressed; what goes wrong while it is read is told in words."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # looked at first: to open a pipe waits for ever
@@ -135,15 +139,22 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         raise Unreadable(f"the file can't be opened: {error.strerror}") from error
 
 
-def is_nifti(path: Path) -> bool:
-    """Whether a file's bytes are those of NIfTI, of either version, or of a header of Analyze 7.5."""
+def what_it_is(path: Path) -> str:
+    """What a file is that is no image, in words."""
     try:
-        return _version(first_bytes(path)) is not None
-    except Unreadable:
-        return False
+        return f"by its first bytes it is none{_other_format(first_bytes(path))}"
+    except Unreadable as error:
+        return str(error)
 
 
-def _version(start: bytes) -> tuple[type[Header], bool] | None:
+def _other_format(start: bytes) -> str:
+    """The format whose first bytes these are, as the end of a sentence; empty if none is known."""
+    if start[128:132] == b"DICM":
+        return ", but DICOM: name the folder of the scan's files"
+    return next((f", but {name}" for begin, name in OTHER_IMAGES.items() if start.startswith(begin)), "")
+
+
+def version_of(start: bytes) -> tuple[type[Header], bool] | None:
     """Class of the header and whether the voxels are in the same file; None if it is none."""
     magic_1, magic_2 = start[344:348], start[4:8]
     if magic_1 in (b"n+1\0", b"ni1\0"):
@@ -163,14 +174,24 @@ def read(path: Path) -> NiftiVolume:
     """
     header = read_header(path)
     shape, dtype = _shape(header), header.get_data_dtype()
-    offset = int(header["vox_offset"]) or header.single_vox_offset
-    content = _content(path, offset + int(np.prod(shape, dtype=object)) * dtype.itemsize)
+    voxels = voxels_beside(path) if header["magic"].item().startswith(b"ni") else None
+    offset = int(header["vox_offset"]) or (0 if voxels else header.single_vox_offset)
+    content = _content(voxels or path, offset + int(np.prod(shape, dtype=object)) * dtype.itemsize)
     stored = np.ndarray(shape, dtype, content, offset, order="F")
+    return NiftiVolume(apply_read_scaling(stored, *scale_of(header)), header)
+
+
+def scale_of(header: Header) -> tuple[float, float]:
+    """Slope and intercept by which stored values are scaled; 1 and 0 where the header has none.
+
+    Raises:
+        Unreadable: they are no numbers.
+    """
     try:
         slope, intercept = header.get_slope_inter()
     except HeaderDataError as error:
         raise Unreadable(f"the header is damaged: {error}") from error
-    return NiftiVolume(apply_read_scaling(stored, slope, intercept), header)
+    return (1.0 if slope is None else slope), (0.0 if intercept is None else intercept)
 
 
 def read_header(path: Path) -> Header:
@@ -180,16 +201,16 @@ def read_header(path: Path) -> Header:
         Unreadable: as :func:`read`, but for the voxels.
     """
     start = first_bytes(path)
-    version = _version(start)
-    if version is None and path.suffix.lower() == ".img" and path.with_suffix(".hdr").is_file():
-        raise Unreadable(PAIR)
+    version = version_of(start)
     if version is None:
-        formats = [name for signature, name in OTHER_IMAGES.items() if start.startswith(signature)]
-        formats += ["DICOM"] if start[128:132] == b"DICM" else []
-        others = "".join(f", but {name}" for name in formats)
-        raise Unreadable(f"it can't be read as NIfTI: by its first bytes it is none{others}")
+        raise Unreadable(f"it can't be read as NIfTI: by its first bytes it is none{_other_format(start)}")
     kind, in_one_file = version
-    if not in_one_file:
+    if start[344:347] not in (b"n+1", b"ni1") and kind is nibabel.Nifti1Header:
+        raise Unreadable(
+            "a header of Analyze 7.5, which has no orientation, so left and right are unknown: convert the "
+            "scan again"
+        )
+    if not in_one_file and voxels_beside(path) is None:
         raise Unreadable(PAIR)
     try:
         header = kind(start[: kind.sizeof_hdr], check=False)
@@ -201,9 +222,33 @@ def read_header(path: Path) -> Header:
     if dtype.kind not in "iuf":
         raise Unreadable(f"voxels of the kind {dtype.name}: a CT or a mask has one real number per voxel")
     _shape(header)
-    if not np.isfinite(offset := float(header["vox_offset"])) or (offset and offset < kind.sizeof_hdr):
+    least = kind.sizeof_hdr if in_one_file else 0
+    if not np.isfinite(offset := float(header["vox_offset"])) or (offset and not offset >= least):
         raise Unreadable(f"the header is damaged: voxels from byte {offset:g} on")
     return header
+
+
+def made_header(affine: NDArray[np.float64], shape: tuple[int, int, int]) -> Header:
+    """A header with a transform that came in another format: index to RAS in mm, shear included."""
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm")
+    header.set_qform(affine, 1)  # the nearest rotation, where there is a shear; it sets pixdim, too
+    header.set_sform(affine, 1)
+    return header
+
+
+def as_stored(header: Header) -> dict[str, Any]:
+    """What a header says of place and scale, as ``scan.json`` may have it: numbers, and no text."""
+    fields = ("datatype", "scl_slope", "scl_inter", *TRANSFORMS)
+    return {name: _plain(header[name].tolist()) for name in fields} | {"dim": header["dim"].tolist()}
+
+
+def _plain(stored: Any) -> Any:
+    """A number or a list of them; JSON has none that is not finite."""
+    if isinstance(stored, list):
+        return [_plain(number) for number in stored]
+    return stored if np.isfinite(stored) else str(stored)
 
 
 def _shape(header: Header) -> tuple[int, int, int]:
@@ -224,7 +269,7 @@ def _content(path: Path, wanted: int) -> bytearray:
     No memory is asked for that the file does not fill, whatever its header says.
     """
     content = bytearray()
-    with _opened(path) as stream:
+    with opened(path) as stream:
         while chunk := stream.read(CHUNK):
             content += chunk[: wanted - len(content)]
     if len(content) < wanted:

@@ -2,7 +2,8 @@
 
 A header says it up to three times: ``pixdim`` has the voxel's size, ``qform`` a rotation, ``sform`` any
 affine transform. Tools that resample or crop forget one or the other, and readers follow different ones.
-Where they contradict each other, no volume in mL can be trusted.
+Where they contradict each other, no volume in mL can be trusted: the file is refused, unless
+``ingest.trust_transform`` names the one to believe.
 
 CT of a tilted gantry has a sheared sform. A qform can't hold a shear: one that differs by just that is no
 contradiction. pixdim then has the length of the sform's third column or the gap perpendicular to the
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -27,6 +28,12 @@ from headct.imaging.geometry import angle_deg
 from headct.imaging.nifti import Header, Unreadable
 
 Matrix = NDArray[np.float64]
+
+Trusted = Literal["none", "sform", "qform", "pixdim"]
+"""What ``ingest.trust_transform`` may say: a matrix, or the sides of a voxel with a matrix's directions."""
+
+RESOLVED = "contradicting_transforms"
+"""Flag of a file whose transforms contradict each other, and one of them was believed."""
 
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """By the code of the header's unit of length: unknown (taken as mm), metre, mm, micrometre."""
@@ -133,25 +140,77 @@ class Placement:
         return image
 
 
-def placement(header: Header, shape: tuple[int, int, int]) -> Placement:
+class Contradiction(Unreadable):
+    """What a header says in one place is not what it says in another."""
+
+
+def placement(header: Header, shape: tuple[int, int, int], trusted: Trusted = "none") -> Placement:
     """Where the voxels of a file lie, where all that its header says of it agrees.
+
+    Args:
+        header: of the file.
+        shape: of the stored array, (x, y, z).
+        trusted: what is believed where the transforms contradict each other; else they are refused.
 
     Raises:
         Unreadable: with the values, a spacing or a transform that is none, no transform, several that
             contradict each other, or slices whose rows and columns are not at right angles.
     """
-    spacing = _spacing(header)
-    sform, qform = _sform(header), _qform(header, spacing)
-    if sform is not None:
-        affine, flags = _checked(sform, qform, spacing, header, shape)
-    elif qform is not None:
-        affine, flags = qform, ()
-    else:
+    return _placement(header, shape, trusted, must_be_sure=trusted != "none")
+
+
+def placement_of_scan(header: Header, shape: tuple[int, int, int], trusted: Trusted = "none") -> Placement:
+    """As :func:`placement`, of a CT by itself: no series of DICOM says which of two volumes a voxel has.
+
+    Args:
+        header: of the file.
+        shape: of the stored array, (x, y, z).
+        trusted: what is believed where the transforms contradict each other.
+
+    Raises:
+        Unreadable: as :func:`placement`; with the values, two volumes of a voxel of which nothing says which
+            is right.
+    """
+    return _placement(header, shape, trusted, must_be_sure=True)
+
+
+def _placement(
+    header: Header, shape: tuple[int, int, int], trusted: Trusted, must_be_sure: bool
+) -> Placement:
+    if not header["sform_code"] and not header["qform_code"]:
         raise Unreadable(
             "the header has no orientation (sform_code and qform_code are 0), so left and right are unknown: "
             "convert the scan again, or set the transform and its code"
         )
-    found = Placement(LPS @ affine, shape, flags)
+    try:
+        affine, flags = _agreed(header, shape)
+        if must_be_sure and not header["qform_code"]:
+            _refuse_ambiguous_shear(affine, _spacing(header))
+    except Contradiction as error:
+        if trusted == "none":
+            raise Unreadable(
+                f"{error}. Where it is known which one is right, ingest.trust_transform names it"
+            ) from error
+        affine, flags = _believed(header, trusted), (RESOLVED,)
+    return placed(LPS @ affine, shape, flags)
+
+
+def placed(affine: Matrix, shape: tuple[int, int, int], flags: tuple[str, ...] = ()) -> Placement:
+    """Where voxels lie by one transform that nothing contradicts.
+
+    Args:
+        affine: 4 x 4, index (x, y, z, 1) in the stored array to LPS in mm.
+        shape: of the stored array, (x, y, z).
+        flags: what was met before.
+
+    Raises:
+        Unreadable: it is no transform of a volume, or the rows and columns of the axial slices are not at
+            right angles.
+    """
+    if not _is_of_volume(affine[:3]):
+        rows = affine[:3].round(4).tolist()
+        raise Unreadable(f"the header has no transform of a volume: its rows are {rows}")
+    found = Placement(affine, shape, flags)
     if tilt_deg(found.lps_affine) > STRAIGHT_DEG:
         found = replace(found, flags=("tilted", *flags))
     angle = angle_deg(*found.lps_affine[:3, :2].T)
@@ -160,16 +219,37 @@ def placement(header: Header, shape: tuple[int, int, int]) -> Placement:
     return found
 
 
-def check_scan(found: Placement, header: Header) -> None:
-    """What a head CT by itself must meet, too: no series of DICOM vouches for the size of its voxels.
+def _agreed(header: Header, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[str, ...]]:
+    """The transform on which all that the header says agrees, and flags."""
+    spacing = _spacing(header)
+    sform, qform = _sform(header), _qform(header, spacing)
+    if sform is not None:
+        return _checked(sform, qform, spacing, header, shape)
+    assert qform is not None, "a header without both was refused"
+    return qform, ()
 
-    Raises:
-        Unreadable: with the values, voxels or a scan of a size that no head CT has, or two volumes of a voxel
-            of which nothing says which is right.
+
+def _believed(header: Header, trusted: Trusted) -> Matrix:
+    """The transform of a header that contradicts itself, by what is believed of it.
+
+    By pixdim, a voxel has the sides that it says: the columns of the other transform are brought to these
+    lengths, that along the head so that the slices lie as far apart, perpendicular to them.
     """
-    _refuse_size_of_no_head(found)
-    if header["qform_code"] == 0:
-        _refuse_ambiguous_shear(found, _spacing(header))
+    if trusted == "pixdim":
+        spacing = _spacing(header)
+        directions = _sform(header) if header["sform_code"] else _qform(header, spacing)
+        assert directions is not None, "a header without both was refused"
+        affine = directions.copy()
+        affine[:3, :3] *= spacing / np.linalg.norm(affine[:3, :3], axis=0)
+        along = int(np.flatnonzero(io_orientation(affine)[:, 0] == 2)[0])
+        affine[:3, along] *= spacing[along] / perpendicular_gap(np.roll(affine[:3, :3], 2 - along, axis=1))
+        return affine
+    found = _sform(header) if trusted == "sform" else _qform(header, _spacing(header))
+    if found is None:
+        raise Unreadable(
+            f"ingest.trust_transform names the {trusted}, and {trusted}_code is 0: there is none"
+        )
+    return found
 
 
 def perpendicular_gap(affine: Matrix) -> float:
@@ -185,7 +265,8 @@ def tilt_deg(affine: Matrix) -> float:
     return min(angle, 180 - angle)
 
 
-def _refuse_size_of_no_head(found: Placement) -> None:
+def refuse_size_of_no_head(found: Placement) -> None:
+    """Raise Unreadable, with the values, where voxels or scan are of a size that no head CT has."""
     voxel_mm, extent_mm = np.array([*found.pixel_mm, found.gap_mm]), found.extent_mm
     lowest_mm, highest_mm = np.array([FIELD_MM, FIELD_MM, HEIGHT_MM]).T
     if not ((voxel_mm >= VOXEL_MM[0]) & (voxel_mm <= VOXEL_MM[1])).all():
@@ -203,14 +284,14 @@ def _refuse_size_of_no_head(found: Placement) -> None:
     )
 
 
-def _refuse_ambiguous_shear(found: Placement, spacing: Matrix) -> None:
+def _refuse_ambiguous_shear(sform: Matrix, spacing: Matrix) -> None:
     """A sheared sform alone, whose columns are as long as pixdim says.
 
     Its third column may be the way of the table, or the gap perpendicular to the slices (dcm2niix).
     """
-    by_sform, by_pixdim = abs(np.linalg.det(found.affine[:3, :3])), np.prod(spacing)
+    by_sform, by_pixdim = abs(np.linalg.det(sform[:3, :3])), np.prod(spacing)
     if by_pixdim > by_sform * (1 + SPACING_TOLERANCE):
-        raise Unreadable(
+        raise Contradiction(
             f"a voxel has {by_sform:.4f} mm³ by the determinant of its sheared sform and {by_pixdim:.4f} mm³ "
             "by pixdim, and without a qform nothing says which is right (of a tilted gantry dcm2niix writes "
             "a sform that is too small): convert the scan again, or save it with its qform"
@@ -224,7 +305,7 @@ def _spacing(header: Header) -> Matrix:
         raise Unreadable(f"the header's unit of length has the code {unit}, which means nothing")
     spacing = header["pixdim"][1:4].astype(float) * MM_PER_UNIT[unit]
     if not _can_be_lengths(spacing):
-        raise Unreadable(
+        raise Contradiction(
             f"the header's spacing (pixdim) is {_times(spacing)} mm: no volume follows from that"
         )
     return spacing
@@ -240,14 +321,19 @@ def _sform(header: Header) -> Matrix | None:
     if header["sform_code"] == 0:
         return None
     rows = np.array([header[f"srow_{axis}"] for axis in "xyz"], dtype=float)
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers whose squares are none are no lengths either
+    with np.errstate(over="ignore", invalid="ignore"):
         rows *= MM_PER_UNIT[int(header["xyzt_units"]) % 8]
+    if not _is_of_volume(rows):
+        raise Contradiction(f"sform is no transform of a volume: its rows are {rows.round(4).tolist()}")
+    return np.vstack([rows, [0, 0, 0, 1]])
+
+
+def _is_of_volume(rows: Matrix) -> bool:
+    """Whether three rows of a transform give a voxel three sides of lengths, and a volume."""
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers whose squares are none are no lengths either
         lengths = np.linalg.norm(rows[:, :3], axis=0)
-    matrix = np.vstack([rows, [0, 0, 0, 1]])
     can_be = np.isfinite(rows).all() and _can_be_lengths(lengths)
-    if not can_be or abs(np.linalg.det(rows[:, :3])) <= ROUNDING * np.prod(lengths):
-        raise Unreadable(f"sform is no transform of a volume: its rows are {rows.round(4).tolist()}")
-    return matrix
+    return bool(can_be) and bool(abs(np.linalg.det(rows[:, :3])) > ROUNDING * np.prod(lengths))
 
 
 def _qform(header: Header, spacing: Matrix) -> Matrix | None:
@@ -259,7 +345,7 @@ def _qform(header: Header, spacing: Matrix) -> Matrix | None:
     handedness = float(header["pixdim"][0])
     real = 1 - vector @ vector
     if not (np.isfinite([*vector, *offset]).all() and real > -ROUNDING and handedness in (-1, 0, 1)):
-        raise Unreadable(
+        raise Contradiction(
             f"qform is no rotation: quaternion {vector.tolist()}, offset {offset.tolist()}, "
             f"qfac {handedness:g}"
         )
@@ -277,7 +363,7 @@ def _checked(
     lengths = np.linalg.norm(sform[:3, :3], axis=0)
     gaps = np.array([perpendicular_gap(np.roll(sform[:3, :3], 2 - axis, axis=1)) for axis in range(3)])
     if not (_close(lengths, spacing) | _close(gaps, spacing)).all():
-        raise Unreadable(
+        raise Contradiction(
             f"sform and pixdim contradict each other: voxels of {_times(lengths)} mm by sform, of "
             f"{_times(spacing)} mm by pixdim"
         )
@@ -298,13 +384,13 @@ def _checked(
     if header["sform_code"] == header["qform_code"] or (
         io_orientation(sform).tolist() != io_orientation(qform).tolist()
     ):
-        raise Unreadable(
+        raise Contradiction(
             f"sform and qform contradict each other: they place the same voxel up to "
             f"{nearest_mm:.1f} mm apart (sform {sform[:3].round(3).tolist()}, qform "
             f"{qform[:3].round(3).tolist()})"
         )
     if has_short_column:
-        raise Unreadable(
+        raise Contradiction(
             f"a voxel has {abs(np.linalg.det(sform[:3, :3])):.4f} mm³ by the determinant of its sheared "
             f"sform and {np.prod(spacing):.4f} mm³ by pixdim, and its qform does not say which is right"
         )

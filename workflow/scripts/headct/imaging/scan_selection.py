@@ -135,10 +135,7 @@ def choose(
 def flags(chosen: Chosen, rules: SeriesRules) -> list[str]:
     """Quality flags of a chosen series that its headers tell: names, sorted."""
     instances, grid = chosen.instances, chosen.geometry
-    gaps = np.diff(grid.positions_mm)
     found = {
-        "tilted": grid.tilt_deg > UNTILTED_DEG,
-        "uneven_gaps": bool(gaps.max() > gaps.min() * (1 + EVEN_GAPS)),
         "duplicates_dropped": bool(chosen.series.dropped),
         "other_series_in_folder": bool(chosen.rejected),
         "moved_in_plane": grid.moves.any,
@@ -150,13 +147,23 @@ def flags(chosen: Chosen, rules: SeriesRules) -> list[str]:
         "repeated_acquisition": chosen.series.repeated,
         "joined_series": len({_filed_under(i) for i in instances}) > 1,
         "fewer_slices_than_announced": chosen.fewer_than_announced,
-        "little_coverage": float(grid.weights_mm.sum()) < rules.minimum_coverage_mm,
-        "face_may_be_recognisable": grid.spacing_mm_xyz[2] <= FACE_GAP_MM,
         "rescale_type_not_hu": any(i.text("RescaleType") not in ("", "HU") for i in instances),
         "burned_in_annotation": any(i.text("BurnedInAnnotation") == "YES" for i in instances),
         "padding_within_tissue_hu": any(_padding_like_tissue(i) for i in instances),
     }
-    return sorted(name for name, raised in found.items() if raised)
+    return sorted({name for name, raised in found.items() if raised} | flags_of_grid(grid, rules))
+
+
+def flags_of_grid(grid: geometry.Geometry, rules: SeriesRules) -> set[str]:
+    """Quality flags that the places of the slices alone tell, in whatever format they came."""
+    gaps = np.diff(grid.positions_mm)
+    found = {
+        "tilted": grid.tilt_deg > UNTILTED_DEG,
+        "uneven_gaps": bool(gaps.max() > gaps.min() * (1 + EVEN_GAPS)),
+        "little_coverage": float(grid.weights_mm.sum()) < rules.minimum_coverage_mm,
+        "face_may_be_recognisable": grid.spacing_mm_xyz[2] <= FACE_GAP_MM,
+    }
+    return {name for name, raised in found.items() if raised}
 
 
 def _padding_like_tissue(instance: Instance) -> bool:

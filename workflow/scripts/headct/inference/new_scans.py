@@ -29,6 +29,7 @@ from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
 from headct.engine.machine import require_device
 from headct.imaging import sources
 from headct.imaging.fitness import SeriesRules
+from headct.imaging.scan_files import root_of
 from headct.imaging.sources.image_source import ImageFacts, Volume
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import Members
@@ -233,6 +234,7 @@ def name_of(path: Path) -> str:
 
     As it was handed over: what a link points to may be called after the patient.
     """
+    path = root_of(path)
     name = Path(os.path.abspath(path)).name  # noqa: PTH100 (Path.absolute keeps "..")
     return name if path.is_dir() else sources.name_without_suffix(name)
 

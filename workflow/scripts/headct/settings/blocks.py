@@ -49,6 +49,8 @@ class Ingest:
     maximum_gap_ratio: float
     require_announced_images: bool
     patient_id_is_pseudonym: bool
+    intensity: Literal["hounsfield", "windowed"]
+    trust_transform: Literal["none", "sform", "qform", "pixdim"]
     trust_sheet: bool
     different_patients: tuple[str, ...]
     maximum_angle_to_axial_deg: float
@@ -269,6 +271,12 @@ class Configuration:
     figures: Figures
     reporting: Mapping[str, str]
     phantom: Phantom | None = None
+
+    @property
+    def note(self) -> str:
+        """What headings say of the data, behind them: the study's own words, and where images hold no HU."""
+        windowed = "images windowed for display, not HU" if self.ingest.intensity == "windowed" else ""
+        return "; ".join(filter(None, [self.study.note, windowed]))
 
 
 BLOCKS = (Ingest, Split, Crosscheck, Metrics)

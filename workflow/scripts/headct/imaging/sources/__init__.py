@@ -7,6 +7,7 @@ wait for readers of images.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +33,7 @@ def all_sources() -> tuple[type[ImageSource], ...]:
 
 
 def find(path: Path, scan_id: str) -> ImageSource:
-    """The source of the scan at a path.
+    """The source of the scan at a path: by its bytes, and where these tell nothing, by its name.
 
     Args:
         path: a file or a folder, as it was handed over.
@@ -44,22 +45,33 @@ def find(path: Path, scan_id: str) -> ImageSource:
     for source in all_sources():
         if source.takes(path):
             return source(path, scan_id)
-    raise NoImage(why_not(path))
+    for source in all_sources():
+        if source.is_named(path) and os.path.lexists(path):
+            return source(path, scan_id)
+    raise NoImage(_what_instead(path))
 
 
 def why_not(path: Path) -> str:
     """Why what lies at a path is no image of any source; empty where it may be one, as any folder may."""
     if path.is_dir():  # looked at first: no reader of images need be loaded to know
         return ""
-    sources = [source for source in all_sources() if source.suffixes]
-    reasons = [source.why_not(path) for source in sources]
-    kinds = [f"a {source.kind} ({', '.join(sorted(source.suffixes, key=len))})" for source in sources]
-    return f"neither {' nor '.join([*kinds, 'a folder'])}: {'; '.join(reasons)}" if all(reasons) else ""
+    is_one = (os.path.lexists(path) and is_scan(path)) or any(source.takes(path) for source in all_sources())
+    return "" if is_one else _what_instead(path)
+
+
+def _what_instead(path: Path) -> str:
+    """The kinds of scans, and what lies at a path instead of one."""
+    from headct.imaging import nifti
+
+    files = [source for source in all_sources() if source.suffixes]
+    kinds = [f"{source.kind} ({', '.join(sorted(source.suffixes, key=len))})" for source in files]
+    return f"neither a {', '.join(kinds)} nor a folder: {nifti.what_it_is(path)}"
 
 
 def is_scan(file: Path) -> bool:
     """Whether a file is a whole scan, by its name or its first bytes."""
-    return any(source.takes(file) for source in all_sources() if source.suffixes)
+    files = [source for source in all_sources() if source.suffixes]
+    return any(source.is_named(file) for source in files) or any(source.takes(file) for source in files)
 
 
 def is_part_of_scan(file: Path) -> bool:

@@ -26,16 +26,15 @@ from headct.imaging.dicom import (
 )
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask
-from headct.imaging.hounsfield import HU_RANGE, to_int16
-from headct.imaging.plausibility import blank_slice, doubts_about_hu, slice_without_air
+from headct.imaging.hounsfield import ABOVE_RANGE_SHARE, HU_RANGE, to_int16
+from headct.imaging.plausibility import WINDOWED, doubts_about_hu, not_hu, refuse_damaged
+from headct.imaging.scan_files import root_of
 from headct.imaging.scan_selection import Chosen, choose, flags
 from headct.imaging.series import group
 from headct.imaging.sources.image_source import ImageFacts, SliceGrid, Volume, fingerprint_of
 
 DISPLAY_BITS = 8
 """With so few bits, a CT holds a window for display, not its HU."""
-
-ABOVE_RANGE_SHARE = 0.001
 
 PREAMBLE = 128
 """Bytes of a DICOM file before its letters DICM."""
@@ -49,12 +48,17 @@ class Source:
     takes_any_folder: ClassVar[bool] = True
 
     def __init__(self, path: Path, scan_id: str):
-        self.path, self.scan_id = path, scan_id
+        self.path, self.scan_id = root_of(path), scan_id
 
     @classmethod
     def takes(cls, path: Path) -> bool:
-        """Any folder: what is in it is told once it is read."""
-        return is_folder(path)
+        """Any folder, or the DICOMDIR in one: what is in it is told once it is read."""
+        return is_folder(root_of(path))
+
+    @classmethod
+    def is_named(cls, path: Path) -> bool:
+        """Never: a folder may have any name."""
+        return False
 
     @classmethod
     def is_part(cls, path: Path) -> bool:
@@ -63,11 +67,6 @@ class Source:
             return nifti.first_bytes(path)[PREAMBLE:][:4] == b"DICM"
         except nifti.Unreadable:
             return False
-
-    @classmethod
-    def why_not(cls, path: Path) -> str:
-        """One file is never a whole scan."""
-        return "" if is_folder(path) else "no folder"
 
     def fingerprint(self) -> str:
         """Of all files below the folder."""
@@ -143,15 +142,17 @@ def convert(chosen: Chosen, rules: SeriesRules, facts: ImageFacts) -> NDArray[np
     raised |= {"values_above_range"} if above > ABOVE_RANGE_SHARE * image.size else set()
     doubts = doubts_about_hu(image)
     if min(instance.whole("BitsStored") or 16 for instance in chosen.instances) <= DISPLAY_BITS:
-        doubts.add("windowed_for_display")
+        doubts.add(WINDOWED)
+    if rules.intensity == "windowed":
+        doubts &= {WINDOWED}  # the other witnesses are of HU
     raised |= doubts
     facts.flags = sorted(raised)
-    names = [instance.name for instance in chosen.instances]
-    if (blank := blank_slice(image)) is not None:
-        raise Ineligible(f"truncated or damaged pixels: {names[blank]} is blank")
-    if (odd := slice_without_air(image)) is not None:
-        raise Ineligible(f"pixel values are not HU: unlike its neighbours, {names[odd]} has no air")
+    refuse_damaged(image, [instance.name for instance in chosen.instances], rules.intensity)
     suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu", "values_above_range"}
-    if doubts and (suspects or doubts & {"no_tissue_like_brain", "windowed_for_display"}):
-        raise Ineligible(f"pixel values are not HU: {', '.join(sorted(doubts | suspects)).replace('_', ' ')}")
+    if (
+        rules.intensity == "hounsfield"
+        and doubts
+        and (suspects or doubts & {"no_tissue_like_brain", WINDOWED})
+    ):
+        raise Ineligible(not_hu(doubts | suspects))
     return image

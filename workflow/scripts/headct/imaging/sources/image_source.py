@@ -14,10 +14,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from headct.contracts.artefacts import sha256_of
-from headct.contracts.folders import files_at
 from headct.contracts.problems import Problem
 from headct.imaging import masks, nifti
 from headct.imaging.geometry import FitsMask, Geometry
+from headct.imaging.scan_files import files_of
 
 if TYPE_CHECKING:
     from headct.imaging.fitness import SeriesRules
@@ -35,6 +35,7 @@ class ImageFacts:
 
     Attributes:
         geometry: as of :meth:`headct.imaging.geometry.Geometry.as_json`.
+        header: of a file with one header, what it says of place and scale, as stored; no text.
         acquisition: facts of the acquisition by name; only what is plain and identifies nobody.
         series: ``chosen`` and ``rejected``, where several images were to choose from.
         instances: ``number`` and ``sha256`` of each file that was converted.
@@ -42,6 +43,7 @@ class ImageFacts:
     """
 
     geometry: dict[str, Any] | None = None
+    header: dict[str, Any] = field(default_factory=dict)
     acquisition: dict[str, Any] = field(default_factory=dict)
     series: dict[str, Any] = field(default_factory=dict)
     instances: list[dict[str, Any]] = field(default_factory=list)
@@ -123,15 +125,15 @@ class ImageSource(Protocol):
 
     @classmethod
     def takes(cls, path: Path) -> bool:
-        """Whether what lies at a path seems to be of this kind; it is not read whole."""
+        """Whether what lies at a path is of this kind, by its bytes; it is not read whole."""
+
+    @classmethod
+    def is_named(cls, path: Path) -> bool:
+        """Whether it is called as such a file is, which is asked where no source takes it."""
 
     @classmethod
     def is_part(cls, path: Path) -> bool:
         """Whether a file is one of several that make a scan: then its folder is the scan."""
-
-    @classmethod
-    def why_not(cls, path: Path) -> str:
-        """Why a file is none of this kind; empty where it may be one."""
 
     def fingerprint(self) -> str:
         """SHA-256 of all that the scan consists of, whatever its files are called.
@@ -172,9 +174,9 @@ class ImageSource(Protocol):
 
 
 def fingerprint_of(path: Path) -> str:
-    """SHA-256 of a file, or of the digests of all files below a folder, whatever they are called."""
-    if not path.is_dir():
+    """SHA-256 of a file, or of the digests of all files of a scan, whatever they are called."""
+    files = files_of(path).items()
+    if len(files) < 2 and not path.is_dir():
         return sha256_of(path)
-    files = files_at(path).items()
     digests = sorted(sha256_of(file) for file, entry in files if stat.S_ISREG(entry.st_mode))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()

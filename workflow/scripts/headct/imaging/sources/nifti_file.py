@@ -1,143 +1,65 @@
-"""One volume in a NIfTI file: its header tells the place, and nothing tells that its values are HU."""
+"""One volume in a NIfTI file, or in a pair of them (.hdr and .img); by its bytes, whatever it is called."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import SimpleITK as sitk
-from numpy.typing import NDArray
 
-from headct.contracts.artefacts import sha256_of
-from headct.contracts.problems import BadInput, Problem
-from headct.imaging import nifti, nifti_geometry, plausibility
+from headct.contracts.problems import Ineligible
+from headct.imaging import nifti, nifti_geometry
 from headct.imaging.fitness import SeriesRules
-from headct.imaging.geometry import FitsMask, Geometry, InPlaneMoves, volume_ml
-from headct.imaging.hounsfield import to_int16
-from headct.imaging.sources.image_source import HEADER_SPACING, ImageFacts, Volume, fingerprint_of
+from headct.imaging.header_grid import HeaderGrid
+from headct.imaging.volume_file import Stored, VolumeFile
+
+WIDE_STEP_HU = 4.0
+"""Of stored whole numbers; the oedema around a bleed differs from brain by 10 HU."""
+
+EVENED_OUT = "_Eq_"
+"""What dcm2niix adds to the name of the copy that it resamples to even gaps, beside the volume itself."""
 
 
-@dataclass(frozen=True)
-class HeaderGrid:
-    """The grid of a file's header, without the voxels: they need not be kept until a label map is written."""
-
-    header: nifti.Header
-    placed: nifti_geometry.Placement
-    volumes_from: str = HEADER_SPACING
-
-    @property
-    def geometry(self) -> Geometry:
-        """Slices at the even gap that the header tells; a sheared grid keeps its shear."""
-        affine = self.placed.lps_affine
-        x, y = (affine[:3, axis] / self.placed.pixel_mm[axis] for axis in (0, 1))
-        normal = np.cross(x, y) / np.linalg.norm(np.cross(x, y))
-        columns, rows, slices = (int(size) for size in self.placed.lps_shape)
-        dx, dy = (float(size) for size in self.placed.pixel_mm)
-        return Geometry(
-            size_xyz=(columns, rows, slices),
-            spacing_xy_mm=(dx, dy),
-            directions=np.stack([x, np.cross(normal, x), normal], axis=1),
-            origins=affine[:3, 3] + np.outer(np.arange(slices), affine[:3, 2]),
-            moves=InPlaneMoves(False, False, False),
-        )
-
-    def image(self, values: NDArray[Any]) -> sitk.Image:
-        """On the nearest orthonormal grid."""
-        return self.placed.image(values)
-
-    def volume_ml(self, mask: NDArray[Any]) -> float:
-        """By the one gap that the header tells."""
-        return volume_ml(mask, self.placed.pixel_mm, np.full(len(mask), self.placed.gap_mm))
-
-    def write(self, labels: NDArray[np.uint8], path: Path) -> None:
-        """With the transforms of the file's own header."""
-        nifti.write_on_grid_of(self.header, self.placed.from_lps(labels), path)
-
-
-class Source:
-    """A NIfTI file, compressed or not; by its name, or by its bytes whatever it is called."""
+class Source(VolumeFile):
+    """A NIfTI file of either version, compressed or not. Its header has no field for a patient."""
 
     kind: ClassVar[str] = "NIfTI file"
-    suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii")
-    takes_any_folder: ClassVar[bool] = False
-
-    def __init__(self, path: Path, scan_id: str):
-        self.path, self.scan_id = path, scan_id
+    suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii", ".hdr")
 
     @classmethod
-    def takes(cls, path: Path) -> bool:
-        """By its name, or its first bytes."""
-        return cls.is_named(path) or nifti.is_nifti(path)
+    def begins(cls, start: bytes) -> bool:
+        """By the magic of either version, or the size of a header of Analyze 7.5."""
+        return nifti.version_of(start) is not None
 
-    @classmethod
-    def is_named(cls, path: Path) -> bool:
-        """Whether the file's name is that of a NIfTI volume; a link that is broken has one, too."""
-        return path.name.lower().endswith(cls.suffixes) and not path.is_dir()
+    def stored(self, rules: SeriesRules) -> Stored:
+        """The volume, where all that the header says of its place agrees."""
+        volume = nifti.read(self.path)
+        if min(volume.values.shape) == 1:
+            raise nifti.Unreadable("a single slice: its thickness, and so any volume, stands nowhere")
+        placed = nifti_geometry.placement_of_scan(volume.header, volume.values.shape, rules.trust_transform)
+        self._refuse_uneven_gaps(placed.gap_mm)
+        if rules.intensity == "hounsfield":
+            _refuse_wide_steps(volume.header)
+        return Stored(volume.values, HeaderGrid(volume.header, placed), nifti.as_stored(volume.header))
 
-    @classmethod
-    def is_part(cls, path: Path) -> bool:
-        """Never: a file is a whole scan."""
-        return False
-
-    @classmethod
-    def why_not(cls, path: Path) -> str:
-        """What the file is instead; one that has the name is looked at once it is read."""
-        if os.path.lexists(path) and cls.is_named(path):
-            return ""
-        try:
-            nifti.read_header(path)
-        except nifti.Unreadable as error:
-            return str(error)
-        return ""
-
-    def fingerprint(self) -> str:
-        """Of the file."""
-        return fingerprint_of(self.path)
-
-    def refusals(self, ids: Mapping[str, str], patient_id_is_pseudonym: bool) -> list[Problem]:
-        """None: a NIfTI header has no field for a patient."""
-        return []
-
-    def read(self, rules: SeriesRules, fits_mask: FitsMask, facts: ImageFacts) -> Volume:
-        """One volume of plausible HU; of its slices, a NIfTI tells no more than its header's even spacing."""
-        try:
-            volume = nifti.read(self.path)
-            values = volume.values
-            if min(values.shape) == 1:
-                raise nifti.Unreadable("a single slice: its thickness, and so any volume, stands nowhere")
-            placed = nifti_geometry.placement(volume.header, values.shape)
-            if (n := int(placed.lps_shape[2])) < rules.minimum_slices:
-                raise nifti.Unreadable(f"too few slices: {n}, at least {rules.minimum_slices} are needed")
-            nifti_geometry.check_scan(placed, volume.header)
-        except nifti.Unreadable as error:
-            raise self._refused(str(error)) from None
-        if lacking := int(np.count_nonzero(~np.isfinite(values))):
-            raise self._refused(
-                f"{lacking} of {values.size} voxels have no value (NaN or infinite): give them that of air, "
-                "-1000 HU"
+    def _refuse_uneven_gaps(self, gap_mm: float) -> None:
+        """Raise Unreadable where a copy beside the file tells that its one gap is not that of all slices."""
+        stem = self.path.name.lower().removesuffix(".gz").removesuffix(".nii")
+        if any(
+            other.name.lower().startswith(f"{stem}_") and EVENED_OUT in other.name[len(stem) :]
+            for other in self.path.parent.iterdir()
+        ):
+            raise nifti.Unreadable(
+                "the gaps between its slices are uneven: dcm2niix wrote a copy with even ones beside it (its "
+                f"name has {EVENED_OUT}). This file has one gap for all, {gap_mm:.4g} mm; the places of the "
+                "slices were lost: hand in the DICOM files"
             )
-        hu = np.ascontiguousarray(placed.to_lps(to_int16(values)))
-        doubts = sorted(plausibility.doubts_about_hu(hu))
-        if doubts:  # as for DICOM without rescale attributes: nothing else says that these are HU
-            raise self._refused(
-                "skull-stripped: no air around the head and no bone; the networks know whole heads"
-                if plausibility.is_skull_stripped(hu)
-                else f"pixel values are not HU: {', '.join(doubts).replace('_', ' ')}"
-            )
-        facts.flags = list(placed.flags)
-        facts.instances = [{"number": 1, "sha256": sha256_of(self.path)}]
-        grid = HeaderGrid(volume.header, placed)
-        facts.geometry = grid.geometry.as_json()
-        return Volume(hu, grid, frozenset([str(self.path)]))
 
-    def patient(self, converted: Mapping[str, Any]) -> dict[str, str] | None:
-        """A NIfTI tells nobody's name; it is but asked whether it is still the file that was converted."""
-        digests = [instance["sha256"] for instance in converted["instances"]]
-        return {} if [sha256_of(self.path)] == digests else None
 
-    def _refused(self, message: str) -> BadInput:
-        return BadInput([Problem(self.scan_id, message)])
+def _refuse_wide_steps(header: nifti.Header) -> None:
+    """Raise Ineligible where whole numbers are scaled so that HU come in steps too wide to tell tissues."""
+    slope, _ = nifti.scale_of(header)
+    if np.issubdtype(header.get_data_dtype(), np.integer) and abs(slope) >= WIDE_STEP_HU:
+        raise Ineligible(
+            f"pixel values are not HU: they come in steps of {abs(slope):g} HU, too wide to tell a bleed "
+            "from brain"
+        )

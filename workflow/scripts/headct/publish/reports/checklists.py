@@ -180,7 +180,7 @@ def answers(checklist: Checklist, facts: Facts) -> list[Answer]:
 def html(checklists: Sequence[Checklist], facts: Facts) -> str:
     """The page with all checklists."""
     answered = [(checklist, answers(checklist, facts)) for checklist in checklists]
-    return report_page.page(TEMPLATE, "Reporting checklists", facts.config.study.note, UP, answered=answered)
+    return report_page.page(TEMPLATE, "Reporting checklists", facts.config.note, UP, answered=answered)
 
 
 def missing_keys(checklists: Sequence[Checklist], facts: Facts) -> list[str]:

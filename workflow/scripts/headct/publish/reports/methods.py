@@ -50,10 +50,10 @@ def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
 
 def markdown(facts: Facts) -> str:
     """The whole section."""
-    study = facts.config.study
-    lines = [f"# Methods of {plain(study.name)}", ""]
-    if study.note:
-        lines += [f"**{plain(study.note)}.**", ""]
+    config = facts.config
+    lines = [f"# Methods of {plain(config.study.name)}", ""]
+    if config.note:
+        lines += [f"**{plain(config.note)}.**", ""]
     for heading, names in PARAGRAPHS.items():
         paragraph = " ".join(STATEMENTS[name](facts).text for name in names)
         lines += [f"## {heading}", "", plain(paragraph), ""]

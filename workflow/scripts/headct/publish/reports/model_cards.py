@@ -101,7 +101,7 @@ def html(model: str, facts: Facts) -> str:
     return report_page.page(
         TEMPLATE,
         f"Model card: {facts.title(model)}",
-        facts.config.study.note,
+        facts.config.note,
         UP,
         described=f"{facts.title(model)}: {description(facts, model)}.",
         reporting=facts.config.reporting,

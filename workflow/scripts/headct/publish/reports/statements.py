@@ -123,7 +123,7 @@ def tallied(values: pd.Series) -> str:
 @borne_out_by("config.json")
 def simulated(facts: Facts) -> str:
     """Whether there are patients at all."""
-    note, phantom = facts.config.study.note, facts.config.phantom
+    note, phantom = facts.config.note, facts.config.phantom
     if phantom is None:
         return f"{note}." if note else "The scans are those of the sample sheet."
     return (
