@@ -33,13 +33,6 @@ DESCRIBED: dict[str, Any] = {
 }
 
 
-IN_SCHEMA = configuration.config_schema()["properties"]["ingest"]["properties"]
-WAITS = {
-    setting: pytest.mark.skipif(setting not in IN_SCHEMA, reason=f"ingest.{setting} is not there yet")
-    for setting in ("intensity", "empty_masks")
-}
-
-
 def adopt(layout: str, folder: Path, out: Path, **options: Any) -> dict[str, Any]:
     """Adopt, and read what was written: config, rows and note."""
     sheet_commands.adopt(layout, folder, out=out, **options)
@@ -62,7 +55,7 @@ def refused(layout: str, folder: Path, out: Path, **options: Any) -> str:
         (PUBLISHED, 1, None),
         (PUBLISHED, 255, None),
         (("set", "label"), 1, None),
-        pytest.param(FROM_SLICES, 1, "windowed", marks=WAITS["intensity"]),
+        (FROM_SLICES, 1, "windowed"),
     ],
 )
 def test_phe_sich_as_published_and_from_its_slices(
@@ -83,7 +76,6 @@ def test_phe_sich_as_published_and_from_its_slices(
     assert ("not at hand" in found["note"]) == (intensity is None), "what could not be checked is told"
 
 
-@WAITS["intensity"]
 def test_the_shipped_configuration_of_phe_sich_is_what_adopt_writes_but_for_sizes(tmp_path: Path) -> None:
     data = public_layouts.phe_sich(tmp_path / "data", *FROM_SLICES, 1)
     written = adopt("phe-sich", data, tmp_path / "phe-sich")["config"]
@@ -122,7 +114,6 @@ def test_regions_and_ignored_values_of_nnunet(tmp_path: Path) -> None:
     assert config["ignore"] == [4]
 
 
-@WAITS["empty_masks"]
 def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     data = public_layouts.nnunet(tmp_path / "data", ["a", "b"], DESCRIBED, [1, 2])
     public_layouts.write_scan(data / "imagesTr/alone_0000.nii.gz", None, 8)
@@ -334,7 +325,6 @@ def test_bhsd_groups_by_patient(tmp_path: Path) -> None:
     assert "No mask has 'EDH'" in found["note"]
 
 
-@WAITS["empty_masks"]
 @pytest.mark.parametrize("above", ["", f"{ct_ich.LONG_NAME}/"])
 def test_ct_ich_with_scans_that_have_no_bleed(tmp_path: Path, above: str) -> None:
     for number, values in ((49, [255]), (50, []), (66, [255])):

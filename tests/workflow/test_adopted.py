@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from headct.cohort import sheet_commands
 from headct.contracts.artefacts import read_tsv
-from headct.settings import configuration
 from support import public_layouts, snake
 
 
@@ -19,10 +16,6 @@ def study_of(layout: str, data: Path) -> tuple[str | Path, ...]:
     return "--directory", study, "--configfile", study / "config.yaml"
 
 
-@pytest.mark.skipif(
-    "intensity" not in configuration.config_schema()["properties"]["ingest"]["properties"],
-    reason="ingest.intensity is not there yet",
-)
 def test_one_class_of_phe_sich_is_planned(tmp_path: Path) -> None:
     data = public_layouts.phe_sich(tmp_path / "phe", "images", "labels", 1)
     planned = snake.planned(snake.run("-n", *study_of("phe-sich", data)))

@@ -157,7 +157,7 @@ def configuration_of(layout: KnownLayout, adopted: Adopted, name: str) -> dict[s
     config |= adopted.settings
     return {
         **config,
-        "split": {"test_fraction": 0.3, "stratify_by": [], "folds": FOLDS},
+        "split": {"test_fraction": 0.3, "folds": FOLDS},
         "training": {"folds": list(range(FOLDS))},
         "models": {key: dict(model) for key, model in MODELS.items()},
         "analysis_plan": PLAN,
