@@ -15,11 +15,13 @@ import torch
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, sha256_of, write_json, write_tsv
 from headct.contracts.problems import BadInput
+from headct.contracts.repository import REPOSITORY
 from headct.engine.training_job import TrainingJob, TrainingScan
 from headct.frameworks.monai import training
 from headct.frameworks.train import save_weights
 from headct.inference import pipeline
 from headct.statistics.comparison import out_of_fold
+from headct.statistics.core.clusters import Clusters
 from support import metric_cases as cases
 from support import monai_miniature as miniature
 from support.changed_settings import changed
@@ -145,30 +147,37 @@ def test_held_out_scans_are_measured_and_summarised(study: Path) -> None:
     measured = read_tsv(table)
     assert set(measured["scan_id"]) == {scan for scans in FOLDS.values() for scan in scans}
     words = ["--metrics", str(table), "--split", str(study / "split.tsv"), "--models", "unet"]
+    scans = [scan for scans in FOLDS.values() for scan in scans] + [TEST]
+    cohort = pd.DataFrame({"scan_id": scans, "participant_id": scans, "site": "a"})
+    write_tsv(cohort, study / "cohort.tsv")
+    words += ["--plan", str(REPOSITORY / "config/analysis_plan.yaml"), "--cohort", str(study / "cohort.tsv")]
     words += ["--out", str(study / "out_of_fold.tsv")]
     run_step("out-of-fold", [*GIVEN, *words])
     found = read_tsv(study / "out_of_fold.tsv").set_index(["label", "scans"])
     row = found.loc["ICH", "all"]
     assert (row["n"], row["n_participants"], row["n_folds"], row["n_seeds"]) == (4, 4, 2, 1)
+    assert (row["clusters"], row["n_clusters"]) == ("participant", 4), "one site is no cluster"
     assert row["dice_mean"] == pytest.approx(measured.query("label == 'ICH'")["dice"].mean())
     absent = found.loc["IVH", "with lesion"]
-    assert absent["note"] == "an interval needs 3 participants, there are 0"
+    assert absent["note"] == "an interval needs 3 clusters of scans, there are 0"
     assert np.isnan(absent["dice_mean"])
 
 
-def test_participants_are_left_out_whole() -> None:
-    """Two equal scans of each participant say no more than one: the interval is that of one each."""
+def test_clusters_are_left_out_whole() -> None:
+    """Two equal scans of each cluster say no more than one: the interval is that of one each."""
     once = with_role(simulated(("a", "b"), 20), ("a", "b"))
     twice = pd.concat([once, once.assign(scan_id=once["scan_id"] + "-again")])
     tables = []
     for scores in (once, twice):
         scans = np.sort(scores["scan_id"].unique())
         split = pd.DataFrame({"scan_id": scans, "set": "train", "fold": "0"})
-        split["participant_id"] = split["scan_id"].str.removesuffix("-again")
-        tables.append(out_of_fold.out_of_fold_table(scores, split, LABELS))
+        split["participant_id"] = split["scan_id"]
+        of_scan = pd.Series(split["scan_id"].str.removesuffix("-again").to_numpy(), scans)
+        tables.append(out_of_fold.out_of_fold_table(scores, split, Clusters("site", of_scan), LABELS))
     one, two = tables
     assert list(two["n"]) == list(2 * one["n"])
-    names = ["n_participants", "dice_mean", "lower", "upper"]
+    assert set(two["clusters"]) == {"site"}
+    names = ["n_clusters", "dice_mean", "lower", "upper"]
     np.testing.assert_allclose(two[names].astype(float), one[names].astype(float), rtol=1e-9)
     assert (one.query("scans == 'all'")["model"].unique() == ["a", "b", "predicts-nothing"]).all()
 
@@ -177,4 +186,4 @@ def test_a_scan_that_no_fold_held_out_is_refused() -> None:
     scores = with_role(simulated(("a",), 4), ("a",))
     split = pd.DataFrame({"scan_id": ["000"], "set": "train", "fold": "0", "participant_id": "p"})
     with pytest.raises(BadInput, match="is no training scan of a fold"):
-        out_of_fold.out_of_fold_table(scores, split, LABELS)
+        out_of_fold.out_of_fold_table(scores, split, Clusters("scan", split["scan_id"]), LABELS)

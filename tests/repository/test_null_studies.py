@@ -186,7 +186,9 @@ def test_held_out_scans_are_looked_at_as_the_table_prints_them(true: Truth) -> N
             "fold": (one.participant % null_sets.N_FOLDS).astype(str),
         }
     )
-    table = out_of_fold_table(_rows(one, SHOWN), split, LABELS).query("label == 'IVH' and scans == 'all'")
+    units = Clusters(PARTICIPANT, split.set_index("scan_id")["participant_id"])
+    table = out_of_fold_table(_rows(one, SHOWN), split, units, LABELS)
+    table = table.query("label == 'IVH' and scans == 'all'")
     cells = table.set_index("model").loc[[MODELS[i] for i in SHOWN], ["dice_mean", "lower", "upper"]]
     assert np.allclose(found["held_out", "IVH"][:3], cells.to_numpy(float).T)
 

@@ -80,6 +80,8 @@ use rule metrics as metrics_out_of_fold with:
 rule out_of_fold:
     """Dice over training scans, each predicted by the fold that held it out; beside the test set's."""
     input:
+        plan=PLAN,
+        cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
         metrics=expand("results/metrics/out-of-fold/{model}.tsv", model=MODELS),
     output:
@@ -94,8 +96,8 @@ rule out_of_fold:
         code=code("out-of-fold"),
     shell:
         recorded(
-            "out-of-fold --labels {params.labels:q} --metrics {input.metrics} --split {input.split}"
-            " --models {params.models} --out {output}"
+            "out-of-fold --labels {params.labels:q} --metrics {input.metrics} --plan={input.plan:q}"
+            " --cohort {input.cohort} --split {input.split} --models {params.models} --out {output}"
         )
 
 

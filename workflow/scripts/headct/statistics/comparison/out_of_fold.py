@@ -6,7 +6,8 @@ model × lesion × choice of scans (all, with the lesion):
 
     model, role, label, scans
     n, n_participants, n_folds, n_seeds
-    dice_mean, lower, upper     with the 95 % interval, whole participants left out
+    clusters, n_clusters        what is left out as a whole: the plan's clusters, or what the test set allows
+    dice_mean, lower, upper     with the 95 % interval
     note
 
 Each scan counts once, but a network per fold made the predictions, and of k folds each learnt from (k − 1)/k
@@ -29,13 +30,14 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
-from headct.settings.analysis_plan import PARTICIPANT
+from headct.contracts.sets import test_scans
+from headct.settings import analysis_plan
 from headct.statistics.comparison.paired import LEVEL, NO_VARIANCE, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, score_arrays_of
 from headct.statistics.core import jackknife
 from headct.statistics.core import scores as scores_of
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.clusters import Clusters, planned_clusters
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,8 @@ OUT_OF_FOLD = PublishedStatistic(
     name="out_of_fold",
     help="Dice over training scans, each predicted by networks that did not learn from it",
     step="out-of-fold",
-    columns="model role label scans n n_participants n_folds n_seeds dice_mean lower upper note",
+    columns="model role label scans n n_participants n_folds n_seeds clusters n_clusters dice_mean"
+    " lower upper note",
     keys="model label scans",
     made_of=(MadeOf(rows="metrics of held-out scans"),),
 )
@@ -53,6 +56,8 @@ def main(
     *,
     labels: str,
     metrics: list[Path],
+    plan: Path,
+    cohort: Path,
     split: Path,
     models: list[str],
     out: Path,
@@ -62,23 +67,29 @@ def main(
     Args:
         labels: JSON: the lesion classes, in their order, with roles and groups.
         metrics: metrics of the held-out scans, one per model.
-        split: split.tsv.
+        plan: analysis plan, for its clusters.
+        cohort: cohort.tsv.
+        split: split.tsv; the test set's sites decide on clusters that the plan leaves open.
         models: the compared models.
         out: table to write.
     """
     lesions = label_sets.read(labels)
     scores = scores_of.read(metrics, models, lesions)
-    table = out_of_fold_table(scores, read_tsv(split, fold=str), lesions)
+    clusters = planned_clusters(analysis_plan.load(plan), read_tsv(cohort), test_scans(split))
+    table = out_of_fold_table(scores, read_tsv(split, fold=str), clusters, lesions)
     write_tsv(table, out)
     logger.info("Dice of %d held-out scans: %s", scores["scan_id"].nunique(), out)
 
 
-def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
+def out_of_fold_table(
+    scores: pd.DataFrame, split: pd.DataFrame, clusters: Clusters, labels: LabelSet
+) -> pd.DataFrame:
     """Pooled Dice; the columns are listed at the top of this module.
 
     Args:
         scores: as of :func:`headct.statistics.core.scores.read`, of training scans.
         split: ``split.tsv``, folds as text.
+        clusters: of the whole cohort.
         labels: the lesions.
 
     Raises:
@@ -89,7 +100,7 @@ def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSe
     if learnt:
         message = "is no training scan of a fold"
         raise BadInput([Problem("--metrics", message, key="scan_id", value=scan) for scan in learnt])
-    data = score_arrays_of(scores, labels, Clusters(PARTICIPANT, of_scan["participant_id"]))
+    data = score_arrays_of(scores, labels, clusters)
     rows = []
     for label in labels:
         for scans in (ALL_SCANS, WITH_LESION):
@@ -100,6 +111,8 @@ def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSe
                 "n_participants": units["participant_id"].nunique(),
                 "n_folds": units["fold"].nunique(),
                 "n_seeds": data.n_seeds,
+                "clusters": clusters.kind,
+                "n_clusters": len(set(data.clusters_of(chosen))),
             }
             found = _dice(data, label, chosen)
             rows += [
@@ -112,14 +125,14 @@ def out_of_fold_table(scores: pd.DataFrame, split: pd.DataFrame, labels: LabelSe
 
 
 def _dice(data: ScoreArrays, label: str, chosen: np.ndarray) -> list[dict[str, Any]]:
-    """Per model its mean Dice over the chosen scans, with an interval if there are enough participants."""
+    """Per model its mean Dice over the chosen scans, with an interval if there are enough clusters."""
     values = data.values("dice", label)[:, chosen]
-    participants = data.clusters_of(chosen)
-    note = too_few(len(set(participants))).replace("scans", "participants")
+    clusters = data.clusters_of(chosen)
+    note = too_few(len(set(clusters))).replace("scans", "clusters of scans")
     if note:
-        means = values.mean(axis=(0, 1)) if len(participants) else np.full(len(data.models), np.nan)
+        means = values.mean(axis=(0, 1)) if len(clusters) else np.full(len(data.models), np.nan)
         return [{"dice_mean": mean, "note": note} for mean in means]
-    found = jackknife.evaluate(jackknife.mean(values), participants, bounds=bounds_of("dice"))
+    found = jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds_of("dice"))
     lower, upper = found.interval(LEVEL)
     cells = zip(found.estimate, lower, upper, found.constant(), strict=True)
     return [
