@@ -7,12 +7,14 @@ import multiprocessing
 import os
 import shutil
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -366,3 +368,37 @@ def test_settings_are_refused_before_any_scan(study: Study) -> None:
 def test_a_pipe_where_a_mask_should_be_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mask.nii.gz")
     assert shards.digests_of({"mask": tmp_path / "mask.nii.gz"}) == {}
+
+
+def test_files_and_archives_are_noticed_when_they_change_as_folders_are(study: Study) -> None:
+    """A header's voxels lie beside it, an archive is one file, and a DICOMDIR means its folder."""
+    image = sitk.GetImageFromArray(head())
+    image.SetSpacing((4.0, 4.0, 5.0))
+    image.SetOrigin((-30.0, -30.0, 10.0))
+    dicom = study.folder / "dicom"
+    sitk.WriteImage(image, str(dicom / "s1.mhd"))
+    shutil.make_archive(str(dicom / "s2"), "zip", dicom / "s2")
+    (dicom / "s3/DICOMDIR").write_bytes(b"index")
+    images = {"s1": "s1.mhd", "s2": "s2.zip", "s3": "s3/DICOMDIR"}
+    study.write_sheet(*SCANS)
+    text = (study.folder / "scans.tsv").read_text()
+    for scan, name in images.items():
+        text = text.replace(f"\tdicom/{scan}\t", f"\tdicom/{name}\t")
+    (study.folder / "scans.tsv").write_text(text)
+    assert study.run() == [*SCANS]
+    kinds = {scan: read_json(study.data / scan / "scan.json")["kind"] for scan in SCANS}
+    assert kinds == {"s1": "MetaImage file", "s2": "zip archive", "s3": "DICOM folder"}
+    statuses = {scan: read_json(study.data / scan / "scan.json")["reason"] for scan in SCANS}
+    assert statuses == dict.fromkeys(SCANS, "")
+    assert (study.run(), study.revision()) == ([], 0)
+    for file in (dicom / "s1.raw", dicom / "s2.zip", next((dicom / "s3").glob("*.dcm"))):
+        os.utime(file)  # newer, with the same bytes
+    assert study.revision() == 0
+    voxels = bytearray((dicom / "s1.raw").read_bytes())
+    voxels[:2] = b"\x22\xfc"
+    (dicom / "s1.raw").write_bytes(voxels)
+    assert (study.revision(), study.run()) == (1, ["s1"])
+    with zipfile.ZipFile(dicom / "s2.zip", "a") as archive:
+        archive.writestr("notes.txt", "more")
+    write_series(dicom / "s3", head()[:3], series=2)
+    assert study.run() == ["s2", "s3"]

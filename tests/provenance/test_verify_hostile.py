@@ -13,7 +13,9 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -518,6 +520,26 @@ def test_a_follow_up_scan_needs_no_folder(results: Path, tmp_path: Path) -> None
     (tmp_path / "scans.tsv").write_text("".join("\t".join(row) + "\n" for row in table))
     done = forked_command("verify", results, "--sheet", tmp_path / "scans.tsv")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_archives_are_searched_and_files_that_are_no_dicom_are_passed_over(
+    results: Path, tmp_path: Path
+) -> None:
+    write_dicom(tmp_path / "s1/0", "Zwetschge^Ottilie")
+    shutil.make_archive(str(tmp_path / "s1"), "zip", tmp_path / "s1")
+    write_dicom(tmp_path / "s3/DICOMDIR", "Pflaume^Emil")
+    (tmp_path / "s2.nii.gz").write_bytes(b"no DICOM")
+    columns = ("scan_id", "participant_id", "image", "mask", "site", "age", "sex", "onset_to_ct_h", "rater")
+    images = {"s1": "s1.zip", "s2": "s2.nii.gz", "s3": "s3/DICOMDIR"}
+    rows = [(scan, scan, image, f"{scan}-m.nii", "A", "", "", "", "R1") for scan, image in images.items()]
+    (tmp_path / "scans.tsv").write_text("".join("\t".join(row) + "\n" for row in [columns, *rows]))
+    before = set(Path(tempfile.gettempdir()).glob("headct-zip-*"))
+    folders = privacy.dicom_folders(tmp_path / "scans.tsv")
+    assert {path.name for path in folders.values()} == {"s1.zip", "s3"}
+    unread: Counter[str] = Counter()
+    names = {str(header.PatientName) for header in privacy.headers_in(folders, unread)}
+    assert (names, unread) == ({"Zwetschge^Ottilie", "Pflaume^Emil"}, Counter())
+    assert set(Path(tempfile.gettempdir()).glob("headct-zip-*")) == before
 
 
 def test_what_no_list_can_hold_is_not_sealed(results: Path) -> None:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from zipfile import is_zipfile
 
 import pydicom
 from pydicom.errors import InvalidDicomError
@@ -27,6 +28,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
+from headct.imaging.scan_files import root_of
 from headct.provenance import seal
 from headct.provenance.contents import readable
 from headct.provenance.verify import Check, Finding, ResultsFolder, guarded
@@ -142,7 +144,19 @@ def headers_in(folders: Mapping[str, Path], unread: Counter[str]) -> Iterator[py
 
 
 def _headers_below(folder: Path) -> Iterator[pydicom.Dataset | None]:
-    """The header of each DICOM file, in folders that links lead to as well; None for what can't be read."""
+    """The header of each DICOM file, in folders that links lead to as well; None for what can't be read.
+
+    An archive is unpacked for as long as it is searched.
+    """
+    if folder.is_file() and is_zipfile(folder):
+        from headct.imaging.sources import zip_archive  # loads readers of images, which folders do without
+
+        try:
+            with zip_archive.Source(folder, "").unpacked() as unpacked:
+                yield from _headers_below(unpacked)
+        except BadInput:
+            yield None
+        return
     lost: list[OSError] = []
     seen = set()
     walked = os.walk(folder, followlinks=True, onerror=lost.append)
@@ -182,9 +196,16 @@ def _words_of_this_software() -> set[str]:
 
 
 def dicom_folders(table: Path) -> dict[str, Path]:
-    """The DICOM folders that a sample sheet names, by row; follow-up scans need not have one."""
-    rows = sheet.load(table)
-    return {f"row {row['row']} of the sheet": Path(row["image"]) for row in rows if row["image"]}
+    """The DICOM folders and archives that a sample sheet names, by row; follow-up scans need not have one.
+
+    Files of other formats are left out: what texts their headers have is never read into a result.
+    """
+    images = {
+        f"row {row['row']} of the sheet": root_of(Path(row["image"]))
+        for row in sheet.load(table)
+        if row["image"]
+    }
+    return {name: path for name, path in images.items() if not path.is_file() or is_zipfile(path)}
 
 
 def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:

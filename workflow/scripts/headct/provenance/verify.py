@@ -525,7 +525,7 @@ NO_ROOT = (
     "That the folder was not sealed anew after a change: give --root the digest that was printed, "
     "published or signed."
 )
-NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom or --sheet."
+NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom, or a --sheet of DICOM."
 PIXELS = "What the pixels show: faces, burnt-in letters."
 
 

@@ -26,8 +26,8 @@ from headct.imaging.sources.image_source import ImageFacts, ImageSource, Volume,
 
 BEGINS = b"PK\x03\x04"
 
-LARGEST_GB = 4
-"""Uncompressed; a head of a thousand thin slices has half a GB."""
+LARGEST_MB = 4096
+"""Uncompressed; a head of a thousand thin slices has 500 MB."""
 
 MOST_FILES = 20_000
 CHUNK = 1 << 20
@@ -89,18 +89,28 @@ class Source:
             return None
 
     @contextmanager
-    def _within(self) -> Iterator[ImageSource]:
-        """The one scan that the archive holds, unpacked for as long as it is needed."""
+    def unpacked(self) -> Iterator[Path]:
+        """A scratch folder with what the archive holds, for as long as it is needed.
+
+        Raises:
+            BadInput: it is damaged, or not safe to unpack.
+        """
         with tempfile.TemporaryDirectory(prefix="headct-zip-") as folder:
             self._unpack(Path(folder))
-            yield self._only_scan(Path(folder))
+            yield Path(folder)
+
+    @contextmanager
+    def _within(self) -> Iterator[ImageSource]:
+        """The one scan that the archive holds."""
+        with self.unpacked() as folder:
+            yield self._only_scan(folder)
 
     def _unpack(self, folder: Path) -> None:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 entries = [entry for entry in archive.infolist() if not entry.is_dir()]
                 self._refuse_unsafe(entries)
-                room = LARGEST_GB << 30
+                room = LARGEST_MB << 20
                 for entry in entries:
                     room = self._write(archive, entry, folder / PurePosixPath(entry.filename), room)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -131,7 +141,7 @@ class Source:
             while chunk := packed.read(CHUNK):
                 room -= len(chunk)
                 if room < 0:
-                    raise self._refused(f"it holds more than {LARGEST_GB} GB")
+                    raise self._refused(f"it holds more than {LARGEST_MB} MB")
                 if shutil.disk_usage(path.parent).free < len(chunk):
                     raise self._refused("the disk for temporary files (TMPDIR) is too small to unpack it")
                 written.write(chunk)
