@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,43 @@ def test_a_damaged_file_leaves_out_its_own_folder_only(tmp_path: Path) -> None:
     assert "truncated or damaged file" in told
     assert "0815" not in told
     assert f"left out\t{damaged.parent}" in (tmp_path / "key.tsv").read_text(encoding="utf-8")
+
+
+def test_archives_are_looked_into(tmp_path: Path) -> None:
+    study(tmp_path / "a", "H-4711", "1.2.1", "20240101")
+    study(tmp_path / "two/a", "H-4711", "1.2.1", "20240101")
+    study(tmp_path / "two/b", "H-0815", "1.2.2", "20240101")
+    public_layouts.write_scan(tmp_path / "v/volume.nii.gz", None, 1)
+    for name, folder in (("H-4711", "a"), ("both", "two"), ("x7", "v")):
+        shutil.make_archive(str(tmp_path / "zips" / name), "zip", tmp_path / folder)
+    (tmp_path / "zips/damaged.zip").write_bytes(b"PK\x03\x04nothing")
+    found = proposing.propose([tmp_path / "zips"], [], None, "", random.Random(1))
+    assert sorted(Path(row.cells["image"]).name for row in found.rows) == ["H-4711.zip", "x7.zip"]
+    assert sorted(found.patients.values()) == ["H-4711 19500101", "x7"]
+    assert sorted(path.name for path in found.left_out) == ["both.zip", "damaged.zip"]
+    assert any("it holds 2 scans" in words for words in found.open)
+
+
+def test_a_disc_with_its_index(tmp_path: Path) -> None:
+    study(tmp_path / "disc/IMAGES/A", "H-4711", "1.2.1", "20240101")
+    (tmp_path / "disc/DICOMDIR").write_bytes(b"index")
+    found = proposing.propose([tmp_path / "disc"], [], None, "", random.Random(1))
+    assert [Path(row.cells["image"]).name for row in found.rows] == ["series-1"]
+    assert found.open == []
+
+
+def test_pairs_and_other_formats_are_images(tmp_path: Path) -> None:
+    public_layouts.write_scan(tmp_path / "in/a.nii.gz", tmp_path / "masks/a.nii.gz", 1)
+    image = sitk.ReadImage(str(tmp_path / "in/a.nii.gz"))
+    for name in ("b.nrrd", "c.mha", "d.mhd", "e.nhdr", "f.hdr"):
+        sitk.WriteImage(image, str(tmp_path / "in" / name))
+        shutil.copy(tmp_path / "masks/a.nii.gz", tmp_path / "masks" / f"{name[0]}.nii.gz")
+    found = proposing.propose([tmp_path / "in"], [tmp_path / "masks"], None, "", random.Random(1))
+    assert found.open == []
+    assert sorted(Path(row.cells["image"]).name for row in found.rows) == [
+        *("a.nii.gz", "b.nrrd", "c.mha", "d.mhd", "e.nhdr", "f.hdr")
+    ]
+    assert all(row.cells["mask"] for row in found.rows), [row.open for row in found.rows]
 
 
 def test_the_order_of_participants_says_nothing(tmp_path: Path) -> None:

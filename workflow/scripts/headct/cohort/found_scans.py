@@ -1,6 +1,7 @@
 """Scans and masks that lie below some folders, before there is a sheet: which series, whose, which mask fits.
 
-Headers are read, no pixels. What tells a patient is kept in memory only, to put scans together.
+Of DICOM and NIfTI headers are read, no pixels. What tells a patient is kept in memory only, to put scans
+together.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,20 @@ import SimpleITK as sitk
 
 from headct.contracts.folders import contents
 from headct.contracts.problems import BadInput, Ineligible
-from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, series, sources
+from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, scan_files, series, sources
 from headct.imaging.geometry import Geometry
 from headct.imaging.header_grid import HeaderGrid
 from headct.imaging.masks import SUFFIXES, Mask, Mismatch, on_grid
+from headct.imaging.sources import zip_archive
+from headct.imaging.volume_file import VolumeFile
 
 EFFECT = "speed"  # a sheet is proposed, which somebody reads before it is used
 
 OF_MASKS = re.compile(r"(?<![a-z])(masks?|labels?|seg|segmentations?|rois?|gt|dseg)(?![a-z])", re.IGNORECASE)
 """Words of names of files and folders that hold masks."""
+
+NIFTI = (".nii", ".nii.gz")
+SUFFIXES_OF_VOLUMES = (*NIFTI, ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 NO_PART_OF_A_NAME = re.compile(r"_0000$|_ct$|_(mask|label|seg|dseg|roi|gt)$", re.IGNORECASE)
 """Ends of file names that say what the file is, not whose."""
@@ -82,19 +88,27 @@ def look(paths: Sequence[Path], masks: Sequence[Path]) -> Found:
     files = sorted({file for path in paths for file in _files(path)} - of_masks)
     for file in [file for file in files if _is_called_mask(file, paths)]:
         of_masks.add(file)
-    of_images = [file for file in files if file not in of_masks]
-    volumes = [file for file in of_images if file.name.lower().endswith((".nii", ".nii.gz"))]
-    others = set(of_images) - set(volumes)
-    for file in volumes:
-        _add_volume(file, found)
-    _add_studies(sorted({file.parent for file in others}), found)
-    archives = [file for file in others if file.suffix.lower() in (".zip", ".tar", ".gz", ".7z")]
-    if archives:
-        found.open.append(f"{len(archives)} archives were not looked into: unpack them.")
+    _add_images([file for file in files if file not in of_masks], found)
     for file in sorted(of_masks):
         if file.name.lower().endswith(SUFFIXES):
             _add_mask(file, found)
     return found
+
+
+def _add_images(files: Sequence[Path], found: Found) -> None:
+    """What is an image of some files: volumes, archives, and else folders of DICOM."""
+    archives = [file for file in files if zip_archive.Source.is_named(file)]
+    volumes = [file for file in files if file.name.lower().endswith(SUFFIXES_OF_VOLUMES)]
+    beside = {scan_files.voxels_beside(file) for file in volumes}
+    for file in volumes:
+        _add_volume(file, found)
+    for file in archives:
+        _add_archive(file, found)
+    others = set(files) - {*archives, *volumes, *beside}
+    _add_studies(sorted({file.parent for file in others}), found)
+    packed = [file for file in others if file.suffix.lower() in (".tar", ".tgz", ".gz", ".7z", ".rar")]
+    if packed:
+        found.open.append(f"{len(packed)} archives were not looked into: unpack them.")
 
 
 def _files(path: Path) -> list[Path]:
@@ -113,16 +127,58 @@ def _is_called_mask(file: Path, roots: Iterable[Path]) -> bool:
 
 def _add_volume(file: Path, found: Found) -> None:
     try:
-        header = nifti.read_header(file)
-        shape = tuple(int(size) for size in header.get_data_shape()[:3])
-        grid = HeaderGrid(header, nifti_geometry.placement(header, shape)).geometry  # type: ignore[arg-type]
-    except (nifti.Unreadable, ValueError) as error:
+        grid = _grid_of(file)
+    except (nifti.Unreadable, Ineligible, ValueError, OSError) as error:
         found.open.append(f"{file.name} can't be used: {error}.")
         return
     name = name_of(file)
     subject = re.match(r"sub-[A-Za-z0-9]+", name)
     patient = subject[0] if subject else name
     found.images.append(FoundImage(file, patient, [name, patient], date=name, grids=[grid]))
+
+
+def _grid_of(file: Path) -> Geometry:
+    """Where a volume's voxels lie. Of NIfTI in one file the header is read, of other formats all.
+
+    Raises:
+        nifti.Unreadable, Ineligible, ValueError, OSError: it is none, or can't be used.
+    """
+    if not file.name.lower().endswith(NIFTI):
+        source = sources.find(file, file.name)
+        if not isinstance(source, VolumeFile):
+            raise nifti.Unreadable("no volume")
+        return source.stored(fitness.SeriesRules()).grid.geometry
+    header = nifti.read_header(file)
+    x, y, z = (int(size) for size in header.get_data_shape()[:3])
+    return HeaderGrid(header, nifti_geometry.placement(header, (x, y, z))).geometry
+
+
+def _add_archive(file: Path, found: Found) -> None:
+    """The one scan of a zip archive, which is unpacked to be looked at."""
+    within = Found()
+    try:
+        with zip_archive.Source(file, file.name).unpacked() as folder:
+            _add_images(sorted(_files(folder)), within)
+    except BadInput as error:
+        found.open += [
+            f"An archive was left out, which stands with the pseudonyms: {p.message}." for p in error.problems
+        ]
+        found.left_out.append(file)
+        return
+    found.open += within.open
+    if len(within.images) != 1:
+        found.open.append(
+            f"An archive was left out, which stands with the pseudonyms: it holds {len(within.images)} "
+            "scans, where one is expected."
+        )
+        found.left_out.append(file)
+        return
+    (image,) = within.images
+    name = name_of(file)
+    is_study = bool(image.series)
+    found.images.append(
+        replace(image, path=file, patient=image.patient if is_study else name, names=[name, image.names[0]])
+    )
 
 
 def _add_studies(folders: Sequence[Path], found: Found) -> None:
@@ -190,14 +246,13 @@ def _study(path: Path, patient: str, instances: list[dicom.Instance]) -> FoundIm
 
 def name_of(file: Path) -> str:
     """A file's name without suffix and without what says only what it is."""
-    name = re.sub(r"\.(nii\.gz|nii|nrrd|mha)$", "", file.name, flags=re.IGNORECASE)
-    return NO_PART_OF_A_NAME.sub("", name)
+    return NO_PART_OF_A_NAME.sub("", sources.name_without_suffix(file.name))
 
 
 def _add_mask(file: Path, found: Found) -> None:
     """Where a mask lies; its voxels are not looked at."""
     try:
-        if file.name.lower().endswith((".nii", ".nii.gz")):
+        if file.name.lower().endswith(NIFTI):
             header = nifti.read_header(file)
             x, y, z = (int(size) for size in header.get_data_shape()[:3])
             placed = nifti_geometry.placement(header, (x, y, z))
