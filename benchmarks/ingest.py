@@ -32,6 +32,7 @@ REAL = ("ge_head_uneven", "philips_5mm", "philips_tilted")
 MADE, MADE_FROM, MADE_SLICES = "head_40", "ge_head_uneven", 40
 SCANS, CORES = 1732, 2
 VALUES = {"ICH": [1], "PHE": [2], "IVH": [3]}
+NIFTI_IN, OUR_CODEC = "headct ingest of NIfTI", "headct's own reading and writing"
 OURS, OURS_INSIDE, DCM, ITK = (
     "headct ingest",
     "headct ingest, imported",
@@ -124,6 +125,74 @@ def ingest_inside(dicom: Path, mask: Path, out: Path, timed: bool) -> dict[str, 
     record = conversion.ingest(scan, fitness.SeriesRules(), out)
     assert record.status == "included", record.reason
     return seconds | {"all": time.process_time() - started, "wall": time.perf_counter() - wall}
+
+
+def nifti_in(path: Path, out: Path, repeats: int) -> dict[str, dict[str, float]]:
+    """Median wall and CPU seconds of ingest of a NIfTI file, and of reading and writing it, by turns."""
+    import nibabel
+    import numpy as np
+    import SimpleITK as sitk
+
+    from headct.cohort import conversion
+    from headct.contracts.labels import label_set
+    from headct.imaging import fitness, nifti
+    from headct.imaging.masks import MaskRules
+
+    scan = conversion.SheetScan("bench", path, {}, MaskRules(VALUES), label_set(list(VALUES)))
+    written = out / "written.nii.gz"
+
+    def ours() -> None:
+        record = conversion.ingest(scan, fitness.SeriesRules(), out / "scan")
+        assert record.status == "included", record.reason
+
+    def by_our_codec() -> None:
+        values = np.ascontiguousarray(nifti.read(path).values.transpose())
+        nifti.write(sitk.GetImageFromArray(values), written)
+
+    def by_nibabel() -> None:
+        image = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), image.affine, image.header), written)
+
+    def by_simpleitk() -> None:
+        sitk.WriteImage(sitk.ReadImage(str(path)), str(written), useCompression=True)
+
+    methods = {NIFTI_IN: ours, OUR_CODEC: by_our_codec, "nibabel": by_nibabel, ITK: by_simpleitk}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
+    for turn in range(repeats + 1):
+        for name, method in methods.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            method()
+            if turn:  # the first round loads and caches
+                times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {
+        name: {
+            "wall": statistics.median(wall for wall, _ in found),
+            "cpu": statistics.median(cpu for _, cpu in found),
+        }
+        for name, found in times.items()
+    }
+
+
+def nifti_report(found: dict[str, dict[str, float]]) -> str:
+    """Ingest of a NIfTI file against reading and writing it, as Markdown."""
+    lines = [
+        "",
+        f"## A NIfTI file in ({MADE})",
+        "",
+        "Without start and imports, without a mask. The others read the file and write it again, compressed; "
+        "ingest also hashes the file, the voxels and the result, checks values and geometry, and writes "
+        "scan.json.",
+        "",
+        "| what | wall, s | CPU, s | ingest / this, wall | ingest / this, CPU |",
+        "|---|---|---|---|---|",
+    ]
+    ours = found[NIFTI_IN]
+    lines += [
+        f"| {name} | {own['wall']:.2f} | {own['cpu']:.2f} | {ours['wall'] / own['wall']:.2f} "
+        f"| {ours['cpu'] / own['cpu']:.2f} |"
+        for name, own in found.items()
+    ]
+    return "\n".join(lines)
 
 
 def _timed(function: Callable[..., Any], label: str, seconds: dict[str, float]) -> Callable[..., Any]:
@@ -287,6 +356,8 @@ def main() -> None:
             make_mask(Path(sys.argv[2]), Path(sys.argv[3]))
         case ["simpleitk"]:
             convert_with_simpleitk(Path(sys.argv[2]), Path(sys.argv[3]))
+        case ["nifti"]:
+            print(json.dumps(nifti_in(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))))
         case ["inside" | "steps"]:
             dicom, mask, out = map(Path, sys.argv[2:5])
             print(json.dumps(ingest_inside(dicom, mask, out, sys.argv[1] == "steps")))
@@ -312,7 +383,10 @@ def compare() -> None:
         before = load_average()
         found = measure_all(folders, scratch, options.repeats)
         steps = breakdown(folders[MADE], scratch / f"{MADE}.nii.gz", scratch, options.repeats)
+        measure(call("simpleitk", folders[MADE], scratch))
+        of_nifti = measure(call("nifti", scratch / "ct.nii.gz", scratch, str(options.repeats)))[3]
         print(report(found, steps, options.repeats, f"{before} and {load_average()}"))
+        print(nifti_report(json.loads(of_nifti)))
 
 
 if __name__ == "__main__":

@@ -31,3 +31,20 @@ def test_each_step_of_the_breakdown_takes_time(tmp_path: Path) -> None:
     }
     assert all(taken > 0 for taken in steps.values())
     assert sum(steps.values()) <= seconds["all"]
+
+
+def test_a_nifti_file_is_held_against_reading_and_writing_it(tmp_path: Path) -> None:
+    write_series(tmp_path / "dicom")
+    for words in (
+        ("simpleitk", tmp_path / "dicom", tmp_path),
+        ("nifti", tmp_path / "ct.nii.gz", tmp_path, "2"),
+    ):
+        done = subprocess.run([sys.executable, BENCHMARK, *words], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    assert set(found) == {
+        "headct ingest of NIfTI",
+        "headct's own reading and writing",
+        "nibabel",
+        "SimpleITK",
+    }
+    assert all(own["wall"] > 0 for own in found.values())

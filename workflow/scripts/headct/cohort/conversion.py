@@ -171,7 +171,9 @@ def _fitting(drawn: Mapping[str, masks.Mask]) -> FitsMask:
 
 def digest_of(image: NDArray[np.int16]) -> str:
     """SHA-256 of a volume's shape and HU: equal where two scans are, whatever their headers say."""
-    return hashlib.sha256(repr(image.shape).encode() + image.astype("<i2").tobytes()).hexdigest()
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(np.ascontiguousarray(image, "<i2"))  # type: ignore[arg-type]  # hashed where it lies
+    return digest.hexdigest()
 
 
 def _read_masks(scan: SheetScan, record: ScanRecord, rules: SeriesRules) -> dict[str, masks.Mask]:

@@ -21,5 +21,5 @@ def to_int16(hounsfield: NDArray[Any]) -> NDArray[np.int16]:
     """Round to whole HU (halves to even) and clip to ``HU_RANGE``."""
     if not np.issubdtype(hounsfield.dtype, np.integer):
         hounsfield = np.rint(hounsfield)
-    clipped: NDArray[np.int16] = np.clip(hounsfield, *HU_RANGE).astype(np.int16)
+    clipped: NDArray[np.int16] = np.clip(hounsfield, *HU_RANGE).astype(np.int16, copy=False)
     return clipped

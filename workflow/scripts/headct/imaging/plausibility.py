@@ -69,7 +69,7 @@ def doubts_about_hu(image: NDArray[np.int16], step: int = SAMPLE_STEP) -> set[st
     A picture windowed for display has at most 256 values, of which all air has the lowest; where the field
     of view lies within the head, nothing is that even. Every ``step``-th row and column is looked at.
     """
-    sample = image[:, ::step, ::step]
+    sample = np.ascontiguousarray(image[:, ::step, ::step])  # looked at often, and faster so
     air = sample[is_air(sample)]
     doubts = set()
     if air.size < AIR_SHARE * sample.size:
