@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 import shutil
 import stat
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import SimpleITK as sitk
 
@@ -290,7 +292,8 @@ def test_patients_with_several_rows_are_told_and_not_used(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"PK\x03\x04", "a workbook: save its sheet as text"),
+        (b"PK\x03\x04", "no workbook of Excel"),
+        (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel, or with a password"),
         (b"", "no table"),
         (b"id;age\n", "no table"),
         (b"a;b\n1;2\n", "one column must be called so; there are a, b"),
@@ -302,3 +305,42 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, words: str)
     path.write_bytes(content)
     with pytest.raises(BadInput, match=words):
         clinical_tables.read(path, "id")
+
+
+def workbook(path: Path, *sheets: list[list[object]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for rows in sheets:
+        sheet = book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+ROWS: list[list[object]] = [
+    ["ID", "Alter", "sex", "seen"],
+    [12.0, 67.5, "w", datetime.date(2024, 1, 2)],
+    ["13a", None, "M", None],
+]
+
+
+def test_a_workbook_is_a_table(tmp_path: Path) -> None:
+    found = clinical_tables.read(workbook(tmp_path / "table.xlsx", ROWS, []), "id")
+    assert found.rows == {"12": {"age": "67.5", "sex": "F"}, "13a": {"sex": "M"}}
+    assert found.open == ["Columns of the clinical table that were not used: seen."]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "words"),
+    [
+        ([ROWS, ROWS], "2 of its sheets have values"),
+        ([[]], "0 of its sheets have values"),
+        ([[["id", "age"], [1, "=2+3"]]], "formulas without a stored value"),
+    ],
+)
+def test_a_workbook_that_is_no_table_is_refused(
+    tmp_path: Path, sheets: list[list[list[object]]], words: str
+) -> None:
+    with pytest.raises(BadInput, match=words):
+        clinical_tables.read(workbook(tmp_path / "table.xlsx", *sheets), "id")

@@ -1,4 +1,4 @@
-"""Clinical tables as people export them: another encoding, semicolons, decimal commas, words for the sex.
+"""Clinical tables as people export them: workbooks, another encoding, semicolons, decimal commas, words.
 
 Nothing is guessed: a column counts by the words that are listed here, and what can't be understood is told.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from headct.contracts.problems import BadInput, Problem
 
@@ -32,7 +34,9 @@ SEXES = {
 UNKNOWN = {"", "-", "?", "n/a", "na", "nan", "none", "null", "unknown", "unbekannt", "missing", "#n/a"}
 """What stands for a value that is not known."""
 
-WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+WORKBOOK, OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+"""First bytes; those of the old Excel are also those of a workbook with a password."""
+
 SEPARATORS = ("\t", ";", ",")
 
 
@@ -120,16 +124,65 @@ def _plain(name: str) -> str:
 def _cells(path: Path) -> list[list[str]]:
     """Rows of equal length, the header first."""
     content = path.read_bytes() if path.is_file() else b""
-    if content.startswith(WORKBOOKS):
-        message = "a workbook: save its sheet as text (CSV in UTF-8, or separated by tabs)"
+    if content.startswith(OLD_WORKBOOK):
+        message = "a workbook of an old Excel, or with a password: save it as .xlsx without one, or as text"
         raise BadInput([Problem(str(path), message, key="--clinical")])
-    text = _decoded(content)
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text)) if any(row)]
+    if content.startswith(WORKBOOK):
+        lines = _cells_of_workbook(path)
+    else:
+        text = _decoded(content)
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text)))
+    rows = [row for row in lines if any(cell.strip() for cell in row)]
     if len(rows) < 2 or len(rows[0]) < 2:
         message = "no table: a line of column names and one for each patient, separated by tab, ; or ,"
         raise BadInput([Problem(str(path), message, key="--clinical")])
     width = len(rows[0])
     return [[*row, *[""] * (width - len(row))][:width] for row in rows]
+
+
+def _cells_of_workbook(path: Path) -> list[list[str]]:
+    """The cells of a workbook's one sheet, as text.
+
+    Raises:
+        BadInput: no workbook, several sheets with values, or formulas of which no value is stored.
+    """
+    import openpyxl  # takes a while, and few tables are workbooks
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    def problem(message: str) -> BadInput:
+        return BadInput([Problem(str(path), message, key="--clinical")])
+
+    try:
+        values = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        sheets = [[list(row) for row in sheet.iter_rows(values_only=True)] for sheet in values.worksheets]
+        formulas = openpyxl.load_workbook(path, read_only=True)
+        written = [[list(row) for row in sheet.iter_rows(values_only=True)] for sheet in formulas.worksheets]
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, InvalidFileException) as error:
+        raise problem("no workbook of Excel (.xlsx) that can be read: save it as text") from error
+    filled = [place for place, rows in enumerate(sheets) if _has_values(rows) or _has_values(written[place])]
+    if len(filled) != 1:
+        raise problem(f"{len(filled)} of its sheets have values, where one is expected: save that one alone")
+    (place,) = filled
+    for values_of_row, written_in_row in zip(sheets[place], written[place], strict=True):
+        cells = zip(values_of_row, written_in_row, strict=True)
+        if any(value is None and cell is not None for value, cell in cells):
+            raise problem(
+                "has formulas without a stored value: open and save it in Excel, or save it as text"
+            )
+    return [[_as_text(cell) for cell in row] for row in sheets[place]]
+
+
+def _has_values(rows: Sequence[Sequence[Any]]) -> bool:
+    return any(cell is not None for row in rows for cell in row)
+
+
+def _as_text(cell: Any) -> str:
+    """A cell as it would stand in text; whole numbers without a point."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
 
 
 def _decoded(content: bytes) -> str:
