@@ -245,6 +245,10 @@ add("zip encrypted", "by hand", "encrypted", refused("scan.zip", "encrypted"), e
 add("zip cut", "by hand", "an archive that breaks off", refused("scan.zip", "damaged"), lambda root: [holding(("ct.nrrd", nrrd()))(root), (root / "scan.zip").write_bytes((root / "scan.zip").read_bytes()[:-60])])
 add("zip spoilt", "by hand", "a byte of an entry was changed", refused("scan.zip", "damaged"), lambda root: [holding(("ct.nrrd", nrrd()))(root), (root / "scan.zip").write_bytes(spoilt((root / "scan.zip").read_bytes()))])
 
+add("pictures", "CT-ICH before 1.3; PHE-SICH-CT-IDS", "a folder of PNG slices", refused("png", "1 of PNG, JPG .* windowed for display"), lambda root: [(root / "png").mkdir(), (root / "png" / "1.png").write_bytes(b"\x89PNG" + bytes(99))])
+file("picture", "by hand", "one PNG", refused("1.png", "windowed for display"), lambda: b"\x89PNG\r\n" + bytes(99))
+add("folder of NIfTI", "by hand", "a folder that holds a NIfTI file", refused("nii", "files of other formats .1.; name this scan's own"), lambda root: [(root / "nii").mkdir(), put_nifti(root / "nii", as_nifti()), (root / "nii" / "mask.nii.gz").unlink()])
+add("folder of a zip", "PACS exports", "a folder that holds a zip archive", refused("zips", "an archive, not opened here: name the one"), lambda root: [(root / "zips").mkdir(), (root / "zips" / "a.zip").write_bytes(b"PK")])
 add("DICOMDIR", "DICOM PS3.10", "the index of a disc in place of its folder", included(image="disc/DICOMDIR", masks=("mask.nii.gz",), labels=drawn()), lambda root: disc(root))
 add("DICOMDIR alone", "DICOM PS3.10", "the index without the files", refused("disc/DICOMDIR", "holds a DICOMDIR, which is the index of a disc"), lambda root: [(root / "disc").mkdir(), (root / "disc" / "DICOMDIR").write_bytes(b"index")])
 # fmt: on

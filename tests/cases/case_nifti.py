@@ -222,6 +222,7 @@ SHORT = affine(down=DOWN, gap=GAP_MM * COS)
 LEANING: dict[str, Any] = {"directions": ((1, 0, 0), DOWN)}
 file("tilted", "heudiconv#409; nibabel", "a sheared sform, and the nearest rotation as qform", taken("tilted", **LEANING), lambda: image(at=SHEARED))
 file("tilted, dcm2niix", "report 03; dcm2niix#697", "the column shortened by cos(tilt), and the plane's qform", taken("tilted", "slice_axis_restored", **LEANING), lambda: image(at=SHORT, qform=IN_PLANE))
+add("tilted, mask by ITK-SNAP", "TRAPS.md: ITK reads dcm2niix's file by its qform", "the mask has the qform's upright grid", taken("tilted", "slice_axis_restored", **LEANING), lambda root: [put(root, image(at=SHORT, qform=IN_PLANE)), nibabel.save(image(drawn(), IN_PLANE), root / "mask.nii.gz")])
 file("tilted, true column", "dcm2niix before 2026", "the true column, and the plane's qform", taken("tilted", **LEANING), lambda: image(at=SHEARED, qform=IN_PLANE), change=sizes(PIXEL_MM, PIXEL_MM, GAP_MM * COS))
 file("tilted, gap in pixdim", "SPM", "a sheared sform alone, pixdim with the perpendicular gap", taken("tilted", **LEANING), lambda: image(at=SHEARED, codes=(1, 0)), change=sizes(PIXEL_MM, PIXEL_MM, GAP_MM * COS))
 file("tilted, downwards", "by hand", "a sheared sform whose slices are stored downwards", taken("tilted", **LEANING), lambda: image(at=SHEARED, turn=([0, -1], [1, -1], [2, -1])))

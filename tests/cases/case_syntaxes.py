@@ -563,9 +563,9 @@ family(
     "instead of images",
     "a folder that holds {member} only: said in its own words",
     [
-        ("an archive", "study.zip", "an archive .*unpack"),
+        ("an archive", "study.zip", "an archive, .*unpack"),
         ("the index of a disc", "DICOMDIR", "DICOMDIR.* whole disc"),
-        ("NIfTI", "ct.nii.gz", "NIfTI .*original DICOM"),
+        ("NIfTI", "ct.nii.gz", "files of other formats .1.; name this scan's own"),
     ],
     lambda root, member: build_instead(root, *member[1:]),
 )

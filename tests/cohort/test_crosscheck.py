@@ -210,13 +210,15 @@ def test_draw() -> None:
 
 
 def test_command_line(tmp_path: Path) -> None:
-    """The included scan is compared, the excluded one is not; the log names no patient and no path."""
+    """The included scan is compared; the excluded one is not, nor a file; the log names no patient or path."""
     converted(tmp_path)
-    cohort = pd.DataFrame({"scan_id": ["a", "b"], "status": ["included", "excluded"]})
+    write_json({"kind": "NIfTI file"}, tmp_path / "data/c/scan.json")
+    cohort = pd.DataFrame({"scan_id": ["a", "b", "c"], "status": ["included", "excluded", "included"]})
     write_tsv(cohort, tmp_path / "cohort.tsv")
     names = ["scan_id", "participant_id", "site", "dicom", "mask", "age", "sex", "onset_to_ct_h", "rater"]
     scans = [["a", "p1", "x", "dicom", "mask.nii.gz", "", "", "", "r"]]
     scans += [["b", "p2", "x", "gone", "gone.nii.gz", "", "", "", "r"]]
+    scans += [["c", "p3", "x", "c.nii.gz", "c-mask.nii.gz", "", "", "", "r"]]
     write_tsv(pd.DataFrame(scans, columns=names), tmp_path / "scans.tsv")
     out, log = tmp_path / "results" / "dcm2niix.tsv", tmp_path / "log.txt"
     words = ["--sheet", tmp_path / "scans.tsv", "--cohort", tmp_path / "cohort.tsv"]
@@ -229,5 +231,6 @@ def test_command_line(tmp_path: Path) -> None:
     table = read_tsv(out)
     assert (list(table.scan_id), list(table.agrees)) == (["a"], ["yes"])
     assert "1 of 1 scans agree with dcm2niix" in ended.stderr
+    assert "1 scans are not of DICOM folders" in ended.stderr
     for text in (ended.stdout, ended.stderr, log.read_text(), out.read_text()):
         assert not any(word in text.lower() for word in CANARIES)

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -24,6 +25,7 @@ from headct.imaging.header_grid import HeaderGrid
 from headct.imaging.nifti_geometry import placement
 from headct.imaging.sources import dicom_folder, nifti_file
 from headct.imaging.sources.image_source import HEADER_SPACING, SLICE_POSITIONS, ImageFacts
+from headct.inference import new_scans
 from headct.settings import sheet
 from support import ct_series, masked_scan, monai_miniature
 from support.label_sets import GIVEN, MASKS_GIVEN
@@ -53,6 +55,34 @@ def test_a_source_is_found_by_what_is_handed_over(tmp_path: Path) -> None:
         sources.find(tmp_path / "notes.txt", "s")
 
 
+def test_a_label_map_lies_on_the_file_that_was_handed_over(tmp_path: Path) -> None:
+    """Of a sheared NRRD, as NIfTI: voxel for voxel, by an affine that nibabel reads."""
+    columns = np.array([[4.0, 0, 0], [0, 3.9, -0.9], [0, 0, 5]])
+    fields = {
+        "type": "short",
+        "dimension": "3",
+        "space": "RAS",
+        "sizes": "16 16 12",
+        "space directions": " ".join(f"({x:g},{y:g},{z:g})" for x, y, z in columns),
+        "space origin": "(-30,-40,10)",
+        "endian": "little",
+        "encoding": "raw",
+    }
+    header = "".join(f"{name}: {value}\n" for name, value in fields.items())
+    hu = ct_series.head()
+    (tmp_path / "s.nrrd").write_bytes(f"NRRD0004\n{header}\n".encode() + hu.astype("<i2").tobytes())
+    volume = sources.find(tmp_path / "s.nrrd", "s").read(SeriesRules(), lambda grid: True, ImageFacts())
+    volume.grid.write((volume.hu > 100).astype(np.uint8), tmp_path / "labels.nii.gz")
+    labels = nibabel.load(tmp_path / "labels.nii.gz")
+    true = np.eye(4)
+    true[:3, :3], true[:3, 3] = columns.T, (-30, -40, 10)
+    np.testing.assert_allclose(labels.affine, true, atol=1e-5)
+    np.testing.assert_array_equal(np.asanyarray(labels.dataobj), (hu > 100).transpose())
+    one = np.zeros(hu.shape, bool)
+    one[3, 4, 5] = True
+    assert volume.grid.volume_ml(one) * 1000 == pytest.approx(np.linalg.det(columns), rel=1e-6)
+
+
 def test_the_name_of_a_scan_is_without_the_suffix_of_its_source() -> None:
     names = {
         "a.nii.gz": "a",
@@ -66,6 +96,14 @@ def test_the_name_of_a_scan_is_without_the_suffix_of_its_source() -> None:
         "a": "a",
     }
     assert {name: sources.name_without_suffix(name) for name in names} == names
+
+
+def test_a_dicomdir_is_called_after_its_folder(tmp_path: Path) -> None:
+    ct_series.write_series(tmp_path / "disc" / "IMAGES")
+    (tmp_path / "disc/DICOMDIR").write_bytes(b"index")
+    found = new_scans.find([tmp_path / "disc/DICOMDIR"])
+    assert found == {"disc": tmp_path / "disc/DICOMDIR"}
+    assert new_scans.digest_of(tmp_path / "disc/DICOMDIR") == new_scans.digest_of(tmp_path / "disc")
 
 
 def test_an_edit_of_a_source_is_an_edit_of_ingest_and_of_new_scans() -> None:

@@ -125,7 +125,9 @@ FRAME_KEYWORDS = {"FrameType": "ImageType", "FrameAcquisitionNumber": "Acquisiti
 """What an enhanced CT image calls attributes that a single-frame one has under another name."""
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".iso")
-NIFTI = (".nii", ".nii.gz")
+VOLUMES = (".nii", ".nii.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+"""Of a window for display; what a CT showed is in none of them."""
 
 MARKS_NO_SLICE = re.compile(r"[._@~#$]|__MACOSX$")
 """How names of what systems and programs leave behind begin: .DS_Store, ._x, @eaDir, _SUCCESS, #recycle."""
@@ -336,12 +338,21 @@ def _shape(name: str) -> str:
 def _without_images(others: list[Path]) -> str:
     """What a folder without a DICOM image holds instead, in words that say what to do."""
     archives = sum(path.name.lower().endswith(ARCHIVES) for path in others)
-    volumes = sum(path.name.lower().endswith(NIFTI) for path in others)
+    volumes = sum(path.name.lower().endswith(VOLUMES) for path in others)
+    pictures = sum(path.name.lower().endswith(PICTURES) for path in others)
     if volumes:
-        return f"no DICOM image: the folder holds NIfTI ({volumes} files); hand in the original DICOM files"
+        return f"no DICOM image: the folder holds files of other formats ({volumes}); name this scan's own"
+    if pictures:
+        return (
+            f"no DICOM image: the folder holds pictures ({pictures} of PNG, JPG or the like), which were "
+            "windowed for display and tell no place; hand in the DICOM files, or a volume made of them"
+        )
     if archives:
         which = "an archive" if archives == 1 else f"{archives} archives"
-        return f"no DICOM image: the folder holds {which} (zip or the like), which is not opened; unpack it"
+        return (
+            f"no DICOM image: the folder holds {which}, not opened here: name the one of this scan if it is "
+            "a zip archive, or unpack it"
+        )
     if any(path.name.upper() == "DICOMDIR" for path in others):
         return (
             "no DICOM image: the folder holds a DICOMDIR, which is the index of a disc, and none of the "

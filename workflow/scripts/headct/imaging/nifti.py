@@ -52,7 +52,16 @@ NO_IMAGE = {
 }
 """First bytes of what may lie where an image should, and what a message says of it."""
 
-OTHER_IMAGES = {b"NRRD": "NRRD", b"ObjectType": "MetaImage", b"\x89HDF": "HDF5 (or MINC)"}
+WINDOWED = "a picture, which was windowed for display: a CT is DICOM or a volume with its place"
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
+"""First bytes of PNG, JPEG, BMP and TIFF."""
+
+OTHER_IMAGES = {
+    b"NRRD": "NRRD",
+    b"ObjectType": "MetaImage",
+    b"\x89HDF": "HDF5 (or MINC)",
+    **dict.fromkeys(PICTURES, WINDOWED),
+}
 """First bytes of other formats of images, and their names."""
 
 PAIR = (

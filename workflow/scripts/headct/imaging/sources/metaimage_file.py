@@ -79,7 +79,10 @@ class Source(VolumeFile):
             )
         columns = matrix.reshape(dimensions, dimensions)[:3, :3] * spacing[:3, None]
         header = {
-            name: fields[name] for name in (*MATRIX, *ORIGIN, *SPACING, "ElementType") if name in fields
+            "type": dtype.str,
+            "transform": matrix.tolist(),
+            "offset": origin.tolist(),
+            "spacing": spacing.tolist(),
         }
         return Stored(values, text_headers.grid_of(columns, origin[:3], shape), header)
 

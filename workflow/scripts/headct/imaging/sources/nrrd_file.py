@@ -74,11 +74,14 @@ class Source(VolumeFile):
             raise Unreadable(f"its encoding is '{fields.get('encoding', '')}': save it as raw or gzip")
         values = text_headers.voxels(content, shape, dtype, is_compressed, skip)
         signs = _signs(fields)
-        columns, origin = _columns(fields) * signs, _origin(fields) * signs
+        columns, origin = _columns(fields), _origin(fields)
         header = {
-            name: fields.get(name, "") for name in ("type", "space", "space directions", "space origin")
+            "type": dtype.str,
+            "space_to_lps": list(signs),
+            "space_directions": columns.tolist(),
+            "space_origin": origin.tolist(),
         }
-        return Stored(values, text_headers.grid_of(columns, origin, shape), header)
+        return Stored(values, text_headers.grid_of(columns * signs, origin * signs, shape), header)
 
     def patient_in_header(self) -> dict[str, str]:
         """From key and value pairs, into which ITK copies DICOM's attributes."""
