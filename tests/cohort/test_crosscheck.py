@@ -210,7 +210,7 @@ def test_draw() -> None:
 
 
 def test_command_line(tmp_path: Path) -> None:
-    """The included scan is compared; the excluded one is not, nor a file; the log names no patient or path."""
+    """The included scan is compared, no excluded one and no file; the log names no patient and no path."""
     converted(tmp_path)
     write_json({"kind": "NIfTI file"}, tmp_path / "data/c/scan.json")
     cohort = pd.DataFrame({"scan_id": ["a", "b", "c"], "status": ["included", "excluded", "included"]})
