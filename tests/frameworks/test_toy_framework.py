@@ -21,6 +21,7 @@ from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_jso
 from headct.engine.training_job import TrainingScan
 from headct.settings import configuration
 from support import metric_cases, nnunet_miniature, snake
+from support.label_sets import GIVEN
 from support.study_files import make_sheet
 
 pytestmark = pytest.mark.whole
@@ -95,6 +96,7 @@ def test_it_is_prepared_trained_predicts_is_measured_and_stands_in_table_e1(
 ) -> None:
     scans = write_study(tmp_path)
     scans_of = "--split results/cohort/split.tsv --data results/data"
+    labels = shlex.join(GIVEN)
     one_core = "--device cpu --threads 1"
     model, manifest = "results/models/toy/seed-1/fold-all", "results/predictions/toy/seed-1.tsv"
     preparation = {"framework": "toy", "grid_xyz": [32, 32, 16], "hu_window": [-15, 100]}
@@ -102,11 +104,11 @@ def test_it_is_prepared_trained_predicts_is_measured_and_stands_in_table_e1(
     measures = configuration.load(copy / "config/demo.yaml")["metrics"]
     titles = {"toy": "The toy"}
     steps = [
-        f"prepare --settings {quoted(preparation)} {scans_of} --threads 1 --work work --out p.json",
-        f"train --model toy --settings {quoted(weights)} {scans_of} --seed 1 --fold all {one_core}"
+        f"prepare --settings {quoted(preparation)} {labels} {scans_of} --threads 1 --work work --out p.json",
+        f"train --model toy --settings {quoted(weights)} {labels} {scans_of} --seed 1 --fold all {one_core}"
         f" --work work --out {model}",
         f"predict --model toy --member {model} {scans_of} {one_core} --work work --manifest {manifest}",
-        f"measure --model toy --predictions {manifest} {scans_of} --settings {quoted(measures)}"
+        f"measure --model toy --predictions {manifest} {labels} {scans_of} --settings {quoted(measures)}"
         " --out metrics.tsv",
         f"tables table_e1 --train-records {model}/train.json --titles {quoted(titles)}"
         " --ensembles '{}' --out e1.tsv",

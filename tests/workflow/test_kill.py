@@ -24,6 +24,7 @@ from headct.settings import models
 from headct.settings.blocks import configured
 from support import snake
 from support.holds import Holds, wait_for
+from support.label_sets import GIVEN
 
 ONE_OF_EACH = ("nnunet-3d-focal", "nnunet-2d", "unet", "blast-ct")
 
@@ -41,6 +42,7 @@ def command(demo: Path, model: str, folder: Path) -> list[str]:
         "model": model,
         "settings": json.dumps(models.having(settings, *models.OF_TRAINING)),
         "speed": json.dumps(models.having(settings, "speed") | {"checkpoint_interval_minutes": 0}),
+        "labels": GIVEN[1],
         "split": demo / "results/cohort/split.tsv",
         "data": demo / "results/data",
         "seed": 1,

@@ -64,12 +64,11 @@ def mask_rules_from(text: str, labels: LabelSet, may_be_empty: bool = False) -> 
             problems.append(Problem("--mask-values", message + ", ".join(names), "", name, str(values)))
     if problems:
         raise BadInput(problems)
-    return {
-        name: MaskRules(
-            {label: tuple(values[label]) for label in labels}, tuple(values[lesions.IGNORE]), may_be_empty
-        )
-        for name, values in maps.items()
-    }
+    found = {}
+    for name, values in maps.items():
+        means = {label: tuple(values[label]) for label in labels}
+        found[name] = MaskRules(means, tuple(values[lesions.IGNORE]), may_be_empty)
+    return found
 
 
 def rules_of_row(row: Mapping[str, Any], rules: Mapping[str, MaskRules], sheet: Path) -> MaskRules:

@@ -87,6 +87,11 @@ class Label:
     abbreviations: tuple[str, ...] = ()
     words: str = r"(?!)"  # matches nothing
 
+    @property
+    def title_in_sentence(self) -> str:
+        """The title as it stands within a sentence: an abbreviation or a name in it stays as it is."""
+        return self.title[:1].lower() + self.title[1:] if self.title[1:2].islower() else self.title
+
 
 @dataclass(frozen=True)
 class Pool:

@@ -19,6 +19,8 @@ from headct.statistics.core.summaries import MEAN
 
 WIDTH = 100
 TITLE_WIDTH = 24
+COLUMN_WIDTH = 17
+"""Of a lesion's mean and median, and what is left before them."""
 
 
 def main(
@@ -55,26 +57,30 @@ def headline(study: dict[str, str]) -> list[str]:
 def leader_board(table_1: pd.DataFrame) -> list[str]:
     """Models by their mean of the lesions' mean Dice, the best first; mean and median per lesion.
 
-    Only the compared models are numbered.
+    Only the compared models are numbered. Lesions that don't fit beside each other follow below.
     """
     columns = list(table_1["label"].unique())
+    columns = columns[:1] if len(columns) == 2 else columns  # of one lesion, the mean says nothing more
     by_model = [rows.set_index("label").to_dict("index") for _, rows in table_1.groupby("model", sort=False)]
     ranking = sorted(by_model, key=lambda scores: -scores[MEAN]["mean"])
     titles = [str(scores[MEAN]["title"]) for scores in ranking]
     width = min(max(map(len, titles)), TITLE_WIDTH)
-    heads = [f"{'Mean of lesions' if label == MEAN else label:^15}" for label in columns]
-    lines = [
-        f"Dice on {table_1['n'].max():.0f} test scans",
-        f"{'':4}{'':{width}}  {'  '.join(heads)}".rstrip(),
-        f"{'':4}{'':{width}}  {'  '.join(['   mean  median'] * len(columns))}",
-    ]
-    rank = 0
-    for title, scores in zip(titles, ranking, strict=True):
-        compared = scores[MEAN]["role"] == FAMILY
-        rank += compared
-        cells = "  ".join(f"{scores[label]['mean']:7.3f} {scores[label]['median']:7.3f}" for label in columns)
-        place = f"{rank:2}." if compared else "   "
-        lines.append(f"{place} {clip(title, width):{width}}  {cells}")
+    beside = (WIDTH - 4 - width) // COLUMN_WIDTH
+    lines = [f"Dice on {table_1['n'].max():.0f} test scans"]
+    for first in range(0, len(columns), beside):
+        shown = columns[first : first + beside]
+        heads = [f"{'Mean of lesions' if label == MEAN else clip(label, 15):^15}" for label in shown]
+        lines += [
+            f"{'':4}{'':{width}}  {'  '.join(heads)}".rstrip(),
+            f"{'':4}{'':{width}}  {'  '.join(['   mean  median'] * len(shown))}",
+        ]
+        rank = 0
+        for title, scores in zip(titles, ranking, strict=True):
+            compared = scores[MEAN]["role"] == FAMILY
+            rank += compared
+            cells = [f"{scores[label]['mean']:7.3f} {scores[label]['median']:7.3f}" for label in shown]
+            place = f"{rank:2}." if compared else "   "
+            lines.append(f"{place} {clip(title, width):{width}}  {'  '.join(cells)}")
     return lines
 
 

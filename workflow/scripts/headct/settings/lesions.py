@@ -48,10 +48,9 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         }
         for label in _set_of(blocks, document["groups"]).labels
     }
-    maps = {
-        name: {IGNORE: [], **{key: as_list(values) for key, values in of.items()}}
-        for name, of in document["label_maps"].items()
-    }
+    maps = {}
+    for name, of in document["label_maps"].items():
+        maps[name] = {IGNORE: [], **{label: as_list(values) for label, values in of.items()}}
     return {"labels": labels, "label_maps": maps}
 
 

@@ -55,7 +55,7 @@ def lesion_legend(fill: float, labels: LabelSet) -> list[Patch]:
             fc=to_rgba(label.colour, fill),
             ec=label.colour,
             lw=1,
-            label=f"{label.name} {label.title.lower()}",
+            label=label.name if label.title == label.name else f"{label.name} {label.title_in_sentence}",
         )
         for label in labels.labels
     ]

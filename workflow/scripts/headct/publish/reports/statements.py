@@ -278,11 +278,13 @@ def missing_data(facts: Facts) -> str:
 def reference(facts: Facts) -> str:
     """The classes of the masks, and which of them no mask has."""
     rows = _characteristics(facts, SHARE)
-    titles = {label.name: label.title.lower() for label in facts.labels.labels}
+    titles = {label.name: label.title_in_sentence for label in facts.labels.labels}
     found = {
         label: rows[label]["train_count"] + rows[label]["test_count"] for label in titles if label in rows
     }
-    drawn = [f"{titles[label]} ({label})" for label, n in found.items() if n]
+    drawn = [
+        label if titles[label] == label else f"{titles[label]} ({label})" for label, n in found.items() if n
+    ]
     absent = [titles[label] for label, n in found.items() if not n]
     classes = ""
     if drawn:

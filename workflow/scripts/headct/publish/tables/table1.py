@@ -24,11 +24,12 @@ TABLE = PublishedTable(
     help="Dice, detection and Dice over present lesions, per model",
     caption="**Table 1. Dice of each model on the test set.** Panel A has one row per model and, per"
     " lesion, the mean, the median and the quartiles of Dice over all test scans; the last two columns"
-    " are the mean of the three lesions' means and of their medians. Dice is 1 where a lesion is absent"
-    " from both masks and 0 where it is predicted but absent. Bold marks the best of the compared"
-    " models, underlined italic the worst; ties share a mark. Panel B counts only the scans that have"
-    ' the lesion, with the sensitivity and specificity of detecting it. "Predicts nothing" is a'
-    " reference that never predicts a lesion: a model below it does worse than an empty mask.",
+    " are the mean of the lesions' means and of their medians, if there are several. Dice is 1 where a"
+    " lesion is absent from both masks and 0 where it is predicted but absent. Bold marks the best of"
+    " the compared models, underlined italic the worst; ties share a mark. Panel B counts only the"
+    ' scans that have the lesion, with the sensitivity and specificity of detecting it. "Predicts'
+    ' nothing" is a reference that never predicts a lesion: a model below it does worse than an empty'
+    " mask.",
     inputs={
         "statistics": "statistics of the paper",
         "evidence": "audit/evidence.json",
@@ -86,10 +87,10 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
     failed = numbers.loc[(numbers["label"] != MEAN) & (numbers["n_failed"] > 0)]
     failures = failed.drop_duplicates("title")
     how_many = spelled_out(len(labels))
+    of_lesions = f"; the mean of lesions is that of the {how_many} means, or of the {how_many} medians"
     notes = [
         f"n = {n} test scans. Dice is 1 where a lesion is absent from both masks and 0 where it is"
-        f" predicted but absent, as in the paper; the mean of lesions is that of the {how_many} means, or"
-        f" of the {how_many} medians.",
+        f" predicted but absent, as in the paper{of_lesions if len(labels) > 1 else ''}.",
         "Bold: best of the compared models; underlined italic: worst; ties share a mark. Quartiles"
         " are of type 7.",
         "“Predicts nothing” is a reference that never predicts a lesion: what the convention"
@@ -128,7 +129,8 @@ def _dice_panel(numbers: pd.DataFrame, labels: LabelSet) -> Panel:
     models, apart = by_model(numbers)
     columns = [("", "Model")]
     columns += [(label, name) for label in labels for name in ("Mean", "Median (Q1–Q3)")]
-    columns += [("Mean of lesions", "Mean"), ("Mean of lesions", "Median")]
+    several = len(labels) > 1
+    columns += [("Mean of lesions", name) for name in ("Mean", "Median") if several]
     rows = []
     for model in models:
         cells = [Cell(model[MEAN]["title"])]
@@ -137,9 +139,10 @@ def _dice_panel(numbers: pd.DataFrame, labels: LabelSet) -> Panel:
             median = spread(row["median"], row["q1"], row["q3"], DICE_DECIMALS)
             cells.append(Cell(number(row["mean"], DICE_DECIMALS), row["mark_mean"]))
             cells.append(Cell(median, row["mark_median"]))
-        row = model[MEAN]
-        cells.append(Cell(number(row["mean"], DICE_DECIMALS), row["mark_mean"]))
-        cells.append(Cell(number(row["median"], DICE_DECIMALS), row["mark_median"]))
+        if several:
+            row = model[MEAN]
+            cells.append(Cell(number(row["mean"], DICE_DECIMALS), row["mark_mean"]))
+            cells.append(Cell(number(row["median"], DICE_DECIMALS), row["mark_median"]))
         rows.append(cells)
     return Panel(columns, rows, "A. All test scans", apart)
 
