@@ -7,6 +7,7 @@ refuses a sheared one.
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ LARGEST_HEADER = 1 << 20
 
 GZIP_OR_ZLIB = 47
 """zlib's word for: whichever of the two frames it is."""
+
+BREAKS_OFF = "the file is truncated or damaged: its compression breaks off"
 
 TAG = re.compile(r"(?i)(?<![0-9a-f])\(?([0-9a-f]{4})[|,_]([0-9a-f]{4})\)?(?![0-9a-f])")
 """DICOM's attributes as ITK names them in other formats: 0010|0010."""
@@ -61,15 +64,18 @@ def content_of(path: Path) -> bytes:
 
 
 def numbers(text: str, what: str) -> list[float]:
-    """Numbers between blanks, commas and brackets.
+    """Finite numbers between blanks, commas and brackets.
 
     Raises:
         Unreadable: it is something else.
     """
     try:
-        return [float(part) for part in re.sub(r"[(),]", " ", text).split()]
-    except ValueError as error:
-        raise Unreadable(f"the header is damaged: {what} is '{text[:60]}'") from error
+        found = [float(part) for part in re.sub(r"[(),]", " ", text).split()]
+    except ValueError:
+        found = [np.nan]
+    if not np.isfinite(found).all():
+        raise Unreadable(f"the header is damaged: {what} is '{text[:60]}'")
+    return found
 
 
 def sizes_of(text: str) -> tuple[int, int, int]:
@@ -110,9 +116,11 @@ def voxels(
     if compressed:
         stream = zlib.decompressobj(GZIP_OR_ZLIB)
         try:
-            content = stream.decompress(content, max(skip, 0) + wanted + 1)
+            content = stream.decompress(content, min(max(skip, 0) + wanted + 1, sys.maxsize))
         except zlib.error as error:
-            raise Unreadable("the file is truncated or damaged: its compression breaks off") from error
+            raise Unreadable(BREAKS_OFF) from error
+        if not stream.eof and len(content) <= max(skip, 0) + wanted:
+            raise Unreadable(BREAKS_OFF)
     start = len(content) - wanted if skip < 0 else skip
     if start < 0 or len(content) < start + wanted:
         raise Unreadable(f"the file is truncated: {len(content)} of the {wanted} bytes that its header says")
