@@ -20,6 +20,7 @@ def test_one_class_of_phe_sich_is_planned(tmp_path: Path) -> None:
     data = public_layouts.phe_sich(tmp_path / "phe", "images", "labels", 1)
     planned = snake.planned(snake.run("-n", *study_of("phe-sich", data)))
     assert planned["train"] == 5 * 5, "five folds of a threshold and four networks"
+    assert planned["ingest"] <= 4, "few jobs for few scans"
     assert planned["predict"] == 6, "and of their ensemble"
     assert planned["flow"] == planned["ingest_qc"] == planned["paired_analysis"] == 1
 

@@ -7,6 +7,7 @@ that is there is overwritten.
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,9 @@ BEST_GUESS, TRIVIAL = "nnunet-3d-dicece", "threshold"
 """The models of the primary endpoint: does a network tell more than the HU of single voxels?"""
 
 FOLDS = 5
+
+SCANS_PER_JOB = 25
+"""Of the jobs that convert scans."""
 
 DICE_MARGIN, VOLUME_MARGIN_ML = 0.05, 3
 """What counts as no difference until somebody says better; the note asks for it."""
@@ -159,6 +163,7 @@ def configuration_of(layout: KnownLayout, adopted: Adopted, name: str) -> dict[s
         **config,
         "split": {"test_fraction": 0.3, "folds": FOLDS},
         "training": {"folds": list(range(FOLDS))},
+        "resources": {"ingest": {"threads": 1, "mem_mb": 2000, "runtime_min": 60, "jobs": _jobs(adopted)}},
         "models": {key: dict(model) for key, model in MODELS.items()},
         "analysis_plan": PLAN,
         "figures": {
@@ -166,6 +171,11 @@ def configuration_of(layout: KnownLayout, adopted: Adopted, name: str) -> dict[s
             "cases": {"select_by": BEST_GUESS, "show": [BEST_GUESS, "unet", TRIVIAL]},
         },
     }
+
+
+def _jobs(adopted: Adopted) -> int:
+    """How many jobs convert the scans: starting one takes as long as converting a few."""
+    return max(4, math.ceil(len(adopted.scans) / SCANS_PER_JOB))
 
 
 def plan_of(labels: Sequence[str], today: datetime.date) -> dict[str, Any]:
