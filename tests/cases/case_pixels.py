@@ -436,4 +436,10 @@ def build_windowed(
     root: Path, hounsfield: NDArray[np.int16], intercept: float, change: Change | None
 ) -> Expected:
     write(root, hounsfield, intercept=intercept, change=change)
-    return excluded("pixel values are not HU", "windowed for display")
+    return excluded("pixel values are not HU", "windowed for display; ingest.intensity: windowed takes")
+
+
+@case("8 bits, and the study says that its images are windowed")
+def windowed_as_the_study_says(root: Path) -> Expected:
+    write(root, pictures(40, 80), intercept=0, change=in_eight_bits)
+    return included(pictures(40, 80), "windowed_for_display", rules={"intensity": "windowed"})

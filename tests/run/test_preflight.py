@@ -207,3 +207,11 @@ def test_a_plan_is_about_the_lesions_of_the_study(demo: dict) -> None:
     }
     assert "which has ICH, PHE, IVH" in problems["equivalence.dice_margin", "SDH"]
     assert "is missing" in problems["equivalence.dice_margin", "IVH"]
+
+
+def test_a_study_of_windowed_images_is_told_what_its_settings_in_hu_mean(demo: dict[str, Any]) -> None:
+    before = preflight.warnings(configured(demo), [], PLAN, "plan.yaml")
+    demo["ingest"]["intensity"] = "windowed"
+    (told,) = set(preflight.warnings(configured(demo), [], PLAN, "plan.yaml")) - set(before)
+    assert "hu_window" in told
+    assert "grey levels" in told

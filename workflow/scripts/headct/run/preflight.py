@@ -75,6 +75,11 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         for name in config.label_maps
         if name not in named
     ]
+    if config.ingest.intensity == "windowed":
+        messages.append(
+            "ingest.intensity is windowed: settings in HU (hu_window, thresholds) mean the grey levels that "
+            "the images have, and so does the window of the figures. Every heading says that they are no HU."
+        )
     scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
     repeated = sum(n > 1 for n in scans_of.values())
     if repeated:
