@@ -41,6 +41,9 @@ MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 SPACING_TOLERANCE = 2e-3
 """Relative. Some headers have three digits; a resampling that one transform missed is off by far more."""
 
+VOLUME_TOLERANCE = 1e-3
+"""Relative; how far apart two volumes of a voxel may be of which nothing says which is right."""
+
 PLACE_TOLERANCE_PIXELS = 0.5
 """How far apart two transforms may place a voxel."""
 
@@ -290,7 +293,8 @@ def _refuse_ambiguous_shear(sform: Matrix, spacing: Matrix) -> None:
     Its third column may be the way of the table, or the gap perpendicular to the slices (dcm2niix).
     """
     by_sform, by_pixdim = abs(np.linalg.det(sform[:3, :3])), np.prod(spacing)
-    if by_pixdim > by_sform * (1 + SPACING_TOLERANCE):
+    upright = np.prod(np.linalg.norm(sform[:3, :3], axis=0))
+    if min(by_pixdim, upright) > by_sform * (1 + VOLUME_TOLERANCE):
         raise Contradiction(
             f"a voxel has {by_sform:.4f} mm³ by the determinant of its sheared sform and {by_pixdim:.4f} mm³ "
             "by pixdim, and without a qform nothing says which is right (of a tilted gantry dcm2niix writes "
