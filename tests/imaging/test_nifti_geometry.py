@@ -322,7 +322,7 @@ def test_a_sheared_sform_alone_is_refused_with_both_volumes(
 @settings(max_examples=100, deadline=None)
 @given(tilt=st.floats(0, 30), rounded=st.integers(3, 6))
 def test_no_volume_is_off_by_more_than_a_thousandth(tilt: float, rounded: int) -> None:
-    """A sheared sform alone, short or true, is taken within 0.1 % or refused; an upright one is never refused."""
+    """A sheared sform alone, short or true, is taken within 0.1 % or refused; an upright one is taken."""
     true = tilted(tilt)[0]
     short = true.copy()
     short[:3, 2] *= np.cos(np.radians(tilt))
