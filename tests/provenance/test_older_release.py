@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from headct.contracts import run_records
 from headct.contracts.artefacts import read_json, write_json
-from headct.contracts.repository import REPOSITORY
 from support.audit_study import forked_command
-
-FIXTURE = REPOSITORY / "tests/fixtures/sealed_miniature"
-ROOT = "fd365adbb1e9a196910bd4012b6bebbce607248a3137ce603f0f7d23c57ead67"
-"""The digest that was printed when it was sealed."""
+from support.sealed_miniature import FIXTURE, ROOT, extracted
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("older")
-    with tarfile.open(FIXTURE / "results.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "results"
+    return extracted(tmp_path_factory.mktemp("older"))
 
 
 def test_it_is_small_and_whole(results: Path) -> None:

@@ -6,7 +6,7 @@
 GATHER = (
     "cohort --labels {params.labels:q} --sheet={input.sheet:q} --data results/data"
     " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-    " {params.trust_sheet} --different-patients={params.different:q}"
+    " {params.trust_sheet} {params.withdrawn} --different-patients={params.different:q}"
     " --cohort {output.cohort} --flow {output.flow}"
 )
 GATHERED_BY = {
@@ -14,6 +14,7 @@ GATHERED_BY = {
     "max_excluded": config["cohort"]["max_excluded"],
     "age_cap": config["cohort"]["age_cap_years"],
     "trust_sheet": "--trust-sheet" if config["ingest"]["trust_sheet"] else "",
+    "withdrawn": f"--withdrawn {' '.join(WITHDRAWALS)}" if WITHDRAWALS else "",
     "different": as_json(config["ingest"]["different_patients"]),
 }
 
@@ -23,6 +24,7 @@ rule cohort:
     input:
         sheet=SHEET,
         scans=SCAN_RECORDS,
+        withdrawn=WITHDRAWALS,
     output:
         cohort="results/cohort/cohort.tsv",
         flow="results/cohort/flow.tsv",

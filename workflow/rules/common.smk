@@ -30,6 +30,7 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 1024**2))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 * 1024**2))
 
 from headct.cohort import shards
+from headct.contracts import amendments
 from headct.contracts.code import code_digests, digest_of
 from headct.contracts.declarations import (
     PublishedFigure,
@@ -78,6 +79,7 @@ SHEET = config["sheet"]
 SCANS = checked(sheet.load, Path(SHEET))
 READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
 SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
+WITHDRAWALS = [str(path) for path in amendments.files(Path("results"))]
 SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
@@ -228,6 +230,7 @@ if not internals.is_read_by_a_job(workflow):
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config["study"]["name"], config["labels"], sheet.participants(SCANS)
     )
+    obstacles += study.withdrawn(SCANS, SHEET)
     if not {"--forceall", "-F"} & set(
         sys.argv
     ):  # Snakemake tells a Snakefile no such setting while it reads it

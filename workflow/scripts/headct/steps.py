@@ -54,6 +54,7 @@ STEPS = {
     "evidence": Step("publish.evidence", "the digest of what the comparison rests on"),
     "summary": Step("publish.summary", "tell a study's results in a few lines"),
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),
+    "withdraw": Step("run.withdraw", "delete the data of scans whose participant withdrew, and record it"),
     "configuration": Step("settings.configuration", "check a configuration, or print the list of its keys"),
     "simulate": Step("simulate.simulation", "write the simulated trial of a configuration"),
     "plan": Step("run.cluster.resource_plan", "what a run would ask of a cluster"),

@@ -17,7 +17,9 @@ from typing import Any
 import pandas as pd
 
 from headct.cohort import patients
+from headct.contracts import amendments
 from headct.contracts import labels as label_sets
+from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import read_json, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
@@ -61,6 +63,7 @@ def main(
     trust_sheet: bool = False,
     different_patients: str = "[]",
     only_look: bool = False,
+    withdrawn: list[Path] | None = None,
     cohort: Path,
     flow: Path,
 ) -> None:
@@ -76,6 +79,7 @@ def main(
         different_patients: JSON: participant_ids known to be of different people though their DICOM headers
             name one patient.
         only_look: write the tables however many scans are lost, since nobody will go on with them.
+        withdrawn: records of withdrawals, whose scans are counted though nothing else of them is left.
         cohort: cohort.tsv to write.
         flow: flow.tsv to write.
     """
@@ -94,7 +98,7 @@ def main(
     scans = pd.DataFrame(
         [cohort_row(row, record, age_cap_years, lesions) for row, record in zip(rows, records, strict=True)]
     )
-    counts = flow_of(scans)
+    counts = flow_of(scans, [amendments.read(path) for path in withdrawn or []])
     errors = problems_of(rows, records, sheet, "error")
     if errors:
         put_aside = int((scans["status"] == "error").sum())
@@ -390,8 +394,11 @@ def category(reason: str) -> str:
     return reason.split(": ")[0]
 
 
-def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Counts of scans and participants: in the sheet, excluded and in error per category, included."""
+def flow_of(cohort: pd.DataFrame, withdrawals: Sequence[Amendment] = ()) -> pd.DataFrame:
+    """Counts of scans and participants: in the sheet, excluded and in error per category, included.
+
+    Scans that were withdrawn were in the sheet once, and count there; each reason is a step of its own.
+    """
 
     def step(status: str, reason: str, rows: pd.DataFrame) -> dict[str, Any]:
         return {
@@ -407,7 +414,13 @@ def flow_of(cohort: pd.DataFrame) -> pd.DataFrame:
         for reason, rows in cohort[cohort["status"] == status].groupby(cohort["reason"].map(category))
     ]
     included = step("included", "", cohort[cohort["status"] == "included"])
-    return pd.DataFrame([step("in sheet", "", cohort), *put_aside, included])
+    in_sheet, gone = step("in sheet", "", cohort), dict[str, dict[str, Any]]()
+    for one in withdrawals:
+        empty = {"status": "withdrawn", "reason": one.reason, "scans": 0, "participants": 0}
+        for counts in (in_sheet, gone.setdefault(one.reason, empty)):
+            counts["scans"] += len(one.scans)
+            counts["participants"] += one.participants
+    return pd.DataFrame([in_sheet, *gone.values(), *put_aside, included])
 
 
 def reasons_in_words(flow: pd.DataFrame) -> str:

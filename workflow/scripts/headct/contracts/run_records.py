@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from headct.contracts import untrusted
+from headct.contracts import amendments, untrusted
+from headct.contracts.amendments import Amendment
 from headct.contracts.untrusted import Unusable
 
 FOLDER = "audit/runs/"
 """Where they are, below the results folder."""
+RESULTS = "results/"
+"""How the paths of files in the results folder begin."""
 YEARS = range(2000, 3000)
 OLDER = ["python", "-m"]
 """How the commands of older releases begin, which name a module behind it."""
@@ -26,7 +29,7 @@ class Record:
 
     Paths are POSIX and relative to the study's folder, in which results/ is. ``path`` is the record's
     own, relative to results/. ``opening`` is the number and the SHA-256 of its line in the ledger of the
-    test set, if it scored.
+    test set, if it scored. ``amended_by`` are the amendments that took away some of what it read or made.
     """
 
     path: str
@@ -48,6 +51,7 @@ class Record:
     scheduler: dict[str, Any] | None
     resumed: int | None
     opening: dict[str, Any] | None
+    amended_by: tuple[Amendment, ...] = ()
 
     @property
     def step(self) -> str:
@@ -69,13 +73,43 @@ class Record:
 
 
 def load(results: Path) -> list[Record]:
-    """All records of a results folder, in the order of their paths.
+    """All records of a results folder, as they are after its amendments, in the order of their paths.
 
     Raises:
         ValueError: a record is no JSON object with just the keys of :class:`Record`, each with a value
-            of its kind; it names the file.
+            of its kind; it names the file. Or an amendment is none.
     """
-    return [read(path, results) for path in sorted((results / FOLDER).rglob("*.json"))]
+    found = amendments.load(results)
+    records = [read(path, results) for path in sorted((results / FOLDER).rglob("*.json"))]
+    return [as_amended(record, found) for record in records]
+
+
+def as_amended(record: Record, found: Iterable[Amendment]) -> Record:
+    """A record whose inputs and outputs are as they are after amendments; without what those deleted."""
+    later = amendments.since(found, record.ended)
+    files = {**record.inputs, **record.outputs}
+    by = tuple(one for one in later if any(_touches(one, later, *file) for file in files.items()))
+    if not by:
+        return record
+    inputs, outputs = (_digests_now(later, files) for files in (record.inputs, record.outputs))
+    return replace(record, inputs=inputs, outputs=outputs, amended_by=by)
+
+
+def _touches(one: Amendment, later: list[Amendment], path: str, digest: str) -> bool:
+    """Whether an amendment, after those before it, took away a file of a record or some of it."""
+    before = _digest_now(later[: later.index(one)], path, digest)
+    return before is not None and _digest_now([one], path, before) != before
+
+
+def _digests_now(later: list[Amendment], files: Mapping[str, str]) -> dict[str, str]:
+    now = {path: _digest_now(later, path, digest) for path, digest in files.items()}
+    return {path: digest for path, digest in now.items() if digest is not None}
+
+
+def _digest_now(later: Iterable[Amendment], path: str, digest: str) -> str | None:
+    if not path.startswith(RESULTS):
+        return digest
+    return amendments.digest_now(later, path.removeprefix(RESULTS), digest)
 
 
 def read(path: Path, results: Path) -> Record:
@@ -200,7 +234,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     "opening": _or_none(_opening),
 }
 """What the value of each key must be."""
-assert set(KINDS) == {field.name for field in fields(Record)} - {"path"}
+assert set(KINDS) == {field.name for field in fields(Record)} - {"path", "amended_by"}
 
 
 def is_sha256(value: object) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from headct.contracts.artefacts import read_json
 from headct.contracts.labels import LabelSet
 from headct.settings.models import Training
 
@@ -23,6 +25,28 @@ class TrainingScan:
     ct: Path
     labels: Path
     sha256: str
+
+    @property
+    def prepared_name(self) -> str:
+        """How the name of a file or folder begins that is made of this scan alone."""
+        return self.sha256[:NAME_DIGITS]
+
+
+NAME_DIGITS = 32
+PREPARED_FROM = "scans.json"
+"""In a folder of what is made of several scans: the digest of each, by its identifier."""
+
+
+def prepared_from(made: Path) -> list[str] | None:
+    """The scans that something in the work folder is made of: the beginnings of their digests.
+
+    Its name tells, or the list in it; None where neither does, as what an older release left.
+    """
+    if (made / PREPARED_FROM).is_file():
+        digests: dict[str, str] = read_json(made / PREPARED_FROM)
+        return [digest[:NAME_DIGITS] for digest in digests.values()]
+    named = re.match(rf"[0-9a-f]{{{NAME_DIGITS}}}(?![0-9a-f])", made.name)
+    return [named[0]] if named else None
 
 
 def training_scans(rows: Any, data: Path) -> tuple[TrainingScan, ...]:

@@ -86,6 +86,8 @@ class Framework:
         notation: how its records of training write the facts of a model.
         words: what stands in print for values of its settings, by value.
         preparation: a sentence on its preprocessing that its settings do not tell.
+        prepared_at: pattern, below ``work/<name>/``, of what is made of training scans, each of which says
+            whose it is (:func:`headct.engine.training_job.prepared_from`).
         problems: of the settings of a training, what is wrong with them as far as is known before any job.
             It is called when Snakemake starts; the ``key`` of a problem is a setting.
     """
@@ -102,6 +104,7 @@ class Framework:
     notation: Notation = Notation()
     words: Mapping[str, str] = field(default_factory=dict)
     preparation: str = ""
+    prepared_at: str = "*"
     problems: Callable[[Any], Iterable[Problem]] = lambda _settings: ()
 
     def module(self, name: str) -> str:

@@ -260,10 +260,12 @@ def _add_run(
         given.append(sheet)
     workflow["input"] = [_add_parameter(crate, entity) for entity in given]
     workflow["output"] = [_add_parameter(crate, entity) for entity in products]
+    amended = dict.fromkeys(f" {one.in_words()}." for job in jobs for one in job.amended_by)
     properties = {
         "@type": "CreateAction",
         "name": "Run of the workflow",
-        "description": f"{len(jobs)} jobs, as last run each; the run may have been resumed in between.",
+        "description": f"{len(jobs)} jobs, as last run each; the run may have been resumed in between."
+        + "".join(amended),
         "startTime": min(job.started for job in jobs),
         "endTime": jobs[-1].ended,
         "actionStatus": COMPLETED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -160,7 +160,7 @@ class Lineage:
     ``stages`` lead from the file back; ``sources`` are files that no job made, with the digest that was
     read; ``broken`` tells of inputs whose digest is not the one with which they were made;
     ``instances`` are sha256 of DICOM instances by scan; ``unread`` says by path why the scan.json that
-    names them could not be read.
+    names them could not be read; ``withdrawn`` says of which scans data were read that are gone since.
     """
 
     artefact: str
@@ -170,6 +170,7 @@ class Lineage:
     broken: tuple[str, ...]
     instances: Mapping[str, Sequence[str]]
     unread: Mapping[str, str]
+    withdrawn: tuple[str, ...]
 
 
 def jobs_behind(study: Study, artefact: str) -> list[Record]:
@@ -223,7 +224,13 @@ def lineage(study: Study, artefact: str) -> Lineage:
         broken=tuple(broken),
         instances=instances,
         unread=unread,
+        withdrawn=withdrawn_behind(jobs),
     )
+
+
+def withdrawn_behind(jobs: Iterable[Record]) -> tuple[str, ...]:
+    """Of which scans, withdrawn since, jobs read data, in words; one of each amendment."""
+    return tuple(dict.fromkeys(one.in_words() for job in jobs for one in job.amended_by))
 
 
 def _instances(study: Study, scans: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from headct.contracts import untrusted
+from headct.contracts import amendments, untrusted
 from headct.contracts.artefacts import sha256_of, write_atomically
 from headct.contracts.run_records import Record, is_sha256
 from headct.contracts.untrusted import Unusable
@@ -20,7 +20,7 @@ from headct.contracts.untrusted import Unusable
 MANIFEST = "audit/manifest.tsv"
 ROOT = "audit/root.sha256"
 SIGNATURE = "audit/root.sha256.sig"
-CRATE = "ro-crate-metadata.json"
+CRATE = amendments.CRATE
 OUTSIDE = frozenset({MANIFEST, ROOT, SIGNATURE})
 """The only files that the list can't have: itself, its digest, and the signature of that."""
 
@@ -61,13 +61,18 @@ def below_results(path: str) -> str:
 
 def write(results: Path, entries: Iterable[Entry]) -> str:
     """Write the list and its root; returns the root."""
-    rows = ["\t".join(map(str, (entry.path, entry.size, entry.sha256, entry.made_by))) for entry in entries]
     with write_atomically(results / MANIFEST) as temporary:
-        temporary.write_text("\n".join(["\t".join(COLUMNS), *rows]) + "\n", encoding="utf-8", newline="")
+        temporary.write_text(text_of(entries), encoding="utf-8", newline="")
     root = sha256_of(results / MANIFEST)
     with write_atomically(results / ROOT) as temporary:
         temporary.write_text(line_of(root), encoding="ascii")
     return root
+
+
+def text_of(entries: Iterable[Entry]) -> str:
+    """The list as it is written."""
+    rows = ["\t".join(map(str, (entry.path, entry.size, entry.sha256, entry.made_by))) for entry in entries]
+    return "\n".join(["\t".join(COLUMNS), *rows]) + "\n"
 
 
 def read(results: Path) -> dict[str, Entry]:

@@ -84,12 +84,13 @@ def _own_layers() -> Iterator[bytes]:
 
 
 def dates_of_run(folder: ResultsFolder) -> set[date]:
-    """The days on which the records say that jobs ran, and those that the analysis plan names."""
+    """The days on which jobs ran, by their records, those of amendments, and those that the plan names."""
     times = sorted(time[:10] for record in folder.records for time in (record.started, record.ended))
     days = set()
     if times:
         first, last = date.fromisoformat(times[0]), date.fromisoformat(times[-1])
         days = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
+    days |= {date.fromisoformat(one.date[:10]) for one in folder.amendments}
     for path in folder.sizes:
         if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
             days |= set(_dates(untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")))

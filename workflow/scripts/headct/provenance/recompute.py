@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headct.contracts import amendments
 from headct.provenance.number_origins import (
     COHORT,
     Place,
@@ -457,6 +458,10 @@ def _flow(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
     elif name not in ("in sheet", "Scans in the sheet"):
         return None
     counts = {"scans": len(scans), "participants": scans["participant_id"].nunique()}
+    if name in ("in sheet", "Scans in the sheet"):  # where the withdrawn scans were, too
+        for one in amendments.load(tables.study.results):
+            counts["scans"] += len(one.scans)
+            counts["participants"] += one.participants
     return float(counts[place.column]) if place.column in counts else None
 
 

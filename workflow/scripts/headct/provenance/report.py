@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headct.contracts.terminal import visible
-from headct.provenance.verify import Finding, Summary
+from headct.provenance.verify import AMENDED, Finding, Summary
 from headct.publish.pages import render
 
 SHOWN = 40
@@ -65,7 +65,10 @@ code { font-size: .95em; }
 def verdict(summary: Summary) -> str:
     """The outcome in one sentence."""
     if not summary.findings:
-        return f"All {summary.files} files are as they were when they were sealed."
+        since = " and amended" if summary.amendments else ""
+        return f"All {summary.files} files are as they were when they were sealed{since}."
+    if all(finding.what.startswith(AMENDED) for finding in summary.findings):
+        return "Amended since the root that was given; all that was not taken out is as it was sealed."
     n, paths = len(summary.findings), len({finding.path for finding in summary.findings})
     return (
         f"Not as it was sealed: {n} finding{'s' if n > 1 else ''} in {paths} file{'s' if paths > 1 else ''}."
@@ -86,6 +89,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ("Test set", summary.openings),
         ("Made by no job", _some(summary.unrecorded)),
         ("Former results", _some(summary.former) + (FORMER if summary.former else "")),
+        *(("Amended", words) for words in summary.amendments),
     ]
 
 

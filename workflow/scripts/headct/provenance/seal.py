@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from headct.contracts import run_records, untrusted
+from headct.contracts import amendments, run_records, untrusted
 from headct.contracts.artefacts import (
     CONFIG,
     FORMULA,
@@ -29,7 +29,7 @@ from headct.contracts.artefacts import (
 )
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import visible
-from headct.provenance import manifest
+from headct.provenance import amending, manifest
 from headct.provenance.manifest import Entry
 
 logger = logging.getLogger("headct.provenance")
@@ -152,7 +152,7 @@ def seal(
     for left in results.rglob(f".*.{UNFINISHED}*"):  # of jobs that were killed; none runs beside this one
         left.unlink()
         logger.info("seal  removed %s: a job was killed while it wrote it", left.relative_to(results))
-    if problems := unlistable(results):
+    if problems := [*unlistable(results), *withdrawn(results)]:
         raise BadInput(problems)
     copy_workflow(repository, results, [*settings, plan])
     try:
@@ -174,6 +174,16 @@ def unlistable(results: Path) -> list[Problem]:
         Problem(str(results / path), message)
         for path in found.sizes
         if visible(path) != path or "\\" in path or FORMULA.match(path)
+    ]
+
+
+def withdrawn(results: Path) -> list[Problem]:
+    """Data of scans that were withdrawn, and must not be sealed again."""
+    scans = amendments.withdrawn(amendments.load(results))
+    return [
+        Problem(str(results / path), "is of a scan that was withdrawn, and can't be sealed again: delete it")
+        for path in manifest.files_in(results)
+        if amendments.is_of(path, scans)
     ]
 
 
@@ -276,6 +286,8 @@ def by_itself(path: str) -> str:
         return RUN
     if path == LEDGER:
         return "jobs that scored"
+    if path.startswith(amendments.FOLDER):
+        return amending.MADE_BY
     return SEAL if path.startswith(f"{WORKFLOW}/") or path in (STATE, NOT_COPIED, manifest.CRATE) else ""
 
 

@@ -26,6 +26,7 @@ from headct.provenance.lineage import (
     jobs_behind,
     lineage,
     wildcards_in_short,
+    withdrawn_behind,
 )
 from headct.provenance.number_origins import Place, Row, Rows, Tables, copied_from, declared_at, rows_behind
 from headct.provenance.recompute import equal, recompute
@@ -103,6 +104,9 @@ def _foot(found: Lineage) -> Iterator[str]:
         yield from (f"  {path}: {why}" for path, why in list(found.unread.items())[:LISTED])
         if len(found.unread) > LISTED:
             yield f"  and {len(found.unread) - LISTED} more"
+    if found.withdrawn:
+        yield "WITHDRAWN since, with all data of theirs that was read:"
+        yield from (f"  {words}" for words in found.withdrawn)
     if found.sources:
         yield "files that no job made, with the sha256 that was read:"
         shown = list(found.sources.items())
@@ -342,6 +346,12 @@ def words_of_number(
             lines += [f"  {words}" for words in _behind(study, rows)]
     agrees = found.agrees()
     lines += ["", *_verdict(found, agrees)]
+    withdrawn = withdrawn_behind(jobs_behind(study, place.path))
+    if withdrawn:
+        lines.append(
+            f"It was computed with data that are gone since: {'; '.join(withdrawn)}. It can't be computed"
+            " again from what is left; the next run computes it without."
+        )
     right = agrees is not False
     if not repeat:
         lines.append("The jobs behind it were not repeated: --repeat does that.")

@@ -8,6 +8,7 @@ that was sealed anew after a change is found only where its records contradict o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -21,13 +22,14 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
-from headct.contracts import run_records, untrusted
+from headct.contracts import amendments, run_records, untrusted
+from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import CONFIG, LEDGER, STUDY, UNFINISHED, sha256_of
 from headct.contracts.code import older_source_digest, source_digest
 from headct.contracts.labels import Extent
 from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
-from headct.provenance import former, ledger, manifest, seal
+from headct.provenance import amending, former, ledger, manifest, rows, seal
 from headct.provenance.manifest import Entry, below_results
 from headct.publish import evidence
 from headct.settings import lesions
@@ -89,7 +91,8 @@ class ResultsFolder:
         self.faults = [Finding(path, what) for path, what in found.others.items()]
         self.listed = self._listed()
         self.digests = dict(zip(self.sizes, self._digests(hashed, on_progress), strict=True))
-        self.records = list(self._records())
+        self.amendments = sorted(self._amendments(), key=lambda one: one.number)
+        self.records = [run_records.as_amended(record, self.amendments) for record in self._records()]
 
     def text_of(self, path: str) -> str:
         """A text file of the folder.
@@ -143,6 +146,30 @@ class ResultsFolder:
                     yield run_records.parsed(path, self.json_of(path))
                 except Unusable as error:
                     self.faults.append(Finding(path, str(error)))
+
+    def _amendments(self) -> Iterator[Amendment]:
+        for path in self.sizes:
+            if path.startswith(amendments.FOLDER) and path.endswith(".json"):
+                try:
+                    yield amendments.parsed(path, self.json_of(path))
+                except Unusable as error:
+                    self.faults.append(Finding(path, str(error)))
+
+    def own_file(self, path: str) -> tuple[int, str] | None:
+        """Size and SHA-256 of a file of the folder; None where it is not there."""
+        return (self.sizes[path], self.digests[path]) if path in self.sizes else None
+
+    def list_before(self, one: Amendment) -> dict[str, Entry]:
+        """The list of files before an amendment; raises Unusable where it is not there."""
+        return manifest.parsed(self.text_of(one.list_before))
+
+    def root_after(self, one: Amendment) -> str:
+        """The root digest after an amendment, as it follows from the list before; "" where there is none."""
+        try:
+            after = amending.entries_after(self.list_before(one), one, self.own_file)
+        except Unusable:
+            return ""
+        return hashlib.sha256(manifest.text_of(after).encode()).hexdigest()
 
     @cached_property
     def makers(self) -> dict[str, Record]:
@@ -230,7 +257,39 @@ def root(folder: ResultsFolder) -> Iterator[Finding]:
     if folder.text_of(manifest.ROOT) != manifest.line_of(now):
         yield Finding(manifest.ROOT, f"does not state the digest of the list, which is {now}")
     if folder.root and folder.root != now:
-        yield Finding(manifest.MANIFEST, f"is not the list with the root {folder.root}: its digest is {now}")
+        yield Finding(manifest.MANIFEST, former_root(folder) or NO_SUCH_ROOT.format(folder.root, now))
+
+
+AMENDED = "was amended after the root that is given"
+NO_SUCH_ROOT = "is not the list with the root {}: its digest is {}"
+
+
+def former_root(folder: ResultsFolder) -> str:
+    """What was done since the root that is given, where it is one that an amendment knows; else nothing."""
+    for position, one in enumerate(folder.amendments):
+        if folder.root == one.root:
+            return _since(folder, folder.amendments[position:])
+        if folder.root == folder.root_after(one):
+            return _since(folder, folder.amendments[position + 1 :])
+    return ""
+
+
+def _since(folder: ResultsFolder, later: Sequence[Amendment]) -> str:
+    now = f"the root is now {manifest.root_of(folder.results)}"
+    roots = [*(one.root for one in later[1:]), manifest.root_of(folder.results)]
+    words = "; ".join(one.in_words() for one in later)
+    if not later or [folder.root_after(one) for one in later] != roots:
+        return f"is of results that were made anew after the root that is given; {now}. {words}".rstrip()
+    deleted, changed = (len(set().union(*paths)) for paths in _taken_by(later))
+    return (
+        f"{AMENDED}: {words}. {deleted} files were deleted, {changed} lost what they said of these scans, all"
+        f" others are listed as they were; {now}"
+    )
+
+
+def _taken_by(some: Sequence[Amendment]) -> tuple[list[set[str]], list[set[str]]]:
+    """Paths of the files that amendments deleted, and of those that they changed."""
+    return [set(one.deleted) for one in some], [set(one.changed) for one in some]
 
 
 def files(folder: ResultsFolder) -> Iterator[Finding]:
@@ -265,6 +324,61 @@ def _altered(folder: ResultsFolder, entry: Entry, now: str) -> str:
     if size != entry.size:
         return f"was altered: it has {size} bytes, and the list says {entry.size}"
     return f"was altered (of the same size); SHA-256 was {entry.sha256[:12]}…, is {now[:12] or 'unknown'}…"
+
+
+# -- amendments --------------------------------------------------------------------------------------
+
+
+def amended(folder: ResultsFolder) -> Iterator[Finding]:
+    """What amendments say was taken away: whether it is what the list before them has, and is gone."""
+    if amendments.BEGUN in folder.there:
+        yield Finding(amendments.BEGUN, "a withdrawal was begun and not finished: run headct withdraw again")
+    for number, one in enumerate(folder.amendments, start=1):
+        if one.number != number:
+            yield Finding(one.path, "does not follow the one before: amendments are missing")
+        yield from guarded(one.path, _amendment, folder, one)
+    gone = amendments.withdrawn(folder.amendments)
+    for path in folder.sizes if gone else ():
+        yield from guarded(path, _withdrawn_in, folder, path, gone)
+
+
+def _amendment(folder: ResultsFolder, one: Amendment) -> Iterator[Finding]:
+    for path in one.deleted:
+        if not one.may_delete(path):
+            yield Finding(one.path, f"deleted {path}, which is no file of {', '.join(one.scans)} alone")
+    for path in one.changed:
+        if not amendments.may_change(path):
+            yield Finding(one.path, f"changed {path}, which holds no rows or lines of scans")
+    if not one.root:
+        return
+    if folder.digests.get(one.list_before) != one.root:
+        yield Finding(one.list_before, f"is not the list with the root {one.root}, which {one.path} names")
+        return
+    before = folder.list_before(one)
+    for path, what in amending.contradictions(before, one):
+        yield Finding(one.path, f"says that {path} {what}")
+    yield from _differs_since(folder, one, before)
+
+
+def _differs_since(folder: ResultsFolder, one: Amendment, before: Mapping[str, Entry]) -> Iterator[Finding]:
+    """Files that are listed otherwise than after an amendment, though no job has run since."""
+    after = {entry.path: entry for entry in amending.entries_after(before, one, folder.own_file)}
+    now = folder.listed if one is folder.amendments[-1] else folder.list_before(folder.amendments[one.number])
+    runs = ({path: e for path, e in listed.items() if path.startswith(RUNS)} for listed in (after, now))
+    if len({str(each) for each in runs}) > 1:
+        return  # a job has: the results were made anew, and sealed
+    for path in after.keys() | now.keys():
+        if after.get(path) != now.get(path) and not seal.by_itself(path):
+            yield Finding(path, f"is listed otherwise than after {one.path}, and no job has run since")
+
+
+def _withdrawn_in(folder: ResultsFolder, path: str, gone: Mapping[str, Amendment]) -> Iterator[Finding]:
+    """Data of scans that were withdrawn, in a file that is there."""
+    found = {scan for scan in gone if amendments.is_of(path, [scan])}
+    if path.endswith(".tsv") and amendments.may_change(path):
+        found |= rows.scans_in(folder.text_of(path)) & gone.keys()
+    for scan in sorted(found):
+        yield Finding(path, f"holds data of {scan}, which was withdrawn ({gone[scan].path})")
 
 
 # -- the records -------------------------------------------------------------------------------------
@@ -435,7 +549,8 @@ def evidence_digest(folder: ResultsFolder) -> Iterator[Finding]:
     stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))
     copies = {digest for path, digest in folder.digests.items() if path.startswith(seal.WORKFLOW)}
     for path, digest in stated["files"].items():
-        there = digest in copies if path == evidence.PLAN else folder.digests.get(path) == digest
+        now = amendments.digest_now(folder.amendments, path, digest)
+        there = digest in copies if path == evidence.PLAN else folder.digests.get(path) == now
         if not there:
             yield Finding(evidence.EVIDENCE, f"was computed from another {path} than the one there")
     if evidence.digest(stated["files"]) != stated["sha256"]:
@@ -466,6 +581,7 @@ def test_set_ledger(folder: ResultsFolder) -> Iterator[Finding]:
 INTEGRITY: tuple[Check, ...] = (
     root,
     files,
+    amended,
     outputs,
     inputs,
     inputs_from_elsewhere,
@@ -517,6 +633,7 @@ class Summary:
     openings: str
     unrecorded: Sequence[str]
     former: Sequence[str]
+    amendments: Sequence[str]
     findings: Sequence[Finding]
     not_checked: Sequence[str]
 
@@ -526,6 +643,10 @@ NO_ROOT = (
     "published or signed."
 )
 NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom, or a --sheet of DICOM."
+OTHER_ROWS = (
+    "That tables lost nothing but rows of withdrawn scans: the root after an amendment stands for them as"
+    " they were left, and the one before can't tell."
+)
 PIXELS = "What the pixels show: faces, burnt-in letters."
 
 
@@ -563,9 +684,17 @@ def summary(
         openings=openings,
         unrecorded=unrecorded(folder),
         former=folder.former,
+        amendments=[_in_words(folder, one) for one in folder.amendments],
         findings=findings,
         not_checked=_not_checked(folder, with_dicom, unread),
     )
+
+
+def _in_words(folder: ResultsFolder, one: Amendment) -> str:
+    """An amendment, with the root digests before and after it."""
+    if not one.root:
+        return f"{one.in_words()}; the results were not sealed then"
+    return f"{one.in_words()}; root before {one.root}, after {folder.root_after(one) or 'unknown'}"
 
 
 def _not_checked(folder: ResultsFolder, with_dicom: bool, unread: Mapping[str, int]) -> list[str]:
@@ -575,6 +704,8 @@ def _not_checked(folder: ResultsFolder, with_dicom: bool, unread: Mapping[str, i
         sentences.append(NO_ROOT)
     if not with_dicom:
         sentences.append(NO_DICOM)
+    if folder.amendments:
+        sentences.append(OTHER_ROWS)
     for name, count in unread.items():
         sentences.append(f"{count} files or folders in {name}, which can't be read.")
     return [*sentences, PIXELS]

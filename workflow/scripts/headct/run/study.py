@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from headct.contracts import amendments
 from headct.contracts.artefacts import CONFIG, STUDY, read_json, read_tsv, write_json
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import Problem, first_few
@@ -73,6 +74,36 @@ def other_study(
         )
         for scan, participant in participant_of.items()
         if before["participants"].get(scan, participant) != participant
+    ]
+    return problems
+
+
+def withdrawn(rows: Iterable[Mapping[str, Any]], sheet: str) -> list[Problem]:
+    """Scans of the sheet that were withdrawn, and must not be converted again; a withdrawal not finished.
+
+    Args:
+        rows: of the sample sheet.
+        sheet: its path, for messages.
+    """
+    results = RECORD.parent
+    problems = []
+    if (results / amendments.BEGUN).is_file():
+        message = "a withdrawal was begun and not finished: run 'python -m headct withdraw' again, as before"
+        problems.append(Problem(str(results / amendments.BEGUN), message))
+    try:
+        gone = amendments.withdrawn(amendments.load(results))
+    except ValueError as error:  # which scans are withdrawn is not known then
+        return [*problems, Problem(str(results / amendments.FOLDER), str(error))]
+    problems += [
+        Problem(
+            sheet,
+            f"{gone[row['scan_id']].in_words()}: take this row out of the sheet",
+            str(row["row"]),
+            "scan_id",
+            row["scan_id"],
+        )
+        for row in rows
+        if row["scan_id"] in gone
     ]
     return problems
 

@@ -100,7 +100,7 @@ def resampled_scans(
 ) -> list[ResampledScan]:
     """Resample what isn't there yet; several jobs may do so at once, into the same folder.
 
-    The files are named by the digest of the scan's content and of the settings.
+    The files are named by the digest of the scan's content and by that of the settings.
 
     Args:
         scans: of the training set.
@@ -113,11 +113,12 @@ def resampled_scans(
         BadInput: a scan has no voxel within ``hu_window``, from which patches are drawn.
     """
     folder = shared_folder / "resampled"
+    settings = json.dumps([REPRESENTATION, [float(mm) for mm in spacing_mm]])
+    key = hashlib.sha256(settings.encode()).hexdigest()[:8]
     found, tasks = [], []
     for scan in scans:
-        identity = json.dumps([REPRESENTATION, scan.sha256, [float(mm) for mm in spacing_mm]])
-        key = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        files = ResampledScan(scan.scan_id, folder / f"{key}.ct.npy", folder / f"{key}.labels.npy")
+        name = f"{scan.prepared_name}-{key}"
+        files = ResampledScan(scan.scan_id, folder / f"{name}.ct.npy", folder / f"{name}.labels.npy")
         found.append(files)
         if not (files.ct.exists() and files.labels.exists()):
             tasks.append((scan, spacing_mm, files))

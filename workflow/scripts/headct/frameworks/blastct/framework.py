@@ -21,5 +21,6 @@ FRAMEWORK = Framework(
         },
         slices_first=("patch_size_xyz",),
     ),
+    prepared_at="resampled/*",
     problems=problems,
 )

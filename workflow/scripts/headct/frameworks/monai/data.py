@@ -179,7 +179,7 @@ def prepare_all(
         processes: how many work side by side.
     """
     folder = cache / preprocessing.key()
-    prepared = [PreparedScan(folder / scan.sha256[:32]) for scan in scans]
+    prepared = [PreparedScan(folder / scan.prepared_name) for scan in scans]
     tasks = [
         (scan, preprocessing, one) for scan, one in zip(scans, prepared, strict=True) if not one.is_complete()
     ]

@@ -13,6 +13,7 @@ FRAMEWORK = Framework(
     predicts_by=MonaiInference,
     optimiser_copies=2,  # two moments of Adam
     variant="network",
+    prepared_at="*/*",
     words={"basicunet": "BasicUNet of MONAI", "deeplabv3plus": "DeepLabv3+"},
     problems=problems,
 )

@@ -30,7 +30,7 @@ from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.labels import BACKGROUND, LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.processes import in_processes
-from headct.engine.training_job import TrainingScan
+from headct.engine.training_job import PREPARED_FROM, TrainingScan
 from headct.frameworks.nnunet.settings import NnunetPreparation
 
 logger = logging.getLogger(__name__)
@@ -141,6 +141,7 @@ class PreparedData:
 
     def _describe(self, threads: int) -> None:
         """Write what nnU-Net plans from: the list of the scans and their fingerprint."""
+        write_json({scan.scan_id: scan.sha256 for scan in self.scans}, self.folder / PREPARED_FROM)
         files = {
             case_name(scan.scan_id): {"images": [str(scan.ct)], "label": str(scan.labels)}
             for scan in self.scans

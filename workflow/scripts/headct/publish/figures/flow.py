@@ -57,7 +57,7 @@ LINE_MM = style.line_height_mm(style.TEXT_PT)
 
 IN_SHEET, INCLUDED = "Scans in the sheet", "Included"
 SET_TITLES = {"train": "Training set", "test": "Test set"}
-PUT_ASIDE = {"excluded": "Excluded", "error": "In error, to be mended"}
+PUT_ASIDE = {"withdrawn": "Withdrawn, and deleted", "excluded": "Excluded", "error": "In error, to be mended"}
 
 
 def draw(options: Options) -> style.Pages:

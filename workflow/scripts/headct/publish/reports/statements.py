@@ -158,9 +158,12 @@ def flow(facts: Facts) -> str:
         rows = counts[status].sort_values(["scans", "reason"], ascending=[False, True])
         return f"{total(status)} ({'; '.join(f'{row.reason}, n = {row.scans}' for row in rows.itertuples())})"
 
+    withdrawn = ""
+    if total("withdrawn"):
+        withdrawn = f" withdrawn, with all their data deleted: {with_reasons('withdrawn')};"
     return (
-        f"Of {counted(total('in sheet'), 'scan')} in the sheet, {total('included')} were analysed; excluded:"
-        f" {with_reasons('excluded')}; put aside with an error: {with_reasons('error')}."
+        f"Of {counted(total('in sheet'), 'scan')} in the sheet, {total('included')} were analysed;{withdrawn}"
+        f" excluded: {with_reasons('excluded')}; put aside with an error: {with_reasons('error')}."
     )
 
 
