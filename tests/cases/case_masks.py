@@ -466,7 +466,7 @@ def mask_in_colour(root: Path) -> Expected:
 @case("two time points")
 def mask_of_two_time_points(root: Path) -> Expected:
     mask = itk_header(scan(root), drawn())
-    return refuses(save(root, sitk.JoinSeries([mask, mask])), "not one volume")
+    return refuses(save(root, sitk.JoinSeries([mask, mask])), "not one 3-D label map: it has 2 channels")
 
 
 @case("a file cut off")

@@ -18,7 +18,7 @@ from headct.contracts.artefacts import read_json
 from headct.settings import blocks
 from support.label_sets import LABELS, MASK_RULES
 
-MODULES = "syntaxes pixels selection parts stacks multiframe masks real nifti files"
+MODULES = "syntaxes pixels selection parts stacks multiframe masks mask_files real nifti files"
 
 for module in MODULES.split():
     importlib.import_module(f"cases.case_{module}")

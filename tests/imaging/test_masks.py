@@ -214,7 +214,7 @@ def test_unreadable_masks(tmp_path: Path) -> None:
     for name, message in {
         "nowhere.nii.gz": "no such mask",
         "broken.nii.gz": "can't be read",
-        "mask.txt": "must be one of",
+        "mask.txt": "a mask is NIfTI, NRRD",
         "empty.nii": "is empty",
         "vector.nrrd": "not one 3-D label map",
     }.items():
@@ -261,7 +261,10 @@ def test_names_in_the_file_that_contradict_nothing(tmp_path: Path, names: dict[s
 
 
 OTHER_NAMES: list[tuple[dict[str, int], str]] = [
-    ({"IVH": 1, "PHE": 2, "ICH": 3}, r"calls 1 'IVH', the labels setting calls it ICH; .*calls 3 'ICH'"),
+    ({"IVH": 1, "ICH": 3}, r"calls 1 'IVH', the labels setting calls it ICH; .*calls 3 'ICH'"),
+    ({"IVH": 1, "PHE": 2, "ICH and IVH": 3}, "calls 1 'IVH'"),
+    ({"IVH": 1, "PHE": 2, "haematoma, IVH": 3}, "calls 1 'IVH'"),
+    ({"Hemorrhage": 1, "PHE": 2, "haematoma": 3}, "calls 3 'haematoma'"),
     ({"oedema": 1}, "calls 1 'oedema'"),
     ({"Intraventricular hemorrhage": 2}, "calls it PHE"),
     ({"Intra-ventricular hemorrhage": 1}, "calls it ICH"),
@@ -286,6 +289,18 @@ def test_names_in_the_file_that_contradict_the_labels_setting(
     with pytest.raises(BadInput, match=said) as caught:
         placed(tmp_path / "m.seg.nrrd", segmentation(labels(), **names), LEVEL)
     assert "mend the setting" in str(caught.value)
+
+
+def test_names_of_all_lesions_decide_where_values_are_others(tmp_path: Path) -> None:
+    """Programs number segments as they were drawn; a flag tells that the names were believed."""
+    drawn = segmentation(labels(), IVH=1, PHE=2, ICH=3)
+    sitk.WriteImage(drawn, str(tmp_path / "m.seg.nrrd"))
+    mask = masks.read(tmp_path / "m.seg.nrrd", MASK_RULES, "mask", LABELS)
+    assert mask.by_names
+    np.testing.assert_array_equal(masks.on_grid(mask, LEVEL), np.choose(labels(), [0, 3, 2, 1]))
+    none = masks.MaskRules({"ICH": (1,), "PHE": (), "IVH": (3,)}, ignored=(2,))
+    with pytest.raises(BadInput, match="calls 1 'IVH'"):  # PHE is named, and the setting says to ignore it
+        masks.read(tmp_path / "m.seg.nrrd", none, "mask", LABELS)
 
 
 def test_a_name_without_a_voxel_does_no_harm(tmp_path: Path) -> None:
@@ -313,14 +328,6 @@ def test_a_label_table_in_nifti_counts(tmp_path: Path, suffix: str, name: str, i
         return
     with pytest.raises(BadInput, match="calls 1 'IVH'"):
         masks.read(path, MASK_RULES, "mask", LABELS)
-
-
-def test_overlapping_segments_say_so(tmp_path: Path) -> None:
-    layers = sitk.Compose(image(labels(), LEVEL), image(labels(), LEVEL))
-    layers.SetMetaData("Segment0_Name", "ICH")
-    sitk.WriteImage(layers, str(tmp_path / "m.seg.nrrd"))
-    with pytest.raises(BadInput, match="not one 3-D label map: its segments overlap"):
-        masks.read(tmp_path / "m.seg.nrrd", MASK_RULES, "mask", LABELS)
 
 
 def test_stamped_image_has_true_spacing_and_no_text(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ rule ingest:
             mask
             for row in SHARDS[wildcards.shard]
             for mask in shards.masks_of(row).values()
-            if os.path.isfile(mask)
+            if os.path.exists(mask)
         ],
     output:
         "results/data/shards/{shard}.tsv",

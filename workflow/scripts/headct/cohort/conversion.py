@@ -127,6 +127,7 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
             image, grid, converted = volume.hu, volume.grid.geometry, volume.files
             differing = patients.flags(volume.patient, scan.sex, scan.age_years)
             record.flags = sorted({*record.flags, *differing})
+            record.problems += drawn_elsewhere(scan, drawn, volume.uids)
             labels = _place_masks(scan, drawn, grid, image, record, rules)
     except BadInput as error:
         record.problems = [*error.problems, *record.problems]
@@ -214,14 +215,36 @@ def _place_masks(
         if mask.ignored:
             record.ignored_voxels[key] = {str(value): number for value, number in mask.ignored.items()}
             doubts.add("mask_has_ignored_values")
-        doubts |= {"mask_covers_part_of_slices"} if mask.size_xyz[2] < grid.size_xyz[2] else set()
-        doubts |= {"mask_covers_part_of_plane"} if mask.size_xyz[:2] != grid.size_xyz[:2] else set()
+        by_slices, in_plane = masks.covers_part(mask, grid)
+        doubts |= {"mask_covers_part_of_slices"} if by_slices else set()
+        doubts |= {"mask_covers_part_of_plane"} if in_plane else set()
+        doubts |= {"mask_read_by_names"} if mask.by_names else set()
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
         is_dense = is_windowed or bleed_is_dense(labels, image, scan.labels)
         doubts |= set() if is_dense else {"bleed_not_dense"}
     record.flags = sorted({*record.flags, *doubts})
     record.problems += same_drawings(scan, placed)
     return placed
+
+
+def drawn_elsewhere(scan: SheetScan, drawn: Mapping[str, masks.Mask], uids: frozenset[str]) -> list[Problem]:
+    """Masks that name images by their UIDs, none of which was converted.
+
+    Args:
+        scan: as of :func:`ingest`.
+        drawn: its masks, by column of the sheet.
+        uids: SOP Instance UIDs of what was converted; none of images that have no such.
+    """
+    return [
+        Problem(
+            str(scan.masks[key]),
+            "the mask names other DICOM images as those that it was drawn on, none of which is in the chosen "
+            "series: hand in the mask of this series, or the series of this mask",
+            key=key,
+        )
+        for key, mask in drawn.items()
+        if uids and mask.drawn_on and not mask.drawn_on & uids
+    ]
 
 
 def same_drawings(scan: SheetScan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:

@@ -20,7 +20,8 @@ from headct.contracts.problems import BadInput, Ineligible
 from headct.imaging import dicom, fitness, identifiers, nifti, nifti_geometry, scan_files, series, sources
 from headct.imaging.geometry import Geometry
 from headct.imaging.header_grid import HeaderGrid
-from headct.imaging.masks import SUFFIXES, Mask, Mismatch, on_grid
+from headct.imaging.mask_files import SUFFIXES
+from headct.imaging.masks import Mask, Mismatch, on_grid
 from headct.imaging.sources import zip_archive
 from headct.imaging.volume_file import VolumeFile
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically
+from headct.contracts.folders import contents
 from headct.imaging.scan_files import files_of, root_of
 from headct.settings.sheet import MASK_COLUMNS
 
@@ -56,12 +57,15 @@ def masks_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def digests_of(files: Mapping[str, str | Path]) -> dict[str, str]:
-    """SHA-256 of each file that can be read, by its key."""
+    """SHA-256 of each file that can be read, by its key; of a folder, that of its files' digests."""
     digests = {}
     for key, path in files.items():
         with contextlib.suppress(OSError):
             if Path(path).is_file():  # to open a pipe would wait for ever
                 digests[key] = sha256_of(path)
+            elif Path(path).is_dir():
+                within = sorted(sha256_of(file) for file in contents(path).files)
+                digests[key] = hashlib.sha256("\n".join(within).encode()).hexdigest()
     return digests
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -27,7 +28,7 @@ CHANGE_OF_CASE = r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 NOT_MEANT = re.compile(r"\b(not|non|no(?!\.)|without|w/o|except|excluding)\b[^,;()]*")
 BETWEEN_PARTS = re.compile(r"[^a-z\s-]|\b(?:and|with|plus)\b")
 
-SEGMENT = re.compile(r"(Segment\d+)_(Name|LabelValue)")
+SEGMENT = re.compile(r"(Segment\d+)_(Name|LabelValue|Layer)")
 LABEL = re.compile(r'<Label\s[^>]*Key="(\d+)"[^>]*>(?:<!\[CDATA\[)?([^<\]]*)')
 
 
@@ -59,13 +60,34 @@ def _classes_in_part(text: str, labels: LabelSet) -> set[str]:
     return found
 
 
-def of_segments(image: sitk.Image) -> list[tuple[int, str]]:
-    """Values and names of the segments in an NRRD header."""
-    segments: dict[str, dict[str, str]] = {}
+@dataclass(frozen=True)
+class NamedSegment:
+    """One segment of 3D Slicer: the value of its voxels in one of the layers, and its name."""
+
+    layer: int
+    value: int
+    name: str
+
+
+def segments_of(image: sitk.Image) -> list[NamedSegment]:
+    """The segments that an NRRD header tells of; one without a value is left out."""
+    found: dict[str, dict[str, str]] = {}
     for key in image.GetMetaDataKeys():
         if match := SEGMENT.fullmatch(key):
-            segments.setdefault(match[1], {})[match[2]] = image.GetMetaData(key)
-    return _numbered((s.get("LabelValue", ""), s.get("Name", "")) for s in segments.values())
+            found.setdefault(match[1], {})[match[2]] = image.GetMetaData(key).strip()
+    return [
+        NamedSegment(
+            int(of["Layer"]) if of.get("Layer", "").isdecimal() else 0, int(value), of.get("Name", "")
+        )
+        for of in found.values()
+        if (value := of.get("LabelValue", "")).isdecimal()
+    ]
+
+
+def _layer_of(segment: Mapping[str, str]) -> int:
+    """The layer that a header says; older files have one layer and say none."""
+    layer = segment.get("Layer", "")
+    return int(layer) if layer.isdecimal() else 0
 
 
 def of_nifti(path: Path, end: int) -> list[tuple[int, str]]:
@@ -80,9 +102,24 @@ def _numbered(named: Iterable[tuple[str, str]]) -> list[tuple[int, str]]:
     return [(int(value), name.strip()) for value, name in named if value.isdecimal()]
 
 
-def has_segments(image: sitk.Image) -> bool:
-    """Whether 3D Slicer, or a program like it, has written names of segments."""
-    return any(SEGMENT.fullmatch(key) for key in image.GetMetaDataKeys())
+def meant_by_names(
+    named: Collection[tuple[int, str]], present: Collection[int], labels: LabelSet
+) -> dict[int, str] | None:
+    """The class of each value by its name; None where names do not tell all of them apart.
+
+    Args:
+        named: values of the file and their names.
+        present: values that some voxel has.
+        labels: the classes, with the words that mean them.
+
+    Returns:
+        A class for each value, no two of which mean the same one.
+    """
+    classes = {value: classes_in(name, labels) for value, name in named if value in present}
+    if set(classes) != set(present) or any(len(meant) != 1 for meant in classes.values()):
+        return None
+    only = {value: next(iter(meant)) for value, meant in classes.items()}
+    return only if len(set(only.values())) == len(only) else None
 
 
 def contradictions(

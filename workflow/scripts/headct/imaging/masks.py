@@ -1,4 +1,4 @@
-"""Raters' masks: read, put on the scan's axes, matched to its grid, values mapped, re-stamped.
+"""Raters' masks: values mapped, put on the scan's axes, matched to its grid, re-stamped.
 
 Masks are drawn in ITK-SNAP, whose z spacing is the distance between slice origins; converters that know of
 tilt write the perpendicular gap, or shear the grid; dcm2niix takes the first gap of an uneven series for all.
@@ -8,27 +8,21 @@ origin. A mask drawn on another grid, such as an un-sheared image, is refused wi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
-from headct.imaging import label_names, nifti
+from headct.imaging import label_names, mask_files, nifti
 from headct.imaging.geometry import Geometry, Vector, angle_deg
-from headct.imaging.nifti_geometry import Trusted, placement
-
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-SUFFIXES = (*NIFTI_SUFFIXES, ".nrrd", ".mha")
-DETACHED = re.compile(rb"(?im)^(data ?file:|ElementDataFile *= *+(?!LOCAL))")
-"""Of NRRD and MetaImage: the voxels are in another file."""
+from headct.imaging.mask_files.stored import StoredMask, one_map
+from headct.imaging.nifti_geometry import Trusted
 
 ORIGIN_TOLERANCE_MM = 0.1
 """Headers store float32 or a few decimals; a shifted mask is off by a pixel (0.4 mm) or a slice."""
@@ -40,12 +34,7 @@ AXES_TOLERANCE_DEG = 0.5
 LISTED_VALUES = 30
 """Unknown label values that a message lists; an interpolated mask has thousands."""
 
-ROUNDING = 1e-3
-"""How far stored floating-point values may be from the whole numbers that they mean."""
-
-NOT_ONE_MAP = "not one 3-D label map"
-LARGEST_SCALED_ERROR = 0.05
-"""The same where a header scales integers in steps that are wider."""
+NOT_ONE_MAP = "it is not one 3-D label map"
 
 
 class Mismatch(Exception):
@@ -60,11 +49,18 @@ class Mask:
         labels: shape (z, y, x).
         affine: 4 x 4, index (x, y, z, 1) to LPS in mm; its third axis may be sheared.
         ignored: number of voxels by the value that they had in the file, of values that mean no lesion.
+        by_names: whether the names of its segments told the lesions, where its values say otherwise.
+        origins: where each slice's first voxel lies, shape (z, 3), of files that say so for each; they
+            leave out slices on which nothing was drawn.
+        drawn_on: SOP Instance UIDs of the images that it was drawn on, of files that say so.
     """
 
     labels: NDArray[np.uint8]
     affine: Vector
     ignored: Mapping[int, int] = field(default_factory=dict)
+    by_names: bool = False
+    origins: Vector | None = None
+    drawn_on: frozenset[str] = frozenset()
 
     @property
     def size_xyz(self) -> tuple[int, int, int]:
@@ -122,99 +118,83 @@ class MaskRules:
         return {value: label for label, values in self.values.items() for value in values}
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """What a file holds: values (z, y, x) in LPS order, the grid's affine, and names of values."""
-
-    values: NDArray[Any]
-    affine: Vector
-    named: list[tuple[int, str]]
-
-
 def read(path: Path, rules: MaskRules, key: str, labels: LabelSet, trusted: Trusted = "none") -> Mask:
     """Read a mask and map its values to those of the label set.
 
     Args:
-        path: NIfTI, NRRD or MetaImage, in one file.
+        path: a file of a format in :mod:`headct.imaging.mask_files`, or the folder of a DICOM segmentation.
         rules: what the values in this file mean; 0 is background.
         key: the sample sheet's column, for messages.
         labels: the set, which has the classes that ``rules`` names.
         trusted: what is believed of a NIfTI file whose transforms contradict each other.
 
     Raises:
-        BadInput: the file is missing or unreadable, not a 3-D map of whole numbers, holds values
+        BadInput: the file is missing or unreadable, not a map of whole numbers, holds values
             that ``rules`` does not name (all are listed) or names of its own that contradict them, or is
             empty and may not be.
     """
     if not path.exists() and not path.is_symlink():
         raise BadInput([Problem(str(path), "there is no such mask file", key=key)])
-    if not path.name.lower().endswith(SUFFIXES):
-        message = f"a mask must be one of {', '.join(SUFFIXES)}, that is one file"
-        raise BadInput([Problem(str(path), message, key=key)])
     try:
-        is_nifti = path.name.lower().endswith(NIFTI_SUFFIXES)
-        stored = _read_nifti(path, trusted) if is_nifti else _read_by_itk(path)
+        stored = mask_files.read(path, trusted)
+        if stored.values.ndim == 4:
+            stored = replace(stored, values=from_channels(stored.values, rules))
     except nifti.Unreadable as error:
         raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
-    refuse_other_names(stored, rules, str(path), key, labels)
-    mapped = map_values(stored.values, rules, str(path), key, labels)
-    n_ignored = {value: int((stored.values == value).sum()) for value in rules.ignored}
-    return Mask(mapped, stored.affine, {value: number for value, number in n_ignored.items() if number})
+    meant = held_against_names(stored, rules, str(path), key, labels)
+    mapped = map_values(stored.values, meant, str(path), key, labels)
+    n_ignored = {value: int((stored.values == value).sum()) for value in meant.ignored}
+    return Mask(
+        mapped,
+        stored.affine,
+        {value: number for value, number in n_ignored.items() if number},
+        meant is not rules,
+        stored.origins,
+        stored.drawn_on,
+    )
 
 
-def _read_nifti(path: Path, trusted: Trusted) -> _Stored:
-    """NIfTI by its bytes, whatever its name says of compression. NaN is where nothing was drawn."""
-    volume = nifti.read(path)
-    placed = placement(volume.header, volume.values.shape, trusted)
-    try:
-        slope, _ = volume.header.get_slope_inter()
-    except HeaderDataError as error:
-        raise nifti.Unreadable(f"the header is damaged: {error}") from error
-    drawn = whole_numbers(np.nan_to_num(volume.values), slope or 0.0)
-    named = label_names.of_nifti(path, int(volume.header["vox_offset"]))
-    return _Stored(placed.to_lps(drawn), placed.lps_affine, named)
+def from_channels(channels: NDArray[Any], rules: MaskRules) -> NDArray[np.int32]:
+    """One-hot channels, shape (channel, z, y, x), as the map of values that they were made of, (z, y, x).
 
+    With the values 1, 2, 3, … in the order of ``labels``, channel and value are the same number, whether the
+    background has a channel of its own, which then comes first, or none. Otherwise nothing is guessed.
 
-def _read_by_itk(path: Path) -> _Stored:
-    """NRRD and MetaImage."""
-    if DETACHED.search(nifti.first_bytes(path)):
-        raise nifti.Unreadable("its voxels lie in another file: save it as one")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        sheared = ": its axes are sheared; save it in ITK-SNAP on the original DICOM series"
-        raise nifti.Unreadable(f"damaged{sheared if 'orthonormal' in str(error) else ''}") from error
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[..., 0]
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        overlap = ": its segments overlap, and lie in several layers; export them as one label map"
-        raise nifti.Unreadable(f"it is {NOT_ONE_MAP}{overlap if label_names.has_segments(image) else ''}")
-    named = label_names.of_segments(image)
-    image = sitk.DICOMOrient(image, "LPS")
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return _Stored(whole_numbers(sitk.GetArrayFromImage(image)), affine, named)
-
-
-def whole_numbers(stored: NDArray[Any], step: float = 0.0) -> NDArray[Any]:
-    """Values that all mean whole numbers as these; others as they are.
-
-    Tools that save whole labels as floating-point numbers under an integer header scale them: 1 comes
-    back as 0.996 or 1.000015, half a step off at most.
-
-    Args:
-        stored: of any shape.
-        step: by which a header scales stored integers, 0 for none.
+    Raises:
+        Unreadable: other values than 0 and 1, another number of channels, values in another order,
+            or channels that overlap.
     """
-    rounded = np.rint(stored)
-    tolerance = max(ROUNDING, min(1.01 * abs(step) / 2, LARGEST_SCALED_ERROR))
-    with np.errstate(invalid="ignore"):
-        return rounded if (np.abs(stored - rounded) <= tolerance).all() else stored
+    number, values = len(channels), [value for values in rules.values.values() for value in values]
+    if not np.isin(channels, (0, 1)).all():
+        raise nifti.Unreadable(f"{NOT_ONE_MAP}: it has {number} channels, and not of 0 and 1 alone")
+    has_background = number == len(values) + 1 and bool((channels.sum(axis=0) == 1).all())
+    if number != len(values) and not has_background:
+        wanted = f"{len(values)} (a lesion each), or {len(values) + 1} that fill it, with background first"
+        raise nifti.Unreadable(
+            f"{NOT_ONE_MAP}: it has {number} channels (the last dimension counts), and to be read as lesions "
+            f"it must have {wanted}"
+        )
+    if values != list(range(1, len(values) + 1)) or rules.ignored:
+        raise nifti.Unreadable(
+            f"{NOT_ONE_MAP}: it has {number} channels, and which is which is certain only where labels has "
+            "the values 1, 2, 3, … in this order and ignores none: save it as one label map"
+        )
+    if not has_background and (channels.sum(axis=0) == 1).all():
+        raise nifti.Unreadable(
+            f"{NOT_ONE_MAP}: each voxel is in one of its {number} channels, so one must be the background: "
+            "save it as one label map"
+        )
+    of_value = dict(zip(values, channels[-len(values) :] == 1, strict=True))
+    return one_map(of_value, {value: f"channel {value}" for value in values})
 
 
-def refuse_other_names(stored: _Stored, rules: MaskRules, file: str, key: str, labels: LabelSet) -> None:
-    """Hold the names that the file gives to its values against those of the ``labels`` setting.
+def held_against_names(
+    stored: StoredMask, rules: MaskRules, file: str, key: str, labels: LabelSet
+) -> MaskRules:
+    """What values mean once the names that the file gives them are heard (docs/decisions/mask-names.md).
+
+    The values decide as long as no name contradicts them. Where one does, or the file's values are not those
+    of the setting, the names decide, if each drawn segment has the name of one lesion, and no two the same.
 
     Args:
         stored: the mask, as its file has it.
@@ -222,15 +202,43 @@ def refuse_other_names(stored: _Stored, rules: MaskRules, file: str, key: str, l
         file, key: of the mask, for messages.
         labels: the set that the names are looked up in.
 
+    Returns:
+        ``rules`` itself where the values decide.
+
     Raises:
-        BadInput: one that has voxels is another class's.
+        BadInput: names contradict the setting, and do not tell all lesions apart.
     """
     if not stored.named:
-        return
-    present = np.unique(stored.values).tolist()
-    if contradictions := label_names.contradictions(stored.named, rules.label_of, present, labels):
-        message = f"{'; '.join(contradictions)}: mend the setting, or the values in the mask"
+        return rules
+    named = stored.named
+    if not stored.may_be_quoted:
+        named = [(value, " and ".join(sorted(label_names.classes_in(name, labels)))) for value, name in named]
+    present = np.unique(stored.values[stored.values != 0]).tolist()
+    contradictions = label_names.contradictions(named, rules.label_of, present, labels)
+    is_known = all(value in rules.label_of or value in rules.ignored for value in present)
+    if is_known and not contradictions and not stored.is_numbered_here:
+        return rules
+    of_lesions = [value for value in present if not _is_left_out(value, named, rules, labels)]
+    meant = label_names.meant_by_names(named, of_lesions, labels)
+    if meant and not set(meant) & set(rules.ignored) and all(rules.values[name] for name in meant.values()):
+        of_name = {name: value for value, name in meant.items()}
+        return replace(
+            rules, values={name: (of_name[name],) if name in of_name else () for name in rules.values}
+        )
+    if stored.is_numbered_here:
+        contradictions = [
+            "its segments have the same value in several layers, and their names tell no lesions"
+        ]
+    if contradictions:
+        message = f"{'; '.join(contradictions)}: mend the setting, or names and values in the mask"
         raise BadInput([Problem(file, message, key=key)])
+    return rules
+
+
+def _is_left_out(value: int, named: Iterable[tuple[int, str]], rules: MaskRules, labels: LabelSet) -> bool:
+    """Whether a value is to be ignored, and no name says that it is a lesion."""
+    own = [name for of, name in named if of == value]
+    return value in rules.ignored and not any(label_names.classes_in(name, labels) for name in own)
 
 
 def map_values(
@@ -281,12 +289,25 @@ def on_grid(mask: Mask, grid: Geometry) -> NDArray[np.uint8]:
         Mismatch: another matrix, pixel size, orientation, z spacing or place.
     """
     _check_plane(mask, grid)
-    column, row, first = _first_voxel(mask, grid)
-    columns, rows, slices = grid.size_xyz
-    labels = np.zeros((slices, rows, columns), dtype=np.uint8)
     depth, height, width = mask.labels.shape
-    labels[first : first + depth, row : row + height, column : column + width] = mask.labels
+    if mask.origins is not None:
+        column, row, slices = _first_voxels(mask, mask.origins, grid)
+    else:
+        column, row, first = _first_voxel(mask, grid)
+        slices = np.arange(first, first + depth)
+    columns, rows, n_slices = grid.size_xyz
+    labels = np.zeros((n_slices, rows, columns), dtype=np.uint8)
+    labels[slices, row : row + height, column : column + width] = mask.labels
     return labels
+
+
+def covers_part(mask: Mask, grid: Geometry) -> tuple[bool, bool]:
+    """Whether a mask was cropped by slices, and in plane.
+
+    One that names the place of each slice leaves out those on which nothing was drawn, which is no crop.
+    """
+    size = mask.size_xyz
+    return mask.origins is None and size[2] < grid.size_xyz[2], size[:2] != grid.size_xyz[:2]
 
 
 def _check_plane(mask: Mask, grid: Geometry) -> None:
@@ -300,6 +321,9 @@ def _check_plane(mask: Mask, grid: Geometry) -> None:
     if width > columns or height > rows:
         raise Mismatch(f"wrong matrix: {width} x {height}, the scan has {columns} x {rows}" + resampled)
     if depth > slices:
+        heights = depth * float(np.linalg.norm(mask.step)), slices * grid.header_spacing_z_mm
+        if not resampled and np.isclose(*heights, rtol=SPACING_TOLERANCE):
+            resampled = " over the same height: resampled along z"
         raise Mismatch(f"wrong matrix: {depth} slices, the scan has {slices}" + resampled)
     angle = max(angle_deg(mask.directions[:, i], grid.directions[:, i]) for i in range(3))
     if angle > AXES_TOLERANCE_DEG:
@@ -308,12 +332,43 @@ def _check_plane(mask: Mask, grid: Geometry) -> None:
         ours, theirs = _pixel_in_words(grid.spacing_xy_mm), _pixel_in_words(mask.pixel_mm)
         if (width, height) != (columns, rows):
             sizes = f"{width} x {height} pixels of {theirs} mm, the scan has {columns} x {rows} of {ours} mm"
-            raise Mismatch(f"wrong matrix: {sizes}")
-        raise Mismatch(f"pixels of {theirs} mm, the scan has {ours} mm")
+            raise Mismatch(f"wrong matrix: {sizes}" + _is_resampled(mask, grid))
+        raise Mismatch(f"pixels of {theirs} mm, the scan has {ours} mm" + _is_resampled(mask, grid))
+
+
+def _is_resampled(mask: Mask, grid: Geometry) -> str:
+    """The end of a message on voxels of another size: such a mask was not cropped."""
+    theirs = np.multiply(mask.size_xyz[:2], mask.pixel_mm)
+    ours = np.multiply(grid.size_xyz[:2], grid.spacing_xy_mm)
+    same_field = " (they cover the same field)" if np.allclose(theirs, ours, rtol=SPACING_TOLERANCE) else ""
+    return f"{same_field}: resampled, not cropped. Hand in the mask on the voxels that it was drawn on"
 
 
 def _pixel_in_words(size_mm: Iterable[float]) -> str:
     return " x ".join(f"{side:.4f}" for side in size_mm)
+
+
+def _first_voxels(mask: Mask, origins: Vector, grid: Geometry) -> tuple[int, int, NDArray[np.intp]]:
+    """Column and row of a mask's first voxel, and its slices, where each has an origin of its own.
+
+    Raises:
+        Mismatch: a slice lies on none of the scan's, two lie on one, or they are shifted against each other.
+    """
+    places, slices, apart = [], [], []
+    for origin in origins:
+        nearest, distances = _nearest_voxels(mask.size_xyz, origin, grid, grid.origins)
+        index = int(np.argmin(distances))
+        places.append((int(nearest[index][0]), int(nearest[index][1])))
+        slices.append(index)
+        apart.append(float(distances[index]))
+    if off := sum(distance > ORIGIN_TOLERANCE_MM for distance in apart):
+        raise Mismatch(
+            f"{off} of its {len(apart)} slices lie on no slice of the scan: the origin of one is "
+            f"{max(apart):.2f} mm from the nearest (another scan, or drawn on a resampled image)"
+        )
+    if len(set(places)) > 1 or len(set(slices)) < len(slices):
+        raise Mismatch("its slices are shifted against each other, or two of them lie on one of the scan's")
+    return *places[0], np.array(slices)
 
 
 def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:
@@ -329,7 +384,7 @@ def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:
     slices, depth = grid.size_xyz[2], len(mask.labels)
     found, distances = set(), []
     for origins, steps in _lattices(grid, depth):
-        places, apart = _nearest_voxels(mask, grid, origins[: slices - depth + 1])
+        places, apart = _nearest_voxels(mask.size_xyz, mask.origin, grid, origins[: slices - depth + 1])
         nearest = int(np.argmin(apart))
         distances.append(float(apart[nearest]))
         fits = depth == 1 or any(_is_step(mask, step) for step in steps(nearest))
@@ -348,13 +403,24 @@ def _first_voxel(mask: Mask, grid: Geometry) -> tuple[int, int, int]:
         raise Mismatch(f"its first slice could be slice {firsts[0] + 1} or {firsts[-1] + 1}")
     sheared = "; its axes are sheared" if mask.is_sheared else ""
     if min(distances) > ORIGIN_TOLERANCE_MM:
+        cropped = ""
+        if mask.size_xyz != grid.size_xyz:
+            cropped = (
+                f"; it has {_in_words(mask)} of the scan's {_in_words(grid)} voxels, so if it was cropped, "
+            )
+            cropped += "its header does not say from where"
         raise Mismatch(
             f"its origin is {min(distances):.2f} mm from that of any slice of the scan "
-            f"(another scan, a shifted mask, or a header without position){sheared}"
+            f"(another scan, a shifted mask, or a header without position){sheared}{cropped}"
         )
     expected = f"{grid.header_spacing_z_mm:.3f} mm (ITK) or {grid.spacing_mm_xyz[2]:.3f} mm"
     spacing = float(np.linalg.norm(mask.step))
-    raise Mismatch(f"z spacing of {spacing:.3f} mm, expected {expected}{sheared}")
+    resampled = "" if mask.is_sheared else ": resampled along z, or of another series"
+    raise Mismatch(f"z spacing of {spacing:.3f} mm, expected {expected}{sheared}{resampled}")
+
+
+def _in_words(of: Mask | Geometry) -> str:
+    return " x ".join(map(str, of.size_xyz))
 
 
 Lattice = tuple[Vector, Callable[[int], list[Vector]]]
@@ -387,14 +453,22 @@ def _steps(grid: Geometry, first: int, count: int, of_one_slice: bool = False) -
     return steps
 
 
-def _nearest_voxels(mask: Mask, grid: Geometry, origins: Vector) -> tuple[NDArray[np.intp], Vector]:
-    """For each slice, column and row of the voxel nearest to the mask's origin, and its distance in mm.
+def _nearest_voxels(
+    size_xyz: tuple[int, int, int], origin: Vector, grid: Geometry, origins: Vector
+) -> tuple[NDArray[np.intp], Vector]:
+    """For each slice, column and row of the voxel nearest to an origin, and its distance in mm.
 
     Only voxels at which a mask of this matrix can start are looked at: the first, where it is not cropped.
+
+    Args:
+        size_xyz: of the mask.
+        origin: of the mask's first voxel.
+        grid: of the scan.
+        origins: of the slices that are looked at.
     """
-    offsets = mask.origin - origins
+    offsets = origin - origins
     axes = grid.directions[:, :2] * grid.spacing_xy_mm
-    room = np.subtract(grid.size_xyz[:2], mask.size_xyz[:2])
+    room = np.subtract(grid.size_xyz[:2], size_xyz[:2])
     places = np.clip(np.rint(offsets @ axes / np.square(grid.spacing_xy_mm)), 0, room).astype(np.intp)
     return places, np.linalg.norm(offsets - places @ axes.T, axis=1)
 

@@ -98,7 +98,8 @@ class NiftiVolume:
     """One volume as its file has it.
 
     Attributes:
-        values: shape (x, y, z), scaled by the header's slope and intercept; NaN stays NaN.
+        values: shape (x, y, z), or (x, y, z, channel) where several were asked for and there are several;
+            scaled by the header's slope and intercept; NaN stays NaN.
         header: of NIfTI-1 or NIfTI-2, exactly as stored.
     """
 
@@ -174,15 +175,19 @@ def version_of(start: bytes) -> tuple[type[Header], bool] | None:
     return (nibabel.Nifti1Header, False) if is_analyze else None
 
 
-def read(path: Path) -> NiftiVolume:
+def read(path: Path, several: bool = False) -> NiftiVolume:
     """Read one volume, compressed or not, of NIfTI-1 or NIfTI-2, whatever the file is called.
+
+    Args:
+        path: of the file.
+        several: whether there may be several volumes, as channels.
 
     Raises:
         Unreadable: what :func:`first_bytes` raises; no NIfTI, or in two files; a damaged header, fewer voxels
             than it says; not one volume of numbers.
     """
-    header = read_header(path)
-    shape, dtype = _shape(header), header.get_data_dtype()
+    header = read_header(path, several)
+    shape, dtype = _shape(header, several), header.get_data_dtype()
     voxels = voxels_beside(path) if header["magic"].item().startswith(b"ni") else None
     offset = int(header["vox_offset"]) or (0 if voxels else header.single_vox_offset)
     content = _content(voxels or path, offset + int(np.prod(shape, dtype=object)) * dtype.itemsize)
@@ -203,8 +208,8 @@ def scale_of(header: Header) -> tuple[float, float]:
     return (1.0 if slope is None else slope), (0.0 if intercept is None else intercept)
 
 
-def read_header(path: Path) -> Header:
-    """The header of one volume of numbers in one file.
+def read_header(path: Path, several: bool = False) -> Header:
+    """The header of one volume of numbers in one file; ``several`` as of :func:`read`.
 
     Raises:
         Unreadable: as :func:`read`, but for the voxels.
@@ -230,7 +235,7 @@ def read_header(path: Path) -> Header:
         raise Unreadable("a colour image (RGB): a CT or a mask has one number per voxel")
     if dtype.kind not in "iuf":
         raise Unreadable(f"voxels of the kind {dtype.name}: a CT or a mask has one real number per voxel")
-    _shape(header)
+    _shape(header, several)
     least = kind.sizeof_hdr if in_one_file else 0
     if not np.isfinite(offset := float(header["vox_offset"])) or (offset and not offset >= least):
         raise Unreadable(f"the header is damaged: voxels from byte {offset:g} on")
@@ -260,16 +265,16 @@ def _plain(stored: Any) -> Any:
     return stored if np.isfinite(stored) else str(stored)
 
 
-def _shape(header: Header) -> tuple[int, int, int]:
-    """Columns, rows and slices; a single slice may do without its third dimension."""
+def _shape(header: Header, several: bool = False) -> tuple[int, ...]:
+    """Columns, rows and slices, and channels; a single slice may do without its third dimension."""
     dimensions, *sizes = (int(size) for size in header["dim"])
     sizes = sizes[: max(dimensions, 0)]
     if not 1 <= dimensions <= 7 or min(sizes) < 1:
         raise Unreadable(f"the header is damaged: dim is {', '.join(map(str, header['dim']))}")
-    if dimensions < 2 or max(sizes[3:], default=1) > 1:
+    channels = [size for size in sizes[3:] if size > 1]
+    if dimensions < 2 or len(channels) > several:
         raise Unreadable(f"not one volume: its size is {' x '.join(map(str, sizes))}")
-    columns, rows, slices = [*sizes, 1][:3]
-    return columns, rows, slices
+    return (*[*sizes, 1][:3], *channels)
 
 
 def _content(path: Path, wanted: int) -> bytearray:

@@ -214,8 +214,8 @@ def _missing_files(row: dict[str, Any], file: str, why_no_image: Callable[[Path]
         image = Path(row["image"])
         lacking["image"] = _why_missing(image, "file or folder") or why_no_image(image)
     for name in MASK_COLUMNS:
-        if row[name] is not None and not Path(row[name]).is_file():
-            lacking[name] = _why_missing(Path(row[name]), "file") or "a folder, where a file should be"
+        if row[name] is not None:
+            lacking[name] = _why_missing(Path(row[name]), "file or folder")
     return [
         Problem(file, reason, str(row["row"]), name, row[name]) for name, reason in lacking.items() if reason
     ]

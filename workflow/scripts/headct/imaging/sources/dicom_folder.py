@@ -90,6 +90,7 @@ class Source:
             SliceGrid(chosen.geometry),
             frozenset(str(instance.path) for instance in chosen.instances),
             identifiers.in_headers(instance.header for instance in chosen.instances),
+            frozenset(instance.text("SOPInstanceUID") for instance in chosen.instances),
         )
 
     def patient(self, converted: Mapping[str, Any]) -> dict[str, str] | None:

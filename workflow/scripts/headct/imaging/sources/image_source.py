@@ -100,12 +100,14 @@ class Volume:
         grid: where these voxels lie.
         files: what was converted; other files of the scan's folder are listed as such.
         patient: what the headers say of the patient, by DICOM keyword; compared in memory, written nowhere.
+        uids: SOP Instance UIDs of what was converted, where there are any; so, too.
     """
 
     hu: NDArray[np.int16]
     grid: ImageGrid
     files: frozenset[str]
     patient: Mapping[str, str] = field(default_factory=dict)
+    uids: frozenset[str] = frozenset()
 
 
 class ImageSource(Protocol):
