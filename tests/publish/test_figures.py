@@ -352,3 +352,12 @@ def test_models_are_a_json_object() -> None:
 )
 def test_numbers_for_print(value: float, words: str) -> None:
     assert style.significant(value) == words
+
+
+@pytest.mark.parametrize(
+    ("n", "pages"), [(1, [1]), (2, [2]), (3, [3]), (4, [2, 2]), (5, [3, 2]), (7, [3, 2, 2])]
+)
+def test_lesions_that_do_not_fit_beside_each_other_go_on_on_the_next_page(n: int, pages: list[int]) -> None:
+    found = style.in_pages("abcdefg"[:n])
+    assert [len(page) for page in found] == pages
+    assert "".join(label for page in found for label in page) == "abcdefg"[:n]

@@ -88,7 +88,9 @@ GAP_MM = 1.4
 LARGEST_PANEL_MM = 42.0
 PANELS_PER_ROW = 3
 """Where panels go below each other, for one column of print."""
-BELOW_PANELS_MM = 1.0 + 2 * style.line_height_mm(style.SMALL_PT)
+BELOW_PANELS_MM = 1.0
+DICE_MM = 2 * style.line_height_mm(style.SMALL_PT)
+"""Names and Dice of a few lesions side by side."""
 AFTER_CASE_MM = 2.1
 
 RULES = {
@@ -176,6 +178,7 @@ class Layout:
     per_row: int
     panel_mm: tuple[float, float]
     titles_mm: float
+    below_mm: float
 
     @property
     def one_row(self) -> bool:
@@ -185,7 +188,7 @@ class Layout:
     @property
     def row_mm(self) -> float:
         """Height of a row of panels with what stands below them, and above them if titles do."""
-        return self.panel_mm[1] + BELOW_PANELS_MM + (0.0 if self.one_row else self.titles_mm)
+        return self.panel_mm[1] + self.below_mm + (0.0 if self.one_row else self.titles_mm)
 
     @property
     def case_mm(self) -> float:
@@ -200,14 +203,23 @@ class Layout:
         return column * (self.panel_mm[0] + GAP_MM), top
 
 
-def _layout(titles: Sequence[str], box: np.ndarray, width_mm: float) -> Layout:
-    """Panels as wide as the figure allows; ``box``: what is seen of each slice, in mm."""
+def _layout(titles: Sequence[str], box: np.ndarray, width_mm: float, labels: LabelSet) -> Layout:
+    """Panels as wide as the figure allows.
+
+    Args:
+        titles: of the panels of a case.
+        box: what is seen of each slice, in mm.
+        width_mm: of the figure.
+        labels: whose Dice stand below the panels.
+    """
     left, right, front, back = box
     per_row = min(len(titles), PANELS_PER_ROW) if style.is_narrow(width_mm) else len(titles)
     width = min(LARGEST_PANEL_MM, (width_mm + GAP_MM) / per_row - GAP_MM)
     lines = [style.wrap(words, width, style.TEXT_PT) for words in titles]
     titles_mm = max(map(len, lines)) * style.line_height_mm(style.TEXT_PT)
-    return Layout(lines, per_row, (width, width * (back - front) / (right - left)), titles_mm)
+    size = (width, width * (back - front) / (right - left))
+    below_mm = BELOW_PANELS_MM + DICE_MM * len(style.in_pages(labels))
+    return Layout(lines, per_row, size, titles_mm, below_mm)
 
 
 def _write_titles(page: style.Page, top_mm: float, layout: Layout) -> None:
@@ -332,7 +344,7 @@ def draw_cases(
     slices = {scan: load_slice(data / scan, runs) for scan in chosen.index}
     table = _table(scores, chosen, slices, show, labels)
     boxes = dict(zip(slices, _view_boxes(list(slices.values())), strict=True))
-    layout = _layout(["CT", "Truth", *show.values()], next(iter(boxes.values())), width_mm)
+    layout = _layout(["CT", "Truth", *show.values()], next(iter(boxes.values())), width_mm, labels)
 
     selector = show.get(select_by, select_by)
     own = scores[scores["model"] == select_by]
@@ -391,9 +403,12 @@ def _draw_page(
 
 
 def _write_dice(page: style.Page, left_mm: float, top_mm: float, width_mm: float, rows: pd.DataFrame) -> None:
-    """Dice per lesion under one model's panel, the lesions' names on a line above."""
+    """Dice per lesion under one model's panel, the lesions' names on a line above; a few side by side."""
     line_mm = style.line_height_mm(style.SMALL_PT)
-    for part, row in enumerate(rows.to_dict("records")):
-        middle = left_mm + width_mm * (part + 0.5) / len(rows)
-        page.text(middle, top_mm, row["label"], ha="center", color=style.GREY)
-        page.text(middle, top_mm + line_mm, _dice_words(row), ha="center")
+    by_label = {str(row["label"]): row for row in rows.to_dict("records")}
+    for place, beside in enumerate(style.in_pages(by_label)):
+        top = top_mm + 2 * line_mm * place
+        for part, label in enumerate(beside):
+            middle = left_mm + width_mm * (part + 0.5) / len(beside)
+            page.text(middle, top, label, ha="center", color=style.GREY)
+            page.text(middle, top + line_mm, _dice_words(by_label[label]), ha="center")

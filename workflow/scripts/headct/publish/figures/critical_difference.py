@@ -7,7 +7,7 @@ model can turn the order of two others.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 import scikit_posthocs
@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.options import Options
 from headct.statistics.comparison.paired import critical_difference, friedman, mean_ranks
@@ -44,10 +43,10 @@ NAME_MM = 22.0
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     scores = statistics_scores.read(options.metrics, list(options.models), options.labels)
+    words = (options.study_title, options.width_mm)
     return [
-        draw_critical_difference(
-            scores, options.models, options.labels, options.study_title, options.width_mm
-        )
+        draw_critical_difference(scores, options.models, labels, *words)
+        for labels in style.in_pages(options.labels)
     ]
 
 
@@ -101,7 +100,7 @@ def _draw_lesion(axes: Axes, dice: pd.DataFrame, names: Mapping[str, str], criti
 def draw_critical_difference(
     scores: pd.DataFrame,
     titles: Mapping[str, str],
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LabelSet
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.contracts.references import TITLES as REFERENCE_TITLES
 from headct.publish.figures import shown_scores, style
@@ -65,10 +64,9 @@ def draw(options: Options) -> style.Pages:
     """Either figure."""
     scores = metrics.read(options.metrics, list(options.models), options.labels)
     present = options.figure == PRESENT.name
+    words = (options.study_title, options.width_mm, present)
     return [
-        draw_box_violins(
-            scores, options.models, options.labels, options.study_title, options.width_mm, present
-        )
+        draw_box_violins(scores, options.models, labels, *words) for labels in style.in_pages(options.labels)
     ]
 
 
@@ -226,7 +224,7 @@ def _long(title: str, model: str, label: str, drawn: Distribution) -> pd.DataFra
 def draw_box_violins(
     scores: pd.DataFrame,
     titles: Mapping[str, str],
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     width_mm: float = style.WIDTH_MM,
     present: bool = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from matplotlib.patches import Patch
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
-from headct.contracts.labels import LabelSet
 from headct.publish.figures import style
 from headct.publish.options import Options
 
@@ -53,7 +52,8 @@ NUMBER_MM = (4.9, 3.4)
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
     pairs = read_tsv(options.dunn, decision_changes_under=str)
-    return [draw_dunn(pairs, options.models, options.labels, options.study_title, options.width_mm)]
+    words = (options.study_title, options.width_mm)
+    return [draw_dunn(pairs, options.models, labels, *words) for labels in style.in_pages(options.labels)]
 
 
 def drawn_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def _draw_lesion(axes: Axes, pairs: pd.DataFrame, models: Sequence[str], numbers
 def draw_dunn(
     pairs: pd.DataFrame,
     titles: Mapping[str, str],
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:

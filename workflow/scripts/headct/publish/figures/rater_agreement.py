@@ -65,16 +65,20 @@ def draw_raters(
         shown = {str(row["label"]): {str(name): value for name, value in row.items()} for row in rows}
         heading = f"{title}: difference between second and first reading"
         words = "Second − first reading"
-        figure, drawn = volume_agreement.bland_altman_page(
-            own,
-            shown,
-            heading,
-            words,
-            [],
-            labels,
-            study_title,
-            width_mm,
-        )
-        yield figure, drawn.assign(model=kind)
+        for of_page in style.in_pages(labels):
+            figure, drawn = volume_agreement.bland_altman_page(
+                own,
+                shown,
+                heading,
+                words,
+                [],
+                of_page,
+                study_title,
+                width_mm,
+            )
+            yield figure, drawn.assign(model=kind)
     heading = "Dice of second readings against the first ones"
-    yield dice_box_violin.draw_box_violins(readings, found, labels, study_title, width_mm, heading=heading)
+    for of_page in style.in_pages(labels):
+        yield dice_box_violin.draw_box_violins(
+            readings, found, of_page, study_title, width_mm, heading=heading
+        )

@@ -7,9 +7,10 @@ same size in print.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -300,6 +301,19 @@ def _with_margin(figure: Figure) -> Bbox:
     width, height = figure.get_size_inches()
     margin = MARGIN_MM / MM_PER_INCH
     return Bbox.from_extents(-margin, -margin, width + margin, height + margin)
+
+
+PANELS_OF_A_PAGE = 3
+"""Lesions whose panels stand beside each other, or one above the other, on a page."""
+
+
+def in_pages(labels: Collection[str]) -> list[list[str]]:
+    """The lesions page by page, each with at most :data:`PANELS_OF_A_PAGE`, as evenly as can be."""
+    names = list(labels)
+    n_pages = max(1, math.ceil(len(names) / PANELS_OF_A_PAGE))
+    longer, shortest = len(names) % n_pages, len(names) // n_pages
+    ends = [place * shortest + min(place, longer) for place in range(n_pages + 1)]
+    return [names[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def save(pages: Pages, out: Path, title: str) -> None:

@@ -190,8 +190,10 @@ def mosaic_of(labels: LabelSet, narrow: bool) -> list[Any]:
         panels = [*lesions, "learning_rate"]
         panels += panels[-1:] * (len(panels) % 2)
         return [["loss", "loss"], *([*pair] for pair in zip(panels[::2], panels[1::2], strict=True))]
-    lesions += lesions[-1:] * (2 - len(lesions))
-    return [["loss"] * (len(lesions) - 1) + ["learning_rate"], lesions]
+    rows = style.in_pages(lesions)
+    across = max(2, *map(len, rows))
+    filled = [[*row, *row[-1:] * (across - len(row))] for row in rows]
+    return [["loss"] * (across - 1) + ["learning_rate"], *filled]
 
 
 def draw_training_curves(

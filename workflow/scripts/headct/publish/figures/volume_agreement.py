@@ -7,7 +7,7 @@ computed again, not read from ``agreement.tsv``: that is of all models, of which
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure
-from headct.contracts.labels import LabelSet
 from headct.publish.figures import shown_scores, style
 from headct.publish.options import Options
 from headct.settings import analysis_plan
@@ -113,11 +112,14 @@ def draw(options: Options) -> style.Pages:
     scores = metrics.read([options.metrics], [], options.labels)
     plan, cohort = analysis_plan.load(options.plan), read_tsv(options.cohort)
     clusters = planned_clusters(plan, cohort, scores["scan_id"].unique())
-    words = (options.model_title, options.labels, options.study_title, options.width_mm)
-    return [make(scores, clusters, *words)]
+    words = (options.study_title, options.width_mm)
+    return [
+        make(scores, clusters, options.model_title, labels, *words)
+        for labels in style.in_pages(options.labels)
+    ]
 
 
-def agreement_shown(scores: pd.DataFrame, labels: LabelSet, clusters: Clusters) -> Mapping[str, Row]:
+def agreement_shown(scores: pd.DataFrame, labels: Collection[str], clusters: Clusters) -> Mapping[str, Row]:
     """Agreement of one model over all scans: per lesion, a row with columns as ``agreement.tsv`` has them."""
     rows = {}
     for label in labels:
@@ -175,7 +177,7 @@ def _ticks(axes: Axes) -> None:
 def _sheet(
     figure: str,
     heading: str,
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     legend: Sequence[Artist],
     notes: Sequence[str],
@@ -192,7 +194,7 @@ def draw_bland_altman(
     scores: pd.DataFrame,
     clusters: Clusters,
     model_title: str,
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:
@@ -223,7 +225,7 @@ def bland_altman_page(
     heading: str,
     difference: str,
     notes: Sequence[str],
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     width_mm: float,
 ) -> tuple[Figure, pd.DataFrame]:
@@ -304,7 +306,7 @@ def draw_concordance(
     scores: pd.DataFrame,
     clusters: Clusters,
     model_title: str,
-    labels: LabelSet,
+    labels: Collection[str],
     study_title: str,
     width_mm: float = style.WIDTH_MM,
 ) -> tuple[Figure, pd.DataFrame]:
