@@ -49,8 +49,8 @@ def file_in(folder: Path) -> Path:
     segmentations = [path for path in found if _is_segmentation(path)]
     if len(segmentations) != 1:
         raise Unreadable(
-            f"a folder with {len(segmentations)} DICOM segmentations, where one should be: name a file; "
-            "where each lesion has one of its own, in columns such as mask:ICH"
+            f"a folder with {len(segmentations)} DICOM segmentations, where one should be: name a file, "
+            "which has all lesions of the reading"
         )
     return segmentations[0]
 
