@@ -109,6 +109,8 @@ def _of_readings(data: ScoreArrays, true: Truth) -> Found:
     found: Found = {}
     for label, scans in READINGS:
         some = data.chosen(label, scans) & (np.arange(len(data.scans)) < N_READINGS)
+        if not some.any():  # then the table has no number
+            continue
         clusters, first = data.clusters_of(some), data.reference_ml(label)[some]
         second = data.arrays[label, "predicted_ml"][0, some, RATER]
         lin, limits = concordance(first, second, clusters), bland_altman(first, second, clusters)

@@ -405,3 +405,33 @@ def test_scores_take_the_clusters_that_they_are_given() -> None:
     one = study(np.random.default_rng(8), SETTINGS["c"])
     assert len(set(one.scores(PARTICIPANT).clusters)) == 87
     assert len(set(one.scores(SITE).clusters)) == len(set(one.site))
+
+
+def test_a_run_that_was_ended_goes_on_and_a_study_that_gives_an_error_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+
+    def check(rng: np.random.Generator, setting: object, true: Truth) -> null_checks.Found:
+        number = rng.random()
+        with seen.open("a") as stream:
+            stream.write(f"{number}\n")
+        if broken and number < broken[0]:
+            raise ZeroDivisionError
+        return {("primary", "IVH"): np.array([number, np.nan])}
+
+    monkeypatch.setattr(null_studies, "BLOCKS", {"toy": null_checks.Block(check, 6)})
+    monkeypatch.setattr(null_studies, "truth", lambda setting, n: {})
+    monkeypatch.setattr(null_studies, "rates", lambda its, promises: {"all": its})
+    finished = null_studies.Finished(tmp_path, 10)
+    numbers = [np.random.default_rng([5, number, 0]).random() for number in range(6)]
+    broken = [sorted(numbers)[1]]  # below it lies one
+    with pytest.raises(RuntimeError, match=rf"1 studies gave .* study {np.argmin(numbers)} of seed 5.*'toy'"):
+        null_studies.simulate(1, 5, ["a"], ["toy"], 10, 2, finished)
+    with finished.path.open("a") as stream:
+        stream.write('[["a", "toy", 5')  # as a kill leaves it
+    broken.clear()
+    again = null_studies.simulate(1, 5, ["a"], ["toy"], 10, 2, finished)["a"]["all"]
+    assert [one["primary", "IVH"][0] for one in again] == numbers
+    assert all(np.isnan(one["primary", "IVH"][1]) for one in again)
+    assert len(seen.read_text().split()) == 7, "six, and the one that had failed"
