@@ -36,6 +36,9 @@ from support.label_sets import LABELS, TOY
 
 NAMED_ELSEWHERE = {
     "contracts/labels.py": "what is known of lesions",
+    "cohort/layouts/bhsd.py": "the lesions of a published data set",
+    "cohort/layouts/ct_ich.py": "the lesion of a published data set",
+    "cohort/layouts/phe_sich.py": "the lesion of a published data set",
     "settings/lesions.py": "the set that results of older releases have",
     "statistics/replication/claim_kinds.py": "sentences of the paper, which are about its own three lesions",
     "simulate/lesion_placement.py": "the simulated trial: what it knows how to bleed",

@@ -132,11 +132,17 @@ def test_the_module_of_a_step_says_how_the_step_is_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("split --cohort c.tsv", "headct split: must be given: --settings, --out ("),
-        ("split --cohrt c.tsv", "unknown option: --cohrt; must be given: --cohort, --settings, --out ("),
-        ("split --cohort a --settings {} --out b --revision 1", "Unknown option: --revision"),
-        ("split --cohort a --settings {} --ou b --out b", "Unknown option: --ou"),
-        ("train --device tpu", "must be given: --model, --settings, --split, --data, --seed, --fold, "),
+        ("split --cohort c.tsv", "headct split: must be given: --labels, --settings, --out ("),
+        (
+            "split --cohrt c.tsv",
+            "unknown option: --cohrt; must be given: --labels, --cohort, --settings, --out (",
+        ),
+        ("split --labels a --cohort a --settings {} --out b --revision 1", "Unknown option: --revision"),
+        ("split --labels a --cohort a --settings {} --ou b --out b", "Unknown option: --ou"),
+        (
+            "train --device tpu",
+            "must be given: --model, --settings, --labels, --split, --data, --seed, --fold, ",
+        ),
         ("audit verfy", 'Unknown command "verfy". Did you mean "verify"?'),
         ("status a b", "Unused Tokens: ['b']"),
         ("status --log", "headct status: --log needs the name of a file"),
