@@ -234,7 +234,7 @@ def commands(dicom: Path, mask: Path, out: Path) -> dict[str, list[str]]:
     sheet.write_text("\n".join("\t".join(map(str, line)) for line in (columns, cells)) + "\n")
     ours = [sys.executable, "-m", "headct", "ingest", "--sheet", sheet, "--manifest", out / "shard.tsv"]
     ours += ["--labels", json.dumps({"classes": [{"name": name} for name in VALUES]})]
-    ours += ["--mask-values", json.dumps({"labels": {**VALUES, "ignore": []}}), "--data", out]
+    ours += ["--label-values", json.dumps({"labels": {**VALUES, "ignore": []}}), "--data", out]
     return {
         OURS: [str(word) for word in ours],
         OURS_INSIDE: call("inside", dicom, mask, out),

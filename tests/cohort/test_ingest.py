@@ -217,7 +217,7 @@ def test_masks_of_one_source_have_other_values(scan: conversion.SheetScan, tmp_p
         sheet = write_sheet(tmp_path / "scans.tsv", replace(scan, scan_id=name, masks={"mask": mask}))
         header, row = sheet.read_text(encoding="utf-8").splitlines()
         sheet.write_text(f"{header}\tlabels\n{row}\t{label_map}\n", encoding="utf-8")
-        words = ["--sheet", sheet, *GIVEN, "--mask-values", json.dumps(maps)]
+        words = ["--sheet", sheet, *GIVEN, "--label-values", json.dumps(maps)]
         words += ["--data", tmp_path / "out", "--manifest", tmp_path / "m.tsv"]
         run_step("ingest", list(map(str, words)))
     first, second = (tmp_path / "out" / name for name in ("a", "b"))

@@ -53,6 +53,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, lines in tables.items():
         (folder / path).write_text("\n".join(lines) + "\n")
     shutil.copy(SHIPPED, folder / PLAN)
+    write_json({"name": "finished", "classes": ["ICH"]}, folder / "results/study.json")
+    write_json({"labels": {"ICH": 1}, "groups": {}}, folder / "results/config.json")
     job = ["--rule", "rater_agreement", "--log", "results/logs/rater_agreement.log"]
     job += ["--inputs", METRICS, PLAN, COHORT, SPLIT, "--outputs", TABLE, "--", STEP]
     job += ["--metrics", METRICS, *OTHERS, "--out", TABLE]

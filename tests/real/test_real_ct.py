@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from headct.cohort import conversion
 from headct.contracts.artefacts import read_json
 from headct.imaging import fitness
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 from support.real_ct import HEAD_ABOVE_HU, NAMES, REAL_CT, needed
 
 pytestmark = needed
@@ -33,9 +33,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[sitk.
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(REAL_CT / name)))
         itk = reader.Execute()
         sitk.WriteImage(sitk.Cast(itk > HEAD_ABOVE_HU, sitk.sitkUInt8), str(out / "mask.nii.gz"))
-        scan = conversion.SheetScan(
-            name, REAL_CT / name, {"mask": out / "mask.nii.gz"}, {"ICH": 1, "PHE": 2, "IVH": 3}, LABELS
-        )
+        scan = conversion.SheetScan(name, REAL_CT / name, {"mask": out / "mask.nii.gz"}, MASK_RULES, LABELS)
         conversion.ingest(scan, fitness.SeriesRules(), out)
         results[name] = (sitk.ReadImage(str(out / "ct.nii.gz")), read_json(out / "scan.json"), itk)
     return results

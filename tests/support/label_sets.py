@@ -11,7 +11,7 @@ GIVEN = ("--labels", LABELS.written(Extent.PRINT))
 
 MASK_RULES = MaskRules({"ICH": (1,), "PHE": (2,), "IVH": (3,)})
 MASK_VALUES = '{"labels": {"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []}}'
-MASKS_GIVEN = (*GIVEN, "--mask-values", MASK_VALUES)
+MASKS_GIVEN = (*GIVEN, "--label-values", MASK_VALUES)
 """As ingest is given it, with the values of masks."""
 
 TOY = LabelSet(

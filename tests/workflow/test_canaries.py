@@ -382,8 +382,12 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, mask: Path) -> Path:
         warnings.simplefilter("ignore")
         for how in HARD:
             _folder(folder / how / "dicom", CHANGES.get(how), DAMAGES.get(how))
+            shutil.copy(mask, folder / how / "mask.nii.gz")
     scans = [
-        conversion.SheetScan(how, folder / how / "dicom", {"mask": mask}, MASK_RULES, LABELS) for how in HARD
+        conversion.SheetScan(
+            how, folder / how / "dicom", {"mask": folder / how / "mask.nii.gz"}, MASK_RULES, LABELS
+        )
+        for how in HARD
     ]
     path, run = write_sheet(folder / "scans.tsv", *scans), folder / "run"
     command = [sys.executable, "-m", "headct", "ingest", "--sheet", path, *MASKS_GIVEN]

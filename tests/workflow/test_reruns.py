@@ -139,6 +139,8 @@ def another(value: Any, setting: Mapping[str, Any]) -> Any:
         return not value
     if isinstance(value, list):
         return value[::-1]
+    if isinstance(value, str) and value.startswith("#"):
+        return f"#{int(value[1:], 16) ^ 1:06X}"
     if isinstance(value, str):
         return f"{value} changed".strip()
     most = setting.get("maximum", setting.get("exclusiveMaximum", math.inf))

@@ -218,6 +218,8 @@ def test_a_forged_number_is_found(study: Study, tmp_path: Path) -> None:
     for name in ("audit/runs", "tables", "statistics", "metrics", "cohort", "predictions", "data"):
         if (study.results / name).is_dir():
             shutil.copytree(study.results / name, copy / name)
+    for name in ("study.json", "config.json"):
+        shutil.copy(study.results / name, copy)
     table = copy / "statistics" / "dice_summary.tsv"
     row = next(line for line in table.read_text().splitlines() if line.startswith("blast-ct\tfamily\tICH"))
     value = row.split("\t")[3]

@@ -42,7 +42,7 @@ rule ingest:
     shell:
         recorded(
             "ingest --sheet={params.sheet:q} --shards {params.shards}"
-            " --shard {wildcards.shard} --labels {params.labels:q} --mask-values {params.mask_values:q}"
+            " --shard {wildcards.shard} --labels {params.labels:q} --label-values {params.mask_values:q}"
             " --settings {params.settings:q}"
             " --data results/data --revision {params.revision} --manifest {output}",
             once=False,

@@ -52,7 +52,7 @@ def mask_rules_from(text: str, labels: LabelSet, may_be_empty: bool = False) -> 
         BadInput: other lesions than those of the label set, or values that are not distinct whole numbers
             from 1 on.
     """
-    maps = json_object(text, "--mask-values")
+    maps = json_object(text, "--label-values")
     names = [*labels, lesions.IGNORE]
     problems = []
     for name, values in maps.items():
@@ -61,7 +61,7 @@ def mask_rules_from(text: str, labels: LabelSet, may_be_empty: bool = False) -> 
         whole = all(isinstance(value, int) and value >= 1 for value in listed)
         if not lists or set(values) != set(names) or len(set(listed)) < len(listed) or not whole:
             message = "needs a list of whole numbers from 1 on, none of them twice, for each of "
-            problems.append(Problem("--mask-values", message + ", ".join(names), "", name, str(values)))
+            problems.append(Problem("--label-values", message + ", ".join(names), "", name, str(values)))
     if problems:
         raise BadInput(problems)
     found = {}
@@ -116,7 +116,7 @@ def main(
     shards: int = 1,
     shard: str = "0",
     labels: str,
-    mask_values: str,
+    label_values: str,
     settings: str = "{}",
     data: Path,
     revision: int = 0,
@@ -129,7 +129,7 @@ def main(
         shards: number of shards that the scans are divided into.
         shard: which one to convert.
         labels: JSON: the lesion classes, in their order, with roles.
-        mask_values: JSON: by the name of each label map that the scans need (labels, where the sheet names
+        label_values: JSON: by the name of each label map that the scans need (labels, where the sheet names
             none), values of masks by the lesion that they mean, and those to be ignored.
         settings: JSON: the ingest block of the config.
         data: folder for one folder per scan.
@@ -138,7 +138,7 @@ def main(
     """
     given = blocks.given(Ingest, settings)
     classes = label_sets.read(labels)
-    mask_rules = mask_rules_from(mask_values, classes, given.empty_masks == LESION_FREE)
+    mask_rules = mask_rules_from(label_values, classes, given.empty_masks == LESION_FREE)
     rules = rules_from(given)
     converted_by = {**vars(rules), "patient_id_is_pseudonym": given.patient_id_is_pseudonym}
     code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)

@@ -49,7 +49,7 @@ BLOCKS_GIVEN = {
 """By rule and option, the block of the configuration that is given as it stands."""
 
 
-LABELS, MASK_VALUES = "--labels", "--mask-values"
+LABELS, LABEL_VALUES = "--labels", "--label-values"
 """Options by which jobs are given the lesions, and ingest their values in masks."""
 
 ProgressCallback = Callable[[int, int], None]
@@ -488,7 +488,7 @@ def settings(folder: ResultsFolder) -> Iterator[Finding]:
 @about(CONFIG)
 def label_sets(folder: ResultsFolder) -> Iterator[Finding]:
     """The lesions of the configuration against those that each job was given, as far as it needs them."""
-    options = (LABELS, MASK_VALUES)
+    options = (LABELS, LABEL_VALUES)
     given = [(record, option) for record in folder.current for option in options if record.option(option)]
     if not given:
         return
