@@ -22,10 +22,8 @@ from cases.case_nifti import COS, DOWN, FLAG, SIN
 from cases.case_nifti import image as as_nifti
 from cases.case_nifti import put as put_nifti
 from cases.library import (
-    CASES,
     FIRST_ORIGIN,
     GAP_MM,
-    Case,
     Expected,
     at_heights,
     drawn,
@@ -34,6 +32,7 @@ from cases.library import (
     head,
     included,
     itk_header,
+    made_case,
     save,
     write,
 )
@@ -52,14 +51,7 @@ FLIPPED = (
 
 def add(name: str, source: str, about: str, expected: Expected, build: Callable[[Path], Any]) -> None:
     """Register a case of a file; the mask is drawn on the same grid."""
-
-    def built(root: Path) -> Expected:
-        build(root)
-        return expected
-
-    full = f"files[{name}]"
-    assert full not in CASES
-    CASES[full] = Case(full, about, built, source)
+    made_case(f"files[{name}]", source, about, expected, build)
 
 
 def taken(image: str, *flags: str, **facts: Any) -> Expected:

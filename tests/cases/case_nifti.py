@@ -30,6 +30,7 @@ from cases.library import (
     excluded,
     head,
     included,
+    made_case,
 )
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -138,14 +139,7 @@ def not_eligible(category: str, *says: str, **facts: Any) -> Expected:
 
 def add(name: str, source: str, about: str, expected: Expected, build: Callable[[Path], Any]) -> None:
     """Register a case of a file."""
-
-    def built(root: Path) -> Expected:
-        build(root)
-        return expected
-
-    full = f"nifti[{name}]"
-    assert full not in CASES
-    CASES[full] = Case(full, about, built, source)
+    made_case(f"nifti[{name}]", source, about, expected, build)
 
 
 def file(

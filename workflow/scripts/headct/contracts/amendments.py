@@ -152,11 +152,7 @@ def parsed(path: str, content: object) -> Amendment:
     Raises:
         Unusable: it is none, or a value is not of its kind.
     """
-    if not isinstance(content, dict) or set(content) != set(KINDS):
-        raise Unusable("is no amendment: it has other keys")
-    if wrong := [key for key, is_one in KINDS.items() if not is_one(content[key])]:
-        raise Unusable(f"is no amendment: {', '.join(wrong)} can't have such a value")
-    amendment = Amendment(**content)
+    amendment = Amendment(**untrusted.of_kinds(content, KINDS, "amendment"))
     if amendment.path != path:
         raise Unusable(f"says that it is amendment {amendment.number}")
     return amendment

@@ -127,11 +127,7 @@ def parsed(path: str, content: object) -> Record:
     Raises:
         Unusable: it is none, or a value is not of its kind.
     """
-    if not isinstance(content, dict) or set(content) != set(KINDS):
-        raise Unusable("is no record of a job: it has other keys")
-    if wrong := [key for key, is_one in KINDS.items() if not is_one(content[key])]:
-        raise Unusable(f"is no record of a job: {', '.join(wrong)} can't have such a value")
-    return Record(path=path, **content)
+    return Record(path=path, **untrusted.of_kinds(content, KINDS, "record of a job"))
 
 
 # -- what each value must be -------------------------------------------------------------------------

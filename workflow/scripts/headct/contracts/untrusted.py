@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,24 @@ def json_of(file: Path) -> Any:
         raise Unusable(f"is no JSON ({error.msg}, line {error.lineno})") from error
     except (ValueError, RecursionError) as error:
         raise Unusable("is no JSON that can be read: nested too deeply, or a number too long") from error
+
+
+def of_kinds(content: object, kinds: Mapping[str, Callable[[object], bool]], what: str) -> dict[str, Any]:
+    """A JSON object that has certain keys, no others, and values of their kinds.
+
+    Args:
+        content: of a file.
+        kinds: by each key, whether a value is one that it can have.
+        what: the file should be, in words.
+
+    Raises:
+        Unusable: it is none, or a value is not of its kind.
+    """
+    if not isinstance(content, dict) or set(content) != set(kinds):
+        raise Unusable(f"is no {what}: it has other keys")
+    if wrong := [key for key, is_one in kinds.items() if not is_one(content[key])]:
+        raise Unusable(f"is no {what}: {', '.join(wrong)} can't have such a value")
+    return content
 
 
 def refuse_in_results(file: Path, option: str) -> None:
