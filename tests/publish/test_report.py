@@ -364,3 +364,6 @@ def test_a_study_of_its_own_tells_of_no_paper(results: Path) -> None:
     found = STATEMENTS["published"](facts.read(results, LABELS))
     assert found.text == "The study repeats no published one."
     assert found.evidence == ()
+    said = " ".join(one(facts.read(results, LABELS)).text for one in STATEMENTS.values())
+    assert "reproduced" not in said
+    assert "the paper" not in said, "which one?"

@@ -436,6 +436,15 @@ def test_every_table_is_written_twice_in_the_same_bytes(results: Path) -> None:
         assert path.read_bytes() == (results / "again" / path.name).read_bytes()
 
 
+def test_tables_of_any_study_name_the_paper_that_they_follow(results: Path) -> None:
+    for name, options in command_lines(results).items():
+        if name != "published_vs_reproduced":
+            run_step("tables", [name, *options, "--out", str(results / f"{name}.tsv")])
+            page = " ".join((results / f"{name}.html").read_text(encoding="utf-8").split())
+            assert "the paper" not in page.lower(), name
+            assert ("Kok et al. 2022" in page) == (name != "training_times"), name
+
+
 def test_an_edit_of_a_table_changes_no_other_table() -> None:
     modules = {table.module for table in declared(PublishedTable).values()}
     for module in modules:

@@ -655,7 +655,7 @@ def statistics(facts: Facts) -> str:
     if len(compared) < 2:
         return f"No models were compared with each other; {sets}"
     return (
-        "As in the study that is reproduced, Dice was compared by Kruskal-Wallis and Dunn's test with"
+        "As in Kok et al. 2022, Dice was compared by Kruskal-Wallis and Dunn's test with"
         f" false-discovery-rate correction, and {sets}"
         " These take all scans as independent, as Friedman's test does."
         " Beside that, the planned comparison is scan by scan, with whole clusters of scans left out or"
@@ -915,8 +915,9 @@ def known_limits(facts: Facts) -> str:
         limits.insert(1, "test scans of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
         limits.append(
-            "test scans of one participant count as independent in the paper's own tests, so that their P may"
-            " be too small (or too large, for models are compared on the same scans as if on others)"
+            "test scans of one participant count as independent in Kruskal-Wallis, Dunn's, chi-squared and t"
+            " tests, so that their P may be too small (or too large, for the first two compare models on the"
+            " same scans as if on others)"
         )
     if len(seeds) == 1:
         limits.append("one training per model, so that differences between trainings are not known")

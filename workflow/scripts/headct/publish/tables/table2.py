@@ -116,7 +116,7 @@ def table_2(cohort_tests: pd.DataFrame, labels: LabelSet) -> Table:
     columns = [("", name) for name in ("Characteristic", "Training set", "Test set", "P", "Test", "SMD")]
     notes = [
         "Volumes are those of the scans that have the lesion. Age and sex count each participant once.",
-        "Tests as in the paper (chi-squared, independent t test), which does not name those of its"
+        "Tests as in Kok et al. 2022 (chi-squared, independent t test), who do not name those of their"
         " medians; here Mann-Whitney. All treat scans as independent.",
         "SMD: standardised mean difference, training − test.",
     ]

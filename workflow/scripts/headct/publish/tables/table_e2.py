@@ -20,8 +20,8 @@ TABLE = PublishedTable(
     caption="**Table E2. Volume intersection and false positives.** Per model and lesion: the mean"
     " volume that prediction and reference share (in brackets the sum over all scans in percent of the"
     " summed reference volume), the mean volume predicted outside the reference, the scans with any"
-    " such voxel, and the scans without the lesion in which it is predicted. This is our reading: the"
-    " paper names the table but does not define it.",
+    " such voxel, and the scans without the lesion in which it is predicted. This is our reading: Kok"
+    " et al. 2022 name the table but do not define it.",
     inputs={
         "statistics": "statistics of the paper",
         "evidence": "audit/evidence.json",
@@ -64,7 +64,7 @@ def table_e2(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet
             ]
         rows.append(cells)
     notes = [
-        "Our reading: the paper names this table but does not define it, and its supplement is not at"
+        "Our reading: Kok et al. 2022 name this table but do not define it, and their supplement is not at"
         " hand. Nothing here is compared with published numbers.",
         "Intersection: volume of the voxels that reference and prediction share, mean per scan; in"
         " brackets the sum over all scans in percent of the summed reference volume.",
