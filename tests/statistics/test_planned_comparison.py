@@ -20,7 +20,7 @@ from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import Multiplicity
 from headct.statistics.comparison.endpoints import endpoints_table
-from headct.statistics.comparison.equivalence import EQUIVALENT, equivalence_table
+from headct.statistics.comparison.equivalence import EQUIVALENT, against_others, equivalence_table
 from headct.statistics.comparison.paired import paired_table
 from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.comparison.score_arrays import scope, score_arrays_of
@@ -430,6 +430,19 @@ def test_sites_are_drawn_if_there_are_enough_and_participants_beside() -> None:
     planned = analysed(metrics, PLANTED, plan=replace(PLAN, cluster="scan"))
     assert planned["plan"].set_index("item")["value"]["clusters"] == "40 scans, as planned"
     assert set(planned["sensitivity"]["analysis"]) == {*always, "clusters: sites"}
+
+
+def test_the_page_says_that_an_interval_of_equivalence_may_be_the_longer_one() -> None:
+    metrics = planted(40)
+    twin = metrics[metrics["model"] == FOCAL].assign(model=DICECE)
+    moved = twin["dice"].mask((twin["scan_id"] == "000") & (twin["label"] == "PHE"), 0.4)
+    equal = pd.concat([metrics[metrics["model"] != DICECE], twin.assign(dice=moved)], ignore_index=True)
+    tables = analysed(equal, PLANTED, plan=replace(PLAN, cluster="scan"))
+    found = against_others(tables["paired"], tables["equivalence"], FOCAL)
+    row = found.set_index(["label", "against"]).loc[("PHE", DICECE)]
+    assert max(abs(row["lower"]), row["upper"]) < max(abs(row["lower_90"]), row["upper_90"])
+    page = " ".join(planned_comparison(tables, {}, LABELS).notes)
+    assert "the 90% interval may be the longer one" in page
 
 
 def test_key_secondary_endpoints_wait_for_the_primary_one() -> None:

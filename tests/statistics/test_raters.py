@@ -170,3 +170,18 @@ def test_few_clusters_decide_nothing_and_the_page_says_how_scans_were_chosen() -
     data = score_arrays_of(with_role(METRICS, MODELS[:3]), LABELS, drawn)
     second = second_readings(read_again(30, 0.3), LABELS, drawn)
     assert set(raters_table(data, second, PLAN)["verdict"]) == {"too few sites to decide"}
+
+
+def test_the_page_tells_what_a_verdict_goes_by_where_many_scans_are_equal() -> None:
+    dice = read_again(30, 1.0).drop_duplicates(["scan_id", "label"]).set_index(["scan_id", "label"])["dice"]
+    as_read = METRICS.set_index(["scan_id", "label"]).index.map(dice)
+    much_alike = METRICS.assign(dice=np.where(as_read.isna(), METRICS["dice"], as_read))
+    plan = replace(PLAN, cluster=SCAN)
+    tables = analysed(much_alike, MODELS[:3], plan=plan, readings=read_again(30, 0.999))
+    found = tables["rater_noninferiority"].query("label == 'IVH'")  # in half of the scans nobody drew any
+    assert set(found["verdict"]) == {NOT_SHOWN}
+    assert (found["p"] < 0.025).all()
+    assert (found["lower"] < -found["margin"]).all()
+    page = " ".join(planned_comparison(tables, {}, LABELS).notes)
+    assert "“Not worse”: the 97.5% bound of the difference lies above −margin" in page
+    assert "and P does not" in page

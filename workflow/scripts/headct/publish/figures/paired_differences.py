@@ -183,7 +183,7 @@ def _notes(kind: str) -> list[str]:
     return [
         "All test scans. Thin lines: 95% intervals; thick: 90%. Shaded: the margin.",
         "Equivalent: the 90% interval lies within the margin; different: wholly outside of it.",
-        "Where nearly all scans are equal the thick line is longer: it holds what unseen ones may differ by.",
+        "Where many scans are equal the thick line may be longer: it holds what unseen ones may differ by.",
     ]
 
 

@@ -137,7 +137,9 @@ def _notes(statistics: Statistics) -> list[str]:
         " false-discovery-rate correction over all pairs of the"
         " lesion; “equivalent”: the 90% interval lies within ± the margin ("
         + "; ".join(f"{row.label} {row.margin:.3g}" for row in margins.itertuples())
-        + "), “different”: wholly outside. Verdicts of equivalence, in C and E, need"
+        + "), “different”: wholly outside. Where many scans have the same difference the 90% interval may be"
+        " the longer one: it holds by how much unseen scans may differ. Verdicts of equivalence, in C and E,"
+        " need"
         f" {SCANS_OF_A_VERDICT} scans and {spelled_out(MINIMUM_CLUSTERS)} clusters; references get none.",
         "In B, the Dice of one network in a scan without the lesion is 1 or 0, so its mean is the share of"
         " them that was kept free (of several seeds, their mean share), and one voxel costs 1.0. Pooled Dice"
@@ -437,9 +439,11 @@ def _in_words_raters(raters: pd.DataFrame) -> str:
     )
     return (
         f"In H, another rater read {first['n']:.0f} of {first['n_test']:.0f} test scans, chosen so:"
-        f" {first['choice']}. “Not worse”: the one-sided P that the model is worse by the margin ({margins})"
-        " or more is below .025, for each model by itself. Only the plan's model is planned; others are"
-        " exploratory."
+        f" {first['choice']}. “Not worse”: the 97.5% bound of the difference lies above −margin ({margins}),"
+        " for each model by itself. P is one-sided, against a difference of −margin or less. Where many scans"
+        " have the same difference the bound holds by how much unseen scans may differ, and P does not: then"
+        " it may be below .025 although “not worse” is not shown. Only the plan's model is planned; others"
+        " are exploratory."
     )
 
 
