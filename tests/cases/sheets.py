@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headct.settings.sheet import Lesions
+
 COLUMNS = "scan_id participant_id site image mask age sex onset_to_ct_h rater mask_inter timepoint".split()
 SHEET = "\n".join(
     [
@@ -38,11 +40,15 @@ ACCEPTED = None
 
 @dataclass(frozen=True)
 class SheetCase:
-    """One sheet: ``edit`` makes it of the good one; ``faults`` are (row, column, words of the message)."""
+    """One sheet: ``edit`` makes it of the good one; ``faults`` are (row, column, words of the message).
+
+    ``lesions`` are those of the study, where the sheet is held against any.
+    """
 
     source: str
     edit: Edit
     faults: list[Fault] | None
+    lesions: Lesions | None = None
 
 
 def cell(row: int, column: str, value: str) -> Edit:
@@ -92,6 +98,24 @@ def without(column: str) -> Edit:
     return edit
 
 
+def of_lesions(*names: str, empty: tuple[str, ...] = (), mask: bool = False) -> Edit:
+    """The sheet with a column of files for each of these lesions, and none of all unless ``mask`` is there.
+
+    In the rows of baseline scans each names a file, but in those of ``empty`` (such as "3 mask:PHE").
+    """
+
+    def file(row: int, name: str) -> str:
+        return "" if row == 5 or f"{row} {name}" in empty else f"m/s-{row}-{names.index(name)}.nii.gz"
+
+    def edit(text: str) -> str:
+        header, *rows = text.rstrip("\n").split("\n")
+        lines = ["\t".join([header, *names])]
+        lines += ["\t".join([row, *(file(n, name) for name in names)]) for n, row in enumerate(rows, start=2)]
+        return "\n".join([*lines, ""])
+
+    return edit if mask else both(edit, *(cell(row, "mask", "") for row in (2, 3, 4)))
+
+
 def every_line(end: str) -> Edit:
     """Something at the end of each line."""
     return lambda text: text.replace("\n", f"{end}\n")
@@ -116,6 +140,9 @@ def bad(row: str, column: str, words: str) -> list[Fault]:
 
 
 EXCEL, PANDAS = "Excel, saved as text", "pandas, to_csv"
+SLICER = "3D Slicer, each segment saved as a file; ITK-SNAP, a drawing for each lesion"
+TWO = Lesions(("ICH", "PHE"), may_be_absent=False)
+MAY_BE_ABSENT = Lesions(("ICH", "PHE"), may_be_absent=True)
 NUMBER = "must be a number or empty"
 NO_TEXT = "save it as text in UTF-8, its columns separated by tabs"
 HIDDEN = "does not show or breaks the line"
@@ -218,5 +245,25 @@ CASES: dict[str, SheetCase] = {
     "one file for two readings": SheetCase("a column filled to the right", cell(2, "mask_inter", "./m/s-1.nii.gz"), bad("2", "mask_inter", "the same file as mask")),
     "one mask for two scans": SheetCase("a column filled down", cell(3, "mask", "m/s-1.nii.gz"), bad("3", "mask", "a mask of row 2, too")),
     "one mask for two scans, as another reading": SheetCase("by hand", cell(3, "mask_inter", "m/../m/s-1.nii.gz"), bad("3", "mask_inter", "a mask of row 2, too")),
+    # A column for each lesion.
+    "a column for each lesion": SheetCase(SLICER, of_lesions("mask:ICH", "mask:PHE"), ACCEPTED, TWO),
+    "a column for each lesion, and none of all": SheetCase(SLICER, both(of_lesions("mask:PHE", "mask:ICH"), without("mask")), ACCEPTED, TWO),
+    "a second reading of two files": SheetCase("by hand", of_lesions("mask_intra:ICH", "mask_intra:PHE", mask=True), ACCEPTED, TWO),
+    "columns of lesions, and no configuration": SheetCase("headct sheet check", of_lesions("mask:SDH"), ACCEPTED),
+    "a column of two lesions": SheetCase("by hand", of_lesions("mask:ICH+PHE", mask=True), [("1", "mask:ICH+PHE", "mask_inter, mask:LESION")]),
+    "a lesion that the labels have not": SheetCase("a data set of more lesions than the study's", of_lesions("mask:ICH", "mask:PHE", "mask:SDH"), bad("1", "mask:SDH", "no such lesion among the labels, which are ICH, PHE"), TWO),
+    "a lesion in other letters": SheetCase("names of folders", of_lesions("mask_ich", "mask:PHE"), bad("1", "mask_ich", "must be called mask:ICH"), TWO),
+    "a lesion without a column": SheetCase("by hand", of_lesions("mask:ICH"), bad("1", "mask:PHE", "column is missing. Where one lesion"), TWO),
+    "a lesion's column twice": SheetCase("by hand", of_lesions("mask:ICH", "mask:PHE", "mask:ICH"), bad("1", "mask:ICH", "stands twice"), TWO),
+    "one file of all beside files of one each": SheetCase("an export of all and of each", of_lesions("mask:ICH", "mask:PHE", mask=True), [(row, "mask", "beside those of mask:ICH, mask:PHE") for row in "234"], TWO),
+    "a second reading in one file and in two": SheetCase("by hand", of_lesions("mask_inter:ICH", "mask_inter:PHE", mask=True, empty=("3 mask_inter:ICH", "3 mask_inter:PHE")), bad("2", "mask_inter", "beside those of mask_inter:ICH, mask_inter:PHE"), TWO),
+    "no file of one lesion": SheetCase("a lesion that is absent, or was not drawn", of_lesions("mask:ICH", "mask:PHE", empty=("3 mask:PHE",)), bad("3", "mask:PHE", "free of this lesion or nobody drew it"), TWO),
+    "no file of one lesion, and scans may be free": SheetCase("by hand", of_lesions("mask:ICH", "mask:PHE", empty=("3 mask:PHE",)), ACCEPTED, MAY_BE_ABSENT),
+    "no file of any lesion": SheetCase("by hand", both(of_lesions("mask:ICH", "mask:PHE", empty=("3 mask:ICH", "3 mask:PHE")), without("mask")), bad("3", "mask", "in one file or one for each lesion"), MAY_BE_ABSENT),
+    "one file for two lesions": SheetCase("a column filled to the right", lambda t: of_lesions("mask:ICH", "mask:PHE")(t).replace("m/s-3-1", "m/s-3-0"), bad("3", "mask:PHE", "the same file as mask:ICH: a column of one lesion"), TWO),
+    "one file of a lesion for two scans": SheetCase("a column filled down", lambda t: of_lesions("mask:ICH", "mask:PHE")(t).replace("m/s-3-1", "m/s-2-1"), bad("3", "mask:PHE", "a mask of row 2, too"), TWO),
+    "a lesion's file that is a picture": SheetCase("by hand", lambda t: of_lesions("mask:ICH", "mask:PHE")(t).replace("s-2-0.nii.gz", "s-2-0.png"), bad("2", "mask:ICH", "NIfTI, NRRD, MHA or a DICOM segmentation"), TWO),
+    "a lesion's file with backslashes": SheetCase("Windows", lambda t: of_lesions("mask:ICH", "mask:PHE")(t).replace("m/s-2-0", "m\\s-2-0"), bad("2", "mask:ICH", "separated by / here"), TWO),
+    "a label map for files of one lesion": SheetCase("by hand; row 2 has a second reading of all lesions", lambda t: every_line("\tsite-b")(of_lesions("mask:ICH", "mask:PHE")(t)).replace("PHE\tsite-b", "PHE\tlabels").replace("\t\tsite-b", "\t\t"), [(row, "labels", "leave it empty") for row in "34"], TWO),
     "the image as its own mask": SheetCase("a column filled to the right, by hand", cell(2, "image", "m/s-1.nii.gz"), bad("2", "mask", "a mask is another file than the image")),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from headct.contracts.artefacts import read_json
 from headct.settings import blocks
 from support.label_sets import LABELS, MASK_RULES
 
-MODULES = "syntaxes pixels selection parts stacks multiframe masks mask_files real nifti files"
+MODULES = "syntaxes pixels selection parts stacks multiframe masks mask_files lesion_files real nifti files"
 
 for module in MODULES.split():
     importlib.import_module(f"cases.case_{module}")
@@ -31,15 +32,15 @@ def test_case(name: str, tmp_path: Path) -> None:
     expected = CASES[name].build(tmp_path)
     out = tmp_path / "out"
     masks = {file.split(".")[0]: tmp_path / file for file in expected.masks}
+    rules = blocks.given(blocks.Ingest, json.dumps(expected.rules))
     scan = conversion.SheetScan(
         scan_id=expected.scan_id,
         participant_id=expected.participant_id,
         image=tmp_path / expected.image,
         masks=masks,
-        mask_rules=MASK_RULES,
+        mask_rules=replace(MASK_RULES, may_be_empty=rules.lesions_may_be_absent),
         labels=LABELS,
     )
-    rules = blocks.given(blocks.Ingest, json.dumps(expected.rules))
     conversion.ingest(scan, ingest.rules_from(rules), out)
     record = read_json(out / "scan.json")
     check_status(record, expected)
@@ -112,7 +113,7 @@ def check_images(record: dict[str, Any], expected: Expected, out: Path) -> None:
         assert not any("frame" in instance for instance in record["instances"])
 
     written = {path.name for path in out.iterdir()}
-    masks = [file.split(".")[0] for file in expected.masks]
+    masks = {file.split(".")[0].partition(":")[0] for file in expected.masks}
     assert written == {"scan.json", "ct.nii.gz", *(IMAGES[key] for key in masks)}
     for key in masks:
         labels = sitk.ReadImage(str(out / IMAGES[key]))

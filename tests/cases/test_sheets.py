@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cases.sheets import ACCEPTED, CASES, SHEET, cell
+from cases.sheets import ACCEPTED, CASES, SHEET, cell, of_lesions
 from headct.cohort import sheet_commands
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import REPOSITORY
-from headct.settings import sheet
+from headct.settings import lesions, sheet
 from headct.settings.configuration import load_schema
 
 
@@ -31,12 +31,12 @@ def test_sheet(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     path = written(tmp_path, case.edit(SHEET))
     if not case.faults:
-        rows = without_numbers(sheet.load(path))
+        rows = without_numbers(sheet.load(path, case.lesions))
         as_good = rows == without_numbers(sheet.load(written(tmp_path, SHEET)))
         assert as_good == (case.faults is not ACCEPTED)
         return
     with pytest.raises(BadInput) as caught:
-        sheet.load(path)
+        sheet.load(path, case.lesions)
     found = [(problem.row, problem.key) for problem in caught.value.problems]
     assert found == [(row, column) for row, column, _ in case.faults], str(caught.value)
     for problem, (_, _, words) in zip(caught.value.problems, case.faults, strict=True):
@@ -102,3 +102,26 @@ def test_a_good_sheet_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (tmp_path / f"m/{name}.nii.gz").touch()
     sheet_commands.check(path)
     assert capsys.readouterr().out == f"{path}: 2 baseline scans of 2 participants, no fault\n"
+
+
+def test_a_column_may_be_of_each_lesion_that_labels_may_name() -> None:
+    (pattern,) = load_schema(sheet.SCHEMA)["patternProperties"]
+    assert pattern == f"^({'|'.join(sheet.READINGS)}):{lesions.NAME.pattern}\\Z"
+
+
+def test_lesions_with_files_of_their_own_are_named_and_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a configuration nobody knows whether its labels have them."""
+    path = written(tmp_path, "\n".join(of_lesions("mask:PHE", "mask:SDH")(SHEET).split("\n")[:3]))
+    for folder in ("dicom/s-1", "dicom/s-2", "m"):
+        (tmp_path / folder).mkdir(parents=True)
+    names = ("s-1b", "s-2-0", "s-2-1", "s-3-0", "s-3-1")
+    for name in names:
+        (tmp_path / f"m/{name}.nii.gz").touch()
+    sheet_commands.check(path)
+    assert capsys.readouterr().out.splitlines()[1].endswith("which a run holds against labels: PHE, SDH")
+    (tmp_path / "m/s-3-1.nii.gz").unlink()
+    with pytest.raises(BadInput) as caught:
+        sheet_commands.check(path)
+    assert [(problem.row, problem.key) for problem in caught.value.problems] == [("3", "mask:SDH")]

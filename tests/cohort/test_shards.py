@@ -56,6 +56,15 @@ def test_shards_are_of_like_size() -> None:
     assert shards.name_of("any", 10) in set("0123456789")
 
 
+def test_masks_and_their_columns_define_a_scan_and_the_order_of_columns_does_not() -> None:
+    row = dict.fromkeys((*shards.OF_A_SCAN, *sheet.READINGS)) | {"mask:ICH": "a.nii", "mask:PHE": "b.nii"}
+    same = dict(reversed(row.items()))
+    assert shards.masks_of(same) == {"mask:ICH": "a.nii", "mask:PHE": "b.nii"}
+    assert shards.definition(same) == shards.definition([row])
+    others = [{"mask:ICH": "b.nii", "mask:PHE": "a.nii"}, {"mask:PHE": None}, {"mask_inter:ICH": "c.nii"}]
+    assert len({shards.definition(row | other) for other in [{}, *others]}) == 4
+
+
 class Study:
     """Scans of one shard with their sheet; ``run`` runs the job."""
 

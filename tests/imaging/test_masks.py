@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -95,6 +96,42 @@ def test_all_unknown_values_are_listed(tmp_path: Path) -> None:
     (problem,) = caught.value.problems
     assert problem.value == "-4 (1 voxels), 9 (3 voxels)"
     assert "1 ICH, 2 PHE, 3 IVH" in problem.message
+
+
+@pytest.mark.parametrize("value", [1, 2, 255])
+def test_any_value_of_a_file_of_one_lesion_is_that_lesion(tmp_path: Path, value: int) -> None:
+    """Whatever the labels setting says of the value: 2 is PHE there, and 255 nothing."""
+    path = tmp_path / "m.nii.gz"
+    sitk.WriteImage(image((labels() == 3) * np.uint8(value), TILTED), str(path))
+    mask = masks.read_one_lesion(path, "IVH", MASK_RULES, "mask:IVH", LABELS)
+    np.testing.assert_array_equal(masks.on_grid(mask, TILTED), np.where(labels() == 3, 3, 0))
+    assert (mask.ignored, mask.by_names) == ({}, False)
+
+
+def test_values_that_are_ignored_are_no_lesion_in_a_file_of_one(tmp_path: Path) -> None:
+    """They are left out beside the lesion's own; where there are no others, nothing tells what was meant."""
+    path, rules = tmp_path / "m.nii.gz", replace(MASK_RULES, ignored=(9,), may_be_empty=True)
+    sitk.WriteImage(image(np.choose(labels(), [0, 7, 0, 9]).astype(np.uint8), LEVEL), str(path))
+    mask = masks.read_one_lesion(path, "ICH", rules, "mask:ICH", LABELS)
+    np.testing.assert_array_equal(masks.on_grid(mask, LEVEL), np.where(labels() == 1, 1, 0))
+    assert mask.ignored == {9: int((labels() == 3).sum())}
+    sitk.WriteImage(image((labels() == 3) * np.uint8(9), LEVEL), str(path))
+    with pytest.raises(BadInput, match=r"values under ignore") as caught:
+        masks.read_one_lesion(path, "ICH", rules, "mask:ICH", LABELS)
+    assert caught.value.problems[0].value == f"9 ({(labels() == 3).sum()} voxels)"
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.5, np.inf, np.nan])
+def test_a_value_that_no_lesion_has_is_refused_in_a_file_of_one(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "m.nrrd"
+    sitk.WriteImage(image(np.where(labels() == 2, np.float32(value), np.float32(0)), LEVEL), str(path))
+    with pytest.raises(BadInput, match="a whole number from 1 on"):
+        masks.read_one_lesion(path, "PHE", MASK_RULES, "mask:PHE", LABELS)
+
+
+def test_a_file_of_one_lesion_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"key mask:PHE: there is no such mask file"):
+        masks.read_one_lesion(tmp_path / "m.nrrd", "PHE", MASK_RULES, "mask:PHE", LABELS)
 
 
 def test_fractions_are_refused_as_resampled(tmp_path: Path) -> None:

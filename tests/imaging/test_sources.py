@@ -152,7 +152,7 @@ def test_what_a_sheet_may_name_is_what_a_source_of_trials_takes(tmp_path: Path) 
     }
     for image, words in said.items():
         rows: list[dict[str, Any]] = [{"timepoint": None, "image": str(image), "row": 2}]
-        rows[0] |= dict.fromkeys(sheet.MASK_COLUMNS)
+        rows[0] |= dict.fromkeys(sheet.READINGS)
         with pytest.raises(BadInput, match=words) if words else nullcontext():
             sheet.check_files(rows, tmp_path / "scans.tsv", 0, sources.why_not)
     loads = "import sys; from headct.imaging import sources; sources.why_not(sources.Path('.'))"

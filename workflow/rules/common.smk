@@ -76,8 +76,9 @@ config.update(checked(configuration.complete, config, CONFIGURED.name_of))
 SETTINGS = blocks.configured(config)
 LABELS = lesions.label_set_of(config)
 SHEET = config["sheet"]
-SCANS = checked(sheet.load, Path(SHEET))
-READ_TWICE = any(row[column] for row in SCANS for column in sheet.MASK_COLUMNS[1:])
+LESIONS = sheet.Lesions(LABELS, SETTINGS.ingest.lesions_may_be_absent)
+SCANS = checked(sheet.load, Path(SHEET), LESIONS)
+READ_TWICE = any(map(sheet.is_read_twice, SCANS))
 SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
 WITHDRAWALS = [str(path) for path in amendments.files(Path("results"))]
 SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json

@@ -19,10 +19,12 @@ from headct.contracts.problems import BadInput, Ineligible, Problem
 from headct.imaging import masks, nifti, sources
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask, Geometry
+from headct.imaging.mask_files.stored import one_map
 from headct.imaging.masks import MaskRules
 from headct.imaging.plausibility import bleed_is_dense, share_outside_head
 from headct.imaging.scan_files import files_of
 from headct.imaging.sources.image_source import ImageFacts, ImageSource
+from headct.settings.sheet import DRAWN_ANEW, NO_FILE_OF_LESION, ONE_LESION_EACH, READINGS, of_column
 
 IMAGE = "ct.nii.gz"
 
@@ -33,7 +35,7 @@ LABEL_FILES = {
     "mask_intra": "labels_intra.nii.gz",
     "mask_inter": "labels_inter.nii.gz",
 }
-"""Sample-sheet column of each mask and the file that it becomes."""
+"""Column of each reading, in one mask or in one for each lesion, and the file that it becomes."""
 
 
 OUTSIDE_HEAD_SHARE = 0.05
@@ -49,7 +51,7 @@ class SheetScan:
 
     Attributes:
         image: a file or a folder that a source of images takes.
-        masks: keyed by the sheet's column.
+        masks: keyed by the sheet's column, which is that of a reading, or of one lesion of it (mask:ICH).
         mask_rules: what the values of the masks mean.
         labels: the lesions that the masks are drawn of.
         patient_id_is_pseudonym: whether the names above may contain the DICOM's Patient ID, since it
@@ -66,6 +68,17 @@ class SheetScan:
     patient_id_is_pseudonym: bool = False
     sex: str | None = None
     age_years: float | None = None
+
+    def columns_of(self, reading: str) -> list[str]:
+        """Columns of its masks, of one reading."""
+        return [column for column in self.masks if of_column(column)[0] == reading]
+
+    @property
+    def lesions_without_file(self) -> list[str]:
+        """Columns that readings of which other lesions have a file do not have."""
+        apart = [reading for reading in READINGS if self.columns_of(reading) not in ([], [reading])]
+        columns = [f"{reading}:{lesion}" for reading in apart for lesion in self.labels]
+        return [column for column in columns if column not in self.masks]
 
 
 @dataclass(kw_only=True)
@@ -159,11 +172,12 @@ def _source_of(scan: SheetScan) -> ImageSource:
 
 
 def _fitting(drawn: Mapping[str, masks.Mask]) -> FitsMask:
-    """Whether the rater's mask lies on a grid; without a mask every grid will do."""
+    """Whether the rater's masks lie on a grid; without a mask every grid will do."""
+    own = [mask for column, mask in drawn.items() if of_column(column)[0] == "mask"]
 
     def fits(grid: Geometry) -> bool:
         try:
-            return "mask" not in drawn or masks.on_grid(drawn["mask"], grid) is not None
+            return all(masks.on_grid(mask, grid) is not None for mask in own)
         except masks.Mismatch:
             return False
 
@@ -181,10 +195,16 @@ def _read_masks(scan: SheetScan, record: ScanRecord, rules: SeriesRules) -> dict
     """All masks by sheet column; problems go to the record, of all masks at once."""
     drawn = {}
     for key, path in scan.masks.items():
+        lesion = of_column(key)[1]
+        of_all = (scan.mask_rules, key, scan.labels, rules.trust_transform)
         try:
-            drawn[key] = masks.read(path, scan.mask_rules, key, scan.labels, rules.trust_transform)
+            drawn[key] = masks.read_one_lesion(path, lesion, *of_all) if lesion else masks.read(path, *of_all)
         except BadInput as error:
             record.problems += error.problems
+    if not scan.mask_rules.may_be_empty:
+        record.problems += [
+            Problem(scan.scan_id, NO_FILE_OF_LESION, key=column) for column in scan.lesions_without_file
+        ]
     return drawn
 
 
@@ -196,7 +216,7 @@ def _place_masks(
     record: ScanRecord,
     rules: SeriesRules,
 ) -> dict[str, NDArray[np.uint8]]:
-    """The masks on the scan's grid; mismatches go to the record, doubts become flags."""
+    """The readings on the scan's grid; mismatches go to the record, doubts become flags."""
     placed, doubts = {}, set()
     is_windowed = rules.intensity == "windowed"
     for key, mask in drawn.items():
@@ -210,8 +230,6 @@ def _place_masks(
             record.problems.append(Problem(str(scan.masks[key]), message, key=key))
             continue
         placed[key] = labels
-        if key == "mask" and not labels.any():
-            doubts.add("free_of_lesions")
         if mask.ignored:
             record.ignored_voxels[key] = {str(value): number for value, number in mask.ignored.items()}
             doubts.add("mask_has_ignored_values")
@@ -220,11 +238,41 @@ def _place_masks(
         doubts |= {"mask_covers_part_of_plane"} if in_plane else set()
         doubts |= {"mask_read_by_names"} if mask.by_names else set()
         doubts |= {"mask_reaches_outside_head"} if outside > OUTSIDE_HEAD_SHARE else set()
+    readings = _readings(scan, placed, record)
+    for reading, labels in readings.items():
+        doubts |= {"free_of_lesions"} if reading == "mask" and not labels.any() else set()
         is_dense = is_windowed or bleed_is_dense(labels, image, scan.labels)
         doubts |= set() if is_dense else {"bleed_not_dense"}
+    doubts |= {"lesion_without_file"} if scan.lesions_without_file else set()
     record.flags = sorted({*record.flags, *doubts})
-    record.problems += same_drawings(scan, placed)
-    return placed
+    record.problems += same_drawings(scan, readings, DRAWN_ANEW)
+    return readings
+
+
+def _readings(
+    scan: SheetScan, placed: Mapping[str, NDArray[np.uint8]], record: ScanRecord
+) -> dict[str, NDArray[np.uint8]]:
+    """Label maps by reading, files of one lesion each put together; what can't be goes to the record."""
+    readings = {}
+    for reading in READINGS:
+        columns = scan.columns_of(reading)
+        if not columns or not placed.keys() >= set(columns):
+            continue  # there is none, or why it has no place was told
+        if columns == [reading]:
+            readings[reading] = placed[reading]
+            continue
+        outlines = {column: placed[column] > 0 for column in columns}
+        value_of = {column: scan.labels[of_column(column)[1]] for column in columns}
+        problems = same_drawings(scan, outlines, ONE_LESION_EACH)
+        try:
+            if not problems:
+                segments = {value_of[column]: outline for column, outline in outlines.items()}
+                merged = one_map(segments, {value: column for column, value in value_of.items()})
+                readings[reading] = merged.astype(np.uint8)
+        except nifti.Unreadable as error:
+            problems = [Problem(scan.scan_id, str(error), key=reading)]
+        record.problems += problems
+    return readings
 
 
 def drawn_elsewhere(scan: SheetScan, drawn: Mapping[str, masks.Mask], uids: frozenset[str]) -> list[Problem]:
@@ -247,14 +295,20 @@ def drawn_elsewhere(scan: SheetScan, drawn: Mapping[str, masks.Mask], uids: froz
     ]
 
 
-def same_drawings(scan: SheetScan, placed: Mapping[str, NDArray[np.uint8]]) -> list[Problem]:
-    """Readings that are equal in every voxel: one drawing, handed in twice, which agrees with itself."""
+def same_drawings(scan: SheetScan, placed: Mapping[str, NDArray[Any]], why: str) -> list[Problem]:
+    """What is equal in every voxel: one drawing, handed in twice.
+
+    Args:
+        scan: as of :func:`ingest`.
+        placed: readings, or outlines by column of the sheet.
+        why: none may be equal.
+    """
+
+    def file(key: str) -> str:
+        return str(next(path for column, path in scan.masks.items() if key in (column, of_column(column)[0])))
+
     return [
-        Problem(
-            str(scan.masks[second]),
-            f"the same drawing as {first}, voxel for voxel: a second reading is a drawing of its own",
-            key=second,
-        )
+        Problem(file(second), f"the same drawing as {first}, voxel for voxel: {why}", key=second)
         for first, second in combinations(placed, 2)
         if placed[first].any() and np.array_equal(placed[first], placed[second])
     ]

@@ -31,9 +31,6 @@ from headct.settings.configuration import json_object
 
 logger = logging.getLogger(__name__)
 
-LESION_FREE = "lesion_free"
-"""What ``ingest.empty_masks`` may say of a mask without a lesion."""
-
 
 def rules_from(settings: Ingest) -> SeriesRules:
     """What the ``ingest`` block says of which series is eligible and which is chosen."""
@@ -138,11 +135,12 @@ def main(
     """
     given = blocks.given(Ingest, settings)
     classes = label_sets.read(labels)
-    mask_rules = mask_rules_from(label_values, classes, given.empty_masks == LESION_FREE)
+    mask_rules = mask_rules_from(label_values, classes, given.lesions_may_be_absent)
     rules = rules_from(given)
+    lesions_of_columns = sample_sheet.Lesions(classes, given.lesions_may_be_absent)
     converted_by = {**vars(rules), "patient_id_is_pseudonym": given.patient_id_is_pseudonym}
     code = code_digest(["headct.cohort.conversion"], without=NO_CONTENT)
-    rows = sharding.divide(sample_sheet.baseline(sample_sheet.load(sheet)), shards)[shard]
+    rows = sharding.divide(sample_sheet.baseline(sample_sheet.load(sheet, lesions_of_columns)), shards)[shard]
     rules_of = {row["scan_id"]: rules_of_row(row, mask_rules, sheet) for row in rows}
     roles = classes.content(Extent.ROLES)
     definitions = {

@@ -20,14 +20,14 @@ from typing import Any
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically
 from headct.contracts.folders import contents
 from headct.imaging.scan_files import files_of, root_of
-from headct.settings.sheet import MASK_COLUMNS
+from headct.settings.sheet import mask_columns
 
 RECORD = "scan.json"
 COLUMNS = ("scan_id", "sha256", "revision")
 """Of a manifest: the digest of each scan's record, and the shard's revision, the same in each row."""
 
-OF_A_SCAN = ("scan_id", "participant_id", "image", *MASK_COLUMNS, "labels", "age", "sex")
-"""What the sheet says of a scan that its conversion depends on."""
+OF_A_SCAN = ("scan_id", "participant_id", "image", "labels", "age", "sex")
+"""What the sheet says of a scan that its conversion depends on, beside its masks."""
 
 
 def name_of(scan_id: str, shards: int) -> str:
@@ -47,13 +47,13 @@ def divide(rows: Iterable[dict[str, Any]], shards: int) -> dict[str, list[dict[s
 def definition(rows: Mapping[str, Any] | Sequence[Mapping[str, Any]], *others: Any) -> str:
     """SHA-256 of what one or several rows of the sheet say of their scans, and of anything else (as JSON)."""
     several = [rows] if isinstance(rows, Mapping) else rows
-    content = [[[row[column] for column in OF_A_SCAN] for row in several], *others]
+    content = [[[*(row[column] for column in OF_A_SCAN), masks_of(row)] for row in several], *others]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def masks_of(row: Mapping[str, Any]) -> dict[str, str]:
     """Paths of a scan's masks by column of the sheet."""
-    return {column: row[column] for column in MASK_COLUMNS if row[column]}
+    return {column: row[column] for column in mask_columns(row) if row[column]}
 
 
 def digests_of(files: Mapping[str, str | Path]) -> dict[str, str]:

@@ -31,7 +31,10 @@ def check(path: Path, /) -> None:
     """
     scans = sheet.baseline(sheet.check(path, sources.why_not))
     participants = len(set(sheet.participants(scans).values()))
+    lesions = sorted({lesion for row in scans for column in row if (lesion := sheet.of_column(column)[1])})
     say(f"{path}: {len(scans)} baseline scans of {participants} participants, no fault")
+    if lesions:
+        say(f"Lesions with files of their own, which a run holds against labels: {', '.join(lesions)}")
 
 
 def columns() -> None:

@@ -127,17 +127,19 @@ def contradictions(
     label_of: Mapping[int, str],
     present: Collection[int],
     labels: LabelSet,
+    said_by: str = "the labels setting",
 ) -> list[str]:
-    """Sentences on values that the file gives to another class than the ``labels`` setting does.
+    """Sentences on values that the file gives to another class than ``label_of`` does.
 
     Args:
         named: values of the file and their names.
-        label_of: the class that each value means, by the setting.
+        label_of: the class that each value means.
         present: values that some voxel has; what no voxel has does no harm.
         labels: the classes, with the words that mean them.
+        said_by: what says ``label_of``.
     """
     return [
-        f"the file calls {value} {name!r}, the labels setting calls it {label_of[value]}"
+        f"the file calls {value} {name!r}, {said_by} calls it {label_of[value]}"
         for value, name in named
         if value in present
         and value in label_of

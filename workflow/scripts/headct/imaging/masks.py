@@ -133,6 +133,53 @@ def read(path: Path, rules: MaskRules, key: str, labels: LabelSet, trusted: Trus
             that ``rules`` does not name (all are listed) or names of its own that contradict them, or is
             empty and may not be.
     """
+    stored = _stored(path, rules, key, trusted)
+    meant = held_against_names(stored, rules, str(path), key, labels)
+    return _mapped(stored, meant, str(path), key, labels, by_names=meant is not rules)
+
+
+def read_one_lesion(
+    path: Path, lesion: str, rules: MaskRules, key: str, labels: LabelSet, trusted: Trusted = "none"
+) -> Mask:
+    """Read a file that outlines one lesion alone, by whatever value, and map this to that of the label set.
+
+    Args:
+        path, key, labels, trusted: as of :func:`read`.
+        lesion: that is outlined, by its name in ``labels``.
+        rules: of which the values that mean no lesion count, and whether a mask may be empty.
+
+    Raises:
+        BadInput: the file is missing or unreadable, holds several values or one that is no whole number from
+            1 on (all are listed), none but those to be ignored, a name of another lesion, or is empty and
+            may not be.
+    """
+    file = str(path)
+    stored = _stored(path, MaskRules({lesion: (1,)}), key, trusted)
+    found = list(zip(*np.unique(stored.values[stored.values != 0], return_counts=True), strict=True))
+    drawn = [value for value, _ in found if value not in rules.ignored]
+    message = ""
+    if len(drawn) > 1 or any(value < 1 or not float(value).is_integer() for value in drawn):
+        message = (
+            f"not one lesion: a file of {lesion} alone has one value there, a whole number from 1 on, and 0 "
+            "elsewhere; a file of several lesions stands in the column of all"
+        )
+        message += _of_fractions(found)
+    elif found and not drawn:
+        message = "all that is drawn has values under ignore, which mean no lesion: which is right?"
+    if message:
+        raise BadInput([Problem(file, message, key=key, value=_values_in_words(found))])
+    meant = replace(rules, values={lesion: tuple(map(int, drawn))})
+    contradictions = label_names.contradictions(
+        _quotable_names(stored, labels), meant.label_of, drawn, labels, said_by="its column"
+    )
+    if contradictions:
+        message = f"{'; '.join(contradictions)}: mend the sheet, or the name in the mask"
+        raise BadInput([Problem(file, message, key=key)])
+    return _mapped(stored, meant, file, key, labels, by_names=False)
+
+
+def _stored(path: Path, rules: MaskRules, key: str, trusted: Trusted) -> StoredMask:
+    """What a mask's file holds, channels as one map; BadInput where it can't be read."""
     if not path.exists() and not path.is_symlink():
         raise BadInput([Problem(str(path), "there is no such mask file", key=key)])
     try:
@@ -141,17 +188,16 @@ def read(path: Path, rules: MaskRules, key: str, labels: LabelSet, trusted: Trus
             stored = replace(stored, values=from_channels(stored.values, rules))
     except nifti.Unreadable as error:
         raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
-    meant = held_against_names(stored, rules, str(path), key, labels)
-    mapped = map_values(stored.values, meant, str(path), key, labels)
+    return stored
+
+
+def _mapped(
+    stored: StoredMask, meant: MaskRules, file: str, key: str, labels: LabelSet, by_names: bool
+) -> Mask:
+    mapped = map_values(stored.values, meant, file, key, labels)
     n_ignored = {value: int((stored.values == value).sum()) for value in meant.ignored}
-    return Mask(
-        mapped,
-        stored.affine,
-        {value: number for value, number in n_ignored.items() if number},
-        meant is not rules,
-        stored.origins,
-        stored.drawn_on,
-    )
+    ignored = {value: number for value, number in n_ignored.items() if number}
+    return Mask(mapped, stored.affine, ignored, by_names, stored.origins, stored.drawn_on)
 
 
 def from_channels(channels: NDArray[Any], rules: MaskRules) -> NDArray[np.int32]:
@@ -210,9 +256,7 @@ def held_against_names(
     """
     if not stored.named:
         return rules
-    named = stored.named
-    if not stored.may_be_quoted:
-        named = [(value, " and ".join(sorted(label_names.classes_in(name, labels)))) for value, name in named]
+    named = _quotable_names(stored, labels)
     present = np.unique(stored.values[stored.values != 0]).tolist()
     contradictions = label_names.contradictions(named, rules.label_of, present, labels)
     is_known = all(value in rules.label_of or value in rules.ignored for value in present)
@@ -233,6 +277,15 @@ def held_against_names(
         message = f"{'; '.join(contradictions)}: mend the setting, or names and values in the mask"
         raise BadInput([Problem(file, message, key=key)])
     return rules
+
+
+def _quotable_names(stored: StoredMask, labels: LabelSet) -> list[tuple[int, str]]:
+    """Values and what messages may call them: the file's names, or the lesions that these mean."""
+    if stored.may_be_quoted:
+        return stored.named
+    return [
+        (value, " and ".join(sorted(label_names.classes_in(name, labels)))) for value, name in stored.named
+    ]
 
 
 def _is_left_out(value: int, named: Iterable[tuple[int, str]], rules: MaskRules, labels: LabelSet) -> bool:
@@ -264,13 +317,8 @@ def map_values(
     ]
     if unknown:
         expected = ", ".join(f"{value} {name}" for value, name in label_of.items())
-        some = unknown[:LISTED_VALUES]
-        listed = ", ".join(f"{value:g} ({number} voxels)" for value, number in some)
-        more = f" and {len(unknown) - len(some)} more" if len(unknown) > len(some) else ""
-        message = f"unknown label values: the labels setting knows {expected}"
-        if any(value % 1 for value, _ in unknown):
-            message += "; fractions come from resampling: hand in the mask as it was drawn"
-        raise BadInput([Problem(file, message, key=key, value=listed + more)])
+        message = f"unknown label values: the labels setting knows {expected}" + _of_fractions(unknown)
+        raise BadInput([Problem(file, message, key=key, value=_values_in_words(unknown))])
     mapped = np.zeros(stored.shape, dtype=np.uint8)
     for value, name in label_of.items():
         mapped[stored == value] = labels[name]
@@ -278,6 +326,20 @@ def map_values(
         message = "the mask is empty: no voxel is labelled; where scans may be free of lesions, set"
         raise BadInput([Problem(file, f"{message} ingest.empty_masks to lesion_free", key=key)])
     return mapped
+
+
+def _values_in_words(counted: Sequence[tuple[float, int]]) -> str:
+    """Values with their numbers of voxels, as many as can be read."""
+    some = counted[:LISTED_VALUES]
+    listed = ", ".join(f"{value:g} ({number} voxels)" for value, number in some)
+    return listed + (f" and {len(counted) - len(some)} more" if len(counted) > len(some) else "")
+
+
+def _of_fractions(counted: Iterable[tuple[float, int]]) -> str:
+    """The end of a message on values that are no whole numbers."""
+    if all(float(value).is_integer() for value, _ in counted):
+        return ""
+    return "; fractions come from resampling: hand in the mask as it was drawn"
 
 
 def on_grid(mask: Mask, grid: Geometry) -> NDArray[np.uint8]:

@@ -58,6 +58,11 @@ class Ingest:
     sharp_kernels: tuple[str, ...]
     empty_masks: str
 
+    @property
+    def lesions_may_be_absent(self) -> bool:
+        """Whether masks without a lesion are those of scans which are free of it."""
+        return self.empty_masks == "lesion_free"
+
 
 @dataclass(frozen=True)
 class Cohort:

@@ -8,8 +8,8 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from headct.settings.configuration import load_schema, schema_problems
 EFFECT = "print"  # what it says of a scan stands in that scan's own definition
 
 SCHEMA = SCHEMAS / "scans.schema.yaml"
-MASK_COLUMNS = ("mask", "mask_intra", "mask_inter")
-PATHS = ("image", *MASK_COLUMNS)
+READINGS = ("mask", "mask_intra", "mask_inter")
+"""Columns of masks that hold all lesions. A reading may have a column for each lesion instead: mask:ICH."""
+
 FORMER_NAMES = {"dicom": "image"}
 """What columns were called before, which sheets may go on to say."""
 
@@ -70,17 +71,69 @@ NOT_WRITTEN_OUT = {
 
 SAVE_AS = "save it as text in UTF-8, its columns separated by tabs"
 
+NO_FILE_OF_LESION = (
+    "is empty, and nothing tells whether the scan is free of this lesion or nobody drew it: name a file, or "
+    "set ingest.empty_masks to lesion_free, where a scan without one is free of it"
+)
 
-def load(path: Path) -> list[dict[str, Any]]:
+"""Of an empty cell in the column of one lesion."""
+
+ONE_LESION_EACH = (
+    "a column of one lesion names the file of that lesion alone; a file of several stands in mask"
+)
+DRAWN_ANEW = "a second reading is a drawing of its own"
+"""Why two columns can't have one file, or one drawing."""
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """What a study says of the lesions that columns of masks may be of.
+
+    Attributes:
+        names: of its labels.
+        may_be_absent: whether an empty cell in the column of a lesion is that of a scan which is free of it.
+    """
+
+    names: Collection[str]
+    may_be_absent: bool
+
+
+def of_column(column: str) -> tuple[str, str]:
+    """The reading that a column of masks is of, and the lesion that its files outline alone, "" for all."""
+    reading, _, lesion = column.partition(":")
+    return reading, lesion
+
+
+def mask_columns(columns: Iterable[str]) -> list[str]:
+    """Those that name masks, by reading, then by lesion in the order of the alphabet."""
+    named = [column for column in columns if of_column(column)[0] in READINGS]
+    return sorted(named, key=lambda column: (READINGS.index(of_column(column)[0]), column))
+
+
+def path_columns(columns: Iterable[str]) -> list[str]:
+    """Those that name files or folders."""
+    return ["image", *mask_columns(columns)]
+
+
+def is_read_twice(row: Mapping[str, Any]) -> bool:
+    """Whether a scan has a second reading."""
+    return any(row[column] for column in mask_columns(row) if of_column(column)[0] != READINGS[0])
+
+
+def load(path: Path, lesions: Lesions | None = None) -> list[dict[str, Any]]:
     """Read and check the sample sheet; paths in it become relative to the working directory.
 
     Returns one mapping per row: text, numbers where the schema says so, None for an empty cell, and
     as ``row`` the row's number in the sheet. Whether the files exist is not looked at.
 
+    Args:
+        path: of the sheet.
+        lesions: what columns of one lesion are held against; None where no configuration is at hand.
+
     Raises:
         BadInput: no sheet, or every fault found in it.
     """
-    rows, problems = _read(path)
+    rows, problems = _read(path, lesions)
     if problems:
         raise BadInput(_together(problems))
     return rows
@@ -105,12 +158,14 @@ def check(path: Path, why_no_image: Callable[[Path], str]) -> list[dict[str, Any
     return rows
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
+def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The rows as :func:`load` returns them, and all faults of header, rows and table."""
     schema = load_schema(SCHEMA)
     file = str(path)
     header, lines = _cells(path)
-    columns, problems = _columns(header, schema, file)
+    columns, problems = _columns(header, schema, file, lesions)
+    names = [name for name in columns if name]
+    there = {*names, *(of_column(name)[0] for name in mask_columns(names))}
     rows = []
     for number, cells in lines:
         if [cell.strip() for cell in cells] == [name.strip() for name in header]:
@@ -118,14 +173,16 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
             continue
         problems += _stray_cells(cells, columns, file, number)
         named = {name: cell for name, cell in zip(columns, cells, strict=False) if name}
-        row = _typed(named, schema["properties"])
+        row = dict.fromkeys([*schema["properties"], *names]) | _typed(named, schema["properties"])
         unreadable = _unreadable_cells(row, file, number)
         problems += unreadable
         already_reported = {fault.key for fault in unreadable}
         problems += [
             _of_an_empty_cell(problem) if row[problem.key] is None else problem
             for problem in schema_problems(row, schema, file, row=str(number))
-            if problem.key in columns and problem.key not in already_reported
+            if problem.key in there
+            and problem.key not in already_reported
+            and not (problem.key in READINGS and row[problem.key] is None and _drawn_apart(row, problem.key))
         ]
         rows.append(row | {"row": number})
     problems += [
@@ -135,14 +192,17 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
         *_unlike_themselves(rows, file),
         *_unusable_paths(rows, path),
         *_same_files(rows, path),
+        *_two_forms(rows, file),
     ]
+    if lesions is not None and not lesions.may_be_absent:
+        problems += _without_file(rows, file)
     if not rows:
         problems.append(Problem(file, "the sheet has a header but no scan"))
     elif not baseline(rows):
         problems.append(Problem(file, "the sheet has no baseline scan", key="timepoint"))
     unusable = {(problem.row, problem.key) for problem in problems}
     for row in rows:
-        for column in PATHS:
+        for column in path_columns(row):
             if row[column] is not None and (str(row["row"]), column) not in unusable:
                 row[column] = str(_as_on_disk(path.parent / row[column]))
     return rows, problems
@@ -157,9 +217,22 @@ def table_of_columns() -> str:
         must = "optional" if name not in schema["required"] else "the column; a value if known"
         if name in of_baseline or "null" not in part["type"]:
             must = "the column, and a value in each row"
-        what = " ".join(part["description"].split())
-        lines.append(f"| `{name}` | {must} | `{part['examples'][0]}` | {what} |")
+        if name in READINGS and name in schema["required"]:
+            must += f", unless there are {_written(schema)}"
+        lines.append(_line_of_column(name, must, part))
+    for part in schema["patternProperties"].values():
+        lines.append(_line_of_column(part["x-written"], "optional", part))
     return "\n".join(lines) + "\n"
+
+
+def _line_of_column(name: str, must: str, part: Mapping[str, Any]) -> str:
+    what = " ".join(part["description"].split())
+    return f"| `{name}` | {must} | `{part['examples'][0]}` | {what} |"
+
+
+def _written(schema: Mapping[str, Any]) -> str:
+    """How the names of columns that a lesion is part of are written."""
+    return ", ".join(part["x-written"] for part in schema["patternProperties"].values())
 
 
 def baseline(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,7 +286,7 @@ def _missing_files(row: dict[str, Any], file: str, why_no_image: Callable[[Path]
     if row["image"] is not None:
         image = Path(row["image"])
         lacking["image"] = _why_missing(image, "file or folder") or why_no_image(image)
-    for name in MASK_COLUMNS:
+    for name in mask_columns(row):
         if row[name] is not None:
             lacking[name] = _why_missing(Path(row[name]), "file or folder")
     return [
@@ -308,9 +381,10 @@ def _lines(text: str, file: str) -> list[tuple[int, list[str]]]:
     return lines
 
 
-def _columns(header: list[str], schema: dict[str, Any], file: str) -> tuple[list[str | None], list[Problem]]:
+def _columns(
+    header: list[str], schema: dict[str, Any], file: str, lesions: Lesions | None
+) -> tuple[list[str | None], list[Problem]]:
     """What each column is, and the faults of the header: "" has no name, None is told as a fault."""
-    known = schema["properties"]
     columns: list[str | None] = []
     problems = []
     given = [unicodedata.normalize("NFC", name.strip()) for name in header]
@@ -320,6 +394,11 @@ def _columns(header: list[str], schema: dict[str, Any], file: str) -> tuple[list
         for name in sorted(both)
     ]
     written = [name if name in both else FORMER_NAMES.get(name, name) for name in given]
+    of_a_lesion = [
+        name for name in written if any(re.search(one, name) for one in schema["patternProperties"])
+    ]
+    possible = of_a_lesion if lesions is None else _columns_of_lesions(READINGS, lesions)
+    known = [*schema["properties"], *possible]
     for name in written:
         alike = [
             FORMER_NAMES.get(column, column)
@@ -336,16 +415,29 @@ def _columns(header: list[str], schema: dict[str, Any], file: str) -> tuple[list
         elif alike and alike[0] not in columns:
             problems.append(Problem(file, f"this column must be called {alike[0]}", "1", name))
             columns.append(alike[0])
-        else:
-            message = f"unknown column; known: {', '.join(known)}"
+        elif lesions is not None and name in of_a_lesion:
+            message = f"no such lesion among the labels, which are {', '.join(lesions.names)}"
             problems.append(Problem(file, message, "1", name))
+            columns.append(name)
+        else:
+            listed = ", ".join([*schema["properties"], _written(schema)])
+            problems.append(Problem(file, f"unknown column; known: {listed}", "1", name))
             columns.append(None)
+    apart = {of_column(name)[0] for name in columns if name and name in known and of_column(name)[1]}
     problems += [
-        Problem(file, f"column is missing. {known[name].get('description', '')}", "1", name)
+        Problem(file, f"column is missing. {schema['properties'][name].get('description', '')}", "1", name)
         for name in schema["required"]
-        if name not in columns
+        if name not in columns and name not in apart
     ]
+    if lesions is not None:
+        message = "column is missing. Where one lesion of the labels has a column of files, each has one"
+        wanted = _columns_of_lesions(sorted(apart), lesions)
+        problems += [Problem(file, message, "1", name) for name in wanted if name not in columns]
     return columns, problems
+
+
+def _columns_of_lesions(readings: Iterable[str], lesions: Lesions) -> list[str]:
+    return [f"{reading}:{lesion}" for reading in readings for lesion in lesions.names]
 
 
 def _plain(name: str) -> str:
@@ -364,14 +456,15 @@ def _stray_cells(cells: list[str], columns: list[str | None], file: str, row: in
 
 
 def _typed(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
-    """A row's cells by column, None where empty; text in composed letters, so that equal words are equal."""
-    row: dict[str, Any] = dict.fromkeys(properties)
+    """A row's cells that are not empty; text in composed letters, so that equal words are equal."""
+    row: dict[str, Any] = {}
+    paths = path_columns(cells)
     for name, cell in cells.items():
         text = cell.strip()
         if not text:
             continue
-        row[name] = text if name in PATHS else unicodedata.normalize("NFC", text)
-        if "number" in properties[name]["type"] and NUMBER.fullmatch(text):
+        row[name] = text if name in paths else unicodedata.normalize("NFC", text)
+        if name not in paths and "number" in properties[name]["type"] and NUMBER.fullmatch(text):
             row[name] = float(text)  # else it stays text, and the schema says what is wrong with it
     return row
 
@@ -498,7 +591,7 @@ def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
     """
     problems = []
     for row in rows:
-        for column in PATHS:
+        for column in path_columns(row):
             cell = row[column] or ""
             message = ""
             try:
@@ -516,33 +609,67 @@ def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
 def _same_files(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
     """A file that is given twice, as when a column is filled down.
 
-    In one row as image and mask, or as two readings; in several baseline rows as the mask of two scans. What
-    one image under two ids means is told once its pixels are read.
+    In one row as image and mask, as two readings or two lesions; in several baseline rows as the mask of two
+    scans. What one image under two ids means is told once its pixels are read.
     """
     problems = []
     first: dict[str, dict[str, Any]] = {}
     for row in baseline(rows):
         own: dict[str, str] = {}
-        for column in PATHS:
+        for column in path_columns(row):
             if row[column] is None:
                 continue
             file = os.path.normpath(row[column])
             earlier = own.setdefault(file, column)
             message = ""
             if earlier != column:
-                message = f"the same file as {earlier}: {_what_differs(earlier)}"
-            elif column in MASK_COLUMNS and first.setdefault(file, row)["scan_id"] != row["scan_id"]:
+                message = f"the same file as {earlier}: {_what_differs(earlier, column)}"
+            elif column != "image" and first.setdefault(file, row)["scan_id"] != row["scan_id"]:
                 message = f"a mask of row {first[file]['row']}, too: each scan has its own"
             if message:
                 problems.append(Problem(str(path), message, str(row["row"]), column, row[column]))
     return problems
 
 
-def _what_differs(column: str) -> str:
-    """Why the file of a column can't be that of a mask as well."""
-    if column in MASK_COLUMNS:
-        return "a second reading is a drawing of its own"
-    return "a mask is another file than the image that it was drawn on"
+def _what_differs(column: str, mask: str) -> str:
+    """Why the file of a column can't be that of a column of masks as well."""
+    if column == "image":
+        return "a mask is another file than the image that it was drawn on"
+    if of_column(column)[0] == of_column(mask)[0]:
+        return ONE_LESION_EACH
+    return DRAWN_ANEW
+
+
+def _drawn_apart(row: Mapping[str, Any], reading: str) -> list[str]:
+    """The columns of one lesion in which a row names files of a reading."""
+    return [column for column in row if column.startswith(f"{reading}:") and row[column] is not None]
+
+
+def _two_forms(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Rows with a file of all lesions beside those of one lesion, or a label map where it means nothing."""
+    problems = []
+    for row in rows:
+        apart = {reading: _drawn_apart(row, reading) for reading in READINGS}
+        for reading, columns in apart.items():
+            if columns and row[reading] is not None:
+                message = f"a file of all lesions beside those of {', '.join(columns)}: keep one or the other"
+                problems.append(Problem(file, message, str(row["row"]), reading, row[reading]))
+        if row["labels"] is not None and any(apart.values()) and not any(map(row.get, READINGS)):
+            message = (
+                "a label map tells values in a file of all lesions, which this row has not: leave it empty"
+            )
+            problems.append(Problem(file, message, str(row["row"]), "labels", row["labels"]))
+    return problems
+
+
+def _without_file(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Lesions that have no file of their own in baseline rows in which others have one."""
+    return [
+        Problem(file, NO_FILE_OF_LESION, str(row["row"]), column)
+        for row in baseline(rows)
+        for column in mask_columns(row)
+        if row[column] is None and column not in READINGS and _drawn_apart(row, of_column(column)[0])
+    ]
 
 
 def _together(problems: Sequence[Problem]) -> list[Problem]:
