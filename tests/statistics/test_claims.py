@@ -13,6 +13,8 @@ import pytest
 
 from headct.settings import published
 from headct.settings.analysis_plan import PARTICIPANT, SITE
+from headct.statistics.comparison.paired import estimated
+from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.group_tests import dunn_table
 from headct.statistics.replication.claim_evidence import FAILS, HOLDS, UNCLEAR, UNTESTED, Results, overall
@@ -195,6 +197,9 @@ def test_two_humps_are_seen() -> None:
     row = judged("weak-ivh-bimodal", scans)
     assert row["verdict"] == HOLDS
     assert "blast-ct 30/0/30" in row["evidence"]
+    first = scans.assign(dice=scans["dice"].mask(weak & scans["scan_id"].eq("002"), 0.02), seed=1)
+    of_seeds = judged("weak-ivh-bimodal", pd.concat([scans, first, scans.assign(seed=2)]))
+    assert re.search(r"blast-ct 30\.3/0/29\.7", of_seeds["evidence"]), "a mean over seeds has one decimal"
 
 
 # --- too few scans, and results without spread
@@ -205,7 +210,7 @@ def test_one_scan_tests_no_claim_about_models() -> None:
     assert set(table.loc[~table.index.str.startswith("sets"), "verdict"]) == {UNTESTED}
     lacking = [f"test scans with {label}: {n}, needs 10" for label, n in (("ICH", 1), ("PHE", 1), ("IVH", 0))]
     assert table.loc["none-best-everywhere", "evidence"] == "; ".join(lacking)
-    assert table.loc["concordance-high-but-phe", "evidence"] == "test scans: 1, needs 10"
+    assert table.loc["concordance-high-but-phe", "evidence"] == "; ".join(lacking)
 
 
 def test_three_identical_models_are_not_called_equal() -> None:
@@ -226,9 +231,8 @@ def scores_without_ivh() -> pd.DataFrame:
 def test_claims_of_a_lesion_that_no_scan_has_are_not_testable() -> None:
     table = verdicts(scores_without_ivh())
     about_ivh = CLAIMS.loc[["IVH" in labels for labels in CLAIMS["labels"]], "claim"]
-    of_dice = about_ivh[about_ivh != "concordance-high-but-phe"]
-    assert set(of_dice) >= {"ivh-leaders", "focal-beats-five-ivh", "weak-ivh-bimodal", "none-best-everywhere"}
-    assert set(table.loc[of_dice, "verdict"]) == {UNTESTED}
+    assert {"ivh-leaders", "focal-beats-five-ivh", "concordance-high-but-phe"} <= set(about_ivh)
+    assert set(table.loc[about_ivh, "verdict"]) == {UNTESTED}
     assert set(table.loc[["unet-family-no-evidence", "unet-family-equal"], "verdict"]) == {HOLDS}
 
 
@@ -315,6 +319,8 @@ def test_a_share_of_small_lesions_that_only_focal_finds() -> None:
     row = judged(claim, scans.assign(predicted_header_ml=scans["predicted_header_ml"].mask(missed, 0.0)))
     assert row["verdict"] == HOLDS
     assert row["evidence"].startswith("100% of 30 scans with IVH below")
+    assert f"; detected share less that of {DICECE}: 0." in row["evidence"]
+    assert f", less that of {TOPK}: 0." in row["evidence"]
     turned = small & (scans["model"] == FOCAL) & (scans["scan_id"].astype(int) % 2 == 1)
     contrary = scans.assign(predicted_header_ml=scans["predicted_header_ml"].mask(turned, 0.0))
     assert judged(claim, contrary)["verdict"] == FAILS
@@ -327,11 +333,33 @@ def test_a_concordance_without_interval_decides_nothing_and_says_why() -> None:
     row = judged("concordance-high-but-phe", scans.assign(predicted_header_ml=empty))
     assert row["verdict"] == UNCLEAR
     assert "IVH 0.00 (no interval: all predicted volumes are equal)" in row["evidence"]
-    ivh, volumes = scans["label"] == "IVH", ["predicted_header_ml", "reference_header_ml"]
+    ich, volumes = scans["label"] == "ICH", ["predicted_header_ml", "reference_header_ml"]
     row = judged(
-        "concordance-high-but-phe", scans.assign(**dict.fromkeys(volumes, scans[volumes[0]].mask(ivh, 0.0)))
+        "concordance-high-but-phe", scans.assign(**dict.fromkeys(volumes, scans[volumes[0]].mask(ich, 7.0)))
     )
-    assert "IVH not defined (no interval: all reference volumes are equal)" in row["evidence"]
+    assert "ICH not defined (no interval: all reference volumes are equal)" in row["evidence"]
+    perfect = scans["predicted_header_ml"].mask(ich, scans["reference_header_ml"])
+    row = judged("concordance-high-but-phe", scans.assign(predicted_header_ml=perfect))
+    assert "ICH 1.00 (no interval: it is undefined at a CCC of 1)" in row["evidence"]
+
+
+def test_two_scans_with_a_lesion_show_no_concordance() -> None:
+    """In the other 58 both volumes are 0 mL, which makes the CCC."""
+    scans = scores(PLANTED)
+    absent = (scans["label"] == "IVH") & ~scans["scan_id"].isin(["001", "002"])
+    volumes = ["predicted_header_ml", "reference_header_ml"]
+    scans[volumes] = scans[volumes].mask(absent, 0.0)
+    row = judged("concordance-high-but-phe", scans)
+    assert (row["verdict"], row["evidence"]) == (UNTESTED, "test scans with IVH: 2, needs 10")
+
+
+def test_a_concordance_of_three_trainings_has_the_interval_of_the_estimates() -> None:
+    scans = scores(PLANTED, seeds=(0, 1, 2))
+    scans["predicted_header_ml"] *= 1 + 0.1 * (scans["seed"] - 1)
+    found = estimated(results(scans).data, "ccc", "ICH", ALL_SCANS)
+    lower, upper = (end[TEN.index(FOCAL)] for end in found.interval(0.95))
+    assert f"({lower:.2f} to {upper:.2f})" in judged("concordance-high-but-phe", scans)["evidence"]
+    assert lower < 0.99, "or else two digits tell nothing"
 
 
 def test_the_evidence_on_the_sets_states_what_p_is_held_against(found: pd.DataFrame) -> None:
@@ -368,7 +396,22 @@ def test_sets_that_differ_refute() -> None:
     sets = cohort(400, 100)
     sets.loc[sets["set"] == "test", "age"] += 20
     for claim in ("sets-do-not-differ", "sets-alike"):
-        assert judged(claim, scores(PLANTED), cohort_tests=cohort_tests(sets, LABELS))["verdict"] == FAILS
+        row = judged(claim, scores(PLANTED), cohort_tests=cohort_tests(sets, LABELS))
+        assert row["verdict"] == FAILS
+    assert re.match(r"shown to differ by more than 0\.2 SD: age_years 1\.\d\d SD; ", row["evidence"])
+
+
+def test_a_refuted_balance_names_what_too_few_scans_have_to_show_it() -> None:
+    table = pd.DataFrame(
+        [
+            {"characteristic": "participants", "statistic": "n", "train_n": 1558, "test_n": 174},
+            of_printed_size("age_years", 1558, 174, 0.05),
+            of_printed_size("IVH_volume_ml", 472, 48, -0.9),
+        ]
+    ).fillna({"test_name": ""})
+    row = judged("sets-alike", scores(PLANTED), cohort_tests=table)
+    assert row["verdict"] == FAILS
+    assert row["evidence"].startswith("shown to differ by more than 0.2 SD: IVH_volume_ml 0.90 SD; ")
 
 
 def of_printed_size(characteristic: str, train_n: int, test_n: int, smd: float) -> dict[str, object]:

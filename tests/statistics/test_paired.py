@@ -17,6 +17,7 @@ from headct.statistics.comparison.equivalence import (
     EQUIVALENT,
     TOO_FEW,
     UNCLEAR,
+    interval_of_differences,
     share_within_verdict,
     unseen_half_width,
     verdict,
@@ -32,6 +33,7 @@ from headct.statistics.comparison.paired import (
 )
 from headct.statistics.comparison.subgroups import levels, of_any_level, pooled
 from headct.statistics.comparison.varying_limits import CUBE_ROOT, REGRESSION, varying_limits
+from headct.statistics.core import jackknife
 from headct.statistics.core.jackknife import degrees_of_freedom
 from headct.statistics.core.order_statistics import exact_upper_bound, unseen_share
 
@@ -209,6 +211,15 @@ def test_what_was_not_seen_widens_without_a_jump() -> None:
     assert halves[-2] == pytest.approx(halves[-1], rel=0.01)
 
 
+def test_an_interval_of_differences_ends_at_one() -> None:
+    """Of twelve scans that all differ by 1."""
+    differences = np.ones((12, 1))
+    found = jackknife.evaluate(jackknife.mean(differences[None]), np.arange(12), bounds=(-1, 1))
+    lower, upper = interval_of_differences(found, differences, np.arange(12), 0.90)
+    assert 0 < lower[0] < 1
+    assert upper[0] == 1
+
+
 def test_share_of_scans_within_the_margin() -> None:
     """Clopper and Pearson: at most 3 of 174 scans beyond it; of 48 scans not even none is enough.
 
@@ -312,6 +323,8 @@ def test_limits_with_volumes_of_zero_and_with_few_scans() -> None:
     assert rows[1]["lower_ml"] == -5, "what is not predicted is lost, and no more"
     assert all(np.isfinite([row["lower_ml"], row["upper_ml"]]).all() for row in rows[1:])
     assert "needs 10 scans" in varying_limits(x[:6], x[:6], np.array([1.0]))[0]["note"]
+    no_lesion = varying_limits(np.zeros(20), np.ones(20), np.array([]))
+    assert {row["note"] for row in no_lesion} == {"no scan has the lesion"}
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.1])

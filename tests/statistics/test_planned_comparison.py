@@ -515,6 +515,65 @@ def test_models_that_differ_alike_in_all_scans_differ() -> None:
     assert np.isnan(row["lower"])
 
 
+@pytest.mark.parametrize(("n_sites", "verdict"), [(8, "too few sites to decide"), (12, "lower")])
+def test_the_signs_of_few_clusters_do_not_decide(n_sites: int, verdict: str) -> None:
+    """2/2^C of 8 clusters is .0078 and can't reach the level of a key secondary row; of 12 it is .0005."""
+    metrics = planted(60)
+    without = (metrics["label"] == "IVH") & (metrics["reference_ml"] == 0)
+    for model in PLANTED:
+        volume = 0.0 if model == FOCAL else 5.0
+        metrics.loc[without & (metrics["model"] == model), ["predicted_ml", "volume_error_ml"]] = volume
+    ids = np.sort(metrics["scan_id"].unique())
+    sites = Clusters("site", pd.Series([f"site {i // 2 % n_sites}" for i in range(60)], ids))
+    plan = replace(PLAN, multiplicity=Multiplicity("split", 0.04)).of_run(list(PLANTED))
+    data = score_arrays_of(with_role(metrics, PLANTED), LABELS, sites)
+    table = endpoints_table(data, plan)
+    rows = table.query("measure == 'false_positive'").dropna(subset="difference")
+    assert rows["difference"].to_numpy() == pytest.approx(-1)
+    assert set(rows["p"]) == {2.0 ** (1 - n_sites)}
+    assert set(rows["verdict"]) == {verdict}
+
+
+def test_other_analyses_of_three_trainings_are_those_of_the_endpoints_where_nothing_differs() -> None:
+    metrics = simulated(MODELS, n_scans=60, seeds=(1, 2, 3))
+    diverged = (metrics["model"] == DICECE) & (metrics["seed"] == 3)
+    metrics["dice"] = metrics["dice"].mask(diverged & (metrics["label"] == "IVH"), 0.0)
+    tables = analysed(metrics, MODELS)
+    keys, ends = ["endpoint", "against"], ["difference", "lower", "upper"]
+    complete = tables["sensitivity"].query("analysis == 'complete cases'").set_index(keys)[ends]
+    pd.testing.assert_frame_equal(complete, tables["endpoints"].set_index(keys)[ends])
+
+
+def test_where_no_site_is_known_no_analysis_says_that_it_is_by_site() -> None:
+    metrics = planted(40)
+    table, split = cohort(40)
+    table["site"] = None
+    known = table.set_index("scan_id").iloc[:40].assign(slice_thickness_mm=5.0)
+    found = analysis(PLAN, with_role(metrics, PLANTED), table, split, known, LABELS)
+    assert not found["sensitivity"]["analysis"].str.startswith("clusters").any()
+    effects = found["site_effects"].dropna(subset="n")
+    assert set(effects["note"]) == {"no site is known"}
+    assert effects["n_sites"].isna().all()
+    page = table_page.html(planned_comparison(found, {}, LABELS), "")
+    assert "not estimated; no site is known" in page
+    by_site = analysis(
+        replace(PLAN, cluster="site"), with_role(metrics, PLANTED), table, split, known, LABELS
+    )
+    assert by_site["plan"].set_index("item")["value"]["clusters"] == "40 participants, as planned"
+
+
+def test_clusters_that_one_decides_are_told_with_what_they_are_worth() -> None:
+    metrics = planted(60)
+    table, split = cohort(60)
+    table["site"] = ["A"] * 50 + [f"S{i // 2}" for i in range(10)] + ["A"] * (len(table) - 60)
+    known = table.set_index("scan_id").iloc[:60].assign(slice_thickness_mm=5.0)
+    found = analysis(PLAN, with_role(metrics, PLANTED), table, split, known, LABELS)
+    # 60² / (50² + 5 · 2²) = 1.43
+    assert found["plan"].set_index("item")["value"]["clusters"] == (
+        "6 sites, which are worth 1.4 of equal size, chosen by the number of sites"
+    )
+
+
 def test_one_decision_has_one_p() -> None:
     """Of several seeds as of one: the interval at the level of the decision and the P never disagree."""
     for seeds in ((1,), (1, 2, 3)):
@@ -539,7 +598,7 @@ def test_scans_of_one_or_two_sites_decide_nothing_and_stop_nothing(n_sites: int)
     verdicts = found["endpoints"].dropna(subset="n")["verdict"]
     assert set(verdicts) == {"too few sites to decide"}
     assert set(found["equivalence"]["verdict"]) == {"too few scans to decide"}
-    assert found["equivalence"]["note"].str.contains(f"40 of {n_sites}").all()
+    assert found["equivalence"]["note"].str.contains(f"40 scans of {n_sites}").all()
     table_page.html(planned_comparison(found, {}, LABELS), "")
 
 

@@ -13,6 +13,7 @@ from headct.contracts.references import ANOTHER_RATER
 from headct.publish.tables import table_page
 from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, SCAN, SITE
+from headct.statistics.comparison.equivalence import UNSEEN
 from headct.statistics.comparison.raters import (
     NOT_SHOWN,
     NOT_WORSE,
@@ -114,6 +115,12 @@ def test_models_are_compared_with_a_rater_on_the_test_scans_that_both_read() -> 
     assert (set(found["n"]), set(found["n_test"])) == ({30}, {60}), "the training scan does not count"
     assert set(found["verdict"]) == {NOT_WORSE}, "a rater who draws a third is worse than any model"
     assert set(found["choice"]) == {"not stated in the plan"}
+    assert (
+        found["note"].str.endswith("γ's upper end does not hold where lesions are missed or invented").all()
+    )
+    judged = found.dropna(subset="p")
+    assert len(judged)
+    assert ((judged["p"] < 0.025) == (judged["verdict"] == NOT_WORSE)).all()
     first = METRICS[(METRICS["model"] == MODELS[0]) & (METRICS["label"] == "PHE")].head(30)
     row = found.set_index(["model", "label"]).loc[(MODELS[0], "PHE")]
     assert row["estimate_model"] == pytest.approx(first["dice"].mean())
@@ -129,7 +136,7 @@ def test_models_are_compared_with_a_rater_on_the_test_scans_that_both_read() -> 
 def test_a_model_that_is_worse_than_a_rater_is_not_shown_not_to_be() -> None:
     found = beside(read_again(30, 1.0))["rater_noninferiority"]
     assert set(found["verdict"]) == {NOT_SHOWN}
-    assert (found["p"] > 0.3).all()
+    assert (found["p"].dropna() > 0.3).all()
     assert (found["interchangeability_upper_ml2"] > found["interchangeability_ml2"]).all()
     assert (found["interchangeability_ml2"] > 0).all()
     assert (found["individual_agreement"] < 1).all()
@@ -180,8 +187,22 @@ def test_the_page_tells_what_a_verdict_goes_by_where_many_scans_are_equal() -> N
     tables = analysed(much_alike, MODELS[:3], plan=plan, readings=read_again(30, 0.999))
     found = tables["rater_noninferiority"].query("label == 'IVH'")  # in half of the scans nobody drew any
     assert set(found["verdict"]) == {NOT_SHOWN}
-    assert (found["p"] < 0.025).all()
+    assert found["p"].isna().all(), "that of the standard error alone is below .025"
+    assert found["note"].str.startswith(UNSEEN).all()
     assert (found["lower"] < -found["margin"]).all()
     page = " ".join(planned_comparison(tables, {}, LABELS).notes)
     assert "“Not worse”: the 97.5% bound of the difference lies above −margin" in page
-    assert "and P does not" in page
+    assert "and there is no P." in page
+
+
+def test_a_model_that_equals_the_rater_has_a_bound_by_what_is_unseen_and_says_so() -> None:
+    readings = read_again(30, 0.8)
+    dice = readings.drop_duplicates(["scan_id", "label"]).set_index(["scan_id", "label"])["dice"]
+    as_read = METRICS.set_index(["scan_id", "label"]).index.map(dice)
+    alike = METRICS.assign(dice=np.where(as_read.isna(), METRICS["dice"], as_read))
+    tables = analysed(alike, MODELS[:3], plan=replace(PLAN, cluster=SCAN), readings=readings)
+    found = tables["rater_noninferiority"]
+    assert (found["difference"].abs() < 1e-12).all()
+    assert np.isfinite(found["lower"]).all()
+    assert found["p"].isna().all()
+    assert found["note"].str.startswith(UNSEEN).all()

@@ -211,6 +211,32 @@ def test_clusters_of_the_plan_widen_intervals(scores: pd.DataFrame, people: pd.D
     assert (both[0] != both[1]).mean() > 0.5
 
 
+@pytest.mark.parametrize(("n", "n_sites"), [(9, 9), (60, 4)])
+def test_few_scans_or_clusters_mark_nothing(n: int, n_sites: int) -> None:
+    scores = with_role(simulated([FOCAL, OTHER], n_scans=n), [FOCAL, OTHER])
+    people = cohort(n_train=100, n_test=n).assign(set=["test"] * n + ["train"] * 100)
+    people["site"] = [f"site {i % n_sites}" for i in range(len(people))]
+    table = of_run(scores, people, cluster="site")
+    of_test = table[table["n_reproduced"] == n]
+    assert set(of_test["outside"]) == {""}
+    said = f"no interval: a verdict needs 10 scans of 5 clusters, there are {n} scans of {n_sites}"
+    assert table.loc["Table 1", FOCAL, "ICH", "mean"]["note"].startswith(said)
+
+
+def test_an_interval_of_all_that_is_possible_is_none() -> None:
+    """Five sites of which one has 8 of 12 scans: they are worth 2.1."""
+    scores = with_role(simulated([FOCAL, OTHER], n_scans=12), [FOCAL, OTHER])
+    people = cohort(n_train=100, n_test=12).assign(set=["test"] * 12 + ["train"] * 100)
+    people["site"] = ["A"] * 8 + [f"S{i}" for i in range(4)] + ["A"] * 100
+    table = of_run(scores, people, cluster="site")
+    of_dice = table.loc["Table 1"].dropna(subset="lower")
+    assert len(of_dice)
+    assert not ((of_dice["lower"] == 0) & (of_dice["upper"] == 1)).any()
+    none = table[table["note"].str.startswith("no interval: too few scans or clusters, or all values")]
+    assert len(none)
+    assert set(none["outside"]) == set(none["outside_family"]) == {""}
+
+
 def test_family_of_intervals_is_counted_in_words() -> None:
     flags = ["yes"] * 6 + ["no"] * 94 + [""] * 50
     family = ["yes"] + ["no"] * 99 + [""] * 50

@@ -12,10 +12,11 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from headct.publish.tables import table_page
 from headct.publish.tables.planned_comparison import planned_comparison
+from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.core.sites import NO_SITE_VARIANCE, SiteMean, mean_over_sites
 from support.label_sets import LABELS
 from support.planned_cases import MODELS, PLAN, analysed, cohort
-from support.simulated_scores import simulated
+from support.simulated_scores import simulated, with_role
 
 BALANCED = (
     (0.05, 0.08, 0.02, 0.07),
@@ -161,6 +162,20 @@ def test_the_endpoints_stand_beside_with_sites_as_a_random_effect() -> None:
         "over 12 sites (scans whose site is not known: one for each participant); intraclass correlation 0."
         in page
     )
+
+
+def test_an_interval_over_sites_ends_where_differences_do() -> None:
+    """Three sites that differ by much: t of two degrees of freedom goes far beyond ±1."""
+    table, split = cohort(60)
+    table["site"] = [f"site {i % 3}" for i in range(len(table))]
+    metrics = simulated(MODELS, n_scans=60)
+    of_site = metrics["scan_id"].astype(int) % 3
+    dice = metrics["dice"].mask(metrics["model"] == MODELS[1], of_site * 0.4)
+    known = table.set_index("scan_id").iloc[:60].assign(slice_thickness_mm=5.0)
+    scores = with_role(metrics.assign(dice=dice), MODELS)
+    found = analysis(PLAN, scores, table, split, known, LABELS)["site_effects"].query("measure == 'dice'")
+    assert found["upper"].max() == 1
+    assert found["lower"].min() >= -1
 
 
 def test_what_was_not_run_is_said_on_the_page() -> None:

@@ -129,6 +129,8 @@ def test_values_that_no_measure_can_have_are_named_at_once(files: list[str], tmp
     usual = b.loc[4, "reference_ml"]
     b.loc[3, ["dice", "surface_dice"]] = 1.7, 2.0
     b.loc[4, "reference_ml"] = 99.0
+    b.loc[[5, 6], "hd95_mm"] = float("inf"), -1.0
+    b.loc[7, "seed"] = None  # a column of floats, then
     c.loc[0, ["dice", "predicted_header_ml", "volume_error_ml"]] = -0.2, -3.0, -3.0
     write_tsv(b, tmp_path / "b.tsv")
     write_tsv(c, tmp_path / "c.tsv")
@@ -140,6 +142,8 @@ def test_values_that_no_measure_can_have_are_named_at_once(files: list[str], tmp
         ("b.tsv", "b, seed 0, 003, ICH (line 5)", "dice", "1.7"),
         ("b.tsv", "b, seed 0, 003, ICH (line 5)", "surface_dice", "2.0"),
         ("b.tsv", "b, seed 0, 004, ICH (line 6)", "reference_ml", "99.0"),
+        ("b.tsv", "b, seed 0, 005, ICH (line 7)", "hd95_mm", "inf"),
+        ("b.tsv", "b, seed 0, 006, ICH (line 8)", "hd95_mm", "-1.0"),
         ("c.tsv", "c, seed 0, 000, ICH (line 2)", "dice", "-0.2"),
         ("c.tsv", "c, seed 0, 000, ICH (line 2)", "predicted_header_ml", "-3.0"),
     ]

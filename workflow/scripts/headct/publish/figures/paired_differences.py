@@ -177,7 +177,8 @@ def _notes(kind: str) -> list[str]:
             "key secondary endpoints; their verdicts go by Holm's correction, less strict); none where all",
             "scans differ by the same: then the signs decide. “No difference shown” is not equality.",
             "“Too few scans” (to decide): so few differ that not even all in one direction would convince an",
-            "exact test of signs; “too few sites” or “participants”: there are fewer than five of them.",
+            "exact test of signs; “too few sites” or “participants”: there are fewer than five of them or,",
+            "where all scans differ by the same, so few that their signs could not decide.",
             "“Not judged”: the primary endpoint was not decided.",
         ]
     return [

@@ -127,9 +127,9 @@ def _notes(statistics: Statistics) -> list[str]:
         " Holm's P is small enough.",
         "“Too few scans to decide”: so few scans differ that not even all in one direction would convince"
         f" an exact test of signs{_needed(statistics['precision'])}. “Too few sites” or “participants to"
-        f" decide”: there are fewer than {spelled_out(MINIMUM_CLUSTERS)} of them. “No difference shown” is"
-        " not equality: see C. A difference without interval is the same in all scans; its P is that of the"
-        " signs.",
+        f" decide”: there are fewer than {spelled_out(MINIMUM_CLUSTERS)} of them or, where all scans differ"
+        " by the same, so few that their signs could not decide. “No difference shown” is not equality: see"
+        " C. A difference without interval is the same in all scans; its P is that of the clusters' signs.",
         "Of a volume error, “lower” is a smaller error, whatever its sign; the sign is in the bias,"
         " prediction − reference, which enters no verdict.",
         "Differences are the first model − the other, with 95% intervals: t of the jackknife that leaves"
@@ -441,9 +441,8 @@ def _in_words_raters(raters: pd.DataFrame) -> str:
         f"In H, another rater read {first['n']:.0f} of {first['n_test']:.0f} test scans, chosen so:"
         f" {first['choice']}. “Not worse”: the 97.5% bound of the difference lies above −margin ({margins}),"
         " for each model by itself. P is one-sided, against a difference of −margin or less. Where many scans"
-        " have the same difference the bound holds by how much unseen scans may differ, and P does not: then"
-        " it may be below .025 although “not worse” is not shown. Only the plan's model is planned; others"
-        " are exploratory."
+        " have the same difference the bound holds by how much unseen scans may differ, and there is no P."
+        " Only the plan's model is planned; others are exploratory."
     )
 
 

@@ -34,7 +34,7 @@ from headct.statistics.comparison.paired import NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
 from headct.statistics.core.precision import MeanError
 
-NONE_DETECTABLE = "no difference that is possible would be found in 80 % of such studies"
+NONE_DETECTABLE = "no difference that is possible would be found in 80% of such studies"
 
 PRECISION = PublishedStatistic(
     name="precision",

@@ -17,18 +17,20 @@
     definition              in the manner of ICH E9(R1): which scans, what a missing prediction and an absent
                             lesion count as, which networks, what is left out as a whole
 
-A row is decided by the P of its interval, Holm's for key secondary ones. Where the plan's rule is
+A row is decided by the P of its interval, Holm's for key secondary ones; where all scans differ by the same,
+by that of the signs of the clusters, of which there must be enough. Where the plan's rule is
 hierarchical, these are judged only if the primary endpoint is decided.
 
 ``sensitivity.tsv`` repeats each row's difference and interval without scans in which one of the two
 predictions is missing, at the worst and the best that these could have scored, with lesions up to the plan's
-thresholds of detection counted as none where scans without the lesion decide, and with other clusters.
+thresholds of detection counted as none where scans without the lesion decide, and with other clusters, if
+there are any. How trainings vary is pooled over the same models as there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +53,7 @@ from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.clusters import MINIMUM_CLUSTERS, Clusters
 from headct.statistics.core.jackknife import Estimated
+from headct.statistics.core.scores import FAMILY
 
 HIGHER, LOWER, NOT_SHOWN = "higher", "lower", "no difference shown"
 TOO_FEW, NOT_JUDGED = "too few {}s to decide", "not judged"
@@ -120,7 +123,9 @@ def compared(data: ScoreArrays, plan: Plan) -> list[Compared]:
 def endpoints_table(data: ScoreArrays, plan: Plan) -> pd.DataFrame:
     """The endpoints; the columns are listed at the top of this module."""
     rows = [{**one.name, **_row(data, one)} for one in compared(data, plan)]
-    table = pd.DataFrame(rows).reindex(columns=[*ENDPOINTS.header, "error", "few_differ", "cluster"])
+    table = pd.DataFrame(rows).reindex(
+        columns=[*ENDPOINTS.header, "error", "few_differ", "few_clusters", "cluster"]
+    )
     table["p_holm"] = _holm(table)
     table["verdict"] = _verdicts(table, plan)
     return table[ENDPOINTS.header]
@@ -195,7 +200,7 @@ def _too_few_of(data: ScoreArrays, endpoint: Endpoint) -> str:
 
 
 def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
-    """Numbers of one row; ``error`` is the level that it is decided at, ``few_differ`` helps the verdict."""
+    """Numbers of one row; ``error`` is the level that it is decided at, ``few_…`` help the verdict."""
     _, endpoint, against, means, problem, alpha = one
     if not_run(data, endpoint, against):
         return {"note": problem}
@@ -215,6 +220,8 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
     columns, differences = columns_of(data, endpoint, against), paired_differences(data, endpoint, against)
     found = means.differences(columns[:1], columns[1:])
     (row["lower_adjusted"],), (row["upper_adjusted"],) = found.interval(1 - alpha)
+    p = found.p_of_difference()[0]
+    is_by_signs = bool(found.constant()[0]) and p < 1
     n_differ = int((np.abs(differences) > jackknife.RELATIVE_NOISE).sum())
     if endpoint.measure == "absolute_volume_error_ml":
         errors = data.values("volume_error_ml", endpoint.label)[:, chosen][:, :, columns]
@@ -224,19 +231,20 @@ def _row(data: ScoreArrays, one: Compared) -> dict[str, Any]:
         "estimate_model": means.estimate[columns[0]],
         "estimate_against": means.estimate[columns[1]],
         **_interval(found),
-        "p": found.p_of_difference()[0],
+        "p": p,
         "few_differ": not can_decide(n_differ, alpha),
+        "few_clusters": is_by_signs and not can_decide(row["n_clusters"], alpha),
     }
 
 
-def can_decide(n_scans: int, alpha: float) -> bool:
-    """Whether so many scans, all of which differ in one direction, would convince an exact test of signs.
+def can_decide(n: int, alpha: float) -> bool:
+    """Whether n scans, or clusters, that all differ in one direction would convince an exact test of signs.
 
     Its least P, two-sided, is 2 / 2^n: 6 scans for .05, 11 for .05 / 27. Of fewer the t distribution is taken
     on trust, so that no verdict rests on it. How far clusters lie apart is in the t; of fewer than
     :data:`.MINIMUM_CLUSTERS` it is not known.
     """
-    return 2.0 ** (1 - n_scans) <= alpha
+    return 2.0 ** (1 - n) <= alpha
 
 
 def _interval(found: Estimated) -> dict[str, Any]:
@@ -272,7 +280,7 @@ def _verdict(row: Mapping[Hashable, Any], shown: bool) -> str:
         return row["verdict"] if isinstance(row["verdict"], str) else ""
     if not can_decide(row["n"], row["error"]) or (shown and row["few_differ"]):
         return TOO_FEW_SCANS
-    if row["n_clusters"] < MINIMUM_CLUSTERS:
+    if row["n_clusters"] < MINIMUM_CLUSTERS or row["few_clusters"]:
         return TOO_FEW.format(row["cluster"])
     if not shown:
         return NOT_SHOWN
@@ -282,31 +290,35 @@ def _verdict(row: Mapping[Hashable, Any], shown: bool) -> str:
 def _sensitivity(
     data: ScoreArrays, plan: Plan, endpoint: Endpoint, against: str, other: Clusters
 ) -> list[dict[str, Any]]:
-    columns = columns_of(data, endpoint, against)
-    values = data.values(endpoint.measure, endpoint.label)[:, :, columns]
+    columns, alike = columns_of(data, endpoint, against), data.indices(FAMILY)
+    values = data.values(endpoint.measure, endpoint.label)
     missing = data.arrays[endpoint.label, "failed"][:, :, columns] > 0
     chosen = data.chosen(endpoint.label, endpoint.scans)
-    complete = chosen & ~missing.any(axis=(0, 2))
-    rows = [
-        _other_analysis(endpoint, COMPLETE, values[:, complete], data.clusters_of(complete), data.cluster)
-    ]
+
+    def row(
+        analysis: str, values: np.ndarray, scans: np.ndarray, clusters: Clusters | None = None
+    ) -> dict[str, Any]:
+        of_scan = clusters.of(data.scans[scans]) if clusters else data.clusters_of(scans)
+        kind = clusters.kind if clusters else data.cluster
+        found = _other_analysis(endpoint, values[:, scans], columns, alike, of_scan, kind)
+        return {"analysis": analysis, **found}
+
+    rows = [row(COMPLETE, values, chosen & ~missing.any(axis=(0, 2)))]
     if missing[:, chosen].any():
         if is_bounded(endpoint.measure):
-            rows += [
-                _other_analysis(endpoint, case, of_case[:, chosen], data.clusters_of(chosen), data.cluster)
-                for case, of_case in extreme_cases(values, missing, endpoint.measure).items()
-            ]
+            for case, of_case in extreme_cases(values[:, :, columns], missing, endpoint.measure).items():
+                replaced = values.copy()
+                replaced[:, :, columns] = of_case
+                rows.append(row(case, replaced, chosen))
         else:
             rows[0]["note"] = "; ".join(filter(None, [rows[0]["note"], NO_BOUNDS]))
     for threshold in plan.detection_thresholds_ml:
         if threshold > 0 and endpoint.scans != WITH_LESION and is_bounded(endpoint.measure):
-            at_threshold = _small_as_none(data, endpoint, threshold)[:, chosen][:, :, columns]
             name = SMALL_AS_NONE.format(threshold)
-            kind = data.cluster
-            rows.append(_other_analysis(endpoint, name, at_threshold, data.clusters_of(chosen), kind))
-    others = other.of(data.scans[chosen])
-    name = f"clusters: {other.kind}s"
-    return [*rows, _other_analysis(endpoint, name, values[:, chosen], others, other.kind)]
+            rows.append(row(name, _small_as_none(data, endpoint, threshold), chosen))
+    if other.kind != data.cluster:
+        rows.append(row(f"clusters: {other.kind}s", values, chosen, other))
+    return rows
 
 
 def _small_as_none(data: ScoreArrays, endpoint: Endpoint, threshold_ml: float) -> np.ndarray:
@@ -320,15 +332,29 @@ def _small_as_none(data: ScoreArrays, endpoint: Endpoint, threshold_ml: float) -
 
 
 def _other_analysis(
-    endpoint: Endpoint, analysis: str, values: np.ndarray, clusters: np.ndarray, kind: str
+    endpoint: Endpoint,
+    values: np.ndarray,
+    columns: Sequence[int],
+    alike: Sequence[int],
+    clusters: np.ndarray,
+    kind: str,
 ) -> dict[str, Any]:
-    """Difference and interval from the values (seeds, scans, 2), by the cluster of each scan."""
+    """Difference and interval of two models, as :func:`_row` has them, from other values or clusters.
+
+    Args:
+        endpoint: whose measure it is.
+        values: of all models (seeds, scans, k).
+        columns: of the two models.
+        alike: columns of the models whose trainings vary alike.
+        clusters: number of each scan's cluster, from 0.
+        kind: of the clusters.
+    """
     n, n_clusters = len(clusters), len(set(clusters))
-    row: dict[str, Any] = {"analysis": analysis, "n": n, "n_clusters": n_clusters, "note": too_few(n)}
+    row: dict[str, Any] = {"n": n, "n_clusters": n_clusters, "note": too_few(n)}
     if n_clusters == 1:
         row["note"] = f"one {kind}: none can be left out"
     if not row["note"]:
-        bounds, both = bounds_of(endpoint.measure), range(values.shape[2])
-        found = jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds, alike=both)
-        row |= _interval(found.differences([0], [1]))
+        bounds, (own, against) = bounds_of(endpoint.measure), columns
+        found = jackknife.evaluate(jackknife.mean(values), clusters, bounds=bounds, alike=alike)
+        row |= _interval(found.differences([own], [against]))
     return row

@@ -31,7 +31,7 @@ from headct.statistics.comparison.paired import NO_VARIANCE, estimated, pairs_of
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope, status_of
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, bland_altman
-from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT, numbered
+from headct.statistics.core.clusters import needed, numbered
 from headct.statistics.core.jackknife import Estimated
 from headct.statistics.core.order_statistics import effective_number, exact_upper_bound, unseen_share
 from headct.statistics.core.scores import REFERENCE
@@ -63,20 +63,9 @@ VOLUME_EQUIVALENCE = PublishedStatistic(
 )
 
 
-UNSEEN = "interval by the largest share of scans that may be otherwise: nearly all are equal"
+UNSEEN = "interval by the largest share of scans that may be otherwise: many scans have the same difference"
 NOT_JUDGED_MEAN = "not judged"
 NOT_JUDGED = "shown, not judged: scans without the lesion dilute the error"
-
-
-def needed(n: int, clusters: np.ndarray) -> str:
-    """Why so many scans, of these clusters, are too few for a verdict; nothing if they are not."""
-    n_clusters = len(set(clusters))
-    if n >= SCANS_OF_A_VERDICT and n_clusters >= MINIMUM_CLUSTERS:
-        return ""
-    return (
-        f"a verdict needs {SCANS_OF_A_VERDICT} scans of {MINIMUM_CLUSTERS} clusters, there are {n} of"
-        f" {n_clusters}"
-    )
 
 
 def verdict(lower: float, upper: float, margin: float) -> str:
@@ -118,7 +107,8 @@ def interval_of_differences(
     lower, upper = (np.where(alike, found.estimate, end) for end in found.interval(level))
     same = np.where(alike, found.estimate, 0)
     half = (1 + np.abs(same)) * unseen_half_width(differences - same, clusters, level)
-    return np.minimum(lower, found.estimate - half), np.maximum(upper, found.estimate + half)
+    lower, upper = np.minimum(lower, found.estimate - half), np.maximum(upper, found.estimate + half)
+    return np.clip(lower, -1, 1), np.clip(upper, -1, 1)
 
 
 def unseen_half_width(differences: np.ndarray, clusters: np.ndarray, level: float) -> np.ndarray:

@@ -59,7 +59,7 @@ from headct.statistics.comparison.subgroups import (
 )
 from headct.statistics.comparison.varying_limits import LIMITS, limits_table
 from headct.statistics.core import scores as scores_of
-from headct.statistics.core.clusters import clusters, planned_clusters
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS, clusters, planned_clusters, worth
 from headct.statistics.core.scores import EXTRA, FAMILY
 
 logger = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ def plan_table(plan: Plan, data: ScoreArrays, known: pd.DataFrame, scores: pd.Da
         ("plan", "primary", f"{plan.primary.name}, {plan.primary.model} − {plan.primary.against[0]}"),
         ("plan", "subgroups", "; ".join(one.name for one in plan.subgroups)),
         ("plan", "statements are about", scope(data.n_seeds)),
-        ("plan", "clusters", f"{len(set(data.clusters))} {data.cluster}s, {_chosen(plan)}"),
+        ("plan", "clusters", f"{len(set(data.clusters))} {data.cluster}s{_worth(data)}, {_chosen(plan)}"),
         ("plan", "multiplicity", plan.multiplicity.rule),
     ]
     for _, endpoint in plan.endpoints():
@@ -226,6 +226,12 @@ def missing_predictions(scores: pd.DataFrame) -> dict[str, str]:
             missing = f"predictions missing, of {len(of_model)}: {reasons_in_words(reasons)}"
             words[str(model)] = f"{missing}, each {MISSING_SCORED}"
     return words
+
+
+def _worth(data: ScoreArrays) -> str:
+    """What clusters of unequal size are worth, where that is too little to tell how far they lie apart."""
+    n = worth(data.clusters)
+    return f", which are worth {n:.1f} of equal size" if n < MINIMUM_CLUSTERS else ""
 
 
 def _chosen(plan: Plan) -> str:

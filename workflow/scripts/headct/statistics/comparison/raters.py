@@ -12,7 +12,8 @@ lesion that says why, where the plan has no margin or fewer than :data:`MINIMUM_
     difference, error       δ, the former − the latter, and its standard error
     lower                   lower end of δ, one-sided 97.5 %
     margin, p, verdict      of the plan; one-sided P that δ is −margin or less; not worse if δ's lower end is
-                            above −margin
+                            above −margin, which is when P is below .025. No P where the end holds by what is
+                            unseen (:func:`.interval_of_differences`), which has none
     interchangeability_ml2, interchangeability_error_ml2, interchangeability_upper_ml2
                             γ of volumes (:func:`interchangeability`), its standard error and its one-sided
                             upper 95 % end; exploratory, of the first seed's network
@@ -36,7 +37,7 @@ from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.references import ANOTHER_RATER
 from headct.settings.analysis_plan import EXPLORATORY, PLANNED, Plan
 from headct.statistics.comparison.endpoints import TOO_FEW
-from headct.statistics.comparison.equivalence import interval_of_differences
+from headct.statistics.comparison.equivalence import UNSEEN, interval_of_differences
 from headct.statistics.comparison.paired import NO_VARIANCE
 from headct.statistics.comparison.score_arrays import ScoreArrays, scope
 from headct.statistics.core import jackknife
@@ -51,6 +52,7 @@ MINIMUM_SCANS = 20
 """Fewer scans that were read twice say too little of raters."""
 
 NOT_WORSE, NOT_SHOWN = "not worse", "not shown"
+GAMMA = "γ's upper end does not hold where lesions are missed or invented"
 NOT_STATED = "not stated in the plan"
 
 RATERS = PublishedStatistic(
@@ -112,7 +114,10 @@ def _of_lesion(
     found = against_rater(model, rater, clusters)
     differences = (model - rater).mean(axis=0)
     lower, _ = interval_of_differences(found, differences, clusters, 2 * LEVEL - 1)
-    p = p_of_worse(found, margin)
+    seen, _ = found.interval(2 * LEVEL - 1)
+    is_unseen = np.isfinite(lower) & ~(lower >= seen)
+    p = np.where(is_unseen, math.nan, p_of_worse(found, margin))
+    why = np.where(is_unseen, UNSEEN, np.where(np.isnan(lower), NO_VARIANCE, ""))
     first_ml, second_ml = data.reference_ml(label)[twice], second.arrays[label, "predicted_ml"][0, reread, 0]
     model_ml = data.arrays[label, "predicted_ml"][0, twice][:, columns]
     gamma = interchangeability(model_ml, first_ml, second_ml, clusters)
@@ -133,7 +138,7 @@ def _of_lesion(
                 "interchangeability_error_ml2": gamma.standard_error()[0][i],
                 "interchangeability_upper_ml2": upper_end(gamma)[i],
                 "individual_agreement": individual_agreement(model_ml, first_ml, second_ml)[i],
-                "note": NO_VARIANCE if found.constant()[i] else "",
+                "note": "; ".join(filter(None, [why[i], GAMMA])),
             }
         )
     return rows

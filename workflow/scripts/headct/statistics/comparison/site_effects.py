@@ -11,6 +11,8 @@ many scans it has. One row per endpoint × model that it is against:
                             correlation of the differences
     note                    what could not be estimated; no variance between sites
 
+An interval ends where the differences of its measure do.
+
 :mod:`headct.statistics.core.sites`. Several seeds are averaged: it is about the networks at hand.
 """
 
@@ -18,14 +20,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from headct.contracts.declarations import PublishedStatistic
-from headct.settings.analysis_plan import Plan
+from headct.settings.analysis_plan import SITE, Plan
 from headct.statistics.comparison.endpoints import Compared, compared, not_run, paired_differences
-from headct.statistics.comparison.score_arrays import ScoreArrays
+from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of
 from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.sites import mean_over_sites
+
+NO_SITE = "no site is known"
 
 SITE_EFFECTS = PublishedStatistic(
     name="site_effects",
@@ -53,14 +58,17 @@ def _row(data: ScoreArrays, one: Compared, sites: Clusters) -> dict[str, Any]:
     if note := not_run(data, one.endpoint, one.against):
         return {"note": note}
     scans = data.scans[data.chosen(one.endpoint.label, one.endpoint.scans)]
+    if sites.kind != SITE:
+        return {"n": len(scans), "note": NO_SITE}
+    low, high = bounds_of(one.endpoint.measure)
     found = mean_over_sites(paired_differences(data, one.endpoint, one.against), sites.of(scans))
     return {
         "n": found.n,
         "n_sites": found.n_sites,
         "mean": found.mean,
         "error": found.error,
-        "lower": found.lower,
-        "upper": found.upper,
+        "lower": np.clip(found.lower, low - high, high - low),
+        "upper": np.clip(found.upper, low - high, high - low),
         "variance_between": found.between,
         "variance_within": found.within,
         "icc": found.icc,

@@ -9,6 +9,9 @@ regression      bias and SD are straight lines in the mean of both volumes. Blan
                 ``lm(abs(residuals) ~ mean)``.
 cube root       bias and SD are constant in the difference of the cube roots, about a diameter.
 
+The quartiles stand for the mean of both volumes in the regression, and for the reference in cube roots. They
+are the same where errors are small, and not for a model that predicts next to nothing.
+
 Columns: model role status label method n intercept slope sd_intercept sd_slope (mL for the
 regression; ∛mL, and no slopes, for cube roots); then at a lesion of size_ml (the quartiles of the
 reference over scans that have the lesion) bias_ml lower_ml upper_ml; note. Of the first seed's network.
@@ -68,7 +71,10 @@ def varying_limits(
     rows: list[dict[str, Any]] = []
     for method, fit in ((REGRESSION, _regression), (CUBE_ROOT, _cube_root)):
         row: dict[str, Any] = {"method": method, "n": len(x)}
-        if len(x) < MINIMUM_SCANS or not len(sizes_ml):
+        if not len(sizes_ml):
+            rows.append({**row, "note": "no scan has the lesion"})
+            continue
+        if len(x) < MINIMUM_SCANS:
             rows.append({**row, "note": f"needs {MINIMUM_SCANS} scans with any volume, there are {len(x)}"})
             continue
         rows += [{**row, **cells} for cells in fit(x, y, sizes_ml)]

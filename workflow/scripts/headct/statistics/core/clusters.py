@@ -29,6 +29,23 @@ SCANS_OF_A_VERDICT = 10
 tenth scan is one (.9¹⁰ = .35)."""
 
 
+def needed(n: int, clusters: np.ndarray) -> str:
+    """Why so many scans, of these clusters, are too few for a verdict; nothing if they are not."""
+    n_clusters = len(set(clusters))
+    if n >= SCANS_OF_A_VERDICT and n_clusters >= MINIMUM_CLUSTERS:
+        return ""
+    return (
+        f"a verdict needs {SCANS_OF_A_VERDICT} scans of {MINIMUM_CLUSTERS} clusters, there are {n} scans of"
+        f" {n_clusters}"
+    )
+
+
+def worth(clusters: np.ndarray) -> float:
+    """Number of clusters of equal size that would tell as much as these, numbered from 0: n² / Σ size²."""
+    sizes = np.bincount(clusters).astype(float)
+    return len(clusters) ** 2 / float((sizes**2).sum())
+
+
 def numbered(clusters: np.ndarray) -> np.ndarray:
     """The clusters (n,) of n scans as numbers from 0 without gaps, as all functions of clusters take them."""
     numbers: np.ndarray = np.unique(clusters, return_inverse=True)[1]
@@ -55,7 +72,8 @@ def default_kind(sites: pd.Series) -> str:
 def clusters(kind: str, cohort: pd.DataFrame) -> Clusters:
     """The clusters of a kind (site, participant or scan), from ``cohort.tsv``.
 
-    A scan whose site is not known is in one cluster with those of its participant only.
+    A scan whose site is not known is in one cluster with those of its participant only. Where none is known,
+    the clusters are participants and are called so.
     """
     scans = cohort.set_index("scan_id")
     participants = "participant " + scans["participant_id"].astype(str)
@@ -64,7 +82,8 @@ def clusters(kind: str, cohort: pd.DataFrame) -> Clusters:
         PARTICIPANT: participants,
         SITE: ("site " + scans["site"].astype(str)).where(scans["site"].notna(), participants),
     }
-    return Clusters(kind, of_scan[kind])
+    is_by_participant = kind == SITE and scans["site"].isna().all()
+    return Clusters(PARTICIPANT if is_by_participant else kind, of_scan[kind])
 
 
 def planned_clusters(plan: Plan, cohort: pd.DataFrame, scans: Sequence[str] | np.ndarray) -> Clusters:

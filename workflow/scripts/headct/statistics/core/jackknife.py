@@ -26,6 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from headct.statistics.core.clusters import worth
+
 SEEDS_COUNT_FROM = 3
 """Trainings of a model from which on their variance is part of the standard error; fewer tell none."""
 
@@ -233,12 +235,11 @@ def evaluate(
     with np.errstate(invalid="ignore"):  # of one cluster nothing is left
         left_out /= left_out.sum(axis=1, keepdims=True)
     by_seed = statistic(np.full((1, n), 1 / n))[:, 0]
-    effective = n**2 / float((sizes.astype(float) ** 2).sum())
     without = statistic(left_out)
     of_scans = variance_of_scans_between_seeds(to_scale(without, fisher))
     of_seeds = variance_between_seeds(to_scale(by_seed, fisher), of_scans, alike)
     return Estimated(
-        by_seed.mean(axis=0), without.mean(axis=0), by_seed, *of_seeds, effective - 1, fisher, bounds
+        by_seed.mean(axis=0), without.mean(axis=0), by_seed, *of_seeds, worth(clusters) - 1, fisher, bounds
     )
 
 

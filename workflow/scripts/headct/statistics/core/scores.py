@@ -36,6 +36,9 @@ SHARES = ("dice", "dice_present", "surface_dice", "lesion_f1", "lesion_dice")
 NEVER_NEGATIVE = tuple(name for name in VOLUMES if not name.startswith("volume_error"))
 """Volumes; their errors have a sign."""
 
+DISTANCES = tuple(name for name in COLUMNS if name.endswith("_mm"))
+"""Columns that are empty where either map lacks the lesion, and else 0 mm or more."""
+
 OF_REFERENCE = ("reference_ml", "reference_header_ml")
 """Columns that are the same for all models, seeds and kinds of second readings."""
 
@@ -128,12 +131,16 @@ def _refused_rows(
     """Columns, why some of their cells can't be used, and which of the rows (n,) have these."""
     for name in NAMES:
         yield name, f"every row must have it: {MAKE_AGAIN}", rows[name].isna().to_numpy()
-    for name in (column for column in needed if column in {*SHARES, *VOLUMES}):
+    checked = (*SHARES, *VOLUMES, *DISTANCES)
+    for name in (name for name in dict.fromkeys([*needed, *DISTANCES]) if name in rows and name in checked):
         values = pd.to_numeric(rows[name], errors="coerce").astype(float)
         if name in NEVER_EMPTY:
             yield name, f"every row must have a finite number: {MAKE_AGAIN}", ~np.isfinite(values.to_numpy())
         if name in SHARES:
             yield name, f"must be from 0 to 1: {MAKE_AGAIN}", ((values < 0) | (values > 1)).to_numpy()
+        if name in DISTANCES:
+            message = f"must be 0 mm or more, and finite: {MAKE_AGAIN}"
+            yield name, message, ((values < 0) | np.isinf(values)).to_numpy()
         if name in NEVER_NEGATIVE:
             yield name, f"a volume can't be negative: {MAKE_AGAIN}", (values < 0).to_numpy()
         if name in OF_REFERENCE:
@@ -147,7 +154,7 @@ def _name_of(row: pd.Series) -> str:
     names = [str(row[name]) for name in NAMES if pd.notna(row[name])]
     seed = row.get("seed")
     if pd.notna(seed):
-        names.insert(1, f"seed {seed}")
+        names.insert(1, f"seed {seed:g}" if isinstance(seed, (int, float)) else f"seed {seed}")
     return ", ".join(names)
 
 

@@ -27,7 +27,7 @@ from headct.contracts.sets import SETS
 from headct.settings.published import VOLUME
 from headct.statistics.core import prediction
 from headct.statistics.core.agreement import PUBLISHED_VOLUMES, VOLUMES, as_published
-from headct.statistics.core.clusters import Clusters
+from headct.statistics.core.clusters import Clusters, needed
 from headct.statistics.core.order_statistics import NOTHING
 from headct.statistics.core.prediction import Interval, Sample
 from headct.statistics.core.resampling import QUARTILES
@@ -56,11 +56,14 @@ COHORT_QUANTITIES = ("n", "count", "percent", "mean", "sd", "min", "max", "media
 
 DICE_BOUNDS, POSITIVE = (0.0, 1.0), (0.0, math.inf)
 
+WHOLE = (DICE_BOUNDS, (0.0, 100.0))
+"""Intervals that hold anything a Dice, or a percentage, can be."""
+
 NOT_RUN = "model not run"
 NOT_MEASURED = "not part of this study"
 NOT_INDEPENDENT = "the paper and this run have the same participants and are not independent"
 NO_INTERVAL = "no interval: "
-TOO_FEW = f"{NO_INTERVAL}too few scans, or all values are equal"
+TOO_FEW = f"{NO_INTERVAL}too few scans or clusters, or all values are equal"
 CONSTANT_PREDICTIONS = "outside, whatever the scans: all predicted volumes are equal, of which the CCC is 0"
 NEVER = {
     **dict.fromkeys(("n", "count"), "a count"),
@@ -89,11 +92,14 @@ def replication(
     table = published.merge(ours, on=KEY, how="left", validate="one_to_one")
     table["difference"] = table["reproduced"] - table["published"]
     rows = table.to_dict("records")
-    reasons = [_why_none(row, independent) for row in rows]
+    reasons = [_why_none(row, independent, samples) for row in rows]
     ends = _expected(rows, reasons, samples, LEVEL)
+    says_nothing = [tuple(pair) in WHOLE for pair in ends]
+    ends[says_nothing] = NOTHING
     table["lower"], table["upper"] = ends.T
     n_intervals = max(1, int(np.isfinite(ends).all(axis=1).sum()))
     of_family = _expected(rows, reasons, samples, 1 - (1 - LEVEL) / n_intervals)
+    of_family[says_nothing] = NOTHING
     constant = np.array([_is_constant_ccc(row, why, samples) for row, why in zip(rows, reasons, strict=True)])
     for column, interval in (("outside", ends), ("outside_family", of_family)):
         inside = (interval[:, 0] <= table["published"]) & (table["published"] <= interval[:, 1])
@@ -158,7 +164,7 @@ def family_words(table: pd.DataFrame) -> str:
     )
 
 
-def _why_none(row: Mapping[Hashable, Any], independent: bool) -> str:
+def _why_none(row: Mapping[Hashable, Any], independent: bool, samples: Samples) -> str:
     """Why a number has no interval, whatever its values; empty if it has one."""
     table, item, label, quantity = (row[key] for key in KEY)
     if math.isnan(row["reproduced"]):
@@ -171,7 +177,9 @@ def _why_none(row: Mapping[Hashable, Any], independent: bool) -> str:
         return f"{NO_INTERVAL}the mean of the lesions' medians"
     if quantity == "sd" and item.partition(",")[0].endswith(VOLUME):
         return f"{NO_INTERVAL}of the SD of skewed volumes none is narrow enough"
-    return ""
+    sample = samples[_key(row)]
+    too_few = needed(len(sample.values), sample.clusters)
+    return NO_INTERVAL + too_few if too_few else ""
 
 
 def _expected(
