@@ -33,10 +33,11 @@ HEADCT_REAL_CT ?= ../shared/data/real_ct
 CONFIG ?= config/config.yaml
 STUDY ?= .
 RUN ?= --profile slurm
-# So many scans, for a plan without a sheet; the GPU that it is for; measured rates, if not resources/rates.tsv.
+# So many scans, for a plan without a sheet; the GPU that it is for; measured rates and sizes, if not those of resources.
 SCANS ?=
 CARD ?=
 RATES ?=
+SIZES ?=
 
 .PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu rates wheels container lint format lock gallery pictures
 
@@ -62,9 +63,9 @@ test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the res
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/drills/slow-result.txt
 
-plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=, CARD=, RATES=)
+plan: some-environment  ## what a run would ask for, before anything is submitted (CONFIG=, STUDY=, SCANS=, CARD=, RATES=, SIZES=)
 	@python -m headct plan --configfile $(CONFIG) --directory $(STUDY) $(if $(SCANS),--scans $(SCANS)) \
-		$(if $(CARD),--card '$(CARD)') $(if $(RATES),--rates $(RATES))
+		$(if $(CARD),--card '$(CARD)') $(if $(RATES),--rates $(RATES)) $(if $(SIZES),--sizes $(SIZES))
 
 status: some-environment  ## where each training stands: epoch, loss, time left, last checkpoint, node (STUDY=)
 	@python -m headct status $(STUDY)

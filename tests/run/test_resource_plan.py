@@ -15,6 +15,7 @@ import pytest
 
 from headct.contracts.artefacts import write_json
 from headct.frameworks.base import training_settings
+from headct.run.cluster import sizes
 from headct.run.cluster.rates import Rate, read
 from headct.run.cluster.resource_plan import (
     PlannedStudy,
@@ -23,7 +24,6 @@ from headct.run.cluster.resource_plan import (
     jobs_table,
     models_table,
     prediction_in_words,
-    read_sizes,
     training_costs,
     warnings,
 )
@@ -69,10 +69,10 @@ def planned(
     jobs = [*map(job, models), ("ingest", "a"), *(job(model, "predict") for model in models)]
     study, speeds = PlannedStudy(config, folder, scans, jobs), Speeds(rates, card, config.device)
     costs = training_costs(study, speeds)
-    lines = list(models_table(study, costs, speeds, read_sizes()))
+    lines = list(models_table(study, costs, speeds, sizes.read()))
     end = len(models) + 2
     cells = {(row := re.split("  +", line))[0]: row[1:] for line in lines[1:end]}
-    return cells, lines[end:], list(warnings(study, costs, speeds, read_sizes()))
+    return cells, lines[end:], list(warnings(study, costs, speeds, sizes.read()))
 
 
 def test_hours_are_rates_times_steps(config: Configuration, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_several_seeds_and_folds_add_up_and_a_fold_learns_from_fewer_scans(
     study, speeds = PlannedStudy(config, tmp_path, 100, jobs), Speeds((RATE(s_per_step=0.5),), "", "cuda")
     costs = training_costs(study, speeds)
     assert [cost.steps for cost in costs] == [1800 * 36, 1800 * 45] * 2
-    row = re.split("  +", list(models_table(study, costs, speeds, read_sizes()))[1])
+    row = re.split("  +", list(models_table(study, costs, speeds, sizes.read()))[1])
     assert row[:5] == ["unet", "4", "291,600", "9.0 to 11.2", "40.5"]
 
 
@@ -208,6 +208,9 @@ def test_hours_of_prediction_are_scans_times_seconds(config: Configuration, tmp_
     assert told.startswith(
         "Prediction of 173 test scans: 0.5 to 4.8 h each for unet; no rate is measured of blast-ct, "
     )
+    folds = replace(config, training=replace(config.training, folds=(0, 1, 2, 3)))
+    (told,) = prediction_in_words(replace(study, config=folds), Speeds(rates, "h100", "cuda"))
+    assert told.startswith("Prediction of 173 test scans, by 4 networks each: 1.9 to 19.2 h each for unet")
     (told,) = prediction_in_words(study, Speeds((), "h100", "cuda"))
     assert told == "Prediction of 173 test scans: no rate is measured of any model"
     assert not list(prediction_in_words(replace(study, jobs=[job("unet")]), Speeds(rates, "", "cuda")))
@@ -278,7 +281,7 @@ def test_a_rule_is_listed_with_what_its_jobs_ask_for(config: Configuration) -> N
 def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     config: Configuration, tmp_path: Path
 ) -> None:
-    few, many = (list(disk_table(config, scans, tmp_path, read_sizes())) for scans in (100, 1000))
+    few, many = (list(disk_table(config, scans, tmp_path, sizes.read())) for scans in (100, 1000))
     assert few[1].split() == ["results/data", "0.9"] or few[1].split() == ["results/data", "1.0"]
     assert many[1].split() == ["results/data", "9.5"]
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
@@ -290,8 +293,8 @@ def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
     unet = config.models["unet"]
     beyond = replace(unet, settings={**unet.settings, "network": "segresnet"})
     with_it = replace(config, models={**config.models, "new": beyond})
-    lines = list(disk_table(with_it, 100, tmp_path, read_sizes()))
-    before = list(disk_table(config, 100, tmp_path, read_sizes()))
+    lines = list(disk_table(with_it, 100, tmp_path, sizes.read()))
+    before = list(disk_table(config, 100, tmp_path, sizes.read()))
     said = [line.split("and 1 of")[0].split()[0] for line in lines if "and 1 of unknown size" in line]
     assert said == ["results/models", "work/training"]
     assert lines[-1].startswith(before[-1].split(";")[0] + ", and what is unknown;")

@@ -57,6 +57,9 @@ STEPS = {
     "withdraw": Step("run.withdraw", "delete the data of scans whose participant withdrew, and record it"),
     "configuration": Step("settings.configuration", "check a configuration, or print the list of its keys"),
     "simulate": Step("simulate.simulation", "write the simulated trial of a configuration"),
+    "pilot": Step(
+        "run.pilot.pilot", "run a small study of training scans, and say what the full one will need"
+    ),
     "plan": Step("run.cluster.resource_plan", "what a run would ask of a cluster"),
     "status": Step("run.cluster.status", "where each training stands"),
     "resume": Step("run.cluster.resume", "go on after Snakemake was killed"),

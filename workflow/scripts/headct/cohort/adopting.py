@@ -131,13 +131,13 @@ def sheet_of(layout: KnownLayout, adopted: Adopted, study: Path) -> str:
     root = study.resolve()
     lines = ["\t".join(COLUMNS)]
     for scan in adopted.scans:
-        image, mask = (_from(root, path) for path in (scan.image, scan.mask))
+        image, mask = (path_from(root, path) for path in (scan.image, scan.mask))
         cells = [scan.scan_id, scan.participant_id, layout.site, image, mask, "", "", "", layout.rater]
         lines.append("\t".join(cells))
     return "\n".join(lines) + "\n"
 
 
-def _from(root: Path, path: Path) -> str:
+def path_from(root: Path, path: Path) -> str:
     """A path as it leads from a folder; a file that is a link stays the link."""
     return os.path.relpath(path.parent.resolve() / path.name, root)
 

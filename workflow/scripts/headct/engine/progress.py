@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 TENSORBOARD = "tensorboard"
 PROGRESS = "progress.json"
-"""The last epoch that was told, for ``headct.run.cluster.status``."""
+"""The last epoch that was told, for ``headct.run.cluster.status`` and ``headct.run.pilot``."""
 
 
 class Progress:
@@ -37,7 +37,8 @@ class Progress:
 
     def __init__(self, model: str, folder: Path, first: int, total: int, epochs_done: int):
         self.model, self.folder, self.first, self.total = model, folder, first, total
-        self.start = self.last_message_s = time.monotonic()
+        self.start = self.last_message_s = self.last_epoch_s = time.monotonic()
+        self.last_epoch_done = first
         self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=epochs_done + 1)
 
     def tell(self, entry: dict[str, Any], n_epochs: int, done: int, waiting: float) -> None:
@@ -54,6 +55,8 @@ class Progress:
         for name, value in _scalars(entry).items():
             self.board.add_scalar(name, value, entry["epoch"])
         now = time.monotonic()
+        s_per_step = (now - self.last_epoch_s) / (done - self.last_epoch_done)
+        self.last_epoch_s, self.last_epoch_done = now, done
         if now - self.last_message_s < SECONDS_BETWEEN_LINES and done < self.total:
             return
         self.last_message_s = now
@@ -72,7 +75,13 @@ class Progress:
             100 * waiting,
             timedelta(seconds=seconds_left),
         )
-        at = {"epochs": n_epochs, "seconds_left": seconds_left, "host": platform.node(), "pid": os.getpid()}
+        at = {
+            "epochs": n_epochs,
+            "seconds_left": seconds_left,
+            "s_per_step": s_per_step,  # of this epoch, with its validation and the checkpoint before it
+            "host": platform.node(),
+            "pid": os.getpid(),
+        }
         with suppress(OSError):  # a full disk ends a training by its checkpoint, which says what to do
             write_json({**entry, **at}, self.folder / PROGRESS)
 

@@ -9,6 +9,7 @@ they have in common.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -28,6 +29,9 @@ EFFECT = "speed"  # which settings a model has stands in the parameters of each 
 
 OF_TRAINING = ("preparation", "weights")
 """Effects of the settings that a training depends on."""
+
+EPOCHS_OF_A_SHORT_TRAINING = 2
+"""The first has the start of data workers and GPU in it; a step of the last takes as long as any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,13 @@ class Training(Preparation):
         """How many batches are validated on, in the whole training."""
         return 0
 
+    def lasting(self, _steps: int, /) -> Mapping[str, Any] | None:
+        """The settings that end a training after so many steps or a few more; None if nothing says it.
+
+        All others, which decide how long a step takes and how much memory, stay as they are.
+        """
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingInEpochs(Training):
@@ -60,6 +71,17 @@ class TrainingInEpochs(Training):
     workers: int
     checkpoint_interval_epochs: int
     checkpoint_interval_minutes: float
+
+    def lasting(self, steps: int, /) -> Mapping[str, Any] | None:
+        epochs = EPOCHS_OF_A_SHORT_TRAINING
+        of_epoch = self.epoch_of(math.ceil(steps / epochs))
+        return (
+            None if of_epoch is None else {"epochs": epochs, "checkpoint_interval_epochs": epochs, **of_epoch}
+        )
+
+    def epoch_of(self, _steps: int, /) -> Mapping[str, Any] | None:
+        """The settings by which an epoch has so many steps or a few more; None if nothing says it."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

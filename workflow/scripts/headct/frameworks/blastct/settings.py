@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headct.settings import models
 
@@ -50,6 +52,10 @@ class BlastctTraining(BlastctPreparation, models.TrainingInEpochs):
 
     def steps(self, _scans: int, /) -> int:
         return self.epochs * math.ceil(self.images_per_epoch * self.patches_per_image / self.batch_size)
+
+    def epoch_of(self, steps: int, /) -> Mapping[str, Any]:
+        # Images and not patches of each, since an image is deformed once, whatever is cut from it.
+        return {"images_per_epoch": math.ceil(steps * self.batch_size / self.patches_per_image)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from headct.settings import models
 
@@ -65,6 +67,9 @@ class MonaiTraining(MonaiNetwork, MonaiPreparation, models.TrainingInEpochs):
 
     def steps(self, scans: int, /) -> int:
         return self.epochs * (self.iterations_per_epoch or math.ceil(scans / self.scans_per_batch))
+
+    def epoch_of(self, steps: int, /) -> Mapping[str, Any]:
+        return {"iterations_per_epoch": steps}
 
 
 @dataclass(frozen=True, kw_only=True)

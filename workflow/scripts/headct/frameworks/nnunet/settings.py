@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headct.settings import models
 
@@ -52,6 +53,10 @@ class NnunetTraining(NnunetPreparation, models.TrainingInEpochs):
 
     def validation_steps(self) -> int:
         return self.epochs * self.validation_iterations_per_epoch
+
+    def epoch_of(self, steps: int, /) -> Mapping[str, Any]:
+        validation = round(steps * self.validation_iterations_per_epoch / self.iterations_per_epoch)
+        return {"iterations_per_epoch": steps, "validation_iterations_per_epoch": max(1, validation)}
 
 
 @dataclass(frozen=True, kw_only=True)

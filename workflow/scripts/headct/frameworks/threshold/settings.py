@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headct.settings import models
 
@@ -22,6 +24,9 @@ class ThresholdTraining(ThresholdPreparation, models.Training):
 
     def steps(self, _scans: int, /) -> int:
         return 1
+
+    def lasting(self, _steps: int, /) -> Mapping[str, Any]:
+        return {}  # it has one step and no other
 
 
 @dataclass(frozen=True, kw_only=True)

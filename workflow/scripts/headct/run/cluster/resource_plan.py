@@ -10,7 +10,6 @@ says how many scans there will be.
 from __future__ import annotations
 
 import contextlib
-import csv
 import math
 import os
 import re
@@ -19,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -27,19 +26,20 @@ from pathlib import Path
 from headct.contracts import yaml_files
 from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem
-from headct.contracts.repository import REPOSITORY, RESOURCES
+from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
 from headct.engine.workfolder import CHECKPOINTS_KEPT
 from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
+from headct.run.cluster import sizes as size_table
 from headct.run.cluster.rates import Rate
+from headct.run.cluster.sizes import Sizes
 from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
 from headct.run.study_precision import precision_table, scans_of_sheet, scans_of_split
 from headct.settings import analysis_plan, blocks, configuration, sheet
 from headct.settings.blocks import Configuration, Resources
 from headct.settings.models import Training
 
-SIZES = RESOURCES / "sizes.tsv"
 PROFILE = REPOSITORY / "slurm" / "config.yaml"
 LOGS = "results/logs/"
 SPLIT = "results/cohort/split.tsv"
@@ -51,9 +51,6 @@ JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MUL
 
 Job = tuple[str, str]
 """Rule and log."""
-
-Sizes = Mapping[tuple[str, str], float]
-"""MB by quantity and what they are of."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,6 @@ def pending_jobs(words: list[str]) -> list[Job]:
     if planned.returncode:
         raise BadInput([Problem("snakemake", (planned.stdout + planned.stderr).strip())])
     return JOB.findall(planned.stdout + planned.stderr)
-
-
-def read_sizes(path: Path = SIZES) -> Sizes:
-    """MB by quantity and what they are of."""
-    with open(path, encoding="utf-8", newline="") as stream:
-        return {
-            (row["quantity"], row["of"]): float(row["mb"]) for row in csv.DictReader(stream, delimiter="\t")
-        }
 
 
 def card_of_profile(path: Path = PROFILE) -> str:
@@ -220,19 +209,24 @@ def hours_in_words(costs: Sequence[Cost], config: Configuration, speeds: Speeds)
 
 
 def prediction_in_words(study: PlannedStudy, speeds: Speeds) -> Iterator[str]:
-    """Hours of a job that predicts the test scans, models of equal hours together; which are unknown."""
+    """Hours of a job that predicts the test scans, models of equal hours together; which are unknown.
+
+    A rate is of one network; each fold has one, and all of them predict each test scan.
+    """
     if "predict" not in {rule for rule, _ in study.jobs}:
         return
     scans, by_hours = test_scans(study.config, study.scans), defaultdict[str, list[str]](list)
+    networks = len(study.config.training.folds)
     for key, model in study.config.models.items():
         if model.is_trained:
             found = prediction_rates(training_settings(model), speeds)
             per_scan = Span.around(rate.s_per_scan or 0 for rate in found)
-            by_hours[_hours(per_scan.times(scans) if per_scan else None)].append(key)
+            by_hours[_hours(per_scan.times(scans * networks) if per_scan else None)].append(key)
     unknown = by_hours.pop("?", [])
     parts = [f"{hours} h each for {', '.join(keys)}" for hours, keys in by_hours.items()]
     parts += [f"no rate is measured of {', '.join(unknown) if parts else 'any model'}"] if unknown else []
-    yield f"Prediction of {scans} test scans: {'; '.join(parts)}"
+    by = f", by {networks} networks each" if networks > 1 else ""
+    yield f"Prediction of {scans} test scans{by}: {'; '.join(parts)}"
 
 
 def prediction_rates(settings: Training, speeds: Speeds) -> tuple[Rate, ...]:
@@ -373,11 +367,12 @@ def _time_warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds) -
 def slowest_scan_s(rule: str, config: Configuration, speeds: Speeds) -> float:
     """Seconds of a scan in jobs of ``ingest`` or ``predict``, at most; 0 if they were not measured."""
     if rule == "ingest":
-        found = [rate for rate in speeds.rates if rate.task == "ingest"]
+        found, networks = [rate for rate in speeds.rates if rate.task == "ingest"], 1
     else:
         trained = [training_settings(model) for model in config.models.values() if model.is_trained]
         found = [rate for settings in trained for rate in prediction_rates(settings, speeds)]
-    return max((rate.s_per_scan or 0 for rate in found), default=0)
+        networks = len(config.training.folds)
+    return networks * max((rate.s_per_scan or 0 for rate in found), default=0)
 
 
 @contextlib.contextmanager
@@ -426,6 +421,7 @@ def main(
     scans: int | None = None,
     card: str | None = None,
     rates: Path = rate_table.RATES,
+    sizes: Path = size_table.SIZES,
 ) -> None:
     """What a run would ask of a cluster, before anything is submitted.
 
@@ -436,11 +432,12 @@ def main(
         card: GPU that is planned for, by its name in Slurm or words of its own: h100, "rtx 3090",
             a100_1g.5gb; left out, it is gpu_model of train in slurm/config.yaml.
         rates: measured rates, a file with the columns of resources/rates.tsv.
+        sizes: sizes on disk, a file with the columns of resources/sizes.tsv.
     """
     config = blocks.load(configfile)
     card = card_of_profile() if card is None else card
     speeds = Speeds(rate_table.read(rates), card if config.device == "cuda" else "", config.device)
-    sizes = read_sizes()
+    known_sizes = size_table.read(sizes)
     words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(configfile)]
     with planned_sheet((directory / config.sheet).absolute(), scans) as path:
         named = ["--config", f"sheet={path}"] if scans is not None else []
@@ -456,11 +453,11 @@ def main(
     parts = [
         [title],
         jobs_table(jobs, config.resources),
-        models_table(study, costs, speeds, sizes),
+        models_table(study, costs, speeds, known_sizes),
         prediction_in_words(study, speeds),
-        disk_table(config, n_scans, directory, sizes),
+        disk_table(config, n_scans, directory, known_sizes),
         precision_table(plan, compared, scans_of),
-        [f"Warning: {text}." for text in warnings(study, costs, speeds, sizes)],
-        [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(SIZES)}"],
+        [f"Warning: {text}." for text in warnings(study, costs, speeds, known_sizes)],
+        [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(sizes)}"],
     ]
     say("\n\n".join(text for part in parts if (text := "\n".join(part))))

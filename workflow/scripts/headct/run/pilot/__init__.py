@@ -1,0 +1,1 @@
+"""A small study of training scans, to see what the full one will need."""
