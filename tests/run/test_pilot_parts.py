@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from headct.cohort.gathering import flow_of
 from headct.cohort.split import split_scans
-from headct.contracts.artefacts import read_json
+from headct.contracts.artefacts import read_json, write_json
 from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.repository import REPOSITORY
 from headct.engine import progress
@@ -25,7 +26,7 @@ from headct.frameworks.base import find_framework, training_settings
 from headct.frameworks.monai.settings import MonaiTraining
 from headct.frameworks.threshold.settings import ThresholdTraining
 from headct.run.cluster import sizes
-from headct.run.pilot import pilot, study_files
+from headct.run.pilot import costs, pilot, study_files
 from headct.run.pilot.drawn_scans import Draw, draw
 from headct.run.pilot.findings import findings
 from headct.settings import blocks, config_files, configuration, sheet
@@ -313,3 +314,29 @@ def test_sizes_are_read_as_they_were_written_and_faults_are_told_at_once(tmp_pat
     with pytest.raises(BadInput, match="headct pilot"):
         sizes.read(tmp_path / "none.tsv")
     assert ("data", "scan") in sizes.read()
+
+
+def test_what_is_prepared_is_shared_out_among_all_training_scans_those_held_out_as_well(
+    tmp_path: Path,
+) -> None:
+    """30 MB of 2 scans to learn from and 1 that its fold held out, in one representation: 10 MB of each."""
+    config = blocks.load(REPOSITORY / "config/config.yaml")
+    one = replace(config, models={"unet": config.models["unet"]})
+    run = tmp_path / "results/models/unet/seed-1/fold-0"
+    trained = {
+        "framework": "monai",
+        "device": "cpu",
+        "seconds": 5.0,
+        "record": {"iterations": 50},
+        "n_training_scans": 2,
+        "n_validation_scans": 1,
+    }
+    write_json(trained, run / "train.json")
+    for path, size in ((run / "final.pth", 4), (tmp_path / "work/monai/a/image.npy", 30)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size * 10**6))
+    write_json({}, tmp_path / "results/data/s1/scan.json")
+    job: Any = SimpleNamespace(rule="train", wildcards={"model": "unet", "seed": "1", "fold": "0"})
+    found = costs.sizes(costs.FinishedPilot(tmp_path, one, [job]))
+    assert found["preparation", "monai"] == 10
+    assert found["weights", "monai basicunet"] == 4

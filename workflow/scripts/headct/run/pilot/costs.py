@@ -206,8 +206,9 @@ def sizes(pilot: FinishedPilot) -> Sizes:
         run = (f"seed-{network.job.wildcards['seed']}", f"fold-{network.job.wildcards['fold']}")
         weights = pilot.results.joinpath("models", network.model, *run, "final.pth")
         found[key] = max(megabytes(weights), found.get(key, 0))
-        per_network = megabytes(pilot.work / framework.name) / network.trained["n_training_scans"]
-        found["preparation", framework.name] = per_network / len(representations[framework.name])
+        prepared = network.trained["n_training_scans"] + network.trained["n_validation_scans"]
+        prepared *= len(representations[framework.name])
+        found["preparation", framework.name] = megabytes(pilot.work / framework.name) / prepared
     label_maps = list((pilot.results / "predictions").glob("*/*/*.nii.gz"))
     if label_maps:
         found["predictions", "scan"] = sum(map(megabytes, label_maps)) / len(label_maps)
