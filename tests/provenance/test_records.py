@@ -18,6 +18,7 @@ from headct.contracts.code import code_digests
 from headct.contracts.manifests import files_listed
 from headct.contracts.repository import PACKAGE, REPOSITORY
 from headct.provenance import record
+from headct.settings import sheet
 
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 STEP = """
@@ -113,6 +114,26 @@ def test_no_path_of_the_trial_is_recorded(study: Path) -> None:
     run(study, "--dicom", "trial/Smith John", "--mask-inter", "trial/Smith_John.nii.gz")
     for path in (study / "results/audit").rglob("*.json"):
         assert "Smith" not in path.read_text()
+
+
+def test_options_are_withheld_by_their_whole_names() -> None:
+    """Those that are called as a column of paths, so that a new column is not forgotten; no others."""
+    columns = ("image", *sheet.READINGS, *sheet.FORMER_NAMES)
+    assert {f"--{name.replace('_', '-')}" for name in columns} == record.TRIALS_OWN
+    words = (
+        "--mask=a/Smith.nii",
+        "--mask-inter",
+        "b/Smith.nii",
+        "c/Smith.nii",
+        "--mask-values",
+        "{}",
+        "--seed=3",
+    )
+    job = record.Job("a", {}, [], [], Path("results/logs/a.log"), "step", words, once=True)
+    withheld = record.WITHHELD
+    assert job.command == [
+        *("headct", "step", "--mask", "--mask-inter", withheld, withheld, "--mask-values", "{}", "--seed=3")
+    ]
 
 
 def test_the_packages_are_those_imported(study: Path) -> None:

@@ -42,8 +42,9 @@ RECORDS = RESULTS / "audit" / "runs"
 START = RESULTS / "audit" / "start.json"
 CODE_OF_A_RUN = ("Snakefile", "workflow", "resources")
 
-TRIALS_OWN = ("--dicom", "--mask")
-"""How options begin whose values are paths within the trial: such paths can name a patient."""
+TRIALS_OWN = frozenset({"--image", "--dicom", "--mask", "--mask-intra", "--mask-inter"})
+"""Options whose values are paths within the trial, called as the sheet calls its columns of paths: such paths
+can name a patient. No recorded step takes one today, since all read the sheet; one that would is no leak."""
 WITHHELD = "(in the sample sheet)"
 DESCRIPTIVE = frozenset({".tsv", ".csv", ".yaml", ".yml", ".json"})
 """Suffixes of inputs outside results/ that are recorded: the sheet, the plan, published numbers. Masks
@@ -234,8 +235,9 @@ def _without_paths_of_trial(words: Iterable[str]) -> list[str]:
     shown, private = [], False
     for word in words:
         if word.startswith("--"):
-            private = word.startswith(TRIALS_OWN)
-            shown.append(word.split("=")[0] if private else word)
+            option = word.partition("=")[0]
+            private = option in TRIALS_OWN
+            shown.append(option if private else word)
         else:
             shown.append(WITHHELD if private else word)
     return shown
