@@ -654,9 +654,10 @@ def statistics(facts: Facts) -> str:
     compared = [key for key, model in facts.models.items() if model.replication]
     if len(compared) < 2:
         return f"No models were compared with each other; {sets}"
+    as_published = "" if "claims" not in facts.statistics else ", as in the study that is reproduced"
     return (
-        "As in Kok et al. 2022, Dice was compared by Kruskal-Wallis and Dunn's test with"
-        f" false-discovery-rate correction, and {sets}"
+        "Dice was compared by Kruskal-Wallis and Dunn's test with false-discovery-rate correction"
+        f"{as_published}, and {sets}"
         " These take all scans as independent, as Friedman's test does."
         " Beside that, the planned comparison is scan by scan, with whole clusters of scans left out or"
         " flipped: the t test of the jackknife, Wilcoxon's signed ranks and sign flips, with Holm's"

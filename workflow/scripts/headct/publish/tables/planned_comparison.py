@@ -40,7 +40,7 @@ TABLE = PublishedTable(
     " from it, and what is beyond it (F); how small a difference each endpoint could show (G);"
     " where enough test scans were read by another rater, whether a model is not worse than that rater (H);"
     " where predictions are missing, what they could change (I)."
-    " Unlike the replication, all tests use that the models saw the same scans.",
+    " Unlike those of Table 1, all tests use that the models saw the same scans.",
     inputs={
         "statistics": "statistics of the plan",
         "evidence": "audit/evidence.json",

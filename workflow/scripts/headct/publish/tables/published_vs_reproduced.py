@@ -24,7 +24,8 @@ from headct.statistics.replication.intervals import family_words, read_replicati
 TABLE = PublishedTable(
     name="published_vs_reproduced",
     help="each published number beside this run's",
-    caption="**Published and reproduced numbers.** First the claims of the paper, and what we add to them,"
+    caption="**Published and reproduced numbers.** First the claims of the paper (Kok et al. 2022,"
+    " doi:10.1148/ryai.220096), and what we add to them,"
     ' each with a verdict: "holds" (it is shown), "does not hold" (the contrary is shown), "cannot tell"'
     ' (neither), "not testable" (too few scans).'
     " Then each number of the paper's Table 1, Table 2 and volume"
@@ -55,6 +56,11 @@ FORMATS: dict[str, Callable[[float], str]] = {"n": count, "count": count, "p": p
 
 QUANTITY_NAMES = {"sd": "SD", "q1": "Q1", "q3": "Q3", "p": "P"}
 
+WHERE_THE_PAPER_IS_SILENT = (
+    "Our reading, where the paper is silent: it names Table E2 but does not define it, nor is its supplement"
+    " at hand; it does not name the test of its medians (here Mann-Whitney); it states no constants of its"
+    " losses (here those of the public code it points to)."
+)
 EXPECTED_IN_PRINT = (
     "Expected in print: a 95% prediction interval of the paper's number, from this run's scans, since"
     " both studies drew theirs by chance. An asterisk marks a published number outside of it. Counts,"
@@ -122,6 +128,7 @@ def published_vs_reproduced(
         f"Agreement: {VOLUMES_IN_WORDS[PUBLISHED_VOLUMES]} here; differences are prediction − reference. The"
         " paper defines neither the sign of its difference nor whether its volumes use the spacing of the"
         f" header. Volumes of Table 2: {VOLUMES_IN_WORDS['weighted']} here.",
+        WHERE_THE_PAPER_IS_SILENT,
     ]
     return Table("Published and reproduced numbers", numbers, panels, notes)
 

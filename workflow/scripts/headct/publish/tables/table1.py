@@ -90,7 +90,7 @@ def table_1(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet)
     of_lesions = f"; the mean of lesions is that of the {how_many} means, or of the {how_many} medians"
     notes = [
         f"n = {n} test scans. Dice is 1 where a lesion is absent from both masks and 0 where it is"
-        f" predicted but absent, as in Kok et al. 2022{of_lesions if len(labels) > 1 else ''}.",
+        f" predicted but absent{of_lesions if len(labels) > 1 else ''}.",
         "Bold: best of the compared models; underlined italic: worst; ties share a mark. Quartiles"
         " are of type 7.",
         "“Predicts nothing” is a reference that never predicts a lesion: what the convention"

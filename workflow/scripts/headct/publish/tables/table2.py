@@ -116,8 +116,8 @@ def table_2(cohort_tests: pd.DataFrame, labels: LabelSet) -> Table:
     columns = [("", name) for name in ("Characteristic", "Training set", "Test set", "P", "Test", "SMD")]
     notes = [
         "Volumes are those of the scans that have the lesion. Age and sex count each participant once.",
-        "Tests as in Kok et al. 2022 (chi-squared, independent t test), who do not name those of their"
-        " medians; here Mann-Whitney. All treat scans as independent.",
+        "Tests: chi-squared of shares, independent t test of means, Mann-Whitney of medians. All treat scans"
+        " as independent.",
         "SMD: standardised mean difference, training − test.",
     ]
     title = "Table 2. Participants and lesions of the training and the test set"

@@ -112,7 +112,7 @@ def table_e1(
         "Read from the record that each training left, not typed. Several values of one model"
         " (seeds, folds) are separated by “;”.",
         "Sizes and spacings stand as the framework orders them: nnU-Net lists slices first.",
-        "Kok et al. 2022 state no loss constants; those used here are of the public code they point to.",
+        "The constants of the losses are those of public code (docs/reference/models.md, Losses).",
         "An epoch is a different amount of work in each framework: compare iterations.",
         "GPU-hours are those of all runs of a model on one GPU each; models without were trained on a CPU. An"
         " ensemble adds none to its members'. “At least”: a run was resumed, and what it did between its last"

@@ -20,8 +20,7 @@ TABLE = PublishedTable(
     caption="**Table E2. Volume intersection and false positives.** Per model and lesion: the mean"
     " volume that prediction and reference share (in brackets the sum over all scans in percent of the"
     " summed reference volume), the mean volume predicted outside the reference, the scans with any"
-    " such voxel, and the scans without the lesion in which it is predicted. This is our reading: Kok"
-    " et al. 2022 name the table but do not define it.",
+    " such voxel, and the scans without the lesion in which it is predicted.",
     inputs={
         "statistics": "statistics of the paper",
         "evidence": "audit/evidence.json",
@@ -43,7 +42,11 @@ def make(options: Options) -> Table:
 
 
 def table_e2(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet) -> Table:
-    """Volume intersection and false positives; our reading of a table that is not at hand."""
+    """Volume intersection and false positives.
+
+    The paper names such a table but does not define it, and its supplement is not at hand: this is our
+    reading.
+    """
     numbers = statistics["volume_overlap"].fillna({"note": ""})
     numbers.insert(1, "title", [title_of(model, titles) for model in numbers["model"]])
     models, apart = by_model(numbers)
@@ -64,8 +67,6 @@ def table_e2(statistics: Statistics, titles: Mapping[str, str], labels: LabelSet
             ]
         rows.append(cells)
     notes = [
-        "Our reading: Kok et al. 2022 name this table but do not define it, and their supplement is not at"
-        " hand. Nothing here is compared with published numbers.",
         "Intersection: volume of the voxels that reference and prediction share, mean per scan; in"
         " brackets the sum over all scans in percent of the summed reference volume.",
         "False positive: predicted volume outside the reference lesion, mean per scan; scans with any:"
