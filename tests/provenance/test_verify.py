@@ -374,6 +374,19 @@ def pdf() -> bytes:
     return b"%PDF-1.4\nstream\n" + zlib.compress(np.random.default_rng(1).bytes(5000)) + b"\nendstream\n%%EOF"
 
 
+def nrrd(text: bytes = b"") -> bytes:
+    """A scan as ITK writes it, compressed, of noise; a line of text may stand in its header."""
+    fields = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 32 32 9\nencoding: gzip\n"
+    return fields + text + b"\n" + gzip.compress(np.random.default_rng(1).bytes(32 * 32 * 9 * 2))
+
+
+def metaimage(text: bytes = b"") -> bytes:
+    """The same, not compressed."""
+    fields = b"ObjectType = Image\nNDims = 3\nDimSize = 32 32 9\n" + text + b"ElementType = MET_SHORT\n"
+    voxels = np.random.default_rng(1).integers(-1000, 3000, 32 * 32 * 9).astype("<i2").tobytes()
+    return fields + b"ElementDataFile = LOCAL\n" + voxels
+
+
 IN_NO_PLACE = {
     "ct.nii.gz": volume(),
     "final.pth": zipped("data/0"),
@@ -381,6 +394,8 @@ IN_NO_PLACE = {
     "x.png": png(),
     "x.pdf": pdf(),
     "x.gz": gzip.compress(b"nobody"),
+    "x.nrrd": nrrd(),
+    "x.mha": metaimage(),
 }
 IN_SOME_PLACE = {
     **{f"appended to {name}": (name, content + IDENTIFYING) for name, content in IN_NO_PLACE.items()},
@@ -397,6 +412,9 @@ IN_SOME_PLACE = {
     "comment of an archive": ("final.pth", zipped("data/0", comment=IDENTIFYING)),
     "comment of arrays": ("x.npz", zipped("x.npy", comment=IDENTIFYING)),
     "text of a picture": ("x.png", png(b"Comment\0" + IDENTIFYING)),
+    "header of NRRD": ("x.nrrd", nrrd(b"0010|0010:=" + IDENTIFYING.strip() + b"\n")),
+    "header of NRRD alone": ("x.nhdr", b"NRRD0004\n0010|0010:=" + IDENTIFYING.strip()),
+    "header of MetaImage": ("x.mha", metaimage(b"0010|0010 = " + IDENTIFYING.strip() + b"\n")),
 }
 
 
@@ -411,8 +429,17 @@ def test_identifiers_beside_voxels_tensors_and_packed_parts_are_found(small: Pat
         "between tensors",
         "before an archive",
         "packed, after zeros",
+        "appended to x.mha",
     ):  # among bytes that are no text
         assert set(found(small, privacy.patterns)) == {f"logs/{name}"}
+
+
+@pytest.mark.parametrize("content", [nrrd(b"0010|0030:=x\n"), metaimage(b"0008|0080 = x\n"), b"(0010|0020)"])
+def test_an_attribute_is_known_by_its_tag_as_itk_writes_it(small: Path, content: bytes) -> None:
+    (small / "logs/x").write_bytes(content)
+    assert set(found(small, privacy.patterns).values()) == {
+        "names a DICOM attribute that identifies patients"
+    }
 
 
 @pytest.mark.parametrize("name", IN_NO_PLACE)

@@ -35,6 +35,10 @@ LARGEST_GRID_MB = 8 << 10
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 """How such files begin."""
+NRRD, META_IMAGE = b"NRRD", (b"ObjectType", b"NDims")
+"""How a volume begins whose header is lines of text."""
+TEXT_HEADER = re.compile(rb"(?ms).*?(?:\n\r?\n|^ElementDataFile[^\n]*\n|\Z)")
+"""Such a header: to the blank line of NRRD, or to the last field of MetaImage."""
 ZIP_ENDS = b"PK\x05\x06"
 """How the last part of a zip archive begins, which has 22 bytes and a comment."""
 TENSOR = re.compile(r"/data/\d+$")
@@ -152,6 +156,8 @@ def _said_in_header(data: bytes) -> bytes:
 def layers(data: bytes) -> Iterator[bytes]:
     """The bytes of a file and of everything packed in it: gz, zip, npz, pth, PDF, PNG, base64 in text.
 
+    The header of NRRD and MetaImage counts as packed.
+
     Raises:
         Unusable: not all of it can be looked at: too much, too deep, or a zip archive that is damaged.
     """
@@ -229,11 +235,21 @@ def _in_png(data: bytes, room: _Room) -> Iterator[bytes]:
     yield _after(data, b"IEND", 8)
 
 
+def _in_text_header(data: bytes, room: _Room) -> Iterator[bytes]:
+    """The header apart from the voxels, which would make it no text; then these, which may be packed."""
+    header = TEXT_HEADER.match(data)
+    end = header.end() if header else len(data)
+    room.take(LEAST)
+    yield data[1:end]  # a header that began as its file does would be taken for one again
+    yield data[end:]
+
+
 BY_SIGNATURE: Mapping[bytes, Callable[[bytes, _Room], Iterator[bytes]]] = {
     GZIP: _in_gzip,
     ZIP: _in_zip,
     b"%PDF": _in_pdf,
     b"\x89PNG": _in_png,
+    **dict.fromkeys((NRRD, *META_IMAGE), _in_text_header),
 }
 
 

@@ -6,6 +6,10 @@ run nor of the analysis plan (a birth, an examination). With the trial's DICOM a
 its headers are sought as well. Values are never shown. What pixels show, a face or burnt-in letters, is
 not sought. The copy of the workflow is searched as all else; what stands in this software itself, such as
 the names of attributes and the dates of publications, is no finding there.
+
+The workflow writes volumes as NIfTI alone, with a header of its own, whatever the format of a scan. NRRD and
+MetaImage are searched all the same, header and what is packed behind it, since a folder may hold what
+somebody put there.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.errors import InvalidDicomError
 
 from headct.contracts import untrusted
@@ -41,7 +46,12 @@ UID_LENGTHS = range(20, 65)
 STANDARD_UIDS = "1.2.840.10008."
 """Those that DICOM itself defines: classes and transfer syntaxes, the same in all hospitals."""
 PERSON_NAME = re.compile(r"(?<=[^\W\d_]{2})\^[^\W\d_]{2}")
-ATTRIBUTE = re.compile(rf"\b(?:{'|'.join(identifiers.IDENTIFYING_KEYWORDS)})\b")
+TAGS = [tag_for_keyword(keyword) or 0 for keyword in identifiers.IDENTIFYING_KEYWORDS]
+ATTRIBUTE = re.compile(
+    rf"\b(?:{'|'.join(identifiers.IDENTIFYING_KEYWORDS)}"
+    rf"|{'|'.join(rf'{tag >> 16:04x}[|]{tag & 0xFFFF:04x}' for tag in TAGS)})\b"
+)
+"""By keyword, or as ITK writes tags into the headers of NRRD and MetaImage: 0010|0010."""
 DATE = re.compile(
     r"(?<![\w.-])(?:(?P<y>(?:19|20)\d\d)(?P<s>[-/])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?)"
     r"|(?P<d2>\d\d?)(?P<s2>[-./])(?P<m2>\d\d?)(?P=s2)(?P<y2>(?:19|20)\d\d))(?![\d-])"
