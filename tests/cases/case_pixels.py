@@ -143,6 +143,39 @@ def shifted_by_200(root: Path) -> Expected:
     return excluded("pixel values are not HU")
 
 
+def applied_twice(hounsfield: NDArray[np.int16]) -> Change:
+    """Signed pixels in HU, of which the intercept is taken off once more."""
+
+    def take_off(index: int, dataset: Dataset) -> None:
+        as_signed(dataset, hounsfield[index])
+        dataset.RescaleIntercept = -1024
+
+    return take_off
+
+
+TWICE = r"all of them are 1024 below \(air lies near -2024\): add 1024"
+
+
+@case("intercept applied twice (dcm2niix#474): brain reads like air, and no other witness misses anything")
+def intercept_twice(root: Path) -> Expected:
+    write(root, change=applied_twice(head()))
+    return excluded("pixel values are not HU", TWICE)
+
+
+@case("intercept applied twice, padded with -2000 and -3024 as GE pads")
+def intercept_twice_with_padding(root: Path) -> Expected:
+    padded = corners(head(), -2000)
+    padded[::2] = corners(head(), -3024)[::2]
+    write(root, change=applied_twice(padded))
+    return excluded("pixel values are not HU", TWICE)
+
+
+@case("intercept of 1000 applied twice: air at -2000")
+def intercept_of_1000_twice(root: Path) -> Expected:
+    write(root, change=both(applied_twice(head()), setting(RescaleIntercept=-1000)))
+    return excluded("pixel values are not HU", r"air lies near -2000\): add 1000")
+
+
 @case("air at -900 HU, brain where it should be: a badly calibrated scanner, or no air but foam")
 def air_at_minus_900(root: Path) -> Expected:
     hounsfield = np.where(head() == -1000, -900, head()).astype(np.int16)

@@ -110,13 +110,21 @@ def fault_of_values(values: NDArray[Any], image: NDArray[np.int16], intensity: I
     if intensity == "windowed":
         return _fault_of_greys(values)
     doubts = doubts_about_hu(image) | ({WINDOWED} if values.dtype.itemsize == 1 else set())
-    # An intercept that was applied twice makes air of brain, and no other witness misses anything.
-    fault = (
-        _what_was_done(values, image)
-        if doubts or _lacks_brain(image[:, ::SAMPLE_STEP, ::SAMPLE_STEP])
-        else ""
-    )
+    fault = what_was_done(sampled(values), image) if doubts or lacks_brain(image) else ""
     return fault or (not_hu(doubts) if doubts else "")
+
+
+def sampled(values: NDArray[Any]) -> NDArray[Any]:
+    """Every so many rows and columns, the last two axes, in which the witnesses of HU are looked for."""
+    return values[..., ::SAMPLE_STEP, ::SAMPLE_STEP]
+
+
+def lacks_brain(image: NDArray[np.int16]) -> bool:
+    """Whether hardly a voxel has the HU of brain; shape (slices, rows, columns).
+
+    Where an intercept was applied twice, brain reads like air, and no other witness misses anything.
+    """
+    return _lacks_brain(sampled(image))
 
 
 def not_hu(doubts: Set[str]) -> str:
@@ -130,7 +138,7 @@ def _fault_of_greys(values: NDArray[Any]) -> str:
     lowest, highest = float(values.min()), float(values.max())
     if lowest < HU_RANGE[0] or highest > HU_RANGE[1]:
         return f"windowed values from {lowest:g} to {highest:g}: scale them to 0 to 255"
-    sample = np.unique(np.rint(values[:, ::SAMPLE_STEP, ::SAMPLE_STEP]))
+    sample = np.unique(np.rint(sampled(values)))
     if len(sample) < FEWEST_GREYS:
         return (
             f"windowed values from {lowest:g} to {highest:g} with {len(sample)} whole ones: scale to 0 to 255"
@@ -138,11 +146,16 @@ def _fault_of_greys(values: NDArray[Any]) -> str:
     return ""
 
 
-def _what_was_done(values: NDArray[Any], image: NDArray[np.int16]) -> str:
-    """What was done to HU so that these values came out; empty where nothing known explains them."""
+def what_was_done(values: NDArray[Any], image: NDArray[np.int16]) -> str:
+    """What was done to HU so that these values came out; empty where nothing known explains them.
+
+    Args:
+        values: as of :func:`sampled`, neither rounded nor clipped.
+        image: all of them, rounded and clipped.
+    """
     if is_skull_stripped(image):
         return "skull-stripped: no air around the head and no bone; the networks know whole heads"
-    sample = values[:, ::SAMPLE_STEP, ::SAMPLE_STEP].astype(np.float64)
+    sample = values.astype(np.float64)
     off_air = {
         offset: abs(_air_of(shifted) - AIR_HU)
         for offset in OFFSETS
@@ -205,7 +218,7 @@ def blank_slice(image: NDArray[np.int16]) -> int | None:
 
 def slice_without_air(image: NDArray[np.int16]) -> int | None:
     """Index of a slice with a tenth, at most, of its neighbours' air: it was rescaled otherwise."""
-    sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
+    sample = sampled(image)
     share = np.mean(is_air(sample), axis=(1, 2))
     beside = np.minimum(np.append(share[1:], np.inf), np.insert(share[:-1], 0, np.inf))
     suspicious = np.flatnonzero((share < beside / 10) & (beside >= ENOUGH_AIR))
@@ -228,7 +241,7 @@ def bleed_is_dense(label_map: NDArray[np.uint8], image: NDArray[np.int16], label
     """
     values = [label.value for label in labels.with_role(Role.TISSUE_HAEMORRHAGE)]
     bleed = image[np.isin(label_map, values)]
-    sample = image[:, ::SAMPLE_STEP, ::SAMPLE_STEP]
+    sample = sampled(image)
     tissue = sample[(sample >= BRAIN_HU[0]) & (sample <= BRAIN_HU[1])]
     if not bleed.size or not tissue.size:
         return True

@@ -27,7 +27,15 @@ from headct.imaging.dicom import (
 from headct.imaging.fitness import SeriesRules
 from headct.imaging.geometry import FitsMask
 from headct.imaging.hounsfield import ABOVE_RANGE_SHARE, HU_RANGE, to_int16
-from headct.imaging.plausibility import WINDOWED, doubts_about_hu, not_hu, refuse_damaged
+from headct.imaging.plausibility import (
+    WINDOWED,
+    doubts_about_hu,
+    lacks_brain,
+    not_hu,
+    refuse_damaged,
+    sampled,
+    what_was_done,
+)
 from headct.imaging.scan_files import root_of
 from headct.imaging.scan_selection import Chosen, choose, flags
 from headct.imaging.series import group
@@ -125,12 +133,14 @@ def convert(chosen: Chosen, rules: SeriesRules, facts: ImageFacts) -> NDArray[np
     columns, rows, slices = grid.size_xyz
     image = np.empty(0, dtype=np.int16)
     above = 0
+    unclipped = []
     for index, instance in enumerate(chosen.instances):
         hounsfield, digest = read_slice(instance)
         if not image.size:  # only now: a header may claim 65535 x 65535 pixels that the file does not have
             image = np.empty((slices, rows, columns), dtype=np.int16)
         above += int(np.count_nonzero(hounsfield > HU_RANGE[1]))
         image[index] = grid.moves.apply(to_int16(hounsfield))
+        unclipped.append(sampled(hounsfield))
         entry: dict[str, Any] = {"number": instance.number, "sha256": digest}
         facts.instances.append(entry if instance.frame is None else {**entry, "frame": instance.frame})
     without = [instance.name for instance in chosen.instances if not has_rescale(instance)]
@@ -149,6 +159,9 @@ def convert(chosen: Chosen, rules: SeriesRules, facts: ImageFacts) -> NDArray[np
     raised |= doubts
     facts.flags = sorted(raised)
     refuse_damaged(image, [instance.name for instance in chosen.instances], rules.intensity)
+    is_odd = rules.intensity == "hounsfield" and lacks_brain(image)
+    if is_odd and (fault := what_was_done(np.stack(unclipped), image)):
+        raise Ineligible(fault)
     suspects = raised & {"no_rescale", "monochrome1", "rescale_type_not_hu", "values_above_range"}
     if (
         rules.intensity == "hounsfield"
