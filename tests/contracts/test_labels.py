@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
+import yaml
 from matplotlib.figure import Figure
 
 from headct.cohort import split
-from headct.contracts.labels import BACKGROUND, Label, LabelSet, Pool, Role
+from headct.contracts.labels import BACKGROUND, Label, LabelSet, Pool, Role, label_set
 from headct.contracts.problems import BadInput
-from headct.contracts.repository import PACKAGE
+from headct.contracts.repository import PACKAGE, REPOSITORY
 from headct.engine import losses
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
 from headct.frameworks.blastct.training import package_configuration
@@ -28,6 +29,7 @@ from headct.metrics import measure as metrics
 from headct.metrics import predictions, tolerance
 from headct.publish.figures import cases as case_figure
 from headct.publish.figures import training_curves
+from headct.settings import configuration, lesions, strata
 from headct.settings.blocks import Split
 from support import blastct_cases
 from support import metric_cases as cases
@@ -74,7 +76,7 @@ def test_the_set_of_the_study() -> None:
     assert LABELS.n_classes == 4
     assert LABELS.regions == {"ICH": (1,), "PHE": (2,), "IVH": (3,), "ICH+IVH": (1, 3)}
     assert [label.name for label in LABELS.bottom_up] == ["PHE", "IVH", "ICH"]
-    assert LABELS.only(Role.OEDEMA).name == "PHE"
+    assert [label.name for label in LABELS.with_role(Role.OEDEMA)] == ["PHE"]
     assert LABELS.haemorrhage_values() == (1, 3)
     assert BACKGROUND not in LABELS.values()
 
@@ -94,8 +96,7 @@ def test_a_set_that_contradicts_itself(labels: list, pools: tuple, said: str) ->
 
 
 def test_a_role_that_no_label_has() -> None:
-    with pytest.raises(LookupError, match="oedema around a haemorrhage; of SDH, MASS it is: none"):
-        TOY.only(Role.OEDEMA)
+    assert not TOY.with_role(Role.OEDEMA)
     with pytest.raises(KeyError):
         TOY["ICH"]
 
@@ -204,6 +205,57 @@ def test_strata_are_named_after_the_label() -> None:
     strata = split.stratum_of_participants(scans, settings, TOY)
     assert list(strata) == [f"SDH volume group {group}/2" for group in (1, 1, 2, 2)]
     assert "2 groups of SDH volume" in split.settings_in_words(settings, TOY)
+
+
+BOTH = label_set(["IVH", "ICH", "IPH"], {"inside": ["ICH", "IPH"]})
+"""Two haemorrhages inside the tissue, beside a ventricular one."""
+
+
+def test_two_haemorrhages_of_one_role_are_told_apart() -> None:
+    document = yaml.safe_load((REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
+    lesions_of = {"labels": {"IVH": 3, "ICH": 1, "IPH": 2}, "groups": {"inside": ["ICH", "IPH"]}}
+    assert lesions.label_set_of(configuration.complete({**document, **lesions_of}, "study.yaml")) == BOTH
+    assert len({label.colour for label in BOTH.labels}) == 3
+    assert [label.name for label in BOTH.bottom_up] == ["IVH", "ICH", "IPH"]
+    assert [(one.by, one.label) for one in strata.chosen(None, BOTH)] == [
+        ("presence", "IVH"),
+        ("volume", "IVH"),
+    ], "of two, neither is the one in the tissue: the first label"
+
+
+def test_names_in_masks_tell_two_haemorrhages_of_one_role_apart() -> None:
+    """A set with one of the two takes either name for it; of both, each has its own."""
+    assert label_names.classes_in("IPH", LABELS) == {"ICH"}
+    assert [label_names.classes_in(name, BOTH) for name in ("ICH", "iph volume", "IVH")] == [
+        {"ICH"},
+        {"IPH"},
+        {"IVH"},
+    ]
+    named = [(1, "IPH"), (2, "ICH")]
+    assert label_names.meant_by_names(named, [1, 2], BOTH) == {1: "IPH", 2: "ICH"}
+    said = label_names.contradictions(named, {1: "ICH", 2: "ICH"}, [1, 2], BOTH)
+    assert said == ["the file calls 1 'IPH', the labels setting calls it ICH"]
+    for doubtful in ("haematoma", "intraparenchymal"):
+        assert label_names.classes_in(doubtful, BOTH) == {"ICH", "IPH"}
+        assert label_names.meant_by_names([(1, doubtful)], [1], BOTH) is None, "either may be meant"
+
+
+def test_two_haemorrhages_of_one_role_are_judged_measured_and_drawn() -> None:
+    image = np.full((6, 40, 40), 30, np.int16)
+    drawn, other = np.zeros(image.shape, np.uint8), np.zeros(image.shape, np.uint8)
+    drawn[1:3, 4:9, 4:9], drawn[1:3, 20:25, 4:9] = BOTH["ICH"], BOTH["IPH"]
+    other[1:3, 4:9, 4:9], other[1:3, 20:25, 4:9] = BOTH["IPH"], BOTH["IPH"]
+    assert not plausibility.bleed_is_dense(drawn, image, BOTH)
+    image[drawn > 0] = 65
+    assert plausibility.bleed_is_dense(drawn, image, BOTH)
+    place = cases.grid_of(drawn.shape, (1.0, 1.0), 5.0)
+    found = metrics.measure(drawn, other, place, cases.AREA, BOTH)
+    assert found["ICH"]["swapped_ml"] == pytest.approx(50 * 5 / 1000), "read as the other haemorrhage"
+    assert (found["IPH"]["swapped_ml"], found["inside"]["dice"]) == (0, 1)
+    axes = Figure().subplots()
+    case_figure.draw_outlines(axes, drawn[1], (1.0, 1.0), 0.5, BOTH)
+    assert len({patch.get_edgecolor() for patch in axes.patches}) == 2
+    assert len(case_figure.lesion_legend(0.5, BOTH)) == 3
 
 
 @pytest.mark.parametrize("width_mm", [85.0, 170.0])

@@ -1,9 +1,10 @@
 """The lesion classes that label maps, predictions and tables know: what each is called, shown as and worth.
 
 A study's set stands in its configuration (:mod:`headct.settings.lesions`). Each step is given it by the
-option ``--labels``, as JSON, and hands it on, so that all works with any set. Who needs a certain lesion asks
-for its role (the haemorrhage inside the tissue, the oedema); who needs all of them goes through the set, in
-its order. What a set does not say of a lesion is known here: title, colour, role, and the words that mean it.
+option ``--labels``, as JSON, and hands it on, so that all works with any set. Who needs certain lesions asks
+for their role (haemorrhage inside the tissue, oedema), which none, one or several have; who needs all of them
+goes through the set, in its order. What a set does not say of a lesion is known here: title, colour, role,
+and the words that mean it.
 """
 
 from __future__ import annotations
@@ -162,18 +163,6 @@ class LabelSet(Mapping[str, int]):
     def with_role(self, *roles: Role) -> list[Label]:
         """All labels that have one of the roles, in the set's order."""
         return [label for label in self.labels if label.role in roles]
-
-    def only(self, role: Role) -> Label:
-        """The one label that has a role.
-
-        Raises:
-            LookupError: none has it, or several.
-        """
-        found = self.with_role(role)
-        if len(found) != 1:
-            names = ", ".join(label.name for label in found) or "none"
-            raise LookupError(f"one label must be the {role.value}; of {', '.join(self)} it is: {names}")
-        return found[0]
 
     def haemorrhage_values(self) -> tuple[int, ...]:
         """Voxel values of all haemorrhages."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import SimpleITK as sitk
 from isal import igzip
 
-from headct.contracts.labels import LabelSet, Role
+from headct.contracts.labels import Label, LabelSet, Role
 from headct.imaging.identifiers import SPELT_OUT
 
 BLEEDING = r"ha?em(orr|atom)[a-z]*"
@@ -52,12 +52,18 @@ def _end_of_word(labels: LabelSet) -> re.Pattern[str]:
 
 def _classes_in_part(text: str, labels: LabelSet) -> set[str]:
     words = re.findall(r"[a-z]+", text)
-    named = [label for label in labels.labels if any(re.fullmatch(label.words, word) for word in words)]
+    named = [label for word in words for label in _named(word, labels)]
     found = {label.name for label in named}
     of_ventricle = "ventric" in text or any(label.role is Role.VENTRICULAR_HAEMORRHAGE for label in named)
     if not of_ventricle and any(re.fullmatch(BLEEDING, word) for word in words):
         found |= {label.name for label in labels.with_role(Role.TISSUE_HAEMORRHAGE)}
     return found
+
+
+def _named(word: str, labels: LabelSet) -> list[Label]:
+    """The labels that a word means: that of this very name, for a set may have both ICH and IPH; else all."""
+    own = [label for label in labels.labels if label.name.casefold() == word]
+    return own or [label for label in labels.labels if re.fullmatch(label.words, word)]
 
 
 @dataclass(frozen=True)
