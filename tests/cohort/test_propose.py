@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -131,6 +132,58 @@ def test_subjects_and_sessions_of_bids(tmp_path: Path) -> None:
     assert len(found.patients) == 2
     assert [row.cells["timepoint"] for row in found.rows].count("follow-up") == 1
     assert all(row.cells["mask"] for row in found.rows), "of equal grids, each has that of its name"
+
+
+NAMED_ALIKE = [
+    ("a.nii.gz", "masks/a.nii.gz"),
+    ("a.nii.gz", "a_mask.nii.gz"),
+    ("a.nii.gz", "a_seg.nii.gz"),
+    ("a.nii.gz", "a-label.nii.gz"),
+    ("a.nii.gz", "a_dseg.nii.gz"),
+    ("a.nii.gz", "a.seg.nrrd"),
+    ("a_0000.nii.gz", "labelsTr/a.nii.gz"),
+    ("a_ct.nii.gz", "a_ct_segmentation.nii"),
+    ("images/a-image.nii", "ground truths/a_label.mha"),
+    ("sub-a_ct.nii.gz", "derivatives/raters/sub-a_label-lesion_desc-manual_mask.nii.gz"),
+    ("a/ct.nii.gz", "a/mask.nii.gz"),
+    ("a/images/CT.nii.gz", "a/masks/mask.nii.gz"),
+]
+
+
+@pytest.mark.parametrize(("image", "mask"), NAMED_ALIKE)
+def test_a_mask_is_found_by_its_name(tmp_path: Path, image: str, mask: str) -> None:
+    """All grids are equal, so that nothing but names tells whose a mask is."""
+    data = tmp_path / "data"
+    pairs = {}
+    for letter in "xy":
+        pair = [data / re.sub(r"(?<![a-z])a(?![a-z])", letter, path) for path in (image, mask)]
+        public_layouts.write_scan(pair[0], None, ord(letter))
+        pair[1].parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(sitk.ReadImage(str(pair[0])) > 60, str(pair[1]))
+        pairs[str(pair[0])] = str(pair[1])
+    rows = proposing.propose([data], [], None, "", random.Random(1)).rows
+    assert {row.cells["image"]: row.cells["mask"] for row in rows} == pairs
+    assert [row.open for row in rows] == [[], []]
+
+
+def test_folders_of_one_name_are_not_one_patient(tmp_path: Path) -> None:
+    for patient in ("p1", "p2"):
+        folder = tmp_path / patient / "day-1"
+        public_layouts.write_scan(folder / "ct.nii.gz", folder / "mask.nii.gz", 1)
+    found = proposing.propose([tmp_path], [], None, "", random.Random(1))
+    assert len(found.patients) == 2
+    assert all(Path(row.cells["mask"]).parent == Path(row.cells["image"]).parent for row in found.rows)
+
+
+def test_a_mask_beside_a_folder_of_dicom(tmp_path: Path) -> None:
+    for number, patient in enumerate(PATIENTS):
+        folder = tmp_path / f"{number}/dicom"
+        study(folder, patient, f"1.2.{number}", "20240101")
+        for file in (folder / "series-1").iterdir():
+            file.rename(folder / file.name)
+        mask_of(folder, tmp_path / f"{number}/mask.nii.gz")
+    rows = proposing.propose([tmp_path], [], None, "", random.Random(1)).rows
+    assert all(Path(row.cells["mask"]).parent == Path(row.cells["image"]).parent for row in rows)
 
 
 def test_masks_without_a_name_are_told_where_several_fit(tmp_path: Path) -> None:

@@ -27,14 +27,22 @@ from headct.imaging.volume_file import VolumeFile
 
 EFFECT = "speed"  # a sheet is proposed, which somebody reads before it is used
 
-OF_MASKS = re.compile(r"(?<![a-z])(masks?|labels?|seg|segmentations?|rois?|gt|dseg)(?![a-z])", re.IGNORECASE)
+MASK_WORDS = r"masks?|labels?(?:tr|ts)?|labelmaps?|seg|dseg|segmentations?|annotations?|rois?|gt|truths?"
+OF_MASKS = re.compile(rf"(?<![a-z])({MASK_WORDS})(?![a-z])", re.IGNORECASE)
 """Words of names of files and folders that hold masks."""
 
 NIFTI = (".nii", ".nii.gz")
 SUFFIXES_OF_VOLUMES = (*NIFTI, ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
 
-NO_PART_OF_A_NAME = re.compile(r"_0000$|_ct$|_(mask|label|seg|dseg|roi|gt)$", re.IGNORECASE)
-"""Ends of file names that say what the file is, not whose."""
+WHAT_IT_IS = rf"0000|ct|ncct|images?|img|scan|volume|dicom|nifti|{MASK_WORDS}"
+"""Words of names that say what a file is, not whose."""
+
+NO_PART_OF_A_NAME = re.compile(
+    rf"([_.\s-]+({WHAT_IT_IS})|_(label|desc|seg|space)-[a-z0-9]+)+$", re.IGNORECASE
+)
+"""Ends of file names that say what the file is; the second are entities of BIDS."""
+
+SAYS_ONLY_WHAT = re.compile(WHAT_IT_IS, re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,8 @@ def _add_volume(file: Path, found: Found) -> None:
     name = name_of(file)
     subject = re.match(r"sub-[A-Za-z0-9]+", name)
     patient = subject[0] if subject else name
-    found.images.append(FoundImage(file, patient, [name, patient], date=name, grids=[grid]))
+    names = [name, patient, Path(name).name]
+    found.images.append(FoundImage(file, patient, names, date=name, grids=[grid]))
 
 
 def _grid_of(file: Path) -> Geometry:
@@ -236,7 +245,7 @@ def _study(path: Path, patient: str, instances: list[dicom.Instance]) -> FoundIm
     return FoundImage(
         path=path,
         patient=patient,
-        names=[first.text("PatientID"), *reversed(path.parts)],
+        names=[first.text("PatientID"), *reversed(path.parts), str(_telling(path))],
         date=f"{first.text('StudyDate')} {first.text('StudyTime')}",
         age=age[1] if age else "",
         sex=sex if sex in ("F", "M") else "",
@@ -246,8 +255,18 @@ def _study(path: Path, patient: str, instances: list[dicom.Instance]) -> FoundIm
 
 
 def name_of(file: Path) -> str:
-    """A file's name without suffix and without what says only what it is."""
-    return NO_PART_OF_A_NAME.sub("", sources.name_without_suffix(file.name))
+    """A file's name without suffix and without what says only what it is; where no more is left, its folder.
+
+    So the image of ``patient-7/ct.nii.gz`` and the mask of ``patient-7/masks/mask.nrrd`` have one name.
+    """
+    name = NO_PART_OF_A_NAME.sub("", sources.name_without_suffix(file.name))
+    return str(_telling(file.parent)) if SAYS_ONLY_WHAT.fullmatch(name) else name
+
+
+def _telling(folder: Path) -> Path:
+    """The folder, or the first one above it whose name says more than what lies in it."""
+    above = (one for one in (folder, *folder.parents) if not SAYS_ONLY_WHAT.fullmatch(one.name))
+    return next(above, folder)
 
 
 def _add_mask(file: Path, found: Found) -> None:
