@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from headct.cohort import adopting, sheet_commands
+from headct.cohort import adopting, layouts, sheet_commands
 from headct.cohort.layouts import all_layouts, ct_ich
-from headct.cohort.layouts.adopted import as_id
-from headct.cohort.layouts.nnunet import as_label
+from headct.cohort.layouts.adopted import as_id, as_label
 from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.repository import REPOSITORY
 from headct.settings import configuration, sheet
@@ -304,12 +304,28 @@ def test_labels_hold_what_labels_may_hold(name: str, made: str) -> None:
 
 
 def test_each_layout_says_whom_to_cite_and_how_it_may_be_used() -> None:
-    layouts = all_layouts()
-    assert layouts.keys() >= {"bhsd", "ct-ich", "nnunet", "phe-sich"}
-    for layout in layouts.values():
+    known = all_layouts()
+    assert known.keys() >= {"bhsd", "bids", "ct-ich", "nnunet", "phe-sich"}
+    for layout in known.values():
         assert layout.licence
         assert layout.citation
         assert re.fullmatch(r"[a-z0-9-]+", layout.site)
+
+
+def test_the_layout_that_the_documents_show_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (REPOSITORY / "docs/how-to/extending.md").read_text(encoding="utf-8")
+    section = page.partition("## A new layout of a data set")[2]
+    module = section.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "layouts").mkdir()
+    (tmp_path / "layouts/instance.py").write_text(module, encoding="utf-8")
+    monkeypatch.setattr(layouts, "__path__", [*layouts.__path__, str(tmp_path / "layouts")])
+    for number in (1, 2):
+        name, folder = f"{number:03d}.nii.gz", tmp_path / "data/train_2"
+        public_layouts.write_scan(folder / "data" / name, folder / "label" / name, number)
+    found = adopt("instance", tmp_path / "data", tmp_path / "study")
+    assert found["config"]["labels"] == {"bleed": 1}
+    assert [row["scan_id"] for row in found["rows"]] == ["instance-001", "instance-002"]
+    monkeypatch.delitem(sys.modules, f"{layouts.__name__}.instance")
 
 
 def test_bhsd_groups_by_patient(tmp_path: Path) -> None:

@@ -56,3 +56,38 @@ def nnunet(root: Path, cases: Sequence[str], described: dict[str, Any], values: 
         write_scan(root / f"imagesTr/{case}_0000.nii.gz", root / f"labelsTr/{case}.nii.gz", seed, values)
     (root / "dataset.json").write_text(json.dumps(described), encoding="utf-8")
     return root
+
+
+def bids(
+    root: Path,
+    images: Sequence[str],
+    masks: dict[str, Sequence[int]] | None = None,
+    described: dict[str, Any] | None = None,
+) -> Path:
+    """A data set in BIDS.
+
+    Args:
+        root: its folder.
+        images: names of CT without suffix, such as sub-01_ses-1.
+        masks: by path below ``derivatives``, the blocks that are drawn, by their place along x, each with the
+            value 1 in a mask of one lesion and else with its own.
+        described: content of the description.
+    """
+    for seed, name in enumerate(images):
+        write_scan(folder_in_bids(root, name) / f"{name}_ct.nii.gz", None, seed)
+    for path, blocks in (masks or {}).items():
+        labels = np.zeros(SHAPE, np.uint8)
+        for value in blocks:
+            labels[5 + 3 * value : 8 + 3 * value, 15:23, 8:14] = value if "dseg" in path else 1
+        save(labels, root / "derivatives" / path)
+    (root / "dataset_description.json").write_text(
+        json.dumps({"Name": "Heads", "BIDSVersion": "1.10.0", "License": "CC0"} | (described or {})),
+        encoding="utf-8",
+    )
+    return root
+
+
+def folder_in_bids(root: Path, name: str) -> Path:
+    """Where an image lies."""
+    parts = [part for part in name.split("_") if part.startswith(("sub-", "ses-"))]
+    return root.joinpath(*parts, "ct")

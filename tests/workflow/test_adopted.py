@@ -25,6 +25,23 @@ def test_one_class_of_phe_sich_is_planned(tmp_path: Path) -> None:
     assert planned["flow"] == planned["ingest_qc"] == planned["paired_analysis"] == 1
 
 
+def test_files_of_each_lesion_in_bids_are_converted(tmp_path: Path) -> None:
+    masks = {
+        f"manual/sub-0{n}/ct/sub-0{n}_label-{lesion}_mask.nii.gz": [place]
+        for n in range(1, 4)
+        for place, lesion in enumerate(("ICH", "IVH"), start=1)
+    }
+    data = public_layouts.bids(tmp_path / "data", [f"sub-0{n}" for n in range(1, 4)], masks)
+    (data / "participants.tsv").write_text("participant_id\tage\nsub-02\t71\n", encoding="utf-8")
+    study = study_of("bids", data)
+    done = snake.run("qc", "--cores", "2", *study)
+    assert done.returncode == 0, done.stdout
+    cohort = read_tsv(study[1] / "qc/cohort.tsv").set_index("scan_id")  # type: ignore[operator]
+    assert set(cohort["status"]) == {"included"}
+    assert cohort.loc["sub-02", "age"] == 71
+    assert (cohort[["ICH_ml", "IVH_ml"]] > 0).all(axis=None)
+
+
 def test_cases_of_nnunet_are_converted_and_shown(tmp_path: Path) -> None:
     described = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "lesion": 1, "other": 2}}
     data = public_layouts.nnunet(tmp_path / "data", ["case_1", "case_2", "case_3"], described, [1, 2])

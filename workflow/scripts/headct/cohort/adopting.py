@@ -6,7 +6,9 @@ that is there is overwritten.
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import math
 import os
 import re
@@ -19,14 +21,15 @@ import yaml
 from headct.cohort.layouts.adopted import Adopted, KnownLayout
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.terminal import visible
-from headct.settings import analysis_plan, configuration, sheet
+from headct.settings import analysis_plan, blocks, configuration, lesions, sheet
 
 EFFECT = "speed"  # what is written of a data set is read by the steps themselves
 
 SHEET, CONFIG, PLAN, NOTE = "scans.tsv", "config.yaml", "analysis_plan.yaml", "NOTE.md"
 WRITTEN = (SHEET, CONFIG, PLAN, NOTE)
 
-COLUMNS = ("scan_id", "participant_id", "site", "image", "mask", "age", "sex", "onset_to_ct_h", "rater")
+COLUMNS = ("scan_id", "participant_id", "site", "image", "age", "sex", "onset_to_ct_h", "rater")
+"""Of the sheet; those of masks stand behind the image."""
 
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "threshold": {"title": "Threshold", "framework": "threshold"},
@@ -117,9 +120,16 @@ def check_study(study: Path) -> None:
         BadInput: all faults of sheet, configuration and plan.
     """
     problems: list[Problem] = []
-    for read, name in ((sheet.load, SHEET), (configuration.load, CONFIG), (analysis_plan.load, PLAN)):
+    study_lesions = None
+    try:
+        config = configuration.load(study / CONFIG)
+        may_be_absent = blocks.configured(config).ingest.lesions_may_be_absent
+        study_lesions = sheet.Lesions(lesions.label_set_of(config), may_be_absent)
+    except BadInput as error:
+        problems += error.problems
+    for read in (lambda: sheet.load(study / SHEET, study_lesions), lambda: analysis_plan.load(study / PLAN)):
         try:
-            read(study / name)
+            read()
         except BadInput as error:
             problems += error.problems
     if problems:
@@ -129,12 +139,19 @@ def check_study(study: Path) -> None:
 def sheet_of(layout: KnownLayout, adopted: Adopted, study: Path) -> str:
     """The sheet; its paths lead from the study's folder, with all links on the way followed."""
     root = study.resolve()
-    lines = ["\t".join(COLUMNS)]
+    place = COLUMNS.index("image") + 1
+    of_masks = sheet.mask_columns({column for scan in adopted.scans for column in scan.masks})
+    text = io.StringIO()
+    table = csv.DictWriter(
+        text, [*COLUMNS[:place], *of_masks, *COLUMNS[place:]], delimiter="\t", lineterminator="\n"
+    )
+    table.writeheader()
     for scan in adopted.scans:
-        image, mask = (path_from(root, path) for path in (scan.image, scan.mask))
-        cells = [scan.scan_id, scan.participant_id, layout.site, image, mask, "", "", "", layout.rater]
-        lines.append("\t".join(cells))
-    return "\n".join(lines) + "\n"
+        ids = {"scan_id": scan.scan_id, "participant_id": scan.participant_id}
+        files = {"image": scan.image, **scan.masks}
+        paths = {column: path_from(root, path) for column, path in files.items()}
+        table.writerow({"site": layout.site, "rater": layout.rater, **ids, **paths, **scan.facts})
+    return text.getvalue()
 
 
 def path_from(root: Path, path: Path) -> str:
@@ -263,8 +280,8 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
         "What to decide before anything is predicted": [
             f"The analysis plan (`{PLAN}`): which endpoint, and the margins ({DICE_MARGIN} of Dice, "
             f"{VOLUME_MARGIN_ML} mL), which are a beginning, not advice.",
-            "Age, sex, hours from onset, site and rater, where you have them: columns of the sheet, "
-            "which are empty now, or one word for all.",
+            "Age, sex, hours from onset, site and rater, where you have them and the sheet does not: its "
+            "cells are empty, or have one word for all.",
             f"The sizes of the trainings (`{CONFIG}`): they are those of the frameworks, for a GPU.",
         ],
         "Licence and citation": [

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headct.contracts.labels import KNOWN
 from headct.contracts.problems import BadInput, Problem, first_few
 from headct.imaging import nifti
 
@@ -24,15 +25,26 @@ MOST_VALUES = 20
 LONGEST_ID = 64
 """Characters of an id, by the schema of the sheet."""
 
+LONGEST_LABEL = 20
+"""Characters of a label's name, by the configuration."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoundScan:
-    """One image with its mask; ids as they will stand in the sheet."""
+    """One image with what was drawn on it.
+
+    Attributes:
+        scan_id, participant_id: as they will stand in the sheet.
+        image: its file.
+        masks: files by the sheet's column: ``mask``, or one for each lesion, such as ``mask:ICH``.
+        facts: what is known beside, by the sheet's column, such as ``age``.
+    """
 
     scan_id: str
     participant_id: str
     image: Path
-    mask: Path
+    masks: Mapping[str, Path]
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +173,7 @@ def scans_of(
             scan_id=as_id(name, of_scan),
             participant_id=as_id(participant_in(name, pattern, folder), of_participant),
             image=pairs.images[name],
-            mask=pairs.masks[name],
+            masks={"mask": pairs.masks[name]},
         )
         for name in pairs.images
     ]
@@ -242,6 +254,11 @@ class ValuesInMasks:
     empty: Sequence[str]
     unreadable: Mapping[str, str]
 
+    @property
+    def first_fault(self) -> str:
+        """The first mask that could not be read, and why, behind a semicolon; empty where all could."""
+        return next((f"; {name}: {why}" for name, why in self.unreadable.items()), "")
+
     def in_words(self) -> list[str]:
         """A sentence for each."""
         values = ", ".join(f"{value} ({n} masks)" for value, n in sorted(self.counts.items())) or "none"
@@ -294,9 +311,58 @@ def one_class(values: ValuesInMasks, name: str) -> dict[str, Any]:
     """
     found = sorted(values.counts)
     if not found or found[0] < 1:
-        message = "no mask could be read that has a voxel of the lesion" if not found else "a negative value"
+        none = f"no mask could be read that has a voxel of the lesion{values.first_fault}"
+        message = "a negative value" if found else none
         raise BadInput([Problem("masks", message, key=name, value=", ".join(map(str, found)))])
     return {name: found[0] if len(found) == 1 else found}
+
+
+def known_lesion(name: str) -> str:
+    """The lesion that is known by this name or title, in British or American spelling; else empty."""
+
+    def plain(text: str) -> str:
+        letters = re.sub(r"[^a-z]", "", text.casefold())
+        return letters.replace("haem", "hem").replace("oedema", "edema")
+
+    names = {plain(words): key for key, known in KNOWN.items() for words in (key, known.title)}
+    return names.get(plain(name), "")
+
+
+def as_label(name: str) -> str:
+    """A label's name as the configuration may have it: letters, digits and dashes, a letter first."""
+    if known := known_lesion(name):
+        return known
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:LONGEST_LABEL].rstrip("-")
+    return plain if plain[:1].isalpha() else f"label-{plain}"[:LONGEST_LABEL].rstrip("-")
+
+
+def labelled(
+    classes: Mapping[str, Sequence[int]], file: str, key: str
+) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
+    """The configuration's labels for classes as a data set calls them.
+
+    Args:
+        classes: values by name.
+        file, key: where the names stand, for messages.
+
+    Returns:
+        Labels by the name that they have in the configuration; for those that are known here by another name,
+        the data set's; and names that read alike.
+    """
+    labels: dict[str, Any] = {}
+    renamed: dict[str, str] = {}
+    problems = []
+    for name, values in classes.items():
+        label = as_label(name)
+        if label in labels:
+            message = f"reads like another label's name ({label}): rename one"
+            problems.append(Problem(file, message, key=key, value=name))
+        value = values[0] if len(values) == 1 else list(values)
+        labels[label] = {"value": value, "title": name}
+        if label == name or known_lesion(name):
+            labels[label] = value
+            renamed |= {label: name} if label != name else {}
+    return labels, renamed, problems
 
 
 def settings_for_empty(values: ValuesInMasks) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from headct.cohort.layouts.adopted import (
     ValuesInMasks,
     files_by_name,
     in_pairs,
+    labelled,
     not_laid_out_so,
     only_present,
     pairs_of,
@@ -22,7 +23,6 @@ from headct.cohort.layouts.adopted import (
     settings_for_empty,
     values_in,
 )
-from headct.contracts.labels import KNOWN
 from headct.contracts.problems import BadInput, Problem
 
 EFFECT = "speed"  # what is written of a data set is read by the steps themselves
@@ -37,9 +37,6 @@ OF_ONE_PATIENT = {
     r"(sub-[A-Za-z0-9]+)_.+": "the subject of BIDS's names",
 }
 """Names in which a standard says who the patient is, where all cases have such a name."""
-
-LONGEST_LABEL = 20
-"""Characters of a label's name, by the configuration."""
 
 
 def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
@@ -141,19 +138,10 @@ def _labels(
         notes += absent
     if not classes:
         problems.append(Problem(str(described), "no label has a voxel in any mask", key="labels"))
-    labels: dict[str, Any] = {}
-    for name, values in classes.items():
-        label = as_label(name)
-        if label in labels:
-            message = f"reads like another label's name ({label}): rename one"
-            problems.append(Problem(str(described), message, key="labels", value=name))
-        value = values[0] if len(values) == 1 else values
-        labels[label] = {"value": value, "title": name}
-        if label == name or known_lesion(name):
-            labels[label] = value
-            notes += [f"'{name}' of dataset.json is {label}."] if label != name else []
-    if problems:
-        raise BadInput(problems)
+    labels, words, faults = labelled(classes, str(described), "labels")
+    if problems or faults:
+        raise BadInput([*problems, *faults])
+    notes += [f"'{name}' of dataset.json is {label}." for label, name in words.items()]
     return labels, ignore, notes
 
 
@@ -186,25 +174,6 @@ def _classes(labels: Mapping[str, Any], file: str) -> tuple[dict[str, list[int]]
             taken.setdefault(one, name)
         classes[name] = whole
     return classes, ignore, problems
-
-
-def known_lesion(name: str) -> str:
-    """The lesion that is known by this name or title, in British or American spelling; else empty."""
-
-    def plain(text: str) -> str:
-        letters = re.sub(r"[^a-z]", "", text.casefold())
-        return letters.replace("haem", "hem").replace("oedema", "edema")
-
-    names = {plain(words): key for key, known in KNOWN.items() for words in (key, known.title)}
-    return names.get(plain(name), "")
-
-
-def as_label(name: str) -> str:
-    """A label's name as the configuration may have it: letters, digits and dashes, a letter first."""
-    if known := known_lesion(name):
-        return known
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:LONGEST_LABEL].rstrip("-")
-    return plain if plain[:1].isalpha() else f"label-{plain}"[:LONGEST_LABEL].rstrip("-")
 
 
 def _standard_grouping(names: Sequence[str]) -> tuple[re.Pattern[str] | None, str]:
