@@ -22,10 +22,11 @@ from matplotlib.text import Text
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.declarations import PublishedFigure, declared
+from headct.contracts.labels import Extent, LabelSet
 from headct.metrics import COLUMNS
 from headct.publish.figures import style
 from headct.settings import published
-from support.label_sets import GIVEN, LABELS
+from support.label_sets import LABELS
 
 SHOWN = {"nnunet-3d-dicece": "DiceCE", "nnunet-3d-focal": "Focal"}
 LONG = "A study with a title that goes on for longer than a page is wide, $ and % included; " * 3
@@ -58,15 +59,16 @@ def metrics(model: str, n: int, seed: int = 0, ivh: float = 0.4, number: int = 0
     return table.assign(failure="", **header).reindex(columns=list(COLUMNS))
 
 
-def labels_given(figure: str) -> Sequence[str]:
+def labels_given(figure: str, labels: LabelSet = LABELS) -> Sequence[str]:
     """The option that names the lesions, where a figure has it."""
-    return GIVEN if "labels" in declared(PublishedFigure)[figure].given else ()
+    has_it = "labels" in declared(PublishedFigure)[figure].given
+    return ("--labels", labels.written(Extent.PRINT)) if has_it else ()
 
 
-def draw(figure: str, out: Path, *extra: str) -> pd.DataFrame:
+def draw(figure: str, out: Path, *extra: str, labels: LabelSet = LABELS) -> pd.DataFrame:
     """Run one subcommand in this process; the numbers drawn."""
     args = ["--study-title", "Simulated data", "--out", str(out), *extra]
-    run_step("figures", [figure, *args, *labels_given(figure)])
+    run_step("figures", [figure, *args, *labels_given(figure, labels)])
     return read_tsv(out.with_suffix(".tsv"))
 
 
@@ -132,17 +134,22 @@ def cases_arguments(tmp_path: Path) -> list[str]:
 
 
 def training_record(
-    epochs: int = 5, seed: int = 1, fold: str = "all", framework: str = "nnunet", **changes: Any
+    epochs: int = 5,
+    seed: int = 1,
+    fold: str = "all",
+    framework: str = "nnunet",
+    labels: LabelSet = LABELS,
+    **changes: Any,
 ) -> dict[str, Any]:
-    """The part of a ``train.json`` that a figure reads; three iterations per epoch; no IVH in epoch 2."""
+    """What a figure reads of a ``train.json``; three iterations an epoch; no last lesion in epoch 2."""
     rng = np.random.default_rng(seed)
     history = []
     for epoch in range(1, epochs + 1):
         dice: dict[str, float | None] = {
-            label: float(np.clip(epoch / epochs + rng.normal(0, 0.05), 0, 1)) for label in LABELS
+            label: float(np.clip(epoch / epochs + rng.normal(0, 0.05), 0, 1)) for label in labels
         }
         if epoch == 2:
-            dice["IVH"] = None
+            dice[list(labels)[-1]] = None
         entry = {"epoch": epoch, "learning_rate": 0.01 / epoch, "train_loss": 1 / epoch - 0.3}
         history.append({**entry, "pseudo_dice": dice})
         if framework == "nnunet":

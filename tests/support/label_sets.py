@@ -30,3 +30,12 @@ TOY = LabelSet(
     (Pool("SDH+MASS", ("SDH", "MASS")),),
 )
 """Two lesions; one bleeds."""
+
+ONE = label_set(("SDH",))
+"""A study of one lesion."""
+
+SEVEN = label_set(
+    ("EDH", "SDH", "post-operative-blood", "IPH", "IVH", "PHE", "EAH"),
+    {"extra-axial": ("EDH", "SDH", "EAH")},
+)
+"""As many lesions as there may be, one of a name as long as one may be; two would have one colour."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headct.contracts.labels import LabelSet
 from headct.metrics import COLUMNS
 from headct.settings import analysis_plan
 from headct.statistics.comparison.paired_analysis import analysis
@@ -51,7 +52,9 @@ def rows(
     return pd.concat(tables).reindex(columns=list(COLUMNS)).astype({"seed": "Int64"})
 
 
-def cohort(n_test: int, n_train: int = 60, random_state: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:
+def cohort(
+    n_test: int, n_train: int = 60, random_state: int = 3, labels: LabelSet = LABELS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """``cohort.tsv`` and ``split.tsv``; test scans are called as in :func:`rows`."""
     rng = np.random.default_rng(random_state)
     n = n_test + n_train
@@ -63,7 +66,7 @@ def cohort(n_test: int, n_train: int = 60, random_state: int = 3) -> tuple[pd.Da
             "rater": rng.choice(["rater-1", "rater-2"], n),
             "manufacturer": rng.choice(["Maker A", "Maker B", None], n, p=[0.5, 0.4, 0.1]),
             "tilt_deg": rng.choice([0.0, 15.0], n),
-            **{f"{label}_ml": rng.gamma(2, 8, n) for label in LABELS},
+            **{f"{label}_ml": rng.gamma(2, 8, n) for label in labels},
             "age": rng.integers(40, 90, n).astype(float),
             "sex": rng.choice(["F", "M"], n),
         }
@@ -73,10 +76,11 @@ def cohort(n_test: int, n_train: int = 60, random_state: int = 3) -> tuple[pd.Da
 
 
 def analysed(metrics: pd.DataFrame, family: tuple[str, ...], **options: Any) -> dict[str, pd.DataFrame]:
-    """Every table of the planned comparison; ``options`` are ``plan`` and ``readings``."""
+    """Every table of the planned comparison; ``options`` are ``plan``, ``readings`` and ``labels``."""
+    labels = options.get("labels", LABELS)
     scans = np.sort(metrics["scan_id"].unique())
-    table, split = cohort(len(scans))
+    table, split = cohort(len(scans), labels=labels)
     thickness = np.where(np.arange(len(scans)) % 3, 5.0, 1.25)
     known = table.set_index("scan_id").loc[scans].assign(**{THICKNESS: thickness})
     plan = options.get("plan", PLAN)
-    return analysis(plan, with_role(metrics, family), table, split, known, LABELS, options.get("readings"))
+    return analysis(plan, with_role(metrics, family), table, split, known, labels, options.get("readings"))

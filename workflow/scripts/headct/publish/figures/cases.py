@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,9 @@ PANELS_PER_ROW = 3
 BELOW_PANELS_MM = 1.0
 DICE_MM = 2 * style.line_height_mm(style.SMALL_PT)
 """Names and Dice of a few lesions side by side."""
+BETWEEN_NAMES_MM = 1.2
+ABSENT = "absent"
+"""Below a panel, of a lesion that is in neither mask."""
 AFTER_CASE_MM = 2.1
 
 RULES = {
@@ -98,6 +101,8 @@ RULES = {
     "dice_present": "of those that the reference has (“absent”: in neither mask)",
 }
 """How cases are ranked, by the mean of these Dice over the lesions, in words."""
+RULES_OF_ONE = {**RULES, "dice_present": "scans without it in the reference are left out"}
+"""As :data:`RULES`, in a study of one lesion."""
 
 
 def draw(options: Options) -> style.Pages:
@@ -218,8 +223,21 @@ def _layout(titles: Sequence[str], box: np.ndarray, width_mm: float, labels: Lab
     lines = [style.wrap(words, width, style.TEXT_PT) for words in titles]
     titles_mm = max(map(len, lines)) * style.line_height_mm(style.TEXT_PT)
     size = (width, width * (back - front) / (right - left))
-    below_mm = BELOW_PANELS_MM + DICE_MM * len(style.in_pages(labels))
+    below_mm = BELOW_PANELS_MM + DICE_MM * len(names_in_rows(labels, width))
     return Layout(lines, per_row, size, titles_mm, below_mm)
+
+
+def names_in_rows(names: Iterable[str], width_mm: float) -> list[list[str]]:
+    """Names in rows of equal columns, in order: as many beside each other as the longest word allows."""
+    rows: list[list[str]] = []
+    for name in names:
+        row = [*rows[-1], name] if rows else [name]
+        words_mm = [style.text_width_mm(words, style.SMALL_PT) for words in (*row, ABSENT)]
+        if rows and len(row) * (max(words_mm) + BETWEEN_NAMES_MM) <= width_mm:
+            rows[-1] = row
+        else:
+            rows.append([name])
+    return rows
 
 
 def _write_titles(page: style.Page, top_mm: float, layout: Layout) -> None:
@@ -297,7 +315,7 @@ def _dice_words(row: Mapping[Any, Any]) -> str:
     if row["failure"]:
         return "–"
     absent = row["reference_ml"] == 0 and row["predicted_ml"] == 0
-    return "absent" if absent else style.number(row["dice"])
+    return ABSENT if absent else style.number(row["dice"])
 
 
 def draw_cases(
@@ -348,15 +366,22 @@ def draw_cases(
 
     selector = show.get(select_by, select_by)
     own = scores[scores["model"] == select_by]
+    several = len(labels) > 1
+    ranking = (
+        f"Mean Dice of {selector} over {', '.join(labels)} of the whole scan; {RULES[rank_by]}."
+        if several
+        else f"Dice of {selector} for {next(iter(labels))}, of the whole scan; {RULES_OF_ONE[rank_by]}."
+    )
     notes = [
-        f"Mean Dice of {selector} over {', '.join(labels)} of the whole scan; {RULES[rank_by]}.",
+        ranking,
         "Below each prediction: its Dice.",
         f"Slice with the largest lesion area in the truth. Window {WINDOW_LEVEL_HU}/{WINDOW_WIDTH_HU} HU.",
         f"R: the patient's right. n = {own['scan_id'].nunique()} scans to choose from.",
         shown_scores.failure_words(own, "not among the cases"),
         seed_words,
     ]
-    heading = f"Cases with the {'best' if best else 'worst'} mean Dice by {selector}"
+    measure = "mean Dice" if several else "Dice"
+    heading = f"Cases with the {'best' if best else 'worst'} {measure} by {selector}"
     n_that_fit = max(1, int((style.TALLEST_BODY_MM - layout.titles_mm) / layout.case_mm))
     n_pages = math.ceil(len(chosen) / n_that_fit)
     pages = []
@@ -390,7 +415,8 @@ def _draw_page(
         scan = str(rows["scan_id"].iloc[0])
         shown = slices[scan]
         where = f"slice {shown.index + 1} of {shown.count}, at {style.number(shown.position_mm, 1)} mm"
-        words = f"{rank}. {scan}, {where}, mean Dice {style.number(rows['mean_dice'].iloc[0])}"
+        measure = "mean Dice" if len(labels) > 1 else "Dice"
+        words = f"{rank}. {scan}, {where}, {measure} {style.number(rows['mean_dice'].iloc[0])}"
         page.text(0, top, style.wrap(words, page.width_mm, style.SMALL_PT, most_lines=1)[0])
         if not layout.one_row:
             _write_titles(page, top + line_mm, layout)
@@ -406,9 +432,10 @@ def _write_dice(page: style.Page, left_mm: float, top_mm: float, width_mm: float
     """Dice per lesion under one model's panel, the lesions' names on a line above; a few side by side."""
     line_mm = style.line_height_mm(style.SMALL_PT)
     by_label = {str(row["label"]): row for row in rows.to_dict("records")}
-    for place, beside in enumerate(style.in_pages(by_label)):
-        top = top_mm + 2 * line_mm * place
+    for place, beside in enumerate(names_in_rows(by_label, width_mm)):
+        top = top_mm + DICE_MM * place
         for part, label in enumerate(beside):
             middle = left_mm + width_mm * (part + 0.5) / len(beside)
-            page.text(middle, top, label, ha="center", color=style.GREY)
+            name = style.wrap(label, width_mm, style.SMALL_PT, most_lines=1)[0]
+            page.text(middle, top, name, ha="center", color=style.GREY)
             page.text(middle, top + line_mm, _dice_words(by_label[label]), ha="center")

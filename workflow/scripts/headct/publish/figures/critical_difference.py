@@ -128,7 +128,7 @@ def draw_critical_difference(
         "Ranks depend on the pool of models: a picture, not a test. All scans count as independent.",
     ]
     page = style.sheet("Mean ranks of the models by Dice", study_title, body_mm, [], notes, width_mm)
-    panels = page.body.subplots(len(labels), 1)
+    panels = page.body.subplots(len(labels), 1, squeeze=False)[:, 0]
     table = []
     for axes, (label, dice) in zip(panels, by_label.items(), strict=True):
         critical = critical_difference(n_models, n_scans) if n_models > 1 else math.nan

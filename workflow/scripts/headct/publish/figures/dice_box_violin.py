@@ -287,7 +287,7 @@ def draw_box_violins(
     body_mm = shape[0] * (around_mm + rows_mm)
     heading += ", where the lesion is present" if present else ""
     page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
-    panels = page.body.subplots(*shape, sharey=True)
+    panels = page.body.subplots(*shape, sharey=True, squeeze=False).ravel()
     table = []
     for axes, label in zip(panels, labels, strict=True):
         of_label = scores[scores["label"] == label]

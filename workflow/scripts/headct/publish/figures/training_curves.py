@@ -49,6 +49,7 @@ MANY_EPOCHS = 100
 SMOOTHED_SHARE = 0.02
 
 ROW_MM = 44.0
+"""Height of a row of panels; less where the page ends."""
 ROUND = [1, 2, 5, 10]
 DASHES = {"validation_loss": "--"}
 COLOURS = {"train_loss": style.BLUE, "validation_loss": style.VERMILLION}
@@ -227,7 +228,8 @@ def draw_training_curves(
     mosaic = mosaic_of(labels, style.is_narrow(width_mm))
     notes = _notes(records, window_epochs(n_epochs))
     heading = f"{model_title}: training"
-    page = style.sheet(heading, study_title, len(mosaic) * ROW_MM, legend, notes, width_mm)
+    body_mm = min(len(mosaic) * ROW_MM, style.TALLEST_BODY_MM)
+    page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
     panels = page.body.subplot_mosaic(mosaic)
     _draw_panel(panels["loss"], table, [name for name in LOSSES if name in found], n_epochs)
     panels["loss"].set_title("Loss", loc="left", weight="bold")

@@ -187,7 +187,7 @@ def _sheet(
     n = len(labels)
     shape, body_mm = ((n, 1), n * PANEL_MM[figure]) if style.is_narrow(width_mm) else ((1, n), BODY_MM)
     page = style.sheet(heading, study_title, body_mm, legend, notes, width_mm)
-    return page.figure, list(page.body.subplots(*shape))
+    return page.figure, list(page.body.subplots(*shape, squeeze=False).flat)
 
 
 def draw_bland_altman(
