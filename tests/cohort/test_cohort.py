@@ -223,6 +223,7 @@ def test_a_class_that_no_included_mask_has_ends_the_run(tmp_path: Path) -> None:
     (problem,) = caught.value.problems
     assert problem.key == "labels.IVH"
     assert "no voxel of IVH in the masks of all 2 included scans" in problem.message
+    assert problem.message.endswith("take it out of labels")
     assert not (tmp_path / "cohort.tsv").exists()
 
 

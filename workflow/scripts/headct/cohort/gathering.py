@@ -381,7 +381,7 @@ def classes_without_voxel(records: Sequence[dict[str, Any]], labels: LabelSet) -
         Problem(
             "config",
             f"no voxel of {label} in the masks of all {len(included)} included scans: it can neither be "
-            "learnt nor measured. Has it another value in the masks?",
+            "learnt nor measured. Give the value that it has in the masks, or take it out of labels",
             key=f"labels.{label}",
         )
         for label in labels
