@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from headct.contracts.problems import BadInput
 from headct.imaging import geometry, masks
+from headct.imaging.mask_files.stored import whole_numbers
 from support.ct_series import table_origins, tilted
 from support.label_sets import LABELS, MASK_RULES
 
@@ -375,3 +376,15 @@ def test_stamped_image_has_true_spacing_and_no_text(tmp_path: Path) -> None:
     assert header[148:252].strip(b"\0") == b""  # descrip, aux_file
     assert header[328:344].strip(b"\0") == b""  # intent_name
     assert header[4:36].strip(b"\0") == b""  # data_type, db_name
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int64])
+def test_integers_stay_as_they_are_stored(kind: type[np.integer]) -> None:
+    stored = np.array([0, 3, 100], kind)
+    assert whole_numbers(stored) is stored, "np.rint makes half floats of bytes, which ingest was slow with"
+
+
+def test_floats_near_whole_numbers_mean_these() -> None:
+    np.testing.assert_array_equal(whole_numbers(np.float32([0.9995, 2.0])), [1, 2])
+    np.testing.assert_array_equal(whole_numbers(np.float32([0.996, 2.0]), step=0.01), [1, 2])
+    np.testing.assert_array_equal(whole_numbers(np.float32([0.5, 2.0])), np.float32([0.5, 2.0]))

@@ -53,6 +53,8 @@ def whole_numbers(stored: NDArray[Any], step: float = 0.0) -> NDArray[Any]:
         stored: of any shape.
         step: by which a header scales stored integers, 0 for none.
     """
+    if np.issubdtype(stored.dtype, np.integer):  # np.rint makes slow half floats of bytes
+        return stored
     rounded = np.rint(stored)
     tolerance = max(ROUNDING, min(1.01 * abs(step) / 2, LARGEST_SCALED_ERROR))
     with np.errstate(invalid="ignore"):
