@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from headct import command_line
 from headct.cohort import adopting, layouts, sheet_commands
 from headct.cohort.layouts import all_layouts, ct_ich
 from headct.cohort.layouts.adopted import as_id, as_label
@@ -114,7 +116,7 @@ def test_regions_and_ignored_values_of_nnunet(tmp_path: Path) -> None:
     assert config["ignore"] == [4]
 
 
-def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = public_layouts.nnunet(tmp_path / "data", ["a", "b"], DESCRIBED, [1, 2])
     public_layouts.write_scan(data / "imagesTr/alone_0000.nii.gz", None, 8)
     public_layouts.write_scan(data / "imagesTs/t_0000.nii.gz", None, 9)
@@ -123,13 +125,16 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     (data / "labelsTr/unpacked.nii.gz").mkdir()
     found = adopt("nnunet", data, tmp_path / "study")
     for words in (
-        "1 images without a mask: alone",
-        "1 files in imagesTs: no labels",
-        "readme.txt",
-        "unpacked.nii.gz",
-        "1 masks are empty: c",
+        "1 image without a mask: alone",
+        "1 file in imagesTs (no labels, so nothing can be measured on them: predict them with "
+        "'headct new-scans'): t_0000.nii.gz",
+        "2 files of another kind: readme.txt, unpacked.nii.gz",
+        "1 mask without any other value: c",
     ):
         assert words in found["note"]
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("3 scans of 3 participants. Left out: 1 image without a mask; 2 files of another")
+    assert "named in NOTE.md" in last
     assert found["config"]["ingest"] == {"empty_masks": "lesion_free"}
 
 
@@ -158,6 +163,83 @@ def test_scans_of_one_patient_are_put_together(
     data = public_layouts.nnunet(tmp_path / "data", cases, DESCRIBED, [1, 2])
     found = adopt("nnunet", data, tmp_path / "study", participant=pattern)
     assert [row["participant_id"] for row in found["rows"]] == participants
+    assert ("By the pattern" in found["note"]) == bool(pattern)
+
+
+def test_a_pattern_of_the_user_is_told_whatever_the_layout_says(tmp_path: Path) -> None:
+    data = public_layouts.phe_sich(tmp_path / "data", *FROM_SLICES, 1)
+    note = adopt("phe-sich", data, tmp_path / "study", participant=r"^\d{3}")["note"]
+    assert "By the pattern ^\\d{3} in the names of scans" in note
+    assert "One participant for each number" not in note
+    assert "1 participant with several scans" in note
+    assert "patient-000 (phe-0001, phe-0002" in note
+
+
+@pytest.mark.parametrize(
+    ("values", "primary", "told"),
+    [
+        ({"a": [1, 2], "b": [2], "c": [2, 3]}, "PHE", "Dice of PHE, which the masks of 3 of 3 scans have"),
+        (
+            {"a": [1], "b": [3], "c": [2]},
+            "ICH",
+            "Dice of ICH, which the masks of 1 of 3 scans have, the most",
+        ),
+        (
+            {"a": [3], "b": [3, 4], "c": [2]},
+            "SAH",
+            "Dice of SAH, which the masks of 2 of 3 scans have, the most of all labels, or the first of "
+            "those with the most (the others: PHE 1)",
+        ),
+        ({"a": [4], "b": [], "c": []}, "SAH", "Dice of SAH, the only label, which the masks of 1 of 3 scans"),
+    ],
+)
+def test_the_primary_endpoint_is_of_the_label_that_most_masks_have(
+    tmp_path: Path, values: dict[str, list[int]], primary: str, told: str
+) -> None:
+    labels = {"background": 0, "ICH": 1, "PHE": 2, "SAH": [3, 4]}
+    data = public_layouts.nnunet(tmp_path / "data", list(values), DESCRIBED | {"labels": labels})
+    for seed, (case, of) in enumerate(values.items()):
+        image, mask = data / f"imagesTr/{case}_0000.nii.gz", data / f"labelsTr/{case}.nii.gz"
+        public_layouts.write_scan(image, mask, seed, of)
+    found = adopt("nnunet", data, tmp_path / "study")
+    plan = yaml.safe_load((tmp_path / "study/analysis_plan.yaml").read_text(encoding="utf-8"))
+    assert plan["primary"]["label"] == primary
+    assert told in found["note"]
+
+
+def test_commands_of_the_note_run_in_the_folder_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The study's path is that of another folder, relative and with a blank."""
+    public_layouts.phe_sich(tmp_path / "data", *FROM_SLICES, 1)
+    monkeypatch.chdir(tmp_path)
+    note = adopt("phe-sich", Path("data"), Path("my study"))["note"]
+    root = re.search(r"In the folder of the workflow, `(.+)`, which has", note)
+    assert root is not None
+    assert (Path(root[1]) / "Snakefile").is_file()
+    check = re.search(r"`python -m (headct sheet check .+)`", note)
+    assert check is not None
+    *_, sheet_file = shlex.split(check[1])
+    assert Path(sheet_file) == tmp_path / "my study/scans.tsv"
+    plan = re.search(r"`(snakemake .+)`", note)
+    assert plan is not None
+    assert shlex.split(plan[1])[-3:] == [
+        str(tmp_path / "my study/config.yaml"),
+        "--directory",
+        str(tmp_path / "my study"),
+    ]
+
+
+def test_the_help_lists_all_layouts(capsys: pytest.CaptureFixture[str]) -> None:
+    command_line.run_step("sheet", ["adopt", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"How the folder is laid out: {', '.join(all_layouts())}." in shown
+
+
+@pytest.mark.parametrize("asked", ["bids", "bhsd", "ct-ich", "phe-sich"])
+def test_another_known_layout_is_named(tmp_path: Path, asked: str) -> None:
+    data = public_layouts.nnunet(tmp_path / "data", ["a"], DESCRIBED)
+    assert "It is laid out as nnunet: name that layout" in refused(asked, data, tmp_path / "study")
 
 
 def test_a_pattern_that_is_not_in_a_name_is_refused(tmp_path: Path) -> None:
@@ -229,6 +311,7 @@ def test_what_was_looked_for_and_found_is_told(tmp_path: Path) -> None:
     message = refused("phe-sich", tmp_path / "data", tmp_path / "study")
     assert "Looked for: SubdatasetA_NIFIT/NIFIT/set and" in message
     assert "Found: pictures/" in message
+    assert "It is laid out as" not in message
     assert "there is no such folder" in refused("phe-sich", tmp_path / "nowhere", tmp_path / "study")
     with pytest.raises(WrongOptions, match=r"no such layout: bidz; there are .*nnunet, phe-sich"):
         sheet_commands.adopt("bidz", tmp_path, out=tmp_path / "study")
@@ -277,8 +360,9 @@ def test_a_mask_that_cannot_be_read_is_told_and_stays_in_the_sheet(tmp_path: Pat
 
 
 def test_the_plan_is_of_a_study_of_its_own() -> None:
-    plan = adopting.plan_of(["PHE", "ICH"], datetime.date(2026, 11, 29))
+    plan = adopting.plan_of(["PHE", "ICH"], "ICH", datetime.date(2026, 11, 29))
     assert plan["comparison"] == "own"
+    assert plan["primary"]["label"] == plan["key_secondary"][0]["label"] == "ICH"
     assert plan["equivalence"]["dice_margin"].keys() == {"PHE", "ICH"}
 
 
@@ -339,6 +423,22 @@ def test_bhsd_groups_by_patient(tmp_path: Path) -> None:
     assert found["config"]["labels"] == {"IPH": 2, "SAH": 4}
     assert len({row["participant_id"] for row in found["rows"]}) == 2
     assert "No mask has 'EDH'" in found["note"]
+    assert (
+        "1 participant with several scans, all of which the sheet has as baseline scans: ID_2db7ee14 "
+        "(ID_2db7ee14_ID_0123456789, ID_2db7ee14_ID_abcdef0123)."
+    ) in found["note"]
+
+
+def test_what_is_known_of_the_published_set_is_not_told_as_found(tmp_path: Path) -> None:
+    name = "ID_00000001_ID_0123456789.nii.gz"
+    folder = tmp_path / "data/label_192"
+    public_layouts.write_scan(folder / "images" / name, folder / "ground truths" / name, 1, [2])
+    note = adopt("bhsd", tmp_path / "data", tmp_path / "study")["note"]
+    found, _, published = note.partition("## Known traps of the published set, which were not looked for")
+    assert "ID_2db7ee14" not in found
+    assert "ID_2db7ee14, has two of the 192 published scans" in published
+    assert "No participant has several scans" in found
+    assert "1 scan of 1 participant in" in found
 
 
 @pytest.mark.parametrize("above", ["", f"{ct_ich.LONG_NAME}/"])
@@ -351,3 +451,5 @@ def test_ct_ich_with_scans_that_have_no_bleed(tmp_path: Path, above: str) -> Non
     assert found["config"]["ingest"] == {"empty_masks": "lesion_free"}
     assert "Of the 75 published scans, not here: 051, 052" in found["note"]
     assert "059 to 065 were never published" in found["note"]
+    assert "39 of the 75 published scans have no bleed" in found["note"]
+    assert "1 mask without any other value: 050" in found["note"]

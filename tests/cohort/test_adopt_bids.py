@@ -98,7 +98,7 @@ def test_one_value_without_a_table_is_a_lesion_that_the_user_names(tmp_path: Pat
     found = adopt(data, tmp_path / "study")
     assert found["config"]["labels"] == {"lesion": 1}
     assert "Nothing names the lesion" in found["note"]
-    assert "1 images without a mask: sub-01_ses-1" in found["note"]
+    assert "1 image without a mask: sub-01_ses-1" in found["note"]
 
 
 def test_a_file_for_each_lesion(tmp_path: Path) -> None:
@@ -111,6 +111,7 @@ def test_a_file_for_each_lesion(tmp_path: Path) -> None:
         "mask:midlineshift",
     }
     assert "ICH" in Path(found["rows"][0]["mask:ICH"]).name
+    assert "Dice of ICH, which the masks of 2 of 2 scans have" in found["note"]
     assert "Each lesion has a file of its own" in found["note"]
 
 
@@ -143,8 +144,8 @@ def test_masks_of_anatomy_and_of_another_space_are_left_out(tmp_path: Path) -> N
     found = adopt(public_layouts.bids(tmp_path / "data", TWO, masks), tmp_path / "study")
     assert found["config"]["labels"] == {"lesion": 1}
     assert [Path(row["mask"]).name for row in found["rows"]] == ["sub-02_space-orig_desc-lesion_mask.nii.gz"]
-    assert "2 masks outline anatomy, by their names" in found["note"]
-    assert "1 masks lie in the space MNI152" in found["note"]
+    assert "2 masks of anatomy, by its name: sub-02_desc-brain" in found["note"]
+    assert "1 mask in the space MNI152" in found["note"]
 
 
 def test_of_several_derivatives_one_is_named(tmp_path: Path) -> None:
@@ -197,8 +198,8 @@ def test_several_sessions_are_one_participant_and_told(tmp_path: Path) -> None:
     masks = {f"m/{name}_dseg.nii.gz": [1] for name in images}
     found = adopt(public_layouts.bids(tmp_path / "data", images, masks), tmp_path / "study")
     assert {row["participant_id"] for row in found["rows"]} == {"sub-01"}
-    assert "1 participants have several scans" in found["note"]
-    assert "1 images name a contrast agent" in found["note"]
+    assert "1 participant with several scans" in found["note"]
+    assert "1 image with a contrast agent" in found["note"]
 
 
 def remove(path: str) -> Callable[[Path], object]:
@@ -236,7 +237,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda data: (data / "derivatives/manual/dseg.tsv").rename(
             data / "derivatives/manual/sub-02/ct/sub-02_dseg.tsv"
         ),
-        "no look-up table beside or above 1 masks, though others have one",
+        "no look-up table beside or above 1 mask, though others have one",
     ),
     "two tables that differ": (
         write("derivatives/manual/sub-02/ct/sub-02_dseg.tsv", "index\tname\n1\tSDH\n"),

@@ -205,8 +205,11 @@ def test_a_plan_is_about_the_lesions_of_the_study(demo: dict) -> None:
         ("equivalence.dice_margin", "SDH"),
         ("equivalence.dice_margin", "IVH"),
     }
-    assert "which has ICH, PHE, IVH" in problems["equivalence.dice_margin", "SDH"]
-    assert "is missing" in problems["equivalence.dice_margin", "IVH"]
+    unknown = problems["equivalence.dice_margin", "SDH"]
+    assert "labels: in study.yaml has only ICH, PHE, IVH" in unknown
+    assert unknown.endswith("add it under labels: in study.yaml, or take it out of the plan")
+    without = problems["equivalence.dice_margin", "IVH"]
+    assert without.endswith("add one to the plan, or take the lesion out of labels: in study.yaml")
 
 
 def test_a_study_of_windowed_images_is_told_what_its_settings_in_hu_mean(demo: dict[str, Any]) -> None:

@@ -12,14 +12,17 @@ import io
 import math
 import os
 import re
+import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from headct.cohort.layouts.adopted import Adopted, KnownLayout
+from headct.cohort.layouts.adopted import Adopted, KnownLayout, counted, values_of
 from headct.contracts.problems import BadInput, Problem
+from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import visible
 from headct.settings import analysis_plan, blocks, configuration, lesions, sheet
 
@@ -83,7 +86,7 @@ def write_study(
         BadInput: one of the files is there already.
     """
     config = configuration_of(layout, adopted, study.resolve().name)
-    plan = plan_of(list(adopted.labels), today)
+    plan = plan_of(list(adopted.labels), primary_label(adopted), today)
     texts = {
         SHEET: sheet_of(layout, adopted, study),
         CONFIG: _as_yaml(
@@ -195,14 +198,18 @@ def _jobs(adopted: Adopted) -> int:
     return max(4, math.ceil(len(adopted.scans) / SCANS_PER_JOB))
 
 
-def plan_of(labels: Sequence[str], today: datetime.date) -> dict[str, Any]:
-    """An analysis plan of a study of its own: nnU-Net 3D against a fixed threshold, on the first lesion."""
+def primary_label(adopted: Adopted) -> str:
+    """The label that most masks have, which most can be told of; of equals the first one."""
+    return max(adopted.labels, key=lambda label: adopted.masks_with.get(label, 0))
+
+
+def plan_of(labels: Sequence[str], primary: str, today: datetime.date) -> dict[str, Any]:
+    """An analysis plan of a study of its own: nnU-Net 3D against a fixed threshold, on the primary label."""
 
     def endpoint(name: str, measure: str, label: str, against: Any) -> dict[str, Any]:
         scans = {"scans": "with lesion", "model": BEST_GUESS, "against": against}
         return {"name": f"{label} {name}", "measure": measure, "label": label, **scans}
 
-    first, *_ = labels
     networks = [key for key in MODELS if key not in (BEST_GUESS, TRIVIAL)]
     return {
         "date": today.isoformat(),
@@ -211,9 +218,9 @@ def plan_of(labels: Sequence[str], today: datetime.date) -> dict[str, Any]:
         "seed": 2022,
         "permutations": 10000,
         "multiplicity": {"rule": analysis_plan.HIERARCHICAL},
-        "primary": endpoint("Dice", "dice", first, [TRIVIAL]),
+        "primary": endpoint("Dice", "dice", primary, [TRIVIAL]),
         "key_secondary": [
-            endpoint("Dice against networks", "dice", first, networks),
+            endpoint("Dice against networks", "dice", primary, networks),
             *(
                 endpoint("volume error", "absolute_volume_error_ml", label, analysis_plan.OTHERS)
                 for label in labels
@@ -265,23 +272,31 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
         source: folder of the data set.
         study: folder of the study.
     """
-    participants = len({scan.participant_id for scan in adopted.scans})
-    labels = ", ".join(f"{name} ({_value(of)})" for name, of in adopted.labels.items())
+    labels = ", ".join(
+        f"{name} ({', '.join(map(str, values_of(of)))})" for name, of in adopted.labels.items()
+    )
+    folder = study.absolute()
+    check = ["python", "-m", "headct", "sheet", "check", str(folder / SHEET)]
+    plan = ["snakemake", "-n", "--quiet", "rules", "--configfile", str(folder / CONFIG)]
     sections = {
         "What was found": [
-            f"{len(adopted.scans)} scans of {participants} participants in `{source.name}`.",
+            f"{_how_many(adopted)} in `{source.name}`.",
             f"Labels, with their values in the masks: {labels}.",
             *adopted.masks,
+            *adopted.doubts,
         ],
-        "Whose scans": [adopted.participants],
-        "Known traps": adopted.traps,
-        "Left out": adopted.left_out,
+        "Whose scans": [adopted.participants, _several_scans(adopted)],
+        "Known traps of the published set, which were not looked for in this folder": adopted.traps
+        or ["None are known here."],
+        "Left out": [f"{what}: {', '.join(names)}." for what, names in _left_out(adopted).items()],
         "What could not be checked": adopted.unchecked,
         "What to decide before anything is predicted": [
-            f"The analysis plan (`{PLAN}`): which endpoint, and the margins ({DICE_MARGIN} of Dice, "
-            f"{VOLUME_MARGIN_ML} mL), which are a beginning, not advice.",
-            "Age, sex, hours from onset, site and rater, where you have them and the sheet does not: its "
-            "cells are empty, or have one word for all.",
+            f"The analysis plan (`{PLAN}`). {_how_primary(adopted)} Is that what would change what you do?",
+            f"The margins of the plan ({DICE_MARGIN} of Dice, {VOLUME_MARGIN_ML} mL) are a beginning, not "
+            "advice.",
+            f"Age, sex and hours from onset: put them into empty cells of `{SHEET}`, where you have them.",
+            f"Site and rater: where the data set does not tell them, each scan has the site `{layout.site}` "
+            f"and the rater `{layout.rater}`. If you know better, replace these words.",
             f"The sizes of the trainings (`{CONFIG}`): they are those of the frameworks, for a GPU.",
         ],
         "Licence and citation": [
@@ -290,8 +305,10 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
             f"To cite: {layout.citation}.",
         ],
         "What comes next": [
-            f"`headct sheet check {study / SHEET}`",
-            f"`snakemake -n --quiet rules --configfile {study / CONFIG} --directory {study}`",
+            f"In the folder of the workflow, `{REPOSITORY}`, which has the file `Snakefile`, and with its "
+            "environment active:",
+            f"`{shlex.join(check)}`",
+            f"`{shlex.join([*plan, '--directory', str(folder)])}`",
         ],
     }
     lines = [f"# {layout.title}"]
@@ -300,10 +317,55 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
     return "\n".join(lines) + "\n"
 
 
-def _value(label: Any) -> str:
-    """What stands for a label in the masks, in words."""
-    value = label["value"] if isinstance(label, Mapping) else label
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def in_short(adopted: Adopted) -> str:
+    """How many scans stand in the sheet, and how many files were left out, in a line or two."""
+    left_out = "; ".join(_left_out(adopted))
+    return f"{_how_many(adopted)}. Left out: {f'{left_out} (named in {NOTE})' if left_out else 'nothing'}."
+
+
+def _how_many(adopted: Adopted) -> str:
+    participants = len(_scans_of_participants(adopted))
+    return f"{counted(len(adopted.scans), 'scan')} of {counted(participants, 'participant')}"
+
+
+def _scans_of_participants(adopted: Adopted) -> dict[str, list[str]]:
+    """Ids of scans by that of their participant."""
+    found = defaultdict[str, list[str]](list)
+    for scan in adopted.scans:
+        found[scan.participant_id].append(scan.scan_id)
+    return found
+
+
+def _several_scans(adopted: Adopted) -> str:
+    """Which participants have several scans, in words."""
+    several = {who: scans for who, scans in _scans_of_participants(adopted).items() if len(scans) > 1}
+    if not several:
+        return "No participant has several scans, by these ids."
+    named = "; ".join(f"{who} ({', '.join(scans)})" for who, scans in several.items())
+    return (
+        f"{counted(len(several), 'participant')} with several scans, all of which the sheet has as baseline "
+        f"scans: {named}. Those that are not are 'follow-up' in a column 'timepoint', or are taken out."
+    )
+
+
+def _left_out(adopted: Adopted) -> dict[str, Sequence[str]]:
+    """Names of files that were left out, by how many they are and what."""
+    return {counted(len(names), what): names for what, names in adopted.left_out.items() if names}
+
+
+def _how_primary(adopted: Adopted) -> str:
+    """How the label of the primary endpoint was picked, in words."""
+    label, scans = primary_label(adopted), counted(len(adopted.scans), "scan")
+    if not adopted.masks_with:
+        return f"Its primary endpoint is Dice of {label}, the first label: masks were not looked at."
+    found = f"which the masks of {adopted.masks_with[label]} of {scans} have"
+    others = [f"{name} {n}" for name, n in adopted.masks_with.items() if name != label]
+    if not others:
+        return f"Its primary endpoint is Dice of {label}, the only label, {found}."
+    return (
+        f"Its primary endpoint is Dice of {label}, {found}, the most of all labels, or the first of "
+        f"those with the most (the others: {', '.join(others)})."
+    )
 
 
 def _listed(sentences: Iterable[str]) -> list[str]:

@@ -6,10 +6,15 @@ import datetime
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from headct.cohort import adopting, proposing
-from headct.cohort.layouts import all_layouts
+from headct.cohort.layouts import all_layouts, words
+from headct.cohort.layouts.adopted import not_laid_out_so
 from headct.contracts.problems import WrongOptions
 from headct.contracts.terminal import say
 from headct.imaging import sources
@@ -43,7 +48,7 @@ def columns() -> None:
 
 
 def adopt(
-    layout: str,
+    layout: Annotated[str, Parameter(help=f"How the folder is laid out: {', '.join(words())}.")],
     folder: Path,
     /,
     *,
@@ -53,7 +58,7 @@ def adopt(
     """Write sheet, configuration, analysis plan and a note for a data set of a known layout.
 
     Args:
-        layout: how the folder is laid out, such as phe-sich or nnunet.
+        layout: how the folder is laid out, by the name of its module with hyphens.
         folder: of the data set; it is only read.
         out: folder of the study, in which nothing is overwritten.
         participant: regular expression that finds the participant in the name of a scan, by its first group
@@ -66,10 +71,17 @@ def adopt(
         pattern = re.compile(participant) if participant else None
     except re.error as error:
         raise WrongOptions(f"--participant: no regular expression: {error}") from error
+    if not layouts[layout].recognises(folder):
+        others = [name for name, other in layouts.items() if other.recognises(folder)]
+        raise not_laid_out_so(folder, layouts[layout].looks_for, others)
     adopted = layouts[layout].read(folder, pattern)
+    if pattern is not None:
+        by_pattern = f"By the pattern {pattern.pattern} in the names of scans."
+        adopted = replace(adopted, participants=by_pattern)
     adopting.write_study(layouts[layout], adopted, folder, out, datetime.date.today())
     say(adopting.note_of(layouts[layout], adopted, folder, out))
     say(f"Written: {', '.join(str(out / name) for name in adopting.WRITTEN)}")
+    say(adopting.in_short(adopted))
     adopting.check_study(out)
 
 

@@ -49,7 +49,7 @@ def check(
     problems += [
         problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY
     ]
-    problems += _plan_label_problems(plan, config.labels, plan_file)
+    problems += _plan_label_problems(plan, config.labels, plan_file, name_of("labels"))
     if problems:
         raise BadInput(problems)
 
@@ -107,8 +107,10 @@ def _not_compared(plan: Plan, models: Mapping[str, Model], file: str) -> Iterato
             yield status, Problem(file, message, key=f"endpoint '{endpoint.name}'", value=model)
 
 
-def _plan_label_problems(plan: Plan, labels: Collection[str], file: str) -> Iterator[Problem]:
-    """Lesions that the plan names and the study does not have, and those without a margin."""
+def _plan_label_problems(
+    plan: Plan, labels: Collection[str], file: str, config_file: str
+) -> Iterator[Problem]:
+    """Lesions that the plan names and the configuration lacks, and those of it that have no margin."""
     margins = {
         "equivalence.dice_margin": plan.dice_margin,
         "equivalence.volume_margin_ml": plan.volume_margin_ml,
@@ -119,12 +121,19 @@ def _plan_label_problems(plan: Plan, labels: Collection[str], file: str) -> Iter
     named += [(key, label) for key, margin in margins.items() for label in margin]
     for key, label in named:
         if label not in labels:
-            message = f"is no lesion of this study, which has {', '.join(labels)}"
+            message = (
+                f"the plan names this lesion, and labels: in {config_file} has only {', '.join(labels)}: add"
+                f" it under labels: in {config_file}, or take it out of the plan"
+            )
             yield Problem(file, message, key=key, value=label)
     for key, margin in margins.items():
         for label in labels:
             if label not in margin:
-                yield Problem(file, "a margin is missing for this lesion of the study", key=key, value=label)
+                message = (
+                    f"labels: in {config_file} has this lesion, and the plan has no margin for it: add one to"
+                    f" the plan, or take the lesion out of labels: in {config_file}"
+                )
+                yield Problem(file, message, key=key, value=label)
 
 
 def _model_problems(config: Configuration) -> Iterator[Problem]:

@@ -20,5 +20,10 @@ THE_CONTRACT = "adopted"
 
 def all_layouts() -> dict[str, KnownLayout]:
     """The layouts by the word that names them: that of the module, with hyphens."""
+    return {word: import_module(f"{__name__}.{word.replace('-', '_')}").LAYOUT for word in words()}
+
+
+def words() -> list[str]:
+    """The words that name the layouts, none of which is imported for it."""
     names = sorted(module.name for module in iter_modules(__path__) if module.name != THE_CONTRACT)
-    return {name.replace("_", "-"): import_module(f"{__name__}.{name}").LAYOUT for name in names}
+    return [name.replace("_", "-") for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,15 @@ LONGEST_ID = 64
 
 LONGEST_LABEL = 20
 """Characters of a label's name, by the configuration."""
+
+OTHER_FILES = "file of another kind"
+"""What lies beside images or masks and is none."""
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things; what begins with their noun in the singular: ``2 images without a mask``."""
+    noun, *rest = what.split(" ", 1)
+    return " ".join([str(n), noun if n == 1 else f"{noun}s", *rest])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +69,18 @@ class Adopted:
         self_description: what the data set says of itself, such as its name and licence, in words.
         note_of_study: a line that is printed on every table and figure.
         masks: in words, what was found in the masks.
-        participants: in words, how scans were put together.
-        traps: what is known to mislead, a sentence or two each.
-        left_out: files that were not used, in words.
+        masks_with: in how many masks each label has a voxel; nothing where masks were not looked at.
+        participants: in words, how scans were put together where no pattern was given.
+        traps: of the published set, what is known to mislead, a sentence or two each. They were not looked
+            for in this folder.
+        doubts: what may mislead in this folder, as it was found there.
+        left_out: names of files that were not used by what they are, as :func:`counted` takes it.
         unchecked: what nobody has looked at on the real files.
     """
 
     scans: Sequence[FoundScan]
     labels: Mapping[str, Any]
+    masks_with: Mapping[str, int]
     ignore: Sequence[int] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     self_description: Sequence[str] = ()
@@ -74,7 +88,8 @@ class Adopted:
     masks: Sequence[str] = ()
     participants: str = "One participant for each scan."
     traps: Sequence[str] = ()
-    left_out: Sequence[str] = ()
+    doubts: Sequence[str] = ()
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unchecked: Sequence[str] = ()
 
 
@@ -89,8 +104,9 @@ class KnownLayout:
         citation: who is to be cited.
         site: what the sheet's column ``site`` says of all scans.
         rater: what the sheet's column ``rater`` says of all scans.
-        read: finds the scans of a folder; the pattern, if one is given, is that of the participant in a
-            scan's name. Raises BadInput where the folder is laid out otherwise.
+        recognises: whether a folder is laid out so, by names of files and folders alone.
+        read: finds the scans of a folder that is laid out so; the pattern, if one is given, is that of the
+            participant in a scan's name. Raises BadInput for all that is wrong with it.
     """
 
     title: str
@@ -99,58 +115,77 @@ class KnownLayout:
     citation: str
     site: str
     rater: str
+    recognises: Callable[[Path], bool]
     read: Callable[[Path, re.Pattern[str] | None], Adopted]
 
 
-def not_laid_out_so(folder: Path, looks_for: str) -> BadInput:
-    """The fault of a folder in which a layout does not find what it looks for."""
+def not_laid_out_so(folder: Path, looks_for: str, others: Sequence[str] = ()) -> BadInput:
+    """The fault of a folder in which a layout does not find what it looks for.
+
+    Args:
+        folder: of the data set.
+        looks_for: files that the layout is recognised by, in words.
+        others: names of layouts that recognise the folder.
+    """
     if not folder.is_dir():
         return BadInput([Problem(str(folder), "there is no such folder")])
     found = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     message = (
         f"not laid out as this data set is. Looked for: {looks_for}. Found: {first_few(found) or 'nothing'}"
     )
+    if others:
+        message += f". It is laid out as {' and '.join(others)}: name that layout instead"
     return BadInput([Problem(str(folder), message)])
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images and masks of a folder by the name that they share, and in words what was left out."""
+    """Images and masks of a folder by the name that they share, and names of what was left out."""
 
     images: Mapping[str, Path]
     masks: Mapping[str, Path]
-    left_out: Sequence[str]
+    left_out: Mapping[str, Sequence[str]]
 
 
 def pairs_of(
-    names: Sequence[str], images: Mapping[str, Path], masks: Mapping[str, Path], left_out: Sequence[str]
+    names: Sequence[str],
+    images: Mapping[str, Path],
+    masks: Mapping[str, Path],
+    left_out: Mapping[str, Sequence[str]],
 ) -> Pairs:
     """The pairs of some names.
 
     Args:
         names: that have both.
         images, masks: files by name.
-        left_out: what was, in words.
+        left_out: names of files by what they are.
     """
     return Pairs({name: images[name] for name in names}, {name: masks[name] for name in names}, left_out)
 
 
-def pairs_in(folder: Path, candidates: Sequence[tuple[str, str]], looks_for: str) -> tuple[str, Pairs]:
+def folders_in(folder: Path, candidates: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the candidates, two folders each, that are there."""
+    return [two for two in candidates if all((folder / name).is_dir() for name in two)]
+
+
+def pairs_in(folder: Path, candidates: Sequence[tuple[str, str]]) -> tuple[str, Pairs]:
     """Images and masks of one name in two folders: the first two of the candidates that are there.
+
+    Args:
+        folder: of the data set, which has one of the candidates.
+        candidates: names of the folder of images and of that of masks.
 
     Returns:
         The name of the folder of images as the candidates have it, and the pairs.
 
     Raises:
-        BadInput: no candidate is there, or no image has a mask of its name.
+        BadInput: no image has a mask of its name.
     """
-    for images_in, masks_in in candidates:
-        if (folder / images_in).is_dir() and (folder / masks_in).is_dir():
-            images, other_images = files_by_name(folder / images_in)
-            masks, other_masks = files_by_name(folder / masks_in)
-            names, alone = in_pairs(images, masks, folder)
-            return images_in, pairs_of(names, images, masks, [*alone, *other_images, *other_masks])
-    raise not_laid_out_so(folder, looks_for)
+    (images_in, masks_in), *_ = folders_in(folder, candidates)
+    images, other_images = files_by_name(folder / images_in)
+    masks, other_masks = files_by_name(folder / masks_in)
+    names, alone = in_pairs(images, masks, folder)
+    return images_in, pairs_of(names, images, masks, {**alone, OTHER_FILES: [*other_images, *other_masks]})
 
 
 def scans_of(
@@ -203,8 +238,8 @@ def files_by_name(folder: Path, suffixes: Sequence[str] = NIFTI) -> tuple[dict[s
 
 def in_pairs(
     images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path
-) -> tuple[list[str], list[str]]:
-    """Names that have an image and a mask, and in words those that lack one of the two.
+) -> tuple[list[str], dict[str, Sequence[str]]]:
+    """Names that have an image and a mask, and those that lack one of the two, by what they are.
 
     Raises:
         BadInput: no name has both.
@@ -216,10 +251,10 @@ def in_pairs(
             f"{first_few(sorted(masks)) or 'none'}"
         )
         raise BadInput([Problem(str(folder), message)])
-    alone = {"images without a mask": images.keys() - masks.keys()}
-    alone["masks without an image"] = masks.keys() - images.keys()
-    words = [f"{len(names)} {what}: {', '.join(sorted(names))}" for what, names in alone.items() if names]
-    return both, words
+    return both, {
+        "image without a mask": sorted(images.keys() - masks.keys()),
+        "mask without an image": sorted(masks.keys() - images.keys()),
+    }
 
 
 def as_id(name: str, before: str = "") -> str:
@@ -245,14 +280,30 @@ def participant_in(name: str, pattern: re.Pattern[str] | None, folder: Path) -> 
 
 @dataclass(frozen=True)
 class ValuesInMasks:
-    """Which values the masks of a data set hold, each with the number of masks that have it.
+    """Which values other than 0 the masks of a data set hold, by their names.
 
-    ``empty`` are names of masks without any; ``unreadable`` those that could not be read, and why.
+    ``unreadable`` are those that could not be read, and why.
     """
 
-    counts: Mapping[int, int]
-    empty: Sequence[str]
+    of_mask: Mapping[str, frozenset[int]]
     unreadable: Mapping[str, str]
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """How many masks have each value."""
+        return Counter(value for values in self.of_mask.values() for value in values)
+
+    @property
+    def empty(self) -> list[str]:
+        """Names of masks without any."""
+        return [name for name, values in self.of_mask.items() if not values]
+
+    def masks_with(self, labels: Mapping[str, Any]) -> dict[str, int]:
+        """In how many masks each of the configuration's labels has a voxel."""
+        return {label: self._masks_with_any(values_of(of)) for label, of in labels.items()}
+
+    def _masks_with_any(self, values: Sequence[int]) -> int:
+        return sum(not found.isdisjoint(values) for found in self.of_mask.values())
 
     @property
     def first_fault(self) -> str:
@@ -261,33 +312,38 @@ class ValuesInMasks:
 
     def in_words(self) -> list[str]:
         """A sentence for each."""
-        values = ", ".join(f"{value} ({n} masks)" for value, n in sorted(self.counts.items())) or "none"
+        counts = sorted(self.counts.items())
+        values = ", ".join(f"{value} ({counted(n, 'mask')})" for value, n in counts) or "none"
         words = [f"Values other than 0: {values}."]
         if self.empty:
-            words.append(f"{len(self.empty)} masks are empty: {', '.join(self.empty)}.")
+            words.append(
+                f"{counted(len(self.empty), 'mask')} without any other value: {', '.join(self.empty)}."
+            )
         words += [f"{name} could not be used: {why}." for name, why in self.unreadable.items()]
         return words
 
 
 def values_in(masks: Mapping[str, Path]) -> ValuesInMasks:
     """Read all masks, by the names of their scans."""
-    counts: dict[int, int] = {}
-    empty, unreadable = [], {}
+    of_mask, unreadable = {}, {}
     for name, path in masks.items():
         try:
             values = np.unique(np.round(np.nan_to_num(nifti.read(path).values)))
         except nifti.Unreadable as error:
             unreadable[name] = str(error)
             continue
-        lesions = [int(value) for value in values if value]
+        lesions = frozenset(int(value) for value in values if value)
         if len(lesions) > MOST_VALUES:
             unreadable[name] = f"{len(lesions)} values, as an image has, where labels should be"
             continue
-        for value in lesions:
-            counts[value] = counts.get(value, 0) + 1
-        if not lesions:
-            empty.append(name)
-    return ValuesInMasks(counts, empty, unreadable)
+        of_mask[name] = lesions
+    return ValuesInMasks(of_mask, unreadable)
+
+
+def values_of(label: Any) -> list[int]:
+    """The values in the masks of one of the configuration's labels: a value, several, or a block."""
+    value = label["value"] if isinstance(label, Mapping) else label
+    return value if isinstance(value, list) else [value]
 
 
 def only_present(

@@ -8,6 +8,7 @@ from pathlib import Path
 from headct.cohort.layouts.adopted import (
     Adopted,
     KnownLayout,
+    folders_in,
     only_present,
     pairs_in,
     scans_of,
@@ -28,16 +29,19 @@ PATIENT = re.compile(r"(ID_[0-9a-f]{8})_ID_[0-9a-f]{10}")
 
 def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     """The scans of a folder; the first ID of a name is the patient, whom two scans may share."""
-    _, pairs = pairs_in(folder, FOLDERS, LOOKS_FOR)
+    _, pairs = pairs_in(folder, FOLDERS)
     values = values_in(pairs.masks)
     present, absent = only_present(CLASSES, values)
+    labels = {name: value for name, (value,) in present.items()}
     return Adopted(
         scans=scans_of(pairs, folder, pattern or PATIENT),
-        labels={name: value for name, (value,) in present.items()},
+        labels=labels,
+        masks_with=values.masks_with(labels),
         settings=settings_for_empty(values),
         masks=[*values.in_words(), *absent],
-        participants="By the first ID of a name, which is the patient: ID_2db7ee14 has two of the 192 scans.",
+        participants="By the first ID of a name, which is the patient.",
         traps=[
+            "One patient, ID_2db7ee14, has two of the 192 published scans.",
             "The scans are those of the RSNA 2019 challenge, as are those of other public sets (HemSeg): "
             "whoever trains on one and tests on the other must look for the same patients.",
         ],
@@ -57,5 +61,6 @@ LAYOUT = KnownLayout(
     citation="Wu B, et al. BHSD: a 3D multi-class brain hemorrhage segmentation dataset. arXiv:2308.11298",
     site="rsna",
     rater="published",
+    recognises=lambda folder: bool(folders_in(folder, FOLDERS)),
     read=read,
 )

@@ -25,6 +25,7 @@ from headct.cohort.layouts.adopted import (
     KnownLayout,
     ValuesInMasks,
     as_id,
+    counted,
     labelled,
     not_laid_out_so,
     one_class,
@@ -74,7 +75,7 @@ UNNAMED = "lesion"
 
 def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     """The images that have a mask; of several derivatives, the one whose folder was named."""
-    dataset, derivative = _dataset_of(folder)
+    dataset, derivative = _places(folder)
     described = _described(dataset)
     raw = [one for subject in sorted(dataset.glob("sub-*/")) for one in bids_names.below(subject)]
     derived = bids_names.below(derivative)
@@ -83,11 +84,11 @@ def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     chosen, left_out = _of_one_kind(candidates, dataset, folder)
     masks, strays = _by_image(chosen, images, dataset)
     tables = bids_names.tables([*bids_names.directly_in(dataset), *raw, *derived])
-    columns, labels, settings, words = _lesions(masks, tables, dataset)
+    lesions = _lesions(masks, tables, dataset)
     people = _people(dataset)
     scans = []
     for name, of_lesion in masks.items():
-        files = {columns[lesion]: mask.path for lesion, mask in of_lesion.items()}
+        files = {lesions.columns[lesion]: mask.path for lesion, mask in of_lesion.items()}
         participant = as_id(participant_in(name, pattern or SUBJECT, dataset))
         facts = people.facts_of(images[name])
         scans.append(
@@ -99,34 +100,42 @@ def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
                 facts=facts,
             )
         )
-    without = sorted(images.keys() - masks.keys())
-    alone = [f"{len(without)} images without a mask: {', '.join(without)}"] if without else []
     return Adopted(
         scans=scans,
-        labels=labels,
-        settings=settings,
+        labels=lesions.labels,
+        masks_with=lesions.masks_with,
+        settings=lesions.settings,
         self_description=[
             f"{DESCRIPTION}, {key}: {_text(described[key])}" for key in REPEATED if described.get(key)
         ],
-        masks=words,
+        masks=lesions.words,
         participants="By the subject (sub-) of the names.",
-        traps=[*_traps(scans, images), *people.open],
-        left_out=[*alone, *left_out, *strays],
+        doubts=[*_doubts(images), *people.open],
+        left_out={
+            "image without a mask": sorted(images.keys() - masks.keys()),
+            "mask without an image": strays,
+            **left_out,
+        },
         unchecked=[
             "No real data set in BIDS was at hand when this was written: its names are those of the "
             "specification, tested on simulated scans. CT is no part of that yet, so sets differ.",
             "Whether the values of the images are HU: nothing in this layout says so; ingest looks for air.",
+            "Whether the labels of subjects are pseudonyms: no number of a hospital may stand in the sheet.",
         ],
     )
 
 
-def _dataset_of(folder: Path) -> tuple[Path, Path]:
+def recognises(folder: Path) -> bool:
+    """Whether a folder, or the data set that it is a derivative of, is described and has subjects."""
+    dataset, _ = _places(folder)
+    return (dataset / DESCRIPTION).is_file() and any(dataset.glob("sub-*/"))
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
     """The data set and the folder in which its masks are looked for, which may be that of one derivative."""
     place = folder.absolute()
     of_one = place.parent.name == DERIVATIVES and (place.parent.parent / DESCRIPTION).is_file()
     dataset = place.parent.parent if of_one else place
-    if not (dataset / DESCRIPTION).is_file() or not any(dataset.glob("sub-*/")):
-        raise not_laid_out_so(folder, LOOKS_FOR)
     return dataset, place if of_one else dataset / DERIVATIVES
 
 
@@ -168,8 +177,10 @@ def _images(raw: Sequence[Named], dataset: Path) -> dict[str, Named]:
     return found
 
 
-def _of_one_kind(candidates: Sequence[Named], dataset: Path, folder: Path) -> tuple[list[Named], list[str]]:
-    """The masks of lesions, which are all made in one way, and in words those that were left out.
+def _of_one_kind(
+    candidates: Sequence[Named], dataset: Path, folder: Path
+) -> tuple[list[Named], dict[str, list[str]]]:
+    """The masks of lesions, which are all made in one way, and names of those left out, by what they are.
 
     Raises:
         BadInput: none, or masks of several kinds, as of several raters.
@@ -177,12 +188,12 @@ def _of_one_kind(candidates: Sequence[Named], dataset: Path, folder: Path) -> tu
     kinds, others = defaultdict[str, list[Named]](list), defaultdict[str, list[str]](list)
     for one in candidates:
         if one.suffix in OF_MASKS and one.path.name.endswith(NIFTI) and "sub" in one.entities:
-            if reason := _why_not(one):
-                others[reason].append(one.path.name)
+            if other := _no_lesion(one):
+                others[other].append(one.path.name)
             else:
                 kinds[_kind(one, dataset)].append(one)
-    left_out = [f"{len(names)} masks {reason}: {first_few(names)}" for reason, names in others.items()]
     if not kinds:
+        left_out = [f"{counted(len(names), what)}: {first_few(names)}" for what, names in others.items()]
         message = "; ".join([f"no masks of lesions. Looked for: {LOOKS_FOR}", *left_out])
         raise BadInput([Problem(str(folder), message)])
     if len(kinds) > 1:
@@ -192,13 +203,13 @@ def _of_one_kind(candidates: Sequence[Named], dataset: Path, folder: Path) -> tu
             f" derivative ({DERIVATIVES}/…) instead of the data set's; within one, move the others elsewhere"
         )
         raise BadInput([Problem(str(folder), message)])
-    return next(iter(kinds.values())), left_out
+    return next(iter(kinds.values())), others
 
 
 def _by_image(
     masks: Sequence[Named], images: Mapping[str, Named], dataset: Path
 ) -> tuple[dict[str, dict[str, Named]], list[str]]:
-    """The masks of each image by the lesion that they name, and in words those of no image.
+    """The masks of each image by the lesion that they name, and names of those of no image.
 
     Raises:
         BadInput: a mask that several images fit, two for one lesion, or none that has an image.
@@ -222,17 +233,16 @@ def _by_image(
         problems = [Problem(str(dataset), f"no mask has the name of an image: {first_few(alone)}")]
     if problems:
         raise BadInput(problems)
-    strays = [f"{len(alone)} masks without an image: {first_few(alone)}"] if alone else []
-    return {name: found[name] for name in sorted(found)}, strays
+    return {name: found[name] for name in sorted(found)}, alone
 
 
-def _why_not(mask: Named) -> str:
-    """Why a mask is none of lesions on the image's grid; empty where it may be one."""
+def _no_lesion(mask: Named) -> str:
+    """What a mask is that is none of lesions on the image's grid; empty where it may be one."""
     space = mask.entities.get("space", "")
     if space and space.lower() not in NATIVE_SPACES:
-        return f"lie in the space {space}, not on the image's grid"
+        return f"mask in the space {space}, not on the image's grid"
     structure = mask.lesion or ("" if mask.suffix == LABEL_MAP else mask.entities.get("desc", ""))
-    return "outline anatomy, by their names" if structure.lower() in NO_LESION else ""
+    return "mask of anatomy, by its name" if structure.lower() in NO_LESION else ""
 
 
 def _kind(mask: Named, dataset: Path) -> str:
@@ -247,10 +257,28 @@ def _kind(mask: Named, dataset: Path) -> str:
     return f"{place or 'beside the images'}: *{''.join(beside)}_{mask.suffix}"
 
 
+@dataclass(frozen=True)
+class OutlinedLesions:
+    """What the masks outline.
+
+    Attributes:
+        columns: of the sheet, by what names of masks say of the lesion.
+        labels, settings: of the configuration.
+        masks_with: in how many masks each label has a voxel.
+        words: what was found.
+    """
+
+    columns: Mapping[str, str]
+    labels: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    masks_with: Mapping[str, int]
+    words: Sequence[str]
+
+
 def _lesions(
     masks: Mapping[str, Mapping[str, Named]], tables: Sequence[Named], dataset: Path
-) -> tuple[dict[str, str], dict[str, Any], dict[str, Any], list[str]]:
-    """The sheet's columns by lesion, labels and settings of the configuration, and what was found, in words.
+) -> OutlinedLesions:
+    """What the masks outline, by their names and look-up tables.
 
     Raises:
         BadInput: no name tells values or files apart.
@@ -260,7 +288,10 @@ def _lesions(
     values = values_in({name: one.path for name, one in every.items()})
     if named == [""]:
         labels, words = _of_label_map(_tables_of(list(every.values()), tables, dataset), values, dataset)
-        return {"": "mask"}, labels, settings_for_empty(values), [*values.in_words(), *words]
+        found = [*values.in_words(), *words]
+        return OutlinedLesions(
+            {"": "mask"}, labels, settings_for_empty(values), values.masks_with(labels), found
+        )
     if "" in named:
         message = f"some masks name their lesion (label-{named[1]}), others none: name all, or none"
         raise BadInput([Problem(str(dataset), message)])
@@ -271,20 +302,24 @@ def _lesions(
         raise BadInput(problems)
     words = [*values.in_words(), *(f"label-{name} is {label}." for label, name in renamed.items())]
     if len(named) == 1:
-        (label,) = labels
-        return {named[0]: "mask"}, one_class(values, label), settings_for_empty(values), words
+        labels = one_class(values, *labels)
+        columns = {named[0]: "mask"}
+        return OutlinedLesions(columns, labels, settings_for_empty(values), values.masks_with(labels), words)
     columns = dict(zip(named, [f"mask:{label}" for label in labels], strict=True))
     words.append(
         f"Each lesion has a file of its own, any value of which means it: {', '.join(columns.values())}."
     )
+    drawn = Counter(one.lesion for name, one in every.items() if values.of_mask.get(name))
+    masks_with = {label: drawn[one] for one, label in zip(named, labels, strict=True)}
     lacking = [f"{image} ({one})" for image, of in masks.items() for one in named if one not in of]
     if not lacking:
-        return columns, labels, settings_for_empty(values), words
+        return OutlinedLesions(columns, labels, settings_for_empty(values), masks_with, words)
     words.append(
-        f"{len(lacking)} files of one lesion are not there: {', '.join(lacking)}. Are these scans free of it,"
-        " or did nobody draw it? If they are, set 'ingest: {empty_masks: lesion_free}'; else take them out."
+        f"Lacking: {counted(len(lacking), 'file of one lesion')}: {', '.join(lacking)}. Are these scans free "
+        "of it, or did nobody draw it? If they are, set 'ingest: {empty_masks: lesion_free}'; else take them "
+        "out."
     )
-    return columns, labels, {}, words
+    return OutlinedLesions(columns, labels, {}, masks_with, words)
 
 
 def _tables_of(masks: Sequence[Named], tables: Sequence[Named], dataset: Path) -> set[Path]:
@@ -296,7 +331,7 @@ def _tables_of(masks: Sequence[Named], tables: Sequence[Named], dataset: Path) -
     applying = [bids_names.nearest(tables, one) for one in masks]
     without = [mask.path.name for mask, table in zip(masks, applying, strict=True) if table is None]
     if without and len(without) < len(masks):
-        message = f"no look-up table beside or above {len(without)} masks, though others have one"
+        message = f"no look-up table beside or above {counted(len(without), 'mask')}, though others have one"
         raise BadInput([Problem(str(dataset), message, value=first_few(without))])
     return {table.path for table in applying if table}
 
@@ -409,24 +444,14 @@ def _units_of_age(path: Path) -> str:
         return YEARS[0]
 
 
-def _traps(scans: Sequence[FoundScan], images: Mapping[str, Named]) -> list[str]:
-    several = [who for who, n in Counter(scan.participant_id for scan in scans).items() if n > 1]
+def _doubts(images: Mapping[str, Named]) -> list[str]:
     contrast = [name for name, image in images.items() if "ce" in image.entities]
-    traps = []
-    if several:
-        traps.append(
-            f"{len(several)} participants have several scans, all of which the sheet has as baseline scans:"
-            f" {first_few(several)}. Those that are not are 'follow-up' in a column 'timepoint', or are taken"
-            " out."
-        )
-    if contrast:
-        traps.append(
-            f"{len(contrast)} images name a contrast agent (ce-): {first_few(contrast)}. Contrast in vessels "
-            "reads like blood."
-        )
+    if not contrast:
+        return []
+    how_many = counted(len(contrast), "image")
     return [
-        *traps,
-        "Labels of subjects should be pseudonyms: no number of a hospital may stand in the sheet.",
+        f"{how_many} with a contrast agent, by the name (ce-): {first_few(contrast)}. Contrast in vessels "
+        "reads like blood."
     ]
 
 
@@ -437,5 +462,6 @@ LAYOUT = KnownLayout(
     citation=f"see {DESCRIPTION} (HowToAcknowledge, DatasetDOI) and where you have it from",
     site="unknown",
     rater="published",
+    recognises=recognises,
     read=read,
 )

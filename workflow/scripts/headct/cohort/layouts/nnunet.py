@@ -10,13 +10,13 @@ from typing import Any
 
 from headct.cohort.layouts.adopted import (
     NIFTI,
+    OTHER_FILES,
     Adopted,
     KnownLayout,
     ValuesInMasks,
     files_by_name,
     in_pairs,
     labelled,
-    not_laid_out_so,
     only_present,
     pairs_of,
     scans_of,
@@ -31,6 +31,7 @@ LOOKS_FOR = (
     "dataset.json, imagesTr with files such as case_0000.nii.gz, labelsTr with files such as case.nii.gz "
     "(github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md)"
 )
+DESCRIPTION = "dataset.json"
 CHANNEL = re.compile(r"(.+)_(\d{4})")
 OF_ONE_PATIENT = {
     r"(ID_[0-9a-f]{8})_ID_[0-9a-f]{10}": "the first ID of RSNA's names, which is the patient",
@@ -39,11 +40,15 @@ OF_ONE_PATIENT = {
 """Names in which a standard says who the patient is, where all cases have such a name."""
 
 
+def recognises(folder: Path) -> bool:
+    """Whether the two folders of training cases are there, and what describes them."""
+    is_described = (folder / DESCRIPTION).is_file()
+    return is_described and all((folder / name).is_dir() for name in ("imagesTr", "labelsTr"))
+
+
 def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     """The training cases, each an image of one channel and a mask."""
-    described = folder / "dataset.json"
-    if not (described.is_file() and (folder / "imagesTr").is_dir() and (folder / "labelsTr").is_dir()):
-        raise not_laid_out_so(folder, LOOKS_FOR)
+    described = folder / DESCRIPTION
     content = _described(described)
     ending = content.get("file_ending", ".nii.gz")
     suffixes = NIFTI if ending in NIFTI else (ending,)
@@ -51,23 +56,22 @@ def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     files, other_images = files_by_name(folder / "imagesTr", suffixes)
     images = _of_one_channel(files, masks)
     names, alone = in_pairs(images, masks, folder)
-    left_out = [*alone, *other_images, *other_masks, *_without_labels(folder)]
+    left_out = {**alone, OTHER_FILES: [*other_images, *other_masks], **_without_labels(folder)}
     pairs = pairs_of(names, images, masks, left_out)
     found = values_in(pairs.masks) if ending in NIFTI else None
     labels, ignore, notes = _labels(content, described, found)
     by_standard, grouping = _standard_grouping(names)
-    if pattern is not None:
-        grouping = f"By the pattern {pattern.pattern} in the cases' names."
     of_masks = found.in_words() if found else ["Masks that are no NIfTI were not looked at."]
     return Adopted(
         scans=scans_of(pairs, folder, pattern or by_standard),
         labels=labels,
+        masks_with=found.masks_with(labels) if found else {},
         ignore=ignore,
         self_description=_self_description(content),
         settings=settings_for_empty(found) if found else {},
         masks=[*of_masks, *notes],
         participants=grouping,
-        traps=_traps(content),
+        doubts=_doubts(content),
         left_out=pairs.left_out,
         unchecked=[
             "Whether the values of the images are HU: nothing in this layout says so; ingest looks for air."
@@ -197,7 +201,7 @@ def _self_description(content: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _traps(content: Mapping[str, Any]) -> list[str]:
+def _doubts(content: Mapping[str, Any]) -> list[str]:
     channels = content.get("channel_names", content.get("modality", {}))
     name = str(next(iter(channels.values()), "")) if isinstance(channels, dict) else ""
     if name.upper() == "CT":
@@ -205,19 +209,18 @@ def _traps(content: Mapping[str, Any]) -> list[str]:
     return [f"dataset.json calls the channel '{name}', not CT: are the values HU, and not normalised?"]
 
 
-def _without_labels(folder: Path) -> list[str]:
-    """Images of the test set, whose labels nnU-Net does not look for."""
+def _without_labels(folder: Path) -> dict[str, list[str]]:
+    """Images of the test set, whose labels nnU-Net does not look for, by what to do with them."""
     if not (folder / "imagesTs").is_dir():
-        return []
-    images = [path for path in (folder / "imagesTs").iterdir() if not path.name.startswith(".")]
+        return {}
+    images = sorted(path.name for path in (folder / "imagesTs").iterdir() if not path.name.startswith("."))
     labelled = (folder / "labelsTs").is_dir()
     what = (
-        "labelsTs has labels that were not looked at: add the pairs to the sheet, and name the test set "
-        "in 'split.file'"
+        "labelsTs was not looked at: add the pairs to the sheet, and name the test set in 'split.file'"
         if labelled
         else "no labels, so nothing can be measured on them: predict them with 'headct new-scans'"
     )
-    return [f"{len(images)} files in imagesTs: {what}"]
+    return {f"file in imagesTs ({what})": images}
 
 
 LAYOUT = KnownLayout(
@@ -227,5 +230,6 @@ LAYOUT = KnownLayout(
     citation="see dataset.json ('reference' or 'description') and where you have it from",
     site="unknown",
     rater="published",
+    recognises=recognises,
     read=read,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from headct.cohort.layouts.adopted import (
     Adopted,
     KnownLayout,
+    folders_in,
     one_class,
     pairs_in,
     scans_of,
@@ -22,6 +23,7 @@ PUBLISHED = (
     ("set", "label"),
 )
 FROM_SLICES = ("images", "labels")
+FOLDERS = (*PUBLISHED, FROM_SLICES)
 LOOKS_FOR = (
     "SubdatasetA_NIFIT/NIFIT/set and SubdatasetA_NIFIT/NIFIT/label with files such as 0001.nii.gz (as "
     "published), or images and labels with such files (made of its 8-bit slices)"
@@ -55,16 +57,18 @@ UNCHECKED_FROM_SLICES = ("That x points to the patient's left is assumed.",)
 
 def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     """The scans of a folder: one per patient, whose number is the file's name."""
-    images_in, pairs = pairs_in(folder, [*PUBLISHED, FROM_SLICES], LOOKS_FOR)
+    images_in, pairs = pairs_in(folder, FOLDERS)
     from_slices = images_in == FROM_SLICES[0]
     values = values_in(pairs.masks)
+    labels = one_class(values, "PHE")
     return Adopted(
         scans=scans_of(pairs, folder, pattern, "phe-", "patient-"),
-        labels=one_class(values, "PHE"),
+        labels=labels,
+        masks_with=values.masks_with(labels),
         settings={"ingest": {"intensity": "windowed"}} if from_slices else {},
         note_of_study="Approximate HU, nominal volumes" if from_slices else "",
         masks=values.in_words(),
-        participants="One participant for each number: the set has one scan of each patient.",
+        participants="One participant for each number: the published set has one scan of each patient.",
         traps=OF_BOTH + (OF_SLICES if from_slices else ()),
         left_out=pairs.left_out,
         unchecked=UNCHECKED_FROM_SLICES if from_slices else UNCHECKED_AS_PUBLISHED,
@@ -81,5 +85,6 @@ LAYOUT = KnownLayout(
     citation="Ma D, et al. PHE-SICH-CT-IDS. arXiv:2308.10521; figshare 23957937",
     site="phe-sich",
     rater="published",
+    recognises=lambda folder: bool(folders_in(folder, FOLDERS)),
     read=read,
 )
