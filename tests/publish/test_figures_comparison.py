@@ -52,6 +52,7 @@ def test_a_cell_tells_p_and_which_model_is_better() -> None:
     for label, rank_a, p in zip(LABELS, (1.0, 9.0, 5.0), (0.0004, 0.042, np.nan), strict=True):
         rows.append(table.assign(label=label, mean_rank_a=rank_a, mean_rank_b=5.0, p_adjusted=p))
     figure, drawn = dunn_heatmap.draw_dunn(pd.concat(rows), {"b": "B", "a": "A"}, LABELS, "Study")
+    assert "P of the only pair of a" in texts(figure)
     assert list(drawn["higher"]) == ["b", "a", ""]
     np.testing.assert_array_equal(drawn["level"], [0.001, 0.05, np.nan])
     panels = [axes for axes in figure.axes if axes.collections]

@@ -152,8 +152,10 @@ def draw_dunn(
     body_mm = down * row_mm - GAP_MM + names_mm
     changed = int((table["decision_changes_under"].fillna("") != "").sum())
     n = table[["n_a", "n_b"]].to_numpy().max() if len(table) else 0
+    number = n_pairs(models)
+    corrected = " of the only pair" if number == 1 else f", Benjamini-Hochberg over the {number} pairs"
     notes = [
-        f"n = {n} scans per model. Two-sided P, Benjamini-Hochberg over the {n_pairs(models)} pairs of a",
+        f"n = {n} scans per model. Two-sided P{corrected} of a",
         f"lesion; no number: P < {short(LEVELS[-1])}.",
         "Arrows and colours tell whose mean rank of Dice is higher.",
         "All scans count as independent.",
