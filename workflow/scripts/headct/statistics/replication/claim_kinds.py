@@ -53,7 +53,7 @@ ONE_IN_TEN = "of smaller test sets more than a third miss a failure of every ten
 NO_POWER = "in smaller groups not even a difference of 1.3 SD is found in 80% of studies"
 """Why fewer are not enough: to judge a mean; to find no evidence (a two-sided t test at 5 %)."""
 
-ERRS_MORE = "somewhat more where scans are alike within sites or participants, or seeds are few"
+ERRS_MORE = "in simulated studies up to 11%"
 """Of kinds that err in more than 6.5 % of such simulated studies (benchmarks/null_studies.md)."""
 
 
