@@ -84,7 +84,7 @@ def test_the_shipped_configuration_of_phe_sich_is_what_adopt_writes_but_for_size
     shipped = yaml.safe_load((REPOSITORY / "config/phe_sich.yaml").read_text(encoding="utf-8"))
     for sizes in ("device", "resources", "nnunet", "monai"):
         del shipped[sizes]
-    del shipped["models"]["unet"]["features"], written["resources"]
+    del shipped["models"]["unet"]["features"], shipped["models"]["nnunet-2d"]["epochs"], written["resources"]
     assert shipped == written
 
 
@@ -240,6 +240,14 @@ def test_the_help_lists_all_layouts(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_known_layout_is_named(tmp_path: Path, asked: str) -> None:
     data = public_layouts.nnunet(tmp_path / "data", ["a"], DESCRIBED)
     assert "It is laid out as nnunet: name that layout" in refused(asked, data, tmp_path / "study")
+
+
+def test_a_set_that_lies_one_folder_below_is_named_before_others(tmp_path: Path) -> None:
+    public_layouts.phe_sich(tmp_path / "all/PHE", "images", "labels", 1)
+    public_layouts.nnunet(tmp_path / "all", ["a"], DESCRIBED)
+    message = refused("phe-sich", tmp_path / "all", tmp_path / "study")
+    assert "Laid out so: PHE, in this folder: give the path of one of them" in message
+    assert "name that layout" not in message
 
 
 def test_a_pattern_that_is_not_in_a_name_is_refused(tmp_path: Path) -> None:

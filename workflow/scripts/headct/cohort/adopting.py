@@ -277,7 +277,9 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
     )
     folder = study.absolute()
     check = ["python", "-m", "headct", "sheet", "check", str(folder / SHEET)]
-    plan = ["snakemake", "-n", "--quiet", "rules", "--configfile", str(folder / CONFIG)]
+    of_study = ["--configfile", str(folder / CONFIG), "--directory", str(folder)]
+    plan = ["snakemake", "-n", "--quiet", "rules", *of_study]
+    look = ["snakemake", "qc", "--cores", "2", *of_study]
     sections = {
         "What was found": [
             f"{_how_many(adopted)} in `{source.name}`.",
@@ -308,7 +310,9 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
             f"In the folder of the workflow, `{REPOSITORY}`, which has the file `Snakefile`, and with its "
             "environment active:",
             f"`{shlex.join(check)}`",
-            f"`{shlex.join([*plan, '--directory', str(folder)])}`",
+            f"`{shlex.join(plan)}`",
+            f"`{shlex.join(look)}`: then look at all scans with their masks, in `qc/ingest_qc.pdf`, before "
+            "anything is trained.",
         ],
     }
     lines = [f"# {layout.title}"]

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from headct.cohort import adopting, proposing
 from headct.cohort.layouts import all_layouts, words
-from headct.cohort.layouts.adopted import not_laid_out_so
+from headct.cohort.layouts.adopted import not_laid_out_so, what_else_it_is
 from headct.contracts.problems import WrongOptions
 from headct.contracts.terminal import say
 from headct.imaging import sources
@@ -72,8 +72,8 @@ def adopt(
     except re.error as error:
         raise WrongOptions(f"--participant: no regular expression: {error}") from error
     if not layouts[layout].recognises(folder):
-        others = [name for name, other in layouts.items() if other.recognises(folder)]
-        raise not_laid_out_so(folder, layouts[layout].looks_for, others)
+        hint = what_else_it_is(folder, layout, layouts)
+        raise not_laid_out_so(folder, layouts[layout].looks_for, hint)
     adopted = layouts[layout].read(folder, pattern)
     if pattern is not None:
         by_pattern = f"By the pattern {pattern.pattern} in the names of scans."

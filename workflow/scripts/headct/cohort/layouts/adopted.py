@@ -119,23 +119,40 @@ class KnownLayout:
     read: Callable[[Path, re.Pattern[str] | None], Adopted]
 
 
-def not_laid_out_so(folder: Path, looks_for: str, others: Sequence[str] = ()) -> BadInput:
+def not_laid_out_so(folder: Path, looks_for: str, hint: str = "") -> BadInput:
     """The fault of a folder in which a layout does not find what it looks for.
 
     Args:
         folder: of the data set.
         looks_for: files that the layout is recognised by, in words.
-        others: names of layouts that recognise the folder.
+        hint: what else the folder may be, a sentence without its full stop.
     """
     if not folder.is_dir():
         return BadInput([Problem(str(folder), "there is no such folder")])
     found = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
-    message = (
-        f"not laid out as this data set is. Looked for: {looks_for}. Found: {first_few(found) or 'nothing'}"
-    )
-    if others:
-        message += f". It is laid out as {' and '.join(others)}: name that layout instead"
-    return BadInput([Problem(str(folder), message)])
+    sentences = [
+        "not laid out as this data set is",
+        f"Looked for: {looks_for}",
+        f"Found: {first_few(found) or 'nothing'}",
+        *filter(None, [hint]),
+    ]
+    return BadInput([Problem(str(folder), ". ".join(sentences))])
+
+
+def what_else_it_is(folder: Path, layout: str, layouts: Mapping[str, KnownLayout]) -> str:
+    """Of a folder that a layout does not recognise: where in it one is that it does, or which others do.
+
+    Args:
+        folder: of the data set.
+        layout: the name of the layout.
+        layouts: all that are known, by name.
+    """
+    folders = sorted(path for path in folder.glob("*") if path.is_dir())
+    below = [path.name for path in folders if layouts[layout].recognises(path)]
+    if below:
+        return f"Laid out so: {first_few(below)}, in this folder: give the path of one of them"
+    others = [name for name, other in layouts.items() if other.recognises(folder)]
+    return f"It is laid out as {' and '.join(others)}: name that layout instead" if others else ""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ OF_SLICES = (
     "source saturates), so 'ingest.intensity: windowed' stands in the configuration and on each table "
     "and figure.",
     "The spacing (1.016 x 1.016 x 5 mm) is that of one patient, taken for all: volumes in mL are "
-    f"nominal. For {', '.join(OTHER_SPACING)} it is surely wrong: judge no volume of theirs.",
+    f"nominal. For {', '.join(OTHER_SPACING)} it is surely wrong: judge no volume of theirs. "
+    "Take the rows of those that fall into the test set out of the sheet, or let no volume decide.",
 )
 UNCHECKED_AS_PUBLISHED = (
     "The published NIfTI files were not at hand when this was written: their layout is taken from public "
