@@ -414,10 +414,12 @@ def test_the_layout_that_the_documents_show_is_whole(tmp_path: Path, monkeypatch
     for number in (1, 2):
         name, folder = f"{number:03d}.nii.gz", tmp_path / "data/train_2"
         public_layouts.write_scan(folder / "data" / name, folder / "label" / name, number)
-    found = adopt("instance", tmp_path / "data", tmp_path / "study")
+    try:
+        found = adopt("instance", tmp_path / "data", tmp_path / "study")
+    finally:  # by monkeypatch it would be put back, and later tests would look for its file
+        sys.modules.pop(f"{layouts.__name__}.instance", None)
     assert found["config"]["labels"] == {"bleed": 1}
     assert [row["scan_id"] for row in found["rows"]] == ["instance-001", "instance-002"]
-    monkeypatch.delitem(sys.modules, f"{layouts.__name__}.instance")
 
 
 def test_bhsd_groups_by_patient(tmp_path: Path) -> None:

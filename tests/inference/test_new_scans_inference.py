@@ -39,7 +39,7 @@ from headct.imaging.sources.image_source import Volume
 from headct.inference import at_work, new_scans, pipeline
 from headct.inference.trial_scan import TrialScan
 from support import ct_series, monai_miniature
-from support.label_sets import LABELS
+from support.label_sets import LABELS, MASK_RULES
 
 pytestmark = pytest.mark.whole
 
@@ -134,7 +134,7 @@ def test_dicom_is_predicted_as_the_trials_scans_are(models: list[Path], tmp_path
     hu = head(shape=(12, 16, 18))
     ct_series.write_series(tmp_path / "series", hu, origins, ct_series.tilted(18.0))
     predict(tmp_path / "new", models[:1], tmp_path / "series")
-    scan = conversion.SheetScan("series", tmp_path / "series", {}, {}, LABELS)
+    scan = conversion.SheetScan("series", tmp_path / "series", {}, MASK_RULES, LABELS)
     record = conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "series")
     assert record.status == "included", record.reason
     predict_trial(tmp_path, models[:1], {"series": "0" * 64})
@@ -595,7 +595,7 @@ def test_a_header_of_65535_rows_costs_no_other_scan(models: list[Path], tmp_path
     rows = table(tmp_path / "out")
     assert "truncated or damaged pixels" in rows["huge"]["reason"]
     assert rows["fine"]["reason"] == ""
-    scan = conversion.SheetScan("huge", tmp_path / "huge", {}, {}, LABELS)
+    scan = conversion.SheetScan("huge", tmp_path / "huge", {}, MASK_RULES, LABELS)
     assert conversion.ingest(scan, SeriesRules(), tmp_path / "data" / "huge").status == "excluded"
 
 
