@@ -46,6 +46,7 @@ from support.figure_inputs import (
     assert_readable,
     cases_arguments,
     draw,
+    drawn_from_files,
     labels_given,
     metrics,
     readable,
@@ -95,22 +96,10 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
     readings = pd.concat([metrics(kind, 13) for kind in (SAME_RATER, ANOTHER_RATER)])
     write_tsv(readings, tmp_path / "second-reading.tsv")
     write_tsv(rater_agreement(readings, ALONE), tmp_path / "rater_agreement.tsv")
-    record = tmp_path / "train.json"
-    write_json(training_record(), record)
+    write_json(training_record(), tmp_path / "train.json")
     return {
-        "bland_altman": agreement,
-        "concordance": agreement,
-        "dice_box_violin": every,
-        "dice_box_violin_present": every,
-        "critical_difference": every,
-        "dunn_heatmap": ["--dunn", str(tmp_path / "dunn.tsv"), *titles],
-        "paired_differences": [*planned, *titles],
-        "rater_agreement": [
-            *("--metrics", str(tmp_path / "second-reading.tsv")),
-            *("--agreement", str(tmp_path / "rater_agreement.tsv")),
-        ],
+        **drawn_from_files(tmp_path, agreement, every, planned, titles),
         "published_vs_reproduced": ["--numbers", str(tmp_path / "numbers.tsv"), "--title-note", "Simulated"],
-        "training_curves": ["--train-records", str(record), "--model-title", "Focal"],
         "worst_cases": [*cases_arguments(tmp_path), "--n", "1"],
     }
 

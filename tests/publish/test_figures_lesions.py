@@ -28,6 +28,7 @@ from support.figure_inputs import (
     WIDTHS_MM,
     assert_readable,
     draw,
+    drawn_from_files,
     texts,
     training_record,
     write_manifest,
@@ -97,18 +98,7 @@ def arguments(folder: Path, labels: LabelSet) -> dict[str, list[str]]:
     cases = ["--metrics", *shown, "--predictions", *manifests, "--data", str(folder / "data")]
     cases += ["--select-by", next(iter(SHOWN)), "--show", json.dumps(SHOWN), "--n", "2"]
     return {
-        "bland_altman": agreement,
-        "concordance": agreement,
-        "dice_box_violin": every,
-        "dice_box_violin_present": every,
-        "critical_difference": every,
-        "dunn_heatmap": ["--dunn", str(folder / "dunn.tsv"), *models],
-        "paired_differences": [*planned, *models],
-        "rater_agreement": [
-            *("--metrics", str(folder / "second-reading.tsv")),
-            *("--agreement", str(folder / "rater_agreement.tsv")),
-        ],
-        "training_curves": ["--train-records", str(folder / "train.json"), "--model-title", "Focal"],
+        **drawn_from_files(folder, agreement, every, planned, models),
         "best_cases": cases,
         "worst_cases": cases,
     }

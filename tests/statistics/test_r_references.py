@@ -25,6 +25,7 @@ from headct.statistics.core.summaries import describe
 from headct.statistics.replication.cohort_tests import chi_squared, independent_t, mann_whitney
 from headct.statistics.replication.lesion_size import spearman
 from headct.statistics.replication.rater_statistics import icc
+from support.site_differences import BALANCED, UNBALANCED
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 Values = Mapping[str, float]
@@ -108,22 +109,6 @@ MAIZE = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48.0])
 PRECISION = of_independent(0.301, 174)
 MODEL = np.array([0.91, 0.88, 0.93, 0.79, 0.90, 0.86, 0.92, 0.84])
 RATER = np.array([0.90, 0.91, 0.92, 0.83, 0.92, 0.85, 0.93, 0.88])
-BALANCED = (
-    (0.05, 0.08, 0.02, 0.07),
-    (0.01, -0.02, 0.03, 0),
-    (0.10, 0.06, 0.12, 0.09),
-    (0.02, 0.05, 0.01, 0.04),
-    (-0.03, 0, 0.02, -0.01),
-    (0.06, 0.03, 0.08, 0.05),
-)
-UNBALANCED = (
-    (0.05, 0.08, 0.02, 0.07, 0.04),
-    (0.01, -0.02),
-    (0.10, 0.06, 0.12),
-    (0.02,),
-    (-0.03, 0, 0.02, -0.01),
-    (0.06, 0.03),
-)
 TIES = np.array([[9, 9, 5], [8, 7, 7], [10, 10, 10], [3, 6, 6], [2, 1, 4], [0, 0, 3.0]])
 
 

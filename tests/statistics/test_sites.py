@@ -17,23 +17,7 @@ from headct.statistics.core.sites import NO_SITE_VARIANCE, SiteMean, mean_over_s
 from support.label_sets import LABELS
 from support.planned_cases import MODELS, PLAN, analysed, cohort
 from support.simulated_scores import simulated, with_role
-
-BALANCED = (
-    (0.05, 0.08, 0.02, 0.07),
-    (0.01, -0.02, 0.03, 0.0),
-    (0.10, 0.06, 0.12, 0.09),
-    (0.02, 0.05, 0.01, 0.04),
-    (-0.03, 0.0, 0.02, -0.01),
-    (0.06, 0.03, 0.08, 0.05),
-)
-UNBALANCED = (
-    (0.05, 0.08, 0.02, 0.07, 0.04),
-    (0.01, -0.02),
-    (0.10, 0.06, 0.12),
-    (0.02,),
-    (-0.03, 0.0, 0.02, -0.01),
-    (0.06, 0.03),
-)
+from support.site_differences import BALANCED, UNBALANCED
 
 
 def of(groups: Sequence[Sequence[float]], unit: float = 1) -> SiteMean:

@@ -34,6 +34,34 @@ WIDTHS_MM = (style.COLUMN_MM, style.WIDTH_MM)
 DPI = 150
 
 
+def drawn_from_files(
+    folder: Path, agreement: list[str], every: list[str], planned: list[str], models: list[str]
+) -> dict[str, list[str]]:
+    """Arguments of the figures that any study has, but for those of single scans.
+
+    Args:
+        folder: has dunn.tsv, second-reading.tsv, rater_agreement.tsv and train.json.
+        agreement: arguments of a figure of one model's volumes.
+        every: of a figure of all models' metrics.
+        planned: the tables of the planned comparison.
+        models: the models, with their titles.
+    """
+    return {
+        "bland_altman": agreement,
+        "concordance": agreement,
+        "dice_box_violin": every,
+        "dice_box_violin_present": every,
+        "critical_difference": every,
+        "dunn_heatmap": ["--dunn", str(folder / "dunn.tsv"), *models],
+        "paired_differences": [*planned, *models],
+        "rater_agreement": [
+            *("--metrics", str(folder / "second-reading.tsv")),
+            *("--agreement", str(folder / "rater_agreement.tsv")),
+        ],
+        "training_curves": ["--train-records", str(folder / "train.json"), "--model-title", "Focal"],
+    }
+
+
 def metrics(model: str, n: int, seed: int = 0, ivh: float = 0.4, number: int = 0) -> pd.DataFrame:
     """A metrics table with plausible values: reference volumes depend on ``seed`` only."""
     truth, own = np.random.default_rng(seed), np.random.default_rng([seed, len(model)])

@@ -90,12 +90,6 @@ def segments_of(image: sitk.Image) -> list[NamedSegment]:
     ]
 
 
-def _layer_of(segment: Mapping[str, str]) -> int:
-    """The layer that a header says; older files have one layer and say none."""
-    layer = segment.get("Layer", "")
-    return int(layer) if layer.isdecimal() else 0
-
-
 def of_nifti(path: Path, end: int) -> list[tuple[int, str]]:
     """Values and names of a label table between header and voxels, which start at byte ``end``."""
     with open(path, "rb") as stream:

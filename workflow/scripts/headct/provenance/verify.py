@@ -513,11 +513,6 @@ def label_sets(folder: ResultsFolder) -> Iterator[Finding]:
             yield Finding(CONFIG, f"has other labels settings than {record.path} ran with")
 
 
-def _is_part(one: Any, maps: Mapping[str, Any]) -> bool:
-    """Whether label maps that a job was given are those of the configuration."""
-    return isinstance(one, dict) and all(maps.get(name) == values for name, values in one.items())
-
-
 def _json(text: str) -> Any:
     """What a JSON text says; the text where it is none."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -117,6 +118,25 @@ class KnownLayout:
     rater: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, re.Pattern[str] | None], Adopted]
+
+
+def json_object(path: Path, such_as: str) -> dict[str, Any]:
+    """What a JSON file of a data set says of it.
+
+    Args:
+        path: of the file.
+        such_as: a key that such files have, for the message.
+
+    Raises:
+        BadInput: it holds no JSON, or no object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput([Problem(str(path), f"no JSON: {error}")]) from error
+    if not isinstance(content, dict):
+        raise BadInput([Problem(str(path), f"no JSON object with keys such as {such_as}")])
+    return content
 
 
 def not_laid_out_so(folder: Path, looks_for: str, hint: str = "") -> BadInput:

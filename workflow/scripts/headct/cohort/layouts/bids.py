@@ -26,6 +26,7 @@ from headct.cohort.layouts.adopted import (
     ValuesInMasks,
     as_id,
     counted,
+    json_object,
     labelled,
     not_laid_out_so,
     one_class,
@@ -76,7 +77,7 @@ UNNAMED = "lesion"
 def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
     """The images that have a mask; of several derivatives, the one whose folder was named."""
     dataset, derivative = _places(folder)
-    described = _described(dataset)
+    described = json_object(dataset / DESCRIPTION, such_as="Name")
     raw = [one for subject in sorted(dataset.glob("sub-*/")) for one in bids_names.below(subject)]
     derived = bids_names.below(derivative)
     images = _images(raw, dataset)
@@ -137,17 +138,6 @@ def _places(folder: Path) -> tuple[Path, Path]:
     of_one = place.parent.name == DERIVATIVES and (place.parent.parent / DESCRIPTION).is_file()
     dataset = place.parent.parent if of_one else place
     return dataset, place if of_one else dataset / DERIVATIVES
-
-
-def _described(dataset: Path) -> dict[str, Any]:
-    path = dataset / DESCRIPTION
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise BadInput([Problem(str(path), f"no JSON: {error}")]) from error
-    if not isinstance(content, dict):
-        raise BadInput([Problem(str(path), "no JSON object with keys such as Name")])
-    return content
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from headct.cohort.layouts.adopted import (
     ValuesInMasks,
     files_by_name,
     in_pairs,
+    json_object,
     labelled,
     only_present,
     pairs_of,
@@ -80,12 +80,7 @@ def read(folder: Path, pattern: re.Pattern[str] | None) -> Adopted:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise BadInput([Problem(str(path), f"no JSON: {error}")]) from error
-    if not isinstance(content, dict):
-        raise BadInput([Problem(str(path), "no JSON object with keys such as labels")])
+    content = json_object(path, such_as="labels")
     problems = []
     channels = content.get("channel_names", content.get("modality", {}))
     if isinstance(channels, dict) and len(channels) > 1:

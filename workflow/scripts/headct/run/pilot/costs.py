@@ -245,7 +245,7 @@ def models_table(pilot: FinishedPilot) -> Iterator[str]:
                 network.model,
                 str(trained["record"]["iterations"]),
                 f"{network.s_per_step:.3g}",
-                f"{trained['seconds_waiting_for_data'] / max(trained['seconds'], 0.1):.0%}",
+                f"{trained['seconds_waiting_for_data'] / max(trained['seconds'], ROUNDED_TO_S):.0%}",
                 "–" if gpu is None else f"{gpu / 1000:.1f}",
                 "?" if seconds is None else f"{seconds:.2g}",
                 f"{weights:.3g}",
