@@ -15,6 +15,10 @@ export PYTHONPATH := $(abspath workflow/scripts)
 # Hundreds of processes import the same modules: what Python compiles is kept, also in containers that say otherwise.
 unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/.ready
+# The browser's part of the results' page; its packages are npm's, by node of the locked packages.
+PAGE := workflow/page
+BUNDLE := $(PAGE)/bundle/SHA256SUMS
+SET_UP := $(READY) $(BUNDLE)
 # A folder that make wheels has filled, from which packages are installed without a network.
 WHEELS ?=
 # Snakemake wants a cache in the home; where that can't be written, it is here.
@@ -41,7 +45,7 @@ SIZES ?=
 
 .PHONY: demo environment test test-quick test-slow some-environment plan status resume drill benchmarks gpu rates wheels container lint format lock gallery pictures
 
-demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
+demo: $(SET_UP)  ## simulate a trial and run the whole comparison on it, in demo/
 	mkdir -p demo
 	python -m headct simulate --configfile config/demo.yaml --out demo/trial
 	@# The lock ends with its process, Snakemake's does not: after a kill -9 it is stale, and taken away.
@@ -51,15 +55,15 @@ demo: $(READY)  ## simulate a trial and run the whole comparison on it, in demo/
 			--keep-going --rerun-incomplete --quiet host rules reason'
 	python -m headct summary demo/results
 
-environment: $(READY)  ## the locked packages in .venv, and nothing else (WHEELS= of make wheels: without a network)
+environment: $(SET_UP)  ## the locked packages in .venv, and nothing else (WHEELS= of make wheels: without a network)
 
-test: $(READY)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
+test: $(SET_UP)  ## unit tests, workflow tests, and checks of the demo's results (runs the demo if need be)
 	python -m pytest $(SIDE_BY_SIDE) $(TESTS)
 
-test-quick: $(READY)  ## unit tests: what makes no whole scan, training, study or run
+test-quick: $(SET_UP)  ## unit tests: what makes no whole scan, training, study or run
 	python -m pytest $(SIDE_BY_SIDE) -m 'not slow and not whole' $(TESTS)
 
-test-slow: $(READY)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
+test-slow: $(SET_UP)  ## drills of many minutes: kills, resumes, repeats; the result is kept, with its date
 	(date --utc +%F; git log -1 --format='commit %h'; \
 	 python -m pytest -m slow -rA --durations=0 --show-capture=no) 2>&1 | tee tests/drills/slow-result.txt
 
@@ -79,7 +83,7 @@ drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table 
 
 BENCHMARKS ?= dag ingest losses training inference metrics null_studies verify
 
-benchmarks: $(READY)  ## against peers, on real and simulated scans; the results are kept, with their date
+benchmarks: $(SET_UP)  ## against peers, on real and simulated scans; the results are kept, with their date
 	for name in $(BENCHMARKS); do \
 		HEADCT_REAL_CT=$(HEADCT_REAL_CT) python benchmarks/$$name.py > benchmarks/$$name.md.new \
 			&& mv benchmarks/$$name.md.new benchmarks/$$name.md || exit 1; done
@@ -100,10 +104,11 @@ rates:  ## what make gpu has measured, as rows of a file of rates for make plan 
 
 # For machines without a network: make environment WHEELS=the folder installs from it.
 PACK ?= build/wheels
-wheels: $(READY)  ## the locked packages as one folder of wheels, 3.2 GB, with their SHA-256 (PACK=)
+wheels: $(SET_UP)  ## the locked packages as one folder of wheels, 3.2 GB, with their SHA-256 (PACK=)
 	mkdir -p $(PACK)
 	python -m pip wheel --requirement $(LOCK) --wheel-dir $(PACK)
-	cd $(PACK) && sha256sum -- *.whl > SHA256SUMS
+	rm -rf $(PACK)/page && cp -r $(PAGE)/bundle $(PACK)/page
+	cd $(PACK) && sha256sum -- *.whl page/* > SHA256SUMS
 
 BASE ?= docker.io/library/debian:12-slim
 IMAGE ?= headct
@@ -112,22 +117,24 @@ container:  ## an image with the wheels of make wheels, by buildah or BUILD="pod
 	$(BUILD) --build-arg BASE=$(BASE) --volume $(abspath $(PACK)):/wheels:ro \
 		--tag $(IMAGE) --file workflow/envs/Containerfile .
 
-lint: $(READY)  ## formatting, lint, types, documentation that is generated
+lint: $(SET_UP)  ## formatting, lint, types, documentation that is generated
 	ruff check $(CHECKED)
 	ruff format --check $(CHECKED)
 	snakefmt --check Snakefile workflow/rules
 	mypy
 	lint-imports --no-cache
+	cd $(PAGE) && npm run --silent lint && npm run --silent test
 	mkdir -p demo
 	python -m headct simulate --configfile config/demo.yaml --out demo/trial
 	$(DEMO) --lint
 	python -m headct configuration --document | diff config/README.md - \
 		|| (echo "config/README.md is out of date: run 'make config/README.md'"; false)
 
-format: $(READY)
+format: $(SET_UP)
 	ruff check --fix $(CHECKED)
 	ruff format $(CHECKED)
 	snakefmt Snakefile workflow/rules
+	cd $(PAGE) && npm run --silent format
 
 config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/settings/configuration.py | $(READY)
 	python -m headct configuration --document > $@
@@ -139,6 +146,15 @@ gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftopp
 
 pictures: $(READY)  ## the schematic pictures of docs/how-to/data.md, into docs/pictures
 	python docs/pictures/make.py
+
+# Each package of the lock is held against its digest. A machine without a network takes the bundle of make wheels.
+$(BUNDLE): $(PAGE)/package-lock.json $(PAGE)/build.js $(wildcard $(PAGE)/src/*) | $(READY)
+ifeq ($(WHEELS),)
+	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent bundle
+else
+	rm -rf $(PAGE)/bundle && cp -r $(WHEELS)/page $(PAGE)/bundle
+endif
+	touch $@
 
 is_python_3.11 = $(1) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	(echo "Python 3.11 is needed, $$($(1) --version) is '$(1)': $(2)"; false)

@@ -1,0 +1,6 @@
+/** What the page of results does: its explorer, and opening a case. */
+
+import * as vega from "vega";
+import { compile } from "vega-lite";
+
+export { compile, vega };
