@@ -26,8 +26,8 @@ FIRST = ("slurm", "workflow")
 """Folders with the longest tests: these come first, so that no process works on alone at the end."""
 
 
-NEEDS_A_RUN = {"demo", "clone", "slurm", "local"}
-"""Fixtures of these files for which Snakemake or a Slurm runs."""
+NEEDS_A_RUN = {"demo", "clone", "slurm", "local", "browser"}
+"""Fixtures of these files for which Snakemake, a Slurm or a browser runs."""
 
 MAKES_A_WHOLE = {"support.snake", "support.audit_study", "support.families", "support.real_ct"}
 """Modules that run Snakemake, seal a study, train a network of each framework, or read whole scans."""

@@ -10,7 +10,17 @@ import pytest
 from headct.contracts.repository import PACKAGE, REPOSITORY
 
 TESTS = REPOSITORY / "tests"
-BESIDE_THE_LAYERS = {"cases", "drills", "fixtures", "real", "repository", "slurm", "support", "workflow"}
+BESIDE_THE_LAYERS = {
+    "browser",
+    "cases",
+    "drills",
+    "fixtures",
+    "real",
+    "repository",
+    "slurm",
+    "support",
+    "workflow",
+}
 MODULES = sorted(path.relative_to(TESTS) for path in TESTS.rglob("*.py"))
 
 
