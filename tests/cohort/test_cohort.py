@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 from headct.cohort import gathering as cohort
 from headct.contracts.artefacts import read_tsv, write_json
 from headct.contracts.problems import BadInput
+from headct.settings.reviews import Review
 from support.label_sets import GIVEN
+from support.reviews import review, written
 from support.study_files import make_sheet
 
 INCLUDED: dict[str, Any] = {
@@ -55,6 +58,7 @@ def run(
     changes: dict[int, dict[str, str]] | None = None,
     columns: tuple[str, ...] = (),
     max_excluded: float = 1.0,
+    reviewed: Sequence[Review] = (),
 ) -> SimpleNamespace:
     """The cohort of as many scans as there are records, each with pixels of its own unless it says so."""
     sheet = make_sheet(folder, *[(changes or {}).get(i, {}) for i in range(len(records))], add=columns)
@@ -69,6 +73,7 @@ def run(
         age_cap_years=90.0,
         trust_sheet=False,
         different_patients="[]",
+        quality_review=written(folder / "quality.tsv", *reviewed) if reviewed else None,
         cohort=folder / "cohort.tsv",
         flow=folder / "flow.tsv",
     )
@@ -92,6 +97,46 @@ def test_each_scan_has_its_row_whatever_became_of_it(tmp_path: Path) -> None:
         ["error", "unknown label", 1, 1],
         ["included", "", 1, 1],
     ]
+
+
+def quality(reviewer: str, scan: str, decision: str = "keep", **more: str) -> Review:
+    return review(reviewer, scan, decision, kind="quality", **more)
+
+
+def test_a_quality_review_excludes_what_most_reviewers_exclude_and_flags_the_rest(tmp_path: Path) -> None:
+    flagged = INCLUDED | {"flags": ["tilted"]}
+    args = run(
+        tmp_path,
+        *[INCLUDED, INCLUDED, flagged, INCLUDED, EXCLUDED | {"reason": "not axial"}],
+        reviewed=[
+            quality("A", "s0", "exclude", reason="motion: blurred"),
+            quality("B", "s0", "exclude", reason="motion"),
+            quality("C", "s0", "flag"),
+            quality("A", "s1", "exclude"),
+            quality("B", "s1"),
+            quality("A", "s2", "redraw"),
+            quality("A", "s3"),
+            quality("A", "s4", "exclude"),
+        ],
+    )
+    table = read_tsv(args.cohort).fillna("").set_index("scan_id")
+    assert table[["status", "reason", "flags"]].to_numpy().tolist() == [
+        ["excluded", "quality review: motion: blurred; motion", ""],
+        ["included", "", "quality_review_exclude"],
+        ["included", "", "quality_review_redraw,tilted"],
+        ["included", "", ""],
+        ["excluded", "not axial", ""],
+    ]
+    flow = read_tsv(args.flow).fillna("").to_numpy().tolist()
+    assert ["excluded", "quality review", 1, 1] in flow
+    assert table.loc["s0", "ICH_ml"] == 30, "what is known of it stays"
+
+
+def test_a_quality_review_of_other_scans_or_of_results_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        run(tmp_path, INCLUDED, reviewed=[quality("A", "s0"), quality("A", "s7"), review("B", "s0")])
+    assert [(one.row, one.key) for one in caught.value.problems] == [("4", "kind"), ("3", "scan_id")]
+    assert not (tmp_path / "cohort.tsv").exists()
 
 
 def test_a_cohort_without_exclusions(tmp_path: Path) -> None:

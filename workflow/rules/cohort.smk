@@ -6,7 +6,7 @@
 GATHER = (
     "cohort --labels {params.labels:q} --sheet={input.sheet:q} --data results/data"
     " --max-excluded {params.max_excluded} --age-cap-years {params.age_cap}"
-    " {params.trust_sheet} {params.withdrawn} --different-patients={params.different:q}"
+    " {params.trust_sheet} {params.withdrawn} {params.reviewed} --different-patients={params.different:q}"
     " --cohort {output.cohort} --flow {output.flow}"
 )
 GATHERED_BY = {
@@ -15,6 +15,9 @@ GATHERED_BY = {
     "age_cap": config["cohort"]["age_cap_years"],
     "trust_sheet": "--trust-sheet" if config["ingest"]["trust_sheet"] else "",
     "withdrawn": f"--withdrawn {' '.join(WITHDRAWALS)}" if WITHDRAWALS else "",
+    "reviewed": lambda wildcards, input: (
+        f"--quality-review={shlex.quote(input.reviewed)}" if input.reviewed else ""
+    ),
     "different": as_json(config["ingest"]["different_patients"]),
 }
 
@@ -25,6 +28,7 @@ rule cohort:
         sheet=SHEET,
         scans=SCAN_RECORDS,
         withdrawn=WITHDRAWALS,
+        reviewed=REVIEWS.get(reviews.QUALITY, []),
     output:
         cohort="results/cohort/cohort.tsv",
         flow="results/cohort/flow.tsv",

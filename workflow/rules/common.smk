@@ -47,7 +47,7 @@ from headct.imaging import sources
 from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
-from headct.run import failures, preflight, study
+from headct.run import failures, late_reviews, preflight, study
 from headct.settings import (
     analysis_plan,
     blocks,
@@ -55,6 +55,7 @@ from headct.settings import (
     configuration,
     lesions,
     models,
+    reviews,
     sheet,
 )
 from headct.settings.typed import plain
@@ -80,6 +81,8 @@ LESIONS = sheet.Lesions(LABELS, SETTINGS.ingest.lesions_may_be_absent)
 SCANS = checked(sheet.load, Path(SHEET), LESIONS)
 READ_TWICE = any(map(sheet.is_read_twice, SCANS))
 SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
+BASELINE = {row["scan_id"] for row in sheet.baseline(SCANS)}
+REVIEWS = checked(reviews.files_of_study, vars(SETTINGS.reviews), BASELINE)
 WITHDRAWALS = [str(path) for path in amendments.files(Path("results"))]
 SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json
 MODELS = config["models"]
@@ -232,6 +235,7 @@ if not internals.is_read_by_a_job(workflow):
         config["study"]["name"], config["labels"], sheet.participants(SCANS)
     )
     obstacles += study.withdrawn(SCANS, SHEET)
+    obstacles += late_reviews.changes(REVIEWS.get(reviews.QUALITY), BASELINE, Path("results"))
     if not {"--forceall", "-F"} & set(
         sys.argv
     ):  # Snakemake tells a Snakefile no such setting while it reads it

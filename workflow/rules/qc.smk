@@ -8,6 +8,7 @@ rule qc:
     input:
         sheet=SHEET,
         scans=SCAN_RECORDS,
+        reviewed=REVIEWS.get(reviews.QUALITY, []),
     output:
         cohort="qc/cohort.tsv",
         flow="qc/flow.tsv",

@@ -45,6 +45,9 @@ STEPS = {
     "statistics": Step("statistics.replication.paper_analysis", "the paper's analysis"),
     "claims": Step("statistics.replication.claims", "the paper's claims, judged on this test set"),
     "paired-analysis": Step("statistics.comparison.paired_analysis", "the planned comparison"),
+    "review-analysis": Step(
+        "statistics.comparison.reviewed", "what reviewers decided, how they agree, and what follows from it"
+    ),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
     "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),
     "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),
@@ -54,6 +57,7 @@ STEPS = {
     "evidence": Step("publish.evidence", "the digest of what the comparison rests on"),
     "summary": Step("publish.summary", "tell a study's results in a few lines"),
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),
+    "review": Step("run.review", "bring reviews of scans into a study"),
     "withdraw": Step("run.withdraw", "delete the data of scans whose participant withdrew, and record it"),
     "configuration": Step("settings.configuration", "check a configuration, or print the list of its keys"),
     "simulate": Step("simulate.simulation", "write the simulated trial of a configuration"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem, WrongOptions, as_table
 from headct.imaging import sources
+from headct.settings import reviews
 from headct.settings import sheet as sample_sheet
+from headct.settings.reviews import Review
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ def main(
     age_cap_years: float,
     trust_sheet: bool = False,
     different_patients: str = "[]",
+    quality_review: Path | None = None,
     only_look: bool = False,
     withdrawn: list[Path] | None = None,
     cohort: Path,
@@ -78,6 +81,7 @@ def main(
         trust_sheet: let scans pass whose headers contradict the sheet's sex.
         different_patients: JSON: participant_ids known to be of different people though their DICOM headers
             name one patient.
+        quality_review: reviews of images and masks alone, which exclude scans.
         only_look: write the tables however many scans are lost, since nobody will go on with them.
         withdrawn: records of withdrawals, whose scans are counted though nothing else of them is left.
         cohort: cohort.tsv to write.
@@ -95,6 +99,9 @@ def main(
     records = with_same_patients_resolved(rows, records, str(sheet), not_one)
     if not trust_sheet:
         records = with_other_sex_in_error(rows, records, str(sheet))
+    if quality_review:
+        reviewed = reviews.of_study(quality_review, reviews.QUALITY, ingested)
+        records = with_quality_reviewed(rows, records, reviewed)
     scans = pd.DataFrame(
         [cohort_row(row, record, age_cap_years, lesions) for row, record in zip(rows, records, strict=True)]
     )
@@ -252,6 +259,29 @@ def with_other_sex_in_error(
         else record
         for index, record in enumerate(records)
     ]
+
+
+def with_quality_reviewed(
+    rows: Sequence[Mapping[str, Any]], records: Sequence[dict[str, Any]], reviewed: Iterable[Review]
+) -> list[dict[str, Any]]:
+    """The records, included scans excluded that more than half of their reviewers exclude.
+
+    A scan that stays, and of which any reviewer said something else than that it is to be kept, is flagged.
+    """
+    excluded = reviews.decided_by_most(reviewed, [reviews.EXCLUDE])
+    of_scan = reviews.by_scan(reviewed)
+    resolved = []
+    for row, record in zip(rows, records, strict=True):
+        of_this = of_scan.get(row["scan_id"], ())
+        flags = {f"quality_review_{review.decision}" for review in of_this if review.decision != reviews.KEEP}
+        if record["status"] != "included" or not flags:
+            resolved.append(record)
+        elif row["scan_id"] in excluded:
+            reason = f"{reviews.EXCLUDED}: {reviews.reasons(of_this, [reviews.EXCLUDE])}"
+            resolved.append(record | {"status": "excluded", "reason": reason})
+        else:
+            resolved.append(record | {"flags": sorted({*record["flags"], *flags})})
+    return resolved
 
 
 def _named(rows: Sequence[dict[str, Any]], indices: Sequence[int]) -> str:

@@ -219,6 +219,11 @@ def dicom_folders(table: Path) -> dict[str, Path]:
     return {name: path for name, path in images.items() if not path.is_file() or is_zipfile(path)}
 
 
+def recognised_in(text: str) -> list[str]:
+    """What is recognised in a text as identifying from its form, in words; a date of any day among them."""
+    return list(dict.fromkeys(what for what, _ in _recognised(text.encode())))
+
+
 def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:
     """What is recognised from its form, in words, and the value, which is never shown."""
     if layer[128:132] == b"DICM":

@@ -180,6 +180,14 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Reviews:
+    """Files in which reviews of scans are gathered, by their kind."""
+
+    quality: str | None
+    results: str | None
+
+
+@dataclass(frozen=True)
 class Cases:
     """The figures of best and worst cases."""
 
@@ -273,6 +281,7 @@ class Configuration:
     models: Mapping[str, Model]
     metrics: Metrics
     analysis_plan: str
+    reviews: Reviews
     figures: Figures
     reporting: Mapping[str, str]
     phantom: Phantom | None = None

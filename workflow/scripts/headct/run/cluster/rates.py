@@ -6,10 +6,8 @@ They stand in ``resources/rates.tsv``, or in another file of the same columns; t
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,12 @@ from typing import Any
 from headct.contracts.artefacts import write_atomically
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import RESOURCES, SCHEMAS
-from headct.settings.configuration import load_schema, schema_problems
+from headct.settings import tables
+from headct.settings.configuration import load_schema
 from headct.settings.typed import typed
 
 RATES = RESOURCES / "rates.tsv"
 SCHEMA = SCHEMAS / "rates.schema.yaml"
-NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 SLICE = re.compile(r"(?<![a-z0-9])[0-9]+g\.[0-9]+gb(?![a-z0-9])")
 """A part of a GPU as NVIDIA's MIG names it, in the names of cards and of Slurm's kinds of GPU."""
 
@@ -65,58 +63,17 @@ def read(path: Path = RATES) -> tuple[Rate, ...]:
     Raises:
         BadInput: no such file, no text, or every fault of its columns and rows.
     """
-    file = str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        message = f"can't be read as a file of rates ({reason}): 'make gpu' and 'make rates' make one"
-        raise BadInput([Problem(file, message)]) from error
-    lines = list(csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
-    if problems := _header_problems(lines[0] if lines else [], file):
-        raise BadInput(problems)
-    schema, rates = load_schema(SCHEMA), []
-    for number, cells in enumerate(lines[1:], start=2):
-        if not any(cells):
-            continue
-        if len(cells) != len(lines[0]):
-            message = f"has {len(cells)} cells, the first line {len(lines[0])}: one for each column"
-            problems.append(Problem(file, message, str(number)))
-            continue
-        row = _typed_row(dict(zip(lines[0], cells, strict=True)), schema["properties"])
-        found = schema_problems(row, schema, file, str(number))
+    schema = load_schema(SCHEMA)
+    unreadable = "can't be read as a file of rates ({reason}): 'make gpu' and 'make rates' make one"
+    rows, problems = tables.read(path, schema, unreadable)
+    for number, row in rows:
         needed = NEEDED.get(str(row["task"]))
-        if needed and row.get(needed) is None:
+        if needed and row[needed] is None:
             message = f"must not be empty. {schema['properties'][needed]['description']}"
-            found.append(Problem(file, message, str(number), needed))
-        problems += found
-        if not found:
-            rates.append(typed(Rate, row))
+            problems.append(Problem(str(path), message, str(number), needed))
     if problems:
         raise BadInput(problems)
-    return tuple(rates)
-
-
-def _header_problems(header: Sequence[str], file: str) -> list[Problem]:
-    required = load_schema(SCHEMA)["required"]
-    message = f"unknown column; known: {', '.join(COLUMNS)}"
-    problems = [Problem(file, "column is missing", "1", name) for name in required if name not in header]
-    problems += [Problem(file, message, "1", name) for name in header if name not in COLUMNS]
-    problems += [
-        Problem(file, "column stands twice", "1", name) for name in COLUMNS if header.count(name) > 1
-    ]
-    return problems
-
-
-def _typed_row(cells: dict[str, str], properties: dict[str, Any]) -> dict[str, Any]:
-    """A row's cells by column: numbers where the column has numbers, None where empty."""
-
-    def value(name: str, text: str) -> Any:
-        if "number" in properties[name]["type"] and NUMBER.fullmatch(text):
-            return float(text)  # else it stays text, and the schema says what is wrong with it
-        return text or None
-
-    return {name: value(name, text.strip()) for name, text in cells.items()}
+    return tuple(typed(Rate, row) for _, row in rows)
 
 
 def add(rates: Iterable[Rate], path: Path) -> int:

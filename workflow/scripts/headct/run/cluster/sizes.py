@@ -13,7 +13,7 @@ from pathlib import Path
 from headct.contracts.artefacts import write_atomically
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import RESOURCES
-from headct.run.cluster.rates import NUMBER
+from headct.settings.tables import NUMBER
 
 SIZES = RESOURCES / "sizes.tsv"
 COLUMNS = ("quantity", "of", "mb", "source")

@@ -100,7 +100,7 @@ class Compared(NamedTuple):
     @property
     def name(self) -> dict[str, str]:
         """The columns that name its row."""
-        return {"status": self.status, **_name(self.endpoint, self.against)}
+        return {"status": self.status, **name_of(self.endpoint, self.against)}
 
 
 def compared(data: ScoreArrays, plan: Plan) -> list[Compared]:
@@ -137,7 +137,7 @@ def sensitivity_table(data: ScoreArrays, plan: Plan, other: Clusters) -> pd.Data
     for status, endpoint in plan.endpoints():
         for against in endpoint.against:
             if not _absent(data, endpoint, against):
-                name = {"status": status, **_name(endpoint, against)}
+                name = {"status": status, **name_of(endpoint, against)}
                 found = _sensitivity(data, plan, endpoint, against, other)
                 rows += [{**name, **row} for row in found]
     return pd.DataFrame(rows, columns=SENSITIVITY.header)
@@ -162,7 +162,8 @@ def definition(data: ScoreArrays, endpoint: Endpoint) -> str:
     return "; ".join(parts)
 
 
-def _name(endpoint: Endpoint, against: str) -> dict[str, str]:
+def name_of(endpoint: Endpoint, against: str) -> dict[str, str]:
+    """The columns that name an endpoint against one other model."""
     names = {key: getattr(endpoint, key) for key in ("measure", "label", "scans", "model")}
     return {"endpoint": endpoint.name, **names, "against": against}
 
@@ -300,7 +301,7 @@ def _sensitivity(
     ) -> dict[str, Any]:
         of_scan = clusters.of(data.scans[scans]) if clusters else data.clusters_of(scans)
         kind = clusters.kind if clusters else data.cluster
-        found = _other_analysis(endpoint, values[:, scans], columns, alike, of_scan, kind)
+        found = other_analysis(endpoint, values[:, scans], columns, alike, of_scan, kind)
         return {"analysis": analysis, **found}
 
     rows = [row(COMPLETE, values, chosen & ~missing.any(axis=(0, 2)))]
@@ -331,7 +332,7 @@ def _small_as_none(data: ScoreArrays, endpoint: Endpoint, threshold_ml: float) -
     return values
 
 
-def _other_analysis(
+def other_analysis(
     endpoint: Endpoint,
     values: np.ndarray,
     columns: Sequence[int],
@@ -339,7 +340,7 @@ def _other_analysis(
     clusters: np.ndarray,
     kind: str,
 ) -> dict[str, Any]:
-    """Difference and interval of two models, as :func:`_row` has them, from other values or clusters.
+    """Difference and interval of two models, as the endpoints have them, of other scans, values, clusters.
 
     Args:
         endpoint: whose measure it is.

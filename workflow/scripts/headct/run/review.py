@@ -1,0 +1,182 @@
+"""Bring reviews of scans into a study: ``python -m headct review --help``.
+
+What the page exported, or a reader wrote by hand, is checked whole and added below what the study has.
+Nothing that stands there is changed or taken away.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from headct.contracts.artefacts import as_text, read_tsv, write_atomically
+from headct.contracts.problems import BadInput, Problem, WrongOptions, gathered
+from headct.contracts.repository import REPOSITORY
+from headct.contracts.terminal import say
+from headct.provenance import privacy
+from headct.run import late_reviews
+from headct.settings import blocks, reviews, sheet
+from headct.settings.blocks import Configuration
+from headct.settings.reviews import COLUMNS, Review
+
+NOT_PREDICTED = (
+    "there are no results to look at yet: nothing of the test set was predicted. A review of images and "
+    "masks alone is of kind quality"
+)
+NO_TEST_SCAN = "is no test scan of this study: results are reviewed of test scans"
+
+
+def commands() -> dict[str, Callable[..., None]]:
+    """Functions by the word that follows ``review``."""
+    return {"import": import_reviews}
+
+
+def import_reviews(
+    *files: Path,
+    configfile: Path = REPOSITORY / "config" / "config.yaml",
+    directory: Path = Path(),
+) -> None:
+    """Check reviews and add them to the study's, in the files that its configuration names.
+
+    Args:
+        files: tables that the page exported, or that were written by hand.
+        configfile: configuration of the study.
+        directory: folder of the study.
+    """
+    if not files:
+        raise WrongOptions("name a file with reviews")
+    config = blocks.load(configfile)
+    destinations = {kind: directory / file for kind, file in vars(config.reviews).items() if file}
+    problems: list[Problem] = []
+    given: list[Review] = []
+    before: dict[str, Sequence[Review]] = dict.fromkeys(vars(config.reviews), ())
+    for file in files:
+        with gathered(problems):
+            of_file, of_rows = reviews.read(file)
+            given += of_file
+            problems += of_rows
+    for kind, file in destinations.items():
+        if file.is_file():
+            with gathered(problems):
+                before[kind] = as_imported(file)
+    problems += _without_destination(given, destinations, str(configfile))
+    problems += _refused(given, config, directory)
+    problems += reviews.contradictions([*(one for of_kind in before.values() for one in of_kind), *given])
+    if problems:
+        raise BadInput(list(dict.fromkeys(problems)))
+    for kind, file in destinations.items():
+        of_kind = [review for review in given if review.kind == kind]
+        if of_kind:
+            new = new_reviews(of_kind, before[kind])
+            append(new, file)
+            say(in_words(of_kind, new, before[kind], file))
+
+
+def as_imported(file: Path) -> tuple[Review, ...]:
+    """The reviews of a file that this command wrote; raises BadInput where it is another."""
+    with file.open(encoding="utf-8") as stream:
+        first = stream.readline().rstrip("\n")
+    if first != "\t".join(COLUMNS):
+        message = (
+            "was not written by 'headct review import', which adds to it: move it away and import it, so "
+            "that it is checked"
+        )
+        raise BadInput([Problem(str(file), message, "1")])
+    return reviews.load(file)
+
+
+def _without_destination(
+    given: Iterable[Review], destinations: Mapping[str, Path], configfile: str
+) -> list[Problem]:
+    """Kinds of reviews for which the configuration names no file."""
+    kinds = dict.fromkeys(review.kind for review in given)
+    message = "names no file in which these reviews would be gathered: name one, such as {}_reviews.tsv"
+    return [
+        Problem(configfile, message.format(kind), key=f"reviews.{kind}")
+        for kind in kinds
+        if kind not in destinations
+    ]
+
+
+def _refused(given: Sequence[Review], config: Configuration, directory: Path) -> list[Problem]:
+    """What speaks against each review by what the study has: scans, models, predictions."""
+    results = directory / "results"
+    of_kind = {kind: [one for one in given if one.kind == kind] for kind in vars(config.reviews)}
+    quality, of_results = of_kind[reviews.QUALITY], of_kind[reviews.RESULTS]
+    scans = {row["scan_id"] for row in sheet.baseline(sheet.load(directory / config.sheet))}
+    problems = reviews.unknown_scans(quality, scans, reviews.NO_SCAN)
+    problems += late_reviews.too_late(quality, results)
+    if of_results and not late_reviews.predicted(results):
+        problems += [review.problem("kind", NOT_PREDICTED) for review in of_results]
+    elif of_results:
+        problems += reviews.unknown_scans(of_results, scans_of_test_set(results), NO_TEST_SCAN)
+    known = ", ".join(config.models)
+    problems += [
+        review.problem("model", f"no such model; there are {known}")
+        for review in given
+        if review.model and review.model not in config.models
+    ]
+    return problems + [
+        review.problem("reason", f"{what}, and may stand in no result: say it without")
+        for review in given
+        for what in privacy.recognised_in(review.reason or "")
+    ]
+
+
+def scans_of_test_set(results: Path) -> set[str]:
+    """The scans of the test set."""
+    split = read_tsv(results / "cohort" / "split.tsv")
+    return set(split.loc[split["set"] == "test", "scan_id"])
+
+
+def new_reviews(given: Iterable[Review], before: Iterable[Review]) -> list[Review]:
+    """Those of reviewers and scans that have no review yet, each once."""
+    seen = {(review.reviewer, review.scan_id) for review in before}
+    first = {(review.reviewer, review.scan_id): review for review in reversed(list(given))}
+    return [review for key, review in reversed(first.items()) if key not in seen]
+
+
+def append(new: Sequence[Review], file: Path) -> None:
+    """Write reviews below those of a file, which is made if it is not there."""
+    before = file.read_text(encoding="utf-8") if file.is_file() else ""
+    added = io.StringIO()
+    writer = csv.writer(added, delimiter="\t", lineterminator="\n")
+    if not before:
+        writer.writerow(COLUMNS)
+    elif not before.endswith("\n"):
+        added.write("\n")
+    writer.writerows([as_text(getattr(review, name) or "") for name in COLUMNS] for review in new)
+    with write_atomically(file) as written:
+        written.write_text(before + added.getvalue(), encoding="utf-8")
+
+
+def in_words(given: Sequence[Review], new: Sequence[Review], before: Sequence[Review], file: Path) -> str:
+    """What was added to a file, and what is to be done now.
+
+    Args:
+        given: reviews of one kind.
+        new: those of them that were added.
+        before: those that were there.
+        file: that they were added to.
+    """
+    (kind,) = {review.kind for review in given}
+    known = len(given) - len(new)
+    sentences = [f"{file}: {len(new)} {kind} reviews added, {len(before) + len(new)} in all"]
+    if known:
+        sentences.append(f"{known} were there already")
+    disputed = disputed_scans([*before, *new])
+    if kind == reviews.QUALITY and disputed:
+        sentences.append(
+            f"reviewers disagree whether to exclude {', '.join(disputed)}: what more than half say holds"
+        )
+    if new:
+        sentences.append("Snakemake's next run takes them in")
+    return "; ".join(sentences)
+
+
+def disputed_scans(reviewed: Sequence[Review]) -> list[str]:
+    """Scans that some reviewers exclude, and others do not."""
+    by_any = reviews.decided_by_any(reviewed, [reviews.EXCLUDE])
+    return sorted(by_any & reviews.decided_by_any(reviewed, set(reviews.DECISIONS) - {reviews.EXCLUDE}))
