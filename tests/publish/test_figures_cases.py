@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headct.contracts.artefacts import write_json
-from headct.publish.figures import cases, lesions_on_ct
+from headct.publish.figures import cases, lesions_on_ct, shown_scores
 from headct.publish.figures.slices import head_box_mm, load_slice, shown_slice
 from support.figure_inputs import (
     SHOWN,
@@ -32,17 +32,17 @@ def test_ranked_by_mean_over_lesions_without_failures() -> None:
     scores = metrics("m", 5)
     scores["dice"] = [0.5, 0.5, 0.5, 1, 0, 1, 0, 0, 0, 0.5, 0.4, 0.6, 1, 1, 1]
     scores.loc[scores["scan_id"] == "S002", "failure"] = "out of memory"
-    assert list(cases.ranked(scores, "m", best=True, n=3).index) == ["S004", "S001", "S000"]
-    assert list(cases.ranked(scores, "m", best=False, n=2).index) == ["S000", "S003"]
-    assert len(cases.ranked(scores, "m", best=False, n=9)) == 4
+    assert list(shown_scores.ranked(scores, "m", best=True, n=3).index) == ["S004", "S001", "S000"]
+    assert list(shown_scores.ranked(scores, "m", best=False, n=2).index) == ["S000", "S003"]
+    assert len(shown_scores.ranked(scores, "m", best=False, n=9)) == 4
 
 
 def test_ranked_over_the_lesions_that_a_scan_has() -> None:
     scores = metrics("m", 3)
     scores["dice"] = [0.5, 0.5, 1.0, 0.6, 0.6, 0.6, 0, 0, 1.0]
     scores["reference_ml"] = [1.0, 1, 0, 1, 1, 1, 0, 0, 0]
-    assert list(cases.ranked(scores, "m", best=True, n=3).index) == ["S000", "S001", "S002"]
-    own = cases.ranked(scores, "m", best=True, n=3, rank_by="dice_present")
+    assert list(shown_scores.ranked(scores, "m", best=True, n=3).index) == ["S000", "S001", "S002"]
+    own = shown_scores.ranked(scores, "m", best=True, n=3, rank_by="dice_present")
     assert own.to_dict() == pytest.approx({"S001": 0.6, "S000": 0.5}), "S002 has no lesion to be ranked by"
 
 

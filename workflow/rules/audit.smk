@@ -36,6 +36,7 @@ rule audit:
         REVIEWED,
         rules.balance.output,
         rules.reports.input,
+        [] if SETTINGS.report.cases == "none" else rules.cases.output,
         rules.evidence.output,
         ancient(WEIGHTS),  # that they are there counts, not their times: train.json has their digests
     output:

@@ -217,11 +217,13 @@ TRAINING_RECORDS = [
     for folder in folders
 ]
 WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
+CASE_LIST = "results/report/cases.tsv"
 LISTING = [  # what lists files that are no outputs of their own
     *SCAN_RECORDS,
     *TRAINING_RECORDS,
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in MODELS if HELD_OUT for manifest in held_out_manifests_of(model)),
+    *([] if SETTINGS.report.cases == "none" else [CASE_LIST]),
 ]
 if not internals.is_read_by_a_job(workflow):
     checked(

@@ -35,6 +35,7 @@ FACTS = [
 ]
 CAPTIONS = tempfile.TemporaryDirectory(prefix="headct-captions-")
 CASES = config["figures"]["cases"]
+PAGE_BUNDLE = os.path.relpath(Path(workflow.basedir) / "workflow" / "page" / "bundle")
 # The files of each source that a declaration may name.
 FILES_OF = {
     "metrics of all models": expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),

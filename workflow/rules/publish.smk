@@ -1,6 +1,6 @@
 # Consumes: results/cohort/, results/metrics/, results/statistics/, records of training, prediction manifests.
 # Produces, by a rule for each that is declared: results/tables/ (TSV, LaTeX, page), results/figures/ (PDF, and a TSV
-# of the numbers drawn beside each), results/report/.
+# of the numbers drawn beside each), results/report/, with the files of cases that the page of results opens.
 
 
 for name, table in TABLES.items():
@@ -94,3 +94,42 @@ rule reports:
     """All reports."""
     input:
         [rule.output for rule in workflow.rules if rule.name in REPORTS],
+
+
+rule cases:
+    """Write the files of the cases that the page of results opens: CT, reference, label maps of all models."""
+    input:
+        scans=SCAN_RECORDS,  # the digests of their volumes, and where their slices lie
+        split="results/cohort/split.tsv",
+        predictions=[f"results/predictions/{model}/seed-{min(SEEDS)}.tsv" for model in TITLES],
+        metrics=(
+            f"results/metrics/{CASES['select_by']}.tsv"
+            if SETTINGS.report.cases.startswith("worst")
+            else []
+        ),
+        bundle=f"{PAGE_BUNDLE}/SHA256SUMS",
+    output:
+        list=CASE_LIST,
+        viewer="results/report/cases/viewer.js",
+    log:
+        "results/logs/report/cases.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        labels=labels_as(Extent.NAMES),
+        which=SETTINGS.report.cases,
+        metrics=lambda wildcards, input: f"--metrics {input.metrics}" if input.metrics else "",
+        select_by=CASES["select_by"],
+        rank_by=CASES["rank_by"],
+        intensity=config["ingest"]["intensity"],
+        mask_face="--mask-face" if SETTINGS.masks_faces else "",
+        viewer=f"{PAGE_BUNDLE}/viewer.js",
+        revision=lambda wildcards: study.revision(CASE_LIST),
+        code=code("cases"),
+    shell:
+        recorded(
+            "cases --which {params.which:q} --split {input.split} --data results/data"
+            " --predictions {input.predictions} {params.metrics} --labels {params.labels:q}"
+            " --select-by {params.select_by} --rank-by {params.rank_by} --intensity {params.intensity}"
+            " {params.mask_face} --viewer={params.viewer:q} --revision {params.revision} --out {output.list}"
+        )

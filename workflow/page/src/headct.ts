@@ -51,7 +51,7 @@ export interface Rows {
   site?: (string | null)[];
 }
 
-/** What stands in `cases/SCAN.js`. Voxels are stored with x fastest: x to the left, y to the back, z upwards. */
+/** What stands in `cases/scans/SCAN.js`. Voxels are stored with x fastest: x to the left, y to the back, z upwards. */
 export interface CaseFile {
   scan: string;
   /** Voxels along x, y and z, cropped to the head within the slices; all slices are there. */
@@ -62,8 +62,10 @@ export interface CaseFile {
   affine: number[][];
   /** Position of each slice along their normal, from the first one. */
   positions_mm: number[];
-  /** Increasing HU by code. */
+  /** Increasing values by code: HU, or grey levels where the study's images are windowed for display. */
   hu: number[];
+  /** Whether values are HU. */
+  hounsfield: boolean;
   /** Whether what lies outside the skull is made air. */
   face_masked: boolean;
   /** Names of the lesions whose values in a map are 1, 2, 3, … */

@@ -28,6 +28,8 @@ CRATE = "ro-crate-metadata.json"
 
 LABEL_MAP = ".nii.gz"
 """What follows a scan's name in the name of its label map."""
+CASES = "report/cases/scans/"
+"""Where the files of cases are that the page of results opens, each called as its scan."""
 DRAWN = (".pdf", ".html", ".tex", ".png", ".svg")
 """How the names of files end that show what a table of the same name holds."""
 
@@ -94,11 +96,13 @@ def may_change(path: str) -> bool:
 
 
 def is_of(path: str, scans: Collection[str]) -> bool:
-    """Whether a file of the results is one of these scans' own: of its volumes, or a label map of it."""
+    """Whether a file of the results is one of these scans' own: of its volumes, its label maps, its case."""
     folder, _, below = path.partition("/")
     if folder == "data":
         return below.partition("/")[0] in scans
     name = path.rpartition("/")[2]
+    if path.startswith(CASES):
+        return name.removeprefix(".").partition(".js")[0] in scans
     whose = name.removeprefix(".").partition(LABEL_MAP)[0]  # one that was begun by a killed job has a dot
     return folder == "predictions" and LABEL_MAP in name and whose in scans
 

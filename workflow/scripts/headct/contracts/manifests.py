@@ -36,6 +36,11 @@ def _label_maps(manifest: Path) -> dict[Path, str]:
     return {manifest.parent / row["path"]: row["sha256"] for row in _rows(manifest) if row["path"]}
 
 
+def _cases(manifest: Path) -> dict[Path, str]:
+    results = manifest.parent.parent
+    return {results / row["path"]: row["sha256"] for row in _rows(manifest)}
+
+
 def _scans(shard: Path) -> dict[Path, str]:
     data = shard.parent.parent
     return {data / row["scan_id"] / "scan.json": row["sha256"] for row in _rows(shard)}
@@ -52,5 +57,6 @@ LISTS: dict[str, Callable[[Path], dict[Path, str]]] = {
     "predictions/*/*.tsv": _label_maps,
     "predictions/*/out-of-fold/*.tsv": _label_maps,
     "data/shards/*.tsv": _scans,
+    "report/cases.tsv": _cases,
 }
 """How each kind of artefact that lists files is read, by the end of its path."""

@@ -33,6 +33,12 @@ START = 1 << 20
 LARGEST_GRID_MB = 8 << 10
 """Beyond what a scan can be, and what can be decompressed within a minute."""
 
+CASE = b"headct.registerCase("
+"""How the script of a case begins that the page of results opens."""
+CASE_VOXELS = re.compile(rb'"(H4sI[A-Za-z0-9+/]+={0,2})"')
+"""Its voxels: base64 of gzip."""
+CASE_SHAPE = re.compile(rb'"shape":\[(\d{1,5}),(\d{1,5}),(\d{1,5})\]')
+
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 """How such files begin."""
 NRRD, META_IMAGE = b"NRRD", (b"ObjectType", b"NDims")
@@ -63,13 +69,15 @@ CHUNK = 1 << 12
 
 
 def readable(path: Path) -> Iterator[bytes]:
-    """As :func:`layers`, without what holds no text and is large: voxels of NIfTI, tensors of weights."""
+    """As :func:`layers`, without what is no text and large: voxels of NIfTI and cases, tensors of weights."""
     if path.name.endswith(".nii.gz") and _begins(path, GZIP):
         yield from _around_voxels(path)
     elif path.suffix == ".pth" and zipfile.is_zipfile(path):
         room = _Room(0)
         for inner in itertools.chain(_unzipped(path, room, without=TENSOR), _around_tensors(path, room)):
             yield from _layers(inner, room, 1)
+    elif path.suffix == ".js" and _begins(path, CASE):
+        yield from _around_case(untrusted.bytes_of(path))
     else:
         yield from layers(untrusted.bytes_of(path))
 
@@ -105,6 +113,31 @@ def _around_voxels(path: Path) -> Iterator[bytes]:
     room.take(len(appended))
     for rest in (bytes(after), appended):
         yield from _layers(rest, room, 1)
+
+
+def _around_case(data: bytes) -> Iterator[bytes]:
+    """What the script of a case holds beside its voxels: around them, and with them in each gzip stream.
+
+    Raises:
+        Unusable: not all of it can be looked at.
+    """
+    yield from layers(CASE_VOXELS.sub(b'""', data))
+    shape = CASE_SHAPE.search(data)
+    n_voxels = math.prod(map(int, shape.groups())) if shape else 0
+    if n_voxels > LARGEST_GRID_MB << 20:
+        raise Unusable("is a case whose shape can't be true, and was not searched")
+    room = _Room(len(data))
+    for packed in CASE_VOXELS.finditer(data):
+        content = base64.b64decode(packed[1] + b"==")
+        yield _said_in_header(content)
+        stream, after, position = io.BytesIO(content), bytearray(), 0
+        for piece in _inflated_pieces(stream):
+            beyond = piece[max(n_voxels - position, 0) :]
+            room.take(len(beyond))
+            after += beyond
+            position += len(piece)
+        for rest in (bytes(after), stream.read()):
+            yield from _layers(rest, room, 1)
 
 
 def _voxels(start: bytes | bytearray) -> range:

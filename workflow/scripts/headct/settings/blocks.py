@@ -207,6 +207,14 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Report:
+    """The page of results: which cases it opens, and whether faces are masked (None: unless simulated)."""
+
+    cases: str
+    mask_face: bool | None
+
+
+@dataclass(frozen=True)
 class SimulatedSite:
     """One centre of the simulated trial and its scanner."""
 
@@ -283,6 +291,7 @@ class Configuration:
     analysis_plan: str
     reviews: Reviews
     figures: Figures
+    report: Report
     reporting: Mapping[str, str]
     phantom: Phantom | None = None
 
@@ -291,6 +300,11 @@ class Configuration:
         """What headings say of the data, behind them: the study's own words, and where images hold no HU."""
         windowed = "images windowed for display, not HU" if self.ingest.intensity == "windowed" else ""
         return "; ".join(filter(None, [self.study.note, windowed]))
+
+    @property
+    def masks_faces(self) -> bool:
+        """Whether what lies outside the skull is left out of the files of cases."""
+        return self.phantom is None if self.report.mask_face is None else self.report.mask_face
 
 
 BLOCKS = (Ingest, Split, Crosscheck, Metrics)

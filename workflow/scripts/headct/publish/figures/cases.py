@@ -122,27 +122,6 @@ def draw(options: Options) -> style.Pages:
     )
 
 
-def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = "dice") -> pd.Series:
-    """Mean Dice over the lesions of the ``n`` best (or worst) scans by ``model``, in that order.
-
-    Dice as in the metrics table (1 where a lesion is in neither mask), or, with ``rank_by``
-    ``dice_present``, over the lesions that the reference has; scans without any are then left out.
-    Scans without a prediction are left out: there is nothing to look at. Ties are broken by scan id.
-
-    Args:
-        scores: the metrics table.
-        model: by whose Dice scans are ranked.
-        best: whether the best come, not the worst.
-        n: how many.
-        rank_by: ``dice`` or ``dice_present``.
-    """
-    own = scores[(scores["model"] == model) & (scores["failure"] == "")]
-    if rank_by == "dice_present":
-        own = own[own["reference_ml"] > 0]
-    mean_dice = own.groupby("scan_id")["dice"].mean().dropna().sort_index()
-    return mean_dice.sort_values(ascending=not best, kind="stable").head(n)
-
-
 def _draw_ct(axes: Axes, shown: Slice) -> None:
     height, width = shown.ct_hu.shape
     dx, dy = shown.pixel_mm
@@ -354,7 +333,7 @@ def draw_cases(
             can't be used.
     """
     scores, seed_words = shown_scores.first_seed(scores)
-    chosen = ranked(scores, select_by, best, n, rank_by)
+    chosen = shown_scores.ranked(scores, select_by, best, n, rank_by)
     if chosen.empty:
         message = "gave no prediction of any scan: there is no case to show"
         raise BadInput([Problem("--metrics", message, key="model", value=select_by)])

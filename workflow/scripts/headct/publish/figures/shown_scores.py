@@ -25,3 +25,24 @@ def failure_words(scores: pd.DataFrame, consequence: str) -> str:
     if missing.empty:
         return ""
     return f"Predictions missing: {reasons_in_words(list(missing['failure']))}; {consequence}."
+
+
+def ranked(scores: pd.DataFrame, model: str, best: bool, n: int, rank_by: str = "dice") -> pd.Series:
+    """Mean Dice over the lesions of the ``n`` best (or worst) scans by ``model``, in that order.
+
+    Dice as in the metrics table (1 where a lesion is in neither mask), or, with ``rank_by``
+    ``dice_present``, over the lesions that the reference has; scans without any are then left out.
+    Scans without a prediction are left out: there is nothing to look at. Ties are broken by scan id.
+
+    Args:
+        scores: the metrics table.
+        model: by whose Dice scans are ranked.
+        best: whether the best come, not the worst.
+        n: how many.
+        rank_by: ``dice`` or ``dice_present``.
+    """
+    own = scores[(scores["model"] == model) & (scores["failure"] == "")]
+    if rank_by == "dice_present":
+        own = own[own["reference_ml"] > 0]
+    mean_dice = own.groupby("scan_id")["dice"].mean().dropna().sort_index()
+    return mean_dice.sort_values(ascending=not best, kind="stable").head(n)

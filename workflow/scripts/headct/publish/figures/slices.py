@@ -12,10 +12,8 @@ from scipy import ndimage
 
 from headct.contracts.artefacts import read_json
 from headct.contracts.problems import BadInput, Problem
+from headct.imaging.face import HEAD_ABOVE_HU
 from headct.metrics.predictions import Run, check_predictions, grid_problems, prediction_path, read_runs
-
-HEAD_ABOVE_HU = -300
-"""Between air (−1000) and skin, fat (−100): the outline of the head."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,17 @@ def shown_slice(masks: Sequence[np.ndarray]) -> int:
     return len(masks[0]) // 2
 
 
-def load_slice(folder: Path, runs: Mapping[str, Run]) -> Slice:
-    """Read one scan's folder and its predictions, and cut out the slice to show.
+@dataclass(frozen=True)
+class LabelledScan:
+    """A whole scan with its label maps, all on its grid; of a model without a prediction, None."""
+
+    ct: sitk.Image
+    truth: sitk.Image
+    predictions: dict[str, sitk.Image | None]
+
+
+def load_scan(folder: Path, runs: Mapping[str, Run]) -> LabelledScan:
+    """Read one scan's folder and its predictions, by model.
 
     Raises:
         BadInput: a prediction is gone, has changed, or is not on the grid of its scan.
@@ -77,7 +84,13 @@ def load_slice(folder: Path, runs: Mapping[str, Run]) -> Slice:
         if problems := grid_problems(predicted, truth, path):
             raise BadInput(problems)
         images[model] = predicted
-    masks = [truth, *(image for image in images.values() if image is not None)]
+    return LabelledScan(ct, truth, images)
+
+
+def load_slice(folder: Path, runs: Mapping[str, Run]) -> Slice:
+    """As :func:`load_scan`, of which it cuts out the slice to show."""
+    scan = load_scan(folder, runs)
+    masks = [scan.truth, *(image for image in scan.predictions.values() if image is not None)]
     index = shown_slice([sitk.GetArrayViewFromImage(mask) for mask in masks])
 
     def cut(image: sitk.Image) -> sitk.Image:
@@ -88,12 +101,12 @@ def load_slice(folder: Path, runs: Mapping[str, Run]) -> Slice:
 
     geometry = read_json(folder / "scan.json")["geometry"]
     return Slice(
-        ct_hu=pixels(ct),
-        truth=pixels(truth),
-        predictions={m: None if image is None else pixels(image) for m, image in images.items()},
-        pixel_mm=cut(ct).GetSpacing()[:2],
+        ct_hu=pixels(scan.ct),
+        truth=pixels(scan.truth),
+        predictions={m: None if image is None else pixels(image) for m, image in scan.predictions.items()},
+        pixel_mm=cut(scan.ct).GetSpacing()[:2],
         index=index,
-        count=ct.GetSize()[2],
+        count=scan.ct.GetSize()[2],
         position_mm=float(geometry["slice_positions_mm"][index]),
     )
 
