@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-BYTES = (".tsv", ".pdf", ".nii.gz", ".pth")
+BYTES = (".tsv", ".pdf", ".svg", ".png", ".nii.gz", ".pth")
 TEXT = (".html", ".tex", ".md")
 OF_A_RUN = (
     r"audit/(?!evidence)",

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -140,9 +140,9 @@ def test_nothing_but_its_name_is_left_of_a_scan_and_all_else_is_as_it_was(
     lost = before.keys() - after.keys()
     drawn = {path for path in lost if path.startswith("results/figures/")}
     named = {path for path, text in before.items() if path.endswith(".tsv") and scan.encode() in text}
-    assert drawn == {
-        path for path in before if path.endswith(".pdf") and f"{path.removesuffix('.pdf')}.tsv" in named
-    }
+    figures = {path for path in before if path.startswith("results/figures/") and not path.endswith(".tsv")}
+    assert drawn == {path for path in figures if f"{path.rpartition('.')[0]}.tsv" in named}
+    assert {PurePath(path).suffix for path in drawn} == {".pdf", ".svg", ".png"}
     assert "results/figures/ingest_qc.pdf" in drawn
     learnt = scan == TRAINED
     assert ("work/training/unet/seed-1/a/key.json" in lost) == learnt

@@ -146,7 +146,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, names: tuple[str, 
     assert other.returncode == 0
     for file in here.iterdir():
         assert file.read_bytes() == (there / file.name).read_bytes(), file.name
-    assert len(list(here.iterdir())) == 2 * len(wanted)
+    assert len(list(here.iterdir())) == 4 * len(wanted)
 
 
 def test_places_are_rounded_since_the_layout_is_not_repeatable() -> None:

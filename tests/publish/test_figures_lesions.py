@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +16,7 @@ from headct.contracts.artefacts import write_json, write_tsv
 from headct.contracts.declarations import PublishedFigure, declared
 from headct.contracts.labels import LabelSet
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
-from headct.publish.figures import style
+from headct.publish.figures import figure_files, style
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import Endpoint, Plan
 from headct.statistics.core import scores
@@ -120,7 +121,7 @@ def test_every_figure_is_readable(
     labels, given = study
     for width_mm in WIDTHS_MM:
 
-        def look(pages: style.Pages, out: Path, title: str, wide: float = width_mm) -> None:
+        def look(pages: style.Pages, out: Path, *more: Any, wide: float = width_mm) -> None:
             tables = []
             for figure, drawn in pages:
                 assert_readable(figure, wide)
@@ -129,7 +130,7 @@ def test_every_figure_is_readable(
                 tables.append(drawn)
             write_tsv(pd.concat(tables), out.with_suffix(".tsv"))
 
-        monkeypatch.setattr(style, "save", look)
+        monkeypatch.setattr(figure_files, "save", look)
         with mpl.rc_context({"text.hinting": "none"}):
             page_mm = f"--width-mm={width_mm + 2 * style.MARGIN_MM:g}"
             drawn = draw(name, tmp_path / "figure.pdf", *given[name], page_mm, labels=labels)

@@ -148,7 +148,7 @@ def test_command_writes_equal_bytes_twice(tmp_path: Path) -> None:
         out = tmp_path / name / "flow.pdf"
         words = ["flow", "--study-title", "Study", "--out", str(out), *given]
         run_step("figures", words)
-    for suffix in (".pdf", ".tsv"):
+    for suffix in (".pdf", ".svg", ".png", ".tsv"):
         paths = [(tmp_path / name / "flow").with_suffix(suffix) for name in ("one", "two")]
         assert paths[0].read_bytes() == paths[1].read_bytes()
     drawn = read_tsv(tmp_path / "one" / "flow.tsv")

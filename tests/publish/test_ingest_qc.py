@@ -268,6 +268,7 @@ def test_another_process_gives_the_same_bytes(trial: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo"}
     command = [sys.executable, "-m", "headct", "figures", *words, str(there)]
     subprocess.run(command, check=True, env=environment)
+    assert {file.suffix for file in here.parent.iterdir()} == {".pdf", ".tsv"}, "it is leafed through"
     for suffix in (".pdf", ".tsv"):
         assert here.with_suffix(suffix).read_bytes() == there.with_suffix(suffix).read_bytes()
     pdf = here.read_bytes()

@@ -90,8 +90,12 @@ def test_each_figure_comes_with_its_numbers(asked_for: list[Path]) -> None:
     curves = {figure.stem for figure in figures if figure.parent.name == "training_curves"}
     assert curves == {key for key in MODELS if MODELS[key]["framework"] != "ensemble"}
     assert len(figures) > len(curves) + 10
+    begins = {".pdf": b"%PDF", ".svg": b"<svg ", ".png": b"\x89PNG", ".tsv": b""}
     for pdf in figures:
-        assert pdf.read_bytes().startswith(b"%PDF"), pdf
+        kinds = {file.suffix for file in asked_for if file.with_suffix(".pdf") == pdf}
+        assert kinds == ({".pdf", ".tsv"} if pdf.stem == "ingest_qc" else begins.keys()), pdf
+        for kind in kinds:
+            assert pdf.with_suffix(kind).read_bytes().startswith(begins[kind]), pdf
         assert len(read_tsv(pdf.with_suffix(".tsv"))) > 0, pdf
 
 

@@ -38,7 +38,7 @@ KINDS = (
     r"statistics/.*",
     r"tables/.*\.(html|tex)",
     r"tables/.*\.tsv",
-    r"figures/.*\.pdf",
+    r"figures/.*\.(pdf|svg|png)",
     r"figures/.*\.tsv",
     r"logs/.*",
     r"audit/runs/.*",

@@ -159,10 +159,10 @@ def files_of_table(table):
 
 
 def files_of_figure(figure):
-    """The PDF, which stands in the report, and the table of what it shows."""
+    """Its files by their kind, the table of what it shows among them; the PDF stands in the report."""
     stem, described = stem_of(figure), caption(figure.caption or figure.name)
     page = report(f"{stem}.pdf", caption=described, category=figure.category)
-    return {"pdf": page, "tsv": f"{stem}.tsv"}
+    return {kind: f"{stem}.{kind}" for kind in figure.kinds} | {"pdf": page}
 
 
 def files_of_report(published):

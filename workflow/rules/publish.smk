@@ -1,6 +1,6 @@
 # Consumes: results/cohort/, results/metrics/, results/statistics/, records of training, prediction manifests.
-# Produces, by a rule for each that is declared: results/tables/ (TSV, LaTeX, page), results/figures/ (PDF, and a TSV
-# of the numbers drawn beside each), results/report/, with the files of cases that the page of results opens.
+# Produces, by a rule for each that is declared: results/tables/ (TSV, LaTeX, page), results/figures/ (PDF, SVG,
+# PNG, and a TSV of the numbers drawn), results/report/, with the files of cases that the page of results opens.
 
 
 for name, table in TABLES.items():
@@ -63,7 +63,7 @@ rule figures:
             for path in expand(
                 f"{stem_of(figure)}.{{kind}}",
                 model=TRAINED if figure.per_model else [""],
-                kind=["pdf", "tsv"],
+                kind=figure.kinds,
             )
         ],
 

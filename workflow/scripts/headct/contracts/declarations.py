@@ -196,7 +196,7 @@ class PublishedNumbers(Published):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedFigure(PublishedNumbers):
-    """A figure: ``results/figures/NAME.pdf`` and, beside it, the numbers drawn, as TSV.
+    """A figure: ``results/figures/NAME.pdf``; beside it SVG and PNG, and the numbers drawn, as TSV.
 
     Its module has ``draw(options)``, which returns its pages.
 
@@ -205,12 +205,21 @@ class PublishedFigure(PublishedNumbers):
         category: where it stands in the report of Snakemake.
         per_model: whether there is one for each trained model, ``results/figures/NAME/MODEL.pdf``.
         on_cluster: whether it takes so long that it is a job of the cluster, where there is one.
+        shows_ct: whether it has pixels of a patient's CT, which no page may hold that works alone.
+        pictures: whether it is written as SVG and PNG, too; a document of many pages is not.
     """
 
     caption: str = ""
     category: str = "Figures"
     per_model: bool = False
     on_cluster: bool = False
+    shows_ct: bool = False
+    pictures: bool = True
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """How the names of its files end, the numbers drawn last."""
+        return ("pdf", "svg", "png", "tsv") if self.pictures else ("pdf", "tsv")
 
     @property
     def path(self) -> str:

@@ -36,7 +36,7 @@ from headct.provenance.seal import WORKFLOW
 METADATA = manifest.CRATE
 SNAKEFILE = f"{WORKFLOW}/Snakefile"
 PRODUCTS = {
-    "figures": "Figures, each with a table of the numbers drawn.",
+    "figures": "Figures, each as PDF, SVG and PNG, with a table of the numbers drawn.",
     "report": "Reporting checklists and model cards.",
     "statistics": "Statistics behind tables and figures.",
     "tables": "Tables, each as TSV, page and LaTeX.",
@@ -65,8 +65,10 @@ FORMATS = {
     ".log": "text/plain",
     ".md": "text/markdown",
     ".pdf": "application/pdf",
+    ".png": "image/png",
     ".pth": "application/octet-stream",
     ".py": "text/x-python",
+    ".svg": "image/svg+xml",
     ".tex": "application/x-tex",
     ".tsv": "text/tab-separated-values",
     ".yaml": "application/yaml",

@@ -102,6 +102,7 @@ KINDS = frozenset(
         ".nii",
         ".nrrd",
         ".png",
+        ".svg",
         ".jpg",
         ".jpeg",
         ".tif",

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from headct.contracts.amendments import DRAWN
 from headct.contracts.artefacts import sha256_of
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.run_records import Record
@@ -173,7 +174,8 @@ def number_files(study: Study) -> list[str]:
 
 def _file_meant(tables: Tables, word: str) -> str:
     files = number_files(tables.study)
-    meant = _plain(word).removesuffix(".tsv").removesuffix(".html").removesuffix(".pdf")
+    meant = _plain(word)
+    meant = meant.removesuffix(next(filter(meant.endswith, (".tsv", *DRAWN)), ""))
     whole = [
         path for path in files if _plain(path).removesuffix(".tsv") in (meant, _plain(f"results/{meant}"))
     ]

@@ -32,6 +32,7 @@ from headct.statistics.core import scores as metrics
 BEST = PublishedFigure(
     name="best_cases",
     help="cases with the best Dice, on CT",
+    shows_ct=True,
     inputs={
         "metrics": "metrics of the shown models",
         "predictions": "predictions of the shown models",
@@ -58,6 +59,7 @@ BEST = PublishedFigure(
 WORST = PublishedFigure(
     name="worst_cases",
     help="cases with the worst Dice, on CT",
+    shows_ct=True,
     inputs={
         "metrics": "metrics of the shown models",
         "predictions": "predictions of the shown models",

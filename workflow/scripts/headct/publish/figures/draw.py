@@ -1,4 +1,4 @@
-"""Draw one figure, as PDF, with the table of the numbers drawn beside it."""
+"""Draw one figure, as PDF, SVG and PNG, with the table of the numbers drawn beside them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import matplotlib as mpl
 
 from headct.contracts.declarations import PublishedFigure, declared
 from headct.publish import options
-from headct.publish.figures import style
+from headct.publish.figures import figure_files, style
 
 
 def commands() -> dict[str, Callable[..., None]]:
     """A function for each figure, by its name."""
-    return options.commands(declared(PublishedFigure), draw, "the PDF; the TSV goes beside it")
+    return options.commands(declared(PublishedFigure), draw, "the PDF; all else goes beside it")
 
 
 def draw(name: str, given: options.Options) -> None:
     """Draw a figure and write it; of all figures, its module alone is imported."""
-    module = importlib.import_module(declared(PublishedFigure)[name].module)
+    declaration = declared(PublishedFigure)[name]
+    module = importlib.import_module(declaration.module)
     given.figure = name
     if hasattr(given, "width_mm"):
         given.width_mm -= 2 * style.MARGIN_MM
     with mpl.rc_context(style.PRINT):
-        style.save(module.draw(given), given.out, f"{given.out.stem} ({given.study_title})")
+        title = f"{given.out.stem} ({given.study_title})"
+        figure_files.save(module.draw(given), given.out, title, declaration.pictures)

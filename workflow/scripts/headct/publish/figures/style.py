@@ -1,4 +1,4 @@
-"""One look for all figures: print sizes, colours, the frame around the panels, how a figure is saved.
+"""One look for all figures: print sizes, colours, the frame around the panels.
 
 Sizes are in millimetres at print size. Pages are as wide as journals' columns: 85 mm is one, 170 mm are two,
 with a white margin around what is drawn. A figure is laid out anew for each width, so that its text has the
@@ -13,21 +13,17 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
-
-from headct.contracts.artefacts import write_atomically, write_tsv
 
 MM_PER_INCH = 25.4
 POINTS_PER_MM = 72 / MM_PER_INCH
@@ -76,6 +72,9 @@ PRINT: dict[Any, Any] = {
     "text.parse_math": False,
     # TrueType, not Type 3: journals refuse Type 3, and text stays selectable.
     "pdf.fonttype": 42,
+    # Paths: a reader need not have the font. Names in an SVG depend on what is drawn, not on chance.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "headct",
     "savefig.dpi": 300,
 }
 """Settings of every figure; ``matplotlib.rc_context(PRINT)`` around drawing *and* saving."""
@@ -297,12 +296,6 @@ def significant(value: float) -> str:
     return number(value, 1 if size < 99.95 else 0)
 
 
-def _with_margin(figure: Figure) -> Bbox:
-    width, height = figure.get_size_inches()
-    margin = MARGIN_MM / MM_PER_INCH
-    return Bbox.from_extents(-margin, -margin, width + margin, height + margin)
-
-
 PANELS_OF_A_PAGE = 3
 """Lesions whose panels stand beside each other, or one above the other, on a page."""
 
@@ -314,22 +307,3 @@ def in_pages(labels: Collection[str]) -> list[list[str]]:
     longer, shortest = len(names) % n_pages, len(names) // n_pages
     ends = [place * shortest + min(place, longer) for place in range(n_pages + 1)]
     return [names[start:end] for start, end in itertools.pairwise(ends)]
-
-
-def save(pages: Pages, out: Path, title: str) -> None:
-    """Write ``out`` (PDF) and, beside it, what its pages show (TSV); equal input gives equal bytes.
-
-    Args:
-        pages: each page's figure and table; they may be made one by one, as they are asked for.
-        out: the PDF.
-        title: title in the PDF's properties.
-    """
-    tables = []
-    with write_atomically(out) as temporary:
-        # Without a date, and with the producer's version left out, the bytes depend on what is drawn.
-        metadata = {"Title": title, "CreationDate": None, "Producer": None, "Creator": "headct"}
-        with PdfPages(temporary, metadata=metadata) as pdf:
-            for figure, drawn in pages:
-                pdf.savefig(figure, bbox_inches=_with_margin(figure))
-                tables.append(drawn)
-    write_tsv(pd.concat(tables), out.with_suffix(".tsv"))

@@ -1,0 +1,122 @@
+"""The files of a figure: PDF, the same pages as SVG and PNG, and the table of the numbers drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+from headct.contracts.artefacts import write_atomically, write_tsv
+from headct.publish.figures.style import MARGIN_MM, MM_PER_INCH, Pages
+
+PNG_DPI = 300
+"""Pixels per inch at print size, the least that journals take."""
+
+SVG_HEAD = re.compile(
+    r'<svg .*?viewBox="0 0 ([\d.]+) ([\d.]+)".*?>\s*<defs>\s*<style.*?</style>\s*</defs>', re.S
+)
+"""What Matplotlib begins an SVG with; its width and height are in points."""
+LINES = 'stroke-linejoin="round" stroke-linecap="butt"'
+"""What Matplotlib says by a style sheet, which in a page of HTML would be that of all its drawings."""
+NAMED_GROUP = re.compile(r'(<g) id="[^"]*"')
+"""Nothing in an SVG of Matplotlib refers to one."""
+NAME = re.compile(r'(\bid="|xlink:href="#|url\(#)')
+"""What a name in an SVG stands behind, where it is given and where it is used."""
+
+
+def save(pages: Pages, out: Path, title: str, pictures: bool = True) -> None:
+    """Write ``out`` (PDF) and what goes beside it; equal input gives equal bytes.
+
+    Args:
+        pages: each page's figure and table; they may be made one by one, as they are asked for.
+        out: the PDF; the other files have its name with another suffix.
+        title: title in the PDF's properties.
+        pictures: whether SVG and PNG are written, of several pages one below the other.
+    """
+    tables: list[pd.DataFrame] = []
+    svg_pages: list[str] = []
+    png_pages: list[Image.Image] = []
+    with write_atomically(out) as temporary:
+        # Without a date, and with the producer's version left out, the bytes depend on what is drawn.
+        metadata = {"Title": title, "CreationDate": None, "Producer": None, "Creator": "headct"}
+        with PdfPages(temporary, metadata=metadata) as pdf:
+            for figure, drawn in pages:
+                pdf.savefig(figure, bbox_inches=_with_margin(figure))
+                tables.append(drawn)
+                if pictures:
+                    figure.set_layout_engine("none")  # all stays where it is in the PDF
+                    svg_pages.append(svg_page(figure))
+                    png_pages.append(png_page(figure))
+    if pictures:
+        with write_atomically(out.with_suffix(".svg")) as temporary:
+            temporary.write_text(svg_of(svg_pages), encoding="utf-8")
+        with write_atomically(out.with_suffix(".png")) as temporary:
+            png_of(png_pages).save(temporary, dpi=(PNG_DPI, PNG_DPI))
+    write_tsv(pd.concat(tables), out.with_suffix(".tsv"))
+
+
+def _with_margin(figure: Figure) -> Bbox:
+    width, height = figure.get_size_inches()
+    margin = MARGIN_MM / MM_PER_INCH
+    return Bbox.from_extents(-margin, -margin, width + margin, height + margin)
+
+
+def _saved(figure: Figure, **how: Any) -> io.BytesIO:
+    stream = io.BytesIO()
+    figure.savefig(stream, bbox_inches=_with_margin(figure), **how)
+    stream.seek(0)
+    return stream
+
+
+def svg_page(figure: Figure) -> str:
+    """A figure as SVG, without metadata; its text is drawn as paths, so that it needs no font."""
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    return _saved(figure, format="svg", metadata=nothing).getvalue().decode()
+
+
+def svg_of(pages: Sequence[str]) -> str:
+    """One SVG of those of several pages, which may stand in a page of HTML beside others.
+
+    Its names are its own: what they begin with is the digest of their page. Words stand as comments before
+    the paths that draw them, so that they can be searched for.
+    """
+    bodies, width, height = [], 0.0, 0.0
+    for text in pages:
+        head = SVG_HEAD.search(text)
+        if head is None:
+            raise ValueError(f"Matplotlib writes SVG in another way than this was made for: {text[:500]}")
+        body = NAMED_GROUP.sub(r"\1", text[head.end() : text.rindex("</svg>")])
+        own = f"p{hashlib.sha256(body.encode()).hexdigest()[:8]}-"
+        body = "\n".join(line.strip() for line in NAME.sub(rf"\g<1>{own}", body).split("\n") if line.strip())
+        bodies.append(f'<g transform="translate(0 {height:g})">\n{body}\n</g>\n')
+        width, height = max(width, float(head[1])), height + float(head[2])
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1" '
+        f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}" {LINES}>\n'
+        f"{''.join(bodies)}</svg>\n"
+    )
+
+
+def png_page(figure: Figure) -> Image.Image:
+    """A figure in pixels, on white."""
+    quickly = {"compress_level": 1}
+    return Image.open(_saved(figure, format="png", dpi=PNG_DPI, pil_kwargs=quickly)).convert("RGB")
+
+
+def png_of(pages: Sequence[Image.Image]) -> Image.Image:
+    """One image of those of several pages, on white."""
+    size = max(page.width for page in pages), sum(page.height for page in pages)
+    whole, top = Image.new("RGB", size, "white"), 0
+    for page in pages:
+        whole.paste(page, (0, top))
+        top += page.height
+    return whole
