@@ -1,5 +1,6 @@
 /** What the page of results does: its explorer, and opening a case. */
 
+import "./cases.ts";
 import * as vega from "vega";
 import { compile } from "vega-lite";
 

@@ -1,0 +1,91 @@
+/** Volumes and measures of a case, beside its pictures: as the tables of the results have them. */
+
+import { numberFrom, type Rows, rows, study } from "./headct.ts";
+
+/** A column of the table: its head, the measure, and how it is printed. */
+const COLUMNS: { head: string; unit: string; measure: keyof Rows; digits: number }[] = [
+  { head: "Reference", unit: "mL", measure: "reference_ml", digits: 1 },
+  { head: "Predicted", unit: "mL", measure: "predicted_ml", digits: 1 },
+  { head: "Error", unit: "mL", measure: "volume_error_ml", digits: 1 },
+  { head: "Dice", unit: "", measure: "dice", digits: 3 },
+  { head: "HD95", unit: "mm", measure: "hd95_mm", digits: 1 },
+];
+
+/** A number as it is printed: a true minus, and no zero before the point of a share. */
+export function printed(value: number, digits: number): string {
+  const text = value.toFixed(digits).replace("-", "−");
+  return digits === 3 ? text.replace(/^(−?)0\./, "$1.") : text;
+}
+
+/** The table of a scan's measures by some models; null where the page has none of it. */
+export function measuresOf(scan: string, models: readonly string[]): HTMLElement | null {
+  const [all, about] = [rows(), study()];
+  if (!all || !about) return null;
+  const table = document.createElement("table");
+  const head = table.createTHead().insertRow();
+  for (const { head: words, unit } of [
+    { head: "Model", unit: "" },
+    { head: "Lesion", unit: "" },
+    ...COLUMNS,
+  ]) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = unit ? `${words}, ${unit}` : words;
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const key of models) {
+    const model = about.models.findIndex((one) => one.key === key);
+    const own = all.scan.flatMap((name, n) => (name === scan && all.model[n] === model ? [n] : []));
+    for (const [place, n] of own.entries()) {
+      const row = body.insertRow();
+      if (place === 0) {
+        const name = document.createElement("th");
+        name.scope = "rowgroup";
+        name.rowSpan = own.length;
+        name.className = "name";
+        name.textContent = about.models[model]?.title ?? key;
+        row.append(name);
+      }
+      const lesion = about.lesions[all.lesion[n] as number];
+      const label = document.createElement("th");
+      label.scope = "row";
+      label.className = "name";
+      label.textContent = lesion?.key ?? "";
+      row.append(label);
+      fill(row, all, n, { scan, key, label: lesion?.key ?? "" });
+    }
+  }
+  if (!body.rows.length) return null;
+  const scrolled = document.createElement("div");
+  scrolled.className = "viewer-measures";
+  scrolled.tabIndex = 0;
+  scrolled.setAttribute("role", "region");
+  scrolled.setAttribute("aria-label", `Volumes and measures of ${scan}`);
+  scrolled.append(table);
+  return scrolled;
+}
+
+function fill(
+  row: HTMLTableRowElement,
+  all: Rows,
+  n: number,
+  { scan, key, label }: { scan: string; key: string; label: string },
+): void {
+  const failure = all.failure[n];
+  if (failure) {
+    const cell = row.insertCell();
+    cell.colSpan = COLUMNS.length;
+    cell.textContent = `no prediction: ${failure}`;
+    return;
+  }
+  for (const { measure, digits } of COLUMNS) {
+    const cell = row.insertCell();
+    const value = all[measure]?.[n];
+    if (typeof value !== "number") cell.textContent = "–";
+    else {
+      const source = { file: `metrics/${key}.tsv`, row: { scan_id: scan, label }, column: measure };
+      cell.append(numberFrom(value, printed(value, digits), source));
+    }
+  }
+}
