@@ -37,6 +37,7 @@ EXCLUDED = INCLUDED | {
     "volumes_ml": {},
     "sha256": {},
     "pixels_sha256": "",
+    "drawings_sha256": {},
 }
 
 
@@ -60,10 +61,11 @@ def run(
     max_excluded: float = 1.0,
     reviewed: Sequence[Review] = (),
 ) -> SimpleNamespace:
-    """The cohort of as many scans as there are records, each with pixels of its own unless it says so."""
+    """The cohort of as many scans as there are records, each each different unless it says so."""
     sheet = make_sheet(folder, *[(changes or {}).get(i, {}) for i in range(len(records))], add=columns)
     for number, record in enumerate(records):
-        content = {"pixels_sha256": f"pixels {number}"} | record
+        own = {"pixels_sha256": f"pixels {number}", "drawings_sha256": {"mask": f"drawing {number}"}}
+        content = own | record
         write_json(content, folder / "data" / f"s{number}" / "scan.json")
     args = SimpleNamespace(
         labels=GIVEN[1],
@@ -225,7 +227,8 @@ def test_same_pixels_of_one_participant_are_kept_once(tmp_path: Path) -> None:
 
 def test_the_first_by_id_is_kept_whatever_the_order_of_the_sheet(tmp_path: Path) -> None:
     # s9 stands in the first row, and its record is that of the first.
-    write_json(INCLUDED | SAME, tmp_path / "data" / "s9" / "scan.json")
+    of_s9 = INCLUDED | SAME | {"drawings_sha256": {}}
+    write_json(of_s9, tmp_path / "data" / "s9" / "scan.json")
     changes = {0: {"scan_id": "s9", "participant_id": "p1"}}
     table = read_tsv(run(tmp_path, INCLUDED, INCLUDED | SAME, changes=changes).cohort).set_index("scan_id")
     assert table["status"].to_dict() == {"s9": "excluded", "s1": "included"}
@@ -250,6 +253,51 @@ def test_excluded_scans_share_no_pixels(tmp_path: Path) -> None:
     """No digest is no digest: scans that were never converted are no duplicates of each other."""
     table = read_tsv(run(tmp_path, INCLUDED, *[EXCLUDED | {"reason": "not axial"}] * 2).cohort)
     assert table["reason"].tolist()[1:] == ["not axial"] * 2
+
+
+def drawn_as(**digests: str) -> dict[str, Any]:
+    return INCLUDED | {"drawings_sha256": digests}
+
+
+def test_one_drawing_of_two_participants_is_an_error_of_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever rater's it is; scans of one participant may share a drawing, as two reconstructions do."""
+    records = [
+        drawn_as(mask="same"),
+        drawn_as(mask="own", mask_inter="same"),
+        drawn_as(mask="own as well"),
+        drawn_as(mask="same"),
+        drawn_as(mask="of one participant"),
+        drawn_as(mask="of one participant"),
+    ]
+    changes = {
+        1: {"mask_inter": "second.nii.gz"},
+        3: {"participant_id": "p0"},
+        5: {"participant_id": "p4"},
+    }
+    args = run(tmp_path, *records, changes=changes, columns=("mask_inter",))
+    table = read_tsv(args.cohort).set_index("scan_id")
+    assert table["status"].tolist() == ["error", "error", "included", "error", "included", "included"]
+    assert table.loc["s0", "reason"] == "same drawing as a scan of another participant: s1 (row 3)"
+    assert table.loc["s1", "reason"].endswith(": s0 (row 2), s3 (row 5)")
+    assert "whose is it?" in caplog.text
+    (table_of_errors,) = (text for text in caplog.messages if "have errors" in text)
+    columns = [line.split()[2] for line in table_of_errors.splitlines()[3:]]
+    assert columns == ["mask", "mask_inter", "mask"]
+
+
+def test_scans_without_a_lesion_share_no_drawing(tmp_path: Path) -> None:
+    table = read_tsv(run(tmp_path, INCLUDED, drawn_as(), drawn_as()).cohort)
+    assert set(table["status"]) == {"included"}
+
+
+def test_a_drawing_is_known_though_its_first_scan_is_lost_for_another_reason(tmp_path: Path) -> None:
+    """Of two participants with one volume and one drawing, and a third with the drawing, none may stay."""
+    both = drawn_as(mask="same") | SAME
+    table = read_tsv(run(tmp_path, both, both, drawn_as(mask="same"), INCLUDED).cohort).set_index("scan_id")
+    assert table["status"].tolist() == ["error", "error", "error", "included"]
+    assert table["reason"].dropna().str.split().str[1].tolist() == ["pixels", "pixels", "drawing"]
 
 
 def test_no_eligible_scan_ends_the_run_with_the_reasons(tmp_path: Path) -> None:

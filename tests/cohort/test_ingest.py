@@ -88,8 +88,20 @@ def test_second_readings(scan: conversion.SheetScan, tmp_path: Path) -> None:
     record = run(both, tmp_path / "out")
     assert record["second_readings"]["inter"]["ICH"] == pytest.approx(record["volumes_ml"]["ICH"] * 3 / 4)
     assert "labels_inter.nii.gz" in record["sha256"]
+    assert len(set(record["drawings_sha256"].values())) == 2
     stored = sitk.ReadImage(str(tmp_path / "out" / "labels_inter.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(stored), other)
+
+
+def test_a_drawing_has_one_digest_whatever_header_it_has(scan: conversion.SheetScan, tmp_path: Path) -> None:
+    """A rater's array that was written again with the header of another patient's scan."""
+    record = run(scan, tmp_path / "out")
+    write_series(tmp_path / "upright", origins=table_origins(start=(0.0, -50.0, 30.0)))
+    mask = write_mask(tmp_path / "upright", tmp_path / "upright.nii.gz", drawn())
+    again = run(replace(scan, image=tmp_path / "upright", masks={"mask": mask}), tmp_path / "again")
+    assert list(record["drawings_sha256"]) == ["mask"]
+    assert record["drawings_sha256"] == again["drawings_sha256"]
+    assert record["sha256"]["labels.nii.gz"] != again["sha256"]["labels.nii.gz"]
 
 
 def test_prone_scan_and_its_mask_are_turned_together(tmp_path: Path) -> None:
@@ -237,6 +249,7 @@ def test_a_mask_without_a_lesion_is_a_fault_or_data(scan: conversion.SheetScan, 
     record = run(replace(empty, mask_rules=replace(MASK_RULES, may_be_empty=True)), tmp_path / "out")
     assert (record["status"], "free_of_lesions" in record["flags"]) == ("included", True)
     assert record["volumes_ml"] == {"ICH": 0, "PHE": 0, "IVH": 0}
+    assert record["drawings_sha256"] == {}
 
 
 def test_values_that_are_ignored_are_counted_and_flagged(scan: conversion.SheetScan, tmp_path: Path) -> None:

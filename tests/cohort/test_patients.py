@@ -47,6 +47,7 @@ class Trial:
         write_series(dicom, image, change=change)
         labels = drawn()
         labels[4, 8, 8] = 3
+        labels[3 + number % 4, 5 + number // 4 % 4, 5 + number // 16] = 0  # nor the same drawing
         write_mask(dicom, self.folder / f"{scan}.nii.gz", labels)
         cells = [scan, f"p{number}", "A", f"dicom/{scan}", f"{scan}.nii.gz", "70", "F", "2", "r1"]
         self.rows.append(dict(zip(COLUMNS, cells, strict=True)) | row)

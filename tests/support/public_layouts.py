@@ -28,12 +28,18 @@ def write_scan(image: Path, mask: Path | None, seed: int, values: Sequence[int] 
     """A head and, unless there is none, its mask: a block of each value, beside one another along x."""
     labels = np.zeros(SHAPE, np.uint8)
     for place, value in enumerate(values):
-        labels[8 + 3 * place : 11 + 3 * place, 15:23, 8:14] = value
+        labels[block(2 + place, seed)] = value
     hounsfield = head(seed)
     hounsfield[labels > 0] = 65
     save(hounsfield, image)
     if mask is not None:
         save(labels, mask)
+
+
+def block(place: int, seed: int) -> tuple[slice, slice, slice]:
+    """Where a lesion is drawn: at a place along x, and at a height that differs from seed to seed."""
+    x, z = 2 + 3 * place, 8 + seed % 8
+    return slice(x, x + 3), slice(15, 23), slice(z, z + 6)
 
 
 def save(array: NDArray[Any], path: Path) -> None:
@@ -76,9 +82,10 @@ def bids(
     for seed, name in enumerate(images):
         write_scan(folder_in_bids(root, name) / f"{name}_ct.nii.gz", None, seed)
     for path, blocks in (masks or {}).items():
+        seed = next((seed for seed, name in enumerate(images) if Path(path).name.startswith(name)), 0)
         labels = np.zeros(SHAPE, np.uint8)
         for value in blocks:
-            labels[5 + 3 * value : 8 + 3 * value, 15:23, 8:14] = value if "dseg" in path else 1
+            labels[block(1 + value, seed)] = value if "dseg" in path else 1
         save(labels, root / "derivatives" / path)
     (root / "dataset_description.json").write_text(
         json.dumps({"Name": "Heads", "BIDSVersion": "1.10.0", "License": "CC0"} | (described or {})),

@@ -98,6 +98,9 @@ class ScanRecord(ImageFacts):
 
     source: str = ""
     pixels_sha256: str = ""
+    drawings_sha256: dict[str, str] = field(default_factory=dict)
+    """By reading, digests as of :func:`digest_of`; none of a reading without a lesion, which many share."""
+
     volumes_ml: dict[str, float] = field(default_factory=dict)
     second_readings: dict[str, dict[str, float]] = field(default_factory=dict)
     mask_sha256: dict[str, str] = field(default_factory=dict)
@@ -152,6 +155,7 @@ def ingest(scan: SheetScan, rules: SeriesRules, out: Path, definition: str = "")
         record.reason = "; ".join(problem.message for problem in record.problems)
     if record.status == "included" and image is not None:
         record.pixels_sha256 = digest_of(image)
+        record.drawings_sha256 = {key: digest_of(array) for key, array in labels.items() if array.any()}
         _write(scan, image, labels, grid, out, record)
     others = shards.digests_of({file: file for file in files.keys() - converted})
     record.other_files = sorted(set(others.values()))
@@ -184,10 +188,10 @@ def _fitting(drawn: Mapping[str, masks.Mask]) -> FitsMask:
     return fits
 
 
-def digest_of(image: NDArray[np.int16]) -> str:
-    """SHA-256 of a volume's shape and HU: equal where two scans are, whatever their headers say."""
-    digest = hashlib.sha256(repr(image.shape).encode())
-    digest.update(np.ascontiguousarray(image, "<i2"))  # type: ignore[arg-type]  # hashed where it lies
+def digest_of(volume: NDArray[np.int16] | NDArray[np.uint8]) -> str:
+    """SHA-256 of a volume's shape and HU or labels: equal where two are, whatever their headers say."""
+    digest = hashlib.sha256(repr(volume.shape).encode())
+    digest.update(np.ascontiguousarray(volume, "<i2"))  # type: ignore[arg-type]  # hashed where it lies
     return digest.hexdigest()
 
 

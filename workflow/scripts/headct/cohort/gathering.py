@@ -51,6 +51,7 @@ NOT_INGESTED: dict[str, Any] = {
     "acquisition": {},
     "volumes_ml": {},
     "pixels_sha256": "",
+    "drawings_sha256": {},
     "sha256": {},
 }
 
@@ -96,6 +97,7 @@ def main(
         for row in rows
     ]
     records = with_same_pixels_resolved(rows, records, str(sheet))
+    records = with_same_drawings_resolved(rows, records, str(sheet))
     records = with_same_patients_resolved(rows, records, str(sheet), not_one)
     if not trust_sheet:
         records = with_other_sex_in_error(rows, records, str(sheet))
@@ -173,6 +175,41 @@ def _whose_pixels(
 ) -> dict[str, Any]:
     reason = f"same pixels as a scan of another participant: {_named(rows, others)}"
     return _in_error(rows, records, index, file, "image", reason, "whose are they?")
+
+
+def with_same_drawings_resolved(
+    rows: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]], file: str
+) -> list[dict[str, Any]]:
+    """The records, included scans in error of which a reading is, voxel for voxel, another participant's too.
+
+    At most one of the scans can be what was drawn on, and nothing here says which. They are held against all
+    that were converted: one that was put aside since may have been handed the drawing as well. Scans of one
+    participant may share one, as two reconstructions of an acquisition do.
+    """
+    resolved = list(records)
+    scans_with: dict[str, set[int]] = defaultdict(set)
+    for index, record in enumerate(records):
+        for digest in record["drawings_sha256"].values():
+            scans_with[digest].add(index)
+    advice = "whose is it? Hand in the mask that was drawn on each scan, or take the row out"
+    for index, (row, record) in enumerate(zip(rows, records, strict=True)):
+        shared: dict[str, list[int]] = {}
+        for reading, digest in record["drawings_sha256"].items():
+            others = [i for i in scans_with[digest] if rows[i]["participant_id"] != row["participant_id"]]
+            if others:
+                shared[reading] = others
+        if record["status"] == "included" and shared:
+            named = _named(rows, sorted({other for others in shared.values() for other in others}))
+            reason = f"same drawing as a scan of another participant: {named}"
+            column = _first_column(row, next(iter(shared)))
+            resolved[index] = _in_error(rows, records, index, file, column, reason, advice)
+    return resolved
+
+
+def _first_column(row: Mapping[str, Any], reading: str) -> str:
+    """The first column in which a row of the sheet names a file of a reading."""
+    columns = sample_sheet.mask_columns(row)
+    return next(name for name in columns if sample_sheet.of_column(name)[0] == reading and row[name])
 
 
 def with_same_patients_resolved(
