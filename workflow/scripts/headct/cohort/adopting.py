@@ -20,7 +20,8 @@ from typing import Any
 
 import yaml
 
-from headct.cohort.layouts.adopted import Adopted, KnownLayout, counted, values_of
+from headct.cohort.layouts.adopted import Adopted, KnownLayout, how_many, values_of
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import visible
@@ -354,7 +355,7 @@ def _several_scans(adopted: Adopted) -> str:
 
 def _left_out(adopted: Adopted) -> dict[str, Sequence[str]]:
     """Names of files that were left out, by how many they are and what."""
-    return {counted(len(names), what): names for what, names in adopted.left_out.items() if names}
+    return {how_many(names, what): names for what, names in adopted.left_out.items() if names}
 
 
 def _how_primary(adopted: Adopted) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts import untrusted
+from headct.contracts.plurals import counted
 from headct.contracts.untrusted import Unusable
 
 SCORING = frozenset({"metrics", "second_readings", "surface_tolerance"})
@@ -124,7 +125,7 @@ def openings_in_words(openings: Sequence[Opening]) -> str:
     return (
         f"The test set was opened {len(openings)} times, first {openings[0].scored}, last "
         f"{openings[-1].scored}, to score {len(by_model)} models or readings, under "
-        f"{plans} version{'s' if plans > 1 else ''} of the analysis plan; "
+        f"{counted(plans, 'version')} of the analysis plan; "
         + (f"scored more than once: {again}." if again else "none was scored twice.")
     )
 

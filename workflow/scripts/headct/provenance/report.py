@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headct.contracts.plurals import counted
 from headct.contracts.terminal import visible
 from headct.provenance.verify import AMENDED, Finding, Summary
 from headct.publish.pages import render
@@ -70,9 +71,7 @@ def verdict(summary: Summary) -> str:
     if all(finding.what.startswith(AMENDED) for finding in summary.findings):
         return "Amended since the root that was given; all that was not taken out is as it was sealed."
     n, paths = len(summary.findings), len({finding.path for finding in summary.findings})
-    return (
-        f"Not as it was sealed: {n} finding{'s' if n > 1 else ''} in {paths} file{'s' if paths > 1 else ''}."
-    )
+    return f"Not as it was sealed: {counted(n, 'finding')} in {counted(paths, 'file')}."
 
 
 def facts(summary: Summary) -> list[tuple[str, str]]:

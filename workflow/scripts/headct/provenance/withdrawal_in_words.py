@@ -9,6 +9,7 @@ from pathlib import Path
 
 from headct.contracts import run_records
 from headct.contracts.artefacts import read_tsv
+from headct.contracts.plurals import counted
 from headct.contracts.problems import first_few
 from headct.contracts.run_records import Record
 from headct.provenance.manifest import below_results
@@ -86,7 +87,7 @@ def in_words(study: StudyFolder, found: Withdrawal) -> str:
     looks = _below(study.folder, looked_at(study))
     lists = _below(study.work, lists_of_predictions(study, found.scans))
     lines = [
-        f"Withdrawal of {', '.join(found.scans)}, of {_counted(found.participants, 'participant')}",
+        f"Withdrawal of {', '.join(found.scans)}, of {counted(found.participants, 'participant')}",
         "",
         "Deleted:",
         *_indented(_counts_by_folder("results", found.deleted)),
@@ -111,10 +112,6 @@ def in_words(study: StudyFolder, found: Withdrawal) -> str:
     return "\n".join(lines)
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def _indented(lines: Iterable[str]) -> Iterator[str]:
     return (f"  {line}" for line in lines)
 
@@ -132,7 +129,7 @@ def _counts_by_folder(above: str, paths: Iterable[str]) -> list[str]:
 def _weights_in_words(weights: Sequence[str]) -> str:
     if not weights:
         return "no network learned from them"
-    return f"{_counted(len(weights), 'network')} that learned from them: {first_few(weights)}"
+    return f"{counted(len(weights), 'network')} that learned from them: {first_few(weights)}"
 
 
 def _numbers_in_words(numbers: Sequence[str]) -> str:
@@ -140,7 +137,7 @@ def _numbers_in_words(numbers: Sequence[str]) -> str:
         return "no number was computed with them"
     folders = Counter(path.partition("/")[0] for path in numbers)
     counts = ", ".join(f"{folder} ({n})" for folder, n in sorted(folders.items()))
-    return f"{_counted(len(numbers), 'file')} with numbers that were computed with them: {counts}"
+    return f"{counted(len(numbers), 'file')} with numbers that were computed with them: {counts}"
 
 
 def _named_by_the_configuration(study: StudyFolder, found: Withdrawal) -> list[str]:
@@ -156,7 +153,7 @@ def _named_by_the_configuration(study: StudyFolder, found: Withdrawal) -> list[s
 
 def _to_do(made: MadeWith) -> str:
     if made.trainings:
-        trainings = _counted(made.trainings, "training")
+        trainings = counted(made.trainings, "training")
         return f"{trainings} from the start, then all predictions, measures, tables, figures"
     if made.numbers:
         return (

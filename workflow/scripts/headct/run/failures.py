@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headct.contracts.artefacts import read_json, write_json
+from headct.contracts.plurals import counted
 from headct.contracts.terminal import visible_lines
 
 LAST_LINES = 10
@@ -62,7 +63,7 @@ def remembered() -> dict[str, int]:
 
 def report(jobs: Sequence[Failed], snakemake_log: str) -> str:
     """A block per job, with the ends of its own log and of the scheduler's, if Snakemake names one."""
-    count = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} failed"
+    count = f"{counted(len(jobs), 'job')} failed"
     blocks = [
         block
         for job in sorted(jobs)

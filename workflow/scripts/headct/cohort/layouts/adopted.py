@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from headct.contracts.labels import KNOWN
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem, first_few
 from headct.imaging import nifti
 
@@ -34,10 +35,9 @@ OTHER_FILES = "file of another kind"
 """What lies beside images or masks and is none."""
 
 
-def counted(n: int, what: str) -> str:
-    """A number of things; what begins with their noun in the singular: ``2 images without a mask``."""
-    noun, *rest = what.split(" ", 1)
-    return " ".join([str(n), noun if n == 1 else f"{noun}s", *rest])
+def how_many(names: Sequence[str], what: str) -> str:
+    """``2 images without a mask``: of these names, what begins with their noun in the singular."""
+    return counted(len(names), *what.split(" ", 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Adopted:
         traps: of the published set, what is known to mislead, a sentence or two each. They were not looked
             for in this folder.
         doubts: what may mislead in this folder, as it was found there.
-        left_out: names of files that were not used by what they are, as :func:`counted` takes it.
+        left_out: names of files that were not used by what they are, as :func:`how_many` takes it.
         unchecked: what nobody has looked at on the real files.
     """
 

@@ -25,7 +25,7 @@ from headct.cohort.layouts.adopted import (
     KnownLayout,
     ValuesInMasks,
     as_id,
-    counted,
+    how_many,
     json_object,
     labelled,
     not_laid_out_so,
@@ -35,6 +35,7 @@ from headct.cohort.layouts.adopted import (
     settings_for_empty,
     values_in,
 )
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem, first_few
 
 EFFECT = "speed"  # what is written of a data set is read by the steps themselves
@@ -183,7 +184,7 @@ def _of_one_kind(
             else:
                 kinds[_kind(one, dataset)].append(one)
     if not kinds:
-        left_out = [f"{counted(len(names), what)}: {first_few(names)}" for what, names in others.items()]
+        left_out = [f"{how_many(names, what)}: {first_few(names)}" for what, names in others.items()]
         message = "; ".join([f"no masks of lesions. Looked for: {LOOKS_FOR}", *left_out])
         raise BadInput([Problem(str(folder), message)])
     if len(kinds) > 1:
@@ -305,9 +306,9 @@ def _lesions(
     if not lacking:
         return OutlinedLesions(columns, labels, settings_for_empty(values), masks_with, words)
     words.append(
-        f"Lacking: {counted(len(lacking), 'file of one lesion')}: {', '.join(lacking)}. Are these scans free "
-        "of it, or did nobody draw it? If they are, set 'ingest: {empty_masks: lesion_free}'; else take them "
-        "out."
+        f"Lacking: {counted(len(lacking), 'file', 'of one lesion')}: {', '.join(lacking)}. Are these scans "
+        "free of it, or did nobody draw it? If they are, set 'ingest: {empty_masks: lesion_free}'; else take "
+        "them out."
     )
     return OutlinedLesions(columns, labels, {}, masks_with, words)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headct.contracts.plurals import counted
 from headct.imaging.geometry import Vector
 from headct.imaging.nifti import Unreadable
 
@@ -90,4 +91,4 @@ def overlaps_of(segments: Mapping[Any, NDArray[np.bool_]], titles: Mapping[Any, 
 
 def _pair_in_words(pair: Iterable[Any]) -> str:
     one, other, number = pair
-    return f"{one} and {other} overlap in {number} voxel{'' if number == 1 else 's'}"
+    return f"{one} and {other} overlap in {counted(number, 'voxel')}"

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import MadeOf, PublishedFigure, Repeats
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
 from headct.publish.options import Options
@@ -155,15 +156,11 @@ def _check_sums(shown: pd.DataFrame) -> None:
         raise BadInput(problems)
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def _total_lines(row: pd.Series, width_mm: float) -> list[Line]:
     """Title, number of scans, number of participants."""
     inner = width_mm - 2 * PADDING_MM
     title = style.wrap(row["box"], inner, style.TEXT_PT, weight="bold")
-    counts = [_counted(row["scans"], "scan"), _counted(row["participants"], "participant")]
+    counts = [counted(row["scans"], "scan"), counted(row["participants"], "participant")]
     return [*(Line(words, "bold") for words in title), *map(Line, counts)]
 
 
@@ -171,7 +168,7 @@ def _reason_lines(rows: pd.DataFrame, width_mm: float) -> list[Line]:
     """Title with the number of scans, then each reason beside its counts, which are aligned."""
     inner = width_mm - 2 * PADDING_MM
     total, reasons = rows.iloc[0], rows.iloc[1:]
-    title = f"{total['box']}: {_counted(total['scans'], 'scan') if total['scans'] else 'none'}"
+    title = f"{total['box']}: {counted(total['scans'], 'scan') if total['scans'] else 'none'}"
     lines = [Line(words, "bold") for words in style.wrap(title, inner, style.TEXT_PT, weight="bold")]
     counts = [f"{row.scans} ({row.participants})" for row in reasons.itertuples()]
     count_end = max((style.text_width_mm(count, style.TEXT_PT) for count in counts), default=0.0)

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from headct.contracts.artefacts import read_json
 from headct.contracts.declarations import MadeOf, PublishedFigure
 from headct.contracts.labels import LabelSet
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
 from headct.publish.options import Options
@@ -177,7 +178,7 @@ def _notes(records: Sequence[Mapping[str, Any]], window: int) -> list[str]:
     runs = ", ".join(f"seed {record['seed']} fold {record['fold']}" for record in records)
     iterations = records[0]["record"]["iterations"] / records[0]["epochs"]
     return [
-        f"n = {scans} training scans, {len(records)} {'run' if len(records) == 1 else 'runs'} ({runs}).",
+        f"n = {scans} training scans, {counted(len(records), 'run')} ({runs}).",
         f"An epoch: {iterations:g} iterations.",
         patches_words(records),
         f"Strong lines: running mean over {window} epochs." if window > 1 else "",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
 from headct.contracts.no_prediction import missing_in_words
+from headct.contracts.plurals import counted
 from headct.publish.options import Options
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, number, spread
 from headct.publish.reports import report_page
@@ -16,7 +17,6 @@ from headct.publish.reports.statements import (
     STATEMENTS,
     Row,
     Statement,
-    counted,
     description,
     detection_rows,
     estimate,

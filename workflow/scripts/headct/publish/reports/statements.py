@@ -15,6 +15,7 @@ import pandas as pd
 
 from headct.contracts.artefacts import LEDGER
 from headct.contracts.no_prediction import MISSING_SCORED, missing_in_words
+from headct.contracts.plurals import counted
 from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RATER
 from headct.contracts.sets import SETS
 from headct.frameworks.registry import frameworks
@@ -80,11 +81,6 @@ def listed(words: Iterable[str]) -> str:
     """``a, b and c``."""
     *first, last = list(words) or ["none"]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def counted(n: int, noun: str) -> str:
-    """``1 scan``, ``2 scans``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def telling(lead: str, parts: Iterable[str], none: str) -> str:
@@ -517,7 +513,7 @@ def software(facts: Facts) -> str:
 def initialisation(facts: Facts) -> str:
     """Initial weights."""
     seeds = facts.config.training.seeds
-    named = f"seed{'s' if len(seeds) > 1 else ''} {listed(map(str, seeds))}"
+    named = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(map(str, seeds))}"
     return f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from headct.contracts.plurals import counted
 from headct.statistics.core.jackknife import RELATIVE_NOISE
 
 LEVEL = 0.95
@@ -67,7 +68,7 @@ def _cannot(values: np.ndarray, sizes: np.ndarray, squares_within: float) -> str
     """Why sites can't be a random effect here; empty if they can."""
     noise = RELATIVE_NOISE * max(1.0, float((values**2).sum()))
     if len(sizes) < MINIMUM_SITES:
-        return f"{len(sizes)} {'site' if len(sizes) == 1 else 'sites'}: their variance needs {MINIMUM_SITES}"
+        return f"{counted(len(sizes), 'site')}: their variance needs {MINIMUM_SITES}"
     if sizes.max() < 2:
         return "one scan of each site: the variance between sites can't be told from that within them"
     if squares_within <= noise:
