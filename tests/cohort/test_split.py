@@ -388,8 +388,26 @@ def test_a_lesion_of_one_fold_alone_is_told(tmp_path: Path, caplog: pytest.LogCa
     cohort.loc[[3, 4], "IVH_ml"] = 5.0
     split = run_given(tmp_path, cohort, test=[3]).set_index("scan_id")
     fold = int(split.loc["s00004", "fold"])
-    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    (warning,) = [r.getMessage() for r in caplog.records if "fold" in r.getMessage()]
     assert f"only those of fold {fold} have IVH" in warning
+
+
+def test_a_lesion_that_few_test_scans_have_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cohort = scans(40).assign(IVH_ml=0.0)
+    cohort.loc[range(5), "IVH_ml"] = 5.0
+    run_given(tmp_path, cohort, test=range(4, 14))
+    (warning,) = [r.getMessage() for r in caplog.records if "test scan" in r.getMessage()]
+    assert "of 10 test scans 1 has IVH" in warning, "and ten have ICH"
+    for words in ("fewer than 10", "Of all scans 5 have it", "split.stratify_by: [ivh]", "add scans"):
+        assert words in warning
+    caplog.clear()
+    run_given(tmp_path, cohort.assign(IVH_ml=1.0), test=range(4, 13))
+    warnings = [r.getMessage() for r in caplog.records if "test scan" in r.getMessage()]
+    assert [text.split(":")[0] for text in warnings] == [
+        "split  of 9 test scans 9 have ICH",
+        "split  of 9 test scans 9 have IVH",
+    ]
+    assert not any("stratify_by" in text for text in warnings), "no balance makes it more"
 
 
 def test_a_lesion_that_no_test_scan_has_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -401,6 +419,7 @@ def test_a_lesion_that_no_test_scan_has_is_told(tmp_path: Path, caplog: pytest.L
     split = run_given(tmp_path, cohort, test=[5, 6, 7])
     (warning,) = [record.getMessage() for record in caplog.records if "no test scan" in record.getMessage()]
     assert "IVH" in warning
+    assert "balance the sets by it" in warning
     (note,) = table_page.lesions_not_tested(split, cohort)
     assert "no test scan has IVH" in note
 

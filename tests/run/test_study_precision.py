@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from headct.contracts.artefacts import write_tsv
-from headct.run.study_precision import ScansOf, precision_table, scans_of_sheet, scans_of_split
+from headct.run.study_precision import (
+    ScansOf,
+    few_of_sheet,
+    few_of_split,
+    precision_table,
+    scans_of_sheet,
+    scans_of_split,
+)
 from headct.settings import analysis_plan, blocks
 
 REPOSITORY = Path(__file__).parents[2]
@@ -32,6 +39,25 @@ def test_before_the_split_the_number_of_scans_is_known_and_that_of_lesions_is_no
     assert lines[2].split()[-4:] == ["?"] * 4
     assert lines[-2].startswith("The plan states no expected_sd of: IVH Dice where there is IVH; ")
     assert lines[-1] == "How many test scans have a lesion is not known before they are ingested and split."
+
+
+@pytest.mark.parametrize(("scans", "told"), [(30, True), (120, False)])
+def test_a_test_set_that_will_be_small_is_told_before_there_is_one(scans: int, told: bool) -> None:
+    config = blocks.load(REPOSITORY / "config/config.yaml")
+    found = few_of_sheet(PLAN, config, scans)
+    assert [text.split(",")[0] for text in found] == ["the test set will have about 3 scans"] * told
+    assert all("split.test_fraction" in text for text in found)
+
+
+@pytest.mark.parametrize(("minimum", "few"), [(10, ["IVH"]), (1, ["IVH"]), (13, ["ICH", "IVH"])])
+def test_the_plan_says_how_many_test_scans_are_few(tmp_path: Path, minimum: int, few: list[str]) -> None:
+    scans = [f"s{i:02d}" for i in range(20)]
+    volumes = {"ICH_ml": [1.0] * 20, "IVH_ml": [2.0 if i > 18 else 0.0 for i in range(20)]}
+    write_tsv(pd.DataFrame({"scan_id": scans, **volumes}), tmp_path / "cohort/cohort.tsv")
+    sets = ["train"] * 8 + ["test"] * 12
+    write_tsv(pd.DataFrame({"scan_id": scans, "set": sets}), tmp_path / "cohort/split.tsv")
+    found = few_of_split(replace(PLAN, detection_minimum=minimum), tmp_path)
+    assert [label for text in found for label in ("ICH", "IVH") if f" {label}:" in text] == few
 
 
 def test_the_split_says_how_many_scans_an_endpoint_takes(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import pandas as pd
 from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
-from headct.contracts.sets import SETS
+from headct.contracts.sets import SCANS_OF_A_VERDICT, SETS
 from headct.settings import blocks, strata
 from headct.settings.blocks import Split
 
@@ -232,15 +234,11 @@ def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) 
 
 
 def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
-    """Warn of lesions that no test scan or one fold alone has, and refuse those that no training scan has."""
-    train, tested = (split[split["set"] == name] for name in SETS)
+    """Warn of lesions of few test scans or one fold alone, and refuse those that no training scan has."""
+    train = split[split["set"] == "train"]
     never_learnt = lesions_absent(train, scans)
-    for lesion in lesions_absent(tested, scans):
-        logger.warning(
-            "split  no test scan has %s: how models find it will not be measured, and its Dice will be 1 by"
-            " convention for each that marks none",
-            lesion,
-        )
+    for doubt in few_test_scans(split, scans):
+        logger.warning("split  %s", doubt)
     for fold in sorted(train["fold"].unique()):
         for lesion in lesions_absent(train[train["fold"] != fold], scans):
             if lesion not in never_learnt:
@@ -258,10 +256,45 @@ def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
         raise BadInput([Problem(file, message, key="split", value=lesion) for lesion in never_learnt])
 
 
-def lesions_absent(some: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
-    """The lesions, by the cohort's columns ``…_ml``, of which none of some scans has a voxel."""
+def few_test_scans(
+    split: pd.DataFrame, cohort: pd.DataFrame, least: int = SCANS_OF_A_VERDICT
+) -> Iterator[str]:
+    """Lesions that few or no test scans have: what that means and what to do, a sentence each.
+
+    Args:
+        split: of the scans.
+        cohort: rows of ``cohort.tsv`` of these scans.
+        least: test scans with a lesion from which on they are not few.
+    """
+    tested = split[split["set"] == "test"]
+    in_all = scans_with_lesions(split, cohort)
+    for lesion, n in scans_with_lesions(tested, cohort).items():
+        balance = f"balance the sets by it (split.stratify_by: [{lesion.casefold()}]), "
+        remedy = (
+            f"Of all scans {in_all[lesion]} have it: {balance if n < len(tested) else ''}enlarge the test set"
+            " (split.test_fraction), name it (split.file), or add scans."
+        )
+        if n == 0:
+            yield (
+                f"no test scan has {lesion}: how models find it will not be measured, and its Dice will be 1"
+                f" by convention for each that marks none. {remedy}"
+            )
+        elif n < least:
+            yield (
+                f"of {counted(len(tested), 'test scan')} {n} {'has' if n == 1 else 'have'} {lesion}: its"
+                f" numbers hang on single scans, and fewer than {least} decide nothing about it. {remedy}"
+            )
+
+
+def scans_with_lesions(some: pd.DataFrame, cohort: pd.DataFrame) -> dict[str, int]:
+    """How many of some scans have a voxel of each lesion, by the cohort's columns ``…_ml``."""
     volumes = cohort[cohort["scan_id"].isin(some["scan_id"])].filter(regex="_ml$")
-    return [column.removesuffix("_ml") for column in map(str, volumes) if not (volumes[column] > 0).any()]
+    return {column.removesuffix("_ml"): int((volumes[column] > 0).sum()) for column in map(str, volumes)}
+
+
+def lesions_absent(some: pd.DataFrame, cohort: pd.DataFrame) -> list[str]:
+    """The lesions of which none of some scans has a voxel."""
+    return [lesion for lesion, n in scans_with_lesions(some, cohort).items() if n == 0]
 
 
 def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:

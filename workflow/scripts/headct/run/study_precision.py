@@ -1,4 +1,4 @@
-"""What the plan's endpoints can show, before anything is trained: part of ``python -m headct plan``.
+"""What the plan's endpoints and the test set can show, before anything is trained: for ``headct plan``.
 
 From the SD of the paired differences that the plan expects (``expected_sd`` of an endpoint), and the number
 of test scans: that of the split, or before there is one, of the sheet.
@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from headct.cohort import split as drawn
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.columns import aligned
+from headct.contracts.plurals import counted
+from headct.contracts.sets import SCANS_OF_A_VERDICT
 from headct.run.cluster.training_costs import test_scans
 from headct.settings.analysis_plan import PRIMARY, WITHOUT_LESION, Endpoint, Plan
 from headct.settings.blocks import Configuration
@@ -36,7 +41,7 @@ ScansOf = Callable[[Endpoint], int | None]
 
 def scans_of_split(results: Path) -> ScansOf:
     """From the cohort and the split of a folder of results."""
-    split, cohort = (read_tsv(results / "cohort" / f"{name}.tsv") for name in ("split", "cohort"))
+    split, cohort = _split_and_cohort(results)
     test = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "test", "scan_id"])]
 
     def count(endpoint: Endpoint) -> int:
@@ -51,6 +56,32 @@ def scans_of_split(results: Path) -> ScansOf:
 def scans_of_sheet(config: Configuration, scans: int) -> ScansOf:
     """From the number of scans of the sheet, whose masks nobody has read yet."""
     return lambda endpoint: test_scans(config, scans) if endpoint.scans == ALL_SCANS else None
+
+
+def _split_and_cohort(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    split, cohort = (read_tsv(results / "cohort" / f"{name}.tsv") for name in ("split", "cohort"))
+    return split, cohort
+
+
+def few_of_split(plan: Plan, results: Path) -> list[str]:
+    """Lesions that too few test scans have, by the plan or for any verdict, from a folder of results."""
+    return list(drawn.few_test_scans(*_split_and_cohort(results), least=_least(plan)))
+
+
+def few_of_sheet(plan: Plan, config: Configuration, scans: int) -> list[str]:
+    """Whether the test set will be too small for any lesion, from the number of scans of the sheet."""
+    n, least = test_scans(config, scans), _least(plan)
+    if n >= least:
+        return []
+    return [
+        f"the test set will have about {counted(n, 'scan')}, and fewer than {least} with a lesion decide"
+        " nothing about it: enlarge it (split.test_fraction), name it (split.file), or add scans."
+    ]
+
+
+def _least(plan: Plan) -> int:
+    """Test scans with a lesion below which nothing is decided about it."""
+    return max(plan.detection_minimum, SCANS_OF_A_VERDICT)
 
 
 def precision_table(plan: Plan, models: Sequence[str], scans_of: ScansOf) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.contracts.labels import LabelSet
 from headct.contracts.no_prediction import MISSING_SCORED
+from headct.contracts.sets import SCANS_OF_A_VERDICT
 from headct.publish.options import Options
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spelled_out, spread
 from headct.publish.tables.shown_statistics import Statistics, read
@@ -23,7 +24,7 @@ from headct.statistics.comparison.endpoints import COMPLETE, can_decide
 from headct.statistics.comparison.equivalence import SHARE_WITHIN, against_others
 from headct.statistics.comparison.missing_predictions import BEST_CASE, NO_BOUNDS, WORST_CASE
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
-from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS
 from headct.statistics.core.group_tests import ALPHA
 
 TABLE = PublishedTable(

@@ -35,7 +35,13 @@ from headct.run.cluster import sizes as size_table
 from headct.run.cluster.rates import Rate
 from headct.run.cluster.sizes import Sizes
 from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
-from headct.run.study_precision import precision_table, scans_of_sheet, scans_of_split
+from headct.run.study_precision import (
+    few_of_sheet,
+    few_of_split,
+    precision_table,
+    scans_of_sheet,
+    scans_of_split,
+)
 from headct.settings import analysis_plan, blocks, configuration, sheet
 from headct.settings.blocks import Configuration, Resources
 from headct.settings.models import Training
@@ -446,7 +452,9 @@ def main(
     plan = analysis_plan.load(analysis_plan.path_of(config.analysis_plan, directory))
     compared = [key for key, model in config.models.items() if model.replication]
     is_split = scans is None and (directory / SPLIT).is_file()
-    scans_of = scans_of_split(directory / "results") if is_split else scans_of_sheet(config, n_scans)
+    results = directory / "results"
+    scans_of = scans_of_split(results) if is_split else scans_of_sheet(config, n_scans)
+    few = few_of_split(plan, results) if is_split else few_of_sheet(plan, config, n_scans)
     study = PlannedStudy(config, directory, n_scans, jobs)
     costs = training_costs(study, speeds)
     title = f"{config.study.name}: {n_scans} scans, {len(config.models)} models, {len(jobs)} jobs to run"
@@ -457,6 +465,7 @@ def main(
         prediction_in_words(study, speeds),
         disk_table(config, n_scans, directory, known_sizes),
         precision_table(plan, compared, scans_of),
+        [f"Warning: {text}" for text in few],
         [f"Warning: {text}." for text in warnings(study, costs, speeds, known_sizes)],
         [f"Sources: {os.path.relpath(rates)}, {os.path.relpath(sizes)}"],
     ]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from headct.contracts.problems import BadInput, Problem
+from headct.contracts.sets import SCANS_OF_A_VERDICT
 from headct.settings.analysis_plan import PARTICIPANT, SCAN, SITE, Plan
 
 MINIMUM_SITES = 5
@@ -23,10 +24,6 @@ SCANS_OF_A_SITE = 2
 
 MINIMUM_CLUSTERS = 5
 """Clusters below which how far they lie apart is not known well enough for a verdict."""
-
-SCANS_OF_A_VERDICT = 10
-"""Scans that a verdict on equality needs: more than a third of smaller test sets have no failure where every
-tenth scan is one (.9¹⁰ = .35)."""
 
 
 def needed(n: int, clusters: np.ndarray) -> str:

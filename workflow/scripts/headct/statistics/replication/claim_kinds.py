@@ -15,10 +15,11 @@ from itertools import permutations
 import numpy as np
 import scipy
 
+from headct.contracts.sets import SCANS_OF_A_VERDICT
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.paired import estimated
 from headct.statistics.core.agreement import ALL_SCANS
-from headct.statistics.core.clusters import MINIMUM_CLUSTERS, SCANS_OF_A_VERDICT
+from headct.statistics.core.clusters import MINIMUM_CLUSTERS
 from headct.statistics.core.group_tests import ALPHA
 from headct.statistics.core.jackknife import RELATIVE_NOISE
 from headct.statistics.replication.claim_evidence import (
