@@ -60,7 +60,9 @@ STEPS = {
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),
     "review": Step("run.review", "bring reviews of scans into a study"),
     "withdraw": Step("run.withdraw", "delete the data of scans whose participant withdrew, and record it"),
-    "configuration": Step("settings.configuration", "check a configuration, or print the list of its keys"),
+    "configuration": Step(
+        "run.check_configuration", "check a configuration and its plan, or print the list of its keys"
+    ),
     "simulate": Step("simulate.simulation", "write the simulated trial of a configuration"),
     "pilot": Step(
         "run.pilot.pilot", "run a small study of training scans, and say what the full one will need"

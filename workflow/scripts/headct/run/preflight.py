@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import BadInput, Problem, gathered
 from headct.contracts.sets import SETS
 from headct.frameworks.base import find_framework
 from headct.settings import sheet
@@ -37,15 +37,30 @@ def check(
         rows: of the sample sheet.
 
     Raises:
-        BadInput: an unknown planner, a patch that does not fit its network, a split without test scan, a
-            primary endpoint of models that are not compared, a plan about lesions that the study does not
-            have, or without margins for one that it has, participants that are not among the sheet's
-            ``rows``, label maps that these name and there are not.
+        BadInput: as of :func:`check_settings`; participants that are not among the sheet's ``rows``, label
+            maps that these name and there are not; a split without test scan.
     """
-    of_settings = [*_model_problems(config), *_participant_problems(config, rows)]
-    problems = [replace(problem, file=name_of(problem.key)) for problem in of_settings]
+    problems: list[Problem] = []
+    with gathered(problems):
+        check_settings(config, name_of, plan, plan_file)
+    problems += [
+        replace(problem, file=name_of(problem.key)) for problem in _participant_problems(config, rows)
+    ]
     problems += _split_problems(config.split.file)
     problems += _label_map_problems(config, rows)
+    if problems:
+        raise BadInput(problems)
+
+
+def check_settings(config: Configuration, name_of: Callable[[str], str], plan: Plan, plan_file: str) -> None:
+    """As :func:`check`, before there is a sheet, or a file that it or the configuration names.
+
+    Raises:
+        BadInput: an unknown planner, a patch that does not fit its network, a primary endpoint of models that
+            are not compared, a plan about lesions that the study does not have, or without margins for one
+            that it has.
+    """
+    problems = [replace(problem, file=name_of(problem.key)) for problem in _model_problems(config)]
     problems += [
         problem for status, problem in _not_compared(plan, config.models, plan_file) if status == PRIMARY
     ]
@@ -63,23 +78,13 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         plan: the analysis plan.
         plan_file: its file, for messages.
     """
-    messages = [
-        f"{plan_file}, {problem.key}: {problem.value} {problem.message}. The results will list it as a"
-        " deviation."
-        for status, problem in _not_compared(plan, config.models, plan_file)
-        if status != PRIMARY
-    ]
+    messages = warnings_of_settings(config, plan, plan_file)
     named = {row.get("labels") for row in rows}
     messages += [
         f"{config.sheet}: no row names '{name}' in its column labels, so label_maps.{name} is not used."
         for name in config.label_maps
         if name not in named
     ]
-    if config.ingest.intensity == "windowed":
-        messages.append(
-            "ingest.intensity is windowed: settings in HU (hu_window, thresholds) mean the grey levels that "
-            "the images have, and so does the window of the figures. Every heading says that they are no HU."
-        )
     scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
     repeated = sum(n > 1 for n in scans_of.values())
     if repeated:
@@ -88,6 +93,22 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
             f"{config.sheet}: {who} several baseline scans. The planned comparison leaves out whole"
             " participants or sites. The paper's own tests, which are repeated beside it, take all scans as"
             " independent: their P may be too small, and the tables say so."
+        )
+    return messages
+
+
+def warnings_of_settings(config: Configuration, plan: Plan, plan_file: str) -> list[str]:
+    """As :func:`warnings`, before there is a sheet."""
+    messages = [
+        f"{plan_file}, {problem.key}: {problem.value} {problem.message}. The results will list it as a"
+        " deviation."
+        for status, problem in _not_compared(plan, config.models, plan_file)
+        if status != PRIMARY
+    ]
+    if config.ingest.intensity == "windowed":
+        messages.append(
+            "ingest.intensity is windowed: settings in HU (hu_window, thresholds) mean the grey levels that "
+            "the images have, and so does the window of the figures. Every heading says that they are no HU."
         )
     return messages
 

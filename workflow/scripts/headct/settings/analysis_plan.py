@@ -166,7 +166,11 @@ def load(path: Path) -> Plan:
         BadInput: the file is absent, no YAML mapping, breaks the schema, or contradicts itself.
     """
     if not path.is_file():
-        raise BadInput([Problem(str(path), "there is no such analysis plan", key="analysis_plan")])
+        message = (
+            "there is no such analysis plan, in the folder of the study (--directory) or in the workflow's:"
+            " mend analysis_plan in the configuration"
+        )
+        raise BadInput([Problem(str(path), message, key="analysis_plan")])
     content = yaml_files.read(path)
     if not isinstance(content, dict):
         raise BadInput([Problem(str(path), "an analysis plan is a mapping of keys to values")])

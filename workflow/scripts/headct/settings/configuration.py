@@ -1,8 +1,4 @@
-"""The study's configuration: checked against its schema, its defaults filled in from there alone.
-
-``python -m headct configuration --document`` prints ``config/README.md``; with ``--check FILE…`` it says what
-is wrong with configuration files, in the order in which Snakemake would be given them.
-"""
+"""The study's configuration: checked against its schema, its defaults filled in from there alone."""
 
 from __future__ import annotations
 
@@ -19,9 +15,9 @@ from typing import Any
 import jsonschema
 
 from headct.contracts import references, yaml_files
-from headct.contracts.problems import BadInput, Problem, WrongOptions
+from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import SCHEMAS
-from headct.contracts.terminal import say, visible_lines
+from headct.contracts.terminal import visible_lines
 from headct.settings import config_files, lesions
 
 EFFECT = "speed"  # what the configuration says stands in the parameters of each job
@@ -420,23 +416,3 @@ def _setting(key: str, part: dict[str, Any], root: dict[str, Any], effect: str) 
         framework = branch["properties"]["framework"]["const"]
         for of_model in _settings_within(branch, root, f"{key}.", effect):
             yield replace(of_model, meaning=f"({framework}) {of_model.meaning}")
-
-
-def main(
-    *,
-    document: bool = False,
-    check: list[Path] | None = None,
-) -> None:
-    """Check configuration files, or print the list of all keys.
-
-    Args:
-        document: print the list of all keys, which is config/README.md.
-        check: configuration files, in the order of --configfile.
-    """
-    if document == bool(check):
-        raise WrongOptions("give --document, or --check with configuration files")
-    if document:
-        say(table_of_keys(load_schema()), end="")
-    else:
-        sources = config_files.read(check or [], {})
-        complete(sources.merged(), sources.name_of)
