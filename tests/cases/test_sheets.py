@@ -14,6 +14,7 @@ from headct.contracts.problems import BadInput
 from headct.contracts.repository import REPOSITORY
 from headct.settings import lesions, sheet
 from headct.settings.configuration import load_schema
+from support.advice import says_what_to_do
 
 
 def written(folder: Path, content: str | bytes) -> Path:
@@ -41,6 +42,7 @@ def test_sheet(name: str, tmp_path: Path) -> None:
     assert found == [(row, column) for row, column, _ in case.faults], str(caught.value)
     for problem, (_, _, words) in zip(caught.value.problems, case.faults, strict=True):
         assert words in problem.message
+        assert says_what_to_do(problem.message), problem.message
     assert len(str(caught.value)) < 4000, "it can be read"
 
 
@@ -92,6 +94,32 @@ def test_a_check_tells_what_is_missing_beside_all_other_faults(tmp_path: Path) -
         sheet_commands.check(written(tmp_path, text))
     found = [(problem.row, problem.key) for problem in caught.value.problems]
     assert found == [("3", "age"), ("2", "image"), ("4", "image"), ("4", "mask")]
+    assert all(says_what_to_do(problem.message) for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("what", ["nothing", "a broken link", "a picture", "a text", "a pointer", "a header"])
+def test_a_check_says_what_to_do_about_what_is_no_image(tmp_path: Path, what: str) -> None:
+    path = written(tmp_path, "\n".join(SHEET.split("\n")[:2]))
+    (tmp_path / "m").mkdir()
+    (tmp_path / "dicom").mkdir()
+    for name in ("s-1", "s-1b"):
+        (tmp_path / f"m/{name}.nii.gz").touch()
+    image = tmp_path / "dicom/s-1"
+    if what == "a broken link":
+        image.symlink_to(tmp_path / "nowhere")
+    elif what != "nothing":
+        begins = {"a picture": b"\x89PNG\r\n\x1a\n", "a text": b"see", "a pointer": sheet.POINTER}
+        image.write_bytes(begins.get(what, (348).to_bytes(4, "little")))
+    with pytest.raises(BadInput) as caught:
+        sheet_commands.check(path)
+    (problem,) = caught.value.problems
+    assert problem.key == "image"
+    assert says_what_to_do(problem.message), problem.message
+
+
+@pytest.mark.parametrize("message", ["there is no such file or folder", "column 3 has no name", "is it one?"])
+def test_a_message_that_says_no_more_than_what_is_wrong_is_known(message: str) -> None:
+    assert not says_what_to_do(message)
 
 
 def test_a_good_sheet_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.problems import BadInput
 from headct.publish.tables import table_page
 from headct.settings.blocks import Split
+from support.advice import says_what_to_do
 from support.label_sets import GIVEN, LABELS
 from support.simulated_cohort import scans
 
@@ -307,8 +308,10 @@ def test_all_faults_of_a_given_split_are_told_at_once(tmp_path: Path) -> None:
         ("13", "scan_id"),
         ("", "scan_id"),
     }
-    assert ("", "scan_id", "included scan without a row") in problems
-    assert sum(message == "included scan without a row" for *_, message in problems) == 1
+    assert [key for row, key, message in problems if message == "included scan without a row: add one"] == [
+        "scan_id"
+    ]
+    assert all(says_what_to_do(message) for *_, message in problems), problems
 
 
 @pytest.mark.parametrize(
@@ -321,7 +324,9 @@ def test_all_faults_of_a_given_split_are_told_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_split_file_is_said(tmp_path: Path, text: str, said: str) -> None:
-    assert said in given_problems(given_file(tmp_path, text), scans(1))[0][2]
+    message = given_problems(given_file(tmp_path, text), scans(1))[0][2]
+    assert said in message
+    assert says_what_to_do(message)
 
 
 def test_a_given_split_that_is_not_there(tmp_path: Path) -> None:

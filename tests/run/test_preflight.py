@@ -185,7 +185,10 @@ def test_different_patients_are_participants_of_the_sheet(demo: dict) -> None:
     demo["ingest"]["different_patients"] = ["p1", "p7"]
     (problem,) = refused(demo, PLAN, {"participant_id": "p1"})
     assert (problem.file, problem.key) == ("study.yaml", "ingest.different_patients")
-    assert (problem.value, problem.message) == ("p7", "no participant of the sheet")
+    assert (problem.value, problem.message) == (
+        "p7",
+        "no participant of the sheet: mend the name, or take it out",
+    )
 
 
 def test_participants_of_several_scans_are_told(demo: dict) -> None:

@@ -76,7 +76,10 @@ def rules_of_row(row: Mapping[str, Any], rules: Mapping[str, MaskRules], sheet: 
     """
     name = row["labels"] or lesions.NO_MAP
     if name not in rules:
-        message = f"no such name under label_maps in the configuration; there are {', '.join(rules)}"
+        message = (
+            f"no such name under label_maps in the configuration, which has {', '.join(rules)}: add it there,"
+            " or mend the cell"
+        )
         raise BadInput([Problem(str(sheet), message, str(row["row"]), "labels", name)])
     return rules[name]
 

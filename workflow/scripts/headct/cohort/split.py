@@ -224,10 +224,13 @@ def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) 
     people = f"{len(in_set)} participants"
     problems = []
     if fold.nunique() < n_folds:
-        message = f"{people} leave {n_train} to train on, too few for the folds, or none is left in one"
+        message = (
+            f"{people} leave {n_train} to train on, too few for the folds, or none is left in one: set fewer"
+            " folds, or add scans"
+        )
         problems.append(Problem(file, message, key="split.folds", value=str(n_folds)))
     if n_train == len(in_set):
-        message = f"of {people} none is left to test on"
+        message = f"of {people} none is left to test on: enlarge it, or add scans"
         problems.append(Problem(file, message, key="split.test_fraction"))
     if problems:
         raise BadInput(problems)
@@ -314,11 +317,11 @@ def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:
         for participant, rows in table.groupby("participant_id"):
             if column in rows and rows.loc[rows[column] != "", column].nunique() > 1:
                 scans = ", ".join(rows["scan_id"] + " " + rows[column])
-                message = f"participant {participant} stands {fault}: {scans}"
+                message = f"participant {participant} stands {fault}: {scans}; give all of them one"
                 problems.append(Problem(file, message, ", ".join(rows["row"]), column))
     included = cohort.loc[cohort["status"] == "included", "scan_id"]
     problems += [
-        Problem(file, "included scan without a row", key="scan_id", value=scan)
+        Problem(file, "included scan without a row: add one", key="scan_id", value=scan)
         for scan in included[~included.isin(table["scan_id"])]
     ]
     if problems:
@@ -332,16 +335,17 @@ def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:
 def read_given(path: Path) -> pd.DataFrame:
     """All cells as text, with their row number in the column ``row``."""
     if not path.is_file():
-        raise BadInput([Problem(str(path), "there is no such file", key="split.file")])
+        raise BadInput([Problem(str(path), "there is no such file: mend split.file", key="split.file")])
     try:
         table = pd.read_csv(
             path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False
         )
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise BadInput([Problem(str(path), f"not a table: {error}", key="split.file")]) from error
+        message = f"not a table ({error}): save it as text in UTF-8, its columns separated by tabs"
+        raise BadInput([Problem(str(path), message, key="split.file")]) from error
     absent = [name for name in ("scan_id", "set") if name not in table]
     if absent:
-        message = "column is missing. Columns are separated by tabs."
+        message = "column is missing: add it, separated from others by a tab"
         raise BadInput([Problem(str(path), message, "1", name) for name in absent])
     table = table[[name for name in ("scan_id", "set", "fold") if name in table]].fillna("")
     table = table.apply(lambda column: column.str.strip())
@@ -355,16 +359,19 @@ def _faulty_cells(table: pd.DataFrame, file: str, scans: set[str], folds: int) -
     for cells in table.to_dict("records"):
         scan, in_set, fold, row = cells["scan_id"], cells["set"], cells.get("fold", ""), cells["row"]
         if scan not in scans:
-            problems.append(Problem(file, "no scan of the sheet", row, "scan_id", scan))
+            message = "no scan of the sheet: mend the name, or take the row out"
+            problems.append(Problem(file, message, row, "scan_id", scan))
         if scan in first:
-            problems.append(Problem(file, f"stands in row {first[scan]} already", row, "scan_id", scan))
+            message = f"stands in row {first[scan]} already: keep one of them"
+            problems.append(Problem(file, message, row, "scan_id", scan))
         first.setdefault(scan, row)
         if in_set not in SETS:
             problems.append(Problem(file, f"must be one of {', '.join(SETS)}", row, "set", in_set))
         if in_set == "test" and fold:
-            problems.append(Problem(file, "a test scan is in no fold", row, "fold", fold))
+            message = "a test scan is in no fold: leave the cell empty"
+            problems.append(Problem(file, message, row, "fold", fold))
         if in_set == "train" and "fold" in cells and fold not in valid_folds:
-            message = f"split.folds is {folds}, so folds are 0 to {folds - 1}"
+            message = f"must be 0 to {folds - 1}, since split.folds is {folds}"
             problems.append(Problem(file, message, row, "fold", fold))
     return problems
 

@@ -181,7 +181,9 @@ def read_one_lesion(
 def _stored(path: Path, rules: MaskRules, key: str, trusted: Trusted) -> StoredMask:
     """What a mask's file holds, channels as one map; BadInput where it can't be read."""
     if not path.exists() and not path.is_symlink():
-        raise BadInput([Problem(str(path), "there is no such mask file", key=key)])
+        raise BadInput(
+            [Problem(str(path), "there is no such mask file: mend its path in the sheet", key=key)]
+        )
     try:
         stored = mask_files.read(path, trusted)
         if stored.values.ndim == 4:

@@ -173,7 +173,7 @@ def _participant_problems(config: Configuration, rows: Sequence[Mapping[str, Any
     known = {row["participant_id"] for row in rows}
     for participant in config.ingest.different_patients:
         if participant not in known:
-            message = "no participant of the sheet"
+            message = "no participant of the sheet: mend the name, or take it out"
             yield Problem("", message, key="ingest.different_patients", value=participant)
 
 
@@ -183,7 +183,10 @@ def _label_map_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]
         name = row.get("labels")
         if name is not None and name not in config.label_maps:
             known = ", ".join(config.label_maps) or "none"
-            message = f"no such name under label_maps in the configuration: {known}"
+            message = (
+                f"no such name under label_maps in the configuration, which has {known}: add it there, or"
+                " mend the cell"
+            )
             yield Problem(config.sheet, message, str(row["row"]), "labels", name)
 
 
@@ -198,7 +201,7 @@ def _split_problems(file: str | None) -> list[Problem]:
     except BadInput as error:
         return error.problems
     return [
-        Problem(file, f"no scan has the set '{name}'", key="set")
+        Problem(file, f"no scan has the set '{name}': give it to those of it", key="set")
         for name in SETS
         if name not in set(table["set"])
     ]

@@ -65,7 +65,7 @@ NOT_WRITTEN_OUT = {
     r"\$|%\w+%": "variables of the shell are not replaced here: write the path out",
     r"\w{2,}://": "an address is no path: write the path of a folder or file on this machine",
     r"[A-Za-z]:(?!/?$)": "a drive of Windows: write the path as it is here, its names separated by /",
-    r".*\\": "names in a path are separated by / here, not by \\",
+    r".*\\": "names in a path are separated by / here, not by \\: write it so",
 }
 """What a path that leads nowhere begins with, and what is to be said of it."""
 
@@ -82,6 +82,7 @@ ONE_LESION_EACH = (
     "a column of one lesion names the file of that lesion alone; a file of several stands in mask"
 )
 DRAWN_ANEW = "a second reading is a drawing of its own"
+NAME_ITS_OWN = "Name it, or leave the cell empty"
 """Why two columns can't have one file, or one drawing."""
 
 
@@ -169,7 +170,9 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
     rows = []
     for number, cells in lines:
         if [cell.strip() for cell in cells] == [name.strip() for name in header]:
-            problems.append(Problem(file, "the names of the columns stand here again", str(number)))
+            problems.append(
+                Problem(file, "the names of the columns stand here again: take the row out", str(number))
+            )
             continue
         problems += _stray_cells(cells, columns, file, number)
         named = {name: cell for name, cell in zip(columns, cells, strict=False) if name}
@@ -197,9 +200,10 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
     if lesions is not None and not lesions.may_be_absent:
         problems += _without_file(rows, file)
     if not rows:
-        problems.append(Problem(file, "the sheet has a header but no scan"))
+        problems.append(Problem(file, "the sheet has a header but no scan: add a row for each"))
     elif not baseline(rows):
-        problems.append(Problem(file, "the sheet has no baseline scan", key="timepoint"))
+        message = "the sheet has no baseline scan: leave the cells of those empty, or write baseline"
+        problems.append(Problem(file, message, key="timepoint"))
     unusable = {(problem.row, problem.key) for problem in problems}
     for row in rows:
         for column in path_columns(row):
@@ -273,8 +277,8 @@ def check_files(
     lacking = len({problem.row for problem in problems})
     if lacking > max_excluded * len(scans):
         message = (
-            f"{lacking} of {len(scans)} baseline scans lack a folder or file, more than may be lost. "
-            f"Paths in the sheet are relative to its own folder, {path.parent.absolute()}"
+            f"{lacking} of {len(scans)} baseline scans lack a folder or file, more than may be lost: mend the"
+            f" paths, which are relative to the sheet's own folder, {path.parent.absolute()}"
         )
         raise BadInput(
             [Problem(str(path), message, "", "cohort.max_excluded", f"{max_excluded:g}"), *problems]
@@ -285,22 +289,22 @@ def _missing_files(row: dict[str, Any], file: str, why_no_image: Callable[[Path]
     lacking = {}
     if row["image"] is not None:
         image = Path(row["image"])
-        lacking["image"] = _why_missing(image, "file or folder") or why_no_image(image)
+        lacking["image"] = _why_missing(image) or why_no_image(image)
     for name in mask_columns(row):
         if row[name] is not None:
-            lacking[name] = _why_missing(Path(row[name]), "file or folder")
+            lacking[name] = _why_missing(Path(row[name]))
     return [
         Problem(file, reason, str(row["row"]), name, row[name]) for name, reason in lacking.items() if reason
     ]
 
 
-def _why_missing(path: Path, what: str) -> str:
-    """Why nothing is found at a path; empty where something is."""
+def _why_missing(path: Path) -> str:
+    """Why nothing is found at a path, and what to do; empty where something is."""
     if path.exists():
         return ""
-    return (
-        "a broken link: what it points to is not there" if path.is_symlink() else f"there is no such {what}"
-    )
+    if path.is_symlink():
+        return "a broken link: what it points to is not there; bring it back, or name the file itself"
+    return "there is no such file or folder: mend the path, which leads on from the sheet's own folder"
 
 
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -312,7 +316,7 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     file = str(path)
     lines = _lines(_text(path), file)
     if not lines:
-        raise BadInput([Problem(file, "the sheet is empty")])
+        raise BadInput([Problem(file, "the sheet is empty: write one as docs/how-to/data.md describes")])
     (first, header), *rest = lines
     if len(header) == 1:
         apart = {";": "semicolons", ",": "commas"}
@@ -321,7 +325,10 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise BadInput([Problem(file, message, str(first))])
     known = {_plain(name) for name in load_schema(SCHEMA)["properties"]}
     if known.isdisjoint(map(_plain, header)):
-        message = "the first line names no column of a sample sheet, as docs/how-to/data.md lists them"
+        message = (
+            "the first line names no column of a sample sheet: make it the line of their names, as"
+            " docs/how-to/data.md lists them"
+        )
         raise BadInput([Problem(file, message, str(first), value=first_few(header))])
     return header, rest
 
@@ -376,7 +383,7 @@ def _lines(text: str, file: str) -> list[tuple[int, list[str]]]:
                 " or end the quotation mark that it begins with"
             )
         else:
-            message = f"a quotation mark too many or too few: {error}"
+            message = f"a quotation mark too many or too few ({error}): take it out, or write its other half"
         raise BadInput([Problem(file, message, str(begins))]) from error
     return lines
 
@@ -406,7 +413,7 @@ def _columns(
             if _plain(column) == _plain(name) and column not in written
         ]
         if name and name in columns:
-            problems.append(Problem(file, "column stands twice", "1", name))
+            problems.append(Problem(file, "column stands twice: keep one", "1", name))
             columns.append(None)
         elif name in known or not name:
             columns.append(name)
@@ -416,21 +423,25 @@ def _columns(
             problems.append(Problem(file, f"this column must be called {alike[0]}", "1", name))
             columns.append(alike[0])
         elif lesions is not None and name in of_a_lesion:
-            message = f"no such lesion among the labels, which are {', '.join(lesions.names)}"
+            message = (
+                f"no such lesion among the labels, which are {', '.join(lesions.names)}: add it to labels: in"
+                " the configuration, or take the column out"
+            )
             problems.append(Problem(file, message, "1", name))
             columns.append(name)
         else:
             listed = ", ".join([*schema["properties"], _written(schema)])
-            problems.append(Problem(file, f"unknown column; known: {listed}", "1", name))
+            message = f"unknown column: take it out, or call it as one of {listed}"
+            problems.append(Problem(file, message, "1", name))
             columns.append(None)
     apart = {of_column(name)[0] for name in columns if name and name in known and of_column(name)[1]}
     problems += [
-        Problem(file, f"column is missing. {schema['properties'][name].get('description', '')}", "1", name)
+        Problem(file, f"column is missing: add it. {schema['properties'][name]['description']}", "1", name)
         for name in schema["required"]
         if name not in columns and name not in apart
     ]
     if lesions is not None:
-        message = "column is missing. Where one lesion of the labels has a column of files, each has one"
+        message = "column is missing: add it. Where one lesion of the labels has a column of files, all have"
         wanted = _columns_of_lesions(sorted(apart), lesions)
         problems += [Problem(file, message, "1", name) for name in wanted if name not in columns]
     return columns, problems
@@ -449,7 +460,13 @@ def _stray_cells(cells: list[str], columns: list[str | None], file: str, row: in
     """Values that stand in a column without a name, or beyond the last one."""
     beyond = [""] * (len(cells) - len(columns))
     return [
-        Problem(file, f"column {number} has a value here, but no name in the first line", str(row), "", cell)
+        Problem(
+            file,
+            f"column {number} has a value here, but no name in the first line: write one, or take it out",
+            str(row),
+            "",
+            cell,
+        )
         for number, (name, cell) in enumerate(zip([*columns, *beyond], cells, strict=False), start=1)
         if name == "" and cell.strip()
     ]
@@ -514,7 +531,9 @@ def _duplicates(rows: list[dict[str, Any]], file: str) -> list[Problem]:
     for row in rows:
         scan = row["scan_id"]
         if scan in first:
-            message = f"stands in row {first[scan]} already; each scan has one row"
+            message = (
+                f"stands in row {first[scan]} already: give this scan an id of its own, or take the row out"
+            )
             problems.append(Problem(file, message, str(row["row"]), "scan_id", scan))
         elif scan is not None:
             first[scan] = row["row"]
@@ -571,8 +590,8 @@ def _unlike_themselves(rows: list[dict[str, Any]], file: str) -> list[Problem]:
             for row in own:
                 if not _may_be_one_person(held_against[column], row[column]):
                     message = (
-                        f"the same participant has another {column} in row {held_against['row']}: "
-                        "is it one person?"
+                        f"the same participant has another {column} in row {held_against['row']}: is it one"
+                        " person? Mend the value, or give each person an id of their own"
                     )
                     problems.append(Problem(file, message, str(row["row"]), column, f"{row[column]}"))
     return problems
@@ -599,7 +618,7 @@ def _unusable_paths(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
                     advice = (words for begin, words in NOT_WRITTEN_OUT.items() if re.match(begin, cell))
                     message = next(advice, "")
             except OSError as error:  # too long, or in a folder that may not be read
-                message = f"this path can't be used: {error.strerror}"
+                message = f"this path can't be used: {error.strerror}; name another one"
             if message:
                 shown = cell if len(cell) <= LONGEST_PATH_SHOWN else f"{cell[:LONGEST_PATH_SHOWN]}…"
                 problems.append(Problem(str(path), message, str(row["row"]), column, shown))
@@ -623,9 +642,9 @@ def _same_files(rows: list[dict[str, Any]], path: Path) -> list[Problem]:
             earlier = own.setdefault(file, column)
             message = ""
             if earlier != column:
-                message = f"the same file as {earlier}: {_what_differs(earlier, column)}"
+                message = f"the same file as {earlier}: {_what_differs(earlier, column)}. {NAME_ITS_OWN}"
             elif column != "image" and first.setdefault(file, row)["scan_id"] != row["scan_id"]:
-                message = f"a mask of row {first[file]['row']}, too: each scan has its own"
+                message = f"a mask of row {first[file]['row']}, too: each scan has its own. {NAME_ITS_OWN}"
             if message:
                 problems.append(Problem(str(path), message, str(row["row"]), column, row[column]))
     return problems

@@ -65,7 +65,8 @@ def _what_instead(path: Path) -> str:
 
     files = [source for source in all_sources() if source.suffixes]
     kinds = [f"{source.kind} ({', '.join(sorted(source.suffixes, key=len))})" for source in files]
-    return f"neither a {', '.join(kinds)} nor a folder: {nifti.what_it_is(path)}"
+    instead = nifti.what_it_is(path)
+    return f"neither a {', '.join(kinds)} nor a folder: {instead}; name the scan's CT as one of these"
 
 
 def is_scan(file: Path) -> bool:
