@@ -65,7 +65,7 @@ def read(files: Sequence[Path], command_line: Mapping[str, Any]) -> Sources:
 def read_one(file: Path) -> dict[str, Any]:
     """Read one configuration file; see :func:`read`."""
     if not file.is_file():
-        raise BadInput([Problem(str(file), "there is no such configuration file")])
+        raise BadInput([Problem(str(file), "there is no such configuration file: mend its path")])
     content = yaml_files.read(file)
     if not isinstance(content, dict):
         raise BadInput([Problem(str(file), "a configuration is a mapping of keys to values")])
