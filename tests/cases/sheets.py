@@ -116,6 +116,17 @@ def of_lesions(*names: str, empty: tuple[str, ...] = (), mask: bool = False) -> 
     return edit if mask else both(edit, *(cell(row, "mask", "") for row in (2, 3, 4)))
 
 
+def with_column(name: str, **cells: str) -> Edit:
+    """The sheet with a column more, empty but in these rows, which are counted as in messages."""
+
+    def edit(text: str) -> str:
+        lines = text.rstrip("\n").split("\n")
+        added = [name, *(cells.get(f"row_{row}", "") for row in range(2, len(lines) + 1))]
+        return "".join(f"{line}\t{cell}\n" for line, cell in zip(lines, added, strict=True))
+
+    return edit
+
+
 def every_line(end: str) -> Edit:
     """Something at the end of each line."""
     return lambda text: text.replace("\n", f"{end}\n")
@@ -189,6 +200,11 @@ CASES: dict[str, SheetCase] = {
     "a value beyond the last column": SheetCase("a remark, by hand", lambda t: t.replace("follow-up\n", "follow-up\tlost\n"), bad("5", "", "column 12 has a value here, but no name")),
     "the header again": SheetCase("two sheets, one below the other", lambda t: t + t.split("\n")[0] + "\n", bad("6", "", "the names of the columns stand here again")),
     "a wrong column hides no row": SheetCase("by hand", both(renamed("age", "Age"), cell(3, "sex", "f")), [("1", "Age", "must be called age"), ("3", "sex", "must be one of F, M or empty")]),
+    # Scans that are not taken.
+    "a scan that is left out needs no files": SheetCase("a scan of unknown spacing, by hand", both(cell(3, "image", ""), cell(3, "mask", ""), with_column("left_out", row_3="spacing unknown")), ACCEPTED),
+    "a mask of a scan that is left out, too": SheetCase("by hand", both(cell(3, "mask", "m/s-1.nii.gz"), with_column("left_out", row_3="the same scan")), ACCEPTED),
+    "no scan is left": SheetCase("by hand", with_column("left_out", row_2="motion", row_3="motion", row_4="motion"), bad("", "timepoint", "no baseline scan that is not left out")),
+    "a reason as long as a letter": SheetCase("by hand", with_column("left_out", row_2="motion " * 20), bad("2", "left_out", "at most 100 characters")),
     # Ids and words.
     "an id twice": SheetCase("copied row", cell(3, "scan_id", "s-1"), bad("3", "scan_id", "stands in row 2 already")),
     "ids that differ in case": SheetCase("macOS and Windows have one file for both", cell(3, "scan_id", "S-1"), bad("3", "scan_id", f"differs from row 2 (s-1) {ALIKE}")),

@@ -207,6 +207,21 @@ def test_scans_that_are_not_baseline_are_excluded_without_being_read(tmp_path: P
     assert flow["participants"].tolist() == [1, 1, 1]
 
 
+def test_a_scan_that_is_left_out_is_counted_with_its_reason(tmp_path: Path) -> None:
+    left_out = {"left_out": "spacing unknown: 69 slices", "image": "", "mask": ""}
+    args = run(tmp_path, INCLUDED, INCLUDED, columns=("left_out",), changes={1: left_out}, max_excluded=0.0)
+    (tmp_path / "data" / "s1" / "scan.json").unlink()
+    cohort.main(**vars(args))
+    table = read_tsv(args.cohort).set_index("scan_id")
+    assert table.loc["s1", ["status", "reason"]].tolist() == ["excluded", "spacing unknown: 69 slices"]
+    flow = read_tsv(args.flow).fillna("")
+    assert flow[["status", "reason", "scans"]].to_numpy().tolist() == [
+        ["in sheet", "", 2],
+        ["excluded", "spacing unknown", 1],
+        ["included", "", 1],
+    ]
+
+
 def test_ages_are_capped_in_the_record(tmp_path: Path) -> None:
     ages = {0: {"age": "97"}, 1: {"age": "90"}, 2: {"age": ""}, 3: {"age": "41"}}
     table = read_tsv(run(tmp_path, *[INCLUDED] * 4, changes=ages).cohort)

@@ -44,7 +44,7 @@ FLOW = PublishedStatistic(
 FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
 NOT_INGESTED: dict[str, Any] = {
     "status": "excluded",
-    "reason": sample_sheet.NOT_BASELINE,
+    "reason": "",
     "problems": [],
     "flags": [],
     "geometry": None,
@@ -91,17 +91,14 @@ def main(
     not_one = _list_of("--different-patients", different_patients)
     lesions = label_sets.read(labels)
     rows = sample_sheet.load(sheet)
-    ingested = {row["scan_id"] for row in sample_sheet.baseline(rows)}
-    records = [
-        read_json(data / row["scan_id"] / "scan.json") if row["scan_id"] in ingested else NOT_INGESTED
-        for row in rows
-    ]
+    records = [_record_of(row, data) for row in rows]
     records = with_same_pixels_resolved(rows, records, str(sheet))
     records = with_same_drawings_resolved(rows, records, str(sheet))
     records = with_same_patients_resolved(rows, records, str(sheet), not_one)
     if not trust_sheet:
         records = with_other_sex_in_error(rows, records, str(sheet))
     if quality_review:
+        ingested = {row["scan_id"] for row in sample_sheet.baseline(rows)}
         reviewed = reviews.of_study(quality_review, reviews.QUALITY, ingested)
         records = with_quality_reviewed(rows, records, reviewed)
     scans = pd.DataFrame(
@@ -127,6 +124,14 @@ def main(
         logger.info("cohort  %-9s %4d scans  %s", step.status, step.scans, step.reason)
     for flag, n_scans in flag_counts(records):
         logger.info("cohort  flag      %4d scans  %s", n_scans, flag)
+
+
+def _record_of(row: Mapping[str, Any], data: Path) -> dict[str, Any]:
+    """What ingest left of a scan; where the sheet says that it is not ingested, that."""
+    if why := sample_sheet.why_not_ingested(row):
+        return NOT_INGESTED | {"reason": why}
+    record: dict[str, Any] = read_json(data / row["scan_id"] / "scan.json")
+    return record
 
 
 def _list_of(option: str, text: str) -> list[str]:

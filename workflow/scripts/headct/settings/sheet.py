@@ -202,7 +202,7 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
     if not rows:
         problems.append(Problem(file, "the sheet has a header but no scan: add a row for each"))
     elif not baseline(rows):
-        message = "the sheet has no baseline scan: leave the cells of those empty, or write baseline"
+        message = "there is no baseline scan that is not left out: mend timepoint or left_out"
         problems.append(Problem(file, message, key="timepoint"))
     unusable = {(problem.row, problem.key) for problem in problems}
     for row in rows:
@@ -240,8 +240,15 @@ def _written(schema: Mapping[str, Any]) -> str:
 
 
 def baseline(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of baseline scans, the only ones that are ingested."""
-    return [row for row in rows if row["timepoint"] in (None, "baseline")]
+    """The rows of baseline scans that are not left out, the only ones that are ingested."""
+    return [row for row in rows if not why_not_ingested(row)]
+
+
+def why_not_ingested(row: Mapping[str, Any]) -> str:
+    """Why a scan is not ingested, as the sheet says; empty where it is."""
+    if row.get("left_out") is not None:
+        return str(row["left_out"])
+    return "" if row["timepoint"] in (None, "baseline") else NOT_BASELINE
 
 
 def participants(rows: list[dict[str, Any]]) -> dict[str, str]:

@@ -44,7 +44,7 @@ OF_SLICES = (
     "and figure.",
     "The spacing (1.016 x 1.016 x 5 mm) is that of one patient, taken for all: volumes in mL are "
     f"nominal. For {', '.join(OTHER_SPACING)} it is surely wrong: judge no volume of theirs. "
-    "Take the rows of those that fall into the test set out of the sheet, or let no volume decide.",
+    "Leave out those that fall into the test set ('left_out' in the sheet), or let no volume decide.",
 )
 UNCHECKED_AS_PUBLISHED = (
     "The published NIfTI files were not at hand when this was written: their layout is taken from public "
