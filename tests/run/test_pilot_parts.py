@@ -309,7 +309,7 @@ def test_sizes_are_read_as_they_were_written_and_faults_are_told_at_once(tmp_pat
         sizes.read(path)
     assert [problem.row for problem in error.value.problems] == ["2", "3"]
     path.write_text("a\tb\n")
-    with pytest.raises(BadInput, match="its columns must be quantity, of, mb, source"):
+    with pytest.raises(BadInput, match="unknown column; known: quantity, of, mb, source"):
         sizes.read(path)
     with pytest.raises(BadInput, match="headct pilot"):
         sizes.read(tmp_path / "none.tsv")
@@ -337,6 +337,9 @@ def test_what_is_prepared_is_shared_out_among_all_training_scans_those_held_out_
         path.write_bytes(bytes(size * 10**6))
     write_json({}, tmp_path / "results/data/s1/scan.json")
     job: Any = SimpleNamespace(rule="train", wildcards={"model": "unet", "seed": "1", "fold": "0"})
-    found = costs.sizes(costs.FinishedPilot(tmp_path, one, [job]))
+    pilot_of_one = costs.FinishedPilot(tmp_path, one, [job])
+    found = costs.sizes(pilot_of_one)
     assert found["preparation", "monai"] == 10
     assert found["weights", "monai basicunet"] == 4
+    (run / "train.json").unlink()
+    assert costs.sizes(pilot_of_one) == found, "the record of a training is read once"

@@ -24,10 +24,10 @@ NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 def read(
     path: Path, schema: Mapping[str, Any], unreadable: str
 ) -> tuple[list[tuple[int, dict[str, Any]]], list[Problem]]:
-    """The rows that are not blank, each with its number in the file, and the faults of their cells.
+    """The rows that have a cell for each column, with their numbers in the file, and the faults of all rows.
 
     A row maps every column that the schema knows to its value: text, a number where the column has numbers,
-    None where the cell is empty or the column not there.
+    None where the cell is empty or the column not there. Blank rows are none.
 
     Args:
         path: of the table.
@@ -35,29 +35,24 @@ def read(
         unreadable: what is said of a file that can't be read, with ``{reason}`` in it.
 
     Raises:
-        BadInput: no such file, no text, no such table, or a row that has not a cell for each column.
+        BadInput: no such file, no text, or no such table.
     """
     file = str(path)
     lines = list(_lines(path, unreadable))
     (_, header), *rest = lines or [(1, [])]
-    problems = list(_header_problems(header, schema, file))
-    problems += [
-        Problem(
-            file,
-            f"has {len(cells)} cells, the first line {len(header)}: one for each column",
-            str(number),
-        )
-        for number, cells in rest
-        if len(cells) != len(header)
-    ]
-    if problems:
+    if problems := list(_header_problems(header, schema, file)):
         raise BadInput(problems)
-    absent = dict.fromkeys(schema["properties"])
-    rows = [
-        (number, absent | _typed_row(dict(zip(header, cells, strict=True)), schema["properties"]))
-        for number, cells in rest
-    ]
-    return rows, [problem for number, row in rows for problem in _row_problems(row, schema, file, number)]
+    rows = []
+    for number, cells in rest:
+        if len(cells) != len(header):
+            message = f"has {len(cells)} cells, the first line {len(header)}: write one for each column"
+            problems.append(Problem(file, message, str(number)))
+            continue
+        named = _typed_row(dict(zip(header, cells, strict=True)), schema["properties"])
+        row = dict.fromkeys(schema["properties"]) | named
+        problems += _row_problems(row, schema, file, number)
+        rows.append((number, row))
+    return rows, problems
 
 
 def _row_problems(row: dict[str, Any], schema: Mapping[str, Any], file: str, number: int) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ class FinishedPilot:
         """Its scratch folder."""
         return self.folder / self.config.work_dir
 
+    @cached_property
+    def networks(self) -> list[TrainedNetwork]:
+        """Its networks, in the order of its configuration; what is on disk of them is read once."""
+        jobs = {record.wildcards["model"]: record for record in self.of_rule("train")}
+        trained = [key for key, model in self.config.models.items() if model.is_trained]
+        return [_network(self, key, jobs[key]) for key in trained]
+
     def of_rule(self, *rules: str) -> list[Record]:
         """The records of the jobs of some rules."""
         return [record for record in self.records if record.rule in rules]
@@ -91,18 +99,12 @@ class TrainedNetwork:
 
 def card(pilot: FinishedPilot) -> str:
     """The GPU that the networks of a pilot were trained on; of several kinds, the first model's."""
-    return networks(pilot)[0].card
+    return pilot.networks[0].card
 
 
 def finished(folder: Path, config: Configuration) -> FinishedPilot:
     """The pilot in a folder, whose configuration is given, with the records of its jobs."""
     return FinishedPilot(folder, config, run_records.load(folder / "results"))
-
-
-def networks(pilot: FinishedPilot) -> list[TrainedNetwork]:
-    """The networks of a pilot, in the order of its configuration."""
-    jobs = {record.wildcards["model"]: record for record in pilot.of_rule("train")}
-    return [_network(pilot, key, jobs[key]) for key, model in pilot.config.models.items() if model.is_trained]
 
 
 def _network(pilot: FinishedPilot, model: str, job: Record) -> TrainedNetwork:
@@ -124,7 +126,7 @@ def rates(pilot: FinishedPilot, scans_to_train_on: int) -> Iterator[Rate]:
         scans_to_train_on: of the full study; a training without epochs takes longer by them.
     """
     source = f"headct pilot: {len(scan_folders(pilot))} scans; of a training, its second half"
-    for network in networks(pilot):
+    for network in pilot.networks:
         settings = training_settings(pilot.config.models[network.model])
         common: dict[str, Any] = {
             "kind": find_framework(settings.framework).rated_as(settings),
@@ -198,7 +200,7 @@ def sizes(pilot: FinishedPilot) -> Sizes:
     converted = scan_folders(pilot)
     found = {("data", "scan"): sum(map(megabytes, converted)) / len(converted)}
     representations = defaultdict[str, set[str]](set)
-    for network in networks(pilot):
+    for network in pilot.networks:
         settings = training_settings(pilot.config.models[network.model])
         framework = find_framework(settings.framework)
         representations[framework.name].add(framework.representation(settings))
@@ -236,7 +238,7 @@ HEAD = (
 def models_table(pilot: FinishedPilot) -> Iterator[str]:
     """What each network of a pilot took."""
     of_weights, rows = sizes(pilot), [HEAD]
-    for network in networks(pilot):
+    for network in pilot.networks:
         settings = training_settings(pilot.config.models[network.model])
         trained, gpu, seconds = network.trained, network.peak_gpu_memory_mb, s_per_scan(pilot, network.model)
         weights = of_weights["weights", find_framework(settings.framework).sized_as(settings)]
