@@ -55,6 +55,12 @@ def check(
 def check_settings(config: Configuration, name_of: Callable[[str], str], plan: Plan, plan_file: str) -> None:
     """As :func:`check`, before there is a sheet, or a file that it or the configuration names.
 
+    Args:
+        config: the configuration, complete.
+        name_of: the configuration file that a key stands in.
+        plan: the analysis plan.
+        plan_file: its file, for messages.
+
     Raises:
         BadInput: an unknown planner, a patch that does not fit its network, a primary endpoint of models that
             are not compared, a plan about lesions that the study does not have, or without margins for one
