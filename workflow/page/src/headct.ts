@@ -29,6 +29,8 @@ export interface Study {
   cases: string[];
   /** Scans by the name of an order of them. */
   order: Record<string, string[]>;
+  /** Digest of what the results rest on (`results/audit/evidence.json`). */
+  evidence: string;
 }
 
 type Measure = (number | null)[];

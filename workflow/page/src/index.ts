@@ -1,6 +1,7 @@
 /** What the page of results does: its explorer, and opening a case. */
 
 import "./cases.ts";
+import "./review.ts";
 import * as vega from "vega";
 import { compile } from "vega-lite";
 

@@ -10,11 +10,10 @@ import yaml
 
 from headct.command_line import run_step
 from headct.contracts.problems import BadInput, Problem, WrongOptions
-from headct.provenance import ledger
 from headct.run import late_reviews
 from headct.settings import reviews
 from headct.settings.reviews import Review
-from support.reviews import EVIDENCE, review, written
+from support.reviews import EVIDENCE, make_study, review, score, written
 from support.study_files import make_sheet
 
 TEST, TRAINING = "s0", "s1"
@@ -24,25 +23,8 @@ TEST, TRAINING = "s0", "s1"
 def study(tmp_path: Path) -> Path:
     """A study of three scans, of which one is in the test set; nothing is predicted yet."""
     make_sheet(tmp_path, {}, {}, {})
-    config = {
-        "study": {"name": "reviewed"},
-        "sheet": "scans.tsv",
-        "models": {"unet": {"title": "U-Net", "framework": "monai", "network": "basicunet"}},
-        "figures": {"agreement_model": "unet", "cases": {"select_by": "unet", "show": ["unet"]}},
-        "reviews": {"quality": "reviews/quality.tsv", "results": "reviews/results.tsv"},
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    cohort = tmp_path / "results/cohort"
-    cohort.mkdir(parents=True)
-    (cohort / "cohort.tsv").write_text("scan_id\treason\ns0\t\ns1\t\n")
-    (cohort / "split.tsv").write_text("scan_id\tset\ns0\ttest\ns1\ttrain\n")
+    make_study(tmp_path, [TEST], [TRAINING])
     return tmp_path
-
-
-def score(study: Path, predictions: str = "d1") -> None:
-    entry = dict.fromkeys(("rule", "model", "split", "plan", "metrics"), "x")
-    path = study / "results/audit/test_set_ledger.tsv"
-    ledger.append(path, scored="2026-11-28T10:00:00+00:00", predictions=predictions, **entry)
 
 
 def imported(study: Path, *given: Review, name: str = "exported.tsv") -> Path:

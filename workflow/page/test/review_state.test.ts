@@ -1,0 +1,79 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type Decided,
+  type Decision,
+  decidedOn,
+  exported,
+  nextUndecided,
+  restored,
+  reviewerOf,
+  storageKey,
+  withDecision,
+  withoutDecision,
+  withoutReason,
+} from "../src/review_state.ts";
+
+const decided = (decision: Decision, reason = ""): Decided => ({
+  decision,
+  reason,
+  model: "",
+  order: "worst",
+  date: "2026-11-29",
+});
+
+const BOTH = withDecision(
+  withDecision(withDecision({}, "B", "s2", decided("keep")), "A", "s3", decided("exclude", "moved\nhead")),
+  "A",
+  "s1",
+  decided("flag"),
+);
+
+test("a decision takes the place of the reviewer's former one, and of no other's", () => {
+  const changed = withDecision(BOTH, "A", "s1", decided("keep"));
+  equal(changed.A?.s1?.decision, "keep");
+  equal(changed.A?.s3?.reason, "moved head");
+  deepEqual(changed.B, BOTH.B);
+  equal(BOTH.A?.s1?.decision, "flag", "what was there is not changed");
+  deepEqual(Object.keys(withoutDecision(BOTH, "A", "s1").A ?? {}), ["s3"]);
+  deepEqual(withoutDecision(BOTH, "C", "s1").C, {});
+});
+
+test("what needs a reason is known", () => {
+  deepEqual(withoutReason(BOTH, "A"), ["s1"]);
+  deepEqual(withoutReason(BOTH, "B"), []);
+  deepEqual(withoutReason(BOTH, "nobody"), []);
+});
+
+test("progress and the next case are of one reviewer", () => {
+  const scans = ["s1", "s2", "s3", "s4"];
+  equal(decidedOn(scans, BOTH, "A"), 2);
+  equal(nextUndecided(scans, BOTH, "A", 0), "s2");
+  equal(nextUndecided(scans, BOTH, "A", 3), "s2", "it goes round");
+  equal(nextUndecided(["s1", "s3"], BOTH, "A", 0), null);
+  equal(nextUndecided(scans, BOTH, "C", 3), "s1");
+});
+
+test("the table is by reviewer and scan, with kind and evidence", () => {
+  const lines = exported(BOTH, "results", "ab12").split("\n");
+  equal(lines[0], "reviewer\tscan_id\tdecision\treason\tmodel\torder\tdate\tkind\tevidence");
+  deepEqual(lines.slice(1), [
+    "A\ts1\tflag\t\t\tworst\t2026-11-29\tresults\tab12",
+    "A\ts3\texclude\tmoved head\t\tworst\t2026-11-29\tresults\tab12",
+    "B\ts2\tkeep\t\t\tworst\t2026-11-29\tresults\tab12",
+    "",
+  ]);
+  equal(exported({}, "quality", ""), `${lines[0]}\n`);
+});
+
+test("what the browser kept comes back, and nothing else is taken for it", () => {
+  deepEqual(restored(JSON.stringify(BOTH)), BOTH);
+  for (const text of [null, "", "{", "[]", "7", '{"A": {"s1": {"decision": "delete"}}}', '{"A": []}']) {
+    deepEqual(restored(text), {});
+  }
+  equal(storageKey("ab12"), "headct-review:ab12");
+});
+
+test("a name is one line without semicolons", () => {
+  equal(reviewerOf(" A.\tReader; MD "), "A. Reader, MD");
+});
