@@ -61,7 +61,8 @@ def _run_here(words: list[str], repository: Path, environment: dict[str, str], p
 def copy_repository(to: Path) -> Path:
     """A copy of what a clone would hold that a run needs, without any results."""
     for name in ("workflow", "config", "slurm", "resources"):
-        shutil.copytree(REPOSITORY / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+        shutil.copytree(REPOSITORY / name, to / name, ignore=ignored)
     for name in ("Snakefile", "Makefile", "pyproject.toml"):
         shutil.copy2(REPOSITORY / name, to)  # newer files would set the environment up anew
     return to

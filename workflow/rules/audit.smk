@@ -37,6 +37,7 @@ rule audit:
         rules.balance.output,
         rules.reports.input,
         [] if SETTINGS.report.cases == "none" else rules.cases.output,
+        rules.page.output,
         rules.evidence.output,
         ancient(WEIGHTS),  # that they are there counts, not their times: train.json has their digests
     output:

@@ -88,6 +88,11 @@ VALUE_OF = {
 }
 
 
+def bundled(wildcards):
+    """Digests of the page's styles and scripts, as an input: asked for only where a job needs them."""
+    return checked(preflight.bundled, f"{PAGE_BUNDLE}/SHA256SUMS")
+
+
 def of_this_study(declarations):
     """Without what shows the paper's numbers, where the plan is of a study of its own."""
     return {

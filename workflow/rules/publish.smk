@@ -1,6 +1,7 @@
 # Consumes: results/cohort/, results/metrics/, results/statistics/, records of training, prediction manifests.
 # Produces, by a rule for each that is declared: results/tables/ (TSV, LaTeX, page), results/figures/ (PDF, SVG,
-# PNG, and a TSV of the numbers drawn), results/report/, with the files of cases that the page of results opens.
+# PNG, and a TSV of the numbers drawn), results/report/, with the page of all of it and the files of cases that it
+# opens.
 
 
 for name, table in TABLES.items():
@@ -107,7 +108,7 @@ rule cases:
             if SETTINGS.report.cases.startswith("worst")
             else []
         ),
-        bundle=f"{PAGE_BUNDLE}/SHA256SUMS",
+        bundle=bundled,
     output:
         list=CASE_LIST,
         viewer="results/report/cases/viewer.js",
@@ -132,4 +133,39 @@ rule cases:
             " --predictions {input.predictions} {params.metrics} --labels {params.labels:q}"
             " --select-by {params.select_by} --rank-by {params.rank_by} --intensity {params.intensity}"
             " {params.mask_face} --viewer={params.viewer:q} --revision {params.revision} --out {output.list}"
+        )
+
+
+rule page:
+    """Write the page of the results, results/report/index.html: one file that needs no other."""
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        rules.reports.input,
+        FACTS,
+        REVIEWED,
+        FILES_OF["metrics of all models"],
+        [manifest for model in MODELS for manifest in manifests_of(model)],
+        "results/audit/evidence.json",
+        [caption(figure.caption or figure.name) for figure in FIGURES.values()],
+        cases=[] if SETTINGS.report.cases == "none" else CASE_LIST,
+        bundle=bundled,
+    output:
+        "results/report/index.html",
+    log:
+        "results/logs/page.log",
+    localrule: True
+    conda:
+        "../envs/headct.yaml"
+    params:
+        labels=labels_as(Extent.PRINT),
+        bundle=PAGE_BUNDLE,
+        cases=lambda wildcards, input: f"--cases {input.cases}" if input.cases else "",
+        settings=verbatim(REPORTED),
+        code=code("page"),
+    shell:
+        recorded(
+            "page --results results --labels {params.labels:q} --bundle={params.bundle:q} {params.cases}"
+            " --out {output}",
+            once=False,
         )

@@ -2,6 +2,7 @@
 
 import "./cases.ts";
 import "./review.ts";
+import "./page.ts";
 import * as vega from "vega";
 import { compile } from "vega-lite";
 

@@ -55,6 +55,7 @@ STEPS = {
     "figures": Step("publish.figures.draw", "draw one figure"),
     "report": Step("publish.reports.write", "write checklists, model cards or the methods section"),
     "cases": Step("publish.page.case_files", "write the files of cases that the page of results opens"),
+    "page": Step("publish.page.page", "write the page of a study's results"),
     "evidence": Step("publish.evidence", "the digest of what the comparison rests on"),
     "summary": Step("publish.summary", "tell a study's results in a few lines"),
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),

@@ -41,6 +41,10 @@ from headct.settings import sheet
 
 COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"
 
+PAGE = "report/index.html"
+PROBED = ("2000-01-01", "2019-01-01", "2019-07-01")
+"""Days on which the page's charts try how the browser reads dates (d3-time-format, d3-dsv)."""
+
 UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}(?![\w.])")
 UID_LENGTHS = range(20, 65)
 STANDARD_UIDS = "1.2.840.10008."
@@ -67,8 +71,15 @@ def patterns(folder: ResultsFolder) -> Iterator[Finding]:
     """What is recognised as identifying from its form."""
     days = {day.isoformat() for day in dates_of_run(folder)}
     for path in folder.sizes:
-        ours = _of_this_software() if path.startswith(COPY) and not path.startswith(CONFIGURATION) else set()
-        yield from guarded(path, _recognised_in, folder, path, days | ours)
+        yield from guarded(path, _recognised_in, folder, path, days | _known_in(path))
+
+
+def _known_in(path: str) -> set[str]:
+    """What is recognised in a file, and is no finding there."""
+    if path == PAGE:
+        return set(PROBED)
+    is_copy = path.startswith(COPY) and not path.startswith(CONFIGURATION)
+    return _of_this_software() if is_copy else set()
 
 
 def _recognised_in(folder: ResultsFolder, path: str, known: set[str]) -> Iterator[Finding]:
@@ -87,10 +98,11 @@ def _of_this_software() -> set[str]:
 
 
 def _own_layers() -> Iterator[bytes]:
-    repository = REPOSITORY
-    for path in seal.software(repository):
-        if (repository / path).is_file():
-            yield (repository / path).read_bytes()
+    """The files of this software, and what was bundled of others for the page, where that is built."""
+    bundled = sorted((REPOSITORY / "workflow/page/bundle").glob("*.*s"))
+    for file in (*(REPOSITORY / path for path in seal.software(REPOSITORY)), *bundled):
+        if file.is_file():
+            yield file.read_bytes()
 
 
 def dates_of_run(folder: ResultsFolder) -> set[date]:

@@ -47,6 +47,15 @@ SOFTWARE = {
     "workflow/schemas": (".yaml",),
     "workflow/envs": (".yaml", ".lock", "/Containerfile"),
     "workflow/report": (".rst",),
+    "workflow/page": (
+        ".ts",
+        ".css",
+        "/build.js",
+        "/package.json",
+        "/package-lock.json",
+        "/tsconfig.json",
+        "/biome.json",
+    ),
 }
 """Where the files of the software are, and how their names end."""
 
@@ -69,6 +78,9 @@ RESOURCES = (
 
 OF_WORKFLOW = tuple(dict.fromkeys(chain.from_iterable(SOFTWARE.values())))
 """How the names of the files below workflow/ end that are copied."""
+
+OF_SET_UP = ("workflow/page/node_modules", "workflow/page/bundle")
+"""Folders that make fills at set-up: packages by their lock, and what is bundled from the sources."""
 
 KINDS = frozenset(
     {
@@ -228,14 +240,19 @@ def _is_software(path: str) -> bool:
 
 
 def _files(repository: Path) -> dict[str, Path]:
-    """Files in the workflow's folders, by path; compiled code left out."""
+    """Files in the workflow's folders, by path; what was compiled or is made at set-up left out."""
     found = []
     for folder in FOLDERS:
         for parent, folders, names in os.walk(repository / folder):
-            if Path(parent).name != "__pycache__":
-                inside = [Path(parent, name) for name in (*names, *folders)]
-                found += [path for path in inside if path.name in names or path.is_symlink()]
+            folders[:] = [name for name in folders if not _is_of_set_up(Path(parent, name), repository)]
+            inside = [Path(parent, name) for name in (*names, *folders)]
+            found += [path for path in inside if path.name in names or path.is_symlink()]
     return {path.relative_to(repository).as_posix(): path for path in found}
+
+
+def _is_of_set_up(folder: Path, repository: Path) -> bool:
+    """Whether a folder is of what Python compiles, or of what make installs and bundles for the page."""
+    return folder.name == "__pycache__" or folder.relative_to(repository).as_posix() in OF_SET_UP
 
 
 def _is_of_workflow(path: str) -> bool:

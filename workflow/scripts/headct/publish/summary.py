@@ -43,6 +43,7 @@ def main(
         "",
         *failures(results),
         *places(results),
+        *page(results),
     ]
     say("\n".join(lines))
 
@@ -106,6 +107,12 @@ def places(results: Path) -> list[str]:
         )
         for line in listing(f"{heading} in {folder}/", sorted(folder.glob(f"*{suffix}")))
     ]
+
+
+def page(results: Path) -> list[str]:
+    """Where the page of all results is, if it was made; the last thing that is told."""
+    file = results / "report" / "index.html"
+    return ["", f"All of it as a page, to be opened in a browser: {file}"] if file.is_file() else []
 
 
 def listing(heading: str, files: Iterable[Path]) -> list[str]:

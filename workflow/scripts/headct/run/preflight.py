@@ -119,6 +119,18 @@ def warnings_of_settings(config: Configuration, plan: Plan, plan_file: str) -> l
     return messages
 
 
+def bundled(sums: str) -> str:
+    """The list of the files that the page's styles and scripts were bundled into, if it is there.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not Path(sums).is_file():
+        message = "styles and scripts of the results' page are not built: 'make environment' builds them"
+        raise BadInput([Problem(sums, message)])
+    return sums
+
+
 def _not_compared(plan: Plan, models: Mapping[str, Model], file: str) -> Iterator[tuple[str, Problem]]:
     """With the status of the endpoint, each model of the plan that is not among the compared ones."""
     compared = [key for key, model in models.items() if model.replication]

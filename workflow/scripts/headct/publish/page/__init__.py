@@ -1,1 +1,1 @@
-"""The page of results: what is on it, and the files of the cases that it opens."""
+"""The page of a study's results: what stands on it, in sections, and where each of its numbers is from."""

@@ -42,6 +42,12 @@ PARAGRAPHS = {
 }
 """Heading: the statements below it, in order."""
 
+TO_BE_ADDED = (
+    "Not known to the workflow, and to be added: ethics and consent, dates and places, who the raters were"
+    " and how they drew, and the sample size's reason."
+)
+"""What stands below all of them."""
+
 
 def pages(facts: Facts, options: Options) -> Iterator[tuple[Path, str]]:
     """The one page."""
@@ -57,10 +63,7 @@ def markdown(facts: Facts) -> str:
     for heading, names in PARAGRAPHS.items():
         paragraph = " ".join(STATEMENTS[name](facts).text for name in names)
         lines += [f"## {heading}", "", plain(paragraph), ""]
-    lines += [
-        "Not known to the workflow, and to be added: ethics and consent, dates and places, who the raters"
-        " were and how they drew, and the sample size's reason.",
-    ]
+    lines.append(TO_BE_ADDED)
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,85 @@
+/** What all of the page does: a number tells where it is from, a figure is enlarged, a case is opened. */
+
+import { openCase } from "./headct.ts";
+
+const WITHIN = ".from, .zoom, [data-beside], [data-open-case]";
+
+/** Where a number stands, in words: file, cells that name the row, column, and the value as in the file. */
+export function whereFrom(number: HTMLElement): string {
+  const { file = "", row = "{}", column = "" } = number.dataset;
+  const names = Object.entries(JSON.parse(row)).map(([key, cell]) => `${key} ${cell}`);
+  const value = number.getAttribute("value");
+  return [file, ...names, value === null ? column : `${column}: ${value}`].join(" · ");
+}
+
+function showWhere(number: HTMLElement | null): void {
+  const told = document.getElementById("where");
+  if (told) {
+    told.textContent = number ? whereFrom(number) : "";
+    told.hidden = !number;
+  }
+}
+
+/** A figure over the whole page; plus and minus enlarge it, Escape closes it. */
+function enlarge(image: HTMLImageElement): void {
+  const dialog = document.createElement("dialog");
+  dialog.className = "enlarged";
+  dialog.setAttribute("aria-label", image.alt);
+  const bar = document.createElement("div");
+  bar.className = "bar";
+  const copy = image.cloneNode() as HTMLImageElement;
+  let zoom = 1;
+  const resize = (factor: number) => {
+    zoom = Math.min(8, Math.max(0.5, zoom * factor));
+    copy.style.setProperty("--zoom", String(zoom));
+  };
+  const button = (text: string, name: string, act: () => void) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    made.setAttribute("aria-label", name);
+    made.addEventListener("click", act);
+    bar.append(made);
+  };
+  button("+", "Larger", () => resize(1.5));
+  button("−", "Smaller", () => resize(1 / 1.5));
+  button("Close", "Close", () => dialog.close());
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "+") resize(1.5);
+    if (event.key === "-") resize(1 / 1.5);
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.append(bar, copy);
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** A picture that lies beside the page, in the place of the button that asks for it. */
+function showBeside(button: HTMLElement): void {
+  const image = document.createElement("img");
+  image.alt = button.closest("figure")?.querySelector("h3")?.textContent ?? "";
+  const frame = document.createElement("button");
+  frame.type = "button";
+  frame.className = "zoom";
+  frame.setAttribute("aria-label", `${image.alt}: enlarge`);
+  frame.append(image);
+  image.addEventListener("load", () => button.replaceWith(frame));
+  image.addEventListener("error", () => {
+    button.outerHTML = '<p class="none">It does not lie beside this page.</p>';
+  });
+  image.src = button.dataset.beside ?? "";
+}
+
+document.addEventListener("click", (event) => {
+  const clicked = event.target instanceof Element ? event.target.closest<HTMLElement>(WITHIN) : null;
+  showWhere(clicked?.matches(".from") ? clicked : null);
+  const image = clicked?.matches(".zoom") ? clicked.querySelector("img") : null;
+  if (image) enlarge(image);
+  if (clicked?.matches("[data-beside]")) showBeside(clicked);
+  const { openCase: scan, model, lesion } = clicked?.dataset ?? {};
+  if (scan) openCase({ scan, ...(model && { model }), ...(lesion && { lesion }) });
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") showWhere(null);
+});

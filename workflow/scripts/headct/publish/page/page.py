@@ -1,0 +1,179 @@
+"""The page of a study's results: one file that needs no other, for those who read and decide.
+
+Its sections are listed in :data:`SECTIONS`. Styles and scripts are those of ``workflow/page``, bundled at
+set-up. It holds no pixel of a patient, no time and no path, and asks no network for anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from markupsafe import Markup
+
+from headct.contracts import labels as label_sets
+from headct.contracts.artefacts import CONFIG, write_atomically
+from headct.contracts.problems import BadInput, Problem
+from headct.publish import pages
+from headct.publish.page import (
+    answer,
+    figure_section,
+    model_sections,
+    scan_sections,
+    script_data,
+    script_sections,
+    study_sections,
+)
+from headct.publish.page.html_parts import filled
+from headct.publish.page.quoted import ResultTables
+from headct.publish.page.shown_study import Absent, Section, ShownStudy
+from headct.settings.blocks import configured
+
+logger = logging.getLogger(__name__)
+
+SECTIONS = (
+    Section("answer", "Read this first", answer.read_first),
+    Section("flow", "Flow of scans", scan_sections.flow),
+    Section("cohort", "Cohort", scan_sections.cohort),
+    Section("leader-board", "Leader board", model_sections.leader_board),
+    Section("comparison", "Planned comparison", model_sections.planned_comparison),
+    Section("claims", "Claims of the published study", study_sections.claims),
+    Section("failures", "Failures", model_sections.failures),
+    Section("explore", "Explorer", script_sections.explorer),
+    Section("case", "Cases", script_sections.viewer),
+    Section("marks", "Review", script_sections.review),
+    Section("figures", "Figures", figure_section.figures),
+    Section("methods", "Methods", study_sections.methods),
+    Section("checklists", "Reporting checklists", study_sections.checklists),
+    Section("provenance", "Provenance", study_sections.provenance),
+)
+"""The parts of the page, in order."""
+
+ALLOWED = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' 'self' file: blob:;"
+    " style-src 'unsafe-inline'; img-src 'self' file: data: blob:; font-src data:; worker-src blob:;"
+    " connect-src data: blob:; base-uri 'none'; form-action 'none'"
+)
+"""What a browser may load for the page: what stands in it or beside it, and nothing of a network."""
+
+TEMPLATE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="{{ allowed }}"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="color-scheme" content="light dark"/>
+<meta name="referrer" content="no-referrer"/>
+<title>{{ study.config.study.name }}: results</title>
+<link rel="icon" href="data:,"/>
+<style>
+{{ style }}
+</style>
+</head>
+<body>
+<a class="skip" href="#{{ parts[0][0].id }}">To the results</a>
+<header>
+<p class="kind">Comparison of segmentation models on head CT</p>
+<h1><span class="name">{{ study.config.study.name }}</span></h1>
+{% if study.config.note %}<p class="note">{{ study.config.note }}</p>{% endif %}
+</header>
+<nav aria-label="Sections"><ol>
+{% for section, content in parts %}
+<li><a href="#{{ section.id }}">{{ section.title }}</a></li>
+{% endfor %}
+</ol></nav>
+<main>
+{% for section, content in parts %}
+<section id="{{ section.id }}" aria-labelledby="{{ section.id }}-title">
+<h2 id="{{ section.id }}-title">{{ section.title }}</h2>
+{{ content }}
+</section>
+{% endfor %}
+</main>
+<div id="where" role="status" hidden></div>
+<script type="application/json" id="study">{{ study_data }}</script>
+<script type="application/json" id="rows">{{ rows_data }}</script>
+<script>
+{{ script }}
+</script>
+</body>
+</html>
+"""
+
+
+def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None, out: Path) -> None:
+    """Write the page of a study's results.
+
+    Args:
+        results: results folder.
+        labels: JSON: the lesion classes, in their order, with roles, groups, titles and colours.
+        bundle: folder of the bundled styles and scripts.
+        cases: list of the files of cases beside the page.
+        out: the page to write.
+    """
+    text = page(read(results, labels, cases), bundle)
+    with write_atomically(out) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    logger.info("%s", out)
+
+
+def read(folder: Path, labels: str, cases: Path | None = None) -> ShownStudy:
+    """The study of a results folder.
+
+    Args:
+        folder: the results.
+        labels: JSON of the lesion classes.
+        cases: list of the files of cases.
+    """
+    results = ResultTables(folder)
+    listed = results.table(cases.relative_to(folder).as_posix()).lines if cases else []
+    return ShownStudy(
+        results=results,
+        labels=label_sets.read(labels),
+        config=configured(results.json(CONFIG)),
+        titles=results.titles,
+        cases=frozenset(line["scan_id"] for line in listed if line["scan_id"]),
+    )
+
+
+def page(study: ShownStudy, bundle: Path) -> str:
+    """The whole page.
+
+    Args:
+        study: that it is of.
+        bundle: folder of styles and scripts.
+    """
+    made = [(section, section.make(study)) for section in SECTIONS]
+    parts = [(section, _shown(content)) for section, content in made if content != Absent()]
+    return pages.render(
+        TEMPLATE,
+        study=study,
+        parts=parts,
+        allowed=ALLOWED,
+        style=_of_bundle(bundle, "page.css"),
+        script=_of_bundle(bundle, "index.js"),
+        study_data=script_data.as_json(script_data.study_data(study)),
+        rows_data=script_data.as_json(script_data.rows_data(study)),
+    )
+
+
+def _shown(content: Markup | Absent) -> Markup:
+    """A section's content, or why it has none."""
+    return (
+        filled('<p class="none">{{ why }}</p>', why=content.why) if isinstance(content, Absent) else content
+    )
+
+
+def _of_bundle(folder: Path, file: str) -> Markup:
+    """A bundled style sheet or script, which can stand in a page: nothing in it ends its element.
+
+    Raises:
+        BadInput: the bundle is not built.
+    """
+    if not (folder / file).is_file():
+        message = "the page's styles and scripts are not built: 'make environment' builds them"
+        raise BadInput([Problem(str(folder), message)])
+    text = (folder / file).read_text(encoding="utf-8")
+    return Markup(re.sub(r"</(?=script|style)", r"<\\/", text, flags=re.IGNORECASE))

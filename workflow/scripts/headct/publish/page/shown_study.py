@@ -1,0 +1,71 @@
+"""The study that a page is made of: its files, its lesions and models, and what its configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from headct.contracts.labels import LabelSet
+from headct.publish.page.quoted import QuotedRow, ResultTables, name
+from headct.publish.tables.words import title_of
+from headct.settings.blocks import Configuration
+
+
+@dataclass(frozen=True)
+class ShownStudy:
+    """What sections are made of.
+
+    Attributes:
+        results: the results folder.
+        labels: the lesions, with titles and colours.
+        config: the resolved configuration.
+        titles: names of the models in print, in the order of the tables.
+        cases: the scans that can be opened, since a file of each lies beside the page.
+    """
+
+    results: ResultTables
+    labels: LabelSet
+    config: Configuration
+    titles: Mapping[str, str]
+    cases: Collection[str]
+
+    def title(self, model: str) -> Markup:
+        """Name of a model in print."""
+        return name(title_of(model, self.titles))
+
+    def rows(self, file: str, by: str, **where: str) -> Sequence[QuotedRow]:
+        """Lines of a table (:meth:`.QuotedTable.rows`); none where there is no such file."""
+        return self.results.table(file).rows(by, **where) if self.results.has(file) else []
+
+    def row(self, file: str, **where: str) -> QuotedRow | None:
+        """The one line of a table with some cells; None where there is none, or no such file."""
+        return next(iter(self.rows(file, "", **where)), None)
+
+    def statement(self, statement: str) -> Markup:
+        """What the reports state under a name (:mod:`headct.publish.reports.statements`), quoted."""
+        row = self.row("report/statements.tsv", statement=statement)
+        return row.words("text") if row else Markup("")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What a section is where a study has nothing for it: a sentence that says why, or "" to leave it out."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        id: of the element, to which links lead.
+        title: its heading.
+        make: its content, or why there is none.
+    """
+
+    id: str
+    title: str
+    make: Callable[[ShownStudy], Markup | Absent]
