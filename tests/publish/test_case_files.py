@@ -261,7 +261,7 @@ def test_a_scan_without_a_prediction_is_among_the_worst(study: list[str], tmp_pa
     assert list(read_tsv(tmp_path / "results/report/cases.tsv")["scan_id"]) == ["S000", "S001"]
 
 
-@pytest.mark.parametrize("words", ["none", "worst", "worst 0", "some"])
+@pytest.mark.parametrize("words", ["", "worst", "worst 0", "some"])
 def test_what_is_no_choice_of_cases_is_refused(study: list[str], words: str) -> None:
     with pytest.raises(WrongOptions, match="all"):
         run_step("cases", ["--which", words, *study])

@@ -287,6 +287,15 @@ def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
 
 
+@pytest.mark.parametrize(("cases", "gigabytes"), [("all", "0.5"), ("worst 20", "0.1"), ("none", "0.0")])
+def test_the_plan_tells_what_the_cases_of_the_page_take(
+    config: Configuration, tmp_path: Path, cases: str, gigabytes: str
+) -> None:
+    shown = replace(config, report=replace(config.report, cases=cases))
+    [line] = [line for line in disk_table(shown, 1000, tmp_path, sizes.read()) if "report/cases" in line]
+    assert line.split() == ["results/report/cases", gigabytes], "half of 9.5 MB for each of 100 test scans"
+
+
 def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
     config: Configuration, tmp_path: Path
 ) -> None:

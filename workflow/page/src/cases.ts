@@ -13,7 +13,10 @@ function load(path: string): Promise<void> {
   const loaded = new Promise<void>((resolve, reject) => {
     const script = document.createElement("script");
     script.src = path;
-    script.onload = () => resolve();
+    script.onload = () => {
+      script.remove(); // what it has done stays
+      resolve();
+    };
     script.onerror = () => {
       script.remove();
       loading.delete(path);

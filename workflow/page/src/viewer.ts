@@ -28,13 +28,14 @@ class CaseViewer implements Viewer {
   readonly #heading = element("h3", { class: "name" });
   readonly #said = element("p", { class: "viewer-said name", "aria-live": "polite" });
   readonly #measures = element("div");
-  readonly #panels = [
+  /** The pictures, of which the second is hidden unless two are compared. */
+  readonly panels = [
     new Panel("Left picture", () => this.#measure()),
     new Panel("Right picture", () => this.#measure()),
   ];
   readonly #compared = button(
     "Two pictures",
-    () => void this.#compare(this.#panels[1]?.element.hidden === true),
+    () => void this.#compare(this.panels[1]?.element.hidden === true),
     false,
   );
   readonly #length = button("Measure a length", () => this.#drag(this.#length.ariaPressed !== "true"), false);
@@ -49,6 +50,7 @@ class CaseViewer implements Viewer {
   readonly #plane = choice<Look["plane"]>("Plane", PLANES, "axial", () => this.#look());
   readonly #style = choice<Look["maps"]>("Maps", MAPS, "outlines", () => this.#look());
   readonly #lesions = select("Lesion", [], () => this.#look());
+  #asked: CaseFile | null = null;
   #stack: Stack | null = null;
   #image: NVImage | null = null;
 
@@ -65,7 +67,7 @@ class CaseViewer implements Viewer {
     controls.append(this.#window.element, this.#plane.element, this.#style.element, this.#lesions.element);
     controls.append(this.#opacity.element, this.#slices.element, zoom);
     const pictures = element("div", { class: "viewer-pictures" });
-    for (const { element, pane } of this.#panels) {
+    for (const { element, pane } of this.panels) {
       pictures.append(element);
       pane.onMove = (moved) => this.#moved(moved);
       pane.onLength = (mm) => this.#say(`Length: ${printed(mm, 1)} mm.`);
@@ -74,15 +76,17 @@ class CaseViewer implements Viewer {
       pane.canvas.addEventListener("keydown", (event) => this.#key(event), { capture: true });
       pane.canvas.addEventListener("keyup", (event) => event.stopImmediatePropagation(), { capture: true });
     }
-    this.#panels[1]?.element.toggleAttribute("hidden", true);
+    this.panels[1]?.element.toggleAttribute("hidden", true);
     this.#root.addEventListener("keydown", (event) => this.#key(event));
     this.#root.append(this.#heading, controls, pictures, this.#said, this.#help(), this.#measures);
   }
 
   async show(file: CaseFile, { element: place, model, lesion }: Shown): Promise<void> {
+    this.#asked = file;
     if (this.#root.parentElement !== place) place.replaceChildren(this.#root);
     const stack = new Stack(file);
     const image = await imageOf(stack);
+    if (this.#asked !== file) return; // another one was asked for since
     this.#stack = stack;
     this.#image = image;
     this.#heading.textContent = file.scan;
@@ -97,7 +101,7 @@ class CaseViewer implements Viewer {
     this.#say("");
     const models = Object.keys(file.maps).filter((name) => name !== TRUTH);
     const first = model !== undefined && models.includes(model) ? model : this.#firstOf(models);
-    const [left, right] = this.#panels as [Panel, Panel];
+    const [left, right] = this.panels as [Panel, Panel];
     const look = this.#current();
     const voxel = await fullestSlice(stack, [TRUTH, first], value);
     await left.open(stack, image, look, [TRUTH, first]);
@@ -108,13 +112,13 @@ class CaseViewer implements Viewer {
 
   /** Of some models, the first in the study's order that is more than a reference row. */
   #firstOf(models: string[]): string {
-    const before = this.#panels[0]?.shown.find((name) => models.includes(name));
+    const before = this.panels[0]?.shown.find((name) => models.includes(name));
     const order = study()?.models.filter(({ trivial }) => !trivial) ?? [];
     return before ?? order.find(({ key }) => models.includes(key))?.key ?? models[0] ?? "";
   }
 
   #secondOf(models: string[], first: string): string {
-    const before = this.#panels[1]?.shown.find((name) => models.includes(name));
+    const before = this.panels[1]?.shown.find((name) => models.includes(name));
     return before ?? models.find((name) => name !== first) ?? first;
   }
 
@@ -145,11 +149,11 @@ class CaseViewer implements Viewer {
   }
 
   #seen(): Panel[] {
-    return this.#panels.filter(({ element }) => !element.hidden);
+    return this.panels.filter(({ element }) => !element.hidden);
   }
 
   async #compare(two = true): Promise<void> {
-    const [left, right] = this.#panels as [Panel, Panel];
+    const [left, right] = this.panels as [Panel, Panel];
     right.element.hidden = !two;
     this.#compared.ariaPressed = String(two);
     if (two && this.#stack && this.#image) {
@@ -163,7 +167,7 @@ class CaseViewer implements Viewer {
 
   #drag(isLength: boolean): void {
     this.#length.ariaPressed = String(isLength);
-    for (const { pane } of this.#panels) {
+    for (const { pane } of this.panels) {
       pane.drag(isLength ? "length" : "cursor");
       pane.canvas.style.cursor = isLength ? "crosshair" : "";
       if (!isLength) pane.forget();
@@ -173,7 +177,7 @@ class CaseViewer implements Viewer {
   }
 
   #zoom(factor: number): void {
-    this.#panels[0]?.pane.zoom(factor);
+    this.panels[0]?.pane.zoom(factor);
   }
 
   #moved(moved: Panel["pane"]): void {
@@ -183,7 +187,7 @@ class CaseViewer implements Viewer {
 
   /** The axis along which slices are leafed through, its size, and where the cursor is on it. */
   #along(): { axis: 0 | 1 | 2; size: number; at: number; cursor: Triple } | null {
-    const pane = this.#panels[0]?.pane;
+    const pane = this.panels[0]?.pane;
     if (!pane || !this.#stack) return null;
     const plane = this.#plane.value;
     const axis = AXES[plane === "all" ? "axial" : plane][2];
@@ -193,7 +197,7 @@ class CaseViewer implements Viewer {
 
   #scrollTo(slice: number): void {
     const along = this.#along();
-    const pane = this.#panels[0]?.pane;
+    const pane = this.panels[0]?.pane;
     if (!along || !pane) return;
     const cursor: Triple = [...along.cursor];
     cursor[along.axis] = Math.min(along.size - 1, Math.max(0, slice));
@@ -220,10 +224,10 @@ class CaseViewer implements Viewer {
 
   #key(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
-    if (target instanceof HTMLCanvasElement) event.stopPropagation();
+    if (target instanceof HTMLCanvasElement) event.stopImmediatePropagation();
     if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select")) return;
     const along = this.#along();
-    const panel = this.#panels[0];
+    const panel = this.panels[0];
     if (!along || !panel) return;
     const opacity = this.#opacity.input;
     const actions: Record<string, () => void> = {

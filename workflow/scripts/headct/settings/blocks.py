@@ -6,6 +6,7 @@ a framework have their types in its folder (:mod:`headct.settings.models`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,18 @@ class Report:
 
     cases: str
     mask_face: bool | None
+
+    def number_of_cases(self, test_scans: int) -> int:
+        """How many of so many test scans are cases.
+
+        Raises:
+            ValueError: ``cases`` says neither all, none nor worst N.
+        """
+        if self.cases in ("all", "none"):
+            return test_scans if self.cases == "all" else 0
+        if found := re.fullmatch(r"worst ([1-9]\d*)", self.cases):
+            return min(int(found[1]), test_scans)
+        raise ValueError(f"{self.cases!r}: say 'all', 'none' or 'worst N'")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from headct.metrics.predictions import Run
 from headct.publish.figures import shown_scores
 from headct.publish.figures.slices import load_scan, runs_to_show
 from headct.publish.page.case_content import TRUTH, Case, script
+from headct.settings.blocks import Report
 from headct.statistics.core import scores
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,13 @@ def main(
     """
     lesions = label_sets.read(labels)
     scans = sets.test_scans(split)
-    if limit := number_of_worst(which):
-        scans = worst(scans, metrics or [], lesions, select_by, rank_by, limit)
+    try:
+        limit = Report(cases=which, mask_face=mask_face).number_of_cases(len(scans))
+    except ValueError as error:
+        raise WrongOptions(f"--which {error}") from error
+    if 0 < limit < len(scans):
+        scans = worst(scans, metrics or [], lesions, select_by, rank_by)
+    scans = scans[:limit]
     runs = runs_to_show(predictions, [manifest.parent.name for manifest in predictions])
     folder = out.parent / "cases"
     say_size(scans, data, folder)
@@ -87,28 +92,14 @@ def main(
     write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), out)
 
 
-def number_of_worst(which: str) -> int | None:
-    """How many of the worst cases a setting asks for; None where it asks for all.
-
-    Raises:
-        WrongOptions: it asks for neither.
-    """
-    if which == "all":
-        return None
-    if found := re.fullmatch(r"worst ([1-9]\d*)", which):
-        return int(found[1])
-    raise WrongOptions(f"{which!r}: say 'all' or 'worst N'")
-
-
 def worst(
     scans: Sequence[str],
     metrics: Sequence[Path],
     labels: LabelSet,
     select_by: str,
     rank_by: str,
-    limit: int,
 ) -> list[str]:
-    """Those scans whose Dice is lowest, the worst first: without a prediction, or by the figures' ranking.
+    """Scans by Dice, the worst first: those without a prediction, then by the figures' ranking.
 
     Args:
         scans: all test scans.
@@ -116,7 +107,6 @@ def worst(
         labels: the lesion classes.
         select_by: model by whose mean Dice they are ranked.
         rank_by: which Dice.
-        limit: how many are taken.
 
     Raises:
         BadInput: the model has no metrics.
@@ -124,7 +114,7 @@ def worst(
     table = scores.first_seed(scores.read(metrics, [select_by], labels))
     failed = table[(table["model"] == select_by) & (table["failure"] != "")]["scan_id"]
     ranked = shown_scores.ranked(table, select_by, best=False, n=len(scans), rank_by=rank_by)
-    return [*sorted(set(failed)), *ranked.index][:limit]
+    return [*sorted(set(failed)), *ranked.index]
 
 
 def say_size(scans: Sequence[str], data: Path, folder: Path) -> None:

@@ -52,6 +52,9 @@ SPLIT = "results/cohort/split.tsv"
 CUDA_MB = 500
 """About what CUDA itself takes of a GPU's memory, beside the tensors that are measured."""
 
+CASE_OF_SCAN = 0.5
+"""Size of a case's file over that of its scan's volumes: about 0.4 at 512 × 512, 0.6 in the demo."""
+
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
 
@@ -272,10 +275,12 @@ def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, li
         return sizes.get((quantity, of), math.nan)
 
     label_maps = len(config.models) * len(config.training.seeds) * test
+    cases = config.report.number_of_cases(test)
     return {
         "results/data": [scans * mb("data", "scan")],
         "results/models": [in_results for in_results, _ in weights],
         "results/predictions": [label_maps * mb("predictions", "scan")],
+        "results/report/cases": [cases * CASE_OF_SCAN * mb("data", "scan")],
         **{
             f"{config.work_dir}: {name}": [(scans - test) * mb("preparation", name.split("-")[0])]
             for name in prepared
