@@ -1,4 +1,4 @@
-"""Sections that scripts fill in a browser: the explorer of scans, the viewer of cases, their review."""
+"""Sections that scripts fill in a browser: the explorer of scans and the viewer of cases."""
 
 from __future__ import annotations
 
@@ -20,8 +20,3 @@ def explorer(_: ShownStudy) -> Markup | Absent:
 def viewer(study: ShownStudy) -> Markup | Absent:
     """Scans with the outlines of all maps; filled by ``src/cases.ts``."""
     return filled(f'<div id="viewer"></div>{NEEDS_SCRIPT}') if study.cases else Absent(NO_CASES)
-
-
-def review(study: ShownStudy) -> Markup | Absent:
-    """Decisions on cases; filled by ``src/review.ts``."""
-    return filled(f'<div id="review"></div>{NEEDS_SCRIPT}') if study.cases else Absent(NO_CASES)

@@ -107,6 +107,7 @@ def _beyond(chance: Callable[[np.ndarray], np.ndarray], ratings: np.ndarray, n_c
         by_chance = chance(weights)[None, :, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             found: np.ndarray = (observed(weights) - by_chance) / (1 - by_chance)
+        found = np.where(np.abs(found) > RELATIVE_NOISE, found, 0 * found)
         return np.where(1 - by_chance > RELATIVE_NOISE, found, np.nan)
 
     return statistic
