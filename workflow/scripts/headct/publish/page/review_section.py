@@ -63,7 +63,7 @@ def _counts(study: ShownStudy) -> NumberGrid:
             name(row.text("reviewer")),
             KINDS[row.text("kind")],
             row.count("scans"),
-            *(row.count(decision) for decision in DECISIONS),
+            *map(row.count, DECISIONS),
             row.count("of_these_results") if row.text("kind") == OF_RESULTS else Markup(DASH),
         ]
         for row in study.rows(COUNTS, "kind reviewer")
