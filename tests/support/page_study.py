@@ -27,6 +27,16 @@ from support.label_sets import LABELS
 REPOSITORY = reported_run.REPOSITORY
 CHECKLISTS = [str(path) for path in sorted((REPOSITORY / "resources/reporting").glob("*.yaml"))]
 
+SCAN = {
+    "geometry": {
+        "size_xyz": [100, 100, 30],
+        "spacing_mm_xyz": [1.0, 1.0, 5.0],
+        "slice_weights_mm": [5.0] * 30,
+    },
+    "acquisition": {"slice_thickness_mm": 5.0},
+}
+"""What steps after the measures read of the record of a scan."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -68,14 +78,10 @@ def make(folder: Path, study: Study) -> Path:
     write_tsv(_split(included, study), results / "cohort/split.tsv")
     sheet = folder / "scans.tsv"
     of_sheet = cohort[["scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater"]]
-    write_tsv(of_sheet.assign(image="ct.nii.gz", mask="mask.nii.gz"), sheet)
-    for scan in included.itertuples():
-        record = {"size_xyz": [100, 100, 30], "spacing_mm_xyz": [1.0, 1.0, 5.0]}
-        weights = {"slice_weights_mm": [5.0] * 30, "slice_positions_mm": [5.0 * i for i in range(30)]}
-        write_json(
-            {"scan_id": scan.scan_id, "geometry": record | weights},
-            results / f"data/{scan.scan_id}/scan.json",
-        )
+    image, mask = (f"{kind}-" + cohort["scan_id"] + ".nii.gz" for kind in ("ct", "mask"))
+    write_tsv(of_sheet.assign(image=image, mask=mask), sheet)
+    for scan in included["scan_id"]:
+        write_json(SCAN, results / f"data/{scan}/scan.json")
     for model, rows in _metrics(study, included, generator).items():
         write_tsv(rows, results / f"metrics/{model}.tsv")
         if model != PREDICTS_NOTHING:
@@ -218,7 +224,7 @@ def _plan(folder: Path, study: Study) -> Path:
         endpoint |= {"label": lesion, "model": first, "against": others or ["unet-2"]}
         endpoint["name"] = f"{lesion} {endpoint['measure']} {endpoint['scans']}".strip()
     margins = dict.fromkeys(study.labels, 0.05)
-    plan |= {"comparison": "own", "permutations": 200}
+    plan |= {"comparison": "own", "permutations": 1000}
     plan["equivalence"] |= {"dice_margin": margins, "volume_margin_ml": dict.fromkeys(study.labels, 5)}
     plan["not_worse_than_a_rater"] |= {"dice_margin": margins}
     path = folder / "plan.yaml"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from headct.cohort.split import lesions_absent
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish.page.html_parts import NumberGrid, filled
@@ -13,7 +14,6 @@ from headct.publish.page.model_sections import by_mean, lowest_threshold
 from headct.publish.page.quoted import INTERVAL, QuotedRow, name
 from headct.publish.page.shown_study import Absent, ShownStudy
 from headct.publish.printed_numbers import DICE_DECIMALS
-from headct.publish.tables.table_page import lesions_not_tested
 from headct.publish.tables.words import title_of
 from headct.settings.analysis_plan import PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
@@ -65,7 +65,10 @@ def read_first(study: ShownStudy) -> Markup | Absent:
 def _warnings(study: ShownStudy) -> list[str]:
     """What must not be overlooked: lesions that no test scan has."""
     split, cohort = (read_tsv(study.results.folder / f"cohort/{name}.tsv") for name in ("split", "cohort"))
-    return lesions_not_tested(split, cohort)
+    absent = lesions_absent(split[split["set"] == "test"], cohort)
+    if not absent:
+        return []
+    return [f"No test scan has {' or '.join(absent)}: how models find it was not measured."]
 
 
 def _planned(study: ShownStudy) -> Iterator[Markup]:
