@@ -140,16 +140,18 @@ def test_latex_of_a_table() -> None:
     assert '<p class="lead">50% of &lt;all&gt; scans.</p>' in table_page.html(
         table_page.Table("T", pd.DataFrame(), [panel])
     )
-    text = latex(table_page.Table("T", pd.DataFrame(), [panel], ["100% of scans"]), "Simulated data")
+    table = table_page.Table("Table 9. T", pd.DataFrame(), [panel, panel], ["100% of scans"])
+    text = latex(table, "Simulated data", name="my_table")
     assert_latex_compiles(text)
-    assert r"\textbf{T (Simulated data)}" in text
+    assert text.count(r"\caption{T (Simulated data)}\label{tab:my-table}") == 1, "LaTeX numbers it"
+    assert text.index(r"\label") < text.index(r"\endfirsthead") < text.index(r"\endhead")
     assert r"\begin{longtable}[l]{lrrl}" in text
     assert r" & \multicolumn{2}{c}{ICH} & " in text
     assert r"\cmidrule(lr){2-3}" in text
     assert r"a\_1 & \textbf{0.5} & \underline{\textit{0.1}} & why \\" in text
     assert r"\parbox[t]{\linewidth}{\raggedright 50\% of $<$all$>$ scans.\strut}" in text
     assert r"100\% of scans" in text
-    assert text.count(r"\midrule") == 2
+    assert text.count(r"\midrule") == 2 + 3, "before each body, on its first page and on others; one apart"
 
 
 def test_latex_of_titles_that_begin_with_what_a_row_takes_for_its_argument() -> None:
@@ -181,7 +183,7 @@ def test_latex_of_a_wide_table_fits_a_line() -> None:
     )
     found = latex(table_page.Table("T", pd.DataFrame(), [wide, text]))
     assert_latex_compiles(found)
-    assert found.count("Model & Set") == 3
+    assert found.count("Model & Set") == 1 + 3, "of the first grid twice: on its first page, and on others"
     assert found.count("A. Wide, continued") == 2
     assert r"{l>{\raggedright\arraybackslash}p{" in found
 
@@ -202,7 +204,7 @@ def test_latex_of_a_wide_table_fits_a_line() -> None:
     ],
 )
 def test_reader_of_latex_finds_faults(broken: str) -> None:
-    whole = "\\begin{longtable}{l}\n%s\n\\end{longtable}\n"
+    whole = "\\begin{longtable}{l}\n\\caption{T}\\label{tab:t} \\\\\n%s\n\\end{longtable}\n"
     assert_latex_compiles(whole % r"fine \\")
     with pytest.raises(AssertionError):
         assert_latex_compiles(whole % broken)

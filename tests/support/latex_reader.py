@@ -38,7 +38,11 @@ COMMANDS = {
     "leq",
     "setlength",
     "tabcolsep",
-    "nopagebreak",
+    "caption",
+    "label",
+    "endfirsthead",
+    "LTcapwidth",
+    "addtocounter",
     "makebox",
     "parbox",
     "strut",
@@ -86,12 +90,15 @@ def assert_latex_compiles(text: str) -> None:
         else:
             assert still_open.pop() == name
     assert not still_open, "an environment stays open"
+    one_number = body.count(r"\addtocounter{table}{-1}") + body.count(r"\caption{")
+    assert one_number == body.count(r"\begin{longtable}"), "a grid without a caption takes a number"
     for table in re.findall(r"\\begin\{longtable\}(.*?)\\end\{longtable\}", body, flags=re.DOTALL):
         spec, _, rows = table.removeprefix("[l]").partition("\n")
         assert COLUMN.sub("", spec[1:-1]) == "", "an unknown kind of column"
         n = len(COLUMN.findall(spec[1:-1]))
         begins = re.findall(r"(?:\\\\|\\(?:top|mid|bottom)rule)\s*([\[*(])", rows)
         assert not begins, "a row begins with what the line before it takes for its argument"
+        rows = re.sub(r"^\\caption\{.*\}\\label\{tab:[\w-]*\} \\\\\n", "", rows)
         rows = re.sub(r"\\shortstack\[.\]\{[^{}]*\}", "", rows)
         for row in rows.split("\\\\\n")[:-1]:
             spans = [int(span) for span in re.findall(r"\\multicolumn\{(\d+)\}", row)]

@@ -139,16 +139,25 @@ HEADING = 11
 MARKS = {"best": r"\textbf{%s}", "worst": r"\underline{\textit{%s}}"}
 
 
-def latex(table: Table, title_note: str = "", evidence: str = "") -> str:
-    """The whole fragment: title, panels, notes, and the evidence digest as on the page."""
-    title = f"{table.title} ({title_note})" if title_note else table.title
+NUMBERED = re.compile(r"^Table \w+\. ")
+"""How a title begins that has a number of its own: LaTeX gives another."""
+
+
+def latex(table: Table, title_note: str = "", evidence: str = "", name: str = "") -> str:
+    """The whole fragment: caption and label, panels, notes, and the evidence digest as on the page.
+
+    It is one table, with one number, however many panels it has: ``\\ref{tab:name}`` leads to it.
+    """
+    title = NUMBERED.sub("", f"{table.title} ({title_note})" if title_note else table.title)
+    caption = rf"\caption{{{escape(title)}}}\label{{tab:{name.replace('_', '-')}}} \\" + "\n"
+    first, *others = (part for panel in table.panels for part in _fitting(panel))
     notes = "".join(rf"\par\noindent {escape(note)}" + "\n" for note in table.notes)
     footer = rf"\par\noindent {escape(EVIDENCE)}\\ \texttt{{{evidence}}}" + "\n"
     return (
         "% needs \\usepackage{booktabs,longtable,array}\n"
-        "\\begingroup\\footnotesize\\setlength{\\tabcolsep}{3pt}\n"
-        rf"\noindent\textbf{{{escape(title)}}}\par\nopagebreak" + "\n"
-        + "".join(_longtable(part) for panel in table.panels for part in _fitting(panel))
+        "\\begingroup\\footnotesize\\setlength{\\tabcolsep}{3pt}\\setlength{\\LTcapwidth}{\\linewidth}\n"
+        + _longtable(first, caption)
+        + "".join("\\addtocounter{table}{-1}\n" + _longtable(part) for part in others)
         + notes
         + (footer if evidence else "")
         + "\\par\\endgroup\n"
@@ -175,7 +184,8 @@ def _letter(sign: str) -> str:
     return sign
 
 
-def _longtable(panel: Panel) -> str:
+def _longtable(panel: Panel, caption: str = "") -> str:
+    """A grid; its head is repeated on each of its pages, the caption is not."""
     rows = "".join(
         ("\\midrule\n" if i in panel.apart else "") + " & ".join(map(_cell, row)) + " \\\\\n"
         for i, row in enumerate(panel.rows)
@@ -184,14 +194,19 @@ def _longtable(panel: Panel) -> str:
     names = (_name(name, width, "l" if of_text else "r") for (_, name), width, of_text in columns)
     heading = _above(panel, rf"\textbf{{{escape(panel.heading)}}}")
     lead = _above(panel, rf"\parbox[t]{{\linewidth}}{{\raggedright {escape(panel.lead)}\strut}}")
-    return (
-        rf"\begin{{longtable}}[l]{{{_kinds(panel)}}}" + "\n"
-        + (heading if panel.heading else "")
+    head = (
+        (heading if panel.heading else "")
         + (lead if panel.lead else "")
         + "\\toprule\n"
         + _groups(panel.columns)
         + " & ".join(names)
-        + " \\\\\n\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n"
+        + " \\\\\n\\midrule\n"
+    )  # fmt: skip
+    return (
+        rf"\begin{{longtable}}[l]{{{_kinds(panel)}}}" + "\n"
+        + (f"{caption}{head}\\endfirsthead\n" if caption else "")
+        + head
+        + "\\endhead\n\\bottomrule\n\\endfoot\n"
         + rows
         + "\\end{longtable}\n"
     )  # fmt: skip

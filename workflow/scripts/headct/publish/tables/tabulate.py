@@ -53,7 +53,10 @@ def write(table: table_page.Table, out: Path, title_note: str, evidence: str = "
         evidence: digest of what the numbers rest on.
     """
     write_tsv(table.numbers, out)
-    for suffix, form in ((".html", table_page.html), (".tex", latex)):
-        text = form(table, title_note, evidence)
+    texts = {
+        ".html": table_page.html(table, title_note, evidence),
+        ".tex": latex(table, title_note, evidence, out.stem),
+    }
+    for suffix, text in texts.items():
         with write_atomically(out.with_suffix(suffix)) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
