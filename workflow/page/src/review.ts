@@ -117,7 +117,6 @@ export class Review {
     this.#place = place;
     this.#bar.reason.value = this.#decided?.reason ?? "";
     this.#show();
-    document.getElementById("viewer")?.scrollIntoView({ block: "nearest" });
     const { model } = this.#setup.chosen();
     openCase({ scan, ...(model && { model }) });
   }
@@ -163,8 +162,9 @@ export class Review {
     this.#perform(act);
   }
 
-  /** Another case was opened, from a figure say: it is under review, if it is one of these. */
+  /** A case is in sight. One that was opened elsewhere, in a figure say, is now under review. */
   #onShown({ scan }: CaseShown): void {
+    if (this.#active) document.getElementById("viewer")?.scrollIntoView();
     const place = this.#scans.indexOf(scan);
     if (place < 0 || place === this.#place) return;
     this.#place = place;

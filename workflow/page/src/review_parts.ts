@@ -220,8 +220,9 @@ export function table(
   onTakeBack: (scan: string) => void,
 ): HTMLTableElement {
   const heads = ["Case", "Decision", "Reason", "Order", ""];
-  const head = element("tr", {}, ...heads.map((words) => element("th", { scope: "col" }, words)));
-  const body = element("tbody");
+  const head = element("tr", { role: "row" });
+  head.append(...heads.map((words) => element("th", { scope: "col", role: "columnheader" }, words)));
+  const body = element("tbody", { role: "rowgroup" });
   for (const scan of scans) {
     const one = decided[scan];
     if (!one) continue;
@@ -230,8 +231,14 @@ export function table(
     const back = button("Take back", () => onTakeBack(scan));
     back.setAttribute("aria-label", `Take back the decision on ${scan}`);
     const reason = one.reason || (needsReason(one.decision) ? "needs a reason" : "");
-    const cells = [open, one.decision, reason, one.order, back];
-    body.append(element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
+    const row = element("tr", { role: "row" });
+    for (const [place, cell] of [open, one.decision, reason, one.order, back].entries()) {
+      row.append(
+        element("td", { role: "cell", "data-heading": heads[place] ?? "" }, element("span", {}, cell)),
+      );
+    }
+    body.append(row);
   }
-  return element("table", {}, element("thead", {}, head), body);
+  const top = element("thead", { role: "rowgroup" }, head);
+  return element("table", { role: "table", class: "review-table" }, top, body);
 }
