@@ -147,6 +147,12 @@ def latex(table: Table, title_note: str = "", evidence: str = "", name: str = ""
     """The whole fragment: caption and label, panels, notes, and the evidence digest as on the page.
 
     It is one table, with one number, however many panels it has: ``\\ref{tab:name}`` leads to it.
+
+    Args:
+        table: that is written.
+        title_note: the study, behind the title.
+        evidence: digest of what the numbers rest on.
+        name: of the table's files, in the label; an underscore becomes a hyphen.
     """
     title = NUMBERED.sub("", f"{table.title} ({title_note})" if title_note else table.title)
     caption = rf"\caption{{{escape(title)}}}\label{{tab:{name.replace('_', '-')}}} \\" + "\n"
