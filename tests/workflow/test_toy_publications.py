@@ -101,7 +101,7 @@ def test_a_new_table_is_one_file_and_a_new_figure_two(clone: Path) -> None:
     (clone / "workflow" / "report" / "toy_figure.rst").write_text("A toy.", encoding="utf-8")
     assert len({path for path in clone.rglob("*") if path.is_file()} - before) == 1 + 2
     done = snake.run(*snake.DEMO, "--cores", "1", repository=clone)
-    assert snake.planned(done) == {"toy": 1, "toy_figure": 1, "audit": 1}, "no other is made anew"
+    assert snake.planned(done) == {"toy": 1, "toy_figure": 1, "page": 1, "audit": 1}, "no other is made anew"
     done = headct("audit", "verify", "demo/results", clone=clone)
     assert done.returncode == 0, done.stdout + done.stderr
     for number, column, source in (
@@ -123,7 +123,7 @@ def test_a_new_table_is_one_file_and_a_new_figure_two(clone: Path) -> None:
 
 def test_an_edit_of_a_module_plans_what_it_makes_only(clone: Path) -> None:
     publish = clone / "workflow" / "scripts" / "headct" / "publish"
-    jobs = {"table2": 1, "audit": 1}
+    jobs = {"table2": 1, "page": 1, "audit": 1}
     assert changed(clone, publish / "tables" / "table2.py") == jobs
     jobs |= {"flow": 1, "methods": 1}
     assert changed(clone, publish / "figures" / "flow.py", publish / "reports" / "methods.py") == jobs

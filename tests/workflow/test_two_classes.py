@@ -102,5 +102,14 @@ def test_a_new_colour_draws_what_shows_it_and_no_more(study: Path) -> None:
     coloured = study / "coloured.yaml"
     coloured.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     plan = snake.run("--directory", study, "--configfile", coloured, "-n")
-    shown = {"best_cases", "worst_cases", "ingest_qc", "checklists", "methods", "model_cards", "audit"}
+    shown = {
+        "best_cases",
+        "worst_cases",
+        "ingest_qc",
+        "checklists",
+        "methods",
+        "model_cards",
+        "page",
+        "audit",
+    }
     assert snake.planned(plan).keys() == shown

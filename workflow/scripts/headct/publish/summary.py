@@ -112,7 +112,7 @@ def places(results: Path) -> list[str]:
 def page(results: Path) -> list[str]:
     """Where the page of all results is, if it was made; the last thing that is told."""
     file = results / "report" / "index.html"
-    return ["", f"All of it as a page, to be opened in a browser: {file}"] if file.is_file() else []
+    return ["", "All of it as a page, for a browser:", f"  {file}"] if file.is_file() else []
 
 
 def listing(heading: str, files: Iterable[Path]) -> list[str]:

@@ -65,7 +65,7 @@ class Drawing:
     """
 
     of: Markup
-    images: list[str]
+    images: list[Markup]
     beside: str
     files: list[tuple[str, str]]
 
@@ -90,8 +90,11 @@ class Drawn:
 
 
 def figures(study: ShownStudy) -> Markup | Absent:
-    """All figures that the study has."""
-    found = [_drawn(study, figure) for figure in declared(PublishedFigure).values()]
+    """All figures that the study has; those of each model, and those that show CT, come last."""
+    in_order = sorted(
+        declared(PublishedFigure).values(), key=lambda figure: (figure.shows_ct, figure.per_model)
+    )
+    found = [_drawn(study, figure) for figure in in_order]
     there = [figure for figure in found if figure.drawings]
     return filled(TEMPLATE, figures=there) if there else Absent("The study has no figures.")
 
@@ -129,14 +132,17 @@ def _drawing(study: ShownStudy, figure: PublishedFigure, model: str, stem: str) 
     )
 
 
-IN_ADDRESS: Mapping[str, str] = {"%": "%25", "#": "%23", "\n": "%0A", "\t": "%09"}
-"""What an address of data can't hold as it is, or a browser would drop."""
+IN_ADDRESS: Mapping[str, str] = {"%": "%25", "#": "%23", '"': "%22", "&": "&amp;", "\n": " "}
+"""What an address of data, or an attribute of HTML, can't hold as it is, or a browser would drop."""
 
 
-def _in_address(study: ShownStudy, file: str) -> str:
-    """A drawing as an address that holds it, readable: the text in it can be searched."""
+def _in_address(study: ShownStudy, file: str) -> Markup:
+    """A drawing as an address that holds it, readable: the text in it can be searched.
+
+    It is little longer than the drawing, which escapes of all its brackets and quotes would double.
+    """
     svg = (study.results.folder / file).read_text(encoding="utf-8")
-    return "data:image/svg+xml," + re.sub("[%#\n\t]", lambda found: IN_ADDRESS[found[0]], svg)
+    return Markup("data:image/svg+xml," + re.sub('[%#"&\n]', lambda found: IN_ADDRESS[found[0]], svg))
 
 
 def caption(of: str) -> list[Markup]:
