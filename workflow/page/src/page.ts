@@ -80,6 +80,8 @@ document.addEventListener("click", (event) => {
   if (scan) openCase({ scan, ...(model && { model }), ...(lesion && { lesion }) });
 });
 
+document.addEventListener("open-case", () => document.getElementById("viewer")?.scrollIntoView());
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") showWhere(null);
 });

@@ -9,6 +9,16 @@ from headct.publish.page.shown_study import Absent, ShownStudy
 
 NEEDS_SCRIPT = """<noscript><p class="warning">This part needs JavaScript.</p></noscript>"""
 
+CASES = f"""\
+<p>Choose a scan, here, in the explorer or wherever it is named. The hardest for all models come first.</p>
+<ul class="cases">
+{{% for scan in scans %}}
+<li><button type="button" class="name" data-open-case="{{{{ scan }}}}">{{{{ scan }}}}</button></li>
+{{% endfor %}}
+</ul>
+<div id="viewer"></div>{NEEDS_SCRIPT}
+"""
+
 NO_CASES = "No file of a case lies beside this page (report.cases is none in the configuration)."
 
 
@@ -19,4 +29,7 @@ def explorer(_: ShownStudy) -> Markup | Absent:
 
 def viewer(study: ShownStudy) -> Markup | Absent:
     """Scans with the outlines of all maps; filled by ``src/cases.ts``."""
-    return filled(f'<div id="viewer"></div>{NEEDS_SCRIPT}') if study.cases else Absent(NO_CASES)
+    if not study.cases:
+        return Absent(NO_CASES)
+    ordered = [row.text("scan_id") for row in study.rows("tables/hardest_cases.tsv", "scan_id")]
+    return filled(CASES, scans=[scan for scan in ordered if scan in study.cases])
