@@ -37,7 +37,11 @@ def make_study(folder: Path, test_set: Sequence[str], training_set: Sequence[str
     config = {
         "study": {"name": "reviewed"},
         "sheet": "scans.tsv",
-        "models": {"unet": {"title": "U-Net", "framework": "monai", "network": "basicunet"}},
+        "models": {
+            "unet": {"title": "U-Net", "framework": "monai", "network": "basicunet"},
+            "blast-ct": {"title": "BLAST-CT", "framework": "blastct"},
+        },
+        "training": {"seeds": [0]},
         "figures": {"agreement_model": "unet", "cases": {"select_by": "unet", "show": ["unet"]}},
         "reviews": {"quality": "reviews/quality.tsv", "results": "reviews/results.tsv"},
     }

@@ -55,6 +55,7 @@ from headct.settings import (
     configuration,
     lesions,
     models,
+    ratings,
     reviews,
     sheet,
 )
@@ -82,6 +83,7 @@ SCANS = checked(sheet.load, Path(SHEET), LESIONS)
 READ_TWICE = any(map(sheet.is_read_twice, sheet.baseline(SCANS)))
 SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
 BASELINE = {row["scan_id"] for row in sheet.baseline(SCANS)}
+checked(ratings.check, SETTINGS.blinded)
 REVIEWS = checked(reviews.files_of_study, vars(SETTINGS.reviews), BASELINE)
 WITHDRAWALS = [str(path) for path in amendments.files(Path("results"))]
 SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json

@@ -1,5 +1,6 @@
 # Consumes: reviews that were imported (headct review import), results/metrics/, the analysis plan. Produces: counts and
-# agreement of reviewers, and the primary comparison without what they would leave out, in results/statistics/.
+# agreement of reviewers, the primary comparison without what they would leave out, and what blinded raters say of
+# maps, in results/statistics/.
 
 
 # Where the configuration names no reviews, the rule is asked for by nothing.
@@ -30,4 +31,30 @@ rule review_analysis:
         )
 
 
-REVIEWED = rules.review_analysis.output if REVIEWS else []
+# Where the configuration names no ratings, the rule is asked for by nothing.
+rule blinded_analysis:
+    """Which maps raters accept and prefer who do not know whose they are."""
+    input:
+        ratings=SETTINGS.blinded.ratings,
+        key=SETTINGS.blinded.key or [],
+        plan=PLAN,  # its clusters
+        cohort="results/cohort/cohort.tsv",
+    output:
+        written_by("blinded-analysis"),
+    log:
+        "results/logs/blinded_analysis.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        code=code("blinded-analysis"),
+    shell:
+        recorded(
+            "blinded-analysis --ratings {input.ratings:q} --key={input.key:q} --plan={input.plan:q}"
+            " --cohort {input.cohort} --out results/statistics"
+        )
+
+
+REVIEWED = [
+    *(rules.review_analysis.output if REVIEWS else []),
+    *(rules.blinded_analysis.output if SETTINGS.blinded.ratings else []),
+]

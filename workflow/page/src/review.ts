@@ -23,11 +23,11 @@ import {
   withoutDecision,
   withoutReason,
 } from "./review_state.ts";
+import { download, keep, kept, NO_STORAGE, today } from "./storage.ts";
 
 const NO_CASES =
   "There is no case to review: the study has no test scan, or was made without files of its cases (report.cases).";
 const NO_NAME = "Write your name, initials or code first: it stands beside each decision.";
-const NO_STORAGE = "This browser keeps nothing for this page: download your decisions before you close it.";
 const ALL_DONE = "You have decided on every case. Download your decisions.";
 const NONE_YET = "No decision yet.";
 
@@ -131,8 +131,7 @@ export class Review {
   #decide(decision: Decision): void {
     const chosen = this.#setup.chosen();
     const { value: reason } = this.#bar.reason;
-    const date = new Date().toISOString().slice(0, 10);
-    const decided = { decision, reason, model: chosen.model, order: nameOf(chosen), date };
+    const decided = { decision, reason, model: chosen.model, order: nameOf(chosen), date: today() };
     this.#keep(withDecision(this.#decisions, this.#reviewer, this.#scan, decided));
     if (needsReason(decision) && reason.trim() === "") this.#bar.reason.focus({ preventScroll: true });
     else this.#goOn(this.#place);
@@ -210,36 +209,14 @@ export class Review {
     if (lacking.length > 0) {
       parts.push(element("p", { class: "review-message" }, `Without a reason yet: ${lacking.join(", ")}.`));
     }
-    const download = button("Download decisions", () => this.#download());
-    download.disabled = Object.keys(own).length === 0 && others.length === 0;
-    parts.push(element("p", {}, download));
+    const toDownload = button("Download decisions", () => this.#download());
+    toDownload.disabled = Object.keys(own).length === 0 && others.length === 0;
+    parts.push(element("p", {}, toDownload));
     return parts;
   }
 
   #download(): void {
-    const text = exported(this.#decisions, "results", this.#study.evidence);
-    const href = URL.createObjectURL(new Blob([text], { type: "text/tab-separated-values" }));
-    element("a", { href, download: "reviews.tsv" }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 1000);
-  }
-}
-
-/** What the browser keeps under a name; null where it keeps nothing, or is told to keep nothing. */
-function kept(key: string): string | null {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-/** Keep a text under a name; whether the browser does. */
-function keep(key: string, text: string): boolean {
-  try {
-    localStorage.setItem(key, text);
-    return true;
-  } catch {
-    return false;
+    download(exported(this.#decisions, "results", this.#study.evidence), "reviews.tsv");
   }
 }
 

@@ -48,6 +48,9 @@ STEPS = {
     "review-analysis": Step(
         "statistics.comparison.reviewed", "what reviewers decided, how they agree, and what follows from it"
     ),
+    "blinded-analysis": Step(
+        "statistics.comparison.blinded", "which maps raters accept who do not know whose they are"
+    ),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
     "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),
     "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),

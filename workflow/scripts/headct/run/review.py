@@ -1,4 +1,4 @@
-"""Bring reviews of scans into a study: ``python -m headct review --help``.
+"""Bring reviews of scans into a study, or have maps judged blindly: ``python -m headct review --help``.
 
 What the page exported, or a reader wrote by hand, is checked whole and added below what the study has.
 Nothing that stands there is changed or taken away.
@@ -11,15 +11,20 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from headct.contracts import untrusted
 from headct.contracts.artefacts import as_text, read_tsv, write_atomically
 from headct.contracts.problems import BadInput, Problem, WrongOptions, gathered
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
 from headct.provenance import privacy
+from headct.publish.figures.slices import runs_to_show
+from headct.publish.page import blinded_page
 from headct.run import late_reviews
-from headct.settings import blocks, reviews, sheet
+from headct.settings import blocks, configuration, lesions, reviews, sheet
 from headct.settings.blocks import Configuration
 from headct.settings.reviews import COLUMNS, Review
+
+BUNDLE = REPOSITORY / "workflow" / "page" / "bundle"
 
 NOT_PREDICTED = (
     "there are no results to look at yet: nothing of the test set was predicted. A review of images and "
@@ -30,7 +35,7 @@ NO_TEST_SCAN = "is no test scan of this study: results are reviewed of test scan
 
 def commands() -> dict[str, Callable[..., None]]:
     """Functions by the word that follows ``review``."""
-    return {"import": import_reviews}
+    return {"import": import_reviews, "blind": blind}
 
 
 def import_reviews(
@@ -72,6 +77,81 @@ def import_reviews(
             new = new_reviews(of_kind, before[kind])
             append(new, file)
             say(in_words(of_kind, new, before[kind], file))
+
+
+def blind(
+    *,
+    models: list[str],
+    cases: int | None = None,
+    seed: int = 1,
+    out: Path,
+    key: Path,
+    configfile: Path = REPOSITORY / "config" / "config.yaml",
+    directory: Path = Path(),
+) -> None:
+    """Make a page on which raters judge maps of models, and the reference, without knowing whose they are.
+
+    Args:
+        models: whose maps are judged, by their keys; two or three are enough for a rater.
+        cases: how many test scans are drawn; all, if left out.
+        seed: of the draw of cases, and of the letters in each.
+        out: folder to make, which is handed to raters.
+        key: file to write, which says what the letters stand for; never inside the folder of the page.
+        configfile: configuration of the study.
+        directory: folder of the study.
+    """
+    document = configuration.load(configfile)
+    config = blocks.configured(document)
+    results = directory / "results"
+    _refuse_places(out, key)
+    unknown = [model for model in models if model not in config.models]
+    if unknown or len(set(models)) < len(models) or len(models) >= blinded_page.MOST_MAPS:
+        known = ", ".join(config.models)
+        raise WrongOptions(f"--models: name each once, at most {blinded_page.MOST_MAPS - 1}, of {known}")
+    manifests = [results / f"predictions/{model}/seed-{config.training.seeds[0]}.tsv" for model in models]
+    if absent := [path for path in manifests if not path.is_file()]:
+        raise BadInput(
+            [Problem(str(path), "is not there: the model has not predicted yet") for path in absent]
+        )
+    runs = runs_to_show(manifests, models)
+    predicted = [
+        scan
+        for scan in sorted(scans_of_test_set(results))
+        if not any(run.rows.get(scan, {"reason": "absent"})["reason"] for run in runs.values())
+    ]
+    if not predicted:
+        raise BadInput([Problem(str(results), "no test scan has a map of each of these models")])
+    drawn = blinded_page.draw(predicted, models, cases, seed)
+    shown = blinded_page.Shown(
+        results / "data",
+        runs,
+        lesions.label_set_of(document),
+        config.ingest.intensity,
+        config.masks_faces,
+        BUNDLE,
+    )
+    digest = blinded_page.write_key(drawn, key)
+    blinded_page.write_page(drawn, shown, digest, out)
+    lost = len(scans_of_test_set(results)) - len(predicted)
+    say(
+        f"{out}: {len(drawn)} cases, {len(models) + 1} maps each; what the letters stand for is in {key}"
+        + (f"; {lost} test scans have not a map of each model, and were not drawn from" if lost else "")
+    )
+
+
+def _refuse_places(out: Path, key: Path) -> None:
+    """Refuse to overwrite anything, to write into results, and a key that raters would be given."""
+    untrusted.refuse_in_results(out / "index.html", "--out")
+    untrusted.refuse_in_results(key, "--key")
+    problems = [
+        Problem(str(path), "is there already: nothing is overwritten", key=option)
+        for option, path in (("--out", out), ("--key", key))
+        if path.exists()
+    ]
+    if out.resolve() in key.resolve().parents:
+        problems.append(Problem(str(key), "lies in the folder that raters are given", key="--key"))
+    if problems:
+        raise BadInput(problems)
 
 
 def as_imported(file: Path) -> tuple[Review, ...]:

@@ -189,6 +189,14 @@ class Reviews:
 
 
 @dataclass(frozen=True)
+class Blinded:
+    """Files of ratings by raters who did not know whose maps they judged, and of the key."""
+
+    ratings: tuple[str, ...]
+    key: str | None
+
+
+@dataclass(frozen=True)
 class Cases:
     """The figures of best and worst cases."""
 
@@ -303,6 +311,7 @@ class Configuration:
     metrics: Metrics
     analysis_plan: str
     reviews: Reviews
+    blinded: Blinded
     figures: Figures
     report: Report
     reporting: Mapping[str, str]

@@ -153,8 +153,8 @@ def page(study: ShownStudy, bundle: Path) -> str:
         study=study,
         parts=parts,
         allowed=ALLOWED,
-        style=_of_bundle(bundle, "page.css"),
-        script=_of_bundle(bundle, "index.js"),
+        style=of_bundle(bundle, "page.css"),
+        script=of_bundle(bundle, "index.js"),
         study_data=script_data.as_json(script_data.study_data(study)),
         rows_data=script_data.as_json(script_data.rows_data(study)),
     )
@@ -167,7 +167,7 @@ def _shown(content: Markup | Absent) -> Markup:
     )
 
 
-def _of_bundle(folder: Path, file: str) -> Markup:
+def of_bundle(folder: Path, file: str) -> Markup:
     """A bundled style sheet or script, which can stand in a page: nothing in it ends its element.
 
     Raises:

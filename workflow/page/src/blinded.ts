@@ -1,0 +1,122 @@
+/** The page on which maps are judged by who does not know whose they are; a script of its own, without names. */
+
+import "./cases.ts";
+import { exported, isRated, type Rating, type Ratings, restored, withRating } from "./blinded_state.ts";
+import { button, element } from "./controls.ts";
+import { openCase, type Study, study } from "./headct.ts";
+import { reviewerOf } from "./review_state.ts";
+import { download, keep, kept, NO_STORAGE, today } from "./storage.ts";
+
+const NO_NAME = "Write your name, initials or code first.";
+const NONE = "";
+
+class Blinded {
+  #study: Study;
+  #storage: string;
+  #ratings: Ratings;
+  #place = 0;
+  #name = element("input", { type: "text", maxlength: "64", autocomplete: "off", size: "18" });
+  #where = element("strong", { class: "name" });
+  #progress = element("progress", { "aria-label": "Cases that you have judged" });
+  #counts = element("span");
+  #accepted = new Map<string, HTMLInputElement>();
+  #best = new Map<string, HTMLInputElement>();
+  #message = element("p", { class: "review-message", role: "alert" });
+  #previous = button("Previous case", () => this.#goTo(this.#place - 1));
+  #next = button("Next case", () => this.#goTo(this.#place + 1));
+  #download = button("Download ratings", () =>
+    download(exported(this.#ratings, this.#study.evidence), "ratings.tsv"),
+  );
+
+  constructor(panel: HTMLElement, of: Study) {
+    this.#study = of;
+    this.#storage = `headct-blinded:${of.evidence}`;
+    this.#ratings = restored(kept(this.#storage));
+    const accept = element("fieldset", {}, element("legend", {}, "Which would you accept as they are?"));
+    const best = element("fieldset", {}, element("legend", {}, "Which is the best?"));
+    for (const { key, title } of of.models) {
+      accept.append(this.#input(this.#accepted, "checkbox", key, title));
+      best.append(this.#input(this.#best, "radio", key, title));
+    }
+    best.append(this.#input(this.#best, "radio", NONE, "None is better than the others"));
+    this.#name.addEventListener("change", () => this.#show());
+    const where = element("div", { class: "review-where" }, this.#where, this.#counts, this.#progress);
+    const ends = element("div", { class: "review-buttons" }, this.#previous, this.#next, this.#download);
+    const name = element("label", {}, element("span", {}, "Your name"), this.#name);
+    panel.replaceChildren(
+      element("div", { class: "review-setup" }, name),
+      this.#message,
+      where,
+      element("div", { class: "rating-questions" }, accept, best),
+      ends,
+    );
+    this.#goTo(0);
+  }
+
+  get #case(): string {
+    return this.#study.cases[this.#place] ?? "";
+  }
+
+  get #rater(): string {
+    return reviewerOf(this.#name.value);
+  }
+
+  #input(
+    into: Map<string, HTMLInputElement>,
+    type: "checkbox" | "radio",
+    value: string,
+    words: string,
+  ): HTMLElement {
+    const input = element("input", { type, name: type, value });
+    input.addEventListener("change", () => this.#judge());
+    into.set(value, input);
+    return element("label", {}, input, element("span", {}, words));
+  }
+
+  /** What is chosen is the rater's judgement of the case. */
+  #judge(): void {
+    if (!this.#rater) {
+      this.#message.textContent = NO_NAME;
+      this.#show();
+      this.#name.focus();
+      return;
+    }
+    const chosen = (inputs: Map<string, HTMLInputElement>) =>
+      [...inputs].filter(([, input]) => input.checked).map(([value]) => value);
+    const rating: Rating = {
+      accepted: chosen(this.#accepted),
+      best: chosen(this.#best)[0] ?? null,
+      date: today(),
+    };
+    this.#ratings = withRating(this.#ratings, this.#rater, this.#case, rating);
+    this.#message.textContent = keep(this.#storage, JSON.stringify(this.#ratings)) ? "" : NO_STORAGE;
+    this.#show();
+  }
+
+  #goTo(place: number): void {
+    if (this.#study.cases[place] === undefined) return;
+    this.#place = place;
+    openCase({ scan: this.#case });
+    this.#show();
+  }
+
+  #show(): void {
+    const { cases } = this.#study;
+    const rater = this.#rater;
+    const rating = this.#ratings[rater]?.[this.#case];
+    for (const [letter, input] of this.#accepted) input.checked = rating?.accepted.includes(letter) ?? false;
+    for (const [letter, input] of this.#best) input.checked = rating?.best === letter;
+    const judged = cases.filter((name) => isRated(this.#ratings, rater, name)).length;
+    this.#where.textContent = this.#case;
+    this.#counts.textContent = `${judged} of ${cases.length} judged`;
+    this.#progress.max = cases.length;
+    this.#progress.value = judged;
+    this.#previous.disabled = this.#place === 0;
+    this.#next.disabled = this.#place >= cases.length - 1;
+    this.#download.disabled = judged === 0;
+  }
+}
+
+const panel = document.getElementById("rating");
+const found = study();
+if (panel && found) new Blinded(panel, found);
