@@ -52,6 +52,7 @@ def test_a_review_by_keyboard_is_kept_downloaded_imported_and_counted(page: Page
     assert page.get_by_text("No decision yet.").is_visible(), "keys do nothing outside of a review"
     start(page, "A. Reader; MD")
     seen = [under_review(page)]
+    page.locator("canvas").focus()
     page.keyboard.press("k")
     seen.append(under_review(page))
     page.keyboard.press("r")

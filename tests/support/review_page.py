@@ -17,7 +17,10 @@ DICE = {"000": (0.9, 0.8), "001": (0.2, 0.4), "002": (0.9, 0.1), "003": (0.6, 0.
 
 VIEWER = """
 headct.viewer = {
-  show: async (file, { element }) => { element.textContent = `Here would be ${file.scan}.`; },
+  show: async (file, { element }) => {
+    element.innerHTML = `<canvas tabindex="0" aria-label="Here would be ${file.scan}."></canvas>`;
+    element.firstChild.addEventListener("keydown", (event) => event.stopPropagation());
+  },
 };
 """
 

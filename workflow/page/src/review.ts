@@ -66,7 +66,8 @@ export class Review {
       this.#reviewer = reviewerOf(this.#setup.name.value);
       this.#show();
     });
-    document.addEventListener("keydown", (event) => this.#onKey(event));
+    // Before the viewer, which lets no key of its pictures through, and takes none of these.
+    document.addEventListener("keydown", (event) => this.#onKey(event), { capture: true });
     document.addEventListener("case-shown", ({ detail }) => this.#onShown(detail));
     this.#show();
   }
@@ -163,7 +164,6 @@ export class Review {
 
   /** A case is in sight. One that was opened elsewhere, in a figure say, is now under review. */
   #onShown({ scan }: CaseShown): void {
-    if (this.#active) document.getElementById("viewer")?.scrollIntoView();
     const place = this.#scans.indexOf(scan);
     if (place < 0 || place === this.#place) return;
     this.#place = place;

@@ -35,8 +35,8 @@ BLINDED = PublishedStatistic(
     name="blinded",
     help="which maps raters accept and prefer who do not know whose they are",
     step="blinded-analysis",
-    columns="model question n n_clusters raters share lower upper difference difference_lower difference_upper"
-    " note",
+    columns="model question n n_clusters raters share lower upper difference difference_lower"
+    " difference_upper note",
     keys="model question",
     made_of=(MadeOf(rows="nothing measured"),),
 )
