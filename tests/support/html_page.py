@@ -5,6 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 
+VOID = ("br", "col", "hr", "img", "input", "link", "meta", "wbr")
+"""Elements without content, which do not close."""
+
+
 class Page(HTMLParser):
     """Links and text of a page; fails on tags that do not close."""
 
@@ -17,11 +21,12 @@ class Page(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
         self.links += [str(value) for name, value in attrs if name == "href"]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ("meta", "br")
+        assert tag in VOID or "svg" in (*self.open, tag), tag
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
