@@ -23,9 +23,12 @@ STARTED.set_forkserver_preload(["snakemake.cli"])
 
 
 def run(
-    *arguments: str | Path, repository: Path = REPOSITORY, timeout_s: float = 900
+    *arguments: str | Path,
+    repository: Path = REPOSITORY,
+    timeout_s: float = 900,
+    python: Path = Path(sys.executable),
 ) -> subprocess.CompletedProcess:
-    """Snakemake with these arguments, started in ``repository``.
+    """Snakemake with these arguments, started in ``repository``; its jobs are run by ``python``.
 
     It is the command but for its start: Python and the import of Snakemake would take half of a plan's time.
     The commands of the documents, ``make`` and the tests on Slurm start it as users do.
@@ -34,7 +37,7 @@ def run(
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with tempfile.TemporaryDirectory() as folder:
         printed = Path(folder, "printed")
-        process = STARTED.Process(target=_run_here, args=(words, repository, environment, printed))
+        process = STARTED.Process(target=_run_here, args=(words, repository, environment, printed, python))
         process.start()
         process.join(timeout_s)
         if process.exitcode is None:
@@ -44,7 +47,9 @@ def run(
         return subprocess.CompletedProcess(words, process.exitcode, printed.read_text())
 
 
-def _run_here(words: list[str], repository: Path, environment: dict[str, str], printed: Path) -> None:
+def _run_here(
+    words: list[str], repository: Path, environment: dict[str, str], printed: Path, python: Path
+) -> None:
     """In the fork: what ``python -m snakemake`` finds around it, and its call; ends with its status."""
     with printed.open("w") as file:
         os.dup2(file.fileno(), 1)
@@ -54,7 +59,7 @@ def _run_here(words: list[str], repository: Path, environment: dict[str, str], p
     os.environ.update(environment)
     of_tests = {str(REPOSITORY / name) for name in ("tests", "workflow/scripts")}
     sys.path[:] = [str(repository), *(place for place in sys.path if place not in of_tests)]
-    sys.argv = ["snakemake", *words]
+    sys.argv, sys.executable = ["snakemake", *words], str(python)
     importlib.import_module("snakemake.cli").main()
 
 
