@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-
 VOID = ("br", "col", "hr", "img", "input", "link", "meta", "wbr")
 """Elements without content, which do not close."""
 
