@@ -37,7 +37,7 @@ BESIDE = {
 def repository(tmp_path: Path) -> Path:
     """A copy of the software with a study's own files beside it."""
     copy = tmp_path / "clone"
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("__pycache__", "node_modules", "bundle")
     for name in seal.FOLDERS:
         shutil.copytree(REPOSITORY / name, copy / name, ignore=ignore)
     shutil.copyfile(REPOSITORY / "Snakefile", copy / "Snakefile")
@@ -79,6 +79,26 @@ def test_what_is_not_copied_is_counted_by_kind_and_never_named(repository: Path)
     assert counts["resources", "*.csv"] == counts["resources", "*.tsv"] == 1
     assert counts["workflow", "other"] == 2  # the links
     assert not any(text in (results / seal.NOT_COPIED).read_text().casefold() for text in ("ottilie", "1931"))
+
+
+def test_what_is_installed_and_bundled_at_set_up_is_neither_copied_nor_counted(repository: Path) -> None:
+    before, results = copied(repository)[1], repository.parent / "results"
+    counted = (results / seal.NOT_COPIED).read_text()
+    for file in ("node_modules/vega/setup.py", "node_modules/a/b.yaml", "bundle/index.js"):
+        path = repository / "workflow/page" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    assert copied(repository)[1] == before
+    assert (results / seal.NOT_COPIED).read_text() == counted
+    assert {"workflow/page/src/page.ts", "workflow/page/package-lock.json"} <= before
+
+
+def test_the_scripts_of_the_page_have_the_days_that_the_search_knows_and_no_others() -> None:
+    script = REPOSITORY / "workflow/page/bundle/index.js"
+    if not script.is_file():
+        pytest.skip("the page's scripts are not bundled: make environment")
+    found = {value for _, value in privacy._recognised(script.read_bytes())}
+    assert found == set(privacy.PROBED)
 
 
 def test_the_software_has_no_other_resources() -> None:
