@@ -14,7 +14,9 @@ from headct.publish.page import review_section
 from headct.publish.page.quoted import ResultTables
 from headct.publish.page.shown_study import Absent, ShownStudy
 from headct.settings import blocks
+from headct.settings.ratings import REFERENCE, Key, Rating
 from headct.statistics.comparison import reviewed
+from headct.statistics.comparison.blinded import blinded_table
 from headct.statistics.comparison.score_arrays import score_arrays_of
 from support.label_sets import LABELS
 from support.planned_cases import MODELS, PLAN
@@ -23,6 +25,8 @@ from support.simulated_scores import each_scan_alone, simulated, with_role
 
 CONFIG = blocks.load(Path(__file__).parents[2] / "config/demo.yaml")
 METRICS = simulated(MODELS, n_scans=20)
+KEY = Key("0" * 64, {("case-1", "A"): REFERENCE, ("case-1", "B"): MODELS[0]}, {"case-1": "003"})
+RATING = Rating(rater="R", case="case-1", accepted="A B", best="B", key=KEY.sha256)
 DECIDED = [
     review("A", "003", "exclude", evidence=EVIDENCE),
     review("A", "004", evidence=EVIDENCE),
@@ -45,6 +49,7 @@ def results(tmp_path: Path) -> Path:
         "review_agreement": reviewed.agreement_table(DECIDED, each_scan_alone(METRICS)),
         "review_sensitivity": reviewed.sensitivity_table(data, PLAN.of_run(MODELS), DECIDED),
     }
+    tables["blinded"] = blinded_table([RATING], KEY, each_scan_alone(METRICS))
     for name, table in tables.items():
         write_tsv(table, tmp_path / f"statistics/{name}.tsv")
     return tmp_path
@@ -67,7 +72,15 @@ def test_each_number_is_the_one_of_its_file(results: Path) -> None:
         assert [line[column] for line in lines] == [number.get("value")]
     text = " ".join("".join(page.itertext()).split())
     assert page.find(".//div[@id='review']") is not None
-    for words in ("A; B", "Gwet's AC1", "post hoc", "images and masks alone", "IVH Dice"):
+    for words in (
+        "A; B",
+        "Gwet's AC1",
+        "post hoc",
+        "images and masks alone",
+        "IVH Dice",
+        "the reference",
+        "Blinded raters",
+    ):
         assert words in text
 
 
@@ -83,4 +96,4 @@ def test_without_reviews_there_is_the_place_to_review_alone_and_without_cases_no
 def test_reviews_are_shown_where_cases_were_left_out(results: Path) -> None:
     made = str(review_section.review(study(results)))
     assert 'id="review"' not in made
-    assert made.count("<table") == 3
+    assert made.count("<table") == 4

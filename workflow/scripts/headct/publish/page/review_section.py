@@ -5,17 +5,19 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from headct.publish.page.html_parts import NumberGrid, filled
-from headct.publish.page.quoted import INTERVAL, name
+from headct.publish.page.quoted import INTERVAL, QuotedRow, name
 from headct.publish.page.script_sections import NEEDS_SCRIPT, NO_CASES
 from headct.publish.page.shown_study import Absent, ShownStudy
 from headct.publish.printed_numbers import DASH
+from headct.settings.ratings import REFERENCE
 from headct.settings.reviews import DECISIONS, QUALITY
 from headct.settings.reviews import RESULTS as OF_RESULTS
 
 COUNTS = "statistics/review.tsv"
 AGREEMENT = "statistics/review_agreement.tsv"
 SENSITIVITY = "statistics/review_sensitivity.tsv"
-FILES = (COUNTS, "statistics/review_scans.tsv", AGREEMENT, SENSITIVITY)
+BLINDED = "statistics/blinded.tsv"
+FILES = (COUNTS, "statistics/review_scans.tsv", AGREEMENT, SENSITIVITY, BLINDED)
 
 KINDS = {QUALITY: "images and masks alone", OF_RESULTS: "results"}
 """What was reviewed, by the kind of a review."""
@@ -34,8 +36,8 @@ download them; <code>headct review import</code> takes them into the study, wher
 {{ table(grid) }}
 {% endfor %}
 {% if grids %}
-<p>Reviewers of results had seen the predictions: what is without scans that they would leave out is post hoc,
-and no verdict rests on it.</p>
+<p>Reviewers of results had seen the predictions: what is without scans that they would leave out is post hoc.
+{% if is_blinded %}Blinded raters did not know whose map they judged. {% endif %}No verdict rests on any of it.</p>
 {{ links(files) }}
 {% endif %}
 """
@@ -43,7 +45,8 @@ and no verdict rests on it.</p>
 
 def review(study: ShownStudy) -> Markup | Absent:
     """Decisions on cases, filled by ``src/review.ts``, and tables of reviews where there are any."""
-    grids = [grid for grid in (_counts(study), _agreement(study), _sensitivity(study)) if grid.rows]
+    found = (_counts(study), _agreement(study), _sensitivity(study), _blinded(study))
+    grids = [grid for grid in found if grid.rows]
     if not study.cases and not grids:
         return Absent(NO_CASES)
     return filled(
@@ -52,7 +55,8 @@ def review(study: ShownStudy) -> Markup | Absent:
         needs_script=Markup(NEEDS_SCRIPT),
         no_cases=NO_CASES,
         grids=grids,
-        files=[(file.rpartition("/")[2], file) for file in FILES],
+        is_blinded=study.results.has(BLINDED),
+        files=[(file.rpartition("/")[2], file) for file in FILES if study.results.has(file)],
     )
 
 
@@ -115,3 +119,26 @@ def _sensitivity(study: ShownStudy) -> NumberGrid:
         about = Markup(": {}, {} − {}").format(name(first.text("endpoint")), *models)
     caption = Markup("The primary endpoint without scans that reviewers would leave out{}").format(about)
     return NumberGrid(caption, columns, rows if len(rows) > 1 else [], words=frozenset({0, 1}))
+
+
+def _blinded(study: ShownStudy) -> NumberGrid:
+    interval = name(INTERVAL)
+    columns: list[str | Markup] = ["Map of", "Cases", "Raters", Markup("Accepted ({})").format(interval)]
+    columns += [Markup("Best of all ({})").format(interval)]
+    by_model: dict[str, list[QuotedRow]] = {}
+    for row in study.rows(BLINDED, "model question"):
+        by_model.setdefault(row.text("model"), []).append(row)
+    rows = [
+        [
+            "the reference" if model == REFERENCE else study.title(model),
+            of_model[0].count("n"),
+            of_model[0].count("raters"),
+            *map(_share, of_model),
+        ]
+        for model, of_model in by_model.items()
+    ]
+    return NumberGrid("Share of judgements by raters who did not know whose map it was", columns, rows)
+
+
+def _share(row: QuotedRow) -> Markup:
+    return row.interval("share", "lower", "upper")
