@@ -142,7 +142,7 @@ export const drawn = (row: Row, chosen: boolean): Drawn => ({
   jitter: ((row.place * 0.618034) % 1) - 0.5,
 });
 
-/** Points, from which on they are drawn smaller. */
+/** Points, beyond which they are drawn smaller and fainter. */
 const MANY = 400;
 
 const TOOLTIP = [
@@ -158,7 +158,7 @@ function quantitative(axis: Axis, shared?: [number, number]) {
   const domain = axis.ends ?? shared;
   const log = axis.scale === "log";
   const scale = { type: axis.scale, domain, nice: !domain && !log, padding: log ? 10 : undefined };
-  return { field: axis.measure, type: "quantitative", title: axis.title, scale };
+  return { field: axis.measure, type: "quantitative", title: axis.title, scale, axis: { grid: !log } };
 }
 
 /** 0 to the largest volume, for both axes. */
@@ -229,6 +229,7 @@ export function specification(chart: Chart, rows: readonly Row[], look: Look): T
   const shared = chart.key === "volumes" ? volumeEnds(rows) : undefined;
   const models = byModel(look, domain);
   const model = { field: "model_title", type: "nominal", legend: null };
+  const many = rows.length > MANY;
   const colours = range((symbol) => symbol.colour);
   const place = chart.y ? { y: quantitative(chart.y, shared) } : { y: models.y, yOffset: models.yOffset };
   const points = {
@@ -244,9 +245,10 @@ export function specification(chart: Chart, rows: readonly Row[], look: Look): T
     ],
     mark: {
       type: "point",
-      filled: true,
-      size: rows.length > MANY ? 30 : 60,
+      filled: false,
+      size: many ? 24 : 60,
       strokeWidth: 1,
+      strokeOpacity: many ? 0.6 : 1,
       cursor: "pointer",
     },
     encoding: {
@@ -256,7 +258,7 @@ export function specification(chart: Chart, rows: readonly Row[], look: Look): T
       fill: { ...model, scale: { domain, range: colours } },
       shape: { ...model, scale: { domain, range: range((symbol) => symbol.path) } },
       opacity: { condition: { test: "datum.chosen", value: 1 }, value: 0.12 },
-      fillOpacity: { condition: { test: "datum.failure !== null", value: 0 }, value: 0.5 },
+      fillOpacity: { condition: { test: "datum.failure !== null", value: 0 }, value: many ? 0.25 : 0.5 },
       tooltip: TOOLTIP,
     },
   };

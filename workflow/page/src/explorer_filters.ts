@@ -7,6 +7,8 @@ import type { Study } from "./headct.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ALL = "all";
+/** After the last letter, before all is drawn anew. */
+const TYPING_MS = 150;
 
 /** A model's symbol, as in the charts; it has the colour of light or dark by the style sheet. */
 function drawnSymbol(model: number): SVGElement {
@@ -61,7 +63,11 @@ export function filterForm(study: Study, rows: readonly Row[], onChange: () => v
   const presence = select("The lesion is", presences, onChange);
   const failures = select("Scans", Object.entries(FAILURES), onChange);
   const text = element("input", { type: "search", autocomplete: "off", spellcheck: "false" });
-  text.addEventListener("input", onChange);
+  let typing: ReturnType<typeof setTimeout> | undefined;
+  text.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(onChange, TYPING_MS);
+  });
   const named = element("label", {}, element("span", {}, "Name of scan or site has"), text);
 
   const asked = [

@@ -34,9 +34,17 @@ ul { padding-left: 1.2em; max-width: 70em; color: #333; font-size: .92em; }
 .panel { overflow-x: auto; }
 footer { font-size: .8em; color: #666; margin-top: 1.6em; overflow-wrap: anywhere; }
 @media (max-width: 600px) {
-  body { font-size: 12px; margin: .8em; }
-  th, td { padding: .2em .35em; }
-  th[scope=row] { max-width: 7em; }
+  /* A row is a list of cells with their headings: no column is out of sight. */
+  body { margin: .8em; overflow-wrap: anywhere; }
+  table, tbody, tr { display: block; }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  tbody tr { padding: .5em 0; border-bottom: 1px solid #999; }
+  tbody tr th[scope=row], tbody tr td[data-heading] { display: block; position: static; min-width: 0;
+    max-width: none; padding: .1em 0; border-top: 0; white-space: normal; text-align: left; }
+  tbody tr th[scope=row] { font-weight: bold; }
+  tbody tr td[data-heading] { display: grid; grid-template-columns: 2fr 3fr; gap: 1em;
+    text-decoration: none; }
+  td::before { content: attr(data-heading); color: #444; font-weight: normal; font-style: normal; }
 }
 """
 """The look of the pages with tables; a page may add to it, or take another."""
@@ -46,6 +54,7 @@ PAGE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
 <title>{{ title }}</title>
 <style>
 {% block style %}{{ shared_style }}{% endblock %}

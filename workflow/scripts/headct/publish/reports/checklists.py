@@ -38,14 +38,20 @@ TEMPLATE = """\
 <p>What a run knows of itself stands with a link to the file that bears it out. What only the authors know
 comes from the configuration, and is marked where it is still missing. Items are named by their numbers and
 our own short paraphrase: the wording is in the articles.</p>
+{% set columns = ("Checklist", "Items", "Answered", "By the run alone", "Something to be written") %}
 <div class="panel"><table>
-{{ head(("Checklist", "Items", "Answered", "By the run alone", "Something to be written")) }}
+{{ head(columns) }}
 <tbody>
 {% for checklist, answers in answered %}
 {% set n_missing = answers | selectattr("missing") | list | length %}
-<tr><th scope="row">{{ checklist.name }}</th><td>{{ answers | length }}</td>
-<td>{{ answers | length - n_missing }}</td><td>{{ answers | rejectattr("item.authors") | list | length }}</td>
-<td>{{ n_missing }}</td></tr>
+{% set numbers = (
+  answers | length,
+  answers | length - n_missing,
+  answers | rejectattr("item.authors") | list | length,
+  n_missing,
+) %}
+<tr><th scope="row">{{ checklist.name }}</th>
+{%- for number in numbers %}<td data-heading="{{ columns[loop.index] }}">{{ number }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody>
 </table></div>
@@ -53,11 +59,14 @@ our own short paraphrase: the wording is in the articles.</p>
 <h2>{{ checklist.name }}</h2>
 <p>{{ checklist.title }}. {{ checklist.source }}. doi:{{ checklist.doi }}</p>
 <p>{{ checklist.note }}</p>
+{% set asked = ("Item", "Asks for", "In this run", "Evidence") %}
 <div class="panel"><table>
-{{ head(("Item", "Asks for", "In this run", "Evidence")) }}
+{{ head(asked) }}
 <tbody>
 {% for answer in answers %}
-<tr><th scope="row">{{ answer.item.number }}</th><td>{{ answer.item.asks }}</td><td class="prose">
+<tr><th scope="row">{{ answer.item.number }}</th><td data-heading="{{ asked[1] }}">{{ answer.item.asks }}</td>
+<td class="prose" data-heading="{{ asked[2] }}">
+<div>
 {% for statement in answer.statements %}
 {{ statement.text }}{% if not loop.last %}<br/>{% endif %}
 {% endfor %}
@@ -69,7 +78,8 @@ our own short paraphrase: the wording is in the articles.</p>
 <span class="missing">To be written by the authors:
 set <code>reporting.{{ answer.item.authors }}</code>.</span>
 {% endif %}
-</td><td class="links">{{ links(answer.evidence) }}</td></tr>
+</div>
+</td><td class="links" data-heading="{{ asked[3] }}"><div>{{ links(answer.evidence) }}</div></td></tr>
 {% endfor %}
 </tbody>
 </table></div>

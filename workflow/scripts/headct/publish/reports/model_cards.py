@@ -65,11 +65,13 @@ seed {{ run.seed }}, fold {{ run.fold }}: <code>{{ run.sha256 }}</code>{{ "; " i
 {% endfor %}
 {{ stated(stated_of_training) -}}
 <h2>Results on the test set ({{ test_scans }})</h2>
+{% set columns = ["Lesion"] + measures + ["Sensitivity", "Specificity"] %}
 <div class="panel"><table>
-{{ head(["Lesion"] + measures + ["Sensitivity", "Specificity"]) }}
+{{ head(columns) }}
 <tbody>
 {% for row in results %}
-<tr><th scope="row">{{ row[0] }}</th>{% for cell in row[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+<tr><th scope="row">{{ row[0] }}</th>
+{%- for cell in row[1:] %}<td data-heading="{{ columns[loop.index] }}">{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody>
 </table></div>

@@ -47,7 +47,9 @@ TEMPLATE = """\
 {% for row in panel.rows %}
 <tr{% if loop.index0 in panel.apart %} class="apart"{% endif %}><th scope="row">{{ row[0].text }}</th>
 {%- for cell in row[1:] -%}
-<td{% if cell.kind %} class="{{ cell.kind }}"{% if cell.hint %} title="{{ cell.kind }}"{% endif %}{% endif %}>
+<td data-heading="{{ panel.headings[loop.index] }}"
+{%- if cell.kind %} class="{{ cell.kind }}"{% endif %}
+{%- if cell.hint %} title="{{ cell.kind }}"{% endif %}>
 {{- cell.text }}</td>
 {%- endfor %}
 </tr>
@@ -100,6 +102,11 @@ class Panel:
         """Headings over several columns with the number of these; nothing where no column has one."""
         found = [(name, len(list(of))) for name, of in groupby(self.columns, key=lambda column: column[0])]
         return found if any(name for name, _ in found) else []
+
+    @property
+    def headings(self) -> list[str]:
+        """Of each column, with that above it, for where each cell stands on a line of its own."""
+        return [f"{group}, {name}" if group else name for group, name in self.columns]
 
     @property
     def left(self) -> set[int]:
