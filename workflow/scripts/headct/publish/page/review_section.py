@@ -37,7 +37,8 @@ download them; <code>headct review import</code> takes them into the study, wher
 {% endfor %}
 {% if grids %}
 <p>Reviewers of results had seen the predictions: what is without scans that they would leave out is post hoc.
-{% if is_blinded %}Blinded raters did not know whose map they judged. {% endif %}No verdict rests on any of it.</p>
+{% if is_blinded %}Blinded raters did not know whose map they judged.
+{% endif %}No verdict rests on any of it.</p>
 {{ links(files) }}
 {% endif %}
 """
