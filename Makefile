@@ -81,7 +81,7 @@ drill: $(READY)  ## many faults on a real Slurm, as root; the log and its table 
 	(echo "# Faults on a real Slurm: log of make drill"; echo; date --utc +%F; git log -1 --format='commit %h'; \
 	 PYTHONPATH=$(PYTHONPATH):tests python tests/drills/slurm.py) 2>&1 | tee tests/drills/slurm-result.md
 
-BENCHMARKS ?= dag ingest losses training inference metrics null_studies verify
+BENCHMARKS ?= dag ingest losses training inference metrics null_studies verify page
 
 benchmarks: $(SET_UP)  ## against peers, on real and simulated scans; the results are kept, with their date
 	for name in $(BENCHMARKS); do \

@@ -20,23 +20,15 @@ from headct.contracts.labels import Extent
 from headct.contracts.manifests import files_listed
 from headct.contracts.problems import WrongOptions
 from headct.imaging import face
-from headct.imaging.geometry import from_slices
 from headct.provenance import contents
 from headct.publish.page import case_content
 from headct.publish.page.case_content import HOUNSFIELD_STEPS, TRUTH, Case, codes, script, steps_of
-from support.case_studies import TILTED, UNEVEN, read_case, simulated_case
+from support.case_studies import TILTED, UNEVEN, largest_case, plain_geometry, read_case, simulated_case
 from support.figure_inputs import metrics, write_manifest, write_scan
 from support.label_sets import LABELS
 
 LARGEST_MB = 8
 """Of a case of 512 × 512 × 40 voxels with ten models (issue 17)."""
-
-
-def plain_geometry(shape: tuple[int, int, int], pixel_mm: float = 1.0, gap_mm: float = 5.0) -> dict:
-    """The geometry of a straight stack, shape (z, y, x)."""
-    origins = [(0, 0, gap_mm * index) for index in range(shape[0])]
-    stack = from_slices((1, 0, 0, 0, 1, 0), (pixel_mm, pixel_mm), shape[1], shape[2], origins)
-    return stack.as_json()
 
 
 def test_brain_and_blood_are_shown_to_the_unit_and_all_else_nearly() -> None:
@@ -192,21 +184,9 @@ def test_a_simulated_head_keeps_all_that_is_in_its_skull() -> None:
 
 
 def test_the_largest_case_fits_the_budget() -> None:
-    shape = (40, 512, 512)
-    random = np.random.default_rng(1)
-    z, y, x = np.ogrid[-1:1:40j, -1:1:512j, -1:1:512j]
-    radius = np.sqrt((x / 0.85) ** 2 + (y / 0.95) ** 2 + (z / 1.3) ** 2)
-    image = np.where(radius < 1, 35, -1000).astype(np.float32)
-    image[(radius > 0.88) & (radius < 0.95)] = 1000
-    image += random.normal(0, 6.5, shape).astype(np.float32)  # as at the noisiest simulated site
-    lesion = np.exp(-((x - 0.2) ** 2 + y**2) / 0.04 - z**2 / 0.1)
-    ragged = ndimage.gaussian_filter(random.normal(0, 1, shape).astype(np.float32), (0.5, 2, 2))
-    models = [TRUTH, *(f"model {number}" for number in range(10))]
-    maps = {
-        model: np.digitize(lesion + np.roll(ragged, 17 * shift, 1), [0.5, 0.7, 0.9]).astype(np.uint8)
-        for shift, model in enumerate(models)
-    }
-    case = Case("S1", image.astype(np.int16), maps, plain_geometry(shape, 0.45), ["ICH", "PHE", "IVH"])
+    case = largest_case()
+    assert case.image.shape == (40, 512, 512)
+    assert len(case.maps) == 11
     assert len(script(case, "hounsfield", mask_face=False)) < LARGEST_MB * 1e6
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from headct.imaging import geometry
 from headct.publish.page.case_content import TRUTH, Case
@@ -49,6 +50,32 @@ def simulated_case(site: int, matrix: int = 64) -> Case:
     }
     name = {TILTED: "tilted", UNEVEN: "uneven"}[site]
     return Case(name, participant.image, maps, placed.as_json(), list(LABELS))
+
+
+def plain_geometry(shape: tuple[int, int, int], pixel_mm: float = 1.0, gap_mm: float = 5.0) -> dict[str, Any]:
+    """The geometry of a straight stack, shape (z, y, x)."""
+    origins = [(0, 0, gap_mm * index) for index in range(shape[0])]
+    stack = geometry.from_slices((1, 0, 0, 0, 1, 0), (pixel_mm, pixel_mm), shape[1], shape[2], origins)
+    return stack.as_json()
+
+
+def largest_case() -> Case:
+    """A made-up case of 512 × 512 × 40 voxels, as noisy as a scan, with the ragged maps of ten models."""
+    shape = (40, 512, 512)
+    random = np.random.default_rng(1)
+    z, y, x = np.ogrid[-1:1:40j, -1:1:512j, -1:1:512j]
+    radius = np.sqrt((x / 0.85) ** 2 + (y / 0.95) ** 2 + (z / 1.3) ** 2)
+    image = np.where(radius < 1, 35, -1000).astype(np.float32)
+    image[(radius > 0.88) & (radius < 0.95)] = 1000
+    image += random.normal(0, 6.5, shape).astype(np.float32)  # as at the noisiest simulated site
+    lesion = np.exp(-((x - 0.2) ** 2 + y**2) / 0.04 - z**2 / 0.1)
+    ragged = ndimage.gaussian_filter(random.normal(0, 1, shape).astype(np.float32), (0.5, 2, 2))
+    models = [TRUTH, *(f"model {number}" for number in range(10))]
+    maps = {
+        model: np.digitize(lesion + np.roll(ragged, 17 * shift, 1), [0.5, 0.7, 0.9]).astype(np.uint8)
+        for shift, model in enumerate(models)
+    }
+    return Case("S1", image.astype(np.int16), maps, plain_geometry(shape, 0.45), ["ICH", "PHE", "IVH"])
 
 
 @dataclass(frozen=True)

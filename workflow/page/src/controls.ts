@@ -27,13 +27,14 @@ export function choice<Value extends string>(
   onChange: (value: Value) => void,
 ): Choice<Value> {
   const name = `viewer-${title.toLowerCase().replaceAll(/\W+/g, "-")}`;
-  const group = element("fieldset", { class: "viewer-choice" }, element("legend", {}, title));
+  const choices = element("div", { class: "viewer-choices" });
+  const group = element("fieldset", { class: "viewer-choice" }, element("legend", {}, title), choices);
   const inputs = new Map<Value, HTMLInputElement>();
   for (const [value, words] of Object.entries(options) as [Value, string][]) {
     const input = element("input", { type: "radio", name, value });
     input.addEventListener("change", () => onChange(value));
     inputs.set(value, input);
-    group.append(element("label", {}, input, element("span", {}, words)));
+    choices.append(element("label", {}, input, element("span", {}, words)));
   }
   const made = {
     element: group,

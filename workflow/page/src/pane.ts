@@ -240,9 +240,12 @@ export class Pane {
 
   #drawMaps(): void {
     const { width, height } = this.canvas;
-    Object.assign(this.#overlay, { width, height }); // it is empty then
+    const overlay = this.#overlay;
+    // Sizes are set where they changed alone: to set them empties a canvas, but what was on it may stay in sight.
+    if (overlay.width !== width || overlay.height !== height) Object.assign(overlay, { width, height });
     const [stack, look] = [this.#stack, this.#look];
-    const context = this.#overlay.getContext("2d");
+    const context = overlay.getContext("2d");
+    context?.clearRect(0, 0, width, height);
     if (!stack || !look || !context) return;
     const scale = width / (this.canvas.clientWidth || width);
     for (const screen of this.screens()) {

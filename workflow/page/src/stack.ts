@@ -70,8 +70,8 @@ export class Stack {
   readonly planes: Planes;
   readonly bounds_mm: number[];
   /**
-   * Index (x, y, plane, 1) to mm, row by row, in the frame of the slices: x to the right, y to the front, z along
-   * their normal. It is a rotation of the patient's frame, so lengths are true; a tilted gantry is a shear.
+   * Index (x, y, plane, 1) to mm, row by row, with x to the right and z along the way of the table, so that coronal
+   * and sagittal planes are seen as they are. It is the patient's frame, turned if the head was: lengths are true.
    */
   readonly affine: number[];
   #maps = new Map<string, Promise<Uint8Array>>();
@@ -83,8 +83,10 @@ export class Stack {
     this.bounds_mm = boundsOf(file.positions_mm);
     const column = (n: number) => file.affine.slice(0, 3).map((row) => row[n] as number) as Triple;
     const left = unit(column(0));
-    const normal = unit(cross(left, column(1)));
-    const frame = [left.map((part) => -part) as Triple, cross(left, normal), normal];
+    const right = left.map((part) => -part) as Triple;
+    const along = column(2);
+    const up = unit(along.map((part, n) => part - dot(along, left) * left[n as 0 | 1 | 2]) as Triple);
+    const frame = [right, cross(up, right), up];
     const slices = file.positions_mm.length;
     const steps = slices > 1 ? (slices - 1) / (this.planes.count - 1) : 1;
     const [x, y, z, origin] = [column(0), column(1), column(2), column(3)];

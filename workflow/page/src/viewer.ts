@@ -273,8 +273,8 @@ class CaseViewer implements Viewer {
 
   #help(): HTMLElement {
     const words = [
-      "Right of the patient on the left. Axial pictures are the slices as they were acquired; coronal and sagittal ones stand",
-      "at right angles to them, each slice where it lies. The position in mm is along the slices' normal, from the lowest one.",
+      "Right of the patient on the left. Axial pictures are the slices as they were acquired; coronal and sagittal ones lie",
+      "along the way of the table, with each slice where it was, tilted as it was. The position in mm is along the slices' normal, from the lowest one.",
       "With a picture in focus: arrow keys, Page Up and Down, Home and End leaf through the slices, 1 2 3 choose the window, A C S M",
       "the plane, O and D outlines, fills and differences, T the reference, [ and ] the opacity, L measures a length.",
       "Drag with the right button to move what is enlarged.",

@@ -67,7 +67,9 @@ test("lengths in the frame of the slices are those in the patient's", () => {
     return Math.hypot(...from.map((part, n) => part - (to[n] as number)));
   };
   assert.ok(Math.abs(length(file.affine.flat()) - length(stack.affine)) < 1e-9);
-  assert.ok(Math.abs((stack.affine[10] as number) - 5) < 1e-9, "planes lie 5 mm apart along the normal");
+  const [x, y, z] = [2, 6, 10].map((n) => stack.affine[n] as number);
+  assert.ok(Math.hypot(x as number, y as number) < 1e-9, "slices follow each other upwards");
+  assert.ok(Math.abs((z as number) - 5 * Math.hypot(1, 0.3)) < 1e-9, "by the way of the table");
 });
 
 test("a map is unpacked, and damaged ones are refused", async () => {

@@ -1,0 +1,115 @@
+"""A page that has nothing but the viewer of cases, and what stands in its pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+from headct.contracts.repository import REPOSITORY
+from headct.publish.page.case_content import Case, script
+
+BUNDLE = REPOSITORY / "workflow" / "page" / "bundle"
+LONGEST_MS = 240_000
+"""Until a case is shown on a busy machine without a graphics card."""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Viewer</title><style>{css}</style></head>
+<body><main><div id="viewer"></div></main>
+<script type="application/json" id="study">{study}</script>
+<script type="application/json" id="rows">{rows}</script>
+<script>{js}</script>
+<script>
+document.addEventListener("case-shown", ({{detail}}) => {{ document.body.dataset.shown = detail.scan; }});
+</script>
+</body></html>
+"""
+
+# Where the corners of the voxels of the first tile are, row by row; and of the tile itself.
+CORNERS = """([picture, plane, width, height]) => {
+  const screens = headct.viewer.panels[picture].pane.screens();
+  const screen = screens.find((one) => one.plane === plane);
+  const rows = [];
+  for (let v = 0; v <= height; v++)
+    for (let u = 0; u <= width; u++) rows.push(screen.corner(u, v));
+  return {corners: rows, index: screen.index};
+}"""
+
+
+def write_page(
+    folder: Path, cases: Sequence[Case], study: Mapping[str, Any], rows: Mapping[str, Any]
+) -> Path:
+    """Write the page and its cases into a folder; its path."""
+    assert (BUNDLE / "viewer.js").is_file(), "the page's scripts are not bundled: make environment"
+    scans = folder / "cases" / "scans"
+    scans.mkdir(parents=True)
+    for case in cases:
+        (scans / f"{case.scan_id}.js").write_text(script(case, "hounsfield", mask_face=False))
+    (folder / "cases" / "viewer.js").write_bytes((BUNDLE / "viewer.js").read_bytes())
+    css, js = ((BUNDLE / name).read_text() for name in ("page.css", "index.js"))
+    page = folder / "index.html"
+    data = {"study": json.dumps(study), "rows": json.dumps(rows)}
+    page.write_text(PAGE.format(css=css, js=js.replace("</script", "<\\/script"), **data), encoding="utf-8")
+    return page
+
+
+def open_case(page: Page, scan: str, **detail: str) -> None:
+    """Open a case and wait until it is shown."""
+    page.evaluate(
+        """(detail) => { delete document.body.dataset.shown;
+           document.dispatchEvent(new CustomEvent("open-case", {detail})); }""",
+        {"scan": scan, **detail},
+    )
+    page.wait_for_selector(f'body[data-shown="{scan}"]', timeout=LONGEST_MS)
+
+
+def picture(page: Page, number: int = 0) -> Locator:
+    """One of the pictures, with all that is drawn over it."""
+    return page.locator(".viewer-picture").nth(number)
+
+
+def pixels(page: Page, number: int = 0) -> NDArray[np.int64]:
+    """RGB of a picture as it is seen, shape (rows, columns, 3): two frames later, when all of it is."""
+    page.evaluate("() => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+    image = Image.open(io.BytesIO(picture(page, number).screenshot()))
+    return np.asarray(image.convert("RGB"), np.int64)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A plane in a picture.
+
+    Attributes:
+        corners: of its voxels, in pixels (x, y); shape (rows + 1, columns + 1, 2).
+        index: of the voxels across it.
+    """
+
+    corners: NDArray[np.float64]
+    index: int
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        """Of its voxels, in pixels; shape (rows, columns, 2)."""
+        corners = self.corners
+        return (corners[1:, 1:] + corners[1:, :-1] + corners[:-1, 1:] + corners[:-1, :-1]) / 4
+
+    @property
+    def voxel_px(self) -> float:
+        """The shorter side of its narrowest voxel, in pixels."""
+        sides = [np.linalg.norm(np.diff(self.corners, axis=axis), axis=-1).min() for axis in (0, 1)]
+        return float(min(sides))
+
+
+def tile(page: Page, plane: str, section: NDArray[Any], number: int = 0) -> Tile:
+    """Where the voxels of a section lie in a picture."""
+    height, width = section.shape
+    found = page.evaluate(CORNERS, [number, plane, width, height])
+    return Tile(np.array(found["corners"]).reshape(height + 1, width + 1, 2), found["index"])
