@@ -402,6 +402,24 @@ def test_a_case_that_is_not_there_is_said(viewer: Page, seen: Witnessed) -> None
     open_case(viewer, "tilted")
 
 
+def test_the_focus_goes_to_a_case_and_back_again(viewer: Page) -> None:
+    open_case(viewer, "uneven")
+    viewer.evaluate(
+        """() => {
+          const button = document.createElement("button");
+          button.id = "opener";
+          document.body.prepend(button);
+          button.focus();
+        }"""
+    )
+    open_case(viewer, "tilted")
+    focused = "document.activeElement.tagName + document.activeElement.id"
+    assert viewer.evaluate(focused) == "CANVAS"
+    viewer.get_by_role("button", name="Back").click()
+    assert viewer.evaluate(focused) == "BUTTONopener"
+    viewer.evaluate("document.getElementById('opener').remove()")
+
+
 def test_the_viewer_fits_a_phone(viewer: Page) -> None:
     open_case(viewer, "tilted")
     viewer.set_viewport_size({"width": 390, "height": 800})

@@ -77,10 +77,12 @@ def picture(page: Page, number: int = 0) -> Locator:
 
 
 def pixels(page: Page, number: int = 0) -> NDArray[np.int64]:
-    """RGB of a picture as it is seen, shape (rows, columns, 3): two frames later, when all of it is."""
-    page.evaluate("() => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
-    image = Image.open(io.BytesIO(picture(page, number).screenshot()))
-    return np.asarray(image.convert("RGB"), np.int64)
+    """RGB of a picture as it is seen, shape (rows, columns, 3), once that does not change any more."""
+    before = b""
+    while (seen := picture(page, number).screenshot()) != before:
+        before = seen
+        page.wait_for_timeout(300)
+    return np.asarray(Image.open(io.BytesIO(seen)).convert("RGB"), np.int64)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Tile:
     """A plane in a picture.
 
     Attributes:
-        corners: of its voxels, in pixels (x, y); shape (rows + 1, columns + 1, 2).
+        corners: of its voxels, as (x, y) in what :func:`pixels` shows; shape (rows + 1, columns + 1, 2).
         index: of the voxels across it.
     """
 
@@ -112,4 +114,7 @@ def tile(page: Page, plane: str, section: NDArray[Any], number: int = 0) -> Tile
     """Where the voxels of a section lie in a picture."""
     height, width = section.shape
     found = page.evaluate(CORNERS, [number, plane, width, height])
-    return Tile(np.array(found["corners"]).reshape(height + 1, width + 1, 2), found["index"])
+    box = picture(page, number).bounding_box()
+    assert box
+    begins = box["x"] % 1, box["y"] % 1  # a picture that begins within a pixel is seen with all of it
+    return Tile(np.array(found["corners"]).reshape(height + 1, width + 1, 2) + begins, found["index"])

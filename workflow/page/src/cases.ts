@@ -43,24 +43,54 @@ async function caseOf(scan: string): Promise<CaseFile> {
 }
 
 let asked = "";
+let goBack = () => {};
+
+/** Above the pictures: what is being done, and a way back to where a case was opened from. */
+const bar = document.createElement("div");
+const said = document.createElement("p");
+const back = document.createElement("button");
+bar.className = "viewer-bar";
+said.setAttribute("role", "status");
+back.type = "button";
+back.textContent = "Back to where this was opened";
+back.addEventListener("click", () => goBack());
+bar.append(said, back);
+
+/** Remember where a case is opened from, unless it is the viewer itself; whether the focus may leave that place. */
+function remember(viewer: HTMLElement): boolean {
+  const from = document.activeElement;
+  if (viewer.contains(from)) return false;
+  const { scrollX, scrollY } = window;
+  goBack = () => {
+    window.scrollTo(scrollX, scrollY);
+    if (from instanceof HTMLElement || from instanceof SVGElement) from.focus({ preventScroll: true });
+  };
+  // Who leafs through cases by keys of the page or of the review goes on with them.
+  return from !== null && from !== document.body && !document.getElementById("review")?.contains(from);
+}
 
 async function open({ scan, model, lesion }: OpenCase): Promise<void> {
   const element = document.getElementById("viewer");
   if (!element) return;
   asked = scan;
+  const mayFocus = remember(element);
+  if (bar.parentElement !== element) element.prepend(bar);
+  said.setAttribute("role", "status");
+  said.textContent = `Opening ${scan} …`;
   element.setAttribute("aria-busy", "true");
   try {
     await load(`${FOLDER}/viewer.js`);
     const file = await caseOf(scan);
     if (asked !== scan) return; // another one was asked for since
     await shared().viewer?.show(file, { element, model, lesion });
-    if (asked === scan) document.dispatchEvent(new CustomEvent("case-shown", { detail: { scan } }));
+    if (asked !== scan) return;
+    said.textContent = "";
+    if (mayFocus) element.querySelector<HTMLElement>("canvas")?.focus({ preventScroll: true });
+    document.dispatchEvent(new CustomEvent("case-shown", { detail: { scan } }));
   } catch (error) {
-    const message = document.createElement("p");
-    message.setAttribute("role", "alert");
-    message.textContent = `${scan} can't be shown: ${error instanceof Error ? error.message : error}.`;
-    element.querySelector("[role=alert]")?.remove();
-    element.prepend(message);
+    if (asked !== scan) return;
+    said.setAttribute("role", "alert");
+    said.textContent = `${scan} can't be shown: ${error instanceof Error ? error.message : error}.`;
   } finally {
     if (asked === scan) element.removeAttribute("aria-busy");
   }

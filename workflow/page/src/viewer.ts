@@ -83,7 +83,7 @@ class CaseViewer implements Viewer {
 
   async show(file: CaseFile, { element: place, model, lesion }: Shown): Promise<void> {
     this.#asked = file;
-    if (this.#root.parentElement !== place) place.replaceChildren(this.#root);
+    if (this.#root.parentElement !== place) place.append(this.#root);
     const stack = new Stack(file);
     const image = await imageOf(stack);
     if (this.#asked !== file) return; // another one was asked for since
