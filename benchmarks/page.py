@@ -60,11 +60,11 @@ def main() -> None:
         large = largest_case()
         path = report / "cases" / "scans" / f"{large.scan_id}.js"
         path.write_text(script(large, "hounsfield", mask_face=False), encoding="ascii")
-        times = measured(report / "index.html", scans, large.scan_id)
+        times = times_by_what(report / "index.html", scans, large.scan_id)
         print(document(times, (report / "index.html").stat().st_size, path.stat().st_size))
 
 
-def measured(page_file: Path, scans: list[str], large: str) -> dict[str, list[float]]:
+def times_by_what(page_file: Path, scans: list[str], large: str) -> dict[str, list[float]]:
     """Seconds by what was waited for."""
     times: dict[str, list[float]] = {what: [] for what in GOALS}
     with sync_playwright() as playwright:
