@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from headct.contracts.repository import REPOSITORY
 from headct.publish.page import page as page_of_results
-from support import page_study
+from support import accessibility, page_study
 
 BUNDLE = REPOSITORY / "workflow/page/bundle"
 STUDY = page_study.Study(failed=1)
@@ -69,3 +70,13 @@ def test_on_paper_what_needs_a_screen_is_left_out(index: Path, page: Page) -> No
     assert page.locator("#answer").is_visible()
     assert page.locator("nav").is_hidden()
     assert page.locator("#explore").is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everybody_can_read_and_use_it(index: Path, page: Page, width: int, scheme: Any) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(index.as_uri())
+    page.wait_for_selector("#explorer canvas")
+    assert accessibility.grave_faults(page) == []

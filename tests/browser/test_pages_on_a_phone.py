@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 
 from headct.publish.tables import table_page
 from headct.publish.tables.table_page import Cell, Panel
+from support import accessibility
 
 LESIONS = ("ICH", "PHE", "IVH")
 WIDE = Panel(
@@ -55,6 +56,21 @@ def test_each_cell_of_a_wide_table_is_in_sight(page: Page, tmp_path: Path, width
         assert box["x"] + box["width"] <= width
     named = page.locator("tbody td").nth(1)
     assert named.evaluate("cell => getComputedStyle(cell, '::before').content") == '"ICH, Median (Q1–Q3)"'
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everybody_can_read_a_table(page: Page, tmp_path: Path, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(write(tmp_path))
+    assert accessibility.grave_faults(page) == []
+
+
+def test_the_faults_of_a_page_are_found(page: Page) -> None:
+    page.set_content(
+        '<html lang="en"><title>t</title><main><p style="color: #aaa">Grey on white</p></main></html>'
+    )
+    [fault] = accessibility.grave_faults(page)
+    assert fault.startswith("color-contrast: ")
 
 
 def test_on_a_desk_it_is_a_table(page: Page, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ const MANY = 400;
 const TOOLTIP = [
   { field: "scan", title: "Scan" },
   { field: "model_title", title: "Model" },
-  { field: "lesion_title", title: "Lesion" },
+  { field: "lesion_name", title: "Lesion" },
   { field: "dice", title: "Dice", format: ".3f", type: "quantitative" },
   { field: "reference_ml", title: "Reference (mL)", format: ".2f", type: "quantitative" },
   { field: "predicted_ml", title: "Predicted (mL)", format: ".2f", type: "quantitative" },

@@ -3,7 +3,7 @@
 import { button, element, select } from "./controls.ts";
 import { symbolOf } from "./explorer_charts.ts";
 import { FAILURES, type Failures, type Filters, PRESENCES, type Row } from "./explorer_rows.ts";
-import type { Study } from "./headct.ts";
+import type { Lesion, Study } from "./headct.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ALL = "all";
@@ -57,7 +57,8 @@ export function filterForm(study: Study, rows: readonly Row[], onChange: () => v
     boxes.length > 1 ? [button("All", () => tick(true)), button("None", () => tick(false))] : [];
   const models = element("fieldset", {}, element("legend", {}, "Models"), ...labels, ...several);
 
-  const lesions = study.lesions.map(({ title }, place): [string, string] => [String(place), title]);
+  const inFull = ({ key, title }: Lesion) => (key === title ? key : `${key}: ${title}`);
+  const lesions = study.lesions.map((one, place): [string, string] => [String(place), inFull(one)]);
   const lesion = select("Lesion", [...lesions, [ALL, "all"]], onChange);
   const presences = Object.entries(PRESENCES).map(([key, { words }]): [string, string] => [key, words]);
   const presence = select("The lesion is", presences, onChange);

@@ -8,11 +8,12 @@ export interface Row {
   place: number;
   scan: string;
   site: string | null;
-  /** Places in the study's models and lesions, and their titles. */
+  /** Places in the study's models and lesions. */
   model: number;
   lesion: number;
   model_title: string;
-  lesion_title: string;
+  /** Short, as in the tables. */
+  lesion_name: string;
   dice: number | null;
   reference_ml: number | null;
   predicted_ml: number | null;
@@ -41,7 +42,7 @@ export function rowsOf(study: Study, columns: Rows): Row[] {
       model,
       lesion,
       model_title: study.models[model]?.title ?? "",
-      lesion_title: study.lesions[lesion]?.title ?? "",
+      lesion_name: study.lesions[lesion]?.key ?? "",
       dice: columns.dice[place] ?? null,
       reference_ml,
       predicted_ml,

@@ -20,7 +20,7 @@ const COLUMNS: readonly Column[] = [
   { key: "scan", title: "Scan", always: true },
   { key: "site", title: "Site" },
   { key: "model_title", title: "Model", always: true },
-  { key: "lesion_title", title: "Lesion" },
+  { key: "lesion_name", title: "Lesion" },
   { key: "dice", title: "Dice", decimals: 3, always: true },
   { key: "reference_ml", title: "Reference (mL)", decimals: 2, always: true },
   { key: "predicted_ml", title: "Predicted (mL)", decimals: 2, always: true },
@@ -92,7 +92,7 @@ export function table(study: Study, all: readonly Row[], onOpen: (row: Row) => v
     if (!cases.has(row.scan)) return element("span", { class: "name" }, row.scan);
     const opens = button(row.scan, () => onOpen(row));
     opens.classList.add("name", "opens");
-    opens.setAttribute("aria-label", `Open ${row.scan}, ${row.model_title}, ${row.lesion_title}`);
+    opens.setAttribute("aria-label", `Open ${row.scan}, ${row.model_title}, ${row.lesion_name}`);
     return opens;
   }
 

@@ -92,7 +92,7 @@ test("rows are sorted up and down, numbers in names as numbers, what is missing 
   assert.deepEqual(places(sorted(ROWS, "dice", false)), [1, 0, 2, 3]);
   assert.deepEqual(places(sorted(ROWS, "dice", true)), [2, 0, 1, 3]);
   assert.deepEqual(places(sorted(ROWS, "scan", false)), [1, 2, 3, 0]);
-  assert.deepEqual(places(sorted(ROWS, "lesion_title", true)), [1, 2, 3, 0], "equal rows keep their order");
+  assert.deepEqual(places(sorted(ROWS, "lesion_name", true)), [1, 2, 3, 0], "equal rows keep their order");
   assert.deepEqual(places(sorted(ROWS, "site", false)), [0, 1, 2, 3]);
   assert.deepEqual(places(ROWS), [0, 1, 2, 3], "the rows themselves stay as they are");
 });
