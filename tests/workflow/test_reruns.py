@@ -108,7 +108,15 @@ def test_a_lost_volume_is_noticed(clone: Path) -> None:
 
 
 UPSTREAM = ("ingest", "cohort", "split", "prepare", "train", "predict")
-FIXED = ("study.name", "figures.agreement_model", "figures.cases.select_by", "analysis_plan")
+FIXED = (
+    "study.name",
+    "figures.agreement_model",
+    "figures.cases.select_by",
+    "analysis_plan",
+    "reviews.results",
+    "blinded.ratings",
+    "blinded.key",
+)
 """Settings of effect print whose other value can't be made up: the folder is refused; a model, a file."""
 
 
@@ -135,12 +143,14 @@ def another(value: Any, setting: Mapping[str, Any]) -> Any:
     """Another value that the schema of a setting allows."""
     if "enum" in setting:
         return next(choice for choice in setting["enum"] if choice != value)
-    if isinstance(value, bool):
+    if isinstance(value, bool) or "boolean" in setting.get("type", ""):
         return not value
     if isinstance(value, list):
         return value[::-1]
     if isinstance(value, str) and value.startswith("#"):
         return f"#{int(value[1:], 16) ^ 1:06X}"
+    if value == "all":  # cases of the page
+        return "none"
     if isinstance(value, str):
         return f"{value} changed".strip()
     most = setting.get("maximum", setting.get("exclusiveMaximum", math.inf))

@@ -147,7 +147,7 @@ rule page:
         FILES_OF["metrics of all models"],
         [manifest for model in MODELS for manifest in manifests_of(model)],
         "results/audit/evidence.json",
-        [caption(figure.caption or figure.name) for figure in FIGURES.values()],
+        [os.path.relpath(caption(figure.caption or figure.name)) for figure in FIGURES.values()],
         cases=[] if SETTINGS.report.cases == "none" else CASE_LIST,
         bundle=bundled,
     output:
