@@ -61,6 +61,9 @@ READERS = {
     "statistics.replication.paper_analysis": "rows of lesions",
     "statistics.comparison.paired_analysis": "rows of lesions",
     "statistics.comparison.out_of_fold": "rows of lesions",
+    "statistics.comparison.reviewed": "rows of lesions",
+    "publish.page.case_files": "values in the label maps of cases",
+    "publish.page.page": "what the page shows of each",
     "publish.options": "for the figures, tables and reports that say so",
 }
 """Modules below ``headct`` that read the set from a command line, and what for; others are given it."""

@@ -76,11 +76,16 @@ def picture(page: Page, number: int = 0) -> Locator:
     return page.locator(".viewer-picture").nth(number)
 
 
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""JavaScript: waits until what was changed is drawn, however busy the machine is."""
+
+
 def pixels(page: Page, number: int = 0) -> NDArray[np.int64]:
     """RGB of a picture as it is seen, shape (rows, columns, 3), once that does not change any more."""
     before = b""
     while (seen := picture(page, number).screenshot()) != before:
         before = seen
+        page.evaluate(TWO_FRAMES)
         page.wait_for_timeout(300)
     return np.asarray(Image.open(io.BytesIO(seen)).convert("RGB"), np.int64)
 
