@@ -27,7 +27,8 @@ rule audit:
     """Seal the results: list every file with its digest. Sealed again whenever a job has run since."""
     input:
         rules.tables.input,
-        rules.figures.input,
+        NUMBERS_DRAWN,
+        ancient(DRAWINGS),  # that they are there counts, and so below: a small file of the same job tells of a change
         rules.statistics.output,
         CLAIMED,
         rules.rater_agreement.output,
@@ -36,10 +37,12 @@ rule audit:
         REVIEWED,
         rules.balance.output,
         rules.reports.input,
-        [] if SETTINGS.report.cases == "none" else rules.cases.output,
-        rules.page.output,
+        [] if SETTINGS.report.cases == "none" else rules.cases.output.list,
+        [] if SETTINGS.report.cases == "none" else ancient(rules.cases.output.viewer),
+        rules.page.output.digest,
+        ancient(rules.page.output.page),
         rules.evidence.output,
-        ancient(WEIGHTS),  # that they are there counts, not their times: train.json has their digests
+        ancient(WEIGHTS),  # train.json has their digests
     output:
         "results/audit/manifest.tsv",
         "results/audit/root.sha256",

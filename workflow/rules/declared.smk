@@ -88,6 +88,20 @@ VALUE_OF = {
 }
 
 
+def figure_files(kinds_of):
+    """Files of the study's figures, of the kinds that a function of a figure names."""
+    return [
+        path
+        for figure in FIGURES.values()
+        if READ_TWICE or "metrics of second readings" not in figure.inputs.values()
+        for path in expand(
+            f"{stem_of(figure)}.{{kind}}",
+            model=TRAINED if figure.per_model else [""],
+            kind=kinds_of(figure),
+        )
+    ]
+
+
 def bundled(wildcards):
     """Digests of the page's styles and scripts, as an input: asked for only where a job needs them."""
     return checked(preflight.bundled, f"{PAGE_BUNDLE}/SHA256SUMS")
@@ -187,3 +201,12 @@ def written_to(published):
     """What the step of a report is told to write: its page, or the folder of those for each model."""
     path = Path("results", published.path)
     return str(path.parent if "{model}" in path.name else path)
+
+
+# Of the files of a figure, which one job makes, its numbers tell whether it was made anew: they are small, so that
+# Snakemake compares their contents, and not their times as it does above 1 MB.
+NUMBERS_DRAWN = figure_files(lambda figure: ["tsv"])
+DRAWINGS = figure_files(lambda figure: [kind for kind in figure.kinds if kind != "tsv"])
+DRAWINGS_OF_PAGE = figure_files(
+    lambda figure: ["svg"] if figure.pictures and not figure.shows_ct else []
+)

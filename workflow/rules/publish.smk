@@ -57,16 +57,8 @@ for name, figure in FIGURE_RULES.items():
 rule figures:
     """All figures, each with the table of the numbers drawn."""
     input:
-        [
-            path
-            for figure in FIGURES.values()
-            if READ_TWICE or "metrics of second readings" not in figure.inputs.values()
-            for path in expand(
-                f"{stem_of(figure)}.{{kind}}",
-                model=TRAINED if figure.per_model else [""],
-                kind=figure.kinds,
-            )
-        ],
+        NUMBERS_DRAWN,
+        DRAWINGS,
 
 
 for name, published in REPORTS.items():
@@ -140,7 +132,8 @@ rule page:
     """Write the page of the results, results/report/index.html: one file that needs no other."""
     input:
         rules.tables.input,
-        rules.figures.input,
+        NUMBERS_DRAWN,
+        DRAWINGS_OF_PAGE,
         rules.reports.input,
         FACTS,
         REVIEWED,
@@ -151,7 +144,8 @@ rule page:
         cases=[] if SETTINGS.report.cases == "none" else CASE_LIST,
         bundle=bundled,
     output:
-        "results/report/index.html",
+        page="results/report/index.html",
+        digest="results/report/index.sha256",
     log:
         "results/logs/page.log",
     localrule: True
@@ -166,6 +160,6 @@ rule page:
     shell:
         recorded(
             "page --results results --labels {params.labels:q} --bundle={params.bundle:q} {params.cases}"
-            " --out {output}",
+            " --out {output.page}",
             once=False,
         )

@@ -114,7 +114,7 @@ def _drawn(study: ShownStudy, figure: PublishedFigure) -> Drawn:
         drawings=[
             _drawing(study, figure, model, stem)
             for model, stem in stems.items()
-            if study.results.has(f"{stem}.pdf")
+            if study.results.has(f"{stem}.tsv")
         ],
         caption=caption(figure.caption or figure.name),
         why_none=why_none,

@@ -13,7 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from headct.contracts import labels as label_sets
-from headct.contracts.artefacts import CONFIG, write_atomically
+from headct.contracts.artefacts import CONFIG, sha256_of, write_atomically
 from headct.contracts.problems import BadInput, Problem
 from headct.publish import pages
 from headct.publish.page import (
@@ -105,7 +105,7 @@ TEMPLATE = """\
 
 
 def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None, out: Path) -> None:
-    """Write the page of a study's results.
+    """Write the page of a study's results, and its digest beside it, as sha256sum prints it.
 
     Args:
         results: results folder.
@@ -117,6 +117,8 @@ def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None,
     text = page(read(results, labels, cases), bundle)
     with write_atomically(out) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+    with write_atomically(out.with_suffix(".sha256")) as temporary:
+        temporary.write_text(f"{sha256_of(out)}  {out.name}\n", encoding="utf-8")
     logger.info("%s", out)
 
 
