@@ -105,6 +105,17 @@ NOT_SIMULATED: Mapping[str, Mapping[str, str]] = {
     "statistics/rater_agreement": {
         "loa_lower_ml loa_upper_ml": "limits of agreement as those of `agreement`, which have a row"
     },
+    "statistics/blinded": {
+        "lower upper difference_lower difference_upper": "shares of what raters accept, and their"
+        " differences, by the jackknife over clusters, of which `estimates` and `endpoints` have rows"
+    },
+    "statistics/review_agreement": {
+        "lower upper": "agreement of readers who decide on scans, by the jackknife over clusters; no such"
+        " decisions are simulated, so that its rate is not known"
+    },
+    "statistics/review_sensitivity": {
+        "lower upper": "the primary comparison on fewer scans, as in `endpoints`, which has rows"
+    },
     "statistics/dunn": {
         "decision_changes_under": "says which of the two adjusted P, both with rows, would decide otherwise"
     },
