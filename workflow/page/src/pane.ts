@@ -244,7 +244,8 @@ export class Pane {
     // Sizes are set where they changed alone: to set them empties a canvas, but what was on it may stay in sight.
     if (overlay.width !== width || overlay.height !== height) Object.assign(overlay, { width, height });
     const [stack, look] = [this.#stack, this.#look];
-    const context = overlay.getContext("2d");
+    // Drawn by the processor: where Chromium draws it by a GPU, what was cleared may stay in sight if nothing is drawn after.
+    const context = overlay.getContext("2d", { willReadFrequently: true });
     context?.clearRect(0, 0, width, height);
     if (!stack || !look || !context) return;
     const scale = width / (this.canvas.clientWidth || width);
