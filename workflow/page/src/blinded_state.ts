@@ -1,5 +1,6 @@
 /** What raters have said of maps whose makers they do not know, as it is kept and written as a table. */
 
+import { type ByPerson, isRecord, restoredFrom } from "./restored.ts";
 import { tsv } from "./tsv.ts";
 
 export interface Rating {
@@ -12,7 +13,7 @@ export interface Rating {
 }
 
 /** Ratings by rater, then by case. */
-export type Ratings = Readonly<Record<string, Readonly<Record<string, Rating>>>>;
+export type Ratings = ByPerson<Rating>;
 
 /** Columns of the table, as `workflow/schemas/ratings.schema.yaml` has them. */
 export const COLUMNS = ["rater", "case", "accepted", "best", "date", "key"] as const;
@@ -48,20 +49,7 @@ export function exported(ratings: Ratings, key: string): string {
 }
 
 /** Ratings from what the browser has kept; none, where it holds nothing that can be read. */
-export function restored(text: string | null): Ratings {
-  try {
-    const kept: unknown = JSON.parse(text ?? "{}");
-    return isRatings(kept) ? kept : {};
-  } catch {
-    return {};
-  }
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const isRatings = (value: unknown): value is Ratings =>
-  isRecord(value) && Object.values(value).every((own) => isRecord(own) && Object.values(own).every(isRating));
+export const restored = (text: string | null): Ratings => restoredFrom(text, isRating);
 
 function isRating(value: unknown): boolean {
   if (!isRecord(value) || !Array.isArray(value.accepted)) return false;

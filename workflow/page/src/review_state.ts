@@ -1,5 +1,6 @@
 /** What reviewers have decided, as it is kept in the browser and written as a table. */
 
+import { type ByPerson, isRecord, restoredFrom } from "./restored.ts";
 import { inOneLine, tsv } from "./tsv.ts";
 
 export type Decision = "keep" | "flag" | "redraw" | "exclude";
@@ -19,7 +20,7 @@ export interface Decided {
 }
 
 /** Decisions by reviewer, then by scan. */
-export type Decisions = Readonly<Record<string, Readonly<Record<string, Decided>>>>;
+export type Decisions = ByPerson<Decided>;
 
 /** Columns of the table, as `workflow/schemas/reviews.schema.yaml` has them. */
 export const COLUMNS = [
@@ -96,26 +97,10 @@ export function exported(decisions: Decisions, kind: Kind, evidence: string): st
 export const storageKey = (evidence: string): string => `headct-review:${evidence}`;
 
 /** Decisions from what the browser has kept; none, where it holds nothing that can be read. */
-export function restored(text: string | null): Decisions {
-  try {
-    const kept: unknown = JSON.parse(text ?? "{}");
-    return isDecisions(kept) ? kept : {};
-  } catch {
-    return {};
-  }
-}
-
-function isDecisions(value: unknown): value is Decisions {
-  return isRecord(value) && Object.values(value).every(isOfReviewer);
-}
-
-const isOfReviewer = (value: unknown): boolean => isRecord(value) && Object.values(value).every(isDecided);
+export const restored = (text: string | null): Decisions => restoredFrom(text, isDecided);
 
 function isDecided(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const texts = [value.reason, value.model, value.order, value.date];
   return DECISIONS.includes(value.decision as Decision) && texts.every((text) => typeof text === "string");
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from headct.contracts.artefacts import write_atomically
 from headct.contracts.run_records import Record
 from headct.provenance.lineage import Lineage, Stage, from_outside, wildcards_in_short
-from headct.publish.pages import render
+from headct.publish import pages
 
 BOX_WIDTH, LINE, PADDING = 330, 16, 9
 GAP_X, GAP_Y, MARGIN = 46, 46, 16
@@ -93,8 +92,7 @@ class LineageBox:
 def draw(found: Lineage, out: Path) -> None:
     """Write the picture of a lineage, as SVG, or as a page with the picture and all its jobs."""
     text = svg(found) if out.suffix == ".svg" else page(found)
-    with write_atomically(out) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    pages.write(text, out)
 
 
 def boxes(found: Lineage) -> list[LineageBox]:
@@ -218,7 +216,9 @@ def page(found: Lineage) -> str:
     """A page that needs no other file: the picture, then each kind of job with all its jobs."""
     jobs_by_rule = {stage.rule: list(map(_named, stage.jobs)) for stage in found.stages}
     picture = Markup(svg(found))
-    return render(TEMPLATE, title=found.artefact, found=found, picture=picture, jobs_by_rule=jobs_by_rule)
+    return pages.render(
+        TEMPLATE, title=found.artefact, found=found, picture=picture, jobs_by_rule=jobs_by_rule
+    )
 
 
 def _named(job: Record) -> tuple[str, Record]:

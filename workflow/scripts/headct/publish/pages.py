@@ -7,8 +7,11 @@ needs no other file and holds no time of day, so that equal numbers are equal by
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from jinja2 import DictLoader, Environment, StrictUndefined
+
+from headct.contracts.artefacts import write_atomically
 
 STYLE = """\
 body { font: 14px/1.4 Helvetica, Arial, sans-serif; color: #111; background: #fff; margin: 2em; }
@@ -89,3 +92,9 @@ def render(template: str, extended: Mapping[str, str] | None = None, **values: o
         undefined=StrictUndefined,
     )
     return environment.from_string(template).render(shared_style=STYLE, **values)
+
+
+def write(text: str, out: Path) -> None:
+    """Write a page, or another text: whole or not at all, its lines ended alike on every machine."""
+    with write_atomically(out) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -20,27 +20,16 @@ from headct.contracts.labels import LabelSet
 from headct.imaging.hounsfield import Intensity
 from headct.metrics.predictions import Run
 from headct.publish import pages
-from headct.publish.page import case_files, script_data
+from headct.publish.page import case_files, page_frame, script_data
 from headct.publish.page.case_content import TRUTH, script, without_face
-from headct.publish.page.page import ALLOWED, of_bundle
 from headct.settings.ratings import KEY_COLUMNS, REFERENCE
 
 MOST_MAPS = len(string.ascii_uppercase)
 
 TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta http-equiv="Content-Security-Policy" content="{{ allowed }}"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta name="color-scheme" content="light dark"/>
-<title>Blinded rating</title>
-<link rel="icon" href="data:,"/>
-<style>
-{{ style }}
-</style>
-</head>
+{% extends "frame" %}
+{% block title %}Blinded rating{% endblock %}
+{% block body %}
 <body class="blinded">
 <header><h1>Blinded rating</h1></header>
 <main>
@@ -55,7 +44,7 @@ it; send that file to whoever gave you this page.</p>
 {{ script }}
 </script>
 </body>
-</html>
+{% endblock %}
 """
 
 
@@ -127,26 +116,20 @@ def write_page(cases: Sequence[BlindedCase], shown: Shown, key: str, folder: Pat
         key: digest of their key.
         folder: of the page.
     """
-    style, code = (of_bundle(shown.bundle, file) for file in ("page.css", "blinded.js"))
     for case in cases:
-        _write(folder / f"cases/scans/{case.name}.js", _script_of(case, shown))
+        pages.write(_script_of(case, shown), folder / f"cases/scans/{case.name}.js")
     with write_atomically(folder / "cases" / case_files.VIEWER) as temporary:
         shutil.copyfile(shown.bundle / case_files.VIEWER, temporary)
     letters = list(cases[0].model_of)
     study = {
         "models": [{"key": letter, "title": f"Map {letter}", "trivial": False} for letter in letters],
-        "lesions": [
-            {"key": label.name, "title": label.title, "colour": label.colour, "group": False}
-            for label in shown.labels.labels
-        ],
+        "lesions": script_data.lesions_of(shown.labels),
         "cases": [case.name for case in cases],
         "order": {},
         "evidence": key,
     }
-    page = pages.render(
-        TEMPLATE, allowed=ALLOWED, style=style, script=code, study_data=script_data.as_json(study)
-    )
-    _write(folder / "index.html", page)
+    page = page_frame.render(TEMPLATE, shown.bundle, "blinded.js", study_data=script_data.as_json(study))
+    pages.write(page, folder / "index.html")
 
 
 def _script_of(case: BlindedCase, shown: Shown) -> str:
@@ -157,8 +140,3 @@ def _script_of(case: BlindedCase, shown: Shown) -> str:
     names = {letter: TRUTH if model == REFERENCE else model for letter, model in case.model_of.items()}
     maps = {letter: found.maps[name] for letter, name in names.items()}
     return script(replace(found, scan_id=case.name, maps=maps), shown.intensity, mask_face=False)
-
-
-def _write(path: Path, text: str) -> None:
-    with write_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -7,19 +7,18 @@ set-up. It holds no pixel of a patient, no time and no path, and asks no network
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 
 from markupsafe import Markup
 
 from headct.contracts import labels as label_sets
-from headct.contracts.artefacts import CONFIG, sha256_of, write_atomically
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.artefacts import CONFIG, sha256_of
 from headct.publish import pages
 from headct.publish.page import (
     answer,
     figure_section,
     model_sections,
+    page_frame,
     review_section,
     scan_sections,
     script_data,
@@ -51,28 +50,13 @@ SECTIONS = (
 )
 """The parts of the page, in order."""
 
-ALLOWED = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' 'self' file: blob:;"
-    " style-src 'unsafe-inline'; img-src 'self' file: data: blob:; font-src data:; worker-src blob:;"
-    " connect-src data: blob:; base-uri 'none'; form-action 'none'"
-)
-"""What a browser may load for the page: what stands in it or beside it, and nothing of a network."""
-
 TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta http-equiv="Content-Security-Policy" content="{{ allowed }}"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<meta name="color-scheme" content="light dark"/>
+{% extends "frame" %}
+{% block head %}
 <meta name="referrer" content="no-referrer"/>
-<title>{{ study.config.study.name }}: results</title>
-<link rel="icon" href="data:,"/>
-<style>
-{{ style }}
-</style>
-</head>
+{% endblock %}
+{% block title %}{{ study.config.study.name }}: results{% endblock %}
+{% block body %}
 <body>
 <a class="skip" href="#{{ parts[0][0].id }}">To the results</a>
 <header>
@@ -100,7 +84,7 @@ TEMPLATE = """\
 {{ script }}
 </script>
 </body>
-</html>
+{% endblock %}
 """
 
 
@@ -115,10 +99,8 @@ def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None,
         out: the page to write.
     """
     text = page(read(results, labels, cases), bundle)
-    with write_atomically(out) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    with write_atomically(out.with_suffix(".sha256")) as temporary:
-        temporary.write_text(f"{sha256_of(out)}  {out.name}\n", encoding="utf-8")
+    pages.write(text, out)
+    pages.write(f"{sha256_of(out)}  {out.name}\n", out.with_suffix(".sha256"))
     logger.info("%s", out)
 
 
@@ -150,13 +132,12 @@ def page(study: ShownStudy, bundle: Path) -> str:
     """
     made = [(section, section.make(study)) for section in SECTIONS]
     parts = [(section, _shown(content)) for section, content in made if content != Absent()]
-    return pages.render(
+    return page_frame.render(
         TEMPLATE,
+        bundle,
+        "index.js",
         study=study,
         parts=parts,
-        allowed=ALLOWED,
-        style=of_bundle(bundle, "page.css"),
-        script=of_bundle(bundle, "index.js"),
         study_data=script_data.as_json(script_data.study_data(study)),
         rows_data=script_data.as_json(script_data.rows_data(study)),
     )
@@ -167,16 +148,3 @@ def _shown(content: Markup | Absent) -> Markup:
     return (
         filled('<p class="none">{{ why }}</p>', why=content.why) if isinstance(content, Absent) else content
     )
-
-
-def of_bundle(folder: Path, file: str) -> Markup:
-    """A bundled style sheet or script, which can stand in a page: nothing in it ends its element.
-
-    Raises:
-        BadInput: the bundle is not built.
-    """
-    if not (folder / file).is_file():
-        message = "the page's styles and scripts are not built: 'make environment' builds them"
-        raise BadInput([Problem(str(folder), message)])
-    text = (folder / file).read_text(encoding="utf-8")
-    return Markup(re.sub(r"</(?=script|style)", r"<\\/", text, flags=re.IGNORECASE))

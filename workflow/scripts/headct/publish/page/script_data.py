@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from headct.contracts.labels import LabelSet
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish.evidence import EVIDENCE
 from headct.publish.page.shown_study import ShownStudy
@@ -26,10 +27,7 @@ OF_GROUPS = "#808080"
 def study_data(study: ShownStudy) -> dict[str, Any]:
     """Models, lesions and cases, in their orders; evidence digest (``Study`` in ``page/src/headct.ts``)."""
     models = _models_with_measures(study)
-    lesions = [
-        {"key": label.name, "title": label.title, "colour": label.colour, "group": False}
-        for label in study.labels.labels
-    ]
+    lesions = lesions_of(study.labels)
     lesions += [
         {"key": pool.name, "title": pool.name, "colour": OF_GROUPS, "group": True}
         for pool in study.labels.pools
@@ -45,6 +43,14 @@ def study_data(study: ShownStudy) -> dict[str, Any]:
         "order": {"hardest": hardest},
         "evidence": study.results.json(EVIDENCE)["sha256"],
     }
+
+
+def lesions_of(labels: LabelSet) -> list[dict[str, Any]]:
+    """The lesions in their order, without groups (``Lesion`` in ``page/src/headct.ts``)."""
+    return [
+        {"key": label.name, "title": label.title, "colour": label.colour, "group": False}
+        for label in labels.labels
+    ]
 
 
 def _models_with_measures(study: ShownStudy) -> list[str]:

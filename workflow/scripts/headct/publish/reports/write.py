@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from headct.contracts.artefacts import write_atomically
 from headct.contracts.declarations import PublishedReport, declared
-from headct.publish import options
+from headct.publish import options, pages
 from headct.publish.reports import facts
 
 
@@ -21,5 +20,4 @@ def write(name: str, given: options.Options) -> None:
     """Write the pages of a report."""
     module = importlib.import_module(declared(PublishedReport)[name].module)
     for path, text in module.pages(facts.read(given.results, given.labels), given):
-        with write_atomically(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        pages.write(text, path)

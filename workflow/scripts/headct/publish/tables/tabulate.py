@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_tsv
+from headct.contracts.artefacts import read_json, read_tsv, write_tsv
 from headct.contracts.declarations import PublishedTable, declared
-from headct.publish import options
+from headct.publish import options, pages
 from headct.publish.tables import table_page
 from headct.publish.tables.latex import latex
 
@@ -58,5 +58,4 @@ def write(table: table_page.Table, out: Path, title_note: str, evidence: str = "
         ".tex": latex(table, title_note, evidence, out.stem),
     }
     for suffix, text in texts.items():
-        with write_atomically(out.with_suffix(suffix)) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        pages.write(text, out.with_suffix(suffix))
