@@ -18,6 +18,7 @@ READY := $(VENV)/.ready
 # The browser's part of the results' page; its packages are npm's, by node of the locked packages.
 PAGE := workflow/page
 BUNDLE := $(PAGE)/bundle/SHA256SUMS
+NPM_PACKAGES := $(PAGE)/node_modules/.package-lock.json
 SET_UP := $(READY) $(BUNDLE)
 # A folder that make wheels has filled, from which packages are installed without a network.
 WHEELS ?=
@@ -148,12 +149,17 @@ pictures: $(READY)  ## the schematic pictures of docs/how-to/data.md, into docs/
 	python docs/pictures/make.py
 
 # Each package of the lock is held against its digest. A machine without a network takes the bundle of make wheels.
-$(BUNDLE): $(PAGE)/package-lock.json $(PAGE)/build.js $(wildcard $(PAGE)/src/*) | $(READY)
 ifeq ($(WHEELS),)
-	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent bundle
+$(BUNDLE): $(NPM_PACKAGES) $(PAGE)/build.js $(wildcard $(PAGE)/src/*)
+	cd $(PAGE) && npm run --silent bundle
 else
+$(BUNDLE): $(PAGE)/package-lock.json $(PAGE)/build.js $(wildcard $(PAGE)/src/*) | $(READY)
 	rm -rf $(PAGE)/bundle && cp -r $(WHEELS)/page $(PAGE)/bundle
+	touch $@
 endif
+
+$(NPM_PACKAGES): $(PAGE)/package-lock.json | $(READY)
+	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 is_python_3.11 = $(1) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

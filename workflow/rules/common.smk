@@ -80,9 +80,10 @@ LABELS = lesions.label_set_of(config)
 SHEET = config["sheet"]
 LESIONS = sheet.Lesions(LABELS, SETTINGS.ingest.lesions_may_be_absent)
 SCANS = checked(sheet.load, Path(SHEET), LESIONS)
-READ_TWICE = any(map(sheet.is_read_twice, sheet.baseline(SCANS)))
-SHARDS = shards.divide(sheet.baseline(SCANS), config["resources"]["ingest"]["jobs"])
-BASELINE = {row["scan_id"] for row in sheet.baseline(SCANS)}
+INGESTED = sheet.baseline(SCANS)
+READ_TWICE = any(map(sheet.is_read_twice, INGESTED))
+SHARDS = shards.divide(INGESTED, config["resources"]["ingest"]["jobs"])
+BASELINE = {row["scan_id"] for row in INGESTED}
 checked(ratings.check, SETTINGS.blinded)
 REVIEWS = checked(reviews.files_of_study, vars(SETTINGS.reviews), BASELINE)
 WITHDRAWALS = [str(path) for path in amendments.files(Path("results"))]
@@ -220,12 +221,13 @@ TRAINING_RECORDS = [
 ]
 WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
 CASE_LIST = "results/report/cases.tsv"
+SHOWS_CASES = SETTINGS.report.cases != "none"
 LISTING = [  # what lists files that are no outputs of their own
     *SCAN_RECORDS,
     *TRAINING_RECORDS,
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in MODELS if HELD_OUT for manifest in held_out_manifests_of(model)),
-    *([] if SETTINGS.report.cases == "none" else [CASE_LIST]),
+    *([CASE_LIST] if SHOWS_CASES else []),
 ]
 if not internals.is_read_by_a_job(workflow):
     checked(

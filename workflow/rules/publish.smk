@@ -141,7 +141,7 @@ rule page:
         [manifest for model in MODELS for manifest in manifests_of(model)],
         "results/audit/evidence.json",
         [os.path.relpath(caption(figure.caption or figure.name)) for figure in FIGURES.values()],
-        cases=[] if SETTINGS.report.cases == "none" else CASE_LIST,
+        cases=CASE_LIST if SHOWS_CASES else [],
         bundle=bundled,
     output:
         page="results/report/index.html",
