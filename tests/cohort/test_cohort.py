@@ -316,7 +316,8 @@ def test_a_drawing_is_known_though_its_first_scan_is_lost_for_another_reason(tmp
 
 
 def test_no_eligible_scan_ends_the_run_with_the_reasons(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no scan is eligible: missing section \(2\)"):
+    told = r"no scan is eligible: missing section \(2\); mend or add scans.*snakemake qc"
+    with pytest.raises(BadInput, match=told):
         run(tmp_path, *[EXCLUDED | {"reason": "missing section: 12 mm"}] * 2)
 
 

@@ -112,7 +112,9 @@ def main(
     refused = problems_of(rows, records, sheet, "refused")
     obstacles = too_many_lost(rows, records, sheet, max_excluded)
     if not obstacles and not (scans["status"] == "included").any():
-        obstacles = [Problem(str(sheet), f"no scan is eligible: {reasons_in_words(counts)}")]
+        reasons = reasons_in_words(counts)
+        todo = "mend or add scans; each one's reason stands in its scan.json, and 'snakemake qc' shows all"
+        obstacles = [Problem(str(sheet), f"no scan is eligible: {reasons}; {todo}")]
     obstacles = obstacles or classes_without_voxel(records, lesions)
     if refused or (obstacles and not only_look):
         raise BadInput([*refused, *obstacles])
