@@ -14,7 +14,18 @@ from headct.publish.page.case_content import TRUTH, Case
 from support.browser import Witnessed
 from support.case_studies import TILTED, UNEVEN, simulated_case
 from support.label_sets import LABELS
-from support.viewer_page import LONGEST_MS, open_case, picture, pixels, tile, write_page
+from support.viewer_page import (
+    LONGEST_MS,
+    at,
+    correlation,
+    open_case,
+    picture,
+    pixels,
+    section,
+    shown_volume,
+    tile,
+    write_page,
+)
 
 CASES = {case.scan_id: case for case in map(simulated_case, (TILTED, UNEVEN))}
 MODELS = {"moved": "U-Net", "unaware": "2D"}
@@ -73,20 +84,6 @@ def viewer(opened: Page, seen: Witnessed) -> Iterator[Page]:
     assert seen == Witnessed()
 
 
-def section(volume: NDArray, plane: str, index: int) -> NDArray:
-    """What a volume (z, y, x) has in a plane: rows and columns as the viewer has them."""
-    axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
-    return volume.take(index, axis=axis)
-
-
-def shown_volume(case: Case, page: Page, volume: NDArray) -> NDArray:
-    """A volume of a case as far as its file has it."""
-    shape, (x, y) = page.evaluate(
-        "(s) => [headct.cases.get(s).shape, headct.cases.get(s).crop]", case.scan_id
-    )
-    return volume[:, y : y + shape[1], x : x + shape[0]]
-
-
 # Clicks by the page itself: Playwright waits before each until nothing moves, long without a graphics card.
 CHOOSE = """(words) => {
   const labels = [...document.querySelectorAll(".viewer-choice label")];
@@ -122,26 +119,6 @@ def show_maps(page: Page, *names: str) -> None:
 def set_opacity(page: Page, opacity: float) -> None:
     """Move the slider."""
     page.evaluate(SET_OPACITY, opacity)
-
-
-def at(picture: NDArray, places: NDArray) -> NDArray:
-    """The pixels at places (…, 2) as (x, y); NaN outside."""
-    x, y = np.rint(places[..., 0] - 0.5).astype(int), np.rint(places[..., 1] - 0.5).astype(int)
-    height, width = picture.shape[:2]
-    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    found = picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(float)
-    return np.where(inside[..., None], found, np.nan)
-
-
-def correlation(page: Page, case: Case, plane: str, window_hu: tuple[int, int]) -> float:
-    """Of the pixels of a picture with the windowed voxels that they show."""
-    image = shown_volume(case, page, case.image)
-    placed = tile(page, plane, section(image, plane, 0))
-    expected = np.clip(section(image, plane, placed.index), *window_hu).astype(float)
-    found = at(pixels(page), placed.centres)[..., 0]
-    known = np.isfinite(found)
-    assert known.mean() > 0.95
-    return float(np.corrcoef(found[known], expected[known])[0, 1])
 
 
 @pytest.mark.parametrize("scan", CASES)

@@ -51,6 +51,8 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tested = split.loc[split["set"] == "test", "scan_id"]
     write_json({scan: {"sha256": ""} for scan in tested}, work / "predictions/unet/test/seed-1.json")
     shutil.copytree(results / "cohort", folder / "qc", ignore=shutil.ignore_patterns("split*", "balance*"))
+    for scan in split["scan_id"]:
+        fill(folder / f"qc/report/cases/scans/{scan}.js")
     return folder
 
 
@@ -127,6 +129,7 @@ def test_nothing_but_its_name_is_left_of_a_scan_and_all_else_is_as_it_was(
     assert all(path.removeprefix("results/").startswith(NAMED_BY) for path in naming), naming
     assert not [path for path in after if scan in path]
     assert not (study.folder / "qc/cohort.tsv").exists()
+    assert not (study.folder / "qc/report").exists()
     for path in before.keys() & after.keys():
         if path.endswith(("manifest.tsv", "root.sha256", "ro-crate-metadata.json")):
             continue

@@ -123,3 +123,37 @@ def tile(page: Page, plane: str, section: NDArray[Any], number: int = 0) -> Tile
     assert box
     begins = box["x"] % 1, box["y"] % 1  # a picture that begins within a pixel is seen with all of it
     return Tile(np.array(found["corners"]).reshape(height + 1, width + 1, 2) + begins, found["index"])
+
+
+def section(volume: NDArray, plane: str, index: int) -> NDArray:
+    """What a volume (z, y, x) has in a plane: rows and columns as the viewer has them."""
+    axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane]
+    return volume.take(index, axis=axis)
+
+
+def shown_volume(case: Case, page: Page, volume: NDArray) -> NDArray:
+    """A volume of a case as far as its file has it."""
+    shape, (x, y) = page.evaluate(
+        "(s) => [headct.cases.get(s).shape, headct.cases.get(s).crop]", case.scan_id
+    )
+    return volume[:, y : y + shape[1], x : x + shape[0]]
+
+
+def at(shown: NDArray, places: NDArray) -> NDArray:
+    """The pixels at places (…, 2) as (x, y); NaN outside."""
+    x, y = np.rint(places[..., 0] - 0.5).astype(int), np.rint(places[..., 1] - 0.5).astype(int)
+    height, width = shown.shape[:2]
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    found = shown[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(float)
+    return np.where(inside[..., None], found, np.nan)
+
+
+def correlation(page: Page, case: Case, plane: str, window_hu: tuple[int, int]) -> float:
+    """Of the pixels of a picture with the windowed voxels that they show."""
+    image = shown_volume(case, page, case.image)
+    placed = tile(page, plane, section(image, plane, 0))
+    expected = np.clip(section(image, plane, placed.index), *window_hu).astype(float)
+    found = at(pixels(page), placed.centres)[..., 0]
+    known = np.isfinite(found)
+    assert known.mean() > 0.95
+    return float(np.corrcoef(found[known], expected[known])[0, 1])

@@ -14,7 +14,9 @@ import SimpleITK as sitk
 import yaml
 
 from headct.contracts.artefacts import read_tsv
+from headct.publish.page.case_content import TRUTH
 from support import seeded, snake
+from support.case_studies import read_case
 
 FAULTS = ("unknown label", "wrong matrix", "empty mask", "no mask file", "no DICOM", "mask of another scan")
 
@@ -116,6 +118,17 @@ def test_faults_of_all_scans_are_told_together_before_any_training_and_can_be_lo
     assert read_tsv(small / "qc/flow.tsv").set_index("status")["scans"]["included"] == 2
     assert (small / "qc/ingest_qc.pdf").read_bytes().startswith(b"%PDF")
     assert not (small / "results/cohort/cohort.tsv").exists(), "a look lets no run go on"
+    page = (small / "qc/report/index.html").read_text(encoding="utf-8")
+    assert 'id="review"' in page
+    cases = read_tsv(small / "qc/report/cases.tsv")
+    assert cases["scan_id"].tolist() == ["scan-0004", "scan-0007"]
+    for path in cases["path"]:
+        assert list(read_case((small / "qc" / path).read_text()).maps) == [TRUTH]
+    for name in ("predictions", "cohort/split.tsv", "audit/test_set_ledger.tsv"):
+        assert not (small / "results" / name).exists(), "nothing was predicted, and no test set opened"
+    assert snake.planned(run(small, "-n", "qc")) == {}
+    shutil.rmtree(small / "qc/report/cases")
+    assert snake.planned(run(small, "-n", "qc")) == {"qc": 1}
 
 
 def test_a_broken_scan_stops_no_other_and_joins_them_when_it_is_mended(small: Path) -> None:

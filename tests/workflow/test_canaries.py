@@ -30,12 +30,14 @@ from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
 
 from headct.cohort import conversion
+from headct.command_line import run_step
+from headct.contracts.repository import BUNDLE
 from headct.provenance import seal
 from headct.provenance.contents import layers
 from headct.simulate.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
-from support import snake
+from support import monai_miniature, snake
 from support.ct_series import PIXEL_MM, head, table_origins, write_series
-from support.label_sets import LABELS, MASK_RULES, MASKS_GIVEN
+from support.label_sets import GIVEN, LABELS, MASK_RULES, MASKS_GIVEN
 from support.masked_scan import write_sheet
 
 # -- the search --------------------------------------------------------------------------------------
@@ -412,3 +414,34 @@ def test_hard_folders_tell_nothing(ingested: Path, how: str) -> None:
 def test_what_is_said_of_hard_folders_tells_nothing(ingested: Path) -> None:
     assert {"stdout", "stderr", "ingest.log", "0.tsv"} <= {path.name for path in ingested.iterdir()}
     assert finds(ingested, patterns(*MARKERS, "19310722")) == []
+
+
+# -- pages of scans ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not (BUNDLE / "scans.js").is_file(), reason="no bundle: make environment")
+def test_pages_of_scans_tell_nothing(
+    tmp_path: Path, mask: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of images and masks before anything is predicted, and of new scans, with all files beside them."""
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    dicom, run = tmp_path / "well" / "dicom", tmp_path / "run"
+    _folder(dicom)
+    scan = conversion.SheetScan("well", dicom, {"mask": mask}, MASK_RULES, LABELS)
+    sheet = str(write_sheet(tmp_path / "scans.tsv", scan))
+    data, qc = ["--data", str(run / "data")], run / "qc"
+    run_step("ingest", ["--sheet", sheet, *MASKS_GIVEN, *data, "--manifest", str(run / "0.tsv")])
+    tables = ["--cohort", str(qc / "cohort.tsv")]
+    look = ["--sheet", sheet, *GIVEN, *data, "--max-excluded", "1", "--age-cap-years", "90", "--only-look"]
+    run_step("cohort", [*look, *tables, "--flow", str(qc / "flow.tsv")])
+    how = ["--study", "s", "--cases", "all", "--intensity", "hounsfield", "--bundle", str(BUNDLE)]
+    run_step("quality-page", [*tables, *data, *GIVEN, *how, "--out", str(qc / "report/index.html")])
+    model = str(monai_miniature.write_untrained(tmp_path / "model"))
+    how = ["--device", "cpu", "--threads", "1", "--out", str(run / "predictions"), "--names", "numbers"]
+    run_step("new-scans", ["--member", model, "--scans", str(dicom), *how])
+    written = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    new = {"index.html", "cases/scans/input-1.js", "cases/pictures/input-1.png"}
+    assert written >= {"qc/report/index.html", "qc/report/cases/scans/well.js"}
+    assert written >= {f"predictions/report/{name}" for name in new}
+    assert finds(run, patterns(*MARKERS, "19310722")) == []
+    assert CANARY not in caplog.text

@@ -31,7 +31,7 @@ function licenceOf(name) {
 rmSync(out, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: here,
-  entryPoints: ["src/index.ts", "src/viewer.ts", "src/blinded.ts", "src/page.css"],
+  entryPoints: ["src/index.ts", "src/scans.ts", "src/viewer.ts", "src/blinded.ts", "src/page.css"],
   outdir: "bundle",
   bundle: true,
   minify: true,

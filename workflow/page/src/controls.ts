@@ -17,6 +17,8 @@ export interface Choice<Value extends string> {
   element: HTMLElement;
   readonly value: Value;
   choose(value: Value): void;
+  /** Offer a value or not; another one is chosen where the chosen one is not offered any more. */
+  offer(value: Value, isOffered: boolean): void;
 }
 
 /** A group of which one is chosen: buttons in sight, as a radio group. */
@@ -36,16 +38,24 @@ export function choice<Value extends string>(
     inputs.set(value, input);
     choices.append(element("label", {}, input, element("span", {}, words)));
   }
-  const made = {
+  const made: Choice<Value> = {
     element: group,
     get value() {
       return ([...inputs].find(([, input]) => input.checked)?.[0] ?? chosen) as Value;
     },
     choose(value: Value) {
       const input = inputs.get(value);
-      if (!input || input.checked) return;
+      if (!input || input.checked || input.disabled) return;
       input.checked = true;
       onChange(value);
+    },
+    offer(value: Value, isOffered: boolean) {
+      const input = inputs.get(value);
+      if (!input) return;
+      input.disabled = !isOffered;
+      input.closest("label")?.toggleAttribute("hidden", !isOffered);
+      const other = [...inputs].find(([, one]) => !one.disabled);
+      if (input.checked && !isOffered && other) made.choose(other[0]);
     },
   };
   const first = inputs.get(chosen);

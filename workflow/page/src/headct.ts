@@ -29,9 +29,18 @@ export interface Study {
   cases: string[];
   /** Scans by the name of an order of them. */
   order: Record<string, string[]>;
-  /** Digest of what the results rest on (`results/audit/evidence.json`). */
+  /** Digest of what the results rest on (`results/audit/evidence.json`), or of the images and masks alone. */
   evidence: string;
+  /** What a review on this page is of: `quality`, images and masks alone; results, where it is not said. */
+  review?: Kind;
+  /** What checks have remarked on scans, by scan. */
+  remarks?: Record<string, string[]>;
+  /** The table with the volumes, a row for each scan, where there is none of measures for each model. */
+  volumes?: string;
 }
+
+/** `quality`: image and mask alone were looked at; `results`: predictions, too. */
+export type Kind = "quality" | "results";
 
 type Measure = (number | null)[];
 

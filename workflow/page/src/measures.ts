@@ -1,6 +1,6 @@
 /** Volumes and measures of a case, beside its pictures: as the tables of the results have them. */
 
-import { numberFrom, type Rows, rows, study } from "./headct.ts";
+import { numberFrom, type Rows, rows, type Source, study } from "./headct.ts";
 
 /** A column of the table: its head, the measure, and how it is printed. */
 const COLUMNS: { head: string; unit: string; measure: keyof Rows; digits: number }[] = [
@@ -17,17 +17,18 @@ export function printed(value: number, digits: number): string {
   return digits === 3 ? text.replace(/^(−?)0\./, "$1.") : text;
 }
 
-/** The table of a scan's measures by some models; null where the page has none of it. */
+/** The table of a scan's measures by some models, or of the reference; null where the page has none of it. */
 export function measuresOf(scan: string, models: readonly string[]): HTMLElement | null {
   const [all, about] = [rows(), study()];
   if (!all || !about) return null;
+  const columns = COLUMNS.filter(({ measure }) => all[measure]?.some((value) => value !== null));
+  const from = (key: string, label: string, measure: string): Source =>
+    about.volumes
+      ? { file: about.volumes, row: { scan_id: scan }, column: `${label}_ml` }
+      : { file: `metrics/${key}.tsv`, row: { scan_id: scan, label }, column: measure };
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const { head: words, unit } of [
-    { head: "Model", unit: "" },
-    { head: "Lesion", unit: "" },
-    ...COLUMNS,
-  ]) {
+  for (const { head: words, unit } of [{ head: "Map", unit: "" }, { head: "Lesion", unit: "" }, ...columns]) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = unit ? `${words}, ${unit}` : words;
@@ -47,13 +48,13 @@ export function measuresOf(scan: string, models: readonly string[]): HTMLElement
         name.textContent = about.models[model]?.title ?? key;
         row.append(name);
       }
-      const lesion = about.lesions[all.lesion[n] as number];
+      const lesion = about.lesions[all.lesion[n] as number]?.key ?? "";
       const label = document.createElement("th");
       label.scope = "row";
       label.className = "name";
-      label.textContent = lesion?.key ?? "";
+      label.textContent = lesion;
       row.append(label);
-      fill(row, all, n, { scan, key, label: lesion?.key ?? "" });
+      fill(row, all, n, columns, (measure) => from(key, lesion, measure));
     }
   }
   if (!body.rows.length) return null;
@@ -70,22 +71,20 @@ function fill(
   row: HTMLTableRowElement,
   all: Rows,
   n: number,
-  { scan, key, label }: { scan: string; key: string; label: string },
+  columns: typeof COLUMNS,
+  from: (measure: string) => Source,
 ): void {
   const failure = all.failure[n];
   if (failure) {
     const cell = row.insertCell();
-    cell.colSpan = COLUMNS.length;
+    cell.colSpan = columns.length;
     cell.textContent = `no prediction: ${failure}`;
     return;
   }
-  for (const { measure, digits } of COLUMNS) {
+  for (const { measure, digits } of columns) {
     const cell = row.insertCell();
     const value = all[measure]?.[n];
     if (typeof value !== "number") cell.textContent = "–";
-    else {
-      const source = { file: `metrics/${key}.tsv`, row: { scan_id: scan, label }, column: measure };
-      cell.append(numberFrom(value, printed(value, digits), source));
-    }
+    else cell.append(numberFrom(value, printed(value, digits), from(measure)));
   }
 }

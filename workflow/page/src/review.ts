@@ -216,7 +216,8 @@ export class Review {
   }
 
   #download(): void {
-    download(exported(this.#decisions, "results", this.#study.evidence), "reviews.tsv");
+    const { review = "results", evidence } = this.#study;
+    download(exported(this.#decisions, review, review === "results" ? evidence : ""), "reviews.tsv");
   }
 }
 

@@ -1,10 +1,21 @@
 /** Orders in which cases are gone through in a review. */
 
-import type { Rows, Study } from "./headct.ts";
+import type { Kind, Rows, Study } from "./headct.ts";
 
-export type Order = "worst" | "best" | "disputed by Dice" | "disputed by volume" | "random";
+export type Order =
+  | "worst"
+  | "best"
+  | "disputed by Dice"
+  | "disputed by volume"
+  | "random"
+  | "as listed"
+  | "remarks first";
 
-export const ORDERS: readonly Order[] = ["worst", "best", "disputed by Dice", "disputed by volume", "random"];
+/** The orders that a review of some kind may have, the usual one first: without predictions there is no worst. */
+export const ORDERS: Readonly<Record<Kind, readonly Order[]>> = {
+  results: ["worst", "best", "disputed by Dice", "disputed by volume", "random"],
+  quality: ["as listed", "remarks first", "random"],
+};
 
 /** What decides the place of a case: the order itself, a seed of the random one, and whose Dice ranks. */
 export interface Chosen {
@@ -20,11 +31,16 @@ export const nameOf = (chosen: Chosen): string =>
   chosen.order === "random" ? `random ${chosen.seed}` : chosen.order;
 
 /**
- * The scans in a chosen order; those of equal rank by their names.
+ * The scans in a chosen order; those of equal rank by their names, or as they are listed where nothing is measured.
  *
  * @param scans that have a case to look at.
  */
 export function inOrder(scans: readonly string[], chosen: Chosen, study: Study, rows: Rows): string[] {
+  if (chosen.order === "as listed") return [...scans];
+  if (chosen.order === "remarks first") {
+    const remarks = (scan: string) => study.remarks?.[scan]?.length ?? 0;
+    return [...scans].sort((a, b) => remarks(b) - remarks(a));
+  }
   const byName = [...scans].sort();
   if (chosen.order === "random") return shuffled(byName, chosen.seed);
   const rank = rankOf(chosen, study, rows);

@@ -34,6 +34,8 @@ const ORDER_WORDS: Record<Order, string> = {
   "disputed by Dice": "most disputed first, by Dice",
   "disputed by volume": "most disputed first, by volume",
   random: "random",
+  "as listed": "as listed",
+  "remarks first": "remarks of the checks first",
 };
 
 /** Reasons that are offered; any other may be typed. */
@@ -80,7 +82,7 @@ export interface Setup {
 
 export function setup(study: Study, onOrder: () => void, onStart: () => void): Setup {
   const name = element("input", { type: "text", maxlength: "64", autocomplete: "off", size: "18" });
-  const order = selected(ORDERS.map((one) => [one, ORDER_WORDS[one]] as const));
+  const order = selected(ORDERS[study.review ?? "results"].map((one) => [one, ORDER_WORDS[one]] as const));
   const models = study.models.filter((one) => !one.trivial);
   const model = selected([["", "all models"], ...models.map((one) => [one.key, one.title] as const)]);
   const seed = element("input", { type: "number", min: "0", step: "1", value: "1" });

@@ -1,14 +1,12 @@
 /** What reviewers have decided, as it is kept in the browser and written as a table. */
 
+import type { Kind } from "./headct.ts";
 import { type ByPerson, isRecord, restoredFrom } from "./restored.ts";
 import { inOneLine, tsv } from "./tsv.ts";
 
 export type Decision = "keep" | "flag" | "redraw" | "exclude";
 
 export const DECISIONS: readonly Decision[] = ["keep", "flag", "redraw", "exclude"];
-
-/** `quality`: image and mask alone were looked at; `results`: predictions, too. */
-export type Kind = "quality" | "results";
 
 export interface Decided {
   decision: Decision;
@@ -93,7 +91,7 @@ export function exported(decisions: Decisions, kind: Kind, evidence: string): st
   return tsv(COLUMNS, rows);
 }
 
-/** Under which name the browser keeps what was decided on these results. */
+/** Under which name the browser keeps what was decided on these results, or these images and masks. */
 export const storageKey = (evidence: string): string => `headct-review:${evidence}`;
 
 /** Decisions from what the browser has kept; none, where it holds nothing that can be read. */

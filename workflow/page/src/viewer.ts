@@ -27,7 +27,9 @@ class CaseViewer implements Viewer {
   readonly #root = element("div", { class: "viewer" });
   readonly #heading = element("h3", { class: "name" });
   readonly #said = element("p", { class: "viewer-said name", "aria-live": "polite" });
+  readonly #remarks = element("p", { class: "viewer-remarks name" });
   readonly #measures = element("div");
+  readonly #help = element("p");
   /** The pictures, of which the second is hidden unless two are compared. */
   readonly panels = [
     new Panel("Left picture", () => this.#measure()),
@@ -78,7 +80,9 @@ class CaseViewer implements Viewer {
     }
     this.panels[1]?.element.toggleAttribute("hidden", true);
     this.#root.addEventListener("keydown", (event) => this.#key(event));
-    this.#root.append(this.#heading, controls, pictures, this.#said, this.#help(), this.#measures);
+    const summary = element("summary", {}, "How to use the viewer");
+    const help = element("details", { class: "viewer-help name" }, summary, this.#help);
+    this.#root.append(this.#heading, this.#remarks, controls, pictures, this.#said, help, this.#measures);
   }
 
   async show(file: CaseFile, { element: place, model, lesion }: Shown): Promise<void> {
@@ -90,6 +94,9 @@ class CaseViewer implements Viewer {
     this.#stack = stack;
     this.#image = image;
     this.#heading.textContent = file.scan;
+    const remarks = study()?.remarks?.[file.scan] ?? [];
+    this.#remarks.textContent = remarks.length ? `Remarks of the checks: ${remarks.join(", ")}.` : "";
+    this.#offerWhatThereIs(file);
     this.#window.element.hidden = !file.hounsfield;
     const names: [string, string][] = file.lesions.map((name, n) => [String(n + 1), name]);
     this.#lesions.input.replaceChildren();
@@ -108,6 +115,15 @@ class CaseViewer implements Viewer {
     if (!right.element.hidden) await right.open(stack, image, look, [TRUTH, this.#secondOf(models, first)]);
     left.pane.cursor = voxel;
     this.#measure();
+  }
+
+  /** A scan without a reference has nothing to be compared with, and one map needs no second picture. */
+  #offerWhatThereIs({ maps }: CaseFile): void {
+    const hasReference = TRUTH in maps;
+    const several = Object.keys(maps).length > 1;
+    this.#style.offer("difference", hasReference && several);
+    this.#compared.hidden = !several;
+    this.#help.textContent = helpOn(hasReference, hasReference && several);
   }
 
   /** Of some models, the first in the study's order that is more than a reference row. */
@@ -266,22 +282,25 @@ class CaseViewer implements Viewer {
   #measure(): void {
     const file = this.#stack?.file;
     if (!file) return;
-    const models = this.#seen().flatMap(({ shown }) => shown.filter((name) => name !== TRUTH));
-    const table = measuresOf(file.scan, [...new Set(models)]);
+    const shown = [...new Set(this.#seen().flatMap(({ shown }) => shown))];
+    const models = shown.filter((name) => name !== TRUTH);
+    const table = measuresOf(file.scan, models.length ? models : shown);
     this.#measures.replaceChildren(...(table ? [table] : []));
   }
+}
 
-  #help(): HTMLElement {
-    const words = [
-      "Right of the patient on the left. Axial pictures are the slices as they were acquired; coronal and sagittal ones lie",
-      "along the way of the table, with each slice where it was, tilted as it was. The position in mm is along the slices' normal, from the lowest one.",
-      "With a picture in focus: arrow keys, Page Up and Down, Home and End leaf through the slices, 1 2 3 choose the window, A C S M",
-      "the plane, O and D outlines, fills and differences, T the reference, [ and ] the opacity, L measures a length.",
-      "Drag with the right button to move what is enlarged.",
-    ];
-    const summary = element("summary", {}, "How to use the viewer");
-    return element("details", { class: "viewer-help name" }, summary, element("p", {}, words.join(" ")));
-  }
+/** How the viewer is used, without what a case has not. */
+function helpOn(hasReference: boolean, hasDifference: boolean): string {
+  return [
+    "Right of the patient on the left. Axial pictures are the slices as they were acquired; coronal and sagittal ones lie",
+    "along the way of the table, with each slice where it was, tilted as it was. The position in mm is along the slices' normal, from the lowest one.",
+    "With a picture in focus: arrow keys, Page Up and Down, Home and End leaf through the slices, 1 2 3 choose the window, A C S M the plane,",
+    hasDifference ? "O and D outlines, fills and differences," : "O outlines or fills,",
+    hasReference
+      ? "T the reference, [ and ] the opacity, L measures a length."
+      : "[ and ] the opacity, L measures a length.",
+    "Drag with the right button to move what is enlarged.",
+  ].join(" ");
 }
 
 /** The CT of a stack as NiiVue takes it. */

@@ -89,9 +89,19 @@ test("disputed is the standard deviation over models, of the lesion where it is 
 
 test("cases of equal rank are by name, and those without a measure last", () => {
   deepEqual(inOrder(["z", "y", "x"], chosen({}), STUDY, ROWS), ["x", "y", "z"]);
-  for (const name of ORDERS.filter((one) => one !== "random")) {
+  for (const name of ORDERS.results.filter((one) => one !== "random")) {
     equal(inOrder(["z", "a"], chosen({ order: name }), STUDY, ROWS).at(-1), "z");
   }
+});
+
+test("a quality review goes by no measure: as listed, remarks first, random", () => {
+  deepEqual(ORDERS.quality, ["as listed", "remarks first", "random"]);
+  const remarks = { b: ["tilted", "uneven gaps"], d: ["tilted"], c: [] };
+  const listed = ["c", "d", "a", "b"];
+  const ordered = (order: Chosen["order"]) => inOrder(listed, chosen({ order }), { ...STUDY, remarks }, ROWS);
+  deepEqual(ordered("as listed"), listed);
+  deepEqual(ordered("remarks first"), ["b", "d", "c", "a"]);
+  deepEqual(listed, ["c", "d", "a", "b"]);
 });
 
 test("a random order is decided by its seed alone", () => {

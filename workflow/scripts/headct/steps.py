@@ -39,7 +39,7 @@ STEPS = {
     "prepare": Step("frameworks.prepare", "preprocess the training scans"),
     "train": Step("frameworks.train", "train one model on one fold, or go on with it"),
     "predict": Step("inference.predict", "predict the label maps of the test scans with one model"),
-    "new-scans": Step("inference.new_scans", "predict scans outside of a study with a trained model"),
+    "new-scans": Step("run.predict_new_scans", "predict scans outside of a study with a trained model"),
     "tolerance": Step("metrics.tolerance", "find by how much raters' surfaces differ"),
     "measure": Step("metrics.measure", "measure one model's predictions, or second readings"),
     "statistics": Step("statistics.replication.paper_analysis", "the paper's analysis"),
@@ -59,6 +59,9 @@ STEPS = {
     "report": Step("publish.reports.write", "write checklists, model cards or the methods section"),
     "cases": Step("publish.page.case_files", "write the files of cases that the page of results opens"),
     "page": Step("publish.page.page", "write the page of a study's results"),
+    "quality-page": Step(
+        "publish.page.quality_page", "write the page on which images and masks are looked at and reviewed"
+    ),
     "evidence": Step("publish.evidence", "the digest of what the comparison rests on"),
     "summary": Step("publish.summary", "tell a study's results in a few lines"),
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),

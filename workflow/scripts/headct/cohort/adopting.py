@@ -312,8 +312,8 @@ def note_of(layout: KnownLayout, adopted: Adopted, source: Path, study: Path) ->
             "environment active:",
             f"`{shlex.join(check)}`",
             f"`{shlex.join(plan)}`",
-            f"`{shlex.join(look)}`: then look at all scans with their masks, in `qc/ingest_qc.pdf`, before "
-            "anything is trained.",
+            f"`{shlex.join(look)}`: then look at all scans with their masks, in `qc/report/index.html`, and "
+            "review them there, before anything is trained.",
         ],
     }
     lines = [f"# {layout.title}"]

@@ -79,6 +79,10 @@ class HeaderGrid:
         """With the transforms of the file's own header."""
         nifti.write_on_grid_of(self.header, self.placed.from_lps(labels), path)
 
+    def read(self, path: Any) -> NDArray[np.uint8]:
+        """A label map that :meth:`write` wrote."""
+        return self.placed.to_lps(nifti.read(path).values).astype(np.uint8)
+
 
 def hounsfield(
     values: NDArray[Any],

@@ -1,4 +1,4 @@
-"""Predict scans that are not of the trial: ``python -m headct new-scans --help``.
+"""Predict scans that are not of the trial (:mod:`headct.run.predict_new_scans`).
 
 Each path is a NIfTI file, a folder of NIfTI files, a folder of one scan's DICOM files, or a folder
 of such folders. DICOM is read as ingest reads it, with its checks. Label maps lie on the grid of what
@@ -322,41 +322,79 @@ def read_table(path: Path, labels: LabelSet) -> list[dict[Any, Any]]:
     return rows
 
 
-def main(
-    *,
-    member: Members,
-    settings: str = "{}",
-    device: Literal["cpu", "cuda"],
-    threads: int,
-    scans: list[Path],
-    out: Path,
-    ingest: str = "{}",
-    names: Literal["given", "numbers"] = "given",
-) -> None:
-    """Predict scans that are not of the trial.
+@dataclass(frozen=True)
+class Request:
+    """What is to be predicted, checked.
 
-    Args:
-        member: trained-model folders, one per fold; repeat for each member of an ensemble.
-        settings: JSON: settings of inference by model, as {"nnunet-2d": {"test_time_mirroring": false}}; what
-            is left out is as in config/README.md.
+    Attributes:
+        members: trained-model folders, one per fold of each member.
+        records: their ``train.json``.
+        by_model: settings of inference.
+        labels: the lesions that the networks know.
+        scans: files and folders by the name of the scan.
+        by_number: whether these names are but places in a list.
+        ingest: how scans are read.
         device: what computes.
         threads: CPU threads in all.
-        scans: what to predict: DICOM folders, NIfTI files.
+        out: folder of label maps and table.
+    """
+
+    members: Members
+    records: Records
+    by_model: InferenceByModel
+    labels: LabelSet
+    scans: Mapping[str, Path]
+    by_number: bool
+    ingest: blocks.Ingest
+    device: Literal["cpu", "cuda"]
+    threads: int
+    out: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a request: how many scans were tried, and why some were not predicted."""
+
+    tried: int
+    reasons: Sequence[str]
+
+    def require_any(self) -> None:
+        """Raise RuntimeError where scans were tried, and none could be predicted."""
+        if self.tried and len(self.reasons) == self.tried:
+            raise RuntimeError(f"no scan could be predicted; the first: {self.reasons[0]}")
+
+
+def requested(
+    member: Members,
+    settings: str,
+    device: Literal["cpu", "cuda"],
+    threads: int,
+    scans: Sequence[Path],
+    out: Path,
+    ingest: str,
+    names: str,
+) -> Request:
+    """What is to be predicted.
+
+    Args:
+        member: trained-model folders, one per fold of each member.
+        settings: JSON: settings of inference by model.
+        device: what computes.
+        threads: CPU threads in all.
+        scans: files and folders.
         out: folder of label maps and table.
         ingest: JSON: the ingest block of the config.
-        names: what outputs are called: as the file or folder that was handed over, or by its place in the
-            list of all scans (input-1, input-2, …).
+        names: ``given`` or ``numbers``.
+
+    Raises:
+        BadInput: everything that is wrong with any of it.
     """
-    import pandas as pd
-
-    from headct.inference import pipeline
-
     require_device(device)
     problems: list[Problem] = []
     by_number = names == NUMBERS
     with gathered(problems):
         of_ingest = blocks.given(blocks.Ingest, ingest, "--ingest")
-        rules = rules_from(of_ingest)
+        rules_from(of_ingest)
     with gathered(problems):
         found = find(scans, by_number)
     with gathered(problems):
@@ -364,20 +402,34 @@ def main(
         labels, by_model = labels_of(records), given_settings(settings, records)
     if problems:
         raise BadInput(problems)
-    networks = networks_of(records, by_model)
-    rows = finished(found, out, networks, labels)
+    return Request(member, records, by_model, labels, found, by_number, of_ingest, device, threads, out)
+
+
+def predict(request: Request) -> Done:
+    """Predict the scans that no earlier run has; label maps and table are written one scan after the other.
+
+    Raises:
+        BadInput: something in the folder would be overwritten or mixed with what it is not.
+    """
+    import pandas as pd
+
+    from headct.inference import pipeline
+
+    out, labels, rules = request.out, request.labels, rules_from(request.ingest)
+    networks = networks_of(request.records, request.by_model)
+    rows = finished(request.scans, out, networks, labels)
     listed = {row["scan_id"] for row in rows}
     at_work = AtWork(out)
+    is_pseudonym = request.ingest.patient_id_is_pseudonym
     wanted = [
-        NewScan(
-            name, source, number, out, rules, labels, of_ingest.patient_id_is_pseudonym, by_number, at_work
-        )
-        for number, (name, source) in enumerate(found.items(), start=1)
+        NewScan(name, source, number, out, rules, labels, is_pseudonym, request.by_number, at_work)
+        for number, (name, source) in enumerate(request.scans.items(), start=1)
         if name not in listed
     ]
-    if len(wanted) < len(found):
-        logger.info("%d of %d scans were predicted before: skipped", len(found) - len(wanted), len(found))
-    ensemble = pipeline.load(member, device, by_model, labels)
+    n_scans = len(request.scans)
+    if len(wanted) < n_scans:
+        logger.info("%d of %d scans were predicted before: skipped", n_scans - len(wanted), n_scans)
+    ensemble = pipeline.load(request.members, request.device, request.by_model, labels)
     reasons: list[str] = []
 
     def done(outcome: pipeline.Outcome) -> None:
@@ -393,8 +445,15 @@ def main(
     together = [scan for scan in wanted if scan not in doubtful]
     with at_work.struck_out_at_the_end():
         for group_of in (together, *([scan] for scan in doubtful)):
-            pipeline.predict(ensemble, group_of, device, threads, "new scans", done, memory_ends_run=False)
+            pipeline.predict(
+                ensemble,
+                group_of,
+                request.device,
+                request.threads,
+                "new scans",
+                done,
+                memory_ends_run=False,
+            )
     if reasons:
         logger.warning("%d of %d scans were not predicted: %s", len(reasons), len(wanted), out / TABLE)
-    if wanted and len(reasons) == len(wanted):
-        raise RuntimeError(f"no scan could be predicted; the first: {reasons[0]}")
+    return Done(len(wanted), reasons)

@@ -34,8 +34,8 @@ from headct.frameworks.registry import frameworks
 from headct.provenance import amending, crate, former, manifest, rows
 
 COHORT, SPLIT = "cohort/cohort.tsv", "cohort/split.tsv"
-QC = ("cohort.tsv", "flow.tsv", "ingest_qc.pdf", "ingest_qc.tsv", "qc.log")
-"""Files of qc/, beside the results (workflow/rules/qc.smk)."""
+QC = ("cohort.tsv", "flow.tsv", "ingest_qc.pdf", "ingest_qc.tsv", "qc.log", "report")
+"""Files of qc/, beside the results, and the folder of its page (workflow/rules/qc.smk)."""
 SAME_PERSON = "is of the same participant, and consent is a person's: name this scan, too"
 DEFINED_BY = ("training scans", "validation scans")
 """What the definition of a training says of scans: digests by scan."""
@@ -253,7 +253,7 @@ def without(path: str, text: str, found: Withdrawal) -> str:
 
 def looked_at(study: StudyFolder) -> list[Path]:
     """What ``snakemake qc`` made, which shows every scan and is made again in a moment."""
-    return [path for path in (study.folder / "qc" / name for name in QC) if path.is_file()]
+    return [path for path in (study.folder / "qc" / name for name in QC) if path.exists()]
 
 
 def prepared(study: StudyFolder, scans: Collection[str]) -> list[Path]:

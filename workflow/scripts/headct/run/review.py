@@ -14,7 +14,7 @@ from pathlib import Path
 from headct.contracts import untrusted
 from headct.contracts.artefacts import as_text, read_tsv, write_atomically
 from headct.contracts.problems import BadInput, Problem, WrongOptions, gathered
-from headct.contracts.repository import REPOSITORY
+from headct.contracts.repository import BUNDLE, REPOSITORY
 from headct.contracts.terminal import say
 from headct.provenance import privacy
 from headct.publish.figures.slices import runs_to_show
@@ -23,8 +23,6 @@ from headct.run import late_reviews
 from headct.settings import blocks, configuration, lesions, reviews, sheet
 from headct.settings.blocks import Configuration
 from headct.settings.reviews import COLUMNS, Review
-
-BUNDLE = REPOSITORY / "workflow" / "page" / "bundle"
 
 NOT_PREDICTED = (
     "there are no results to look at yet: nothing of the test set was predicted. A review of images and "

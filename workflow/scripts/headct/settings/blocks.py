@@ -219,6 +219,8 @@ class Figures:
 class Report:
     """The page of results: which cases it opens, and whether faces are masked (None: unless simulated)."""
 
+    KEY: ClassVar[str] = "report"
+
     cases: str
     mask_face: bool | None
 
@@ -329,10 +331,10 @@ class Configuration:
         return self.phantom is None if self.report.mask_face is None else self.report.mask_face
 
 
-BLOCKS = (Ingest, Split, Crosscheck, Metrics)
+BLOCKS = (Ingest, Split, Crosscheck, Metrics, Report)
 """Blocks that a command may be given as JSON."""
 
-Block = TypeVar("Block", Ingest, Split, Crosscheck, Metrics)
+Block = TypeVar("Block", Ingest, Split, Crosscheck, Metrics, Report)
 
 
 def configured(document: configuration.Document) -> Configuration:

@@ -70,6 +70,9 @@ class ImageGrid(Protocol):
     def write(self, labels: NDArray[np.uint8], path: Path) -> None:
         """Write a label map as NIfTI that lies on what was handed over."""
 
+    def read(self, path: Path) -> NDArray[np.uint8]:
+        """A label map that :meth:`write` wrote."""
+
 
 @dataclass(frozen=True)
 class SliceGrid:
@@ -89,6 +92,11 @@ class SliceGrid:
     def write(self, labels: NDArray[np.uint8], path: Path) -> None:
         """On the grid of :meth:`image`."""
         nifti.write(self.image(labels), path)
+
+    def read(self, path: Path) -> NDArray[np.uint8]:
+        """A label map that :meth:`write` wrote."""
+        labels: NDArray[np.uint8] = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        return labels
 
 
 @dataclass(frozen=True)

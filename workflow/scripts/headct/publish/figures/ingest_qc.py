@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -124,13 +125,22 @@ def grey_values(shown: Slice, box_mm: np.ndarray) -> tuple[np.ndarray, tuple[flo
     return np.round(mean * 255).astype(np.uint8), (left, right, bottom, top)
 
 
-def _draw_panel(axes: Axes, shown: Slice, labels: LabelSet) -> None:
-    """One slice in the brain window, patient's right on the left, with its outlines and slice number."""
+def draw_panel(axes: Axes, shown: Slice, labels: LabelSet, kind: type[AxesImage] = AxesImage) -> None:
+    """One slice in the brain window, patient's right on the left, with its outlines and slice number.
+
+    Args:
+        axes: that it fills.
+        shown: the slice.
+        labels: the lesions that are outlined.
+        kind: of the image, where the file's writer takes grey ones.
+    """
     box = view_box_mm(shown)
     grey, extent = grey_values(shown, box)
     axes.set_facecolor("black")
     axes.set(xlim=box[:2], ylim=box[:1:-1])
-    image = GreyImage(axes, interpolation="none", origin="upper", extent=extent)
+    image = kind(
+        axes, cmap="gray", norm=Normalize(0, 255), interpolation="none", origin="upper", extent=extent
+    )
     image.set_data(grey)
     image.set_clip_path(axes.patch)
     axes.add_image(image)
@@ -198,7 +208,7 @@ def _contact_page(
             page.text(x, y, "\n".join(caption.title), weight="bold", linespacing=1.15)
             page.text(x, y + caption.title_mm, "\n".join(caption.fine), size=FINE_PT, linespacing=1.15)
             shown = load_slice(data / scan["scan_id"], {})
-            _draw_panel(page.axes(x, panel_top, *PANEL_MM), shown, labels)
+            draw_panel(page.axes(x, panel_top, *PANEL_MM), shown, labels, GreyImage)
             measurements.append(
                 {
                     "slice": shown.index + 1,

@@ -12,6 +12,7 @@ from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish.page.html_parts import NumberGrid, filled
 from headct.publish.page.model_sections import by_mean, lowest_threshold
 from headct.publish.page.quoted import INTERVAL, QuotedRow, name
+from headct.publish.page.scan_sections import in_words, opens, remarks_of
 from headct.publish.page.shown_study import Absent, ShownStudy
 from headct.publish.printed_numbers import DICE_DECIMALS
 from headct.publish.tables.words import title_of
@@ -189,21 +190,8 @@ def hardest(study: ShownStudy, n: int) -> NumberGrid:
                 Markup("{} {}").format(row.number("lowest_dice"), study.title(row.text("lowest_model"))),
                 Markup("{} {}").format(row.number("highest_dice"), study.title(row.text("highest_model"))),
                 *(about.number(f"{label}_ml", 1) for label in study.labels),
-                flags_in_words(about),
+                in_words(remarks_of(about)),
             ]
         )
     caption = "Test scans with the lowest mean Dice over the compared models and the lesions"
     return NumberGrid(caption, columns, cells, words=frozenset({0, len(columns) - 1}))
-
-
-def flags_in_words(row: QuotedRow) -> str:
-    """What ingest remarked on a scan: ``tilted, uneven gaps``."""
-    return row.text("flags").replace("_", " ").replace(",", ", ").replace(";", "; ") or "none"
-
-
-def opens(study: ShownStudy, scan: str) -> Markup:
-    """The name of a scan: a button that opens it, where its file lies beside the page."""
-    if scan not in study.cases:
-        return name(scan)
-    form = '<button type="button" class="name" data-open-case="{0}">{0}</button>'
-    return Markup(form).format(scan)

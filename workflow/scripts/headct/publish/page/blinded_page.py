@@ -7,7 +7,6 @@ and what they stand for is in a key that is kept apart.
 from __future__ import annotations
 
 import random
-import shutil
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from headct.contracts.artefacts import sha256_of, write_atomically, write_tsv
+from headct.contracts.artefacts import sha256_of, write_tsv
 from headct.contracts.labels import LabelSet
 from headct.imaging.hounsfield import Intensity
 from headct.metrics.predictions import Run
@@ -118,8 +117,7 @@ def write_page(cases: Sequence[BlindedCase], shown: Shown, key: str, folder: Pat
     """
     for case in cases:
         pages.write(_script_of(case, shown), folder / f"cases/scans/{case.name}.js")
-    with write_atomically(folder / "cases" / case_files.VIEWER) as temporary:
-        shutil.copyfile(shown.bundle / case_files.VIEWER, temporary)
+    case_files.put_viewer(shown.bundle / case_files.VIEWER, folder / "cases")
     letters = list(cases[0].model_of)
     study = {
         "models": [{"key": letter, "title": f"Map {letter}", "trivial": False} for letter in letters],

@@ -87,9 +87,14 @@ def main(
     ]
     for stale in {*(folder / "scans").glob("*.js")} - {out.parents[1] / row["path"] for row in rows}:
         stale.unlink()
+    put_viewer(viewer, folder)
+    write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), out)
+
+
+def put_viewer(viewer: Path, folder: Path) -> None:
+    """Copy the bundled viewer into the folder of the cases."""
     with write_atomically(folder / VIEWER) as temporary:
         shutil.copyfile(viewer, temporary)
-    write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), out)
 
 
 def worst(
@@ -142,13 +147,13 @@ def read(folder: Path, runs: Mapping[str, Run], labels: LabelSet) -> Case:
 
 
 def write(case: Case, intensity: Intensity, mask_face: bool, folder: Path, revision: int) -> dict[str, Any]:
-    """Write a case's file; its row of the list, with a path below the results.
+    """Write a case's file; its row of the list, with a path below the folder that has the page's folder.
 
     Args:
         case: that is to be shown.
         intensity: what its values are.
         mask_face: whether all that lies outside the skull becomes air.
-        folder: of the files, ``results/report/cases/scans``.
+        folder: of the files, ``report/cases/scans`` in the results or beside them.
         revision: how often files were lost and remade.
     """
     path = folder / f"{case.scan_id}.js"

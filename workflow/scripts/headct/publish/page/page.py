@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from markupsafe import Markup
-
 from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import CONFIG, sha256_of
 from headct.publish import pages
@@ -18,16 +16,15 @@ from headct.publish.page import (
     answer,
     figure_section,
     model_sections,
-    page_frame,
     review_section,
     scan_sections,
     script_data,
     script_sections,
+    sectioned_page,
     study_sections,
 )
-from headct.publish.page.html_parts import filled
 from headct.publish.page.quoted import ResultTables
-from headct.publish.page.shown_study import Absent, Section, ShownStudy
+from headct.publish.page.shown_study import Section, ShownStudy
 from headct.settings.blocks import configured
 
 logger = logging.getLogger(__name__)
@@ -49,43 +46,6 @@ SECTIONS = (
     Section("provenance", "Provenance", study_sections.provenance),
 )
 """The parts of the page, in order."""
-
-TEMPLATE = """\
-{% extends "frame" %}
-{% block head %}
-<meta name="referrer" content="no-referrer"/>
-{% endblock %}
-{% block title %}{{ study.config.study.name }}: results{% endblock %}
-{% block body %}
-<body>
-<a class="skip" href="#{{ parts[0][0].id }}">To the results</a>
-<header>
-<p class="kind">Comparison of segmentation models on head CT</p>
-<h1><span class="name">{{ study.config.study.name }}</span></h1>
-{% if study.config.note %}<p class="note">{{ study.config.note }}</p>{% endif %}
-</header>
-<nav aria-label="Sections"><ol>
-{% for section, content in parts %}
-<li><a href="#{{ section.id }}">{{ section.title }}</a></li>
-{% endfor %}
-</ol></nav>
-<main>
-{% for section, content in parts %}
-<section id="{{ section.id }}" aria-labelledby="{{ section.id }}-title">
-<h2 id="{{ section.id }}-title">{{ section.title }}</h2>
-{{ content }}
-</section>
-{% endfor %}
-</main>
-<div id="where" role="status" hidden></div>
-<script type="application/json" id="study">{{ study_data }}</script>
-<script type="application/json" id="rows">{{ rows_data }}</script>
-<script>
-{{ script }}
-</script>
-</body>
-{% endblock %}
-"""
 
 
 def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None, out: Path) -> None:
@@ -130,21 +90,17 @@ def page(study: ShownStudy, bundle: Path) -> str:
         study: that it is of.
         bundle: folder of styles and scripts.
     """
-    made = [(section, section.make(study)) for section in SECTIONS]
-    parts = [(section, _shown(content)) for section, content in made if content != Absent()]
-    return page_frame.render(
-        TEMPLATE,
+    return sectioned_page.render(
+        SECTIONS,
+        study,
+        sectioned_page.Heading(
+            kind="Comparison of segmentation models on head CT",
+            title=study.config.study.name,
+            of="results",
+            note=study.config.note,
+        ),
         bundle,
         "index.js",
-        study=study,
-        parts=parts,
-        study_data=script_data.as_json(script_data.study_data(study)),
-        rows_data=script_data.as_json(script_data.rows_data(study)),
-    )
-
-
-def _shown(content: Markup | Absent) -> Markup:
-    """A section's content, or why it has none."""
-    return (
-        filled('<p class="none">{{ why }}</p>', why=content.why) if isinstance(content, Absent) else content
+        script_data.study_data(study),
+        script_data.rows_data(study),
     )

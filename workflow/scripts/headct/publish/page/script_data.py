@@ -11,7 +11,9 @@ from markupsafe import Markup
 from headct.contracts.labels import LabelSet
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish.evidence import EVIDENCE
-from headct.publish.page.shown_study import ShownStudy
+from headct.publish.page.quoted import QuotedRow
+from headct.publish.page.scan_sections import remarks_of, volume_columns
+from headct.publish.page.shown_study import ShownScans, ShownStudy
 from headct.publish.tables.words import title_of
 
 MEASURES = ("dice", "reference_ml", "predicted_ml", "volume_error_ml", "hd95_mm")
@@ -26,6 +28,7 @@ OF_GROUPS = "#808080"
 
 def study_data(study: ShownStudy) -> dict[str, Any]:
     """Models, lesions and cases, in their orders; evidence digest (``Study`` in ``page/src/headct.ts``)."""
+    shown = [row for row in study.rows("cohort/cohort.tsv", "scan_id") if row.text("scan_id") in study.cases]
     models = _models_with_measures(study)
     lesions = lesions_of(study.labels)
     lesions += [
@@ -42,6 +45,46 @@ def study_data(study: ShownStudy) -> dict[str, Any]:
         "cases": [scan for scan in hardest if scan in study.cases],
         "order": {"hardest": hardest},
         "evidence": study.results.json(EVIDENCE)["sha256"],
+        "remarks": {row.text("scan_id"): remarks_of(row) for row in shown},
+    }
+
+
+def data_of_maps(shown: ShownScans, scans: Sequence[QuotedRow], key: str, title: str) -> dict[str, Any]:
+    """As :func:`study_data`, of scans that have one kind of maps, and volumes instead of measures.
+
+    Args:
+        shown: what the page is made of.
+        scans: rows of the table of volumes, one for each scan.
+        key: name of the maps in the files of cases.
+        title: what the page calls them.
+    """
+    with_case = [row for row in scans if row.text("scan_id") in shown.cases]
+    return {
+        "models": [{"key": key, "title": title, "trivial": False}],
+        "lesions": lesions_of(shown.labels),
+        "cases": [row.text("scan_id") for row in with_case],
+        "order": {},
+        "evidence": "",
+        "remarks": {row.text("scan_id"): remarks_of(row) for row in with_case},
+        "volumes": scans[0].file if scans else "",
+    }
+
+
+def rows_of_maps(shown: ShownScans, scans: Sequence[QuotedRow], measure: str) -> dict[str, list[Any]]:
+    """As :func:`rows_data`, of :func:`data_of_maps`: volumes alone, under the name of a measure."""
+    volumes = [
+        (row.text("scan_id"), place, float(row.text(column)))
+        for row in scans
+        for place, column in enumerate(volume_columns(shown.labels))
+        if row.has(column)
+    ]
+    columns: dict[str, list[Any]] = {name: [None] * len(volumes) for name in (*MEASURES, *WORDS)}
+    return {
+        **columns,
+        "scan": [scan for scan, _, _ in volumes],
+        "model": [0] * len(volumes),
+        "lesion": [lesion for _, lesion, _ in volumes],
+        measure: [volume_ml for _, _, volume_ml in volumes],
     }
 
 

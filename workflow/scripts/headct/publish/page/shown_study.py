@@ -1,9 +1,10 @@
-"""The study that a page is made of: its files, its lesions and models, and what its configuration says."""
+"""What a page is made of: scans, their files and lesions; of a study its models and configuration, too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from markupsafe import Markup
 
@@ -14,26 +15,18 @@ from headct.settings.blocks import Configuration
 
 
 @dataclass(frozen=True)
-class ShownStudy:
-    """What sections are made of.
+class ShownScans:
+    """What sections on scans are made of.
 
     Attributes:
-        results: the results folder.
+        results: the folder in whose folder ``report`` the page lies.
         labels: the lesions, with titles and colours.
-        config: the resolved configuration.
-        titles: names of the models in print, in the order of the tables.
         cases: the scans that can be opened, since a file of each lies beside the page.
     """
 
     results: ResultTables
     labels: LabelSet
-    config: Configuration
-    titles: Mapping[str, str]
     cases: Collection[str]
-
-    def title(self, model: str) -> Markup:
-        """Name of a model in print."""
-        return name(title_of(model, self.titles))
 
     def rows(self, file: str, by: str, **where: str) -> Sequence[QuotedRow]:
         """Lines of a table (:meth:`.QuotedTable.rows`); none where there is no such file."""
@@ -42,6 +35,23 @@ class ShownStudy:
     def row(self, file: str, **where: str) -> QuotedRow | None:
         """The one line of a table with some cells; None where there is none, or no such file."""
         return next(iter(self.rows(file, "", **where)), None)
+
+
+@dataclass(frozen=True)
+class ShownStudy(ShownScans):
+    """What sections on a study are made of.
+
+    Attributes:
+        config: the resolved configuration.
+        titles: names of the models in print, in the order of the tables.
+    """
+
+    config: Configuration
+    titles: Mapping[str, str]
+
+    def title(self, model: str) -> Markup:
+        """Name of a model in print."""
+        return name(title_of(model, self.titles))
 
     def statement(self, statement: str) -> Markup:
         """What the reports state under a name (:mod:`headct.publish.reports.statements`), quoted."""
@@ -56,9 +66,12 @@ class Absent:
     why: str = ""
 
 
+Shown = TypeVar("Shown", bound=ShownScans)
+
+
 @dataclass(frozen=True)
-class Section:
-    """A part of the page.
+class Section(Generic[Shown]):
+    """A part of a page.
 
     Attributes:
         id: of the element, to which links lead.
@@ -68,4 +81,4 @@ class Section:
 
     id: str
     title: str
-    make: Callable[[ShownStudy], Markup | Absent]
+    make: Callable[[Shown], Markup | Absent]
