@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nibabel.eulerangles import euler2mat
 from nibabel.orientations import inv_ornt_aff
 
+from headct.imaging.header_grid import HeaderGrid
 from headct.imaging.nifti import Unreadable
 from headct.imaging.nifti_geometry import (
     LPS,
@@ -334,3 +335,20 @@ def test_no_volume_is_off_by_more_than_a_thousandth(tilt: float, rounded: int) -
             assert tilt > 2.5
             continue
         assert volume_mm3(found.affine) == pytest.approx(volume_mm3(true), rel=1.05e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(turn=st.sampled_from(TURNS), tilt=tilts, values=st.integers(0, 2**32 - 1))
+def test_a_label_map_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, turn: Any, tilt: float, values: int
+) -> None:
+    """Whatever the order of the stored axes: what was drawn in LPS order is read in LPS order."""
+    true, _ = tilted(tilt)
+    stored = true @ inv_ornt_aff(turn, SHAPE)
+    grid = HeaderGrid(header(SPACING, sform=stored), Placement(stored, SHAPE))
+    labels = np.random.default_rng(values).integers(0, 4, grid.placed.lps_shape[::-1]).astype(np.uint8)
+    path = tmp_path_factory.mktemp("map") / "labels.nii.gz"
+    grid.write(labels, path)
+    found = grid.read(path)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, labels)

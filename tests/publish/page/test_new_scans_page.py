@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import BUNDLE
 from headct.provenance import contents
+from headct.publish.page import new_scans_page
 from headct.publish.page.new_scans_page import PREDICTION
 from headct.run import predict_new_scans
 from support import ct_series, monai_miniature, page_numbers
@@ -202,6 +204,29 @@ def test_without_a_bundle_scans_are_predicted_all_the_same(
     assert not page.exists()
     assert (page.parents[1] / "s-tilted.nii.gz").is_file()
     assert "no page is made" in caplog.text
+
+
+def test_a_scan_that_cannot_be_read_again_is_listed_and_does_not_open(
+    models: list[Path],
+    dicom: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write = new_scans_page.write_case
+
+    def gone(scan: str, *rest: Any) -> dict[str, Any]:
+        if scan == "s-tilted":
+            raise FileNotFoundError(2, "No such file")
+        return write(scan, *rest)
+
+    monkeypatch.setattr(new_scans_page, "write_case", gone)
+    page = predict(tmp_path / "out", models, *dicom)
+    assert "s-tilted can't be shown" in caplog.text
+    assert cases_of(page) == ["s-uneven"]
+    assert "s-tilted" in text_of(page)
+    assert 'data-open-case="s-tilted"' not in page.read_text()
+    assert page_numbers.faults(page, tmp_path / "out") == []
 
 
 def test_scripts_are_told_of_volumes_and_remarks_alone(page: Path) -> None:
