@@ -54,6 +54,7 @@ READERS = {
     "cohort.split": "strata",
     "frameworks.prepare": "nnU-Net's description of the task",
     "frameworks.train": "classes of the network",
+    "inference.outside_models": "the values in label maps that others made are mapped to it",
     "metrics.measure": "what is measured",
     "metrics.tolerance": "what is measured",
     "statistics.replication.balance": "rows of lesions",

@@ -335,6 +335,33 @@ def test_a_card_holds_the_numbers_of_its_model(results: Path) -> None:
         assert "set reporting.intended_use" in text
 
 
+def test_a_model_made_elsewhere_is_told_as_what_it_is(results: Path) -> None:
+    """Nothing is said of it that only those who made it can know."""
+    before = {name: text_of(name, results) for name in STATEMENTS}
+    assert not any("elsewhere" in text for text in before.values())
+    document = read_json(results / "config.json")
+    said = {
+        "title": "U-Net",
+        "framework": "external",
+        "folder": "rival",
+        "made_by": "A <b>",
+        "licence": "MIT",
+    }
+    write_json(document | {"models": document["models"] | {"unet": said}}, results / "config.json")
+    (results / "models/unet/seed-1/fold-all/train.json").unlink()
+    card = Page(model_cards.html("unet", read(results))).text
+    for words in ("not trained here", "Made by: A <b>.", "Model version: not stated.", "Licence: MIT."):
+        assert words in card
+    assert "SHA-256 of the weights" not in card
+    assert "drawn at random" not in card
+    assert "made by: A <b>" in text_of("models", results)
+    assert "U-Net:" not in text_of("training", results)
+    assert "U-Net" not in text_of("ensembles", results)
+    for name in ("model_output", "initialisation", "preprocessing", "blind_models", "scan_only"):
+        assert text_of(name, results).startswith(before[name][:40])
+        assert "Made elsewhere, U-Net" in text_of(name, results)
+
+
 def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path: Path) -> None:
     other = (
         shutil.copytree(results.parent, tmp_path / "elsewhere/too", copy_function=shutil.copyfile) / "results"

@@ -379,6 +379,16 @@ def test_table_e1_reads_records_and_lists_members() -> None:
     assert shown.loc["Threads"].to_list() == ["1", "2", ""]
 
 
+def test_table_e1_says_of_a_model_made_elsewhere_what_is_known_of_it() -> None:
+    known = {"Made by": "A & B", "Model version": "2.1", "Licence": "MIT", "Training data": "not stated"}
+    table = table_e1([record("a")], ["a", "rival"], TITLES, {}, {"rival": known})
+    shown = table.numbers.set_index("item")
+    assert shown.loc["Framework", "rival"] == "none: made elsewhere"
+    assert shown.loc[list(known), "rival"].to_dict() == known
+    assert set(shown.loc[list(known), "a"]) == {""}
+    assert "what the configuration says" in table.notes[-1]
+
+
 def test_table_e1_has_words_where_records_have_keys() -> None:
     details = {
         "network": "deeplabv3plus",

@@ -117,7 +117,7 @@ def leaves(document: Any, key: str = "") -> dict[str, Any]:
 
 MAY_DIFFER = re.compile(
     r"\.(study\.(name|note)|sheet|split\.file|training\.(seeds|folds)|analysis_plan"
-    r"|models\.[\w-]+\.(epochs|(validation_)?iterations_per_epoch|images_per_epoch|checkpoint_interval_epochs))"
+    r"|models\.[\w-]+\.(folder|missing|epochs|(validation_)?iterations_per_epoch|images_per_epoch|checkpoint_interval_epochs))"
 )
 
 

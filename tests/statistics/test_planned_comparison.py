@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
@@ -253,6 +255,28 @@ def test_neither_other_models_nor_the_order_of_models_change_the_family() -> Non
         if "model_a" in other:
             other = other[other["model_a"].isin(PLANTED) & other["model_b"].isin(PLANTED)]
         pd.testing.assert_frame_equal(canonical(table), canonical(other), rtol=1e-6, atol=1e-9)
+
+
+@settings(max_examples=4, deadline=None, phases=[Phase.generate])
+@given(st.integers(0, 2**32 - 1))
+def test_a_rival_outside_the_family_changes_nothing_in_it_whatever_it_predicts(random_state: int) -> None:
+    """Its label maps may be any, or missing: no difference, interval or corrected P of the family changes."""
+    rng = np.random.default_rng(random_state)
+    metrics = planted(20)
+    rival = metrics[metrics["model"] == FOCAL].assign(model="rival", dice=rng.uniform(size=60))
+    rival["predicted_ml"] = rng.gamma(2, 10, 60) * rng.integers(0, 2, 60)
+    lost = rival["scan_id"].isin(rng.choice(rival["scan_id"].unique(), 5))
+    rival.loc[lost, ["dice", "predicted_ml", "intersection_ml"]] = 0.0
+    rival.loc[lost, "failure"] = "no label map of it was handed over"
+    alone = analysed(metrics, PLANTED)
+    beside = analysed(pd.concat([metrics, rival], ignore_index=True), PLANTED)
+    assert "rival" in set(beside["estimates"]["model"]), "it is measured, and stands beside"
+    for name, table in alone.items():
+        other = beside[name]
+        for column in {"model", "model_a", "model_b", "against"} & set(other):
+            other = other[other[column] != "rival"]
+        if name != "plan":
+            pd.testing.assert_frame_equal(table.reset_index(drop=True), other.reset_index(drop=True))
 
 
 def test_missing_predictions_are_wrong_and_are_left_out_in_sensitivity() -> None:

@@ -43,6 +43,7 @@ from headct.contracts.labels import Extent
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.frameworks.base import find_framework, training_settings
+from headct.frameworks.outside import maps_folder
 from headct.imaging import sources
 from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
@@ -55,6 +56,7 @@ from headct.settings import (
     configuration,
     lesions,
     models,
+    outside,
     ratings,
     reviews,
     sheet,
@@ -92,18 +94,26 @@ MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
 TITLES = {model: MODELS[model]["title"] for model in [*REPLICATED, *BEYOND]}
-TRAINED = [key for key, model in MODELS.items() if model["framework"] != "ensemble"]
+TRAINED = [key for key, model in SETTINGS.models.items() if model.is_trained]
+OUTSIDE = [key for key, model in SETTINGS.models.items() if model.is_from_outside]
+ENSEMBLES = {key: model["members"] for key, model in MODELS.items() if "members" in model}
 SEEDS = config["training"]["seeds"]
 FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
+FOLDED = [key for key in MODELS if HELD_OUT and key not in OUTSIDE]  # measured on those, too
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)
 
 
+def one_of(names):
+    """A regular expression of some names, or of nothing at all where there are none."""
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
 wildcard_constraints:
     shard="|".join(SHARDS),
-    model="|".join(map(re.escape, [*MODELS, TRIVIAL])),
+    model=one_of([*MODELS, TRIVIAL]),
     seed=r"\d+",
     fold=r"all|\d+",
     representation=r"[\w-]+",
@@ -226,7 +236,7 @@ LISTING = [  # what lists files that are no outputs of their own
     *SCAN_RECORDS,
     *TRAINING_RECORDS,
     *(manifest for model in MODELS for manifest in manifests_of(model)),
-    *(manifest for model in MODELS if HELD_OUT for manifest in held_out_manifests_of(model)),
+    *(manifest for model in FOLDED for manifest in held_out_manifests_of(model)),
     *([CASE_LIST] if SHOWS_CASES else []),
 ]
 if not internals.is_read_by_a_job(workflow):

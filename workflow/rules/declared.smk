@@ -81,7 +81,10 @@ VALUE_OF = {
     "titles of the shown models": {model: TITLES[model] for model in CASES["show"]},
     "title of the model": lambda wildcards: TITLES[wildcards.model],
     "title of the agreement model": TITLES[config["figures"]["agreement_model"]],
-    "members of ensembles": {key: members_of(key) for key in MODELS if key not in TRAINED},
+    "members of ensembles": ENSEMBLES,
+    "models made elsewhere": {
+        key: outside.about(SETTINGS.models[key]).in_print() for key in OUTSIDE
+    },
     "model that ranks cases": CASES["select_by"],
     "number of cases": CASES["n"],
     "Dice that ranks cases": CASES["rank_by"],

@@ -83,7 +83,7 @@ rule out_of_fold:
         plan=PLAN,
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
-        metrics=expand("results/metrics/out-of-fold/{model}.tsv", model=MODELS),
+        metrics=expand("results/metrics/out-of-fold/{model}.tsv", model=FOLDED),
     output:
         "results/statistics/out_of_fold.tsv",
     log:
@@ -92,7 +92,7 @@ rule out_of_fold:
         "../envs/headct.yaml"
     params:
         labels=labels_as(Extent.GROUPS),
-        models=REPLICATED,
+        models=[model for model in REPLICATED if model in FOLDED],
         code=code("out-of-fold"),
     shell:
         recorded(

@@ -1,6 +1,7 @@
 # Consumes: split.tsv (which carries the digests of every volume). Produces: results/models/ (one
 # folder per model, seed and fold) and results/predictions/ (label maps and their manifests).
-# All frameworks share these rules; what differs is in headct.frameworks.
+# All frameworks share these rules; what differs is in headct.frameworks. Label maps of models that were made
+# elsewhere are taken by a rule of their own, into the same place.
 
 
 rule prepare:
@@ -101,6 +102,8 @@ rule predict:
         "results/predictions/{model}/seed-{seed}.tsv",
     log:
         "results/logs/predict/{model}/seed-{seed}.log",
+    wildcard_constraints:
+        model=one_of(model for model in MODELS if model not in OUTSIDE),
     conda:
         "../envs/headct.yaml"
     threads: asked_for("predict", "threads")
@@ -151,3 +154,34 @@ use rule predict as predict_out_of_fold with:
         device=config["device"],
         work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: prediction_code(wildcards.model),
+
+
+rule outside:
+    """Take the label maps of a model that was made elsewhere, and check them."""
+    input:
+        split="results/cohort/split.tsv",
+        scans=SCAN_RECORDS,  # their geometry is read
+    output:
+        "results/predictions/{model}/seed-{seed}.tsv",
+    log:
+        "results/logs/predict/{model}/seed-{seed}.log",
+    wildcard_constraints:
+        model=one_of(OUTSIDE),
+    priority: 2  # what can't be used is told before anything is trained
+    conda:
+        "../envs/headct.yaml"
+    params:
+        settings=lambda wildcards: json.dumps(
+            outside.words(outside.of_model(SETTINGS.models[wildcards.model])), sort_keys=True
+        ),
+        labels=labels_as(Extent.NAMES),
+        revision=lambda wildcards: maps_folder.revision(
+            Path(f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"),
+            Path(outside.of_model(SETTINGS.models[wildcards.model]).folder),
+        ),
+        code=code("outside"),
+    shell:
+        recorded(
+            "outside --model {wildcards.model} --settings {params.settings:q} --labels {params.labels:q}"
+            " --split {input.split} --data results/data --revision {params.revision} --manifest {output}"
+        )

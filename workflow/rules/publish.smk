@@ -44,7 +44,7 @@ for name, figure in FIGURE_RULES.items():
         log:
             f"results/logs/{Path(figure.path).with_suffix('.log')}",
         wildcard_constraints:
-            model="|".join(map(re.escape, TRAINED)),
+            model=one_of(TRAINED),
         localrule: not figure.on_cluster
         conda:
             "../envs/headct.yaml"

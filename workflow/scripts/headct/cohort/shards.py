@@ -17,8 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headct.contracts.artefacts import read_json, sha256_of, write_atomically
-from headct.contracts.folders import contents
+from headct.contracts.artefacts import digest_of_path, read_json, sha256_of, write_atomically
 from headct.imaging.scan_files import files_of, root_of
 from headct.settings.sheet import mask_columns
 
@@ -61,11 +60,8 @@ def digests_of(files: Mapping[str, str | Path]) -> dict[str, str]:
     digests = {}
     for key, path in files.items():
         with contextlib.suppress(OSError):
-            if Path(path).is_file():  # to open a pipe would wait for ever
-                digests[key] = sha256_of(path)
-            elif Path(path).is_dir():
-                within = sorted(sha256_of(file) for file in contents(path).files)
-                digests[key] = hashlib.sha256("\n".join(within).encode()).hexdigest()
+            if Path(path).is_file() or Path(path).is_dir():  # to open a pipe would wait for ever
+                digests[key] = digest_of_path(path)
     return digests
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headct.contracts.folders import contents
+
 if TYPE_CHECKING:  # steps that need no tables (ingest, training) should not pay for importing pandas
     import pandas as pd
 
@@ -51,6 +53,18 @@ def sha256_of(path: Path | str) -> str:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         _HASHED[os.path.abspath(path)] = (_state(os.fstat(stream.fileno())), digest)  # noqa: PTH100
     return digest
+
+
+def digest_of_path(path: Path | str) -> str:
+    """SHA-256 of a file's bytes; of a folder, that of the digests of its files, whatever they are called.
+
+    Raises:
+        OSError: neither a file nor a folder, or a file that can't be read.
+    """
+    if not Path(path).is_dir():
+        return sha256_of(path)
+    within = sorted(sha256_of(file) for file in contents(path).files)
+    return hashlib.sha256("\n".join(within).encode()).hexdigest()
 
 
 def known_sha256(path: Path | str) -> str:

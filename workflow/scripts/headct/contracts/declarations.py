@@ -63,6 +63,7 @@ SETTINGS: Mapping[str, str] = {
     "title of the model": "title of the model",
     "title of the agreement model": "title of the model",
     "members of ensembles": 'members as JSON, {"ensemble": ["member", …]}',
+    "models made elsewhere": 'what is known of each as JSON, {"model key": {"Made by": "…"}}',
     "model that ranks cases": "model whose mean Dice chooses the cases",
     "number of cases": "number of cases",
     "Dice that ranks cases": "Dice that is averaged over the lesions",

@@ -10,7 +10,7 @@ Arrays are indexed (z, y, x), sizes and spacings are named (x, y, z).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,6 +198,23 @@ class Geometry:
             "header_spacing_z_mm": self.header_spacing_z_mm,
             "moved_in_plane": self.moves.any,
         }
+
+
+def from_json(entry: Mapping[str, Any]) -> Geometry:
+    """The geometry in ``scan.json`` (:meth:`Geometry.as_json`), in which all is moved already.
+
+    Args:
+        entry: ``geometry`` of the file.
+    """
+    columns, rows, slices = entry["size_xyz"]
+    dx, dy, _ = entry["spacing_mm_xyz"]
+    return Geometry(
+        size_xyz=(columns, rows, slices),
+        spacing_xy_mm=(dx, dy),
+        directions=np.array(entry["directions_lps"]),
+        origins=np.array(entry["slice_origins_mm_lps"]),
+        moves=InPlaneMoves(transpose=False, flip_x=False, flip_y=False),
+    )
 
 
 FitsMask = Callable[[Geometry], bool]

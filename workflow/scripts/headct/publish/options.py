@@ -44,6 +44,7 @@ READ: Mapping[str, Callable[[str], Any]] = {
     "titles of the compared models": titles_by_model,
     "titles of the shown models": titles_by_model,
     "members of ensembles": _json,
+    "models made elsewhere": _json,
     "lesions": labels.read,
     "lesions in print": labels.read,
 }
@@ -62,6 +63,7 @@ DEFAULTS: Mapping[str, Any] = {
     "published numbers": RESOURCES / "published",
     "width in mm": 170.0,
     "note": "",
+    "models made elsewhere": "{}",
 }
 """Values of the options that need not be given, by their setting or source."""
 

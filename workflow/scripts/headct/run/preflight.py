@@ -15,7 +15,8 @@ from typing import Any
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.contracts.sets import SETS
 from headct.frameworks.base import find_framework
-from headct.settings import sheet
+from headct.frameworks.outside import maps_folder
+from headct.settings import outside, sheet
 from headct.settings.analysis_plan import PRIMARY, Plan
 from headct.settings.blocks import Configuration, Model
 
@@ -38,7 +39,8 @@ def check(
 
     Raises:
         BadInput: as of :func:`check_settings`; participants that are not among the sheet's ``rows``, label
-            maps that these name and there are not; a split without test scan.
+            maps that these name and there are not; a split without test scan; folders of models that were
+            made elsewhere which are not there, or have several label maps of a scan.
     """
     problems: list[Problem] = []
     with gathered(problems):
@@ -48,6 +50,7 @@ def check(
     ]
     problems += _split_problems(config.split.file)
     problems += _label_map_problems(config, rows)
+    problems += _outside_problems(config, rows)
     if problems:
         raise BadInput(problems)
 
@@ -206,6 +209,17 @@ def _label_map_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]
                 " mend the cell"
             )
             yield Problem(config.sheet, message, str(row["row"]), "labels", name)
+
+
+def _outside_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Faults of the folders of models that were made elsewhere; which scans are lacking, their job tells."""
+    problems: list[Problem] = []
+    for key, model in config.models.items():
+        if model.is_from_outside:
+            scans, folder = [row["scan_id"] for row in rows], Path(outside.of_model(model).folder)
+            with gathered(problems):
+                maps_folder.find(folder, scans, f"models.{key}.folder")
+    return problems
 
 
 def _split_problems(file: str | None) -> list[Problem]:

@@ -147,11 +147,12 @@ class Model:
 
     Attributes:
         title: its name in print.
-        framework: what trains it, or ``ensemble``.
+        framework: what trains it, ``ensemble``, or where the label maps of a model come from that was made
+            elsewhere (:mod:`headct.settings.outside`).
         replication: whether it belongs to the replicated comparison.
         members: of an ensemble, the models whose class probabilities are averaged.
         own: keys that it sets for itself; all others it has from its framework's block.
-        settings: of a trained model: each as the configuration says it. Its framework has types for them
+        settings: each as the configuration says it. The framework of a trained model has types for them
             (:func:`headct.settings.models.of_model`).
     """
 
@@ -164,8 +165,13 @@ class Model:
 
     @property
     def is_trained(self) -> bool:
-        """Whether it is a network, not an ensemble of some."""
-        return not self.members
+        """Whether it is trained here: neither an ensemble nor made elsewhere."""
+        return self.framework in configuration.training_frameworks()
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether it was made elsewhere."""
+        return not self.is_trained and not self.members
 
 
 @dataclass(frozen=True)

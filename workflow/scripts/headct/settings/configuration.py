@@ -61,6 +61,13 @@ def config_schema() -> dict[str, Any]:
     return schema
 
 
+@cache
+def training_frameworks() -> tuple[str, ...]:
+    """The frameworks that train models here, in the order of the schema: each has a block of settings."""
+    kinds = config_schema()["$defs"].values()
+    return tuple(kind["properties"]["framework"]["const"] for kind in kinds if "x-overrides" in kind)
+
+
 def _without_defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Parts of a schema by key, none with a default: what a model leaves out, it has from its framework."""
 
@@ -286,7 +293,7 @@ def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:
             message = f"is the title of {first[model['title']]}, too; each needs its own"
             yield Problem("", message, key=f"models.{key}.title", value=model["title"])
         first.setdefault(model["title"], key)
-    trained = {key for key, model in models.items() if model["framework"] != "ensemble"}
+    trained = {key for key, model in models.items() if model["framework"] in training_frameworks()}
     for key, model in models.items():
         members = model.get("members", [])
         yield from _unknown(f"models.{key}.members", members, trained, "an ensemble needs trained models")

@@ -130,6 +130,7 @@ def problems_of(document: Mapping[str, Any]) -> list[Problem]:
         *_problems_of_values(values, document.get(IGNORE), "labels"),
         *_equal_colours(blocks),
         *(problem for name, of in maps.items() for problem in _problems_of_map(str(name), of, blocks)),
+        *(problem for key, of in _of_models(document) for problem in _problems_of_meaning(key, of, blocks)),
         *strata.problems_of(_mapping(document.get("split")).get("stratify_by"), blocks),
     ]
 
@@ -203,11 +204,23 @@ def _equal_colours(blocks: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]
                 yield Problem("", message, key=f"labels.{name}.colour", value=colour)
 
 
+def _of_models(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What models that were made elsewhere mean by the values of their label maps, by key."""
+    for name, model in _mapping(document.get("models")).items():
+        if "labels" in _mapping(model):
+            yield f"models.{name}.labels", model["labels"]
+
+
 def _problems_of_map(name: str, of: Any, labels: Mapping[str, Any]) -> Iterator[Problem]:
-    """Of an entry of ``label_maps``: lesions that there are not or that it leaves out, and values."""
+    """Of an entry of ``label_maps``: its name, and what :func:`_problems_of_meaning` finds."""
     key = f"label_maps.{name}"
     if not NAME.fullmatch(name):
         yield Problem("", f"the name must be {NAME_IN_WORDS}", key=key)
+    yield from _problems_of_meaning(key, of, labels)
+
+
+def _problems_of_meaning(key: str, of: Any, labels: Mapping[str, Any]) -> Iterator[Problem]:
+    """Lesions that there are not or that are left out, and values that stand for two things."""
     if not isinstance(of, Mapping):
         return
     for label in of.keys() - labels.keys() - {IGNORE}:

@@ -22,6 +22,7 @@ from headct.settings.configuration import (
     json_object,
     resolve,
     schema_problems,
+    training_frameworks,
 )
 from headct.settings.typed import plain, typed
 
@@ -98,7 +99,7 @@ InferenceByModel = Mapping[str, Inference]
 
 def frameworks() -> tuple[str, ...]:
     """The frameworks that train models."""
-    return tuple(_schemas())
+    return training_frameworks()
 
 
 @cache

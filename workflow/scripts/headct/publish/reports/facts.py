@@ -17,6 +17,7 @@ from headct.contracts.labels import LabelSet
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
+from headct.settings import outside
 from headct.settings.analysis_plan import OWN
 from headct.settings.blocks import Configuration, Model, configured
 
@@ -75,7 +76,7 @@ class Facts:
         config: the resolved configuration, its models in the order of the tables.
         cohort, flow, split, balance: tables of ``results/cohort``.
         statistics: tables of ``results/statistics`` by name.
-        training: the ``train.json`` of each trained model, one per seed and fold.
+        training: the ``train.json`` of each model that is trained here, one per seed and fold.
         surface_tolerance_mm: tolerance of the surface Dice by lesion, as it was used.
         versions: versions of the software that made the results, by name; several where jobs differ.
     """
@@ -125,8 +126,14 @@ class Facts:
         return title_of(model, {key: one.title for key, one in self.models.items()})
 
     def members(self, model: str) -> Sequence[str]:
-        """The trained models that a model consists of: itself, or the members of an ensemble."""
-        return self.models[model].members or [model]
+        """The models trained here that a model consists of: itself, the members of an ensemble, or none."""
+        own = [model] if model in self.training else []
+        return self.models[model].members or own
+
+    @cached_property
+    def outside(self) -> Mapping[str, outside.About]:
+        """What is known of each model that was made elsewhere."""
+        return {key: outside.about(model) for key, model in self.models.items() if model.is_from_outside}
 
 
 def plan_items(plan: pd.DataFrame) -> Mapping[str, str]:

@@ -54,10 +54,15 @@ about a patient may rest on it.</p>
 {{ stated(stated_of_output) -}}
 <h2>Intended use</h2>
 <p>{{ reporting.intended_use or "Not stated: set reporting.intended_use." }}</p>
-<p>Input: one head CT like those of the training set. Anything else was not tested.</p>
-<h2>Training data</h2>
+<p>Input: one head CT like those of the {{ "test" if made_elsewhere else "training" }} set. Anything else was
+not tested.</p>
+<h2>{{ "Test data" if made_elsewhere else "Training data" }}</h2>
 {{ stated(stated_of_data) -}}
 <h2>Training</h2>
+{% if made_elsewhere %}
+<p>It was not trained here.
+{%- for heading, text in made_elsewhere.items() %} {{ heading }}: {{ text }}.{% endfor %}</p>
+{% endif %}
 {% for words, runs in trainings %}
 <p>{{ words }} SHA-256 of the weights: {% for run in runs -%}
 seed {{ run.seed }}, fold {{ run.fold }}: <code>{{ run.sha256 }}</code>{{ "; " if not loop.last }}
@@ -108,7 +113,10 @@ def html(model: str, facts: Facts) -> str:
         described=f"{facts.title(model)}: {description(facts, model)}.",
         reporting=facts.config.reporting,
         stated_of_data=_stated(facts, "simulated", "sources", "set_sizes", "prevalence", "acquisition"),
-        stated_of_training=_stated(facts, "initialisation", "model_choice"),
+        stated_of_training=_stated(
+            facts, *(() if model in facts.outside else ("initialisation", "model_choice"))
+        ),
+        made_elsewhere=facts.outside[model].in_print() if model in facts.outside else {},
         stated_of_output=_stated(facts, "model_output"),
         stated_of_limits=_stated(facts, "known_limits"),
         trainings=[

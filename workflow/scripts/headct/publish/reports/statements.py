@@ -27,6 +27,7 @@ from headct.settings.analysis_plan import DEVIATION, PRIMARY
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
+UNKNOWN_INPUT = "gave label maps; what they were made from is not known here"
 SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
     "soft_tissue_kernel": "soft-tissue kernel",
@@ -224,7 +225,7 @@ def preprocessing(facts: Facts) -> str:
     used = {model.framework for model in facts.models.values()}
     sentences = [f"Each model saw the volumes as its own pipeline prepares them{details}."]
     sentences += [framework.preparation for name, framework in frameworks().items() if name in used]
-    return " ".join(filter(None, sentences))
+    return " ".join(filter(None, sentences)) + _but_outside(facts, UNKNOWN_INPUT)
 
 
 def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -449,7 +450,13 @@ def joined(runs: Sequence[Mapping[str, Any]], fact: str, separator: str = " × "
 
 
 def description(facts: Facts, model: str) -> str:
-    """A trained model or an ensemble, in one clause."""
+    """A model in one clause: trained here, made elsewhere, or an ensemble."""
+    if model in facts.outside:
+        stated = (
+            f"{heading[:1].lower()}{heading[1:]}: {text}"
+            for heading, text in facts.outside[model].in_print().items()
+        )
+        return f"not trained here; {', '.join(stated)}"
     if model not in facts.training:
         return f"the mean of the probabilities of {listed(map(facts.title, facts.members(model)))}"
     runs = facts.training[model]
@@ -488,6 +495,16 @@ def models(facts: Facts) -> str:
     return f"{len(described)} models were compared: {'; '.join(described)}."
 
 
+def _but_outside(facts: Facts, does: str) -> str:
+    """The end of a statement that does not hold for models made elsewhere; empty where there are none.
+
+    Args:
+        facts: of the run.
+        does: what they do instead, or what is known of them.
+    """
+    return f" Made elsewhere, {listed(map(facts.title, facts.outside))} {does}." if facts.outside else ""
+
+
 @borne_out_by("tables/table_e1.html")
 def model_output(facts: Facts) -> str:
     """What a model gives."""
@@ -496,7 +513,7 @@ def model_output(facts: Facts) -> str:
         f"{', '.join(facts.labels)}) of the highest probability, without post-processing and without a"
         " threshold to choose."
         " Folds and members of ensembles are averaged as probabilities."
-    )
+    ) + _but_outside(facts, "gave label maps that were taken as they are, placed on the scan's grid")
 
 
 @borne_out_by("audit/runs/", CODE)
@@ -514,7 +531,10 @@ def initialisation(facts: Facts) -> str:
     """Initial weights."""
     seeds = facts.config.training.seeds
     named = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(map(str, seeds))}"
-    return f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
+    drawn = f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
+    return drawn + _but_outside(
+        facts, f"{'was' if len(facts.outside) == 1 else 'were'} trained before, on what Table E1 says"
+    )
 
 
 @borne_out_by("tables/table_e1.html", "figures/training_curves/")
@@ -551,7 +571,7 @@ def model_choice(facts: Facts) -> str:
 @borne_out_by("config.json")
 def ensembles(facts: Facts) -> str:
     """Members."""
-    names = [model for model in facts.models if model not in facts.training]
+    names = [model for model, of_model in facts.models.items() if of_model.members]
     if not names:
         return "There is no ensemble of models."
     return ". ".join(f"{facts.title(model)}: {description(facts, model)}" for model in names) + "."
@@ -572,19 +592,21 @@ def scan_only(facts: Facts) -> str:
     return (
         "The only input of a model is the CT volume; no clinical variable was used and none was selected. No"
         " reading by a person enters."
-    )
+    ) + _but_outside(facts, UNKNOWN_INPUT)
 
 
 @borne_out_by("predictions/")
 def no_interaction(facts: Facts) -> str:
     """Human interaction."""
-    return "Input was converted and segmented without human interaction; there is none to train for."
+    alone = "Input was converted and segmented without human interaction; there is none to train for."
+    return alone + _but_outside(facts, UNKNOWN_INPUT)
 
 
 @borne_out_by("predictions/")
 def blind_models(facts: Facts) -> str:
     """What models knew."""
-    return "Models were given the CT volume alone: no clinical information, and no reference of a test scan."
+    alone = "Models were given the CT volume alone: no clinical information, and no reference of a test scan."
+    return alone + _but_outside(facts, UNKNOWN_INPUT)
 
 
 @borne_out_by("cohort/flow.tsv", "predictions/")

@@ -29,17 +29,24 @@ TABLE = PublishedTable(
     " from the record that each training left: framework, network, loss with its constants, patch,"
     " batch, spacing, optimiser, epochs, iterations, parameters, versions, device and, for what was"
     " trained on a GPU, GPU-hours. Ensembles list their members. An epoch is a different amount of work"
-    " in each framework, so compare iterations.",
+    " in each framework, so compare iterations. Of models that were made elsewhere it says what the"
+    " configuration says.",
     inputs={
         "train_records": "training records",
     },
-    given={"titles": "titles of all models", "ensembles": "members of ensembles", "title_note": "note"},
+    given={
+        "titles": "titles of all models",
+        "ensembles": "members of ensembles",
+        "outside": "models made elsewhere",
+        "title_note": "note",
+    },
     columns="item {model}",
     keys="item",
     made_of=(MadeOf(rows="training records"),),
 )
 
 GPU_HOURS = "GPU-hours"
+MADE_ELSEWHERE = "none: made elsewhere"
 
 FIRST_ROWS = {
     "Network": "network",
@@ -68,11 +75,12 @@ def make(options: Options) -> Table:
     untrained = [
         Problem("--train-records", "no record of this model's training", key="model", value=model)
         for model in options.titles
-        if model not in trained and model not in options.ensembles
+        if model not in trained and model not in options.ensembles and model not in options.outside
     ]
     if untrained:
         raise BadInput(untrained)
-    return table_e1(records, list(options.titles), options.titles, options.ensembles)
+    models = list(options.titles)
+    return table_e1(records, models, options.titles, options.ensembles, options.outside)
 
 
 def table_e1(
@@ -80,6 +88,7 @@ def table_e1(
     models: Sequence[str],
     titles: Mapping[str, str],
     ensembles: Mapping[str, Sequence[str]],
+    outside: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Table:
     """One row per fact, one column per model; ensembles list their members.
 
@@ -90,11 +99,14 @@ def table_e1(
         models: in the order of their columns.
         titles: of the models.
         ensembles: members of each ensemble.
+        outside: of each model that was made elsewhere, what is known of it, by heading.
     """
     facts = {model: _facts([r for r in records if r["model"] == model]) for model in models}
     for model, members in ensembles.items():
         names = ", ".join(title_of(member, titles) for member in members)
         facts[model] = {"Framework": "ensemble", "Members": f"mean of the probabilities of {names}"}
+    for model, known in (outside or {}).items():
+        facts[model] = {"Framework": MADE_ELSEWHERE, **known}
     first = ["Framework", "Members", *FIRST_ROWS, GPU_HOURS]
     found = list(dict.fromkeys(item for facts_of_one in facts.values() for item in facts_of_one))
     last = [item for item in found if item.startswith(("Device", "Threads", "Seeds", "Version"))]
@@ -118,6 +130,8 @@ def table_e1(
         " ensemble adds none to its members'. “At least”: a run was resumed, and what it did between its last"
         " checkpoint and its end is not counted.",
     ]
+    if outside:
+        notes.append("Of models that were made elsewhere the table says what the configuration says of them.")
     columns = [("", "Item"), *(("", title_of(model, titles)) for model in models)]
     return Table("Table E1. Implementation of the models", numbers, [Panel(columns, rows)], notes)
 

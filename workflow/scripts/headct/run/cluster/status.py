@@ -20,6 +20,7 @@ from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem, Stopped
 from headct.contracts.terminal import say
 from headct.run.cluster.queue import NoAnswer, QueuedJob, jobs_of
+from headct.settings.models import frameworks
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def standings(study: Path, queue: list[QueuedJob] | None) -> list[Standing]:
     return [
         standing(study, config["work_dir"], model, str(seed), str(fold), queue)
         for model, settings in config["models"].items()
-        if settings["framework"] != "ensemble"
+        if settings["framework"] in frameworks()
         for seed in config["training"]["seeds"]
         for fold in config["training"]["folds"]
     ]

@@ -17,6 +17,7 @@ from headct.frameworks.base import training_settings
 from headct.run.pilot.drawn_scans import Draw
 from headct.settings import analysis_plan, sheet
 from headct.settings.blocks import Configuration
+from headct.settings.outside import of_model
 
 SHEET, SPLIT, DIFFERENCES = "scans.tsv", "split.tsv", "pilot.yaml"
 
@@ -72,12 +73,22 @@ def differences(
         "work_dir": _work_of_pilot(config),
         "split": {"file": SPLIT},
         "training": {"seeds": [config.training.seeds[0]], "folds": [config.training.folds[0]]},
-        "models": {key: dict(length) for key, length in lengths(config, steps).items() if length},
+        "models": {key: dict(length) for key, length in lengths(config, steps).items() if length}
+        | _outside(config, study, out),
         "analysis_plan": os.path.relpath(plan, out),
     }
     if known := config.ingest.different_patients:
         content["ingest"] = {"different_patients": sorted(set(known) & set(participants))}
     return content
+
+
+def _outside(config: Configuration, study: Path, out: Path) -> dict[str, dict[str, str]]:
+    """Of each model that was made elsewhere the way to its label maps, which training scans may lack."""
+    return {
+        key: {"folder": path_from(out.resolve(), study / of_model(model).folder), "missing": "no_prediction"}
+        for key, model in config.models.items()
+        if model.is_from_outside
+    }
 
 
 def _work_of_pilot(config: Configuration) -> str:

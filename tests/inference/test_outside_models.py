@@ -1,0 +1,199 @@
+"""Label maps of models that were made elsewhere: found, read, placed, listed; what is told of others."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from headct.cohort import conversion
+from headct.command_line import run_step
+from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
+from headct.contracts.no_prediction import REFUSED, kind_of
+from headct.contracts.problems import BadInput
+from headct.frameworks.outside import maps_folder
+from headct.imaging import geometry, mask_files
+from headct.imaging.fitness import SeriesRules
+from support.ct_series import head, tilted, write_series
+from support.label_sets import GIVEN, LABELS, MASK_RULES
+from support.masked_scan import drawn, write_mask
+from support.segmentations import sorted_by_number, write_dicom_seg
+
+SCANS = ("s1", "s2", "s3")
+MANIFEST = Path("results/predictions/rival/seed-1.tsv")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three converted test scans, tilted, and a folder of their label maps as ITK would write them."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(SCANS):
+        write_series(tmp_path / "dicom" / name, head() + np.int16(number), orientation=tilted(15.0))
+        mask = write_mask(tmp_path / "dicom" / name, tmp_path / f"{name}.nii.gz", drawn())
+        scan = conversion.SheetScan(name, tmp_path / "dicom" / name, {"mask": mask}, MASK_RULES, LABELS)
+        conversion.ingest(scan, SeriesRules(), tmp_path / "results/data" / name)
+        (tmp_path / "rival").mkdir(exist_ok=True)
+        write_mask(
+            tmp_path / "dicom" / name, tmp_path / "rival" / f"{name}.nii.gz", np.roll(drawn(), 1, axis=2)
+        )
+    rows = [{"scan_id": name, "set": "test"} for name in SCANS] + [{"scan_id": "t", "set": "train"}]
+    write_tsv(pd.DataFrame(rows), tmp_path / "results/cohort/split.tsv")
+    return tmp_path
+
+
+def take(**settings: object) -> pd.DataFrame:
+    """The list that the step writes."""
+    given = json.dumps({"framework": "external", "folder": "rival", **settings})
+    options = ("--split", "results/cohort/split.tsv", "--data", "results/data", "--manifest", str(MANIFEST))
+    run_step("outside", ["--model", "rival", "--settings", given, *GIVEN, *options])
+    return read_tsv(MANIFEST, path=str, sha256=str, reason=str, source_sha256=str).fillna("")
+
+
+def on_disk(scan: str) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(MANIFEST.with_suffix("") / f"{scan}.nii.gz")))
+
+
+def values_of(path: Path, change: dict[int, int]) -> None:
+    """Give a label map other values."""
+    image = sitk.ReadImage(str(path))
+    array = sitk.GetArrayFromImage(image).astype(np.uint16)
+    changed = np.vectorize(lambda value: change.get(value, value), otypes=[np.uint16])(array)
+    other = sitk.GetImageFromArray(changed)
+    other.CopyInformation(image)
+    sitk.WriteImage(other, str(path))
+
+
+def test_they_lie_on_the_grid_of_the_scan_and_are_listed_with_their_origin(study: Path) -> None:
+    table = take()
+    assert list(table["scan_id"]) == list(SCANS)
+    assert set(table["reason"]) == {""}
+    for row in table.to_dict("records"):
+        scan = row["scan_id"]
+        path = MANIFEST.parent / row["path"]
+        np.testing.assert_array_equal(on_disk(scan), np.roll(drawn(), 1, axis=2))
+        reference = sitk.ReadImage(f"results/data/{scan}/labels.nii.gz")
+        ours = sitk.ReadImage(str(path))
+        for read in ("GetSpacing", "GetOrigin", "GetDirection", "GetPixelID"):
+            assert getattr(ours, read)() == getattr(reference, read)(), "measured without a conversion"
+        assert row["sha256"] == sha256_of(path)
+        assert row["source_sha256"] == sha256_of(study / "rival" / f"{scan}.nii.gz")
+
+
+def test_the_grid_of_the_converted_scan_and_other_formats_will_do(study: Path) -> None:
+    """What a tool writes that was given ct.nii.gz, a MetaImage, and a DICOM segmentation in a folder."""
+    shifted = np.roll(drawn(), 1, axis=2)
+    for path in (study / "rival").iterdir():
+        path.unlink()
+    like = sitk.ReadImage("results/data/s1/ct.nii.gz")
+    image = sitk.GetImageFromArray(shifted)
+    image.CopyInformation(like)
+    sitk.WriteImage(image, str(study / "rival/s1.nii.gz"))
+    write_mask(study / "dicom/s2", study / "rival/s2.mha", shifted)
+    (study / "rival/s3").mkdir()
+    series = sorted_by_number(study / "dicom/s3")
+    names = {1: "ICH", 2: "PHE", 3: "IVH"}
+    write_dicom_seg(study / "rival/s3/seg.dcm", series, shifted, names)
+    take()
+    for scan in SCANS:
+        np.testing.assert_array_equal(on_disk(scan), shifted)
+
+
+def test_values_mean_what_the_settings_say(study: Path) -> None:
+    for scan in SCANS:
+        values_of(study / "rival" / f"{scan}.nii.gz", {1: 7, 2: 300, 3: 9})
+    take(labels={"ICH": 7, "PHE": [300, 301], "IVH": [], "ignore": 9})
+    expected = np.roll(np.where(drawn() == 3, 0, drawn()), 1, axis=2)
+    np.testing.assert_array_equal(on_disk("s1"), expected)
+
+
+def test_a_map_without_a_lesion_says_that_there_is_none(study: Path) -> None:
+    values_of(study / "rival/s1.nii.gz", {1: 0, 2: 0, 3: 0})
+    assert set(take()["reason"]) == {""}
+    assert not on_disk("s1").any()
+
+
+def test_all_that_is_wrong_is_told_in_one_table_and_nothing_is_listed(study: Path) -> None:
+    (study / "rival/s1.nii.gz").unlink()
+    values_of(study / "rival/s2.nii.gz", {2: 5})
+    other = sitk.ReadImage(str(study / "rival/s3.nii.gz"))
+    other.SetOrigin([value + 2 for value in other.GetOrigin()])
+    sitk.WriteImage(other, str(study / "rival/s3.nii.gz"))
+    with pytest.raises(BadInput) as refused:
+        take()
+    told = {problem.row or Path(problem.file).name: problem for problem in refused.value.problems}
+    assert told.keys() == {"s1", "s2.nii.gz", "s3.nii.gz"}
+    assert "no label map of this test scan" in told["s1"].message
+    assert "set missing to no_prediction" in told["s1"].message
+    assert told["s2.nii.gz"].value.startswith("5 (")
+    assert told["s2.nii.gz"].key == "models.rival.labels"
+    assert "does not lie on the scan's grid" in told["s3.nii.gz"].message
+    assert not MANIFEST.exists()
+
+
+def test_a_missing_one_is_a_missing_prediction_only_where_the_settings_say_so(study: Path) -> None:
+    (study / "rival/s2.nii.gz").unlink()
+    with pytest.raises(BadInput, match="no label map of this test scan"):
+        take()
+    table = take(missing="no_prediction").set_index("scan_id")
+    assert (table.loc["s2", "path"], table.loc["s2", "source_sha256"]) == ("", "")
+    assert kind_of(table.loc["s2", "reason"]) == REFUSED
+    assert set(table.loc[["s1", "s3"], "reason"]) == {""}
+    assert not (MANIFEST.with_suffix("") / "s2.nii.gz").exists()
+
+
+def test_a_wrong_one_is_an_error_even_so(study: Path) -> None:
+    values_of(study / "rival/s2.nii.gz", {2: 5})
+    with pytest.raises(BadInput, match="unknown label values"):
+        take(missing="no_prediction")
+
+
+def test_two_maps_of_a_scan_are_an_error(study: Path) -> None:
+    write_mask(study / "dicom/s1", study / "rival/s1.nrrd", drawn())
+    with pytest.raises(BadInput, match="several label maps of one scan"):
+        take()
+
+
+def test_settings_that_can_not_be_understood_are_told_together(study: Path) -> None:
+    with pytest.raises(BadInput) as refused:
+        take(missing="never", labels={"ICH": 0}, folders="x")
+    assert {problem.key for problem in refused.value.problems} >= {"missing", "labels.ICH"}
+
+
+def test_the_names_are_those_of_all_formats_of_masks() -> None:
+    assert set(mask_files.SUFFIXES) <= set(maps_folder.ENDS)
+
+
+def test_a_changed_folder_brings_the_job_back(study: Path) -> None:
+    take()
+    folder = study / "rival"
+
+    def revision() -> int:
+        return maps_folder.revision(MANIFEST, folder)
+
+    assert revision() == 0
+    later = MANIFEST.stat().st_mtime + 60
+    for path in folder.iterdir():
+        os.utime(path, (later, later))
+    assert revision() == 0, "copied files have new times and the same bytes"
+    one = (folder / "s1.nii.gz").read_bytes()
+    (folder / "s1.nii.gz").write_bytes((folder / "s2.nii.gz").read_bytes() + b"\0")
+    os.utime(folder / "s1.nii.gz", (later, later))
+    assert revision() == 1
+    (folder / "s1.nii.gz").unlink()
+    assert revision() == 1
+    (folder / "s1.nii.gz").write_bytes(one)
+    assert revision() == 0
+    (MANIFEST.with_suffix("") / "s1.nii.gz").unlink()
+    assert revision() == 1
+
+
+def test_a_geometry_comes_back_from_its_record(study: Path) -> None:
+    entry = read_json("results/data/s1/scan.json")["geometry"]
+    grid = geometry.from_json(entry)
+    assert {**grid.as_json(), "moved_in_plane": entry["moved_in_plane"]} == entry
+    assert grid.tilt_deg == pytest.approx(15.0)

@@ -1,0 +1,97 @@
+"""Settings of models that were made elsewhere: their types are the schema's, and faults are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headct.contracts.problems import BadInput
+from headct.settings import blocks, configuration, models, outside
+from support.label_sets import LABELS, ONE
+
+REPOSITORY = Path(__file__).parents[2]
+ROOT = configuration.config_schema()
+RIVAL = {"title": "Rival", "framework": "external", "folder": "rival", "replication": False}
+ALL_SAID = {"made_by": "A", "version": "2", "licence": "MIT", "training_data": "others"}
+
+
+def complete(rival: Mapping[str, Any], **keys: Any) -> dict[str, Any]:
+    """The demo's configuration with a model from elsewhere."""
+    demo = configuration.load(REPOSITORY / "config/demo.yaml")
+    return configuration.complete(demo | keys | {"models": demo["models"] | {"rival": dict(rival)}}, "c.yaml")
+
+
+def faults(rival: Mapping[str, Any]) -> dict[str, str]:
+    with pytest.raises(BadInput) as refused:
+        complete(rival)
+    return {problem.key: problem.message for problem in refused.value.problems}
+
+
+@pytest.mark.parametrize("framework", outside.KINDS)
+def test_their_types_have_the_keys_of_the_schema_by_effect(framework: str) -> None:
+    kind = ROOT["$defs"][f"{framework}_model"]
+    assert kind["properties"]["framework"]["const"] == framework
+    effects = {key: configuration.resolve(part, ROOT)["x-effect"] for key, part in kind["properties"].items()}
+    of_effect = {effect: {key for key in effects if effects[key] == effect} for effect in effects.values()}
+    assert {one.name for one in fields(outside.KINDS[framework])} == of_effect["inference"]
+    assert {one.name for one in fields(outside.About)} == of_effect["print"] - {"title", "replication"}
+    optional = {one.name for one in fields(outside.KINDS[framework]) if one.default is None}
+    assert of_effect["inference"] - optional == set(kind["required"]) - {"title"}
+
+
+def test_every_kind_of_model_is_trained_here_or_made_elsewhere_or_an_ensemble() -> None:
+    branches = ROOT["properties"]["models"]["additionalProperties"]["oneOf"]
+    named = [configuration.resolve(one, ROOT)["properties"]["framework"]["const"] for one in branches]
+    assert sorted(named) == sorted([*models.frameworks(), *outside.KINDS, "ensemble"])
+    config = blocks.configured(complete(RIVAL))
+    kinds = {key: (model.is_trained, model.is_from_outside) for key, model in config.models.items()}
+    assert (kinds["unet"], kinds["rival"], kinds["nnunet-2d-3d"]) == (
+        (True, False),
+        (False, True),
+        (False, False),
+    )
+
+
+def test_what_decides_label_maps_comes_back_from_the_words_of_a_command() -> None:
+    said = RIVAL | ALL_SAID | {"labels": {"ICH": 7, "PHE": [2, 3], "IVH": [], "ignore": 4}}
+    model = blocks.configured(complete(said)).models["rival"]
+    settings = outside.of_model(model)
+    words = outside.words(settings)
+    assert words == {"framework": "external", "folder": "rival", "labels": said["labels"]}
+    assert outside.given(configuration.json.dumps(words)) == settings
+    assert settings.values(LABELS) == {"ICH": [7], "PHE": [2, 3], "IVH": [], "ignore": [4]}
+    assert outside.about(model).in_print() == {
+        "Made by": "A",
+        "Model version": "2",
+        "Licence": "MIT",
+        "Training data": "others",
+    }
+
+
+def test_what_is_not_said_is_said_to_be_missing() -> None:
+    model = blocks.configured(complete(RIVAL)).models["rival"]
+    assert set(outside.about(model).in_print().values()) == {"not stated"}
+    settings = outside.of_model(model)
+    assert not settings.may_be_missing
+    assert settings.values(LABELS) == {"ICH": [1], "PHE": [2], "IVH": [3], "ignore": []}
+    assert settings.values(ONE) == {"SDH": [1], "ignore": []}
+
+
+def test_faults_are_told_with_their_key() -> None:
+    assert "models.rival.folder" in str(faults({"title": "Rival", "framework": "external"}))
+    assert faults(RIVAL | {"network": "unet"}).keys() == {"models.rival.network"}
+    assert faults(RIVAL | {"missing": "skip"}).keys() == {"models.rival.missing"}
+    found = faults(RIVAL | {"labels": {"ICH": 1, "PHE": 1, "SDH": 3}})
+    assert found.keys() == {"models.rival.labels.PHE", "models.rival.labels.SDH", "models.rival.labels.IVH"}
+    assert "each value of a mask has one meaning" in found["models.rival.labels.PHE"]
+
+
+def test_an_ensemble_of_label_maps_is_refused() -> None:
+    demo = configuration.load(REPOSITORY / "config/demo.yaml")
+    both = {"title": "Both", "framework": "ensemble", "members": ["unet", "rival"]}
+    with pytest.raises(BadInput, match="an ensemble needs trained models"):
+        configuration.complete(demo | {"models": demo["models"] | {"rival": RIVAL, "both": both}}, "c.yaml")
