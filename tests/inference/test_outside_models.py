@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,11 @@ from headct.command_line import run_step
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.no_prediction import REFUSED, kind_of
 from headct.contracts.problems import BadInput
+from headct.engine import offline
 from headct.frameworks.outside import maps_folder
 from headct.imaging import geometry, mask_files
 from headct.imaging.fitness import SeriesRules
+from headct.settings.outside import Command, External
 from support.ct_series import head, tilted, write_series
 from support.label_sets import GIVEN, LABELS, MASK_RULES
 from support.masked_scan import drawn, write_mask
@@ -41,7 +45,15 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_mask(
             tmp_path / "dicom" / name, tmp_path / "rival" / f"{name}.nii.gz", np.roll(drawn(), 1, axis=2)
         )
-    rows = [{"scan_id": name, "set": "test"} for name in SCANS] + [{"scan_id": "t", "set": "train"}]
+    rows = [
+        {
+            "scan_id": name,
+            "set": "test",
+            "ct_sha256": sha256_of(tmp_path / "results/data" / name / "ct.nii.gz"),
+        }
+        for name in SCANS
+    ]
+    rows.append({"scan_id": "t", "set": "train", "ct_sha256": "0" * 64})
     write_tsv(pd.DataFrame(rows), tmp_path / "results/cohort/split.tsv")
     return tmp_path
 
@@ -171,9 +183,10 @@ def test_the_names_are_those_of_all_formats_of_masks() -> None:
 def test_a_changed_folder_brings_the_job_back(study: Path) -> None:
     take()
     folder = study / "rival"
+    settings = External(framework="external", folder="rival")
 
     def revision() -> int:
-        return maps_folder.revision(MANIFEST, folder)
+        return maps_folder.revision(MANIFEST, settings)
 
     assert revision() == 0
     later = MANIFEST.stat().st_mtime + 60
@@ -190,6 +203,118 @@ def test_a_changed_folder_brings_the_job_back(study: Path) -> None:
     assert revision() == 0
     (MANIFEST.with_suffix("") / "s1.nii.gz").unlink()
     assert revision() == 1
+
+
+# -- made by a command -------------------------------------------------------------------------------
+
+TOOL = """
+import pathlib, shutil, sys
+import SimpleITK as sitk
+source, out = map(pathlib.Path, sys.argv[1:3])
+with open("calls.txt", "a") as calls:
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    print(*(file.name for file in files), file=calls)
+pairs = [(source, out)]
+if source.is_dir():
+    pairs = [(file, out / file.name.replace("_0000", "")) for file in sorted(source.iterdir())]
+for image, to in pairs:
+    ct = sitk.ReadImage(str(image))
+    lowest = sitk.GetArrayFromImage(ct).max() < 201
+    if (lowest and "--fails-on-first" in sys.argv):
+        sys.exit(3)
+    sitk.WriteImage(sitk.Cast(ct > 100, sitk.sitkUInt8), str(to))
+"""
+"""What segments bone, once in a folder and once in a file."""
+BONE = (head() > 100).astype(np.uint8)
+
+
+def run_command(words: str, **settings: object) -> pd.DataFrame:
+    """The list that a command leads to; its words stand behind ``python tool.py``."""
+    Path("tool.py").write_text(TOOL, encoding="utf-8")
+    given = {"framework": "command", "command": f"{sys.executable} tool.py {words}", **settings}
+    options = ("--split", "results/cohort/split.tsv", "--data", "results/data", "--manifest", str(MANIFEST))
+    run_step("outside", ["--model", "rival", "--settings", json.dumps(given), *GIVEN, *options])
+    return read_tsv(MANIFEST, path=str, reason=str, source_sha256=str).fillna("")
+
+
+def calls() -> list[str]:
+    return Path("calls.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("words", ["{images} {label_maps}", "{image} {label_map}"])
+def test_a_command_sees_neutral_names_and_its_maps_are_placed(study: Path, words: str) -> None:
+    table = run_command(words, files=["tool.py"])
+    assert set(table["reason"]) == {""}
+    np.testing.assert_array_equal(on_disk("s1"), BONE)
+    neutral = [f"case_000{number}_0000.nii.gz" for number in (1, 2, 3)]
+    of_each = [neutral[0]] * 3
+    assert calls() == ([" ".join(neutral)] if "images" in words else of_each)
+    assert len(set(table["source_sha256"])) == 1
+    assert not list(Path("work/outside").rglob("run-*"))
+
+
+def test_a_command_is_run_again_for_what_is_not_there_alone(study: Path) -> None:
+    run_command("{image} {label_map}", files=["tool.py"])
+    run_command("{image} {label_map}", files=["tool.py"])
+    assert len(calls()) == 3
+    next(Path("work/outside/rival").rglob("*.nii.gz")).unlink()
+    run_command("{image} {label_map}", files=["tool.py"])
+    assert len(calls()) == 4
+    run_command("{image} {label_map} --other", files=["tool.py"])
+    assert len(calls()) == 7, "another command has made nothing yet"
+
+
+def test_a_scan_that_the_command_fails_on_is_told_or_counts_as_wrong(study: Path) -> None:
+    words = "{image} {label_map} --fails-on-first"
+    with pytest.raises(BadInput, match="the command made no label map of this test scan") as refused:
+        run_command(words)
+    assert [problem.row for problem in refused.value.problems] == ["s1"]
+    table = run_command(words, missing="no_prediction").set_index("scan_id")
+    assert table.loc["s1", "reason"] == "its command made no label map of it"
+    assert (table.loc["s1", "path"], table.loc["s2", "reason"]) == ("", "")
+
+
+def test_one_for_all_scans_that_fails_is_an_error(study: Path) -> None:
+    with pytest.raises(BadInput, match="ended with exit status 3"):
+        run_command("{images} {label_maps} --fails-on-first", missing="no_prediction")
+
+
+def test_what_a_command_made_is_checked_as_what_is_handed_over(study: Path) -> None:
+    with pytest.raises(BadInput, match="unknown label values"):
+        run_command("{images} {label_maps}", labels={"ICH": 2, "PHE": [], "IVH": []})
+
+
+def test_a_program_that_is_not_there_is_told(study: Path) -> None:
+    given = {"framework": "command", "command": "no-such-program {images} {label_maps}"}
+    options = ("--split", "results/cohort/split.tsv", "--data", "results/data", "--manifest", str(MANIFEST))
+    with pytest.raises(BadInput, match="there is no such program"):
+        run_step("outside", ["--model", "rival", "--settings", json.dumps(given), *GIVEN, *options])
+
+
+def test_a_command_has_no_network(tmp_path: Path) -> None:
+    """Where the kernel keeps it away; else it is said."""
+    code = "import socket; print(sorted(name for _, name in socket.if_nameindex()))"
+    launcher = [sys.executable, "-I", offline.__file__, sys.executable, "-c", code]
+    done = subprocess.run(launcher, capture_output=True, text=True, check=True)
+    assert done.stdout == "['lo']\n" or "can't keep the network away" in done.stderr
+
+
+def test_changed_files_of_a_command_bring_the_job_back(study: Path) -> None:
+    run_command("{images} {label_maps}", files=["tool.py"])
+    settings = Command(
+        framework="command",
+        command=f"{sys.executable} tool.py {{images}} {{label_maps}}",
+        files=("tool.py",),
+    )
+    later = MANIFEST.stat().st_mtime + 60
+    assert maps_folder.revision(MANIFEST, settings) == 0
+    os.utime("tool.py", (later, later))
+    assert maps_folder.revision(MANIFEST, settings) == 0, "the same bytes"
+    Path("tool.py").write_text("pass", encoding="utf-8")
+    os.utime("tool.py", (later, later))
+    assert maps_folder.revision(MANIFEST, settings) == 1
+    Path("tool.py").unlink()
+    assert maps_folder.revision(MANIFEST, settings) == 1
 
 
 def test_a_geometry_comes_back_from_its_record(study: Path) -> None:

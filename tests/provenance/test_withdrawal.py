@@ -53,6 +53,9 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(results / "cohort", folder / "qc", ignore=shutil.ignore_patterns("split*", "balance*"))
     for scan in split["scan_id"]:
         fill(folder / f"qc/report/cases/scans/{scan}.js")
+    for ct in split["ct_sha256"]:
+        fill(work / f"outside/rival/0123456789abcdef/{ct[:32]}.nii.gz")
+    fill(work / "outside/rival/0123456789abcdef/run-a/images/case_0001_0000.nii.gz")  # of a killed job
     return folder
 
 
@@ -154,6 +157,7 @@ def test_nothing_but_its_name_is_left_of_a_scan_and_all_else_is_as_it_was(
     assert sum(path.startswith("work/blastct/") for path in lost) == learnt + 1, (
         "and what does not say whose it is"
     )
+    assert sum(path.startswith("work/outside/") for path in lost) == 1 + (scan != EXCLUDED)
     assert {"work/blastct/elastic-noise-8.npy", "work/training/unet/seed-1/b/key.json"} <= after.keys()
     assert sum(path.startswith("results/predictions/") for path in lost) == (2 if scan == TESTED else 0)
     assert not any(path.startswith("results/models/") for path in lost)

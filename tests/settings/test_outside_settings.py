@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from headct.contracts.problems import BadInput
+from headct.run import preflight
 from headct.settings import blocks, configuration, models, outside
 from support.label_sets import LABELS, ONE
 
@@ -88,6 +89,33 @@ def test_faults_are_told_with_their_key() -> None:
     found = faults(RIVAL | {"labels": {"ICH": 1, "PHE": 1, "SDH": 3}})
     assert found.keys() == {"models.rival.labels.PHE", "models.rival.labels.SDH", "models.rival.labels.IVH"}
     assert "each value of a mask has one meaning" in found["models.rival.labels.PHE"]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("tool {images} {label_maps} --gpu {device} -t {threads}", ""),
+        ("tool -i {image} -o {label_map}", ""),
+        ("tool {images} {out}", "not {out}"),
+        ("tool {images}", "where it reads and writes"),
+        ("tool {image} {label_map} {images} {label_maps}", "where it reads and writes"),
+        ("tool {images} {label_maps} {image}", "where it reads and writes"),
+        ("tool", "where it reads and writes"),
+        ("tool 'unclosed {images} {label_maps}", "is no command"),
+        ("tool {images} {label_maps} {threads:03}", "a brace that is no place"),
+        ("tool {images} {label_maps} '{'", "a brace that is no place"),
+    ],
+)
+def test_a_command_says_where_it_reads_and_writes(command: str, words: str) -> None:
+    found = list(outside.Command(framework="command", command=command).faults())
+    assert (found == []) if not words else (len(found) == 1 and words in found[0])
+
+
+def test_faults_of_a_command_end_the_run_before_any_job() -> None:
+    said = {"title": "Rival", "framework": "command", "command": "tool {images}"}
+    config = blocks.configured(complete(said))
+    (problem,) = preflight._model_problems(config)
+    assert (problem.key, problem.value) == ("models.rival.command", "tool {images}")
 
 
 def test_an_ensemble_of_label_maps_is_refused() -> None:

@@ -157,6 +157,11 @@ def framework_of(model):
     return find_framework(MODELS[model]["framework"])
 
 
+def runs_command(model):
+    """Whether the label maps of a model made elsewhere come from a command."""
+    return MODELS[model]["framework"] == "command"
+
+
 def settings_of(model, *effects):
     """Those settings of a trained model that have one of these effects."""
     return models.having(training_settings(SETTINGS.models[model]), *effects)

@@ -157,7 +157,7 @@ use rule predict as predict_out_of_fold with:
 
 
 rule outside:
-    """Take the label maps of a model that was made elsewhere, and check them."""
+    """Take the label maps of a model that was made elsewhere, or run its command; check them."""
     input:
         split="results/cohort/split.tsv",
         scans=SCAN_RECORDS,  # their geometry is read
@@ -170,18 +170,26 @@ rule outside:
     priority: 2  # what can't be used is told before anything is trained
     conda:
         "../envs/headct.yaml"
+    threads: lambda wildcards: asked_for("predict", "threads") if runs_command(wildcards.model) else 1
+    resources:
+        mem_mb=memory_mb("predict"),
+        runtime=asked_for("predict", "runtime_min"),
+        gpu=lambda wildcards: (asked_for("predict", "gpu") if runs_command(wildcards.model) else 0),
     params:
         settings=lambda wildcards: json.dumps(
             outside.words(outside.of_model(SETTINGS.models[wildcards.model])), sort_keys=True
         ),
+        device=config["device"],
+        work=starts_no_job(config["work_dir"]),
         labels=labels_as(Extent.NAMES),
         revision=lambda wildcards: maps_folder.revision(
             Path(f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"),
-            Path(outside.of_model(SETTINGS.models[wildcards.model]).folder),
+            outside.of_model(SETTINGS.models[wildcards.model]),
         ),
         code=code("outside"),
     shell:
         recorded(
             "outside --model {wildcards.model} --settings {params.settings:q} --labels {params.labels:q}"
-            " --split {input.split} --data results/data --revision {params.revision} --manifest {output}"
+            " --split {input.split} --data results/data --device {params.device} --threads {threads}"
+            " --work={params.work:q} --revision {params.revision} --manifest {output}"
         )

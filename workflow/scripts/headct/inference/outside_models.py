@@ -10,26 +10,28 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from headct.contracts import labels as label_sets
 from headct.contracts import sets
-from headct.contracts.artefacts import digest_of_path, read_json, sha256_of, write_tsv
+from headct.contracts.artefacts import digest_of_path, read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.labels import LabelSet
 from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem, gathered
-from headct.frameworks.outside import label_maps, maps_folder
+from headct.frameworks.outside import label_maps, maps_folder, users_command
+from headct.frameworks.outside.maps_folder import OUTSIDE
+from headct.frameworks.outside.users_command import CommandJob
 from headct.imaging import geometry, masks, nifti
 from headct.imaging.masks import MaskRules
 from headct.settings import outside
-from headct.settings.outside import External
+from headct.settings.outside import Command, External
 
 logger = logging.getLogger(__name__)
 
-NO_MAP = "no label map of it was handed over"
+NO_MAP = {External: "no label map of it was handed over", Command: "its command made no label map of it"}
 """Why such a scan has no prediction, where the settings allow that."""
 
 
@@ -51,8 +53,13 @@ class Taking:
     data: Path
     out: Path
 
-    def take(self, scan: str, source: Path) -> dict[str, Any]:
+    def take(self, scan: str, source: Path, digest: str = "") -> dict[str, Any]:
         """Write the label map of a scan; its columns of the list.
+
+        Args:
+            scan: identifier of the scan.
+            source: its label map, as it was made.
+            digest: SHA-256 of what made it; left out, the label map itself was handed over.
 
         Raises:
             BadInput: it can't be used.
@@ -67,7 +74,7 @@ class Taking:
             "sha256": sha256_of(path),
             "seconds": round(time.monotonic() - start, 2),
             "reason": "",
-            "source_sha256": digest_of_path(source),
+            "source_sha256": digest or digest_of_path(source),
         }
 
 
@@ -78,17 +85,23 @@ def main(
     labels: str,
     split: Path,
     data: Path,
+    device: Literal["cpu", "cuda"] = "cpu",
+    threads: int = 1,
+    work: Path = Path("work"),
     manifest: Path,
     revision: int = 0,
 ) -> None:
-    """Take the label maps of the test scans that a model made elsewhere, and check them.
+    """Take the label maps of the test scans that a model made elsewhere, or run its command; check them.
 
     Args:
         model: key of the model in the config.
-        settings: JSON: where its label maps are, and what their values mean.
+        settings: JSON: where its label maps are, or its command, and what their values mean.
         labels: JSON: the lesion classes, in their order.
         split: split.tsv.
         data: folder of the converted scans.
+        device: that a command may compute on.
+        threads: CPU threads that a command may use.
+        work: scratch folder of what a command makes.
         manifest: list of the label maps.
         revision: how often files were lost or changed.
     """
@@ -96,15 +109,27 @@ def main(
 
     of_model, lesions = outside.given(settings), label_sets.read(labels)
     scans, key = sets.test_scans(split), f"models.{model}"
-    found = maps_folder.find(Path(of_model.folder), scans, f"{key}.folder")
+    digest = ""
+    if isinstance(of_model, Command):
+        digest = maps_folder.digest_of(of_model)
+        job = CommandJob(of_model, key, device, threads, work / OUTSIDE / model / digest[:16])
+        found = users_command.label_maps(job, cts(split, data, scans))
+    else:
+        found = maps_folder.find(Path(of_model.folder), scans, f"{key}.folder")
     rules = label_maps.rules_of(of_model.values(lesions))
     taking = Taking(key, rules, lesions, data, manifest.with_suffix(""))
-    problems = missing(of_model, key, scans, found)
+    problems = [] if of_model.may_be_missing else missing(of_model, key, scans, found)
     rows = []
     for scan in scans:
-        row: dict[str, Any] = {"scan_id": scan, "path": "", "sha256": "", "seconds": 0.0, "reason": NO_MAP}
+        row: dict[str, Any] = {
+            "scan_id": scan,
+            "path": "",
+            "sha256": "",
+            "seconds": 0.0,
+            "reason": NO_MAP[type(of_model)],
+        }
         with gathered(problems):
-            row |= taking.take(scan, found[scan]) if scan in found else {"source_sha256": ""}
+            row |= taking.take(scan, found[scan], digest) if scan in found else {"source_sha256": digest}
         rows.append({**row, "revision": revision})
     if problems:
         raise BadInput(problems)
@@ -114,8 +139,22 @@ def main(
     write_tsv(pd.DataFrame(rows), manifest)
 
 
-def missing(settings: External, key: str, scans: list[str], found: Mapping[str, Path]) -> list[Problem]:
-    """The scans without a label map, unless the settings allow that.
+def cts(split: Path, data: Path, scans: Sequence[str]) -> dict[str, tuple[Path, str]]:
+    """File and SHA-256 of the CT of each scan.
+
+    Args:
+        split: split.tsv.
+        data: folder of the converted scans.
+        scans: identifiers of the scans.
+    """
+    digests = read_tsv(split, ct_sha256=str).set_index("scan_id")["ct_sha256"]
+    return {scan: (data / scan / "ct.nii.gz", str(digests[scan])) for scan in scans}
+
+
+def missing(
+    settings: External | Command, key: str, scans: Sequence[str], found: Mapping[str, Path]
+) -> list[Problem]:
+    """The scans without a label map.
 
     Args:
         settings: of the model.
@@ -123,10 +162,11 @@ def missing(settings: External, key: str, scans: list[str], found: Mapping[str, 
         scans: of the test set.
         found: label maps by scan.
     """
-    if settings.may_be_missing:
-        return []
-    message = (
-        "there is no label map of this test scan, called by its scan_id; where the model could make none, and"
-        " that is to count as wrong, set missing to no_prediction"
+    if isinstance(settings, Command):
+        place, message = key, "the command made no label map of this test scan (its log may say why)"
+    else:
+        place, message = settings.folder, "there is no label map of this test scan, called by its scan_id"
+    message += (
+        "; where the model could make none, and that is to count as wrong, set missing to no_prediction"
     )
-    return [Problem(settings.folder, message, row=scan, key=key) for scan in scans if scan not in found]
+    return [Problem(place, message, row=scan, key=key) for scan in scans if scan not in found]

@@ -26,6 +26,7 @@ from headct import command_line
 from headct.command_line import Call
 from headct.contracts.problems import BadInput, WrongOptions
 from headct.contracts.repository import PACKAGE, RESOURCES
+from headct.engine import offline
 from headct.provenance.inside import is_plain
 
 STUDY, OUT, TEMPORARY = "study", "out", "tmp"
@@ -87,7 +88,10 @@ def _within(path: Path, study: Path) -> bool:
 def walls(folder: Path) -> list[str]:
     """Put them up around this process, which has one thread only; returns what could not be walled off."""
     lacking = []
-    for name, wall in (("the network", _without_network), ("other files", lambda: _only_files_of(folder))):
+    for name, wall in (
+        ("the network", offline.without_network),
+        ("other files", lambda: _only_files_of(folder)),
+    ):
         try:
             wall()
         except OSError as error:
@@ -95,24 +99,7 @@ def walls(folder: Path) -> list[str]:
     return lacking
 
 
-def _checked(call: Any, *arguments: Any) -> int:
-    result: int = call(*arguments)
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
-
-
 _LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def _without_network() -> None:
-    """unshare(2): a network namespace of one's own has no interface that is up."""
-    new_user, new_network = 0x10000000, 0x40000000
-    uid, gid = os.getuid(), os.getgid()
-    _checked(_LIBC.unshare, new_user | new_network)
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        Path(f"/proc/self/{name}").write_text(text)
 
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
@@ -124,16 +111,16 @@ RIGHTS_BY_VERSION = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 
 def _only_files_of(folder: Path) -> None:
     """landlock(7): reading what Python needs and ``folder``, writing below its ``out`` and ``tmp`` only."""
-    version = _checked(_LIBC.syscall, CREATE_RULESET, None, 0, 1)
+    version = offline.checked(_LIBC.syscall, CREATE_RULESET, None, 0, 1)
     every = RIGHTS_BY_VERSION[min(version, max(RIGHTS_BY_VERSION))]
-    rules = _checked(_LIBC.syscall, CREATE_RULESET, struct.pack("Q", every), 8, 0)
+    rules = offline.checked(_LIBC.syscall, CREATE_RULESET, struct.pack("Q", every), 8, 0)
     for place in (*SYSTEM, sys.prefix, sys.base_prefix, *SOFTWARE, _fonts(), folder):
         _allow(rules, Path(place), FILE_READ | FILE_EXECUTE | FOLDER_READ)
     for name in (OUT, TEMPORARY):
         _allow(rules, folder / name, every)
     _allow(rules, Path(os.devnull), FILE_READ | FILE_WRITE)
-    _checked(_LIBC.prctl, NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    _checked(_LIBC.syscall, RESTRICT_SELF, rules, 0)
+    offline.checked(_LIBC.prctl, NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    offline.checked(_LIBC.syscall, RESTRICT_SELF, rules, 0)
     os.close(rules)
 
 
@@ -141,7 +128,7 @@ def _allow(rules: int, place: Path, rights: int) -> None:
     if not place.exists():
         return
     descriptor = os.open(place, os.O_PATH)
-    _checked(_LIBC.syscall, ADD_RULE, rules, 1, struct.pack("=Qi", rights, descriptor), 0)
+    offline.checked(_LIBC.syscall, ADD_RULE, rules, 1, struct.pack("=Qi", rights, descriptor), 0)
     os.close(descriptor)
 
 

@@ -29,7 +29,8 @@ from headct.contracts.artefacts import (
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.untrusted import Unusable
 from headct.engine import workfolder
-from headct.engine.training_job import prepared_from, training_scans
+from headct.engine.training_job import NAME_DIGITS, prepared_from, training_scans
+from headct.frameworks.outside.maps_folder import OF_EACH_SCAN, OUTSIDE
 from headct.frameworks.registry import frameworks
 from headct.provenance import amending, crate, former, manifest, rows
 
@@ -154,7 +155,7 @@ def _links(study: StudyFolder) -> list[Problem]:
 
 def _own_in_work() -> tuple[str, ...]:
     """The folders that the workflow makes in the work folder."""
-    return "training", "predictions", *frameworks()
+    return "training", "predictions", OUTSIDE, *frameworks()
 
 
 # -- what holds data of the scans --------------------------------------------------------------------
@@ -266,9 +267,11 @@ def prepared(study: StudyFolder, scans: Collection[str]) -> list[Path]:
         left = read_tsv(study.results / SPLIT)
         left = left[~left["scan_id"].isin(list(scans))]
         others = {scan.prepared_name for scan in training_scans(left, study.results / "data")}
+        others |= {ct[:NAME_DIGITS] for ct in left["ct_sha256"]}
+    patterns = {name: framework.prepared_at for name, framework in frameworks().items()}
     found = []
-    for name, framework in frameworks().items():
-        for made in sorted((study.work / name).glob(framework.prepared_at)):
+    for name, pattern in (patterns | {OUTSIDE: OF_EACH_SCAN}).items():
+        for made in sorted((study.work / name).glob(pattern)):
             whose = prepared_from(made)
             if whose is None or not others.issuperset(whose):
                 found.append(made)

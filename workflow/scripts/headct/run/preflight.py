@@ -181,6 +181,10 @@ def _plan_label_problems(
 def _model_problems(config: Configuration) -> Iterator[Problem]:
     """Faults of the settings of each model: its framework's, then its own."""
     for key, model in config.models.items():
+        settings = outside.of_model(model) if model.is_from_outside else None
+        if isinstance(settings, outside.Command):
+            for message in settings.faults():
+                yield Problem("", message, key=f"models.{key}.command", value=settings.command)
         if not model.is_trained:
             continue
         framework = find_framework(model.framework)
@@ -212,13 +216,20 @@ def _label_map_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]
 
 
 def _outside_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Faults of the folders of models that were made elsewhere; which scans are lacking, their job tells."""
+    """Folders and files of models made elsewhere that are not there; their job tells of single scans."""
     problems: list[Problem] = []
     for key, model in config.models.items():
-        if model.is_from_outside:
-            scans, folder = [row["scan_id"] for row in rows], Path(outside.of_model(model).folder)
+        if not model.is_from_outside:
+            continue
+        settings = outside.of_model(model)
+        if isinstance(settings, outside.Command):
+            message = "is not there, and the model's label maps depend on it: mend the path"
+            lost = [file for file in settings.files or () if not Path(file).exists()]
+            problems += [Problem(file, message, key=f"models.{key}.files") for file in lost]
+        else:
             with gathered(problems):
-                maps_folder.find(folder, scans, f"models.{key}.folder")
+                scans = [row["scan_id"] for row in rows]
+                maps_folder.find(Path(settings.folder), scans, f"models.{key}.folder")
     return problems
 
 

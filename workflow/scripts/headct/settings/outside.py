@@ -5,12 +5,14 @@ Nothing trains them here. Their types have a field for each key of the schema (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
 from headct.contracts.labels import LabelSet
-from headct.contracts.problems import BadInput
+from headct.contracts.problems import BadInput, Problem
 from headct.settings import configuration, lesions
 from headct.settings.blocks import Model
 from headct.settings.typed import plain, typed
@@ -58,7 +60,49 @@ class External(Outside):
     folder: str
 
 
-KINDS: Mapping[str, type[External]] = {"external": External}
+@dataclass(frozen=True, kw_only=True)
+class Command(Outside):
+    """A model whose label maps a command makes of the scans, in the job that then checks them.
+
+    Attributes:
+        command: with the places of :data:`PLACES` in braces.
+        files: what its label maps depend on.
+    """
+
+    command: str
+    files: tuple[str, ...] | None = None
+
+    @property
+    def is_run_for_each_scan(self) -> bool:
+        """Whether it takes one image, and not a folder of all."""
+        return set(EACH) <= set(self.places)
+
+    @property
+    def places(self) -> list[str]:
+        """The words in braces."""
+        return PLACE.findall(self.command)
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong with the command, as far as can be seen without running it."""
+        named, left = set(self.places), PLACE.sub("", self.command)
+        try:
+            shlex.split(self.command)
+        except ValueError as error:
+            yield f"is no command: {error}"
+            return
+        if set(left) & set("{}"):
+            yield "has a brace that is no place, such as {images}: put what needs braces into a script"
+        elif unknown := sorted(named - {*ALL_AT_ONCE, *EACH, *HOW}):
+            yield f"knows {{{'}, {'.join((*ALL_AT_ONCE, *EACH, *HOW))}}}, not {{{'}, {'.join(unknown)}}}"
+        elif named - set(HOW) not in (set(ALL_AT_ONCE), set(EACH)):
+            yield "must say where it reads and writes: {images} and {label_maps}, or {image} and {label_map}"
+
+
+PLACE = re.compile(r"\{(\w*)\}")
+ALL_AT_ONCE, EACH, HOW = ("images", "label_maps"), ("image", "label_map"), ("device", "threads")
+"""Words in braces of a command: what it reads and writes, of all scans or of one, and how it may compute."""
+
+KINDS: Mapping[str, type[External | Command]] = {"external": External, "command": Command}
 """By the name of the framework, the type of the settings that decide label maps."""
 
 
@@ -84,7 +128,7 @@ class About:
 NOT_STATED = "not stated"
 
 
-def of_model(model: Model) -> External:
+def of_model(model: Model) -> External | Command:
     """What decides the label maps of a model of the configuration that was made elsewhere."""
     return typed(KINDS[model.framework], model.settings)
 
@@ -94,7 +138,7 @@ def about(model: Model) -> About:
     return typed(About, model.settings)
 
 
-def given(text: str, option: str = "--settings") -> External:
+def given(text: str, option: str = "--settings") -> External | Command:
     """What decides the label maps of a model, as a command is given it: JSON, the framework among it.
 
     Raises:
@@ -116,7 +160,11 @@ def given(text: str, option: str = "--settings") -> External:
     }
     if problems := configuration.schema_problems(chosen, checked, option):
         raise BadInput(problems)
-    return typed(kind, chosen)
+    settings = typed(kind, chosen)
+    faults = settings.faults() if isinstance(settings, Command) else ()
+    if problems := [Problem(option, message, key="command") for message in faults]:
+        raise BadInput(problems)
+    return settings
 
 
 def words(settings: Outside) -> dict[str, object]:

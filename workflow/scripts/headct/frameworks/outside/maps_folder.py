@@ -1,4 +1,4 @@
-"""Label maps in a folder: which is of which scan, and whether a list of predictions was made of them.
+"""What the label maps of a model that was made elsewhere come from, and whether a list was made of just that.
 
 Looked at whenever Snakemake starts, so nothing here reads an image.
 """
@@ -6,11 +6,21 @@ Looked at whenever Snakemake starts, so nothing here reads an image.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from headct.contracts.artefacts import digest_of_path
+from headct.contracts.folders import files_at
 from headct.contracts.problems import BadInput, Problem
+from headct.settings.outside import Command, External
+
+OUTSIDE = "outside"
+"""Folder below the scratch folder, of what commands made."""
+
+OF_EACH_SCAN = "*/*/*"
+"""Pattern of that, below it: a folder of each model and definition, a file called by the digest of the CT."""
 
 ENDS = ("", ".nii", ".nii.gz", ".nrrd", ".seg.nrrd", ".mha", ".dcm")
 """What follows the ``scan_id`` in the name of a label map; nothing in that of the folder of a DICOM-SEG."""
@@ -45,32 +55,58 @@ def find(folder: Path, scans: Iterable[str], key: str) -> dict[str, Path]:
     return found
 
 
-def revision(manifest: Path, folder: Path) -> int:
-    """How often a list of predictions was made again because label maps in the folder had changed.
+def digest_of(settings: Command) -> str:
+    """SHA-256 of what the label maps of a command depend on beside the scans: its words and its files.
 
-    As a parameter of its rule, this number brings the job back: it is that of the list while each scan has
-    the label map that it was made of, and one more once one is new, lost or another.
+    Raises:
+        OSError: a file is not there, or can't be read.
+    """
+    digests = [digest_of_path(file) for file in settings.files or ()]
+    return hashlib.sha256(json.dumps([settings.command, digests]).encode()).hexdigest()
+
+
+def revision(manifest: Path, settings: External | Command) -> int:
+    """How often a list of predictions was made again because what it was made of had changed.
+
+    As a parameter of its rule, this number brings the job back: it is that of the list while label maps, or
+    the files of a command, are those that it was made of, and one more once one is new, lost or another.
 
     Args:
         manifest: the list of predictions.
-        folder: of the label maps.
+        settings: of the model.
     """
     if not manifest.is_file():
         return 0
     with open(manifest, encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
-    made_at = manifest.stat().st_mtime_ns
-    stale = not all(_holds(row, manifest, folder, made_at) for row in rows)
-    return max((int(row["revision"]) for row in rows), default=0) + stale
+    is_there = all((manifest.parent / row["path"]).is_file() for row in rows if row["path"])
+    holds = is_there and _is_of(rows, settings, manifest.stat().st_mtime_ns)
+    return max((int(row["revision"]) for row in rows), default=0) + (not holds)
 
 
-def _holds(row: Mapping[str, str], manifest: Path, folder: Path, made_at: int) -> bool:
-    """Whether a row was made of the label map that is there now, and what was made of it is there."""
-    if row["path"] and not (manifest.parent / row["path"]).is_file():
-        return False
-    files = [path for end in ENDS if (path := folder / f"{row['scan_id']}{end}").exists()]
-    if len(files) != bool(row["source_sha256"]):
-        return False
-    return all(
-        path.stat().st_mtime_ns <= made_at or digest_of_path(path) == row["source_sha256"] for path in files
-    )
+def _is_of(rows: Sequence[Mapping[str, str]], settings: External | Command, made_at: int) -> bool:
+    """Whether the rows of a list were made of what is there; what is not newer than the list is not read."""
+    if isinstance(settings, Command):
+        made_of = {row["source_sha256"] for row in rows}
+        newer = [file for file in settings.files or () if not _is_older(file, made_at)]
+        return not newer or (all(map(_exists, newer)) and made_of == {digest_of(settings)})
+    folder = Path(settings.folder)
+    for row in rows:
+        files = [path for end in ENDS if (path := folder / f"{row['scan_id']}{end}").exists()]
+        if len(files) != bool(row["source_sha256"]):
+            return False
+        if any(
+            not _is_older(file, made_at) and digest_of_path(file) != row["source_sha256"] for file in files
+        ):
+            return False
+    return True
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def _is_older(path: str | Path, made_at: int) -> bool:
+    """Whether a file, or all files in a folder, were last written before a time (ns); no file is not."""
+    files = files_at(path)
+    return bool(files) and all(entry.st_mtime_ns <= made_at for entry in files.values())

@@ -15,9 +15,8 @@ from headct.cohort.adopting import path_from
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.base import training_settings
 from headct.run.pilot.drawn_scans import Draw
-from headct.settings import analysis_plan, sheet
+from headct.settings import analysis_plan, outside, sheet
 from headct.settings.blocks import Configuration
-from headct.settings.outside import of_model
 
 SHEET, SPLIT, DIFFERENCES = "scans.tsv", "split.tsv", "pilot.yaml"
 
@@ -82,13 +81,18 @@ def differences(
     return content
 
 
-def _outside(config: Configuration, study: Path, out: Path) -> dict[str, dict[str, str]]:
-    """Of each model that was made elsewhere the way to its label maps, which training scans may lack."""
-    return {
-        key: {"folder": path_from(out.resolve(), study / of_model(model).folder), "missing": "no_prediction"}
-        for key, model in config.models.items()
-        if model.is_from_outside
-    }
+def _outside(config: Configuration, study: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """Of each model that was made elsewhere the ways to its files; training scans may lack label maps."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, model in config.models.items():
+        if model.is_from_outside:
+            settings = outside.of_model(model)
+            found[key] = {"missing": "no_prediction"}
+            if isinstance(settings, outside.External):
+                found[key]["folder"] = path_from(out.resolve(), study / settings.folder)
+            elif settings.files:
+                found[key]["files"] = [path_from(out.resolve(), study / file) for file in settings.files]
+    return found
 
 
 def _work_of_pilot(config: Configuration) -> str:
