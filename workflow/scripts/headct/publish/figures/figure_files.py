@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from headct.contracts.artefacts import write_atomically, write_tsv
+from headct.publish.figures.short_svg import shorter
 from headct.publish.figures.style import MARGIN_MM, MM_PER_INCH, Pages
 
 PNG_DPI = 300
@@ -29,8 +30,6 @@ LINES = 'stroke-linejoin="round" stroke-linecap="butt"'
 """What Matplotlib says by a style sheet, which in a page of HTML would be that of all its drawings."""
 NAMED_GROUP = re.compile(r'(<g) id="[^"]*"')
 """Nothing in an SVG of Matplotlib refers to one."""
-NAME = re.compile(r'(\bid="|xlink:href="#|url\(#)')
-"""What a name in an SVG stands behind, where it is given and where it is used."""
 
 
 def save(pages: Pages, out: Path, title: str, pictures: bool = True) -> None:
@@ -96,7 +95,7 @@ def svg_of(pages: Sequence[str]) -> str:
             raise ValueError(f"Matplotlib writes SVG in another way than this was made for: {text[:500]}")
         body = NAMED_GROUP.sub(r"\1", text[head.end() : text.rindex("</svg>")])
         own = f"p{hashlib.sha256(body.encode()).hexdigest()[:8]}-"
-        body = "\n".join(line.strip() for line in NAME.sub(rf"\g<1>{own}", body).split("\n") if line.strip())
+        body = "\n".join(line.strip() for line in shorter(body, own).split("\n") if line.strip())
         bodies.append(f'<g transform="translate(0 {height:g})">\n{body}\n</g>\n')
         width, height = max(width, float(head[1])), height + float(head[2])
     return (
