@@ -6,8 +6,23 @@ import { element } from "./controls.ts";
 import { CHARTS, type Chart, drawn, type Look, specification } from "./explorer_charts.ts";
 import type { Brush, Row } from "./explorer_rows.ts";
 
-const AFTER_MS = 80;
 /** Between the last move of a mark and what follows of it. */
+const AFTER_MS = 80;
+
+const { renderer: Canvas, handler } = (vega.renderModule as (name: string) => vega.RenderModule)("canvas");
+
+/**
+ * Vega's canvas, drawn by the processor alone. Without a graphics card Chromium would draw thousands of points by a
+ * made-up one, for seconds in which it draws nothing else.
+ */
+class PlainCanvas extends Canvas {
+  override resize(...size: Parameters<vega.Renderer["resize"]>): this {
+    const { canvas } = this as unknown as { canvas(): HTMLCanvasElement | null };
+    canvas.call(this)?.getContext("2d", { willReadFrequently: true }); // it counts for all later ones
+    return super.resize(...size);
+  }
+}
+vega.renderModule("canvas", { renderer: PlainCanvas, handler });
 
 interface View {
   chart: Chart;

@@ -3,12 +3,12 @@
 import { numberFrom, type Rows, rows, type Source, study } from "./headct.ts";
 
 /** A column of the table: its head, the measure, and how it is printed. */
-const COLUMNS: { head: string; unit: string; measure: keyof Rows; digits: number }[] = [
-  { head: "Reference", unit: "mL", measure: "reference_ml", digits: 1 },
-  { head: "Predicted", unit: "mL", measure: "predicted_ml", digits: 1 },
-  { head: "Error", unit: "mL", measure: "volume_error_ml", digits: 1 },
-  { head: "Dice", unit: "", measure: "dice", digits: 3 },
-  { head: "HD95", unit: "mm", measure: "hd95_mm", digits: 1 },
+const COLUMNS: { head: string; measure: keyof Rows; digits: number }[] = [
+  { head: "Reference, mL", measure: "reference_ml", digits: 1 },
+  { head: "Predicted, mL", measure: "predicted_ml", digits: 1 },
+  { head: "Error, mL", measure: "volume_error_ml", digits: 1 },
+  { head: "Dice", measure: "dice", digits: 3 },
+  { head: "HD95, mm", measure: "hd95_mm", digits: 1 },
 ];
 
 /** A number as it is printed: a true minus, and no zero before the point of a share. */
@@ -28,10 +28,10 @@ export function measuresOf(scan: string, models: readonly string[]): HTMLElement
       : { file: `metrics/${key}.tsv`, row: { scan_id: scan, label }, column: measure };
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const { head: words, unit } of [{ head: "Map", unit: "" }, { head: "Lesion", unit: "" }, ...columns]) {
+  for (const words of ["Map", "Lesion", ...columns.map((column) => column.head)]) {
     const cell = document.createElement("th");
     cell.scope = "col";
-    cell.textContent = unit ? `${words}, ${unit}` : words;
+    cell.textContent = words;
     head.append(cell);
   }
   const body = table.createTBody();
@@ -81,8 +81,9 @@ function fill(
     cell.textContent = `no prediction: ${failure}`;
     return;
   }
-  for (const { measure, digits } of columns) {
+  for (const { head, measure, digits } of columns) {
     const cell = row.insertCell();
+    cell.dataset.heading = head; // of each number on a phone, where the head of the table is not seen
     const value = all[measure]?.[n];
     if (typeof value !== "number") cell.textContent = "–";
     else cell.append(numberFrom(value, printed(value, digits), from(measure)));

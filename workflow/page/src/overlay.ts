@@ -39,6 +39,7 @@ export const DIFFERENCES = {
   missed: { title: "missed: in the reference only", colour: "#E69F00", pattern: "stripes" },
   false: { title: "false: in the model's map only", colour: "#CC79A7", pattern: "dots" },
   right: { title: "right: in both", colour: "#56B4E9", pattern: "plain" },
+  mistaken: { title: "mistaken: another lesion in the model's map", colour: "#F0E442", pattern: "grid" },
 } as const;
 
 export type Difference = keyof typeof DIFFERENCES;
@@ -128,10 +129,10 @@ export function drawDifference(
   }
 }
 
-/** What a voxel is, by its values in the reference and in a model's map; with lesion 0, of whatever lesion. */
+/** What a voxel is, by its values in the reference and in a model's map; with lesion 0, of all lesions. */
 export function difference(reference: number, model: number, lesion: number): Difference | null {
   const [is, found] = [isShown(reference, lesion), isShown(model, lesion)];
-  if (is && found) return "right";
+  if (is && found) return reference === model ? "right" : "mistaken";
   if (is) return "missed";
   return found ? "false" : null;
 }
@@ -154,6 +155,12 @@ function patternOf(
       pen.moveTo(shift - 1, size + 1);
       pen.lineTo(shift + size + 1, -1);
     }
+    pen.stroke();
+  } else if (pattern === "grid") {
+    pen.moveTo(0, size / 2);
+    pen.lineTo(size, size / 2);
+    pen.moveTo(size / 2, 0);
+    pen.lineTo(size / 2, size);
     pen.stroke();
   } else {
     pen.arc(size / 2, size / 2, size / 4, 0, 2 * Math.PI);

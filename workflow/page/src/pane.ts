@@ -16,6 +16,11 @@ const PLANES: Record<number, Plane> = {
   [SLICE_TYPE.CORONAL]: "coronal",
   [SLICE_TYPE.SAGITTAL]: "sagittal",
 };
+/**
+ * Units of the two textures (WebGL2's TEXTURE6 and TEXTURE8) with the gradient of a volume, for renderings that are not
+ * shown. NiiVue computes it for all voxels; without a graphics card that takes most of the time, so they get one pixel a slice.
+ */
+const OF_GRADIENTS: readonly number[] = [33990, 33992];
 /** How NiiVue brings an axis of its volume to a tile's columns, its rows, and across it. */
 const SWIZZLED: Record<Plane, Triple> = { axial: [0, 1, 2], coronal: [0, 2, 1], sagittal: [1, 2, 0] };
 
@@ -61,6 +66,9 @@ export class Pane {
     });
     this.drag("cursor");
     this.#nv.onMeasurementCompleted = ({ distance }) => this.onLength(distance);
+    const texture = this.#nv.rgbaTex.bind(this.#nv);
+    this.#nv.rgbaTex = (former, unit, size, isInit) =>
+      texture(former, unit, OF_GRADIENTS.includes(unit) ? [size[0] ?? 0, 1, 1, size[3] ?? 1] : size, isInit);
     const draw = this.#nv.drawScene.bind(this.#nv);
     this.#nv.drawScene = () => {
       this.#snap();
@@ -79,7 +87,8 @@ export class Pane {
     this.#maps = [];
     this.forget();
     for (const volume of [...this.#nv.volumes]) this.#nv.removeVolume(volume);
-    this.#nv.addVolume(image);
+    [image.cal_min, image.cal_max] = look.window;
+    this.#nv.addVolume(image); // which takes it to the GPU, as it does anew for each window
     this.#stack = stack;
     this.look(look, true);
   }
@@ -91,9 +100,8 @@ export class Pane {
     const [image] = this.#nv.volumes;
     if (!image) return;
     const [low, high] = look.window;
-    if (anew || before?.window[0] !== low || before?.window[1] !== high) {
-      image.cal_min = low;
-      image.cal_max = high;
+    if (image.cal_min !== low || image.cal_max !== high) {
+      [image.cal_min, image.cal_max] = look.window;
       this.#nv.updateGLVolume();
     }
     if (anew || before?.plane !== look.plane) {

@@ -132,7 +132,10 @@ export class Panel {
     const item = (mark: Element, words: string) =>
       element("li", {}, mark, element("span", { class: "name" }, words));
     if (this.#look?.maps === "difference") {
-      const kinds = Object.keys(DIFFERENCES) as Difference[];
+      const several = this.#look.lesion === 0 && (this.#stack?.file.lesions.length ?? 0) > 1;
+      const kinds = (Object.keys(DIFFERENCES) as Difference[]).filter(
+        (kind) => kind !== "mistaken" || several,
+      );
       const marks = kinds.map((kind) =>
         item(element("i", { class: `viewer-${kind}`, "aria-hidden": "true" }), DIFFERENCES[kind].title),
       );

@@ -95,8 +95,11 @@ export class Stack {
     this.affine = [...rows.flat(), 0, 0, 0, 1];
   }
 
-  get slices(): number {
-    return this.shape[2];
+  /** Between the slices' normal and the way of the table. */
+  get tilt_deg(): number {
+    const column = (n: number) => this.file.affine.slice(0, 3).map((row) => row[n] as number) as Triple;
+    const cosine = Math.abs(dot(unit(cross(column(0), column(1))), unit(column(2))));
+    return (Math.acos(Math.min(1, cosine)) * 180) / Math.PI;
   }
 
   /** Voxel sizes of the regular grid, perpendicular to each other. */

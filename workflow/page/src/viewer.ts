@@ -28,6 +28,7 @@ class CaseViewer implements Viewer {
   readonly #heading = element("h3", { class: "name" });
   readonly #said = element("p", { class: "viewer-said name", "aria-live": "polite" });
   readonly #remarks = element("p", { class: "viewer-remarks name" });
+  readonly #tilt = element("p", { class: "viewer-tilt name" });
   readonly #measures = element("div");
   readonly #help = element("p");
   /** The pictures, of which the second is hidden unless two are compared. */
@@ -82,7 +83,16 @@ class CaseViewer implements Viewer {
     this.#root.addEventListener("keydown", (event) => this.#key(event));
     const summary = element("summary", {}, "How to use the viewer");
     const help = element("details", { class: "viewer-help name" }, summary, this.#help);
-    this.#root.append(this.#heading, this.#remarks, controls, pictures, this.#said, help, this.#measures);
+    this.#root.append(
+      this.#heading,
+      this.#remarks,
+      controls,
+      pictures,
+      this.#tilt,
+      this.#said,
+      help,
+      this.#measures,
+    );
   }
 
   async show(file: CaseFile, { element: place, model, lesion }: Shown): Promise<void> {
@@ -114,6 +124,7 @@ class CaseViewer implements Viewer {
     await left.open(stack, image, look, [TRUTH, first]);
     if (!right.element.hidden) await right.open(stack, image, look, [TRUTH, this.#secondOf(models, first)]);
     left.pane.cursor = voxel;
+    this.#tellTilt();
     this.#measure();
   }
 
@@ -161,6 +172,7 @@ class CaseViewer implements Viewer {
     const look = this.#current();
     if (!this.#stack) return;
     for (const panel of this.#seen()) panel.look(look);
+    this.#tellTilt();
     this.#tellPlace();
   }
 
@@ -218,6 +230,14 @@ class CaseViewer implements Viewer {
     const cursor: Triple = [...along.cursor];
     cursor[along.axis] = Math.min(along.size - 1, Math.max(0, slice));
     pane.cursor = cursor;
+  }
+
+  /** What NiiVue shows shorter than it is: among all three planes, it shows axial ones from above. */
+  #tellTilt(): void {
+    const tilt_deg = this.#plane.value === "all" ? Math.round(this.#stack?.tilt_deg ?? 0) : 0;
+    this.#tilt.textContent = tilt_deg
+      ? `The slices are tilted by ${tilt_deg}°. Among all three planes they are seen from above, so the axial picture is shorter than the slice; “Axial” shows it as it is.`
+      : "";
   }
 
   #tellPlace(): void {

@@ -123,3 +123,9 @@ test("a square has four corners, and a hole is a loop of its own", () => {
   assert.deepEqual(loops.map((loop) => loop.length).sort(), [8, 8]);
   assert.equal(area(loops), 8);
 });
+
+test("the tilt is the angle between the slices' normal and the way of the table", () => {
+  const tilted = new Stack(caseFile([0, 5, 10], Math.tan((15 * Math.PI) / 180)));
+  assert.ok(Math.abs(tilted.tilt_deg - 15) < 1e-9);
+  assert.equal(new Stack(caseFile([0, 5, 10])).tilt_deg, 0);
+});
