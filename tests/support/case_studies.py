@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -21,6 +22,7 @@ from headct.simulate.settings import from_block
 from support.label_sets import LABELS
 from support.phantom_settings import MASK_VALUES, PHANTOM
 
+MODELS = tuple(f"model {number}" for number in range(10))
 TILTED, UNEVEN = 0, 1
 """Sites of the phantom."""
 
@@ -59,7 +61,7 @@ def plain_geometry(shape: tuple[int, int, int], pixel_mm: float = 1.0, gap_mm: f
     return stack.as_json()
 
 
-def largest_case() -> Case:
+def largest_case(models: Sequence[str] = MODELS) -> Case:
     """A made-up case of 512 × 512 × 40 voxels, as noisy as a scan, with the ragged maps of ten models."""
     shape = (40, 512, 512)
     random = np.random.default_rng(1)
@@ -70,10 +72,9 @@ def largest_case() -> Case:
     image += random.normal(0, 6.5, shape).astype(np.float32)  # as at the noisiest simulated site
     lesion = np.exp(-((x - 0.2) ** 2 + y**2) / 0.04 - z**2 / 0.1)
     ragged = ndimage.gaussian_filter(random.normal(0, 1, shape).astype(np.float32), (0.5, 2, 2))
-    models = [TRUTH, *(f"model {number}" for number in range(10))]
     maps = {
         model: np.digitize(lesion + np.roll(ragged, 17 * shift, 1), [0.5, 0.7, 0.9]).astype(np.uint8)
-        for shift, model in enumerate(models)
+        for shift, model in enumerate([TRUTH, *models])
     }
     return Case("S1", image.astype(np.int16), maps, plain_geometry(shape, 0.45), ["ICH", "PHE", "IVH"])
 

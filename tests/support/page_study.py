@@ -179,6 +179,7 @@ def _split(included: pd.DataFrame, study: Study) -> pd.DataFrame:
 def _metrics(study: Study, included: pd.DataFrame, generator: np.random.Generator) -> dict[str, pd.DataFrame]:
     """Measures of each model, and of the one that predicts nothing."""
     truth = {label: included[f"{label}_ml"].to_numpy()[: study.n_test] for label in study.labels}
+    truth |= {pool.name: sum(truth[name] for name in pool.members) for pool in study.labels.pools}
     made = {}
     for model in study.models:
         rows: list[dict[str, object]] = []
@@ -187,21 +188,22 @@ def _metrics(study: Study, included: pd.DataFrame, generator: np.random.Generato
                 label: of * generator.uniform(0.5, 1.5, len(of)) * (generator.random(len(of)) < 0.9)
                 for label, of in truth.items()
             }
-            rows += simulated_scores.rows(model, truth, guess, seed, study.labels)
+            rows += simulated_scores.rows(model, truth, guess, seed, truth)
         made[model] = rows
-    nothing = {label: np.zeros(study.n_test) for label in study.labels}
-    made[PREDICTS_NOTHING] = simulated_scores.rows(PREDICTS_NOTHING, truth, nothing, None, study.labels)
-    tables = {model: _table(rows) for model, rows in made.items()}
+    nothing = {label: np.zeros(study.n_test) for label in truth}
+    made[PREDICTS_NOTHING] = simulated_scores.rows(PREDICTS_NOTHING, truth, nothing, None, truth)
+    tables = {model: _table(rows, generator) for model, rows in made.items()}
     last = list(study.models)[-1]
     failed = tables[last]["scan_id"].isin([f"s{i:03d}" for i in range(study.failed)])
     tables[last].loc[failed, "failure"] = "RuntimeError: 3 tensors, <none> fits"
     return tables
 
 
-def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
+def _table(rows: list[dict[str, object]], generator: np.random.Generator) -> pd.DataFrame:
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).astype({"seed": "Int64"})
     table["scan_id"] = "s" + table["scan_id"].astype(str)
     there, called = table["reference_ml"] > 0, table["predicted_ml"] > 0
+    table.loc[there & called, "hd95_mm"] = generator.gamma(2, 4, int((there & called).sum()))
     table["presence"] = np.select([there & called, there, called], ["TP", "FN", "FP"], "TN")
     return table
 
@@ -223,6 +225,7 @@ def _plan(folder: Path, study: Study) -> Path:
     for endpoint in (plan["primary"], *plan["key_secondary"]):
         endpoint |= {"label": lesion, "model": first, "against": others or ["unet-2"]}
         endpoint["name"] = f"{lesion} {endpoint['measure']} {endpoint['scans']}".strip()
+    plan["primary"]["against"] = plan["primary"]["against"][:1]  # it may be no more
     margins = dict.fromkeys(study.labels, 0.05)
     plan |= {"comparison": "own", "permutations": 1000}
     plan["equivalence"] |= {"dice_margin": margins, "volume_margin_ml": dict.fromkeys(study.labels, 5)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def rows(
     reference_ml: Mapping[str, np.ndarray],
     predicted_ml: Mapping[str, np.ndarray],
     seed: int | None,
-    labels: LabelSet = LABELS,
+    labels: Iterable[str] = LABELS,
 ) -> list[dict[str, object]]:
     """Rows of one network; the smaller of two volumes lies within the larger."""
     found = []
