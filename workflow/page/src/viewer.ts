@@ -234,10 +234,11 @@ class CaseViewer implements Viewer {
 
   /** What NiiVue shows shorter than it is: among all three planes, it shows axial ones from above. */
   #tellTilt(): void {
-    const tilt_deg = this.#plane.value === "all" ? Math.round(this.#stack?.tilt_deg ?? 0) : 0;
-    this.#tilt.textContent = tilt_deg
-      ? `The slices are tilted by ${tilt_deg}°. Among all three planes they are seen from above, so the axial picture is shorter than the slice; “Axial” shows it as it is.`
-      : "";
+    const tilt_deg = this.#plane.value === "all" ? (this.#stack?.tilt_deg ?? 0) : 0;
+    this.#tilt.textContent =
+      tilt_deg > 0.5
+        ? `The slices are tilted by ${printed(tilt_deg, 1)}°. Among all three planes they are seen from above, so the axial picture is shorter than the slice; “Axial” shows it as it is.`
+        : "";
   }
 
   #tellPlace(): void {
