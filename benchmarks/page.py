@@ -76,8 +76,8 @@ UNTIL_SEEN = """async ([action, argument]) => {
 
 
 @dataclass
-class Measured:
-    """A page that is measured.
+class TimedPage:
+    """A page whose times are taken.
 
     Attributes:
         title: of its column.
@@ -103,13 +103,13 @@ def main() -> None:
         report = shutil.copytree(arguments.results / "report", Path(folder, "demo"))
         full = full_size_page.make(Path(folder, "full"), REPOSITORY / "workflow/page/bundle")
         pages = [
-            Measured(
+            TimedPage(
                 title="demo",
                 page=report / "index.html",
                 scans=list(read_tsv(report / "cases.tsv")["scan_id"])[:2],
                 goals={PAINTED: 1.5, FIRST: 1, ANOTHER: 1},
             ),
-            Measured(
+            TimedPage(
                 title="full size",
                 page=full,
                 scans=[file.stem for file in full_size_page.files_of_cases(full)],
@@ -118,23 +118,23 @@ def main() -> None:
         ]
         with sync_playwright() as playwright:
             for _ in range(REPEATS):
-                for measured in pages:
-                    for what, seconds in zip(WHAT, once(playwright, measured), strict=True):
-                        measured.times[what].append(seconds)
+                for timed in pages:
+                    for what, seconds in zip(WHAT, once(playwright, timed), strict=True):
+                        timed.times[what].append(seconds)
         print(document(pages))
 
 
-def once(playwright: Playwright, measured: Measured) -> list[float]:
+def once(playwright: Playwright, timed: TimedPage) -> list[float]:
     """Seconds for each of :data:`WHAT`, in a browser that has seen nothing."""
     browser = playwright.chromium.launch(
         executable_path=CHROMIUM, args=[*AS_ROOT, *WEBGL_BY_THE_PROCESSOR], timeout=LONGEST_MS
     )
     page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(LONGEST_MS)
-    page.goto(measured.page.as_uri())
+    page.goto(timed.page.as_uri())
     page.wait_for_function(f"({FIRST_PAINT})().length")
     seen = [page.evaluate(FIRST_PAINT)[0], page.evaluate(LOADED)[0]]
-    actions = [("open", scan) for scan in measured.scans]
+    actions = [("open", scan) for scan in timed.scans]
     actions += [("press", "ArrowUp"), ("press", "2"), ("click", "Two pictures")]
     for action in actions:
         page.wait_for_timeout(1000)  # a reader reads
@@ -143,7 +143,7 @@ def once(playwright: Playwright, measured: Measured) -> list[float]:
     return seen
 
 
-def document(pages: Sequence[Measured]) -> str:
+def document(pages: Sequence[TimedPage]) -> str:
     """The result as Markdown."""
     commit = subprocess.run(
         ["git", "-C", str(REPOSITORY), "log", "-1", "--format=%h"], capture_output=True, text=True, check=True
@@ -166,12 +166,12 @@ def document(pages: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-def _case(measured: Measured, scan: str) -> int:
-    return (measured.page.parent / "cases/scans" / f"{scan}.js").stat().st_size
+def _case(timed: TimedPage, scan: str) -> int:
+    return (timed.page.parent / "cases/scans" / f"{scan}.js").stat().st_size
 
 
-def _cells(measured: Measured, what: str) -> str:
-    times, goal = measured.times[what], measured.goals.get(what)
+def _cells(timed: TimedPage, what: str) -> str:
+    times, goal = timed.times[what], timed.goals.get(what)
     median = statistics.median(times)
     mark = " **above**" if goal and median >= goal else ""
     return f"{median:.2f} ({max(times):.2f}){mark} | {f'{goal:g}' if goal else ''}"

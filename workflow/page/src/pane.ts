@@ -50,6 +50,7 @@ export class Pane {
       backColor: [0, 0, 0, 1],
       crosshairColor: [1, 0.9, 0.4, 0.6],
       crosshairGap: 4,
+      crosshairWidthUnit: "mm",
       dragAndDropEnabled: false,
       dragMode: DRAG_MODE.none,
       fontColor: new Float32Array([1, 1, 1, 1]),
