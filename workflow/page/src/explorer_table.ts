@@ -77,7 +77,10 @@ export function table(study: Study, all: readonly Row[], onOpen: (row: Row) => v
     if (value === null) shown.append(DASH);
     else if (decimals && typeof value === "number") {
       shown.append(numberFrom(value, printed(value, decimals), source(row, key)));
-    } else shown.append(element("span", { class: "name" }, PRESENCE_WORDS[value] ?? String(value)));
+    } else {
+      const word = key === "presence" ? PRESENCE_WORDS[value] : undefined;
+      shown.append(element("span", { class: "name" }, word ?? String(value)));
+    }
     return shown;
   }
 

@@ -78,9 +78,21 @@ def _planned(study: ShownStudy) -> Iterator[Markup]:
     if not rows:
         yield Markup("The plan’s primary endpoint is missing from the results.")
         return
-    yield Markup("The primary endpoint of the plan, {}: {}.").format(
-        rows[0].words("endpoint"), Markup("; ").join(_contrast(study, row) for row in rows)
+    yield Markup("The primary endpoint of the plan, {}: {}{}.").format(
+        rows[0].words("endpoint"),
+        Markup("; ").join(_contrast(study, row) for row in rows),
+        _of_nothing(study, rows[0]),
     )
+
+
+def _of_nothing(study: ShownStudy, row: QuotedRow) -> Markup:
+    """What marking nothing would score by a Dice over all scans, some of which do not have the lesion."""
+    if row.text("measure") != "dice" or row.text("scans") != ALL_SCANS:
+        return Markup("")
+    nothing = study.row("tables/table1.tsv", model=PREDICTS_NOTHING, label=row.text("label"))
+    if not nothing or not nothing.has("mean"):
+        return Markup("")
+    return Markup(" (marking nothing at all would score {} on it)").format(nothing.number("mean"))
 
 
 def _contrast(study: ShownStudy, row: QuotedRow) -> Markup:
@@ -142,7 +154,7 @@ def _main_model(study: ShownStudy) -> Iterator[Markup]:
     """Lesions found, and the bias of volumes, of the model that the configuration names."""
     model = study.config.figures.agreement_model
     found = [
-        Markup("{} in {} of {} scans that have it").format(
+        Markup("as {} in {} of {} scans that have it").format(
             name(row.text("label")), row.count("tp"), row.count("n_present")
         )
         for row in lowest_threshold(study, model)
@@ -157,9 +169,8 @@ def _main_model(study: ShownStudy) -> Iterator[Markup]:
     ]
     title = name(title_of(model, study.titles))
     if found:
-        sentence = Markup("{}, the model that the configuration names, finds {}").format(
-            title, _listed(found)
-        )
+        form = "{}, the model that the configuration names, marks something, in the right place or not, {}"
+        sentence = Markup(form).format(title, _listed(found))
         if bias:
             sentence += Markup("; its volumes differ from the reference by {} on average").format(
                 _listed(bias)

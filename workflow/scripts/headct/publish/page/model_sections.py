@@ -149,8 +149,7 @@ def _volumes(study: ShownStudy, models: Sequence[str]) -> Iterator[NumberGrid]:
 
 def _agreement(row: QuotedRow) -> Iterator[Markup]:
     yield row.interval("bias_ml", "bias_lower_ml", "bias_upper_ml", 1)
-    low, high = row.number("loa_lower_ml", 1), row.number("loa_upper_ml", 1)
-    yield Markup(DASH) if DASH in (low, high) else Markup("{} to {}").format(low, high)
+    yield row.span("loa_lower_ml", "loa_upper_ml", 1)
     yield row.interval("ccc", "ccc_lower", "ccc_upper", 2)
 
 
@@ -158,7 +157,8 @@ def _agreement(row: QuotedRow) -> Iterator[Markup]:
 
 COMPARISON = """\
 <p>{{ plan }}</p>
-<p>{{ rule }} Verdicts are those of the plan; “no difference shown” never means that there is none.</p>
+<p>{{ rule }} Verdicts are those of the plan; “no difference shown” never means that there is none.
+{{ adjusted }}</p>
 {% for grid in grids %}
 {{ table(grid) }}
 {% endfor %}
@@ -166,6 +166,12 @@ COMPARISON = """\
 <p>{{ sensitivity }}</p>
 {{ links(files) }}
 """
+
+
+ADJUSTED = (
+    "Of several comparisons that share an error, P is Holm’s, and beside the interval of each one alone,"
+    " which decides nothing, stands one that is adjusted."
+)
 
 
 def planned_comparison(study: ShownStudy) -> Markup | Absent:
@@ -183,6 +189,7 @@ def planned_comparison(study: ShownStudy) -> Markup | Absent:
         plan=study.statement("plan"),
         rule=Markup.escape(RULES.get(rule.text("value"), "")) if rule else "",
         grids=grids,
+        adjusted=ADJUSTED if any(is_adjusted(of_endpoint) for of_endpoint in by_endpoint.values()) else "",
         precision=study.statement("precision"),
         sensitivity=study.statement("sensitivity"),
         files=[
@@ -194,6 +201,11 @@ def planned_comparison(study: ShownStudy) -> Markup | Absent:
             ("in LaTeX", "tables/planned_comparison.tex"),
         ],
     )
+
+
+def is_adjusted(rows: Sequence[QuotedRow]) -> bool:
+    """Whether other comparisons share the error of an endpoint's."""
+    return any(row.has("p_holm") or row.text("lower_adjusted") != row.text("lower") for row in rows)
 
 
 def _endpoint(study: ShownStudy, rows: Sequence[QuotedRow]) -> NumberGrid:
@@ -210,6 +222,7 @@ def _endpoint(study: ShownStudy, rows: Sequence[QuotedRow]) -> NumberGrid:
         study.title(first.text("model")),
         "Other",
         Markup("Difference ({})").format(name(INTERVAL)),
+        *(["Adjusted CI"] if is_adjusted(rows) else []),
         "P, Holm" if any(row.has("p_holm") for row in rows) else "P",
         "Verdict",
     ]
@@ -220,6 +233,7 @@ def _endpoint(study: ShownStudy, rows: Sequence[QuotedRow]) -> NumberGrid:
             row.number("estimate_model", decimals),
             row.number("estimate_against", decimals),
             row.interval("difference", "lower", "upper", decimals),
+            *([row.span("lower_adjusted", "upper_adjusted", decimals)] if is_adjusted(rows) else []),
             row.p("p_holm" if row.has("p_holm") else "p"),
             row.words("verdict") or row.words("note"),
         ]

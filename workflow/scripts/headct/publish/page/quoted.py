@@ -122,6 +122,16 @@ class QuotedRow:
         """
         return self._between(*(self.number(column, decimals) for column in (centre, low, high)))
 
+    def span(self, low: str, high: str, decimals: int = DICE_DECIMALS) -> Markup:
+        """``0.704 to 0.811``; a dash where there are no limits.
+
+        Args:
+            low, high: columns of the limits.
+            decimals: of both.
+        """
+        ends = [self.number(column, decimals) for column in (low, high)]
+        return Markup(DASH) if DASH in ends else Markup("{} to {}").format(*ends)
+
     def interval_percent(self, centre: str) -> Markup:
         """As :meth:`interval`, of a share whose limits are ``{centre}_lower`` and ``{centre}_upper``."""
         return self._between(*(self.percent(f"{centre}{end}") for end in ("", "_lower", "_upper")))

@@ -23,7 +23,7 @@ VOLUME = "_volume_ml"
 
 RULES = {
     HIERARCHICAL: "The key secondary endpoints are judged only if the primary one is decided; else they are"
-    " “not judged”.",
+    " “not judged”, or “too few to decide” where they could not have been judged anyway.",
     SPLIT: "Primary and key secondary endpoints share the 5% error, each judged at its own part.",
 }
 """What the plan's rule of multiplicity means."""
