@@ -216,29 +216,21 @@ def _endpoint(study: ShownStudy, rows: Sequence[QuotedRow]) -> NumberGrid:
     caption = Markup("{} endpoint: {}, {} minus each other").format(
         first.text("status").capitalize(), first.words("endpoint"), study.title(first.text("model"))
     )
-    columns = [
-        "Against",
-        "Scans",
-        study.title(first.text("model")),
-        "Other",
-        Markup("Difference ({})").format(name(INTERVAL)),
-        *(["Adjusted CI"] if is_adjusted(rows) else []),
-        "P, Holm" if any(row.has("p_holm") for row in rows) else "P",
-        "Verdict",
-    ]
-    cells = [
-        [
-            study.title(row.text("against")),
-            row.count("n"),
-            row.number("estimate_model", decimals),
-            row.number("estimate_against", decimals),
-            row.interval("difference", "lower", "upper", decimals),
-            *([row.span("lower_adjusted", "upper_adjusted", decimals)] if is_adjusted(rows) else []),
-            row.p("p_holm" if row.has("p_holm") else "p"),
-            row.words("verdict") or row.words("note"),
-        ]
-        for row in rows
-    ]
+    adjusted = is_adjusted(rows)
+    columns = ["Against", "Scans", study.title(first.text("model")), "Other"]
+    columns.append(Markup("Difference ({})").format(name(INTERVAL)))
+    if adjusted:
+        columns.append("Adjusted CI")
+    columns += ["P, Holm" if any(row.has("p_holm") for row in rows) else "P", "Verdict"]
+    cells = []
+    for row in rows:
+        line = [study.title(row.text("against")), row.count("n")]
+        line += [row.number(column, decimals) for column in ("estimate_model", "estimate_against")]
+        line.append(row.interval("difference", "lower", "upper", decimals))
+        if adjusted:
+            line.append(row.span("lower_adjusted", "upper_adjusted", decimals))
+        line.append(row.p("p_holm" if row.has("p_holm") else "p"))
+        cells.append([*line, row.words("verdict") or row.words("note")])
     return NumberGrid(caption, columns, cells, words=frozenset({0, len(columns) - 1}))
 
 
