@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headct.command_line import run_step
+from headct.contracts.artefacts import read_tsv
 from headct.contracts.problems import BadInput, WrongOptions
 from headct.publish.page import blinded_page
 from headct.run import review
@@ -57,6 +58,23 @@ def test_the_draw_is_of_the_seed_and_letters_are_drawn_for_each_case() -> None:
     assert set(firsts) == {*MODELS, REFERENCE}
     assert min(firsts.values()) > 70, "100 are expected of each; fewer than 70 in less than 1 of 10 000 draws"
     assert len(blinded_page.draw(scans, MODELS, 5, 1)) == 5
+
+
+def test_the_key_cannot_be_found_by_trying_seeds(tmp_path: Path) -> None:
+    keys = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        keys.append(blind(tmp_path / name)[1])
+    seeds = [int(read_tsv(key, seed=str)["seed"].unique().item()) for key in keys]
+    assert min(seeds) > 2**64, "less in 1 of 2**64 draws"
+    assert seeds[0] != seeds[1]
+    (tmp_path / "again").mkdir()
+    _, again = blind(tmp_path / "again", "--seed", str(seeds[0]))
+    assert again.read_bytes() == keys[0].read_bytes()
+    for seed in range(20):
+        drawn = blinded_page.draw(sorted(set(SCANS) - {LACKING}), MODELS, None, seed)
+        tried = blinded_page.write_key(drawn, seed, tmp_path / "tried.tsv")
+        assert tried not in {read_key(key).sha256 for key in keys}
 
 
 def test_nothing_is_overwritten_and_the_key_is_not_handed_out(tmp_path: Path) -> None:

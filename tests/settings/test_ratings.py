@@ -69,6 +69,15 @@ def test_every_fault_of_all_ratings_is_told(key: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("letters", ["A A A", "A B A"])
+def test_a_map_is_accepted_once(key: Path, tmp_path: Path, letters: str) -> None:
+    sha256 = read_key(key).sha256
+    with pytest.raises(BadInput, match="each once") as error:
+        load([written(tmp_path / "r.tsv", f"R|case-1|{letters}|||{sha256}")], read_key(key))
+    (problem,) = error.value.problems
+    assert (problem.row, problem.key, problem.value) == ("2", "accepted", letters)
+
+
 def test_ratings_need_a_key(key: Path, tmp_path: Path) -> None:
     ratings = (str(written(tmp_path / "r.tsv", f"R|case-1|A|||{read_key(key).sha256}")),)
     check(Blinded(ratings, str(key)))

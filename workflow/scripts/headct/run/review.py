@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,9 @@ NOT_PREDICTED = (
     "masks alone is of kind quality"
 )
 NO_TEST_SCAN = "is no test scan of this study: results are reviewed of test scans"
+
+SEED_BITS = 128
+"""Of the seed of a blinded page: more than anyone can try."""
 
 
 def commands() -> dict[str, Callable[..., None]]:
@@ -81,7 +85,7 @@ def blind(
     *,
     models: list[str],
     cases: int | None = None,
-    seed: int = 1,
+    seed: int | None = None,
     out: Path,
     key: Path,
     configfile: Path = REPOSITORY / "config" / "config.yaml",
@@ -92,7 +96,8 @@ def blind(
     Args:
         models: whose maps are judged, by their keys; two or three are enough for a rater.
         cases: how many test scans are drawn; all, if left out.
-        seed: of the draw of cases, and of the letters in each.
+        seed: of the draw of cases, and of the letters in each: random, if left out. That of a key makes the same
+            page again; any that raters could guess would tell them the key.
         out: folder to make, which is handed to raters.
         key: file to write, which says what the letters stand for; never inside the folder of the page.
         configfile: configuration of the study.
@@ -119,6 +124,7 @@ def blind(
     ]
     if not predicted:
         raise BadInput([Problem(str(results), "no test scan has a map of each of these models")])
+    seed = secrets.randbits(SEED_BITS) if seed is None else seed
     drawn = blinded_page.draw(predicted, models, cases, seed)
     shown = blinded_page.Shown(
         results / "data",
@@ -128,7 +134,7 @@ def blind(
         config.masks_faces,
         BUNDLE,
     )
-    digest = blinded_page.write_key(drawn, key)
+    digest = blinded_page.write_key(drawn, seed, key)
     blinded_page.write_page(drawn, shown, digest, out)
     lost = len(scans_of_test_set(results)) - len(predicted)
     say(

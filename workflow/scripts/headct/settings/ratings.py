@@ -19,10 +19,15 @@ SCHEMA = SCHEMAS / "ratings.schema.yaml"
 REFERENCE = "reference"
 """In the key, the map that the raters of the trial drew."""
 
-KEY_COLUMNS = ("case", "letter", "model", "scan_id")
+KEY_COLUMNS = ("case", "letter", "model", "scan_id", "seed")
+"""The seed is drawn at random, so that who has the digest of the key can't find the key by trial."""
+
 KEY_SCHEMA = {
-    "properties": {name: {"type": "string", "description": ""} for name in KEY_COLUMNS},
-    "required": list(KEY_COLUMNS),
+    "properties": {
+        **{name: {"type": "string", "description": ""} for name in KEY_COLUMNS[:-1]},
+        KEY_COLUMNS[-1]: {"type": ["string", "null"], "description": ""},
+    },
+    "required": list(KEY_COLUMNS[:-1]),
 }
 
 UNREADABLE = "can't be read as ratings or their key ({reason}): 'headct review blind' makes page and key"

@@ -76,10 +76,18 @@ def draw(scans: Sequence[str], models: Sequence[str], number: int | None, seed: 
     return cases
 
 
-def write_key(cases: Sequence[BlindedCase], path: Path) -> str:
-    """Write what the letters of all cases stand for; the digest of the file."""
+def write_key(cases: Sequence[BlindedCase], seed: int, path: Path) -> str:
+    """Write what the letters of all cases stand for; the digest of the file, which the page tells.
+
+    Args:
+        cases: that were drawn.
+        seed: of the draw. It makes the digest one that says nothing of the letters, if nobody can guess it.
+        path: of the key.
+    """
     rows = [
-        (case.name, letter, model, case.scan) for case in cases for letter, model in case.model_of.items()
+        (case.name, letter, model, case.scan, str(seed))
+        for case in cases
+        for letter, model in case.model_of.items()
     ]
     write_tsv(pd.DataFrame(rows, columns=list(KEY_COLUMNS)), path)
     return sha256_of(path)
