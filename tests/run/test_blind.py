@@ -104,3 +104,9 @@ def test_models_must_be_known_and_have_predicted(tmp_path: Path) -> None:
     (tmp_path / "results/predictions/unet/seed-0.tsv").unlink()
     with pytest.raises(BadInput, match="has not predicted yet"):
         run_step("review", ["blind", "--models", "unet", *places, *options])
+
+
+@pytest.mark.parametrize("cases", [0, -2])
+def test_at_least_one_case_is_drawn(tmp_path: Path, cases: int) -> None:
+    with pytest.raises(WrongOptions, match="at least one"):
+        blind(tmp_path, f"--cases={cases}")

@@ -123,6 +123,15 @@ def test_a_file_that_was_not_imported_is_not_added_to(study: Path) -> None:
     assert (problem.file, problem.row) == (str(by_hand), "1")
 
 
+def test_a_file_that_is_not_utf_8_is_not_added_to(study: Path) -> None:
+    score(study)
+    file = imported(study, review("Zo\u00eb", TEST))
+    file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
+    (problem,) = refused(study, review("B", TEST))
+    assert problem.file == str(file)
+    assert "not UTF-8" in problem.message
+
+
 def test_without_a_place_for_them_reviews_are_refused(study: Path) -> None:
     config = yaml.safe_load((study / "config.yaml").read_text())
     (study / "config.yaml").write_text(yaml.safe_dump({**config, "reviews": {"quality": None}}))

@@ -78,6 +78,18 @@ def test_a_map_is_accepted_once(key: Path, tmp_path: Path, letters: str) -> None
     assert (problem.row, problem.key, problem.value) == ("2", "accepted", letters)
 
 
+def test_a_rater_is_one_however_the_name_is_spelled(key: Path, tmp_path: Path) -> None:
+    sha256 = read_key(key).sha256
+    lines = [f"{name}|case-1|A|||{sha256}" for name in ("Zo\u00eb", "Zoe\u0308")]
+    with pytest.raises(BadInput, match="judged this case in row 2"):
+        load([written(tmp_path / "r.tsv", *lines)], read_key(key))
+
+
+def test_ratings_without_rows_are_refused(key: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no row"):
+        check(Blinded((str(written(tmp_path / "r.tsv")),), str(key)))
+
+
 def test_ratings_need_a_key(key: Path, tmp_path: Path) -> None:
     ratings = (str(written(tmp_path / "r.tsv", f"R|case-1|A|||{read_key(key).sha256}")),)
     check(Blinded(ratings, str(key)))

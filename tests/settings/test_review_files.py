@@ -98,11 +98,31 @@ def test_what_is_no_text_is_refused_with_what_to_read(tmp_path: Path) -> None:
 def test_a_reviewer_decides_once_on_a_scan(tmp_path: Path) -> None:
     one = review("A", "s1", EXCLUDE)
     again = replace(one, date="2026-11-30", order="best")
-    assert len(reviews.load(written(tmp_path / "same.tsv", one, again, review("B", "s1")))) == 3
+    found = reviews.load(written(tmp_path / "same.tsv", one, again, review("B", "s1")))
+    assert found == (one, review("B", "s1")), "a decision that stands twice counts once"
     with pytest.raises(BadInput, match=r"A decided otherwise in row 2 of .*\(exclude: exclude it\)") as error:
         reviews.load(written(tmp_path / "other.tsv", one, review("A", "s1", REDRAW)))
     (problem,) = error.value.problems
     assert (problem.row, problem.key, problem.value) == ("3", "decision", "redraw")
+
+
+SPELLINGS = ("Dr. M\u00fcller", "Dr. Mu\u0308ller", "Dr.  M\u00fcller", "Dr.\u00a0M\u00fcller")
+
+
+def test_a_reviewer_is_one_however_the_name_is_spelled(tmp_path: Path) -> None:
+    reviewed = [review(name, "s1", EXCLUDE) for name in SPELLINGS]
+    others = [review(name, "s1") for name in "ABC"]
+    found = reviews.load(written(tmp_path / "r.tsv", *reviewed, *others))
+    assert [one.reviewer for one in found] == [SPELLINGS[0], *"ABC"]
+    assert reviews.decided_by_most(found, [EXCLUDE]) == set(), "one of four, not four of seven"
+    with pytest.raises(BadInput, match="decided otherwise in row 2"):
+        reviews.load(
+            written(tmp_path / "r.tsv", review(SPELLINGS[0], "s1"), review(SPELLINGS[1], "s1", EXCLUDE))
+        )
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path / "reviews.tsv", HEADER) == [("1", "")]
 
 
 def test_a_file_of_a_study_holds_one_kind_and_scans_of_the_sheet(tmp_path: Path) -> None:

@@ -96,13 +96,15 @@ def blind(
     Args:
         models: whose maps are judged, by their keys; two or three are enough for a rater.
         cases: how many test scans are drawn; all, if left out.
-        seed: of the draw of cases, and of the letters in each: random, if left out. That of a key makes the same
-            page again; any that raters could guess would tell them the key.
+        seed: of the draw of cases, and of the letters in each: random, if left out. That of a key makes the
+            same page again; any that raters could guess would tell them the key.
         out: folder to make, which is handed to raters.
         key: file to write, which says what the letters stand for; never inside the folder of the page.
         configfile: configuration of the study.
         directory: folder of the study.
     """
+    if cases is not None and cases < 1:
+        raise WrongOptions(f"--cases {cases}: draw at least one, or leave it out for all")
     document = configuration.load(configfile)
     config = blocks.configured(document)
     results = directory / "results"
@@ -160,9 +162,7 @@ def _refuse_places(out: Path, key: Path) -> None:
 
 def as_imported(file: Path) -> tuple[Review, ...]:
     """The reviews of a file that this command wrote; raises BadInput where it is another."""
-    with file.open(encoding="utf-8") as stream:
-        first = stream.readline().rstrip("\n")
-    if first != "\t".join(COLUMNS):
+    if file.read_bytes().splitlines()[:1] != ["\t".join(COLUMNS).encode()]:
         message = (
             "was not written by 'headct review import', which adds to it: move it away and import it, so "
             "that it is checked"

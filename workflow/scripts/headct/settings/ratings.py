@@ -109,7 +109,10 @@ def load(paths: Iterable[Path], key: Key) -> list[Rating]:
             problems += of_rows
             faulty = {problem.row for problem in of_rows}
             ratings += [
-                typed(Rating, {**row, "file": str(path), "row": number})
+                typed(
+                    Rating,
+                    {**row, "rater": tables.one_spelling(row["rater"]), "file": str(path), "row": number},
+                )
                 for number, row in rows
                 if str(number) not in faulty
             ]

@@ -63,7 +63,7 @@ COLUMNS = tuple(column.name for column in fields(Review) if column.compare)
 
 
 def load(path: Path) -> tuple[Review, ...]:
-    """All reviews of a file.
+    """All reviews of a file; a decision of a reviewer on a scan that stands there twice counts once.
 
     Raises:
         BadInput: no such file, no text, or every fault of its columns and rows.
@@ -71,7 +71,10 @@ def load(path: Path) -> tuple[Review, ...]:
     reviews, problems = read(path)
     if problems := problems + contradictions(reviews):
         raise BadInput(problems)
-    return reviews
+    first: dict[tuple[str, str, str], Review] = {}
+    for review in reviews:
+        first.setdefault((review.kind, review.reviewer, review.scan_id), review)
+    return tuple(first.values())
 
 
 def read(path: Path) -> tuple[tuple[Review, ...], list[Problem]]:
@@ -83,7 +86,10 @@ def read(path: Path) -> tuple[tuple[Review, ...], list[Problem]]:
     rows, problems = tables.read(path, load_schema(SCHEMA), UNREADABLE)
     faulty = {problem.row for problem in problems}
     reviews = tuple(
-        typed(Review, {**row, "file": str(path), "row": number})
+        typed(
+            Review,
+            {**row, "reviewer": tables.one_spelling(row["reviewer"]), "file": str(path), "row": number},
+        )
         for number, row in rows
         if str(number) not in faulty
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,13 +36,16 @@ def read(
         unreadable: what is said of a file that can't be read, with ``{reason}`` in it.
 
     Raises:
-        BadInput: no such file, no text, or no such table.
+        BadInput: no such file, no text, no such table, or one without rows.
     """
     file = str(path)
     lines = list(_lines(path, unreadable))
     (_, header), *rest = lines or [(1, [])]
     if problems := list(_header_problems(header, schema, file)):
         raise BadInput(problems)
+    if not rest:
+        message = "has no row below the names of its columns: write some, or name another file, or none"
+        raise BadInput([Problem(file, message, "1")])
     rows = []
     for number, cells in rest:
         if len(cells) != len(header):
@@ -53,6 +57,11 @@ def read(
         problems += _row_problems(row, schema, file, number)
         rows.append((number, row))
     return rows, problems
+
+
+def one_spelling(name: str) -> str:
+    """A person's name in the one spelling by which it is told: accents composed, one blank between words."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def _row_problems(row: dict[str, Any], schema: Mapping[str, Any], file: str, number: int) -> list[Problem]:
