@@ -87,6 +87,20 @@ def test_equal_results_are_equal_bytes(made: Made, bundle: Path, tmp_path: Path)
     assert again.read_bytes() == path.read_bytes()
 
 
+def test_without_cases_those_of_an_earlier_run_are_deleted(
+    made: Made, bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stale = [tmp_path / name for name in ("cases/scans/s1.js", "cases/viewer.js", "cases.tsv")]
+    (tmp_path / "cases/scans").mkdir(parents=True)
+    for path in stale:
+        path.write_text("")
+    results, study = made("one class").parents[1], STUDIES["one class"]
+    with caplog.at_level("INFO"):
+        page.main(results=results, labels=study.written, bundle=bundle, out=tmp_path / "index.html")
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "index.sha256"}
+    assert "deleted 3 files of cases" in caplog.text
+
+
 def test_nothing_in_styles_and_scripts_ends_them(made: Made) -> None:
     text = made("one class").read_text(encoding="utf-8")
     assert text.count("</style>") == 1

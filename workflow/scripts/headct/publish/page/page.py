@@ -55,13 +55,27 @@ def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None,
         results: results folder.
         labels: JSON: the lesion classes, in their order, with roles, groups, titles and colours.
         bundle: folder of the bundled styles and scripts.
-        cases: list of the files of cases beside the page.
+        cases: list of the files of cases beside the page; without it, those of an earlier run are deleted.
         out: the page to write.
     """
+    if not cases:
+        forget_cases(out.parent)
     text = page(read(results, labels, cases), bundle)
     pages.write(text, out)
     pages.write(f"{sha256_of(out)}  {out.name}\n", out.with_suffix(".sha256"))
     logger.info("%s", out)
+
+
+def forget_cases(report: Path) -> None:
+    """Delete the files of cases that an earlier run wrote beside the page, and their list."""
+    files = [*report.glob("cases/scans/*.js"), *report.glob("cases/viewer.js"), *report.glob("cases.tsv")]
+    for file in files:
+        file.unlink()
+    for folder in (report / "cases/scans", report / "cases"):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    if files:
+        logger.info("deleted %d files of cases in %s: report.cases is none", len(files), report)
 
 
 def read(folder: Path, labels: str, cases: Path | None = None) -> ShownStudy:
