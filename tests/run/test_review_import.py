@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from headct.command_line import run_step
+from headct.contracts.artefacts import write_json
 from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.run import late_reviews
 from headct.settings import reviews
@@ -130,6 +131,27 @@ def test_a_file_that_is_not_utf_8_is_not_added_to(study: Path) -> None:
     (problem,) = refused(study, review("B", TEST))
     assert problem.file == str(file)
     assert "not UTF-8" in problem.message
+
+
+def test_two_kinds_with_one_file_are_refused(study: Path) -> None:
+    config = yaml.safe_load((study / "config.yaml").read_text())
+    named = dict.fromkeys(("quality", "results"), "reviews.tsv")
+    (study / "config.yaml").write_text(yaml.safe_dump({**config, "reviews": named}))
+    found = refused(study, quality("A", TEST))
+    assert [one.key for one in found] == ["reviews.quality", "reviews.results"]
+
+
+def test_a_review_of_other_results_is_told(study: Path, caplog: pytest.LogCaptureFixture) -> None:
+    score(study)
+    here = "f" * 64
+    write_json({"sha256": here}, study / "results/audit/evidence.json")
+    imported(study, review("A", TEST, evidence=here))
+    assert not caplog.records
+    imported(study, review("B", TEST, evidence=EVIDENCE))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert here in record.getMessage()
+    assert EVIDENCE in record.getMessage()
 
 
 def test_without_a_place_for_them_reviews_are_refused(study: Path) -> None:

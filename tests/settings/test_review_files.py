@@ -125,6 +125,30 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "reviews.tsv", HEADER) == [("1", "")]
 
 
+@pytest.mark.parametrize("date", ["2026-13-45", "2026-02-29", "29.11.2026", "20261129"])
+def test_a_date_is_a_day_of_the_calendar(tmp_path: Path, date: str) -> None:
+    path = written(tmp_path / "r.tsv", review("A", "s1", date=date))
+    with pytest.raises(BadInput, match="must be a date as 2026-11-29") as error:
+        reviews.load(path)
+    assert [(problem.row, problem.key) for problem in error.value.problems] == [("2", "date")]
+
+
+@pytest.mark.parametrize(("separator", "named"), [(";", "semicolons"), (",", "commas")])
+def test_another_separator_is_told_in_one_line(tmp_path: Path, separator: str, named: str) -> None:
+    path = tmp_path / "r.csv"
+    text = f"{HEADER}A\ts1\tkeep\t\tresults\n".replace("\t", separator)
+    assert refused(path, text) == [("1", "")]
+    with pytest.raises(BadInput, match=f"separated by {named}: save it with tabs"):
+        reviews.load(path)
+
+
+def test_two_kinds_do_not_share_a_file(tmp_path: Path) -> None:
+    file = str(written(tmp_path / "r.tsv", review("A", "s1")))
+    with pytest.raises(BadInput, match="two kinds") as error:
+        reviews.files_of_study({"quality": file, "results": file}, {"s1"})
+    assert [one.key for one in error.value.problems] == ["reviews.quality", "reviews.results"]
+
+
 def test_a_file_of_a_study_holds_one_kind_and_scans_of_the_sheet(tmp_path: Path) -> None:
     path = written(tmp_path / "q.tsv", review("A", "s1", kind="quality"), review("A", "s9"))
     with pytest.raises(BadInput) as error:

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from headct.contracts import untrusted
-from headct.contracts.artefacts import as_text, read_tsv, write_atomically
+from headct.contracts.artefacts import as_text, read_json, read_tsv, write_atomically
 from headct.contracts.problems import BadInput, Problem, WrongOptions, gathered
 from headct.contracts.repository import BUNDLE, REPOSITORY
 from headct.contracts.terminal import say
 from headct.provenance import privacy
+from headct.publish.evidence import EVIDENCE
 from headct.publish.figures.slices import runs_to_show
 from headct.publish.page import blinded_page
 from headct.run import late_reviews
 from headct.settings import blocks, configuration, lesions, reviews, sheet
 from headct.settings.blocks import Configuration
 from headct.settings.reviews import COLUMNS, Review
+
+logger = logging.getLogger(__name__)
 
 NOT_PREDICTED = (
     "there are no results to look at yet: nothing of the test set was predicted. A review of images and "
@@ -56,6 +61,8 @@ def import_reviews(
         raise WrongOptions("name a file with reviews")
     config = blocks.load(configfile)
     destinations = {kind: directory / file for kind, file in vars(config.reviews).items() if file}
+    if shared := reviews.sharing_a_file(destinations, str(configfile)):
+        raise BadInput(shared)
     problems: list[Problem] = []
     given: list[Review] = []
     before: dict[str, Sequence[Review]] = dict.fromkeys(vars(config.reviews), ())
@@ -73,6 +80,7 @@ def import_reviews(
     problems += reviews.contradictions([*(one for of_kind in before.values() for one in of_kind), *given])
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
+    warn_of_other_results(given, directory / "results")
     for kind, file in destinations.items():
         of_kind = [review for review in given if review.kind == kind]
         if of_kind:
@@ -207,6 +215,21 @@ def _refused(given: Sequence[Review], config: Configuration, directory: Path) ->
         for review in given
         for what in privacy.recognised_in(review.reason or "")
     ]
+
+
+def warn_of_other_results(given: Iterable[Review], results: Path) -> None:
+    """Log which reviews of results were made on other results than those that are here."""
+    if not (path := results / EVIDENCE).is_file():
+        return
+    here = read_json(path)["sha256"]
+    others = [
+        (one.file, one.evidence)
+        for one in given
+        if one.kind == reviews.RESULTS and one.evidence not in (None, here)
+    ]
+    for (file, evidence), number in Counter(others).items():
+        message = "%s: %d reviews are of results with the evidence digest %s; those here have %s"
+        logger.warning(message, file, number, evidence, here)
 
 
 def scans_of_test_set(results: Path) -> set[str]:

@@ -180,7 +180,7 @@ def schema_problems(
         row: for messages.
         prefix: of the keys in messages.
     """
-    formats = jsonschema.FormatChecker(["regex"])
+    formats = jsonschema.FormatChecker(["regex", "date"])
     errors = jsonschema.Draft202012Validator(schema, format_checker=formats).iter_errors(value)
     problems = {problem for error in errors for problem in _explain(error, file, row, prefix)}
     return sorted(problems, key=lambda problem: (problem.key, problem.message))
@@ -210,7 +210,11 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
         expected = {
             "enum": lambda: f"must be {_choices_in_words(error.validator_value)}",
             "type": lambda: f"must be {_type_in_words(error.validator_value)}",
-            "format": lambda: f"no regular expression: {error.cause}",
+            "format": lambda: (
+                f"must be {error.schema['x-means']}"
+                if error.validator_value == "date"
+                else f"no regular expression: {error.cause}"
+            ),
             "pattern": lambda: f"must be {error.schema['x-means']}",
             "minimum": lambda: f"must be at least {error.validator_value}",
             "maximum": lambda: f"must be at most {error.validator_value}",

@@ -116,6 +116,17 @@ def of_study(path: Path, kind: str, scans: Collection[str]) -> tuple[Review, ...
     return found
 
 
+def sharing_a_file(named: Mapping[str, Path | str | None], configfile: str) -> list[Problem]:
+    """Where two kinds of reviews have one file, which holds one kind alone."""
+    paths = [Path(file).resolve() for file in named.values() if file]
+    message = f"is named for two kinds of reviews ({', '.join(named)}): name a file for each"
+    return [
+        Problem(configfile, message, key=f"reviews.{kind}", value=str(file))
+        for kind, file in named.items()
+        if file and paths.count(Path(file).resolve()) > 1
+    ]
+
+
 def files_of_study(named: Mapping[str, str | None], scans: Collection[str]) -> dict[str, str]:
     """The files of reviews that are there, by their kind; each is checked.
 
@@ -126,6 +137,8 @@ def files_of_study(named: Mapping[str, str | None], scans: Collection[str]) -> d
     Raises:
         BadInput: what is wrong in any of them.
     """
+    if shared := sharing_a_file(named, "config"):
+        raise BadInput(shared)
     there = {kind: file for kind, file in named.items() if file and Path(file).is_file()}
     problems: list[Problem] = []
     for kind, file in there.items():

@@ -103,6 +103,11 @@ def _lines(path: Path, unreadable: str) -> Iterator[tuple[int, list[str]]]:
 
 def _header_problems(header: Sequence[str], schema: Mapping[str, Any], file: str) -> Iterator[Problem]:
     known = list(schema["properties"])
+    for separator, named in ((";", "semicolons"), (",", "commas")):
+        if len(header) == 1 and set(header[0].split(separator)) & set(known) - set(header):
+            message = f"its cells are separated by {named}: save it with tabs between them, as UTF-8 text"
+            yield Problem(file, message, "1")
+            return
     for name in schema["required"]:
         if name not in header:
             yield Problem(file, "column is missing", "1", name)
