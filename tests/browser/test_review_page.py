@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_json, write_tsv
@@ -37,6 +37,12 @@ def start(page: Page, name: str) -> None:
     page.get_by_role("button", name="Start reviewing").click()
 
 
+def press(page: Page, key: str) -> None:
+    """Press a key once the case under review is in sight."""
+    expect(page.get_by_role("button", name="K Keep")).to_have_attribute("aria-disabled", "false")
+    page.keyboard.press(key)
+
+
 def download(page: Page, to: Path) -> Path:
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download decisions").click()
@@ -53,9 +59,9 @@ def test_a_review_by_keyboard_is_kept_downloaded_imported_and_counted(page: Page
     start(page, "A. Reader; MD")
     seen = [under_review(page)]
     page.locator("canvas").focus()
-    page.keyboard.press("k")
+    press(page, "k")
     seen.append(under_review(page))
-    page.keyboard.press("r")
+    press(page, "r")
     assert "Say why" in page.locator(".review-status").inner_text()
     page.keyboard.type('=mask, says "k"\t', delay=0)
     page.get_by_label("Reason").press("Enter")
@@ -63,7 +69,7 @@ def test_a_review_by_keyboard_is_kept_downloaded_imported_and_counted(page: Page
     page.keyboard.press("w")
     page.keyboard.type("moved")
     page.keyboard.press("Escape")
-    page.keyboard.press("x")
+    press(page, "x")
     seen.append(under_review(page))
     assert seen == WORST_FIRST
     assert page.get_by_text("case 4 of 4, 3 decided").is_visible()
@@ -76,11 +82,11 @@ def test_a_review_by_keyboard_is_kept_downloaded_imported_and_counted(page: Page
     page.reload()
     start(page, "A. Reader; MD")
     assert under_review(page) == WORST_FIRST[3], "what was decided is still there"
-    page.keyboard.press("f")
+    press(page, "f")
     page.get_by_label("Reason").fill("lacks a reason no more")
     page.get_by_role("button", name="Stop reviewing").first.click()
     start(page, "B")
-    page.keyboard.press("k")
+    press(page, "k")
     file = download(page, tmp_path / "reviews.tsv")
 
     make_sheet(tmp_path, *({"scan_id": scan} for scan in DICE))
@@ -142,6 +148,46 @@ def test_orders_are_chosen_and_another_opened_case_is_under_review(page: Page, t
     asked = page.evaluate("asked")
     assert {"scan": "001"} in asked
     assert {"scan": "000", "model": "two"} in asked
+
+
+def test_no_decision_is_taken_on_a_case_that_is_not_in_sight(page: Page, tmp_path: Path) -> None:
+    address = make_page(tmp_path / "page")
+    (tmp_path / "page/cases/scans/003.js").write_text("cut off {")
+    page.goto(address)
+    start(page, "A")
+    press(page, "Shift")
+    page.keyboard.down("k")
+    press(page, "Shift")
+    page.keyboard.down("k")
+    page.keyboard.up("k")
+    assert under_review(page) == "002", "a key that is held down decides once"
+    press(page, "k")
+    expect(page.get_by_role("alert").filter(has_text="003 can't be shown")).to_be_visible()
+    assert not page.locator("#viewer canvas").is_visible()
+    page.keyboard.press("k")
+    assert "not in sight" in page.locator(".review-status").inner_text()
+    page.keyboard.press("n")
+    page.get_by_label("Reason").fill("of A alone")
+    press(page, "Shift")
+    page.get_by_role("button", name="X Exclude").click()
+    page.get_by_label("Your name").fill("")
+    page.get_by_label("Your name").press("Tab")
+    assert page.get_by_label("Reason").input_value() == ""
+    page.keyboard.press("k")
+    assert "without a name" in page.locator(".review-status").inner_text()
+    kept = json.loads(page.evaluate("key => localStorage.getItem(key)", f"headct-review:{EVIDENCE}"))
+    assert {name: sorted(own) for name, own in kept.items()} == {"A": ["000", "001", "002"]}
+
+
+def test_the_bar_is_about_the_case_in_sight_whatever_the_order(page: Page, tmp_path: Path) -> None:
+    page.goto(make_page(tmp_path / "page"))
+    start(page, "A")
+    for _ in DICE:
+        press(page, "k")
+    assert under_review(page) == WORST_FIRST[-1]
+    page.get_by_label("Order").select_option("disputed by Dice")
+    assert under_review(page) == WORST_FIRST[-1]
+    assert "every case" in page.locator(".review-status").inner_text()
 
 
 def test_without_cases_the_page_says_so(page: Page, tmp_path: Path) -> None:

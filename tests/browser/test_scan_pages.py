@@ -160,10 +160,13 @@ def test_a_quality_review_goes_from_the_page_into_the_study(
     under_review = page.locator(".review-bar strong")
     assert under_review.inner_text() == "s-uneven", "more remarks than the other"
     page.wait_for_selector('[data-shown="s-uneven"]')
+    in_sight = page.locator(".review-buttons [aria-disabled=false]").first
+    in_sight.wait_for()
     page.keyboard.press("x")
     page.keyboard.type("mask of another lesion")
     page.keyboard.press("Enter")
     assert under_review.inner_text() == "s-tilted"
+    in_sight.wait_for()
     page.keyboard.press("k")
     page.reload()
     page.get_by_label("Your name").fill("A. Reader")

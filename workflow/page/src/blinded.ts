@@ -21,6 +21,7 @@ class Blinded {
   #counts = element("span");
   #accepted = new Map<string, HTMLInputElement>();
   #best = new Map<string, HTMLInputElement>();
+  #questions = [element("fieldset"), element("fieldset")] as const;
   #message = element("p", { class: "review-message", role: "alert" });
   #previous = button("Previous case", () => this.#goTo(this.#place - 1));
   #next = button("Next case", () => this.#goTo(this.#place + 1));
@@ -32,8 +33,9 @@ class Blinded {
     this.#study = of;
     this.#storage = `headct-blinded:${of.evidence}`;
     this.#ratings = restored(kept(this.#storage));
-    const accept = element("fieldset", {}, element("legend", {}, "Which would you accept as they are?"));
-    const best = element("fieldset", {}, element("legend", {}, "Which is the best?"));
+    const [accept, best] = this.#questions;
+    accept.append(element("legend", {}, "Which would you accept as they are?"));
+    best.append(element("legend", {}, "Which is the best?"));
     for (const { key, title } of of.models) {
       accept.append(this.#input(this.#accepted, "checkbox", key, title));
       best.append(this.#input(this.#best, "radio", key, title));
@@ -50,6 +52,8 @@ class Blinded {
       element("div", { class: "rating-questions" }, accept, best),
       ends,
     );
+    // A case is judged by what is seen of it, not before.
+    document.addEventListener("case-shown", ({ detail }) => this.#ask(detail.scan === this.#case));
     this.#goTo(0);
   }
 
@@ -96,8 +100,13 @@ class Blinded {
   #goTo(place: number): void {
     if (this.#study.cases[place] === undefined) return;
     this.#place = place;
+    this.#ask(false);
     openCase({ scan: this.#case });
     this.#show();
+  }
+
+  #ask(isShown: boolean): void {
+    for (const question of this.#questions) question.disabled = !isShown;
   }
 
   #show(): void {

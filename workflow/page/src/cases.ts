@@ -82,6 +82,7 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
     await load(`${FOLDER}/viewer.js`);
     const file = await caseOf(scan);
     if (asked !== scan) return; // another one was asked for since
+    element.classList.remove("unseen");
     await shared().viewer?.show(file, { element, model, lesion });
     if (asked !== scan) return;
     said.textContent = "";
@@ -89,6 +90,7 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
     document.dispatchEvent(new CustomEvent("case-shown", { detail: { scan } }));
   } catch (error) {
     if (asked !== scan) return;
+    element.classList.add("unseen"); // pictures and heading of the former case
     said.setAttribute("role", "alert");
     said.textContent = `${scan} can't be shown: ${error instanceof Error ? error.message : error}.`;
   } finally {

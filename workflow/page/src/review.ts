@@ -6,7 +6,7 @@
  */
 
 import { button, element } from "./controls.ts";
-import { type CaseShown, openCase, type Rows, rows, type Study, study } from "./headct.ts";
+import { openCase, type Rows, rows, type Study, study } from "./headct.ts";
 import { inOrder, nameOf } from "./review_orders.ts";
 import { type Act, actOf, type Bar, bar, needsReason, type Setup, setup, table } from "./review_parts.ts";
 import {
@@ -15,6 +15,7 @@ import {
   type Decisions,
   decidedOn,
   exported,
+  hindrance,
   nextUndecided,
   restored,
   reviewerOf,
@@ -28,7 +29,6 @@ import { download, keep, kept, NO_STORAGE, today } from "./storage.ts";
 const NO_CASES =
   "There is no case to review: the study has no test scan, or was made without files of its cases (report.cases).";
 const NO_NAME = "Write your name, initials or code first: it stands beside each decision.";
-const ALL_DONE = "You have decided on every case. Download your decisions.";
 const NONE_YET = "No decision yet.";
 
 export class Review {
@@ -39,7 +39,10 @@ export class Review {
   #message = element("p", { class: "review-message", role: "alert" });
   #list = element("div", { class: "review-list" });
   #scans: string[];
-  #place = 0;
+  /** The case under review: the one that was opened last, here or elsewhere on the page. */
+  #scan = "";
+  /** The case in sight; none while one is opened, or can't be shown. */
+  #shown = "";
   #reviewer = "";
   #active = false;
   #decisions: Decisions;
@@ -64,16 +67,17 @@ export class Review {
     document.body.append(this.#bar.element);
     this.#setup.name.addEventListener("change", () => {
       this.#reviewer = reviewerOf(this.#setup.name.value);
-      this.#show();
+      this.#refill();
     });
     // Before the viewer, which lets no key of its pictures through, and takes none of these.
     document.addEventListener("keydown", (event) => this.#onKey(event), { capture: true });
-    document.addEventListener("case-shown", ({ detail }) => this.#onShown(detail));
+    document.addEventListener("open-case", ({ detail }) => this.#onCase(detail.scan, false));
+    document.addEventListener("case-shown", ({ detail }) => this.#onCase(detail.scan, true));
     this.#show();
   }
 
-  get #scan(): string {
-    return this.#scans[this.#place] ?? "";
+  get #place(): number {
+    return this.#scans.indexOf(this.#scan);
   }
 
   get #decided(): Decided | undefined {
@@ -99,7 +103,6 @@ export class Review {
 
   #reorder(): void {
     this.#scans = inOrder(this.#study.cases, this.#setup.chosen(), this.#study, this.#rows);
-    this.#place = 0;
     this.#show();
     if (this.#active) this.#goOn(-1);
   }
@@ -115,21 +118,19 @@ export class Review {
   #goTo(place: number): void {
     const scan = this.#scans[place];
     if (scan === undefined) return;
-    this.#place = place;
-    this.#bar.reason.value = this.#decided?.reason ?? "";
-    this.#show();
     const { model } = this.#setup.chosen();
     openCase({ scan, ...(model && { model }) });
   }
 
-  /** To the next case without a decision, after a place. */
+  /** To the next case without a decision, after a place; where there is none, the case that is open stays. */
   #goOn(place: number): void {
     const next = nextUndecided(this.#scans, this.#decisions, this.#reviewer, place);
     if (next !== null) this.#goTo(this.#scans.indexOf(next));
-    else this.#bar.say(ALL_DONE);
+    else if (this.#scan === "") this.#goTo(0);
   }
 
   #decide(decision: Decision): void {
+    if (hindrance(this.#reviewer, this.#scan, this.#shown)) return;
     const chosen = this.#setup.chosen();
     const { value: reason } = this.#bar.reason;
     const decided = { decision, reason, model: chosen.model, order: nameOf(chosen), date: today() };
@@ -141,7 +142,7 @@ export class Review {
   /** The reason was written, of a decision that is there already. */
   #rewrite(): void {
     const now = this.#decided;
-    if (now) {
+    if (now && this.#reviewer) {
       const decided = { ...now, reason: this.#bar.reason.value };
       this.#keep(withDecision(this.#decisions, this.#reviewer, this.#scan, decided));
     }
@@ -156,17 +157,26 @@ export class Review {
   }
 
   #onKey(event: KeyboardEvent): void {
+    if (event.repeat && event.key === "Enter" && this.#bar.element.contains(event.target as Node)) {
+      event.preventDefault(); // held down on a button, it would decide on case after case
+    }
     const act = this.#active ? actOf(event) : null;
     if (act === null) return;
     event.preventDefault();
     this.#perform(act);
   }
 
-  /** A case is in sight. One that was opened elsewhere, in a figure say, is now under review. */
-  #onShown({ scan }: CaseShown): void {
-    const place = this.#scans.indexOf(scan);
-    if (place < 0 || place === this.#place) return;
-    this.#place = place;
+  /** A case is opened, or in sight; whoever asked for it, a figure say, it is now under review. */
+  #onCase(scan: string, isShown: boolean): void {
+    const isOther = scan !== this.#scan;
+    this.#scan = scan;
+    this.#shown = isShown ? scan : "";
+    if (isOther) this.#refill();
+    else this.#show();
+  }
+
+  /** Show the case under review with what the reviewer has said of it, and nothing of another case or person. */
+  #refill(): void {
     this.#bar.reason.value = this.#decided?.reason ?? "";
     this.#show();
   }
@@ -179,6 +189,7 @@ export class Review {
       cases: this.#scans.length,
       done: decidedOn(this.#scans, this.#decisions, this.#reviewer),
       decided: this.#decided,
+      hindrance: hindrance(this.#reviewer, this.#scan, this.#shown),
     });
     this.#list.replaceChildren(...this.#listed());
   }

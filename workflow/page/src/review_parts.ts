@@ -38,6 +38,8 @@ const ORDER_WORDS: Record<Order, string> = {
   "remarks first": "remarks of the checks first",
 };
 
+const ALL_DONE = "You have decided on every case. Download your decisions.";
+
 /** Reasons that are offered; any other may be typed. */
 const REASONS = [
   "motion",
@@ -52,7 +54,9 @@ const REASONS = [
 /** The action of a key, unless it is part of a text or of a command of the browser. */
 export function actOf(event: KeyboardEvent): Act | null {
   if (event.ctrlKey || event.metaKey || event.altKey || takesText(event.target)) return null;
-  return KEYS[event.key.toLowerCase() as keyof typeof KEYS] ?? null;
+  const act = KEYS[event.key.toLowerCase() as keyof typeof KEYS] ?? null;
+  // A key that is held down leafs through cases, but decides on one only.
+  return event.repeat && act !== "next" && act !== "previous" ? null : act;
 }
 
 function takesText(target: EventTarget | null): boolean {
@@ -130,12 +134,14 @@ export function setup(study: Study, onOrder: () => void, onStart: () => void): S
 /** What the bar says of the case under review. */
 export interface UnderReview {
   scan: string;
-  /** Its place in the order, from 0. */
+  /** Its place in the order, from 0; -1 where it has none. */
   place: number;
   cases: number;
   /** Cases with a decision. */
   done: number;
   decided: Decided | undefined;
+  /** Why no decision can be taken; empty if one can. */
+  hindrance: string;
 }
 
 /** The bar at the foot of the window, while cases are reviewed. */
@@ -143,7 +149,6 @@ export interface Bar {
   element: HTMLElement;
   reason: HTMLInputElement;
   show(now: UnderReview): void;
-  say(words: string): void;
   focus(): void;
 }
 
@@ -188,20 +193,21 @@ export function bar(perform: (act: Act) => void, onStop: () => void, onReason: (
     ),
     reason,
     focus,
-    show({ scan, place, cases, done, decided }) {
+    show({ scan, place, cases, done, decided, hindrance }) {
       where.textContent = scan;
-      counts.textContent = `case ${place + 1} of ${cases}, ${done} decided`;
+      counts.textContent = place < 0 ? `${done} decided` : `case ${place + 1} of ${cases}, ${done} decided`;
       progress.max = cases;
       progress.value = done;
       for (const [act, made] of buttons) {
-        if (act === "previous") made.disabled = place === 0;
+        if (act === "previous") made.disabled = place <= 0;
         else if (act === "next") made.disabled = place >= cases - 1;
-        else made.setAttribute("aria-pressed", String(decided?.decision === act));
+        else {
+          made.setAttribute("aria-pressed", String(decided?.decision === act));
+          made.setAttribute("aria-disabled", String(hindrance !== "")); // it keeps the focus
+        }
       }
-      status.textContent = inWords(decided);
-    },
-    say(words) {
-      status.textContent = words;
+      const all = done === cases ? ALL_DONE : "";
+      status.textContent = [hindrance || inWords(decided), all].filter(Boolean).join(" ");
     },
   };
 }

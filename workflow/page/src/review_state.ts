@@ -53,6 +53,13 @@ export function withoutDecision(decisions: Decisions, reviewer: string, scan: st
   return { ...decisions, [reviewer]: others };
 }
 
+/** Why no decision can be taken now: there is no name to set beside it, or the case is not in sight; empty if one can. */
+export function hindrance(reviewer: string, scan: string, shown: string): string {
+  if (!reviewer) return "No decision without a name: fill in yours.";
+  if (!scan) return "No case is open.";
+  return scan === shown ? "" : "No decision while this case is not in sight. Next goes on without one.";
+}
+
 /** Scans of which a reviewer said something else than keep, and not why: an import would refuse them. */
 export const withoutReason = (decisions: Decisions, reviewer: string): string[] =>
   Object.entries(decisions[reviewer] ?? {})

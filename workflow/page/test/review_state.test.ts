@@ -1,10 +1,11 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
 import {
   type Decided,
   type Decision,
   decidedOn,
   exported,
+  hindrance,
   nextUndecided,
   restored,
   reviewerOf,
@@ -72,6 +73,14 @@ test("what the browser kept comes back, and nothing else is taken for it", () =>
     deepEqual(restored(text), {});
   }
   equal(storageKey("ab12"), "headct-review:ab12");
+});
+
+test("a decision needs a name, and its case in sight", () => {
+  equal(hindrance("A", "s1", "s1"), "");
+  match(hindrance("", "s1", "s1"), /name/);
+  match(hindrance("A", "s1", ""), /in sight/);
+  match(hindrance("A", "s1", "s2"), /in sight/);
+  match(hindrance("A", "", ""), /No case/);
 });
 
 test("a name is one line without semicolons", () => {
