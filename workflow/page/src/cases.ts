@@ -66,7 +66,7 @@ function remember(viewer: HTMLElement): boolean {
     if (from instanceof HTMLElement || from instanceof SVGElement) from.focus({ preventScroll: true });
   };
   // Who leafs through cases by keys of the page or of the review goes on with them.
-  return from !== null && from !== document.body && !document.getElementById("review")?.contains(from);
+  return from !== null && from !== document.body && !from.closest("#review, .review-bar");
 }
 
 async function open({ scan, model, lesion }: OpenCase): Promise<void> {
