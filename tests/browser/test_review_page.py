@@ -152,7 +152,7 @@ def test_orders_are_chosen_and_another_opened_case_is_under_review(page: Page, t
 
 def test_no_decision_is_taken_on_a_case_that_is_not_in_sight(page: Page, tmp_path: Path) -> None:
     address = make_page(tmp_path / "page")
-    (tmp_path / "page/cases/scans/003.js").write_text("cut off {")
+    (tmp_path / "page/cases/scans/003.js").write_text("// cut off")
     page.goto(address)
     start(page, "A")
     press(page, "Shift")
@@ -188,6 +188,30 @@ def test_the_bar_is_about_the_case_in_sight_whatever_the_order(page: Page, tmp_p
     page.get_by_label("Order").select_option("disputed by Dice")
     assert under_review(page) == WORST_FIRST[-1]
     assert "every case" in page.locator(".review-status").inner_text()
+
+
+def test_two_tabs_keep_all_decisions_and_a_full_browser_is_told_of(page: Page, tmp_path: Path) -> None:
+    address = make_page(tmp_path / "page")
+    other = page.context.new_page()
+    for tab, name in ((page, "A"), (other, "B")):
+        tab.goto(address)
+        start(tab, name)
+        press(tab, "k")
+    press(page, "k")
+    kept = json.loads(page.evaluate("key => localStorage.getItem(key)", f"headct-review:{EVIDENCE}"))
+    assert {name: sorted(own) for name, own in kept.items()} == {"A": ["001", "002"], "B": ["001"]}
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    press(page, "k")
+    assert "keeps nothing" in page.locator(".review-status").inner_text()
+
+
+def test_in_a_low_window_the_bar_leaves_most_of_it_to_the_pictures(page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 640, "height": 450})
+    page.goto(make_page(tmp_path / "page"))
+    start(page, "A")
+    bar = page.locator(".review-bar")
+    assert bar.evaluate("bar => bar.offsetHeight / innerHeight") <= 0.4
+    assert bar.evaluate("bar => bar.scrollHeight <= bar.clientHeight"), "nothing of it is out of sight"
 
 
 def test_without_cases_the_page_says_so(page: Page, tmp_path: Path) -> None:

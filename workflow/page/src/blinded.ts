@@ -1,19 +1,19 @@
 /** The page on which maps are judged by who does not know whose they are; a script of its own, without names. */
 
 import "./cases.ts";
-import { exported, isRated, type Rating, type Ratings, restored, withRating } from "./blinded_state.ts";
+import { exported, isRated, isRating, type Rating, withRating } from "./blinded_state.ts";
 import { button, element } from "./controls.ts";
 import { openCase, type Study, study } from "./headct.ts";
+import { Memory } from "./memory.ts";
 import { reviewerOf } from "./review_state.ts";
-import { download, keep, kept, NO_STORAGE, today } from "./storage.ts";
+import { download, today } from "./storage.ts";
 
 const NO_NAME = "Write your name, initials or code first.";
 const NONE = "";
 
 class Blinded {
   #study: Study;
-  #storage: string;
-  #ratings: Ratings;
+  #memory: Memory<Rating>;
   #place = 0;
   #name = element("input", { type: "text", maxlength: "64", autocomplete: "off", size: "18" });
   #where = element("strong", { class: "name" });
@@ -26,13 +26,13 @@ class Blinded {
   #previous = button("Previous case", () => this.#goTo(this.#place - 1));
   #next = button("Next case", () => this.#goTo(this.#place + 1));
   #download = button("Download ratings", () =>
-    download(exported(this.#ratings, this.#study.evidence), "ratings.tsv"),
+    download(exported(this.#memory.now, this.#study.evidence), "ratings.tsv"),
   );
 
   constructor(panel: HTMLElement, of: Study) {
     this.#study = of;
-    this.#storage = `headct-blinded:${of.evidence}`;
-    this.#ratings = restored(kept(this.#storage));
+    this.#memory = new Memory(`headct-blinded:${of.evidence}`, isRating);
+    this.#memory.onElsewhere(() => this.#show());
     const [accept, best] = this.#questions;
     accept.append(element("legend", {}, "Which would you accept as they are?"));
     best.append(element("legend", {}, "Which is the best?"));
@@ -80,8 +80,8 @@ class Blinded {
   /** What is chosen is the rater's judgement of the case. */
   #judge(): void {
     if (!this.#rater) {
-      this.#message.textContent = NO_NAME;
       this.#show();
+      this.#message.textContent = NO_NAME;
       this.#name.focus();
       return;
     }
@@ -92,8 +92,8 @@ class Blinded {
       best: chosen(this.#best)[0] ?? null,
       date: today(),
     };
-    this.#ratings = withRating(this.#ratings, this.#rater, this.#case, rating);
-    this.#message.textContent = keep(this.#storage, JSON.stringify(this.#ratings)) ? "" : NO_STORAGE;
+    const [rater, name] = [this.#rater, this.#case];
+    this.#memory.change((now) => withRating(now, rater, name, rating));
     this.#show();
   }
 
@@ -112,10 +112,13 @@ class Blinded {
   #show(): void {
     const { cases } = this.#study;
     const rater = this.#rater;
-    const rating = this.#ratings[rater]?.[this.#case];
+    const ratings = this.#memory.now;
+    const rating = ratings[rater]?.[this.#case];
+    const { warning } = this.#memory;
+    if (this.#message.textContent !== warning) this.#message.textContent = warning;
     for (const [letter, input] of this.#accepted) input.checked = rating?.accepted.includes(letter) ?? false;
     for (const [letter, input] of this.#best) input.checked = rating?.best === letter;
-    const judged = cases.filter((name) => isRated(this.#ratings, rater, name)).length;
+    const judged = cases.filter((name) => isRated(ratings, rater, name)).length;
     this.#where.textContent = this.#case;
     this.#counts.textContent = `${judged} of ${cases.length} judged`;
     this.#progress.max = cases.length;

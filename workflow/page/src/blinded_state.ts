@@ -1,6 +1,6 @@
 /** What raters have said of maps whose makers they do not know, as it is kept and written as a table. */
 
-import { type ByPerson, isRecord, restoredFrom } from "./restored.ts";
+import { type ByPerson, isRecord } from "./restored.ts";
 import { tsv } from "./tsv.ts";
 
 export interface Rating {
@@ -48,10 +48,8 @@ export function exported(ratings: Ratings, key: string): string {
   return tsv(COLUMNS, rows);
 }
 
-/** Ratings from what the browser has kept; none, where it holds nothing that can be read. */
-export const restored = (text: string | null): Ratings => restoredFrom(text, isRating);
-
-function isRating(value: unknown): boolean {
+/** Whether a value is a rating, as the page keeps them. */
+export function isRating(value: unknown): boolean {
   if (!isRecord(value) || !Array.isArray(value.accepted)) return false;
   const texts = [...value.accepted, value.date, value.best ?? ""];
   return texts.every((text) => typeof text === "string");

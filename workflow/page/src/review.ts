@@ -7,6 +7,7 @@
 
 import { button, element } from "./controls.ts";
 import { openCase, type Rows, rows, type Study, study } from "./headct.ts";
+import { Memory } from "./memory.ts";
 import { inOrder, nameOf } from "./review_orders.ts";
 import { type Act, actOf, type Bar, bar, needsReason, type Setup, setup, table } from "./review_parts.ts";
 import {
@@ -16,15 +17,15 @@ import {
   decidedOn,
   exported,
   hindrance,
+  isDecided,
   nextUndecided,
-  restored,
   reviewerOf,
   storageKey,
   withDecision,
   withoutDecision,
   withoutReason,
 } from "./review_state.ts";
-import { download, keep, kept, NO_STORAGE, today } from "./storage.ts";
+import { download, today } from "./storage.ts";
 
 const NO_CASES =
   "There is no case to review: the study has no test scan, or was made without files of its cases (report.cases).";
@@ -45,7 +46,7 @@ export class Review {
   #shown = "";
   #reviewer = "";
   #active = false;
-  #decisions: Decisions;
+  #memory: Memory<Decided>;
 
   constructor(panel: HTMLElement, of: Study, measured: Rows) {
     this.#study = of;
@@ -61,7 +62,8 @@ export class Review {
       () => this.#rewrite(),
     );
     this.#scans = inOrder(of.cases, this.#setup.chosen(), of, measured);
-    this.#decisions = restored(kept(storageKey(of.evidence)));
+    this.#memory = new Memory(storageKey(of.evidence), isDecided);
+    this.#memory.onElsewhere(() => this.#refill());
     panel.replaceChildren(this.#setup.element, this.#message, this.#list);
     this.#bar.element.hidden = true;
     document.body.append(this.#bar.element);
@@ -80,14 +82,18 @@ export class Review {
     return this.#scans.indexOf(this.#scan);
   }
 
+  get #decisions(): Decisions {
+    return this.#memory.now;
+  }
+
   get #decided(): Decided | undefined {
     return this.#decisions[this.#reviewer]?.[this.#scan];
   }
 
   #toggle(): void {
     this.#reviewer = reviewerOf(this.#setup.name.value);
-    this.#message.textContent = this.#reviewer ? "" : NO_NAME;
     if (!this.#reviewer) {
+      this.#message.textContent = NO_NAME;
       this.#setup.name.focus();
       return;
     }
@@ -134,7 +140,7 @@ export class Review {
     const chosen = this.#setup.chosen();
     const { value: reason } = this.#bar.reason;
     const decided = { decision, reason, model: chosen.model, order: nameOf(chosen), date: today() };
-    this.#keep(withDecision(this.#decisions, this.#reviewer, this.#scan, decided));
+    this.#keep(decided);
     if (needsReason(decision) && reason.trim() === "") this.#bar.reason.focus({ preventScroll: true });
     else this.#goOn(this.#place);
   }
@@ -143,17 +149,20 @@ export class Review {
   #rewrite(): void {
     const now = this.#decided;
     if (now && this.#reviewer) {
-      const decided = { ...now, reason: this.#bar.reason.value };
-      this.#keep(withDecision(this.#decisions, this.#reviewer, this.#scan, decided));
+      this.#keep({ ...now, reason: this.#bar.reason.value });
     }
   }
 
-  #keep(decisions: Decisions): void {
-    this.#decisions = decisions;
-    if (!keep(storageKey(this.#study.evidence), JSON.stringify(decisions))) {
-      this.#message.textContent = NO_STORAGE;
-    }
+  #keep(decided: Decided): void {
+    const [reviewer, scan] = [this.#reviewer, this.#scan];
+    this.#memory.change((now) => withDecision(now, reviewer, scan, decided));
     this.#show();
+  }
+
+  #takeBack(scan: string): void {
+    const reviewer = this.#reviewer;
+    this.#memory.change((now) => withoutDecision(now, reviewer, scan));
+    this.#refill();
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -183,12 +192,15 @@ export class Review {
 
   #show(): void {
     this.#setup.show(this.#active);
+    const { warning } = this.#memory;
+    if (this.#message.textContent !== warning) this.#message.textContent = warning;
     this.#bar.show({
       scan: this.#scan,
       place: this.#place,
       cases: this.#scans.length,
       done: decidedOn(this.#scans, this.#decisions, this.#reviewer),
       decided: this.#decided,
+      warning,
       hindrance: hindrance(this.#reviewer, this.#scan, this.#shown),
     });
     this.#list.replaceChildren(...this.#listed());
@@ -206,7 +218,7 @@ export class Review {
           this.#scans,
           own,
           (scan) => this.#goTo(this.#scans.indexOf(scan)),
-          (scan) => this.#keep(withoutDecision(this.#decisions, this.#reviewer, scan)),
+          (scan) => this.#takeBack(scan),
         ),
       );
     } else parts.push(element("p", {}, NONE_YET));

@@ -140,6 +140,8 @@ export interface UnderReview {
   /** Cases with a decision. */
   done: number;
   decided: Decided | undefined;
+  /** What is not kept, or could not be read; empty if all is well. */
+  warning: string;
   /** Why no decision can be taken; empty if one can. */
   hindrance: string;
 }
@@ -193,7 +195,7 @@ export function bar(perform: (act: Act) => void, onStop: () => void, onReason: (
     ),
     reason,
     focus,
-    show({ scan, place, cases, done, decided, hindrance }) {
+    show({ scan, place, cases, done, decided, warning, hindrance }) {
       where.textContent = scan;
       counts.textContent = place < 0 ? `${done} decided` : `case ${place + 1} of ${cases}, ${done} decided`;
       progress.max = cases;
@@ -207,7 +209,7 @@ export function bar(perform: (act: Act) => void, onStop: () => void, onReason: (
         }
       }
       const all = done === cases ? ALL_DONE : "";
-      status.textContent = [hindrance || inWords(decided), all].filter(Boolean).join(" ");
+      status.textContent = [hindrance || inWords(decided), all, warning].filter(Boolean).join(" ");
     },
   };
 }

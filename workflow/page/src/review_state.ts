@@ -1,7 +1,7 @@
 /** What reviewers have decided, as it is kept in the browser and written as a table. */
 
 import type { Kind } from "./headct.ts";
-import { type ByPerson, isRecord, restoredFrom } from "./restored.ts";
+import { type ByPerson, isRecord } from "./restored.ts";
 import { inOneLine, tsv } from "./tsv.ts";
 
 export type Decision = "keep" | "flag" | "redraw" | "exclude";
@@ -101,10 +101,8 @@ export function exported(decisions: Decisions, kind: Kind, evidence: string): st
 /** Under which name the browser keeps what was decided on these results, or these images and masks. */
 export const storageKey = (evidence: string): string => `headct-review:${evidence}`;
 
-/** Decisions from what the browser has kept; none, where it holds nothing that can be read. */
-export const restored = (text: string | null): Decisions => restoredFrom(text, isDecided);
-
-function isDecided(value: unknown): boolean {
+/** Whether a value is a decision, as this page keeps them. */
+export function isDecided(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const texts = [value.reason, value.model, value.order, value.date];
   return DECISIONS.includes(value.decision as Decision) && texts.every((text) => typeof text === "string");

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import { exported, isRated, type Rating, restored, withRating } from "../src/blinded_state.ts";
+import { exported, isRated, isRating, type Rating, withRating } from "../src/blinded_state.ts";
+import { restoredFrom } from "../src/restored.ts";
 
 const rating = (accepted: string[], best: string | null): Rating => ({ accepted, best, date: "2026-11-29" });
 
@@ -28,8 +29,8 @@ test("the table has what is judged, by rater and case", () => {
 });
 
 test("what the browser kept comes back, and nothing else is taken for it", () => {
-  deepEqual(restored(JSON.stringify(BOTH)), BOTH);
-  for (const text of [null, "{", "[]", '{"A": {"c": {"accepted": "B", "best": ""}}}', '{"A": 1}']) {
-    deepEqual(restored(text), {});
+  deepEqual(restoredFrom(JSON.stringify(BOTH), isRating), { read: BOTH, unread: 0 });
+  for (const text of ["{", "[]", '{"A": {"c": {"accepted": "B", "best": ""}}}', '{"A": 1}']) {
+    equal(restoredFrom(text, isRating).unread, 1);
   }
 });

@@ -1,13 +1,14 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
+import { restoredFrom } from "../src/restored.ts";
 import {
   type Decided,
   type Decision,
   decidedOn,
   exported,
   hindrance,
+  isDecided,
   nextUndecided,
-  restored,
   reviewerOf,
   storageKey,
   withDecision,
@@ -68,10 +69,13 @@ test("the table is by reviewer and scan, with kind and evidence", () => {
 });
 
 test("what the browser kept comes back, and nothing else is taken for it", () => {
-  deepEqual(restored(JSON.stringify(BOTH)), BOTH);
-  for (const text of [null, "", "{", "[]", "7", '{"A": {"s1": {"decision": "delete"}}}', '{"A": []}']) {
-    deepEqual(restored(text), {});
+  deepEqual(restoredFrom(JSON.stringify(BOTH), isDecided), { read: BOTH, unread: 0 });
+  deepEqual(restoredFrom(null, isDecided), { read: {}, unread: 0 });
+  for (const text of ["", "{", "[]", "7", '{"A": []}']) {
+    deepEqual(restoredFrom(text, isDecided), { read: {}, unread: 1 });
   }
+  const broken = JSON.stringify({ ...BOTH, C: { s1: { decision: "delete" }, s2: decided("keep") } });
+  deepEqual(restoredFrom(broken, isDecided), { read: { ...BOTH, C: { s2: decided("keep") } }, unread: 1 });
   equal(storageKey("ab12"), "headct-review:ab12");
 });
 
