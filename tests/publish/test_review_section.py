@@ -37,7 +37,8 @@ DECIDED = [
 
 
 def study(folder: Path, cases: tuple[str, ...] = ()) -> ShownStudy:
-    return ShownStudy(ResultTables(folder), LABELS, CONFIG, {model: model.upper() for model in MODELS}, cases)
+    titles = {model: model.upper() for model in MODELS}
+    return ShownStudy(ResultTables(folder), LABELS, cases, config=CONFIG, titles=titles)
 
 
 @pytest.fixture
