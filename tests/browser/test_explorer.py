@@ -153,6 +153,47 @@ def test_what_is_marked_in_charts_is_left_in_the_table(opened: Open) -> None:
     assert page.get_by_role("button", name="Clear marks").is_hidden()
 
 
+def field(page: Page, chart: str, name: str) -> Locator:
+    return page.locator(f".chart[data-chart={chart}]").get_by_label(name, exact=True)
+
+
+def test_ranges_in_numbers_are_the_same_marks(opened: Open) -> None:
+    page = opened()
+    drag(page, "size", (0.15, 0.06), (0.97, 0.35))
+    expect(field(page, "size", "Dice, to")).not_to_have_value("")
+    names = [f"{axis}, {end}" for axis in ("Dice", "Reference volume (mL)") for end in ("from", "to")]
+    dragged = [field(page, "size", name).input_value() for name in names]
+    expect(page.locator("#explorer output.count")).to_contain_text("marked")
+    marked = cells(page, "Dice"), page.locator("#explorer output.count").inner_text()
+    page.get_by_role("button", name="Clear marks").press("Enter")
+    expect_count(page, "24 rows of 72")
+    assert [field(page, "size", name).input_value() for name in names] == [""] * 4
+    for name, value in zip(names, dragged, strict=True):
+        field(page, "size", name).press_sequentially(value)
+    expect_count(page, marked[1])
+    assert cells(page, "Dice") == marked[0]
+
+
+def test_one_end_of_a_range_is_enough_and_both_ends_belong_to_it(opened: Open) -> None:
+    page = opened()
+    dice = sorted(r["dice"] for r in ROWS if r["lesion"] == 0 and r["model"] < 2)
+    canvas = page.locator(".chart[data-chart=dice] canvas")
+    unmarked = canvas.evaluate("canvas => canvas.toDataURL()")
+    field(page, "dice", "Dice, from").press_sequentially(str(dice[-3]))
+    expect_count(page, "24 rows of 72, 3 marked")
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != unmarked, "it is drawn as the mouse would"
+    field(page, "dice", "Dice, to").press_sequentially(str(dice[-2]))
+    expect_count(page, "24 rows of 72, 2 marked")
+    field(page, "volumes", "Reference volume (mL), to").press_sequentially("0")
+    expect_count(page, "24 rows of 72, 0 marked")
+    field(page, "volumes", "Reference volume (mL), to").fill("")
+    field(page, "dice", "Dice, from").fill("")
+    expect_count(page, "24 rows of 72, 23 marked")
+    field(page, "dice", "Dice, to").fill("")
+    expect_count(page, "24 rows of 72")
+    assert page.get_by_role("button", name="Clear marks").is_hidden()
+
+
 def test_a_row_and_a_point_open_their_case(opened: Open) -> None:
     page = opened([row("scan-0001", 0, 0, 10.0, 0.5)], ("unet",), ("ICH",))
     page.get_by_role("button", name="Open scan-0001").press("Enter")

@@ -47,7 +47,7 @@ function explore(container: HTMLElement, of: Study, columns: Rows): void {
   const hint = element(
     "p",
     { class: "hint" },
-    "Drag over a chart to mark points: the other charts and the table follow. ",
+    "Drag over a chart, or write a range below it, to mark points: the other charts and the table follow. ",
     `A point opens its case.${hollow}`,
   );
 

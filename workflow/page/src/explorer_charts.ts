@@ -70,7 +70,7 @@ export interface Look {
   models: { title: string; symbol: Symbol }[];
 }
 
-interface Axis {
+export interface Axis {
   measure: Measure;
   title: string;
   scale?: "log";

@@ -3,6 +3,7 @@
 import { button, element } from "./controls.ts";
 import { DASH, PRESENCE_WORDS, pageOf, printed, type Row, sorted } from "./explorer_rows.ts";
 import { numberFrom, type Study } from "./headct.ts";
+import { reachable } from "./numbers.ts";
 
 /** Rows of a page; on a phone, where each is a block of its own, fewer. */
 const SIZE = matchMedia("(max-width: 640px)").matches ? 8 : 25;
@@ -109,6 +110,7 @@ export function table(study: Study, all: readonly Row[], onOpen: (row: Row) => v
     body.replaceChildren(
       ...page.rows.map((row) => element("tr", {}, ...columns.map((column) => cell(row, column)))),
     );
+    reachable(whole);
     place.textContent = `Page ${page.number + 1} of ${page.pages}`;
     previous.disabled = page.number === 0;
     next.disabled = page.number === page.pages - 1;

@@ -1,9 +1,10 @@
-/** The charts in the page: drawn by Vega, marked with the mouse, a point opens its case. */
+/** The charts in the page: drawn by Vega, marked with the mouse or by numbers, a point opens its case. */
 
 import * as vega from "vega";
 import { compile } from "vega-lite";
 import { element } from "./controls.ts";
-import { CHARTS, type Chart, drawn, type Look, specification } from "./explorer_charts.ts";
+import { type Axis, CHARTS, type Chart, drawn, type Look, specification } from "./explorer_charts.ts";
+import { type Ranges, ranges } from "./explorer_ranges.ts";
 import type { Brush, Row } from "./explorer_rows.ts";
 
 /** Between the last move of a mark and what follows of it. */
@@ -27,9 +28,12 @@ vega.renderModule("canvas", { renderer: PlainCanvas, handler });
 interface View {
   chart: Chart;
   plot: HTMLElement;
+  ranges: Ranges;
   note: HTMLElement;
   rows: Row[];
   vega?: vega.View;
+  /** Whether its mark is being drawn of what was written. */
+  isDrawingMark: boolean;
 }
 
 export interface Views {
@@ -47,6 +51,29 @@ function notDrawn(left: number, all: number, { lacking }: Chart): string {
     : `Not drawn: ${left} of ${all} rows, ${lacking}.`;
 }
 
+/** Ends in pixels of what is marked along an axis; the whole axis where it is not limited. */
+function pixels(made: vega.View, name: "x" | "y", axis: Axis, brush: Brush): number[] {
+  const scale = made.scale(name);
+  const whole: [number, number] = scale.range();
+  const [low, high] = [Math.min(...whole), Math.max(...whole)];
+  return (brush[axis.measure] ?? whole.map(scale.invert)).map((end, place) => {
+    const pixel = Number.isFinite(end) ? scale(end) : (whole[place] as number);
+    return Number.isFinite(pixel) ? Math.min(high, Math.max(low, pixel)) : (whole[0] as number);
+  });
+}
+
+/** Draw the mark of what was written, as the mouse would have drawn it. */
+async function drawMark(view: View, brush: Brush): Promise<void> {
+  const { vega: made, chart } = view;
+  if (!made) return;
+  const none = Object.keys(brush).length === 0;
+  view.isDrawingMark = true;
+  made.signal("brush_x", none ? [] : pixels(made, "x", chart.x, brush));
+  if (chart.y) made.signal("brush_y", none ? [] : pixels(made, "y", chart.y, brush));
+  await made.runAsync();
+  view.isDrawingMark = false;
+}
+
 /**
  * The charts, empty at first.
  *
@@ -56,18 +83,27 @@ function notDrawn(left: number, all: number, { lacking }: Chart): string {
 export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) => void): Views {
   const brushes = new Map<string, Brush>();
   let waiting: ReturnType<typeof setTimeout> | undefined;
-  const views: View[] = CHARTS.map((chart) => ({
-    chart,
-    plot: element("div", { class: "plot" }),
-    note: element("p", { class: "none" }),
-    rows: [],
-  }));
 
   const mark = (chart: Chart, brush: Brush) => {
     brushes.set(chart.key, brush);
     clearTimeout(waiting);
     waiting = setTimeout(() => onMark([...brushes.values()]), AFTER_MS);
   };
+
+  const views = CHARTS.map((chart) => {
+    const view: View = {
+      chart,
+      plot: element("div", { class: "plot" }),
+      ranges: ranges(chart, (brush) => {
+        mark(chart, brush);
+        void drawMark(view, brush);
+      }),
+      note: element("p", { class: "none" }),
+      rows: [],
+      isDrawingMark: false,
+    };
+    return view;
+  });
 
   const draw = (view: View, look: Look) => {
     view.vega?.finalize();
@@ -80,7 +116,11 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
       "rows",
       view.rows.map((row) => drawn(row, true)),
     );
-    made.addSignalListener("brush", (_, value) => mark(view.chart, value));
+    made.addSignalListener("brush", (_, brush) => {
+      if (view.isDrawingMark) return;
+      view.ranges.show(brush);
+      mark(view.chart, brush);
+    });
     made.addEventListener("click", (_, item) => {
       const place = item?.datum?.place;
       const row = view.rows.find((one) => one.place === place);
@@ -90,12 +130,13 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
     view.vega = made;
   };
 
-  const figure = ({ chart, plot, note }: View) =>
+  const figure = ({ chart, plot, ranges, note }: View) =>
     element(
       "figure",
       { class: "chart", "data-chart": chart.key },
       element("figcaption", {}, element("strong", {}, chart.title), ` ${chart.about}`),
       plot,
+      ranges.element,
       note,
     );
 
@@ -105,8 +146,10 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
       clearTimeout(waiting);
       brushes.clear();
       for (const view of views) {
+        view.ranges.show({});
         view.rows = rows.filter(view.chart.draws);
         view.note.textContent = notDrawn(rows.length - view.rows.length, rows.length, view.chart);
+        view.ranges.element.hidden = view.rows.length === 0;
         draw(view, look);
       }
     },

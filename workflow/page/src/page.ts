@@ -1,24 +1,9 @@
 /** What all of the page does: a number tells where it is from, a figure is enlarged, a case is opened. */
 
 import { openCase } from "./headct.ts";
+import { attend } from "./numbers.ts";
 
-const WITHIN = ".from, .zoom, [data-beside], [data-open-case]";
-
-/** Where a number stands, in words: file, cells that name the row, column, and the value as in the file. */
-export function whereFrom(number: HTMLElement): string {
-  const { file = "", row = "{}", column = "" } = number.dataset;
-  const names = Object.entries(JSON.parse(row)).map(([key, cell]) => `${key} ${cell}`);
-  const value = number.getAttribute("value");
-  return [file, ...names, value === null ? column : `${column}: ${value}`].join(" · ");
-}
-
-function showWhere(number: HTMLElement | null): void {
-  const told = document.getElementById("where");
-  if (told) {
-    told.textContent = number ? whereFrom(number) : "";
-    told.hidden = !number;
-  }
-}
+const WITHIN = ".zoom, [data-beside], [data-open-case]";
 
 /** A figure over the whole page; plus and minus enlarge it, Escape closes it. */
 function enlarge(image: HTMLImageElement): void {
@@ -72,7 +57,6 @@ function showBeside(button: HTMLElement): void {
 
 document.addEventListener("click", (event) => {
   const clicked = event.target instanceof Element ? event.target.closest<HTMLElement>(WITHIN) : null;
-  showWhere(clicked?.matches(".from") ? clicked : null);
   const image = clicked?.matches(".zoom") ? clicked.querySelector("img") : null;
   if (image) enlarge(image);
   if (clicked?.matches("[data-beside]")) showBeside(clicked);
@@ -82,6 +66,5 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("open-case", () => document.getElementById("viewer")?.scrollIntoView());
 
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") showWhere(null);
-});
+const where = document.getElementById("where");
+if (where) attend(where);

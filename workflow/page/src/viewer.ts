@@ -4,6 +4,7 @@ import { NVImage } from "@niivue/niivue";
 import { button, choice, element, select, slider } from "./controls.ts";
 import { type CaseFile, type Shown, shared, study, TRUTH, type Viewer } from "./headct.ts";
 import { measuresOf, printed } from "./measures.ts";
+import { reachable } from "./numbers.ts";
 import { AXES } from "./outlines.ts";
 import type { Look } from "./overlay.ts";
 import { Panel } from "./panel.ts";
@@ -307,6 +308,7 @@ class CaseViewer implements Viewer {
     const models = shown.filter((name) => name !== TRUTH);
     const table = measuresOf(file.scan, models.length ? models : shown);
     this.#measures.replaceChildren(...(table ? [table] : []));
+    reachable(this.#measures);
   }
 }
 

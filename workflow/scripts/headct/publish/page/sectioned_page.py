@@ -41,7 +41,7 @@ TEMPLATE = """\
 </section>
 {% endfor %}
 </main>
-<div id="where" role="status" hidden></div>
+<div id="where" role="status" tabindex="-1" hidden></div>
 <script type="application/json" id="study">{{ study_data }}</script>
 <script type="application/json" id="rows">{{ rows_data }}</script>
 <script>
