@@ -6,7 +6,6 @@ import ast
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +33,7 @@ from headct.publish.tables.table_e2 import table_e2
 from headct.publish.tables.training_times import training_times
 from headct.settings import published
 from support.label_sets import GIVEN, LABELS
-from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
+from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles, needs_pdflatex
 from support.planned_cases import PLAN
 from support.replicated import replicated
 from support.simulated_scores import FAMILY, cohort, simulated, with_role
@@ -511,12 +510,33 @@ def test_the_command_imports_the_module_of_its_table_alone(results: Path) -> Non
     assert "scipy.stats" not in imported, "it only prints: what tests groups takes a second to import"
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+@needs_pdflatex
 def test_every_table_is_set_by_latex_within_its_lines(results: Path) -> None:
     for name, options in command_lines(results).items():
         out = results / "tex" / f"{name}.tsv"
         run_step("tables", [name, *options, "--title-note", "50% & more", "--out", str(out)])
-        assert_pdflatex_compiles(out.with_suffix(".tex"))
+        assert_pdflatex_compiles(results / "set" / name, out.with_suffix(".tex"))
+
+
+def wide_group(words: str) -> table_page.Table:
+    """A table of 100 characters in a line, but for a heading over two narrow columns."""
+    names = [("", "Model"), (words, "One"), (words, "Other"), ("", "Numbers"), ("", "Verdict")]
+    texts = ("Focal", "0.000", "1.000", "0.123 (0.456 to 0.789) " * 2 + "0.123 (0.456)")
+    row = [*map(table_page.Cell, texts), table_page.Cell("too few scans to decide", "text")]
+    return table_page.Table("T", pd.DataFrame(), [table_page.Panel(names, [row])])
+
+
+def test_a_heading_over_narrow_columns_is_broken() -> None:
+    text = latex(wide_group("Share with a false positive"))
+    assert_latex_compiles(text)
+    assert r"\multicolumn{2}{c}{\shortstack[c]{Share with a\\false\\positive}}" in text
+
+
+@needs_pdflatex
+@pytest.mark.parametrize("words", ["Share with a false positive", "Oneverylongwordthatcannotbebroken"])
+def test_no_heading_over_columns_makes_a_table_too_wide(tmp_path: Path, words: str) -> None:
+    (tmp_path / "table.tex").write_text(latex(wide_group(words)), encoding="utf-8")
+    assert_pdflatex_compiles(tmp_path, tmp_path / "table.tex")
 
 
 def test_model_without_a_record_is_named(results: Path) -> None:

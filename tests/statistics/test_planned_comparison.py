@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from headct.statistics.comparison.score_arrays import scope, score_arrays_of
 from headct.statistics.core.clusters import Clusters
 from support.declared import assert_as_declared
 from support.label_sets import GIVEN, LABELS
-from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles
+from support.latex_reader import assert_latex_compiles, assert_pdflatex_compiles, needs_pdflatex
 from support.planned_cases import MODELS, PLAN, analysed, cohort, rows
 from support.simulated_scores import each_scan_alone, simulated, with_role
 
@@ -363,12 +362,12 @@ def test_few_scans_and_few_models_leave_notes_and_no_failure(n: int) -> None:
     assert_latex_compiles(latex(planned_comparison(tables, {}, LABELS)))
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+@needs_pdflatex
 def test_the_page_is_set_by_latex_within_its_lines(tmp_path: Path) -> None:
     tables = analysed(simulated(MODELS, n_scans=30), MODELS)
     titles = {FOCAL: "Focal & Co", DICECE: "A title that goes on for longer than most"}
     (tmp_path / "page.tex").write_text(latex(planned_comparison(tables, titles, LABELS)), encoding="utf-8")
-    assert_pdflatex_compiles(tmp_path / "page.tex")
+    assert_pdflatex_compiles(tmp_path, tmp_path / "page.tex")
 
 
 def test_models_that_are_the_same_have_no_interval_and_are_equivalent_only_with_many_scans() -> None:

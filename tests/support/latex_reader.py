@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 COLUMN = re.compile(r">\{\\raggedright\\arraybackslash\}p\{[0-9.]+\\linewidth\}|[lcr]")
 COMMANDS = {
@@ -110,17 +113,28 @@ MANUSCRIPT = r"""\documentclass{article}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{booktabs,longtable,array}
 \begin{document}
-\input{%s}
+%s
 \end{document}
 """
 
+needs_pdflatex = pytest.mark.skipif(
+    shutil.which("pdflatex") is None,
+    reason="pdflatex not found: apt-get install texlive-latex-base texlive-latex-recommended",
+)
 
-def assert_pdflatex_compiles(fragment: Path) -> None:
-    """Without an error, and nothing is wider than a line of 160 mm; twice, as a longtable needs."""
-    document = fragment.with_name(f"manuscript-{fragment.stem}.tex")
-    document.write_text(MANUSCRIPT % fragment.name, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", document.name]
+
+def assert_pdflatex_compiles(folder: Path, *fragments: Path) -> None:
+    """In one document, without an error, nothing wider than a line of 160 mm; twice, as a longtable needs.
+
+    Args:
+        folder: in which TeX writes.
+        fragments: what the document takes in.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    included = "\n".join(rf"\input{{{fragment.resolve()}}}" for fragment in fragments)
+    (folder / "manuscript.tex").write_text(MANUSCRIPT % included, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "manuscript"]
     for _ in range(2):
-        done = subprocess.run(command, cwd=fragment.parent, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull \\hbox" not in done.stdout, done.stdout

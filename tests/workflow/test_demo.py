@@ -14,6 +14,7 @@ from headct.contracts.declarations import PublishedStatistic, PublishedTable, de
 from headct.frameworks.base import training_settings
 from headct.settings import blocks
 from support import snake
+from support.latex_reader import assert_pdflatex_compiles, needs_pdflatex
 
 CONFIG = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
 MODELS = CONFIG["models"]
@@ -106,6 +107,11 @@ def test_each_table_comes_as_tsv_and_page(asked_for: list[Path]) -> None:
         assert len(read_tsv(table.with_suffix(".tsv"))) > 0, table
         page = table.with_suffix(".html").read_text(encoding="utf-8")
         assert CONFIG["study"]["note"] in page, "a simulated result can't be taken for the study's"
+
+
+@needs_pdflatex
+def test_all_tables_are_set_by_latex_in_one_document(asked_for: list[Path], tmp_path: Path) -> None:
+    assert_pdflatex_compiles(tmp_path, *(file for file in asked_for if file.suffix == ".tex"))
 
 
 def test_every_column_of_what_is_published_is_declared(demo: Path) -> None:

@@ -7,9 +7,10 @@ commands, so that any engine takes it. Set for lines of 160 mm (A4 with margins 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import wrap
 
@@ -129,12 +130,22 @@ LAST_OF_LATIN_1 = 0xFF
 READ_AS_ARGUMENT = ("[", "*", "(")
 """What a row, line or rule before it would take for an argument of its own, if a text begins with it."""
 
-LINE = 100
+LINE = 105
 """Digits that a line of 160 mm takes at \\footnotesize, with some room to spare."""
 COLUMN_GAP = 1.5
 """Digits that the space between two columns takes."""
 HEADING = 11
 """Digits from which on the heading of a narrow column is broken."""
+
+WIDE = re.compile("[−±×<>=+%mwA-Z]")
+"""What takes up to 1.6 times as much as a digit."""
+NARROW = re.compile("[ .,:;'()|ijlt]")
+"""What takes .6 to .8 times as much."""
+
+BOLD = 1.15
+"""How much wider bold digits are."""
+WORD = re.compile(r"[^\s-]+-*|-+")
+"""What TeX does not break; it does behind a hyphen."""
 
 MARKS = {"best": r"\textbf{%s}", "worst": r"\underline{\textit{%s}}"}
 
@@ -204,7 +215,7 @@ def _longtable(panel: Panel, caption: str = "") -> str:
         (heading if panel.heading else "")
         + (lead if panel.lead else "")
         + "\\toprule\n"
-        + _groups(panel.columns)
+        + _groups(panel)
         + " & ".join(names)
         + " \\\\\n\\midrule\n"
     )  # fmt: skip
@@ -227,7 +238,7 @@ def _above(panel: Panel, text: str) -> str:
 def _fitting(panel: Panel) -> list[Panel]:
     """The panel in parts that fit into a line: groups of columns stay together, those before them repeat.
 
-    What is no group goes column by column; then the first column repeats.
+    What is no group, or has no room in a line, goes column by column; without groups the first one repeats.
     """
     least = _least(panel)
     groups = [i for i, (group, _) in enumerate(panel.columns) if group]
@@ -239,7 +250,7 @@ def _fitting(panel: Panel) -> list[Panel]:
         else:
             units.append([i])
     parts = [[*range(first)]]
-    for unit in units:
+    for unit in _cut(units, least, LINE - _sum(least[:first])):
         if len(parts[-1]) > first and _sum(least[i] for i in [*parts[-1], *unit]) > LINE:
             parts.append([*range(first)])
         parts[-1] += unit
@@ -253,6 +264,14 @@ def _fitting(panel: Panel) -> list[Panel]:
     return panels
 
 
+def _cut(units: list[list[int]], least: Sequence[int], room: float) -> list[list[int]]:
+    """Columns that stay together where there is room for them, and else each alone."""
+    cut = []
+    for unit in units:
+        cut += [unit] if _sum(least[i] for i in unit) <= room else [[i] for i in unit]
+    return cut
+
+
 def _sum(widths: Iterable[float]) -> float:
     """Width of columns beside each other."""
     return sum(width + COLUMN_GAP for width in widths)
@@ -263,24 +282,56 @@ def _text_columns(panel: Panel) -> list[bool]:
     return [i == 0 or any(row[i].kind == "text" for row in panel.rows) for i in range(len(panel.columns))]
 
 
+def _length(text: str) -> int:
+    """Digits that a text takes."""
+    return math.ceil(len(text) + 0.6 * len(WIDE.findall(text)) - 0.3 * len(NARROW.findall(text)))
+
+
+def _length_of(cell: Cell) -> int:
+    """Digits that a cell takes; bold ones are wider."""
+    return math.ceil(_length(cell.text) * (BOLD if cell.kind == "best" else 1))
+
+
+def _cells(panel: Panel) -> list[list[Cell]]:
+    """The cells of each column, headings aside."""
+    return [[row[i] for row in panel.rows] for i in range(len(panel.columns))]
+
+
 def _widest(panel: Panel) -> list[int]:
-    """Characters of the longest cell of each column, headings aside."""
-    return [max(map(len, texts), default=0) for texts in _texts(panel)]
-
-
-def _texts(panel: Panel) -> Iterator[list[str]]:
-    """Texts of the cells of each column, headings aside."""
-    for i in range(len(panel.columns)):
-        yield [row[i].text for row in panel.rows]
+    """Digits that the longest cell of each column takes."""
+    return [max(map(_length_of, cells), default=0) for cells in _cells(panel)]
 
 
 def _least(panel: Panel) -> list[int]:
-    """Characters that each column takes at least: its longest word, where it may be broken."""
+    """Digits that each column takes at least: its longest word, where it may be broken.
+
+    What the heading of a group takes beyond its columns, TeX adds to the last of them.
+    """
+    found = _least_alone(panel)
+    for group, columns in _spans(panel):
+        width = _width(found, columns)
+        found[columns[-1]] += max(0, max(map(_length, _broken(group, width))) - width)
+    return found
+
+
+def _spans(panel: Panel) -> list[tuple[str, list[int]]]:
+    """Headings that stand over one column or several that follow each other, and these columns."""
+    groups = groupby(range(len(panel.columns)), key=lambda i: panel.columns[i][0])
+    return [(group, list(columns)) for group, columns in groups]
+
+
+def _width(least: Sequence[int], columns: Sequence[int]) -> int:
+    """Digits that a heading over several columns may take without making them wider."""
+    return int(_sum(least[i] for i in columns) - COLUMN_GAP)
+
+
+def _least_alone(panel: Panel) -> list[int]:
+    """Digits that each column takes at least, but for headings over several."""
     found = []
-    for (_, name), breakable, texts in zip(panel.columns, _text_columns(panel), _texts(panel), strict=True):
-        longest = max((len(word) for text in texts for word in text.split()), default=0)
-        least = min(longest, LINE) if breakable else max(map(len, texts), default=0)
-        heading = max(map(len, _broken(name, least)))
+    for (_, name), breakable, cells in zip(panel.columns, _text_columns(panel), _cells(panel), strict=True):
+        longest = max((_length(word) for cell in cells for word in WORD.findall(cell.text)), default=0)
+        least = min(longest, LINE) if breakable else max(map(_length_of, cells), default=0)
+        heading = max(map(_length, _broken(name, least)))
         found.append(max(least, heading))
     return found
 
@@ -311,19 +362,18 @@ def _name(name: str, width: int, side: str) -> str:
     return lines[0] if len(lines) == 1 else rf"\shortstack[{side}]{{" + r"\\".join(lines) + "}"
 
 
-def _groups(columns: Sequence[tuple[str, str]]) -> str:
+def _groups(panel: Panel) -> str:
     """The line of headings that stand over several columns; nothing if there are none."""
-    if not any(group for group, _ in columns):
+    if not any(group for group, _ in panel.columns):
         return ""
-    cells, rules, start = [], [], 1
-    for group, members in groupby(columns, key=lambda column: column[0]):
-        span = len(list(members))
+    least, cells, rules = _least_alone(panel), [], []
+    for group, columns in _spans(panel):
         if group:
-            cells.append(rf"\multicolumn{{{span}}}{{c}}{{{escape(group)}}}")
-            rules.append(rf"\cmidrule(lr){{{start}-{start + span - 1}}}")
+            words = _name(group, _width(least, columns), "c")
+            cells.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{words}}}")
+            rules.append(rf"\cmidrule(lr){{{columns[0] + 1}-{columns[-1] + 1}}}")
         else:
-            cells += [""] * span
-        start += span
+            cells += [""] * len(columns)
     return " & ".join(cells) + " \\\\\n" + "".join(rules) + "\n"
 
 
