@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from headct.contracts.declarations import PublishedFigure, declared
-from headct.publish.figures import figure_files, style
+from headct.publish.figures import figure_files, style, svg_pages
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
@@ -105,7 +105,22 @@ def test_pages_go_one_below_the_other(tmp_path: Path) -> None:
 
 def test_an_svg_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="another way"):
-        figure_files.svg_of(["<svg width='1'></svg>"])
+        svg_pages.joined(["<svg width='1'></svg>"])
+    with pytest.raises(ValueError, match="no SVG of pages"):
+        svg_pages.pages_of("<svg viewBox='0 0 1 1'></svg>")
+
+
+def test_the_pages_of_an_svg_are_those_it_was_made_of(tmp_path: Path) -> None:
+    together = saved(tmp_path, 40.0, 60.0, 50.0).with_suffix(".svg").read_text(encoding="utf-8")
+    pages = svg_pages.pages_of(together)
+    assert len(pages) == 3
+    for page, height in zip(pages, (40.0, 60.0, 50.0), strict=True):
+        alone = saved(tmp_path / str(height), height).with_suffix(".svg").read_text(encoding="utf-8")
+        assert points(ElementTree.fromstring(page)) == pytest.approx(
+            points(ElementTree.fromstring(alone)), abs=0.01
+        )
+    assert svg_pages.pages_of(pages[0]) == [pages[0]]
+    assert sum(page.count("<path") for page in pages) == together.count("<path")
 
 
 def test_figures_with_pixels_of_ct_are_declared_so() -> None:

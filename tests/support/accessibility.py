@@ -12,12 +12,17 @@ GRAVE = {"serious", "critical"}
 """Of axe's grades of faults, those that no page may have."""
 
 
-def grave_faults(page: Page) -> list[str]:
-    """A line for each grave fault of the page as it is now: the rule, an element, what to do."""
+def grave_faults(page: Page, within: str = "html") -> list[str]:
+    """A line for each grave fault of the page as it is now: the rule, an element, what to do.
+
+    Args:
+        page: that is looked at.
+        within: selector of the part of it that is.
+    """
     if not AXE.is_file():
         pytest.skip("axe-core is not here, where packages come from make wheels: npm ci in workflow/page")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    found = page.evaluate("within => axe.run(within, {resultTypes: ['violations']})", within)
     assert found["passes"], "axe looked at nothing"
     return [
         f"{fault['id']}: {node['html']}: {node['failureSummary']}"

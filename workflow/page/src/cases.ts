@@ -56,24 +56,24 @@ back.textContent = "Back to where this was opened";
 back.addEventListener("click", () => goBack());
 bar.append(said, back);
 
-/** Remember where a case is opened from, unless it is the viewer itself; whether the focus may leave that place. */
-function remember(viewer: HTMLElement): boolean {
+/** Remember where a case is opened from, unless it is the viewer itself; what may lose the focus to the picture. */
+function remember(viewer: HTMLElement): Element | null {
   const from = document.activeElement;
-  if (viewer.contains(from)) return false;
+  if (viewer.contains(from)) return null;
   const { scrollX, scrollY } = window;
   goBack = () => {
     window.scrollTo(scrollX, scrollY);
     if (from instanceof HTMLElement || from instanceof SVGElement) from.focus({ preventScroll: true });
   };
   // Who leafs through cases by keys of the page or of the review goes on with them.
-  return from !== null && from !== document.body && !from.closest("#review, .review-bar");
+  return from === document.body || from?.closest("#review, .review-bar") ? null : from;
 }
 
 async function open({ scan, model, lesion }: OpenCase): Promise<void> {
   const element = document.getElementById("viewer");
   if (!element) return;
   asked = scan;
-  const mayFocus = remember(element);
+  const from = remember(element);
   if (bar.parentElement !== element) element.prepend(bar);
   said.setAttribute("role", "status");
   said.textContent = `Opening ${scan} …`;
@@ -86,7 +86,8 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
     await shared().viewer?.show(file, { element, model, lesion });
     if (asked !== scan) return;
     said.textContent = "";
-    if (mayFocus) element.querySelector<HTMLElement>("canvas")?.focus({ preventScroll: true });
+    // Not from whoever went on meanwhile, and writes a reason, say: what is typed would be keys of the viewer.
+    if (from && document.activeElement === from) element.querySelector<HTMLElement>("canvas")?.focus({ preventScroll: true });
     document.dispatchEvent(new CustomEvent("case-shown", { detail: { scan } }));
   } catch (error) {
     if (asked !== scan) return;

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,20 +14,11 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from headct.contracts.artefacts import write_atomically, write_tsv
-from headct.publish.figures.short_svg import shorter
+from headct.publish.figures import svg_pages
 from headct.publish.figures.style import MARGIN_MM, MM_PER_INCH, Pages
 
 PNG_DPI = 300
 """Pixels per inch at print size, the least that journals take."""
-
-SVG_HEAD = re.compile(
-    r'<svg .*?viewBox="0 0 ([\d.]+) ([\d.]+)".*?>\s*<defs>\s*<style.*?</style>\s*</defs>', re.S
-)
-"""What Matplotlib begins an SVG with; its width and height are in points."""
-LINES = 'stroke-linejoin="round" stroke-linecap="butt"'
-"""What Matplotlib says by a style sheet, which in a page of HTML would be that of all its drawings."""
-NAMED_GROUP = re.compile(r'(<g) id="[^"]*"')
-"""Nothing in an SVG of Matplotlib refers to one."""
 
 
 def save(pages: Pages, out: Path, title: str, pictures: bool = True) -> None:
@@ -42,7 +31,7 @@ def save(pages: Pages, out: Path, title: str, pictures: bool = True) -> None:
         pictures: whether SVG and PNG are written, of several pages one below the other.
     """
     tables: list[pd.DataFrame] = []
-    svg_pages: list[str] = []
+    drawn_pages: list[str] = []
     png_pages: list[Image.Image] = []
     with write_atomically(out) as temporary:
         # Without a date, and with the producer's version left out, the bytes depend on what is drawn.
@@ -53,11 +42,11 @@ def save(pages: Pages, out: Path, title: str, pictures: bool = True) -> None:
                 tables.append(drawn)
                 if pictures:
                     figure.set_layout_engine("none")  # all stays where it is in the PDF
-                    svg_pages.append(svg_page(figure))
+                    drawn_pages.append(svg_page(figure))
                     png_pages.append(png_page(figure))
     if pictures:
         with write_atomically(out.with_suffix(".svg")) as temporary:
-            temporary.write_text(svg_of(svg_pages), encoding="utf-8")
+            temporary.write_text(svg_pages.joined(drawn_pages), encoding="utf-8")
         with write_atomically(out.with_suffix(".png")) as temporary:
             png_of(png_pages).save(temporary, dpi=(PNG_DPI, PNG_DPI))
     write_tsv(pd.concat(tables), out.with_suffix(".tsv"))
@@ -80,29 +69,6 @@ def svg_page(figure: Figure) -> str:
     """A figure as SVG, without metadata; its text is drawn as paths, so that it needs no font."""
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     return _saved(figure, format="svg", metadata=nothing).getvalue().decode()
-
-
-def svg_of(pages: Sequence[str]) -> str:
-    """One SVG of those of several pages, which may stand in a page of HTML beside others.
-
-    Its names are its own: what they begin with is the digest of their page. Words stand as comments before
-    the paths that draw them, so that they can be searched for.
-    """
-    bodies, width, height = [], 0.0, 0.0
-    for text in pages:
-        head = SVG_HEAD.search(text)
-        if head is None:
-            raise ValueError(f"Matplotlib writes SVG in another way than this was made for: {text[:500]}")
-        body = NAMED_GROUP.sub(r"\1", text[head.end() : text.rindex("</svg>")])
-        own = f"p{hashlib.sha256(body.encode()).hexdigest()[:8]}-"
-        body = "\n".join(line.strip() for line in shorter(body, own).split("\n") if line.strip())
-        bodies.append(f'<g transform="translate(0 {height:g})">\n{body}\n</g>\n')
-        width, height = max(width, float(head[1])), height + float(head[2])
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1" '
-        f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}" {LINES}>\n'
-        f"{''.join(bodies)}</svg>\n"
-    )
 
 
 def png_page(figure: Figure) -> Image.Image:

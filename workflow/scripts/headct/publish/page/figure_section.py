@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from headct.contracts.declarations import PublishedFigure, declared
 from headct.contracts.repository import REPOSITORY
+from headct.publish.figures import svg_pages
 from headct.publish.page.html_parts import filled
 from headct.publish.page.quoted import TEXT, quoted
 from headct.publish.page.shown_study import Absent, ShownStudy
@@ -36,8 +37,10 @@ TEMPLATE = """\
 <button type="button" class="beside" data-beside="{{ up }}{{ drawing.beside }}">Show it</button>
 {% endif %}
 {% for image in drawing.images %}
-<button type="button" class="zoom" aria-label="{{ (figure.title ~ " " ~ drawing.of) | striptags }}: enlarge">
-<img alt="{{ (figure.title ~ " " ~ drawing.of) | striptags }}" src="{{ image }}"/></button>
+{% set page = ", page " ~ loop.index if drawing.images | length > 1 %}
+{% set words = (figure.title ~ " " ~ drawing.of) | striptags ~ page %}
+<button type="button" class="zoom" aria-label="{{ words }}: enlarge">
+<img alt="{{ words }}" src="{{ image }}"/></button>
 {% endfor %}
 {{ links(drawing.files) }}
 </div>
@@ -126,7 +129,7 @@ def _drawing(study: ShownStudy, figure: PublishedFigure, model: str, stem: str) 
     named = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "tsv": "numbers (TSV)"}
     return Drawing(
         of=study.title(model) if model else Markup(""),
-        images=[_in_address(study, f"{stem}.svg")] if figure.pictures and not figure.shows_ct else [],
+        images=_pages(study, f"{stem}.svg") if figure.pictures and not figure.shows_ct else [],
         beside=f"{stem}.png" if figure.pictures and figure.shows_ct else "",
         files=[(named[kind], f"{stem}.{kind}") for kind in figure.kinds],
     )
@@ -136,12 +139,19 @@ IN_ADDRESS: Mapping[str, str] = {"%": "%25", "#": "%23", '"': "%22", "&": "&amp;
 """What an address of data, or an attribute of HTML, can't hold as it is, or a browser would drop."""
 
 
-def _in_address(study: ShownStudy, file: str) -> Markup:
+def _pages(study: ShownStudy, file: str) -> list[Markup]:
+    """The pages of a drawing, each an image of its own: all in one would be too small to read."""
+    return [
+        _in_address(page)
+        for page in svg_pages.pages_of((study.results.folder / file).read_text(encoding="utf-8"))
+    ]
+
+
+def _in_address(svg: str) -> Markup:
     """A drawing as an address that holds it, readable: the text in it can be searched.
 
     It is little longer than the drawing, which escapes of all its brackets and quotes would double.
     """
-    svg = (study.results.folder / file).read_text(encoding="utf-8")
     svg = re.sub(r"""="([^"']*)\"""", r"='\1'", svg)  # an escape takes three times as much
     return Markup("data:image/svg+xml," + re.sub('[%#"&\n]', lambda found: IN_ADDRESS[found[0]], svg))
 
