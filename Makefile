@@ -140,10 +140,8 @@ format: $(SET_UP)
 config/README.md: workflow/schemas/config.schema.yaml workflow/scripts/headct/settings/configuration.py | $(READY)
 	python -m headct configuration --document > $@
 
-gallery: $(READY)  ## PNGs of the demo's figures for docs/gallery (needs pdftoppm)
-	for pdf in demo/results/figures/*.pdf; do \
-		pdftoppm -r 110 -png -singlefile $$pdf docs/gallery/$$(basename $$pdf .pdf); done
-	pdftoppm -r 110 -png -singlefile demo/results/figures/training_curves/nnunet-3d-focal.pdf docs/gallery/training_curves
+gallery: $(READY)  ## pictures of the demo's page and figures for docs/gallery (needs chromium and pdftoppm)
+	PYTHONPATH=$(PYTHONPATH):tests python docs/gallery/make.py
 
 pictures: $(READY)  ## the schematic pictures of docs/how-to/data.md, into docs/pictures
 	python docs/pictures/make.py

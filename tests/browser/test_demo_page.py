@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Page
 
 from headct.command_line import run_step
 from headct.contracts.repository import REPOSITORY
-from support import accessibility
+from support import accessibility, snake
 from support.viewer_page import LONGEST_MS
 
 INDEX = "results/report/index.html"
@@ -55,6 +56,19 @@ def test_everybody_can_use_the_page_whatever_is_open(demo: Path, page: Page, wid
     assert page.get_by_role("table").filter(has_text="motion").is_visible()
     assert accessibility.grave_faults(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_report_of_snakemake_shows_it(demo: Path, page: Page, tmp_path: Path) -> None:
+    """As a folder: in one file it is larger than Chromium takes."""
+    done = snake.in_demo("--report", tmp_path / "report.zip")
+    assert done.returncode == 0, done.stdout
+    shutil.unpack_archive(tmp_path / "report.zip", tmp_path)
+    opened(page, tmp_path / "report/report.html", 1280, "light")
+    page.get_by_text("Page", exact=True).click()
+    page.locator("table a").first.click()
+    shown = page.frame_locator("iframe")
+    shown.get_by_role("heading", name="Read this first").wait_for()
+    shown.locator("#explorer canvas").first.wait_for()
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_the_keyboard_reaches_all_and_shows_where_it_is(index: Path, page: Page)
     page.goto(index.as_uri())
     page.wait_for_selector("#explorer canvas")
     page.keyboard.press("Tab")
-    assert focused(page).inner_text() == "To the results"
+    assert focused(page).inner_text() == "To the first section"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.locator("main :focus").count() == 1

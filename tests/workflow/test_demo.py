@@ -155,3 +155,4 @@ def test_the_report_is_made_and_describes_every_table(demo: Path, tmp_path: Path
     for name, table in declared(PublishedTable).items():
         first = table.caption.split("**")[1]
         assert first in page, name
+    assert "The page of the results." in page

@@ -144,7 +144,12 @@ rule page:
         cases=CASE_LIST if SHOWS_CASES else [],
         bundle=bundled,
     output:
-        page="results/report/index.html",
+        page=report(
+            "results/report/index.html",
+            caption=caption("page"),
+            category="Page",
+            labels={"page": "all results (in a report.zip: too large for one file)"},
+        ),
         digest="results/report/index.sha256",
     log:
         "results/logs/page.log",

@@ -87,13 +87,15 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
     if (asked !== scan) return;
     said.textContent = "";
     // Not from whoever went on meanwhile, and writes a reason, say: what is typed would be keys of the viewer.
-    if (from && document.activeElement === from) element.querySelector<HTMLElement>("canvas")?.focus({ preventScroll: true });
+    if (from && document.activeElement === from)
+      element.querySelector<HTMLElement>("canvas")?.focus({ preventScroll: true });
     document.dispatchEvent(new CustomEvent("case-shown", { detail: { scan } }));
   } catch (error) {
     if (asked !== scan) return;
     element.classList.add("unseen"); // pictures and heading of the former case
     said.setAttribute("role", "alert");
-    said.textContent = `${scan} can't be shown: ${error instanceof Error ? error.message : error}.`;
+    const why = error instanceof Error ? error.message : String(error);
+    said.textContent = `${scan} can't be shown: ${why.replace(/\.+$/, "")}.`;
   } finally {
     if (asked === scan) element.removeAttribute("aria-busy");
   }

@@ -122,8 +122,13 @@ class CaseViewer implements Viewer {
     const [left, right] = this.panels as [Panel, Panel];
     const look = this.#current();
     const voxel = await fullestSlice(stack, [TRUTH, first], value);
-    await left.open(stack, image, look, [TRUTH, first]);
-    if (!right.element.hidden) await right.open(stack, image, look, [TRUTH, this.#secondOf(models, first)]);
+    try {
+      await left.open(stack, image, look, [TRUTH, first]);
+      if (!right.element.hidden) await right.open(stack, image, look, [TRUTH, this.#secondOf(models, first)]);
+    } catch (error) {
+      this.#stack = null; // nothing is shown, a browser without WebGL2 say: controls do nothing
+      throw error;
+    }
     left.pane.cursor = voxel;
     this.#tellTilt();
     this.#measure();

@@ -35,7 +35,7 @@ TEMPLATE = """\
 </ol></nav>
 <main>
 {% for section, content in parts %}
-<section id="{{ section.id }}" aria-labelledby="{{ section.id }}-title">
+<section id="{{ section.id }}" tabindex="-1" aria-labelledby="{{ section.id }}-title">
 <h2 id="{{ section.id }}-title">{{ section.title }}</h2>
 {{ content }}
 </section>
