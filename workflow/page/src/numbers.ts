@@ -26,12 +26,19 @@ function numbersOf(group: Element): HTMLElement[] {
 function stopAt(number: HTMLElement): void {
   const group = groupOf(number);
   for (const former of group.querySelectorAll(`${NUMBER}[tabindex]`)) {
-    if (groupOf(former) !== group) continue;
+    if (former === number || groupOf(former) !== group) continue;
     former.removeAttribute("tabindex");
     former.removeAttribute("role");
   }
   number.tabIndex = 0;
   number.setAttribute("role", "button");
+}
+
+/** Give a number the focus, and then the stop: whatever lost the stop first would lose the focus to nothing. */
+function leadTo(number: HTMLElement, how?: FocusOptions): void {
+  number.tabIndex = 0;
+  number.focus(how);
+  stopAt(number);
 }
 
 /** Give the numbers in an element their stops, one for each table or section: the first of each. */
@@ -120,8 +127,7 @@ export function attend(where: HTMLElement): void {
   document.addEventListener("click", ({ target }) => {
     const number = target instanceof Element ? target.closest<HTMLElement>(NUMBER) : null;
     if (!number) return;
-    stopAt(number);
-    number.focus({ preventScroll: true });
+    leadTo(number, { preventScroll: true });
     tell(where, number);
   });
   // Before the viewer, which leafs through slices by arrow keys.
@@ -137,10 +143,7 @@ export function attend(where: HTMLElement): void {
       event.preventDefault();
       event.stopPropagation();
       if (isAsked) tell(where, target);
-      else if (next) {
-        stopAt(next);
-        next.focus();
-      }
+      else if (next) leadTo(next);
     },
     { capture: true },
   );
