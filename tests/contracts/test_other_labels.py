@@ -65,6 +65,7 @@ READERS = {
     "statistics.comparison.reviewed": "rows of lesions",
     "publish.page.case_files": "values in the label maps of cases",
     "publish.page.page": "what the page shows of each",
+    "publish.page.quality_page": "what the page of images and masks shows of each",
     "publish.options": "for the figures, tables and reports that say so",
 }
 """Modules below ``headct`` that read the set from a command line, and what for; others are given it."""
