@@ -144,7 +144,7 @@ function patternOf(
   scale: number,
 ): string | CanvasPattern {
   if (pattern === "plain") return colour;
-  const size = Math.round(PATTERN_PX * scale);
+  const size = Math.max(1, Math.round(PATTERN_PX * scale));
   const tile = new OffscreenCanvas(size, size);
   const pen = tile.getContext("2d");
   if (!pen) return colour;

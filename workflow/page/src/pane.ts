@@ -256,7 +256,7 @@ export class Pane {
     // Drawn by the processor: where Chromium draws it by a GPU, what was cleared may stay in sight if nothing is drawn after.
     const context = overlay.getContext("2d", { willReadFrequently: true });
     context?.clearRect(0, 0, width, height);
-    if (!stack || !look || !context) return;
+    if (!stack || !look || !context || !width) return; // hidden: it has no size, and lines have no width
     const scale = width / (this.canvas.clientWidth || width);
     for (const screen of this.screens()) {
       const sections = this.#maps.map((map) =>
