@@ -26,6 +26,11 @@ ENDS = ("", ".nii", ".nii.gz", ".nrrd", ".seg.nrrd", ".mha", ".dcm")
 """What follows the ``scan_id`` in the name of a label map; nothing in that of the folder of a DICOM-SEG."""
 
 
+def called(folder: Path, name: str) -> list[Path]:
+    """What lies in a folder under a name, with any of the endings of label maps."""
+    return [path for end in ENDS if (path := folder / f"{name}{end}").exists()]
+
+
 def find(folder: Path, scans: Iterable[str], key: str) -> dict[str, Path]:
     """The label map of each scan that has one.
 
@@ -43,7 +48,7 @@ def find(folder: Path, scans: Iterable[str], key: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     problems = []
     for scan in scans:
-        files = [path for end in ENDS if (path := folder / f"{scan}{end}").exists()]
+        files = called(folder, scan)
         if len(files) > 1:
             names = ", ".join(path.name for path in files)
             message = "several label maps of one scan: take all but one out of the folder"
@@ -89,10 +94,11 @@ def _is_of(rows: Sequence[Mapping[str, str]], settings: External | Command, made
     if isinstance(settings, Command):
         made_of = {row["source_sha256"] for row in rows}
         newer = [file for file in settings.files or () if not _is_older(file, made_at)]
-        return not newer or (all(map(_exists, newer)) and made_of == {digest_of(settings)})
+        is_there = all(Path(file).exists() for file in newer)
+        return not newer or (is_there and made_of == {digest_of(settings)})
     folder = Path(settings.folder)
     for row in rows:
-        files = [path for end in ENDS if (path := folder / f"{row['scan_id']}{end}").exists()]
+        files = called(folder, row["scan_id"])
         if len(files) != bool(row["source_sha256"]):
             return False
         if any(
@@ -100,10 +106,6 @@ def _is_of(rows: Sequence[Mapping[str, str]], settings: External | Command, made
         ):
             return False
     return True
-
-
-def _exists(path: str) -> bool:
-    return Path(path).exists()
 
 
 def _is_older(path: str | Path, made_at: int) -> bool:

@@ -20,7 +20,7 @@ from pathlib import Path
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import offline
 from headct.engine.training_job import NAME_DIGITS
-from headct.frameworks.outside.maps_folder import ENDS
+from headct.frameworks.outside.maps_folder import called
 from headct.settings.outside import ALL_AT_ONCE, EACH, Command
 
 logger = logging.getLogger("headct.outside")
@@ -119,5 +119,5 @@ def _ended(job: CommandJob, words: Sequence[str]) -> int:
 
 
 def _of(folder: Path, name: str) -> Path | None:
-    """What lies in a folder under a name, with any of the endings of label maps."""
-    return next((path for end in ENDS if (path := folder / f"{name}{end}").exists()), None)
+    """The label map that lies in a folder under a name; the first, should there be several."""
+    return next(iter(called(folder, name)), None)
