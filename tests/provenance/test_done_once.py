@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from headct.contracts.artefacts import LEDGER
+from headct.contracts.repository import REPOSITORY
 from headct.provenance import ledger, record
 from headct.run import failures
 
@@ -109,3 +111,14 @@ def test_failures_are_remembered_and_a_damaged_memory_is_none(study: None) -> No
     for damaged in ("{", "[1]", ""):
         failures.MEMORY.write_text(damaged)
         assert failures.remembered() == {}
+
+
+def test_what_reads_bundled_scripts_is_done_whenever_it_is_asked_for() -> None:
+    """No record has their digest, so none can say that they are as they were."""
+    rules = "".join(
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "workflow/rules").glob("*.smk")
+    )
+    reading = [rule for rule in re.split(r"^ *rule ", rules, flags=re.M) if "bundle=bundled" in rule]
+    recorded = [rule for rule in reading if "recorded(" in rule]
+    assert sorted(rule.split(":")[0] for rule in recorded) == ["cases", "page"]
+    assert [rule.split(":")[0] for rule in recorded if "once=False" not in rule] == []
