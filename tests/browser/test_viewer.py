@@ -51,6 +51,19 @@ def test_two_pictures_look_at_the_same_place(viewer: Page) -> None:
     assert clicked == followed != moved
 
 
+def test_two_pictures_go_on_with_a_case_of_other_slices(viewer: Page) -> None:
+    """While it is opened, one picture has its slices and the other those of the former case."""
+    open_case(viewer, "tilted", model="moved")
+    viewer.get_by_role("button", name="Two pictures").click()
+    viewer.wait_for_function("document.querySelectorAll('.viewer-legend')[1].innerText.includes('2D')")
+    for scan in ("uneven", "tilted", "uneven"):
+        picture(viewer, 0).focus()
+        viewer.keyboard.press("PageUp")
+        open_case(viewer, scan, model="moved")
+        first, second = cursors(viewer)
+        assert first == second
+
+
 def test_keys_do_what_the_mouse_does(viewer: Page) -> None:
     open_case(viewer, "tilted")
     canvas = viewer.locator(".viewer canvas").first

@@ -175,6 +175,7 @@ export class Pane {
   follow(other: Pane): void {
     this.#nv.scene.crosshairPos = [...(other.#nv.scene.crosshairPos as unknown as Triple)] as Triple;
     this.#nv.scene.pan2Dxyzmm = [...(other.#nv.scene.pan2Dxyzmm as unknown as number[])] as never;
+    this.#snap(); // at once: where two cases are shown, since one opens, each would call the other to its own slices for ever
     this.#last = this.#view();
     this.#nv.drawScene();
   }
