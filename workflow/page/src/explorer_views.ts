@@ -51,6 +51,8 @@ function notDrawn(left: number, all: number, { lacking }: Chart): string {
     : `Not drawn: ${left} of ${all} rows, ${lacking}.`;
 }
 
+const isSame = (one: Brush, other: Brush) => JSON.stringify(one) === JSON.stringify(other);
+
 /** Ends in pixels of what is marked along an axis; the whole axis where it is not limited. */
 function pixels(made: vega.View, name: "x" | "y", axis: Axis, brush: Brush): number[] {
   const scale = made.scale(name);
@@ -85,6 +87,8 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
   let waiting: ReturnType<typeof setTimeout> | undefined;
 
   const mark = (chart: Chart, brush: Brush) => {
+    // A chart that was drawn anew tells that nothing is marked in it: no news, and the table stays on its page.
+    if (isSame(brush, brushes.get(chart.key) ?? {})) return;
     brushes.set(chart.key, brush);
     clearTimeout(waiting);
     waiting = setTimeout(() => onMark([...brushes.values()]), AFTER_MS);
