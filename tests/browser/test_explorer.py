@@ -67,6 +67,8 @@ def opened(page: Page, tmp_path: Path) -> Open:
         expect.set_options(timeout=PATIENCE_MS)
         page.add_init_script(OPENED)
         study = made_page.study_of(models, lesions, CASES)
+        (tmp_path / "cases").mkdir(exist_ok=True)
+        (tmp_path / "cases/viewer.js").touch()  # it is loaded when the mouse comes near
         page.goto(made_page.write(tmp_path / "page.html", study, rows))
         return page
 
@@ -146,7 +148,8 @@ def test_the_table_stays_on_its_page_while_charts_are_drawn_anew(opened: Open) -
     page.get_by_role("combobox", name="Lesion", exact=True).select_option("all")
     expect_count(page, "48 rows of 72")
     page.evaluate("""() => {
-        const byText = (text) => [...document.querySelectorAll("button")].find((one) => one.textContent === text);
+        const buttons = [...document.querySelectorAll("button")];
+        const byText = (text) => buttons.find((one) => one.textContent === text);
         byText("All").click();
         byText("Next").click();
     }""")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Page
 
 from headct.publish.page.case_content import TRUTH
 from support.browser import Witnessed
-from support.shared_viewer import CASES, choose, show_maps
-from support.viewer_page import open_case, picture, pixels
+from support.shared_viewer import CASES, ROWS, STUDY, choose, show_maps
+from support.viewer_page import LONGEST_MS, correlation, open_case, picture, pixels, write_page
 
 
 def test_maps_are_chosen_and_told_by_their_lines(viewer: Page) -> None:
@@ -62,6 +64,26 @@ def test_two_pictures_go_on_with_a_case_of_other_slices(viewer: Page) -> None:
         open_case(viewer, scan, model="moved")
         first, second = cursors(viewer)
         assert first == second
+
+
+def test_the_viewer_starts_when_somebody_comes_near_and_then_shows_the_same(
+    page: Page, tmp_path: Path
+) -> None:
+    page.set_default_timeout(LONGEST_MS)
+    page.goto(write_page(tmp_path, [CASES["uneven"]], STUDY, ROWS).as_uri())
+    assert not page.evaluate("'viewer' in headct")
+    page.evaluate(
+        """() => {
+          const button = document.createElement("button");
+          button.dataset.openCase = button.textContent = "uneven";
+          document.body.prepend(button);
+        }"""
+    )
+    page.get_by_role("button", name="uneven").hover()
+    page.wait_for_function("headct.viewer")
+    open_case(page, "uneven")
+    show_maps(page)
+    assert correlation(page, CASES["uneven"], "axial", (0, 80)) >= 0.95
 
 
 def test_keys_do_what_the_mouse_does(viewer: Page) -> None:

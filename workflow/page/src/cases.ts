@@ -1,8 +1,11 @@
 /** Opening a case: the viewer and the case's file are scripts beside the page, loaded when they are asked for. */
 
-import { type CaseFile, type OpenCase, shared } from "./headct.ts";
+import { type CaseFile, type OpenCase, shared, study } from "./headct.ts";
 
 const FOLDER = "cases";
+const VIEWER = `${FOLDER}/viewer.js`;
+/** What opens a case, and where somebody is who will open one. */
+const NEAR = "[data-open-case], .opens, #viewer, #review";
 
 const loading = new Map<string, Promise<void>>();
 
@@ -79,7 +82,7 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
   said.textContent = `Opening ${scan} …`;
   element.setAttribute("aria-busy", "true");
   try {
-    await load(`${FOLDER}/viewer.js`);
+    await load(VIEWER);
     const file = await caseOf(scan);
     if (asked !== scan) return; // another one was asked for since
     element.classList.remove("unseen");
@@ -101,5 +104,17 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
   }
 }
 
+const COMES = ["pointerover", "focusin"];
+
+/** Start the viewer, which takes longer than a case, when the mouse or the focus comes near to what opens one. */
+function prepare({ target }: Event): void {
+  if (!(target instanceof Element) || !target.closest(NEAR) || !study()?.cases.length) return;
+  for (const event of COMES) document.removeEventListener(event, prepare);
+  load(VIEWER)
+    .then(() => shared().viewer?.prepare())
+    .catch(() => {}); // why it failed is told when a case is opened
+}
+
 shared();
+for (const event of COMES) document.addEventListener(event, prepare);
 document.addEventListener("open-case", ({ detail }) => void open(detail));

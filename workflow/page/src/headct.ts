@@ -98,6 +98,8 @@ export interface Shown {
 }
 
 export interface Viewer {
+  /** Start what draws, before the first case is asked for. */
+  prepare(): Promise<unknown>;
   show(file: CaseFile, shown: Shown): Promise<void>;
 }
 

@@ -80,10 +80,16 @@ export class Pane {
     };
   }
 
+  /** Start what draws, once: it takes longest. */
+  prepare(): Promise<unknown> {
+    this.#attached ??= this.#nv.attachToCanvas(this.canvas, false);
+    return this.#attached;
+  }
+
   /** Show another case: the image is that of its stack, and may be shared by several panes. */
   async open(stack: Stack, image: NVImage, look: Look): Promise<void> {
-    this.#attached ??= this.#nv.attachToCanvas(this.canvas, false);
-    await this.#attached;
+    await this.prepare();
+    this.#nv.resizeListener(); // it may have been prepared out of sight
     this.#stack = null; // nothing of the former case is drawn on this one
     this.#maps = [];
     this.forget();

@@ -96,6 +96,10 @@ class CaseViewer implements Viewer {
     );
   }
 
+  prepare(): Promise<unknown> {
+    return (this.panels[0] as Panel).pane.prepare();
+  }
+
   async show(file: CaseFile, { element: place, model, lesion }: Shown): Promise<void> {
     this.#asked = file;
     if (this.#root.parentElement !== place) place.append(this.#root);
