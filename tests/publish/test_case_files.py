@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,15 @@ from headct.contracts.problems import WrongOptions
 from headct.imaging import face
 from headct.provenance import contents
 from headct.publish.page import case_content
-from headct.publish.page.case_content import HOUNSFIELD_STEPS, TRUTH, Case, codes, script, steps_of
+from headct.publish.page.case_content import (
+    HOUNSFIELD_STEPS,
+    TRUTH,
+    Case,
+    codes,
+    content_of,
+    script,
+    steps_of,
+)
 from support.case_studies import TILTED, UNEVEN, largest_case, plain_geometry, read_case, simulated_case
 from support.figure_inputs import metrics, write_manifest, write_scan
 from support.label_sets import LABELS
@@ -58,7 +67,7 @@ def test_grey_levels_of_a_windowed_study_are_kept() -> None:
 @pytest.mark.parametrize("site", [TILTED, UNEVEN])
 def test_each_voxel_lies_where_its_slice_does(site: int) -> None:
     case = simulated_case(site)
-    read = read_case(script(case, "hounsfield", mask_face=False))
+    read = read_case(script(content_of(case, "hounsfield", mask_face=False)))
     x_size, y_size, z_size = read.content["shape"]
     x, y, z = np.meshgrid(range(x_size), range(y_size), range(z_size), indexing="ij")
     index = np.stack([x, y, z, np.ones_like(x)]).reshape(4, -1)
@@ -81,7 +90,7 @@ def test_each_voxel_lies_where_its_slice_does(site: int) -> None:
 @pytest.mark.parametrize("site", [TILTED, UNEVEN])
 def test_what_is_read_is_what_was_written(site: int, mask_face: bool) -> None:
     case = simulated_case(site)
-    read = read_case(script(case, "hounsfield", mask_face))
+    read = read_case(script(content_of(case, "hounsfield", mask_face)))
     assert read.content["face_masked"] is mask_face
     assert read.content["lesions"] == ["ICH", "PHE", "IVH"]
     assert read.maps.keys() == case.maps.keys()
@@ -92,7 +101,19 @@ def test_what_is_read_is_what_was_written(site: int, mask_face: bool) -> None:
     inside = (case.maps[TRUTH][read.box] > 0) & (image >= -20) & (image <= 180)
     assert inside.sum() > 100
     assert (read.hu[inside] == image[inside]).all()
-    assert script(case, "hounsfield", mask_face) == script(case, "hounsfield", mask_face)
+    again = content_of(case, "hounsfield", mask_face)
+    assert again == read.content
+
+
+def test_all_that_is_shown_of_a_case_changes_its_digest() -> None:
+    case = simulated_case(TILTED)
+    other = replace(case, maps={**case.maps, "moved": case.maps[TRUTH]})
+    cases = [case, other, replace(case, scan_id="x"), replace(case, image=case.image + np.int16(1))]
+    shown = [content_of(each, "hounsfield", mask_face=False) for each in cases]
+    shown.append(content_of(case, "hounsfield", mask_face=True))
+    digests = {content["digest"] for content in shown}
+    assert len(digests) == len(shown)
+    assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in digests)
 
 
 @settings(max_examples=25, deadline=None)
@@ -113,7 +134,7 @@ def test_the_crop_keeps_every_voxel_of_every_map(
     for z, y, x, value in voxels:
         labels[z, y, x] = value
     case = Case("S1", image, {"model": labels}, plain_geometry(shape), list(LABELS))
-    read = read_case(script(case, "hounsfield", mask_face=False))
+    read = read_case(script(content_of(case, "hounsfield", mask_face=False)))
     assert np.count_nonzero(read.maps["model"]) == np.count_nonzero(labels)
     assert np.count_nonzero(read.hu > 0) == np.count_nonzero(image > 0)
 
@@ -187,7 +208,7 @@ def test_the_largest_case_fits_the_budget() -> None:
     case = largest_case()
     assert case.image.shape == (40, 512, 512)
     assert len(case.maps) == 11
-    assert len(script(case, "hounsfield", mask_face=False)) < LARGEST_MB * 1e6
+    assert len(script(content_of(case, "hounsfield", mask_face=False))) < LARGEST_MB * 1e6
 
 
 @pytest.fixture
@@ -218,11 +239,12 @@ def test_the_list_names_each_case_with_its_digest_and_nothing_stale_is_left(
 ) -> None:
     results = tmp_path / "results"
     run_step("cases", ["--which", "all", *study])
-    table = read_tsv(results / "report/cases.tsv")
+    table = read_tsv(results / "report/cases.tsv", digest=str)
     assert list(table["scan_id"]) == ["S000", "S001", "S002", "S003"]
     for row in table.itertuples():
         assert sha256_of(results / row.path) == row.sha256
         assert (results / row.path).stat().st_size == row.bytes
+        assert read_case((results / row.path).read_text()).content["digest"] == row.digest
     assert files_listed(results / "report/cases.tsv").keys() == {results / path for path in table["path"]}
     lacking = read_case((results / "report/cases/scans/S002.js").read_text())
     assert lacking.maps.keys() == {TRUTH, "one"}
@@ -257,7 +279,7 @@ def test_a_case_is_its_scans_own_when_consent_is_withdrawn() -> None:
 def test_the_search_for_identifiers_reads_all_of_a_case_but_its_voxels(tmp_path: Path) -> None:
     case = simulated_case(TILTED)
     path = tmp_path / "S1.js"
-    text = script(case, "hounsfield", mask_face=False)
+    text = script(content_of(case, "hounsfield", mask_face=False))
     path.write_text(text)
     assert sum(map(len, contents.readable(path))) < 10_000, "voxels are searched as if they were words"
     hidden = case_content.packed(np.frombuffer(b"\0" * case.image.size + b"DOE^JANE", np.uint8))
@@ -272,4 +294,4 @@ def test_the_search_for_identifiers_reads_all_of_a_case_but_its_voxels(tmp_path:
 
 def test_a_case_of_a_scan_without_reference_has_none() -> None:
     case = replace(simulated_case(TILTED), maps={})
-    assert read_case(script(case, "hounsfield", mask_face=True)).maps == {}
+    assert read_case(script(content_of(case, "hounsfield", mask_face=True))).maps == {}

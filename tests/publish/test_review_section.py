@@ -36,9 +36,9 @@ DECIDED = [
 ]
 
 
-def study(folder: Path, cases: tuple[str, ...] = ()) -> ShownStudy:
+def study(folder: Path, *cases: str) -> ShownStudy:
     titles = {model: model.upper() for model in MODELS}
-    return ShownStudy(ResultTables(folder), LABELS, cases, config=CONFIG, titles=titles)
+    return ShownStudy(ResultTables(folder), LABELS, dict.fromkeys(cases, ""), config=CONFIG, titles=titles)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_each_number_is_the_one_of_its_file(results: Path) -> None:
-    made = review_section.review(study(results, cases=("003",)))
+    made = review_section.review(study(results, "003"))
     assert not isinstance(made, Absent)
     page = ElementTree.fromstring(f"<div>{made}</div>")
     found = page.findall(".//data[@class='from']")
@@ -79,7 +79,7 @@ def test_each_number_is_the_one_of_its_file(results: Path) -> None:
 
 
 def test_without_reviews_there_is_the_place_to_review_alone_and_without_cases_nothing(tmp_path: Path) -> None:
-    made = review_section.review(study(tmp_path, cases=("003",)))
+    made = review_section.review(study(tmp_path, "003"))
     assert "<table" not in str(made)
     assert 'id="review"' in str(made)
     absent = review_section.review(study(tmp_path))

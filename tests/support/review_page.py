@@ -15,6 +15,9 @@ MODELS = {"one": "Model One", "two": "Model Two"}
 DICE = {"000": (0.9, 0.8), "001": (0.2, 0.4), "002": (0.9, 0.1), "003": (0.6, 0.6)}
 """Dice of the two models, by scan: 001 is the worst, 002 the most disputed."""
 
+DIGEST = "0123456789abcdef"
+"""Of each case, as far as it matters."""
+
 VIEWER = """
 headct.viewer = {
   show: async (file, { element }) => {
@@ -40,6 +43,7 @@ def study_of(cases: Sequence[str]) -> dict[str, Any]:
         "models": [{"key": key, "title": title, "trivial": False} for key, title in MODELS.items()],
         "lesions": [{"key": "ICH", "title": "ICH", "colour": "#e41a1c", "group": False}],
         "cases": list(cases),
+        "digests": dict.fromkeys(cases, DIGEST),
         "order": {},
         "evidence": EVIDENCE,
     }
@@ -65,7 +69,8 @@ def make_page(folder: Path, cases: Sequence[str] = tuple(DICE)) -> str:
     (folder / "cases/scans").mkdir(parents=True)
     (folder / "cases/viewer.js").write_text(VIEWER)
     for scan in cases:
-        (folder / f"cases/scans/{scan}.js").write_text(f"headct.registerCase({json.dumps({'scan': scan})});")
+        case = json.dumps({"scan": scan, "digest": DIGEST})
+        (folder / f"cases/scans/{scan}.js").write_text(f"headct.registerCase({case});")
     text = PAGE.format(
         css=(BUNDLE / "page.css").read_text(),
         script=(BUNDLE / "index.js").read_text().replace("</script", "<\\/script"),

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from headct.contracts.repository import REPOSITORY
-from headct.publish.page.case_content import Case, script
+from headct.publish.page.case_content import Case, content_of, script
 
 BUNDLE = REPOSITORY / "workflow" / "page" / "bundle"
 LONGEST_MS = 240_000
@@ -51,12 +51,15 @@ def write_page(
     assert (BUNDLE / "viewer.js").is_file(), "the page's scripts are not bundled: make environment"
     scans = folder / "cases" / "scans"
     scans.mkdir(parents=True)
+    digests = {}
     for case in cases:
-        (scans / f"{case.scan_id}.js").write_text(script(case, "hounsfield", mask_face=False))
+        content = content_of(case, "hounsfield", mask_face=False)
+        digests[case.scan_id] = content["digest"]
+        (scans / f"{case.scan_id}.js").write_text(script(content))
     (folder / "cases" / "viewer.js").write_bytes((BUNDLE / "viewer.js").read_bytes())
     css, js = ((BUNDLE / name).read_text() for name in ("page.css", "index.js"))
     page = folder / "index.html"
-    data = {"study": json.dumps(study), "rows": json.dumps(rows)}
+    data = {"study": json.dumps({**study, "digests": digests}), "rows": json.dumps(rows)}
     page.write_text(PAGE.format(css=css, js=js.replace("</script", "<\\/script"), **data), encoding="utf-8")
     return page
 

@@ -7,6 +7,9 @@ const VIEWER = `${FOLDER}/viewer.js`;
 /** What opens a case, and where somebody is who will open one. */
 const NEAR = "[data-open-case], .opens, #viewer, #review";
 
+const NOT_OF_THIS_PAGE =
+  "was not made with this page: it is of another study, or of an earlier or later state of this one";
+
 const loading = new Map<string, Promise<void>>();
 
 /** Load a script beside the page, once. */
@@ -41,6 +44,10 @@ async function caseOf(scan: string): Promise<CaseFile> {
   }
   const file = cases.get(scan);
   if (!file) throw new Error(`${path} holds no case ${scan}`);
+  if (file.digest !== study()?.digests[scan]) {
+    cases.delete(scan); // read anew when it is asked for again
+    throw new Error(`${path} ${NOT_OF_THIS_PAGE}`);
+  }
   for (const other of [...cases.keys()]) if (other !== scan) cases.delete(other);
   return file;
 }

@@ -27,6 +27,8 @@ export interface Study {
   lesions: Lesion[];
   /** Scans that have a case file. */
   cases: string[];
+  /** By scan the digest of its case, which its file has, too. */
+  digests: Record<string, string>;
   /** Scans by the name of an order of them. */
   order: Record<string, string[]>;
   /** Digest of what the results rest on (`results/audit/evidence.json`), or of the images and masks alone. */
@@ -65,6 +67,8 @@ export interface Rows {
 /** What stands in `cases/scans/SCAN.js`. Voxels are stored with x fastest: x to the left, y to the back, z upwards. */
 export interface CaseFile {
   scan: string;
+  /** Of all that stands in the file. */
+  digest: string;
   /** Voxels along x, y and z, cropped to the head within the slices; all slices are there. */
   shape: [number, number, number];
   /** The first column and row that the crop keeps of the scan's grid. */

@@ -23,6 +23,7 @@ const STUDY: Study = {
     { key: "IVH", title: "IVH", colour: "#00f", group: false },
   ],
   cases: [],
+  digests: {},
   order: {},
   evidence: "",
 };

@@ -10,6 +10,7 @@ const STUDY: Study = {
   models: [model("one"), model("two"), model("nothing", true)],
   lesions: [lesion("ICH"), lesion("IVH"), lesion("both", true)],
   cases: ["a", "b", "c"],
+  digests: {},
   order: {},
   evidence: "e",
 };

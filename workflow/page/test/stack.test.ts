@@ -12,6 +12,7 @@ function caseFile(positions: number[], shear = 0): CaseFile {
   const mean = slices > 1 ? (positions[slices - 1] as number) / (slices - 1) : 1;
   return {
     scan: "s",
+    digest: "",
     shape: [2, 2, slices],
     crop: [0, 0],
     affine: [

@@ -11,6 +11,7 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from headct.imaging.hounsfield import Intensity
 from headct.metrics.predictions import Run
 from headct.publish import pages
 from headct.publish.page import case_files, page_frame, script_data
-from headct.publish.page.case_content import TRUTH, script, without_face
+from headct.publish.page.case_content import TRUTH, content_of, script, without_face
 from headct.settings.ratings import KEY_COLUMNS, REFERENCE
 
 MOST_MAPS = len(string.ascii_uppercase)
@@ -123,14 +124,18 @@ def write_page(cases: Sequence[BlindedCase], shown: Shown, key: str, folder: Pat
         key: digest of their key.
         folder: of the page.
     """
+    digests = {}
     for case in cases:
-        pages.write(_script_of(case, shown), folder / f"cases/scans/{case.name}.js")
+        content = _content_of(case, shown)
+        digests[case.name] = content["digest"]
+        pages.write(script(content), folder / f"cases/scans/{case.name}.js")
     case_files.put_viewer(shown.bundle / case_files.VIEWER, folder / "cases")
     letters = list(cases[0].model_of)
     study = {
         "models": [{"key": letter, "title": f"Map {letter}", "trivial": False} for letter in letters],
         "lesions": script_data.lesions_of(shown.labels),
-        "cases": [case.name for case in cases],
+        "cases": list(digests),
+        "digests": digests,
         "order": {},
         "evidence": key,
     }
@@ -138,11 +143,11 @@ def write_page(cases: Sequence[BlindedCase], shown: Shown, key: str, folder: Pat
     pages.write(page, folder / "index.html")
 
 
-def _script_of(case: BlindedCase, shown: Shown) -> str:
-    """The script of a case, without a name of its scan or of a model."""
+def _content_of(case: BlindedCase, shown: Shown) -> dict[str, Any]:
+    """What the page is told of a case, without a name of its scan or of a model."""
     found = case_files.read(shown.data / case.scan, shown.runs, shown.labels)
     if shown.mask_face:  # before the reference, near which nothing is masked, has a letter
         found = replace(found, image=without_face(found, shown.intensity))
     names = {letter: TRUTH if model == REFERENCE else model for letter, model in case.model_of.items()}
     maps = {letter: found.maps[name] for letter, name in names.items()}
-    return script(replace(found, scan_id=case.name, maps=maps), shown.intensity, mask_face=False)
+    return content_of(replace(found, scan_id=case.name, maps=maps), shown.intensity, mask_face=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,14 @@ TRUTH = "truth"
 """The map that was drawn by a rater."""
 
 
-def script(case: Case, intensity: Intensity, mask_face: bool) -> str:
-    """The script that hands a case to the page, as the browser's part of it reads it (``src/headct.ts``).
+DIGEST_DIGITS = 16
+"""Of a case's digest: enough that two cases never share one."""
+
+
+def content_of(case: Case, intensity: Intensity, mask_face: bool) -> dict[str, Any]:
+    """What the page is told of a case (``CaseFile`` in ``page/src/headct.ts``).
+
+    Its ``digest`` is that of all else; the page has it too, and knows by it a file that was not made with it.
 
     Args:
         case: that is to be shown.
@@ -91,7 +98,20 @@ def script(case: Case, intensity: Intensity, mask_face: bool) -> str:
         "ct": packed(codes(cropped, table)),
         "maps": {name: packed(labels[:, rows, columns]) for name, labels in case.maps.items()},
     }
-    return f"headct.registerCase({json.dumps(content, sort_keys=True, separators=(',', ':'))});\n"
+    return content | {"digest": hashlib.sha256(_as_json(content).encode()).hexdigest()[:DIGEST_DIGITS]}
+
+
+def script(content: Mapping[str, Any]) -> str:
+    """The script that hands a case to the page.
+
+    Args:
+        content: of :func:`content_of`.
+    """
+    return f"headct.registerCase({_as_json(content)});\n"
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def without_face(case: Case, intensity: Intensity) -> Values:

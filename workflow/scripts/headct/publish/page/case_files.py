@@ -20,14 +20,14 @@ from headct.imaging.hounsfield import Intensity
 from headct.metrics.predictions import Run
 from headct.publish.figures import shown_scores
 from headct.publish.figures.slices import load_scan, runs_to_show
-from headct.publish.page.case_content import TRUTH, Case, script
+from headct.publish.page.case_content import TRUTH, Case, content_of, script
 from headct.settings.blocks import Report
 from headct.statistics.core import scores
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("scan_id", "path", "sha256", "bytes", "revision")
-"""Of the list: the file of each case, below the results, and how often files were lost and remade."""
+COLUMNS = ("scan_id", "path", "sha256", "bytes", "digest", "revision")
+"""Of the list: file of each case, below the results, digest in it, how often files were lost and remade."""
 
 VIEWER = "viewer.js"
 """Beside the cases' folder: the browser's part that shows them, of the page's bundle."""
@@ -89,6 +89,11 @@ def main(
         stale.unlink()
     put_viewer(viewer, folder)
     write_tsv(pd.DataFrame(rows, columns=list(COLUMNS)), out)
+
+
+def digests(listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The digest in the file of each case, by scan, from rows of the list."""
+    return {row["scan_id"]: row["digest"] for row in listed}
 
 
 def put_viewer(viewer: Path, folder: Path) -> None:
@@ -157,13 +162,15 @@ def write(case: Case, intensity: Intensity, mask_face: bool, folder: Path, revis
         revision: how often files were lost and remade.
     """
     path = folder / f"{case.scan_id}.js"
+    content = content_of(case, intensity, mask_face)
     with write_atomically(path) as temporary:
-        temporary.write_text(script(case, intensity, mask_face), encoding="ascii")
+        temporary.write_text(script(content), encoding="ascii")
     values = (
         case.scan_id,
         path.relative_to(folder.parents[2]).as_posix(),
         sha256_of(path),
         path.stat().st_size,
+        content["digest"],
         revision,
     )
     return dict(zip(COLUMNS, values, strict=True))

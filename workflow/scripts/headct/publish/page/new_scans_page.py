@@ -44,7 +44,7 @@ HEADING = sectioned_page.Heading(
     "Segmentation of lesions on head CT", "Predictions of new scans", "new scans"
 )
 
-COLUMNS = ("scan_id", "path", "sha256", "bytes", "made_from")
+COLUMNS = ("scan_id", "path", "sha256", "bytes", "digest", "made_from")
 """Of the list of cases; ``made_from`` digests all that a case and its picture are made from."""
 
 CASES, PICTURES = "report/cases/scans", "report/cases/pictures"
@@ -133,9 +133,7 @@ def write(request: Request, cases: bool, mask_face: bool, bundle: Path) -> None:
     if cases:
         case_files.put_viewer(bundle / case_files.VIEWER, report / "cases")
     write_tsv(pd.DataFrame(listed, columns=list(COLUMNS)), report / "cases.tsv")
-    shown = ShownPredictions(
-        results, request.labels, frozenset(row["scan_id"] for row in listed), networks_of(request)
-    )
+    shown = ShownPredictions(results, request.labels, case_files.digests(listed), networks_of(request))
     pages.write(page(shown, bundle), report / "index.html")
     logger.info("%s", report / "index.html")
 
@@ -197,7 +195,9 @@ def of_earlier_runs(out: Path) -> Mapping[str, dict[str, Any]]:
     path = out / "report/cases.tsv"
     if not path.is_file():
         return {}
-    rows: list[dict[str, Any]] = [dict(row) for _, row in read_tsv(path, made_from=str).iterrows()]
+    rows: list[dict[str, Any]] = [
+        dict(row) for _, row in read_tsv(path, digest=str, made_from=str).iterrows()
+    ]
     return {
         row["scan_id"]: row
         for row in rows

@@ -87,13 +87,13 @@ def read(folder: Path, labels: str, cases: Path | None = None) -> ShownStudy:
         cases: list of the files of cases.
     """
     results = ResultTables(folder)
-    listed = results.table(cases.relative_to(folder).as_posix()).lines if cases else []
+    listed = results.table(cases.relative_to(folder).as_posix()).rows("scan_id") if cases else []
     return ShownStudy(
         results=results,
         labels=label_sets.read(labels),
         config=configured(results.json(CONFIG)),
         titles=results.titles,
-        cases=frozenset(line["scan_id"] for line in listed if line["scan_id"]),
+        cases={row.text("scan_id"): row.text("digest") for row in listed},
     )
 
 

@@ -101,7 +101,7 @@ def main(
     ]
     case_files.put_viewer(bundle / case_files.VIEWER, folder)
     write_tsv(pd.DataFrame(listed, columns=list(case_files.COLUMNS)), out.parent / "cases.tsv")
-    shown = ShownScans(results, lesions, frozenset(scans))
+    shown = ShownScans(results, lesions, case_files.digests(listed))
     heading = sectioned_page.Heading("Images and masks, before anything is predicted", study, "scans", note)
     pages.write(page(shown, heading, bundle), out)
     logger.info("%s", out)

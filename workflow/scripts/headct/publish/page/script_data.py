@@ -42,7 +42,7 @@ def study_data(study: ShownStudy) -> dict[str, Any]:
             for model in models
         ],
         "lesions": lesions,
-        "cases": [scan for scan in hardest if scan in study.cases],
+        **cases_of(study, hardest),
         "order": {"hardest": hardest},
         "evidence": study.results.json(EVIDENCE)["sha256"],
         "remarks": {row.text("scan_id"): remarks_of(row) for row in shown},
@@ -62,7 +62,7 @@ def data_of_maps(shown: ShownScans, scans: Sequence[QuotedRow], key: str, title:
     return {
         "models": [{"key": key, "title": title, "trivial": False}],
         "lesions": lesions_of(shown.labels),
-        "cases": [row.text("scan_id") for row in with_case],
+        **cases_of(shown, [row.text("scan_id") for row in with_case]),
         "order": {},
         "evidence": "",
         "remarks": {row.text("scan_id"): remarks_of(row) for row in with_case},
@@ -86,6 +86,12 @@ def rows_of_maps(shown: ShownScans, scans: Sequence[QuotedRow], measure: str) ->
         "lesion": [lesion for _, lesion, _ in volumes],
         measure: [volume_ml for _, _, volume_ml in volumes],
     }
+
+
+def cases_of(shown: ShownScans, scans: Sequence[str]) -> dict[str, Any]:
+    """The scans that can be opened, in their order, and the digest in the file of each."""
+    cases = [scan for scan in scans if scan in shown.cases]
+    return {"cases": cases, "digests": {scan: shown.cases[scan] for scan in cases}}
 
 
 def lesions_of(labels: LabelSet) -> list[dict[str, Any]]:

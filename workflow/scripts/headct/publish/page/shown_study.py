@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -21,12 +21,12 @@ class ShownScans:
     Attributes:
         results: the folder in whose folder ``report`` the page lies.
         labels: the lesions, with titles and colours.
-        cases: the scans that can be opened, since a file of each lies beside the page.
+        cases: the scans that can be opened, since a file of each lies beside the page; the digest in that.
     """
 
     results: ResultTables
     labels: LabelSet
-    cases: Collection[str]
+    cases: Mapping[str, str]
 
     def rows(self, file: str, by: str, **where: str) -> Sequence[QuotedRow]:
         """Lines of a table (:meth:`.QuotedTable.rows`); none where there is no such file."""
