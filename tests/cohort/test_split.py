@@ -32,6 +32,7 @@ SETTINGS = Split(
     ich_volume_groups=4,
     minimum_site_size=20,
     folds=5,
+    folds_by="participant",
     seed=2022,
 )
 BY = st.lists(st.sampled_from(["ivh", "ich_volume", "site"]), unique=True)
@@ -219,6 +220,114 @@ def test_a_test_set_that_is_gone_is_said() -> None:
     present = scans(40)[(former["set"] == "train").to_numpy()]
     with pytest.raises(BadInput, match="none is left to test on"):
         split_scans(present, SETTINGS, former)
+
+
+# Folds of whole sites
+
+BY_SITE = replace(SETTINGS, folds=3, folds_by="site")
+
+
+def of_sites(n: int, n_sites: int, seed: int = 0) -> pd.DataFrame:
+    """Two scans of each participant; the first participants are of each site in turn, others of any."""
+    chosen = np.random.default_rng(seed).integers(0, n_sites, n)
+    chosen[: 3 * n_sites] = np.tile(np.arange(n_sites), 3)
+    return scans(n, 2, seed).assign(site=np.repeat([f"site {i}" for i in chosen], 2))
+
+
+@given(n=st.integers(40, 90), n_sites=st.integers(3, 9), seed=st.integers(0, 99), by=BY)
+def test_no_site_is_in_two_folds_and_each_fold_has_one(n, n_sites, seed, by) -> None:
+    cohort = of_sites(n, n_sites, seed)
+    settings = replace(BY_SITE, seed=seed, stratify_by=by, folds=min(n_sites, 5))
+    split = split_scans(cohort, settings).merge(cohort[["scan_id", "site"]], on="scan_id")
+    train = split[split["set"] == "train"]
+    assert (train.groupby("site")["fold"].nunique() == 1).all()
+    assert set(train["fold"]) == set(range(settings.folds))
+    sizes = train.groupby("fold")["participant_id"].nunique()
+    of_site = train.groupby("site")["participant_id"].nunique()
+    # Largest first, each where the fewest are: two folds differ by no more than a site of the larger one.
+    assert sizes.max() - sizes.min() <= of_site.max()
+    if n_sites == settings.folds:
+        assert (train.groupby("fold")["site"].nunique() == 1).all()
+
+
+@given(order=st.permutations(range(60)), n=st.integers(40, 60))
+def test_sites_keep_their_folds_when_participants_are_added(order: list[int], n: int) -> None:
+    everybody = of_sites(60, 5)
+    people = [f"p{i:04d}" for i in order]
+    present = everybody[everybody["participant_id"].isin({*people[:n], *(f"p{i:04d}" for i in range(15))})]
+    former = split_scans(present, BY_SITE)
+    grown = split_scans(everybody, BY_SITE, former)
+    assert places(former).items() <= places(grown).items()
+
+
+@given(seed=st.integers(0, 50))
+def test_folds_by_participant_are_those_of_sites_of_one_participant_each(seed: int) -> None:
+    """A site of its own for everybody leaves nothing to keep together."""
+    cohort = scans(40, 2).assign(site=np.repeat([f"site {i:02d}" for i in range(40)], 2))
+    by_participant = replace(BY_SITE, folds_by="participant", seed=seed)
+    by_site = split_scans(cohort, replace(BY_SITE, seed=seed))
+    assert places(by_site) == places(split_scans(cohort, by_participant))
+
+
+def test_sites_that_share_a_participant_are_held_out_together() -> None:
+    cohort = of_sites(60, 4)
+    cohort.loc[cohort["participant_id"] == "p0000", "site"] = ["site 0", "site 1"]
+    settings = replace(BY_SITE, test_fraction=0.02)
+    train = split_scans(cohort, settings).merge(cohort[["scan_id", "site"]], on="scan_id")
+    train = train[train["set"] == "train"]
+    assert "p0000" in set(train["participant_id"])
+    assert train.loc[train["site"].isin(["site 0", "site 1"]), "fold"].nunique() == 1
+    with pytest.raises(BadInput, match=r"3 sites \(site 0 and site 1, site 2, site 3; .*set split\.folds: 3"):
+        split_scans(cohort, replace(settings, folds=4))
+
+
+@pytest.mark.parametrize(("n_sites", "said"), [(2, "2 sites .*set split.folds: 2, each"), (1, "1 site .*")])
+def test_fewer_sites_than_folds_are_told(n_sites: int, said: str) -> None:
+    with pytest.raises(BadInput, match=said) as caught:
+        split_scans(of_sites(40, n_sites), BY_SITE)
+    (problem,) = caught.value.problems
+    assert says_what_to_do(problem.message)
+    assert ("split.folds: " in problem.message) == (n_sites == 2)
+
+
+def test_training_scans_without_a_site_are_told_all_at_once() -> None:
+    cohort = of_sites(40, 4)
+    split = split_scans(cohort, BY_SITE)
+    trained = split.loc[split["set"] == "train", "scan_id"].tolist()[:2]
+    tested = split.loc[split["set"] == "test", "scan_id"].tolist()[:1]
+    nowhere = cohort["scan_id"].isin([*trained, *tested])
+    with pytest.raises(BadInput, match="not known: fill it in") as caught:
+        split_scans(cohort.assign(site=cohort["site"].mask(nowhere)), BY_SITE, split)
+    assert [problem.value for problem in caught.value.problems] == trained
+
+
+def test_a_site_that_is_mended_in_the_sheet_draws_the_folds_anew(caplog: pytest.LogCaptureFixture) -> None:
+    cohort = of_sites(60, 4)
+    former = split_scans(cohort, BY_SITE)
+    mended = cohort.assign(site=np.roll(cohort["site"].to_numpy(), 2))
+    found = split_scans(mended, BY_SITE, former).merge(mended[["scan_id", "site"]], on="scan_id")
+    assert "all folds are drawn anew" in caplog.text
+    assert (found.dropna(subset=["fold"]).groupby("site")["fold"].nunique() == 1).all()
+    assert dict(zip(found["scan_id"], found["set"], strict=True)) == dict(
+        zip(former["scan_id"], former["set"], strict=True)
+    )
+
+
+def test_a_given_file_that_tears_a_site_is_refused(tmp_path: Path) -> None:
+    cohort = scans(4).assign(site=["x", "x", "x", "y"])
+    path = given_file(tmp_path, GIVEN_SPLIT)
+    settings = replace(BY_SITE, file=str(path), folds=2)
+    with pytest.raises(BadInput, match="this site stands in folds 0, 1: give all") as caught:
+        split_scans(cohort, settings, given=given_split(path, cohort, 2))
+    assert [problem.value for problem in caught.value.problems] == ["x"]
+    whole = scans(4).assign(site=["x", "x", "y", "y"])
+    found = places(split_scans(whole, settings, given=given_split(path, whole, 2)))
+    assert found["s00001"] == ("train", 0)
+
+
+def test_folds_by_site_are_a_new_draw_and_say_so() -> None:
+    split = split_scans(of_sites(40, 4), BY_SITE)
+    assert set(split["drawn_by"].str.partition("; ")[2]) == {"3 folds of whole sites, seed 2022"}
 
 
 # A split that was drawn elsewhere

@@ -200,6 +200,7 @@ def test_strata_are_named_after_the_label() -> None:
         ich_volume_groups=2,
         minimum_site_size=1,
         folds=2,
+        folds_by="participant",
         seed=0,
     )
     strata = split.stratum_of_participants(scans, settings, TOY)

@@ -205,6 +205,7 @@ def test_a_split_by_another_set() -> None:
         ich_volume_groups=2,
         minimum_site_size=1,
         folds=2,
+        folds_by="participant",
         seed=0,
     )
     drawn = split.split_scans(scans, by_volume, TOY)

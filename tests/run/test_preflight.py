@@ -170,6 +170,28 @@ def test_a_split_without_test_scan_names_its_own_file(
     assert words in problem.message
 
 
+def test_folds_by_site_need_the_sites_of_the_sheet(demo: dict, tmp_path: Path) -> None:
+    demo["split"]["folds_by"] = "site"
+    named = ["a", "b", None, "c", None]
+    rows = [
+        {"row": i + 2, "participant_id": str(i), "timepoint": None, "site": site}
+        for i, site in enumerate(named)
+    ]
+    left_out = {**rows[2], "row": 9, "left_out": "wrong patient"}
+    assert [(problem.row, problem.key) for problem in refused(demo, PLAN, *rows, left_out)] == [
+        ("4", "site"),
+        ("6", "site"),
+    ]
+    two_sites = [row for row in rows if row["site"] in ("a", "b")]
+    (problem,) = refused(demo, PLAN, *two_sites)  # the demo has three folds
+    assert (problem.file, problem.key, problem.value) == ("study.yaml", "split.folds", "3")
+    assert "the sheet has 2 sites" in problem.message
+    file = tmp_path / "given.tsv"
+    file.write_text("scan_id\tset\ns0\ttrain\ns1\ttest\n", encoding="utf-8")
+    demo["split"]["file"] = str(file)  # whose test scans need no site
+    preflight.check(configured(demo), str, PLAN, "plan.yaml", rows)
+
+
 def test_a_primary_endpoint_of_no_model_is_refused_and_others_are_told(demo: dict) -> None:
     demo["models"]["blast-ct"]["replication"] = False
     (told, *_) = preflight.warnings(configured(demo), [], PLAN, "plan.yaml")

@@ -1,6 +1,7 @@
 """Training and test set, and folds within the training set: ``python -m headct split --help``.
 
-Participants, not scans, are drawn, so nobody stands on both sides. Who has a set and a fold in the
+Participants, not scans, are drawn, so nobody stands on both sides. Folds are of participants, or of whole
+sites, so that each scan held out is of a site that its network has not seen. Who has a set and a fold in the
 former ``split.tsv`` keeps them while the settings are the same; a change of settings is a new draw.
 """
 
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
@@ -22,6 +25,7 @@ from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.sets import SCANS_OF_A_VERDICT, SETS
 from headct.settings import blocks, strata
+from headct.settings.analysis_plan import SITE
 from headct.settings.blocks import Split
 
 logger = logging.getLogger(__name__)
@@ -81,7 +85,8 @@ def split_scans(
         file: the cohort, for messages.
 
     Raises:
-        BadInput: too few participants for a test set or for the folds.
+        BadInput: too few participants for a test set or for the folds; where folds are of sites, a training
+            scan whose site is not known, fewer sites than folds, a site in several given folds.
     """
     drawn_by = settings_in_words(settings, labels)
     strata = stratum_of_participants(scans, settings, labels)
@@ -94,10 +99,15 @@ def split_scans(
     strata = known["stratum"].fillna(strata)
     shuffled = strata.iloc[np.random.default_rng(settings.seed).permutation(len(strata))]
     in_set = draw_sets(shuffled, known["set"], settings.test_fraction)
-    shuffled_train = shuffled[in_set[shuffled.index] == "train"]
-    fold = draw_folds(shuffled_train, known["fold"], settings.folds)
-    check_sizes(in_set, fold, settings, file)
     participant = scans["participant_id"]
+    shuffled_train = shuffled[in_set[shuffled.index] == "train"]
+    known_fold = known["fold"].reindex(shuffled_train.index)
+    together = pd.Series(shuffled_train.index, shuffled_train.index)
+    if settings.folds_by == SITE:
+        together = sites_together(scans[participant.isin(shuffled_train.index)], settings, file)
+        known_fold = folds_of_whole_sites(known_fold, together, settings)
+    fold = draw_folds(shuffled_train, known_fold, settings.folds, together)
+    check_sizes(in_set, fold, settings, file)
     return pd.DataFrame(
         {
             "scan_id": scans["scan_id"],
@@ -114,7 +124,8 @@ def split_scans(
 
 def settings_in_words(settings: Split, labels: LabelSet) -> str:
     """The settings that decide a draw, and no others; where these words change, all is drawn anew."""
-    folds = f"{settings.folds} folds, seed {settings.seed}"
+    by_site = " of whole sites" if settings.folds_by == SITE else ""
+    folds = f"{settings.folds} folds{by_site}, seed {settings.seed}"
     if settings.file is not None:
         return f"file {settings.file}; {folds}"
     words = {
@@ -176,19 +187,101 @@ def draw_sets(shuffled: pd.Series, known: pd.Series, test_fraction: float) -> pd
     return pd.concat([known.dropna(), drawn])
 
 
-def draw_folds(shuffled: pd.Series, known: pd.Series, folds: int) -> pd.Series:
+def draw_folds(shuffled: pd.Series, known: pd.Series, folds: int, together: pd.Series) -> pd.Series:
     """The fold of each training participant: the known one; the others go where the fewest are.
 
-    ``shuffled`` holds the stratum of each participant to train on, in random order.
+    The largest groups come first, so that folds end of as equal a size as can be, and as many groups as
+    folds have one each.
+
+    Args:
+        shuffled: the stratum of each participant to train on, in random order.
+        known: the fold of those that have one; the same in all of a group.
+        folds: their number.
+        together: the group of each participant, which goes into one fold as a whole.
     """
-    assigned = known.reindex(shuffled.index).dropna()
-    new = shuffled.drop(assigned.index).sort_values(kind="stable").index
-    counts = assigned.value_counts().reindex(range(folds), fill_value=0).to_numpy(copy=True)
-    drawn = np.zeros(len(new), dtype=int)
-    for position in range(len(new)):
-        drawn[position] = counts.argmin()
-        counts[drawn[position]] += 1
-    return pd.concat([assigned, pd.Series(drawn, index=new)]).astype(int)
+    group_of = together[shuffled.sort_values(kind="stable").index]
+    sizes = group_of.value_counts(sort=False).sort_values(ascending=False, kind="stable")
+    fold_of = known.dropna().groupby(together).first()
+    counts = (
+        sizes[fold_of.index].groupby(fold_of).sum().reindex(range(folds), fill_value=0).to_numpy(copy=True)
+    )
+    drawn = fold_of.to_dict()
+    for group, size in sizes.drop(fold_of.index).items():
+        drawn[group] = int(counts.argmin())
+        counts[drawn[group]] += size
+    return group_of.map(drawn).astype(int)
+
+
+def sites_together(scans: pd.DataFrame, settings: Split, file: str) -> pd.Series:
+    """The site of each participant to train on, in words; sites that share a participant are one.
+
+    Args:
+        scans: their rows of ``cohort.tsv``.
+        settings: of the split.
+        file: the cohort, for messages.
+
+    Raises:
+        BadInput: a site that is not known, or fewer sites than folds.
+    """
+    message = (
+        "split.folds_by is site, and the site of this training scan is not known: fill it in in the sheet, or"
+        " set split.folds_by: participant"
+    )
+    unknown = scans.loc[scans["site"].isna(), "scan_id"]
+    if len(unknown):
+        raise BadInput([Problem(file, message, key="site", value=scan) for scan in unknown])
+    participant, participants = pd.factorize(scans["participant_id"])
+    site, sites = pd.factorize(scans["site"], sort=True)
+    n = len(participants) + len(sites)
+    links = coo_array((np.ones(len(scans)), (len(sites) + participant, site)), shape=(n, n))
+    part = connected_components(links, directed=False)[1]
+    names = pd.Series(sites.astype(str)).groupby(part[: len(sites)]).agg(" and ".join)
+    if len(names) < settings.folds:
+        raise BadInput([_too_few_sites(list(names), settings, file)])
+    return pd.Series(names[part[len(sites) :]].to_numpy(), participants)
+
+
+def _too_few_sites(sites: Sequence[str], settings: Split, file: str) -> Problem:
+    fewer = f"split.folds: {len(sites)}, each site a fold, or " if len(sites) > 1 else ""
+    message = (
+        f"split.folds_by is site, and training scans are of {counted(len(sites), 'site')}"
+        f" ({', '.join(sites)}; those that share a participant count as one), fewer than folds: set"
+        f" {fewer}split.folds_by: participant"
+    )
+    return Problem(file, message, key="split.folds", value=str(settings.folds))
+
+
+def folds_of_whole_sites(known: pd.Series, together: pd.Series, settings: Split) -> pd.Series:
+    """The known folds of participants; none where some site stands in several, since the sheet has changed.
+
+    Args:
+        known: the fold of each participant who has one.
+        together: the site of each participant.
+        settings: of the split.
+
+    Raises:
+        BadInput: the study's own file puts a site into several folds.
+    """
+    folds = known.dropna().groupby(together).agg(lambda of: sorted({int(fold) for fold in of}))
+    torn = folds[folds.map(len) > 1]
+    if torn.empty:
+        return known
+    if settings.file is None:
+        logger.warning(
+            "split  all folds are drawn anew: by the sheet as it is now, %s would stand in several",
+            ", ".join(map(str, torn.index)),
+        )
+        return known.where(known.isna())
+    message = (
+        "split.folds_by is site, and this site stands in folds {}: give all of its training scans one, or"
+        " leave out the column fold"
+    )
+    raise BadInput(
+        [
+            Problem(settings.file, message.format(", ".join(map(str, found))), key="fold", value=str(site))
+            for site, found in torn.items()
+        ]
+    )
 
 
 def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.Series) -> pd.Series:

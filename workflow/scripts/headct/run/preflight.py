@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.contracts.sets import SETS
 from headct.frameworks.base import find_framework
 from headct.frameworks.outside import maps_folder
 from headct.settings import outside, sheet
-from headct.settings.analysis_plan import PRIMARY, Plan
+from headct.settings.analysis_plan import PRIMARY, SITE, Plan
 from headct.settings.blocks import Configuration, Model
 
 
@@ -39,8 +40,9 @@ def check(
 
     Raises:
         BadInput: as of :func:`check_settings`; participants that are not among the sheet's ``rows``, label
-            maps that these name and there are not; a split without test scan; folders of models that were
-            made elsewhere which are not there, or have several label maps of a scan.
+            maps that these name and there are not; a split without test scan; folds by site of scans whose
+            sites are not known, or are too few; folders of models that were made elsewhere which are not
+            there, or have several label maps of a scan.
     """
     problems: list[Problem] = []
     with gathered(problems):
@@ -49,6 +51,10 @@ def check(
         replace(problem, file=name_of(problem.key)) for problem in _participant_problems(config, rows)
     ]
     problems += _split_problems(config.split.file)
+    problems += [
+        replace(problem, file=problem.file or name_of(problem.key))
+        for problem in _site_problems(config, rows)
+    ]
     problems += _label_map_problems(config, rows)
     problems += _outside_problems(config, rows)
     if problems:
@@ -231,6 +237,25 @@ def _outside_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) 
                 scans = [row["scan_id"] for row in rows]
                 maps_folder.find(Path(settings.folder), scans, f"models.{key}.folder")
     return problems
+
+
+def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """What keeps folds from being of whole sites; their job knows who is in the training set."""
+    if config.split.folds_by != SITE:
+        return
+    scans = sheet.baseline(rows)
+    if config.split.file is None:
+        message = "split.folds_by is site, and the site of this scan is not known: fill in the column site"
+        for row in scans:
+            if row.get("site") is None:
+                yield Problem(config.sheet, message, str(row["row"]), "site")
+    sites = {row["site"] for row in scans if row.get("site") is not None}
+    if len(sites) < config.split.folds:
+        message = (
+            f"split.folds_by is site, and the sheet has {counted(len(sites), 'site')}, fewer than folds: set"
+            " fewer folds, or split.folds_by: participant"
+        )
+        yield Problem("", message, key="split.folds", value=str(config.split.folds))
 
 
 def _split_problems(file: str | None) -> list[Problem]:

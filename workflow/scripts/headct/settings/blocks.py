@@ -85,6 +85,7 @@ class Split:
     ich_volume_groups: int
     minimum_site_size: int
     folds: int
+    folds_by: str
     seed: int
 
 

@@ -23,7 +23,7 @@ from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, s
 from headct.publish.reports.facts import Facts, plan_items
 from headct.publish.tables.training_records import in_words
 from headct.publish.tables.words import RULES
-from headct.settings.analysis_plan import DEVIATION, PRIMARY
+from headct.settings.analysis_plan import DEVIATION, PRIMARY, SITE
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
@@ -344,12 +344,18 @@ def partition(facts: Facts) -> str:
     folds = (
         "all training scans were used at once"
         if used == ("all",)
-        else f"trained folds: {listed(map(str, used))}"
+        else f"trained folds: {listed(map(str, used))}{_of_sites(facts)}"
     )
     return (
         f"Training and test set were {how}, by participant ({drawn}); {folds}, and no set was kept for"
         " tuning."
     )
+
+
+def _of_sites(facts: Facts) -> str:
+    if facts.config.split.folds_by != SITE:
+        return ""
+    return ", each of whole sites, so that what it holds out is of sites that its networks have not seen"
 
 
 @borne_out_by("cohort/split.tsv")

@@ -16,6 +16,7 @@ from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.base import training_settings
 from headct.run.pilot.drawn_scans import Draw
 from headct.settings import analysis_plan, outside, sheet
+from headct.settings.analysis_plan import PARTICIPANT, SITE
 from headct.settings.blocks import Configuration
 
 SHEET, SPLIT, DIFFERENCES = "scans.tsv", "split.tsv", "pilot.yaml"
@@ -70,7 +71,7 @@ def differences(
         },
         "sheet": SHEET,
         "work_dir": _work_of_pilot(config),
-        "split": {"file": SPLIT},
+        "split": {"file": SPLIT, **_folds_of_pilot(config)},
         "training": {"seeds": [config.training.seeds[0]], "folds": [config.training.folds[0]]},
         "models": {key: dict(length) for key, length in lengths(config, steps).items() if length}
         | _outside(config, study, out),
@@ -93,6 +94,11 @@ def _outside(config: Configuration, study: Path, out: Path) -> dict[str, dict[st
             elif settings.files:
                 found[key]["files"] = [path_from(out.resolve(), study / file) for file in settings.files]
     return found
+
+
+def _folds_of_pilot(config: Configuration) -> dict[str, Any]:
+    """A pilot's few scans may be of fewer sites than it has folds."""
+    return {"folds_by": PARTICIPANT} if config.split.folds_by == SITE else {}
 
 
 def _work_of_pilot(config: Configuration) -> str:
@@ -130,7 +136,7 @@ def _cell(value: Any) -> str:
 
 
 def split_text(drawn: Draw) -> str:
-    """The pilot's split; its folds are drawn as the study's are."""
+    """The pilot's split; its folds are drawn, by participant."""
     lines = [f"{scan}\t{name}" for name, scans in vars(drawn).items() for scan in scans]
     return "\n".join(["scan_id\tset", *lines]) + "\n"
 
