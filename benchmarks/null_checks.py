@@ -27,7 +27,7 @@ from null_precision import PRECISION_PROMISES, of_precision, true_of_precision
 from null_raters import RATER_PROMISES, of_raters, true_of_raters
 from null_replication import REPLICATION_PROMISES, of_replication, of_whole_replication
 from null_sets import SET_PROMISES, of_cohort, of_held_out, true_of_cohort
-from null_sites import SITE_PROMISES, of_sites
+from null_sites import SITE_PROMISES, of_new_site, of_paired_sites
 from promises import ALL, Found, Promise, Truth, errors, interval, of, of_endpoint, table_interval
 from scipy import stats
 from simulated_studies import (
@@ -630,7 +630,8 @@ BLOCKS = {
     "claims": Block(of_claims, 1000),
     "claims by resampling": Block(of_claims_by_resampling, 400),
     "raters": Block(of_raters, 1000),
-    "sites": Block(of_sites, 400),
+    "sites": Block(of_paired_sites, 400),
+    "new site": Block(of_new_site, 400),
     "replication": Block(of_replication, 1000),
     "missing predictions": Block(of_missing, 400),
     "precision": Block(of_precision, 400),

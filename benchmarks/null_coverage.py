@@ -65,6 +65,7 @@ ROWS: Mapping[str, Mapping[str, str]] = {
         "interchangeability_upper_ml2": "interchangeable",
     },
     "statistics/site_effects": {"lower upper": "site_mean"},
+    "statistics/new_site": {"lower upper": "over_sites", "new_lower new_upper": "new_site"},
     "statistics/subgroups": {
         "lower upper": "level other_level",
         "interaction_lower interaction_upper": "interaction other_interaction",
@@ -115,6 +116,13 @@ NOT_SIMULATED: Mapping[str, Mapping[str, str]] = {
     },
     "statistics/review_sensitivity": {
         "lower upper": "the primary comparison on fewer scans, as in `endpoints`, which has rows"
+    },
+    "statistics/site_dice": {
+        "lower upper": "a description of each site, by the spread within all of them; what is concluded from"
+        " them are the intervals of `new_site`, which have rows"
+    },
+    "statistics/new_site": {
+        "p_at_least": "by the same distribution as the prediction interval beside it, which has a row"
     },
     "statistics/dunn": {
         "decision_changes_under": "says which of the two adjusted P, both with rows, would decide otherwise"

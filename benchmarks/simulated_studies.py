@@ -45,6 +45,9 @@ SHOWN = [FOCAL, DICECE, MODELS.index("nnunet-3d-dicetopk"), MODELS.index("blast-
 
 N_SCANS, SHARE_WITH_IVH = 174, 48 / 174
 
+N_OF_NEW_SITE = 3000
+"""Scans of a new site, whose mean is then nearly the true one."""
+
 AGE_MEAN, AGE_SD = 69, 14
 """In years."""
 
@@ -166,6 +169,16 @@ def study(
     site, participant = _clusters(rng, setting, n_scans)
     same_network = np.zeros(n_scans, dtype=int)
     return _drawn(rng, setting, site, participant, same_network, equal, better_by)
+
+
+def study_and_new_site(rng: np.random.Generator, setting: Setting) -> tuple[Study, np.ndarray]:
+    """One study, and many scans of a further site, a participant each; which scans (n,) are those."""
+    site, participant = _clusters(rng, setting, N_SCANS)
+    n = N_OF_NEW_SITE
+    site = np.append(site, np.full(n, setting.n_sites))
+    participant = np.append(participant, participant.max() + 1 + np.arange(n))
+    same_network = np.zeros(len(site), dtype=int)
+    return _drawn(rng, setting, site, participant, same_network), site == setting.n_sites
 
 
 def held_out(rng: np.random.Generator, setting: Setting, n_scans: int, n_folds: int) -> Study:

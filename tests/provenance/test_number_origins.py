@@ -22,10 +22,11 @@ from headct.provenance.number_origins import (
     source_of,
 )
 from headct.provenance.recompute import DERIVED, OF_FILE, recompute
+from headct.statistics.comparison.new_site import OF_TEST_SET, tables_of
 from support import audit_study
 from support.label_sets import LABELS
-from support.planned_cases import MODELS, analysed, cohort
-from support.simulated_scores import simulated
+from support.planned_cases import MODELS, PLAN, analysed, cohort
+from support.simulated_scores import simulated, with_role
 
 TABLE, METRICS = "results/tables/table1.tsv", "results/metrics/unet.tsv"
 
@@ -175,6 +176,46 @@ def test_formulas_are_of_numbers_that_are_published() -> None:
     names = {path.removesuffix("/{model}.tsv").removesuffix(".tsv") for path in paths}
     assert OF_FILE.keys() <= {name.split("/")[1] for name in names}
     assert {"/".join(key) for key in (*DERIVED, *SOURCE_FINDERS)} <= names
+
+
+@pytest.mark.parametrize("folder", ["results/metrics", "results/metrics/out-of-fold"])
+def test_dice_by_site_is_computed_again_from_the_rows_that_the_job_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    audit_study.run()
+    metrics = simulated(MODELS[:1], n_scans=40).query("model == @MODELS[0]")
+    table, split = cohort(40)
+    table["participant_id"] = table["participant_id"].replace("P1", "P0")
+    facts = dict.fromkeys(("status", "reason", "sex"), "x") | {"age": 70, "onset_to_ct_h": 2}
+    found = tables_of(with_role(metrics, MODELS[:1]), table, PLAN, OF_TEST_SET)
+    wrong = metrics.assign(dice=0.5)
+    inputs = {
+        COHORT: table.assign(**facts),
+        SPLIT: split,
+        f"results/metrics/{MODELS[0]}.tsv": wrong,
+        f"{folder}/{MODELS[0]}.tsv": metrics,
+    }
+    measured = {path: frame.to_csv(sep="\t", index=False) for path, frame in inputs.items()}
+    audit_study.job("measure", ["scans.tsv"], measured)
+    paths = {name: f"results/statistics/{name}.tsv" for name in found}
+    texts = {paths[name]: frame.to_csv(sep="\t", index=False) for name, frame in found.items()}
+    audit_study.job("new_site", [COHORT, SPLIT, f"{folder}/{MODELS[0]}.tsv"], texts)
+    tables = Tables(Study(Path("results")), LABELS)
+    for name, columns in {
+        "site_dice": ("n", "n_participants", "dice_mean"),
+        "new_site": ("n", "n_participants", "n_sites", "q", "variance_between", "dice_mean"),
+    }.items():
+        assert len(found[name]) >= 6
+        for line in found[name].dropna(subset="dice_mean").index:
+            for column in columns:
+                again = recompute(tables, Place(paths[name], line, column))
+                assert again == pytest.approx(found[name].loc[line, column], abs=1e-9)
+    assert recompute(tables, Place(paths["new_site"], 0, "new_lower")) is None
+    (behind,) = rows_behind(tables, Place(paths["site_dice"], 0, "dice_mean"))
+    assert len(behind.frame) == found["site_dice"].loc[0, "n"]
+    assert behind.path == f"{folder}/{MODELS[0]}.tsv"
+    assert behind.how.endswith(f"site {found['site_dice'].loc[0, 'site']}")
 
 
 def test_a_model_beside_another_rater_is_computed_again_on_the_scans_that_both_read(

@@ -32,6 +32,7 @@ from headct.publish.figures.slices import runs_to_show
 from headct.settings import analysis_plan
 from headct.settings import published as published_numbers
 from headct.settings.analysis_plan import SCAN, SITE
+from headct.statistics.comparison.new_site import OF_TEST_SET, tables_of
 from headct.statistics.core import clusters, scores
 from headct.statistics.core.agreement import agreement_row, agreement_table
 from headct.statistics.core.group_tests import dunn_table
@@ -93,6 +94,10 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
     for name in ("endpoints", "paired", "equivalence"):
         write_tsv(comparison[name], tmp_path / f"{name}.tsv")
         planned += [f"--{name}", str(tmp_path / f"{name}.tsv")]
+    of_models = scores.read(tables, list(SHOWN), LABELS)
+    shipped = analysis_plan.load(analysis_plan.SHIPPED)
+    for name, table in tables_of(of_models, COHORT, shipped, OF_TEST_SET).items():
+        write_tsv(table, tmp_path / f"{name}.tsv")
     readings = pd.concat([metrics(kind, 13) for kind in (SAME_RATER, ANOTHER_RATER)])
     write_tsv(readings, tmp_path / "second-reading.tsv")
     write_tsv(rater_agreement(readings, ALONE), tmp_path / "rater_agreement.tsv")

@@ -19,6 +19,7 @@ from headct.contracts.references import ANOTHER_RATER, PREDICTS_NOTHING, SAME_RA
 from headct.publish.figures import figure_files, style
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import Endpoint, Plan
+from headct.statistics.comparison.new_site import OF_TEST_SET, tables_of
 from headct.statistics.core import scores
 from headct.statistics.core.group_tests import dunn_table
 from headct.statistics.core.scores import mean_over_seeds
@@ -88,6 +89,8 @@ def arguments(folder: Path, labels: LabelSet) -> dict[str, list[str]]:
     for name in ("endpoints", "paired", "equivalence"):
         write_tsv(compared[name], folder / f"{name}.tsv")
         planned += [f"--{name}", str(folder / f"{name}.tsv")]
+    for name, table in tables_of(read, cohort, plan_about(labels), OF_TEST_SET).items():
+        write_tsv(table, folder / f"{name}.tsv")
     kinds = simulated([SAME_RATER, ANOTHER_RATER], N_SCANS, labels=labels)
     readings = kinds[kinds["model"] != PREDICTS_NOTHING]
     write_tsv(readings, folder / "second-reading.tsv")

@@ -1,20 +1,28 @@
-"""The mean over sites: worked examples, other ways to the same numbers, and what can't be estimated."""
+"""The mean over sites, and a new one: worked examples, other ways to them, and what can't be estimated."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.stats.meta_analysis import combine_effects
 
+from headct.command_line import run_step
+from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.publish.tables import table_page
 from headct.publish.tables.planned_comparison import planned_comparison
+from headct.settings import analysis_plan
+from headct.statistics.comparison.new_site import HELD_OUT, OF_TEST_SET, tables_of
 from headct.statistics.comparison.paired_analysis import analysis
-from headct.statistics.core.sites import NO_SITE_VARIANCE, SiteMean, mean_over_sites
-from support.label_sets import LABELS
+from headct.statistics.core.sites import NO_SITE_VARIANCE, SiteMean, mean_over_sites, new_site
+from support.declared import assert_as_declared
+from support.label_sets import GIVEN, LABELS
 from support.planned_cases import MODELS, PLAN, analysed, cohort
 from support.simulated_scores import simulated, with_role
 from support.site_differences import BALANCED, UNBALANCED
@@ -119,6 +127,149 @@ def test_hard_data_end_in_a_number_or_a_note(seed: int) -> None:
     groups = [values[sites == site] for site in np.unique(sites)]
     found = of(groups)
     assert found.note or found.lower < found.mean < found.upper
+
+
+# A new site
+
+DICE_OF_SITES = np.array([0.912, 0.887, 0.935, 0.861, 0.903, 0.842])
+ERRORS = np.array([0.010, 0.014, 0.009, 0.018, 0.012, 0.021])
+
+
+def test_a_new_site_of_the_worked_example() -> None:
+    """Computed elsewhere, to six digits of the values that are printed so (issue 18)."""
+    found = new_site(DICE_OF_SITES, ERRORS)
+    assert found.q == six(28.178400)
+    assert found.between == pytest.approx(0.000743895, abs=5e-10)
+    assert (found.mean, found.error) == (six(0.893833), six(0.013574))
+    assert (found.lower, found.upper) == (six(0.858939), six(0.928727))
+    assert (found.new_lower, found.new_upper) == (six(0.810496), six(0.977169))
+    assert np.sqrt(found.new_error**2 - found.between) == six(0.012532)
+    assert found.p_at_least(0.85) == six(0.891008)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_mean_of_sites_is_that_of_statsmodels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    k = int(rng.integers(3, 12))
+    means, errors = rng.normal(0.8, 0.1, k), rng.uniform(0.01, 0.05, k)
+    found = new_site(means, errors)
+    other = combine_effects(means, errors**2, method_re="dl", use_t=True)
+    assert found.q == pytest.approx(other.q)
+    assert found.between == pytest.approx(other.tau2)
+    assert found.mean == pytest.approx(other.mean_effect_re)
+    assert found.error == pytest.approx(other.sd_eff_w_re_hksj)
+    assert (found.lower, found.upper) == pytest.approx(other.conf_int(use_t=True)[3])
+    assert found.new_error**2 - found.between == pytest.approx(other.sd_eff_w_re**2)
+
+
+def test_sites_that_are_nearer_than_chance_would_have_them_have_one_mean() -> None:
+    """Q is below its degrees of freedom: τ² ends at 0, and weights are those of the errors alone."""
+    errors = np.array([0.02, 0.03, 0.04, 0.05])
+    found = new_site(np.array([0.8, 0.81, 0.8, 0.79]), errors)
+    assert found.q < 3
+    assert found.between == 0
+    assert found.mean == pytest.approx(np.average([0.8, 0.81, 0.8, 0.79], weights=errors**-2))
+    assert found.new_error == pytest.approx((errors**-2.0).sum() ** -0.5)
+
+
+def by_site(groups: dict[str, list[float]], **changes: object) -> dict[str, pd.DataFrame]:
+    """Both tables of one model, a scan of each participant."""
+    sites = np.repeat(list(groups), [len(group) for group in groups.values()])
+    scans = [f"{i:03d}" for i in range(len(sites))]
+    scores = simulated(["a"], n_scans=len(scans))
+    scores = with_role(scores[scores["model"] == "a"], ("a",))
+    dice = dict(zip(scans, np.concatenate(list(groups.values())), strict=True))
+    scores = scores.assign(dice=scores["scan_id"].map(dice))
+    table = pd.DataFrame({"scan_id": scans, "participant_id": scans, "site": sites}).assign(**changes)
+    plan = replace(PLAN, least_dice={"ICH": 0.5})
+    return tables_of(scores, table, plan, OF_TEST_SET)
+
+
+GROUPS = {
+    "a": [0.9, 0.8, 0.85],
+    "b": [0.7, 0.75],
+    "c": [0.95, 0.9, 0.85, 0.9],
+    "d": [1.0, 1.0],
+    "e": [0.6],
+}
+
+
+def test_dice_by_site_and_of_a_new_one() -> None:
+    found = by_site(GROUPS)
+    of_site = found["site_dice"].query("label == 'ICH' and scans == 'all'").set_index("site")
+    assert list(of_site["n"]) == [3, 2, 4, 2, 1]
+    assert list(of_site["dice_mean"]) == pytest.approx([np.mean(group) for group in GROUPS.values()])
+    within = sum(np.var(group) * len(group) for group in GROUPS.values()) / (12 - 5)
+    errors = np.sqrt(within / of_site["n"])
+    assert list(of_site["error"]) == pytest.approx(list(errors)), "a site without spread has that of all"
+    half = 2.3646 * errors["a"]  # t of 7 degrees of freedom
+    assert of_site.loc["a", "upper"] == pytest.approx(0.85 + half, abs=1e-4)
+    assert of_site.loc["d", "upper"] == 1
+    row = found["new_site"].query("label == 'ICH' and scans == 'all'").iloc[0]
+    new = new_site(of_site["dice_mean"].to_numpy(), errors.to_numpy())
+    assert (row["n"], row["n_participants"], row["n_sites"]) == (12, 12, 5)
+    assert (row["dice_mean"], row["new_lower"]) == pytest.approx((new.mean, new.new_lower))
+    assert row["new_upper"] == min(1, new.new_upper)
+    assert (row["least_dice"], row["p_at_least"]) == (0.5, pytest.approx(new.p_at_least(0.5)))
+    assert row["source"] == OF_TEST_SET
+    other = found["new_site"].query("label == 'PHE' and scans == 'all'").iloc[0]
+    assert np.isnan(other["p_at_least"]), "the plan asks nothing of it"
+
+
+def test_a_participant_counts_once() -> None:
+    """Two equal scans of each participant say no more than one."""
+    once, twice = by_site(GROUPS), {name: [v for v in of for _ in (0, 1)] for name, of in GROUPS.items()}
+    people = np.repeat([f"p{i}" for i in range(12)], 2)
+    doubled = by_site(twice, participant_id=people)
+    for name in ("site_dice", "new_site"):
+        one, two = (tables[name].query("scans == 'all'").drop(columns="n") for tables in (once, doubled))
+        pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({name: GROUPS[name] for name in "abcd"}, "4 sites with 11 participants: a new site's Dice needs 5"),
+        ({name: of[:1] for name, of in GROUPS.items()}, "5 sites with 5 participants: "),
+        ({name: [0.5, 0.5] for name in GROUPS}, "no variance within sites"),
+    ],
+)
+def test_of_too_few_sites_nothing_is_said_of_a_new_one(groups: dict[str, list[float]], said: str) -> None:
+    found = by_site(groups)
+    row = found["new_site"].query("label == 'ICH' and scans == 'all'").iloc[0]
+    assert said in row["note"]
+    assert pd.isna(row[["dice_mean", "lower", "new_lower", "p_at_least"]]).all()
+    assert len(found["site_dice"].query("label == 'ICH' and scans == 'all'")) == len(groups)
+
+
+def test_the_step_writes_what_is_declared_of_whichever_scans_it_is_given(tmp_path: Path) -> None:
+    table, split = cohort(40)
+    write_tsv(table, tmp_path / "cohort.tsv")
+    write_tsv(split, tmp_path / "split.tsv")
+    metrics = simulated(MODELS[:2], n_scans=40)
+    words = ["--plan", str(analysis_plan.SHIPPED), *GIVEN, "--models", *MODELS[:2]]
+    words += ["--cohort", str(tmp_path / "cohort.tsv"), "--split", str(tmp_path / "split.tsv")]
+    of_training = metrics["scan_id"].map(dict(zip(table["scan_id"], table["scan_id"][40:], strict=False)))
+    for source, rows in ((OF_TEST_SET, metrics), (HELD_OUT, metrics.assign(scan_id=of_training))):
+        files = []
+        for model in MODELS[:2]:
+            files.append(tmp_path / f"{model}.tsv")
+            write_tsv(rows[rows["model"] == model], files[-1])
+        run_step("new-site", [*words, "--metrics", *map(str, files), "--out", str(tmp_path / "out")])
+        assert_as_declared(tmp_path / "out", "new-site")
+        found = read_tsv(tmp_path / "out" / "new_site.tsv", note=str)
+        assert set(found["source"]) == {source}
+        assert list(found["model"].unique()) == list(MODELS[:2])
+
+
+def test_scans_whose_site_is_not_known_are_counted() -> None:
+    sites = np.repeat(list(GROUPS), [len(group) for group in GROUPS.values()]).astype(object)
+    sites[0] = None
+    row = by_site(GROUPS, site=sites)["new_site"].query("label == 'ICH' and scans == 'all'").iloc[0]
+    assert (row["n"], row["note"]) == (11, "1 scan of unknown site left out")
+    nowhere = by_site(GROUPS, site=None)
+    assert nowhere["site_dice"].empty
+    assert nowhere["new_site"].loc[0, "note"] == "no site is known; 12 scans of unknown site left out"
 
 
 def test_the_endpoints_stand_beside_with_sites_as_a_random_effect() -> None:

@@ -40,7 +40,8 @@ def drawn_from_files(
     """Arguments of the figures that any study has, but for those of single scans.
 
     Args:
-        folder: has dunn.tsv, second-reading.tsv, rater_agreement.tsv and train.json.
+        folder: has dunn.tsv, second-reading.tsv, rater_agreement.tsv, site_dice.tsv, new_site.tsv and
+            train.json.
         agreement: arguments of a figure of one model's volumes.
         every: of a figure of all models' metrics.
         planned: the tables of the planned comparison.
@@ -57,6 +58,10 @@ def drawn_from_files(
         "rater_agreement": [
             *("--metrics", str(folder / "second-reading.tsv")),
             *("--agreement", str(folder / "rater_agreement.tsv")),
+        ],
+        "sites": [
+            *("--sites", str(folder / "site_dice.tsv"), "--new", str(folder / "new_site.tsv")),
+            *("--model", "nnunet-3d-dicece", "--model-title", "DiceCE"),
         ],
         "training_curves": ["--train-records", str(folder / "train.json"), "--model-title", "Focal"],
     }

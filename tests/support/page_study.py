@@ -250,6 +250,8 @@ def _run_steps(folder: Path, study: Study, sheet: Path) -> None:
     )
     run_step("statistics", [*labels, *measured, "--sheet", str(sheet), "--models", *models, *out])
     run_step("paired-analysis", [*labels, *measured, "--models", *models, *out])
+    of_models = ("--metrics", *metrics[:-1], *of_scans, "--plan", str(plan))
+    run_step("new-site", [*labels, *of_models, "--models", *models, *out])
     no_readings = pd.DataFrame(columns=declared(PublishedStatistic)["rater_agreement"].header)
     write_tsv(no_readings, results / "statistics/rater_agreement.tsv")
     evidence = results / "audit/evidence.json"

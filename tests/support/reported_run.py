@@ -189,5 +189,12 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
             {"subgroup": "site", "level": "A", "label": "ICH", "note": "fewer than 10 scans: suppressed"},
             {"subgroup": "site", "level": "B", "label": "ICH", "note": None},
         ],
+        "new_site": [
+            {"model": model, "label": label, "scans": scans, "source": "test scans", "n_sites": 6}
+            | {"dice_mean": 0.75, "new_lower": 0.611, "new_upper": 0.8888, "least_dice": 0.7}
+            | {"p_at_least": 0.789 if label == "ICH" else None, "note": None}
+            for model, label in everywhere
+            for scans in ("all", "with lesion")
+        ],
         "claims": [{"verdict": "holds"}, {"verdict": "cannot tell"}, {"verdict": "cannot tell"}],
     }

@@ -34,6 +34,7 @@ rule audit:
         rules.rater_agreement.output,
         rules.out_of_fold.output if HELD_OUT else [],
         rules.paired_analysis.output,
+        rules.new_site.output,
         REVIEWED,
         rules.balance.output,
         rules.reports.input,

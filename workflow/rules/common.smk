@@ -84,6 +84,7 @@ LESIONS = sheet.Lesions(LABELS, SETTINGS.ingest.lesions_may_be_absent)
 SCANS = checked(sheet.load, Path(SHEET), LESIONS)
 INGESTED = sheet.baseline(SCANS)
 READ_TWICE = any(map(sheet.is_read_twice, INGESTED))
+KNOWS_SITES = any(row.get("site") is not None for row in INGESTED)
 SHARDS = shards.divide(INGESTED, config["resources"]["ingest"]["jobs"])
 BASELINE = {row["scan_id"] for row in INGESTED}
 checked(ratings.check, SETTINGS.blinded)
@@ -101,6 +102,8 @@ SEEDS = config["training"]["seeds"]
 FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
 FOLDED = [key for key in MODELS if HELD_OUT and key not in OUTSIDE]  # measured on those, too
+HOLDS_OUT_SITES = bool(HELD_OUT) and SETTINGS.split.folds_by == analysis_plan.SITE
+BY_SITE = FOLDED if HOLDS_OUT_SITES else list(MODELS)  # whose Dice is told by site
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)

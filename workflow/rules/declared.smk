@@ -30,11 +30,13 @@ FACTS = [
     *rules.statistics.output,
     *CLAIMED,
     *rules.paired_analysis.output,
+    *rules.new_site.output,
     *rules.rater_agreement.output,
     *TRAINING_RECORDS,
 ]
 CAPTIONS = tempfile.TemporaryDirectory(prefix="headct-captions-")
 CASES = config["figures"]["cases"]
+SHOWS_SITES = KNOWS_SITES and config["figures"]["agreement_model"] in BY_SITE
 PAGE_BUNDLE = os.path.relpath(Path(workflow.basedir) / "workflow" / "page" / "bundle")
 # The files of each source that a declaration may name.
 FILES_OF = {
@@ -80,6 +82,7 @@ VALUE_OF = {
     "titles of the compared models": {model: TITLES[model] for model in REPLICATED},
     "titles of the shown models": {model: TITLES[model] for model in CASES["show"]},
     "title of the model": lambda wildcards: TITLES[wildcards.model],
+    "agreement model": config["figures"]["agreement_model"],
     "title of the agreement model": TITLES[config["figures"]["agreement_model"]],
     "members of ensembles": ENSEMBLES,
     "models made elsewhere": {
@@ -97,6 +100,7 @@ def figure_files(kinds_of):
         path
         for figure in FIGURES.values()
         if READ_TWICE or "metrics of second readings" not in figure.inputs.values()
+        if SHOWS_SITES or "statistics/site_dice.tsv" not in figure.inputs.values()
         for path in expand(
             f"{stem_of(figure)}.{{kind}}",
             model=TRAINED if figure.per_model else [""],

@@ -101,6 +101,33 @@ rule out_of_fold:
         )
 
 
+rule new_site:
+    """Dice by site, and what a new site may expect: of held-out scans, where folds hold out whole sites."""
+    input:
+        plan=PLAN,  # what it asks of a new site
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+        metrics=expand(
+            f"results/metrics/{'out-of-fold/' if HOLDS_OUT_SITES else ''}{{model}}.tsv", model=BY_SITE
+        ),
+    output:
+        written_by("new-site"),
+    log:
+        "results/logs/new_site.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        labels=labels_as(Extent.GROUPS),
+        models=[model for model in REPLICATED if model in BY_SITE],
+        code=code("new-site"),
+    shell:
+        recorded(
+            "new-site --labels {params.labels:q} --metrics {input.metrics} --plan={input.plan:q}"
+            " --cohort {input.cohort} --split {input.split} --models {params.models}"
+            " --out results/statistics"
+        )
+
+
 rule second_readings:
     """Measure the second readings as if they were predictions: how well raters agree."""
     input:

@@ -53,6 +53,7 @@ STEPS = {
         "statistics.comparison.blinded", "which maps raters accept who do not know whose they are"
     ),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
+    "new-site": Step("statistics.comparison.new_site", "Dice by site, and what a new site may expect"),
     "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),
     "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),
     "tables": Step("publish.tables.tabulate", "write one table"),

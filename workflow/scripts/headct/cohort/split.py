@@ -262,14 +262,14 @@ def folds_of_whole_sites(known: pd.Series, together: pd.Series, settings: Split)
     Raises:
         BadInput: the study's own file puts a site into several folds.
     """
-    folds = known.dropna().groupby(together).agg(lambda of: sorted({int(fold) for fold in of}))
-    torn = folds[folds.map(len) > 1]
-    if torn.empty:
+    folds = {site: sorted(set(of)) for site, of in known.dropna().astype(int).groupby(together)}
+    torn = {str(site): found for site, found in folds.items() if len(found) > 1}
+    if not torn:
         return known
     if settings.file is None:
         logger.warning(
             "split  all folds are drawn anew: by the sheet as it is now, %s would stand in several",
-            ", ".join(map(str, torn.index)),
+            ", ".join(torn),
         )
         return known.where(known.isna())
     message = (
@@ -278,7 +278,7 @@ def folds_of_whole_sites(known: pd.Series, together: pd.Series, settings: Split)
     )
     raise BadInput(
         [
-            Problem(settings.file, message.format(", ".join(map(str, found))), key="fold", value=str(site))
+            Problem(settings.file, message.format(", ".join(map(str, found))), key="fold", value=site)
             for site, found in torn.items()
         ]
     )

@@ -61,6 +61,7 @@ SETTINGS: Mapping[str, str] = {
     "titles of the compared models": 'titles as JSON, {"model key": "title"}, in order',
     "titles of the shown models": 'titles as JSON, {"model key": "title"}, from left to right',
     "title of the model": "title of the model",
+    "agreement model": "model, by its key",
     "title of the agreement model": "title of the model",
     "members of ensembles": 'members as JSON, {"ensemble": ["member", …]}',
     "models made elsewhere": 'what is known of each as JSON, {"model key": {"Made by": "…"}}',
@@ -129,7 +130,8 @@ class MadeOf:
 
     Attributes:
         columns: the columns that this is said of; all, where it is empty.
-        rows: of what table or records; ``cohort`` are the scans of the split, ``sheet`` all of the sheet.
+        rows: of what table or records; ``cohort`` are the scans of the split, ``sheet`` all of the sheet;
+            ``metrics that the job read`` are those of the test set or of held-out scans, as its inputs say.
         models: those that the row names (all compared ones, where it names none), or others.
         seeds: whether each scan counts with the mean over its seeds, or by the first seed's network.
         scans: those that the row names in its column ``scans`` (all, where it names none), or others.
@@ -143,6 +145,7 @@ class MadeOf:
     rows: Literal[
         "metrics",
         "metrics of held-out scans",
+        "metrics that the job read",
         "cohort",
         "sheet",
         "training records",

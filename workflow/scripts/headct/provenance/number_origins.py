@@ -441,7 +441,7 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
             return _sheet_rows(tables, row)
         case "cohort":
             return _cohort_rows(tables, place, row)
-    of_models = (_of_model(tables, made, row, model) for model in _models(tables, place, row, made))
+    of_models = (_of_model(tables, place, made, row, model) for model in _models(tables, place, row, made))
     return [rows for rows in of_models if rows is not None]
 
 
@@ -473,20 +473,35 @@ def _models(tables: Tables, place: Place, row: Row, made: MadeOf) -> list[str]:
     return [row[key] for key in ("model", "model_a", "model_b", "against") if row.get(key)] or family(record)
 
 
-def _of_model(tables: Tables, made: MadeOf, row: Row, model: str) -> Rows | None:
+def _of_model(tables: Tables, place: Place, made: MadeOf, row: Row, model: str) -> Rows | None:
     """The rows of one model; None where it was not measured."""
     if model == TRAINING_MEAN:
         training = tables.sets[tables.sets["set"] == "train"]
         return Rows(COHORT, "scans of the training set", training)
     stem = SECOND_READING if model.startswith(SECOND_READING) else model
-    folder = "results/metrics" if made.rows == "metrics" else "results/metrics/out-of-fold"
-    path = f"{folder}/{stem}.tsv"
+    path = _metrics_of(tables, place, made, stem)
     if path not in tables.study.makers:
         return None
     label = row.get("label", "") if made.lesions == "of the row" else ""
     scans = row.get("scans", ALL) if made.scans == "of the row" else made.scans
     scans = scans if scans in IN_WORDS else ALL
-    return tables.measured_rows(path, model, made.seeds == "first", label, scans, row.get("scan_id", ""))
+    rows = tables.measured_rows(path, model, made.seeds == "first", label, scans, row.get("scan_id", ""))
+    return _of_site(tables, rows, row["site"]) if row.get("site") else rows
+
+
+def _metrics_of(tables: Tables, place: Place, made: MadeOf, stem: str) -> str:
+    """The metrics table of a model: of the test set, of held-out scans, or whichever the job was given."""
+    of_test, held_out = f"results/metrics/{stem}.tsv", f"results/metrics/out-of-fold/{stem}.tsv"
+    if made.rows == "metrics that the job read":
+        return held_out if held_out in tables.study.maker(place.path).inputs else of_test
+    return of_test if made.rows == "metrics" else held_out
+
+
+def _of_site(tables: Tables, rows: Rows, site: str) -> Rows:
+    """Those of one site."""
+    cohort = tables.text(COHORT)
+    scans = cohort.loc[cohort["site"] == site, "scan_id"]
+    return Rows(rows.path, f"{rows.how}, site {site}", rows.frame[rows.frame["scan_id"].isin(scans)])
 
 
 def _sheet_rows(tables: Tables, row: Row) -> list[Rows]:

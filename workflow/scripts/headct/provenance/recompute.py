@@ -224,6 +224,27 @@ def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
     return float(values[place.column]) if place.column in values else None
 
 
+def _by_site(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Dice by site, of which each participant counts once; over sites, by DerSimonian and Laird."""
+    cohort = tables.text(COHORT).set_index("scan_id")
+    scans = rows[0].scans.join(cohort[["site", "participant_id"]])
+    scans = scans[scans["site"] != ""]
+    people = scans.groupby(["site", "participant_id"])["dice"].mean()
+    if place.column in ("n", "n_participants", "n_sites"):
+        counts = {"n": len(scans), "n_participants": len(people), "n_sites": scans["site"].nunique()}
+        return float(counts[place.column])
+    if place.name == "site_dice":
+        return float(people.mean()) if place.column == "dice_mean" else None
+    means, sizes = people.groupby("site").mean(), people.groupby("site").size()
+    within = ((people - people.groupby("site").transform("mean")) ** 2).sum() / (len(people) - len(means))
+    weight = sizes / within
+    q = (weight * (means - (weight * means).sum() / weight.sum()) ** 2).sum()
+    between = max(0.0, (q - len(means) + 1) / (weight.sum() - (weight**2).sum() / weight.sum()))
+    weight = 1 / (within / sizes + between)
+    values = {"q": q, "variance_between": between, "dice_mean": (weight * means).sum() / weight.sum()}
+    return float(values[place.column]) if place.column in values else None
+
+
 def _seed_spread(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
     means = rows[0].scored.groupby("seed", dropna=False)["dice"].mean()
     values = {
@@ -591,6 +612,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "estimates": _estimate,
     "seed_spread": _seed_spread,
     "out_of_fold": _held_out,
+    **dict.fromkeys(("site_dice", "new_site"), _by_site),
     "surface_tolerance": _tolerance,
     "detection": _detection,
     **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),

@@ -40,6 +40,7 @@ REPEATED = frozenset(
         "claims",
         "paired-analysis",
         "out-of-fold",
+        "new-site",
         "raters",
         "tables",
         "figures",

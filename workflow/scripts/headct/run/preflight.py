@@ -167,6 +167,7 @@ def _plan_label_problems(
         margins["not_worse_than_a_rater.dice_margin"] = plan.not_worse_than_a_rater.dice_margin
     named = [(f"endpoint '{endpoint.name}'", endpoint.label) for _, endpoint in plan.endpoints()]
     named += [(key, label) for key, margin in margins.items() for label in margin]
+    named += [("new_site.least_dice", label) for label in plan.least_dice]
     for key, label in named:
         if label not in labels:
             message = (
@@ -243,7 +244,7 @@ def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> 
     """What keeps folds from being of whole sites; their job knows who is in the training set."""
     if config.split.folds_by != SITE:
         return
-    scans = sheet.baseline(rows)
+    scans = [row for row in rows if not sheet.why_not_ingested(row)]
     if config.split.file is None:
         message = "split.folds_by is site, and the site of this scan is not known: fill in the column site"
         for row in scans:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,8 @@ class RaterMargin:
 class Plan:
     """The plan as read; ``sha256`` is that of the file's bytes.
 
-    ``cluster`` is None where the plan leaves it to the number of sites.
+    ``cluster`` is None where the plan leaves it to the number of sites; ``least_dice`` is what it asks of a
+    new site, by lesion.
     """
 
     file: str
@@ -133,6 +134,7 @@ class Plan:
     subgroup_minimum: int
     subgroups: tuple[Subgroup, ...]
     not_worse_than_a_rater: RaterMargin | None = None
+    least_dice: Mapping[str, float] = field(default_factory=dict)
 
     def of_run(self, models: Sequence[str]) -> Plan:
         """The plan of a run that compares these models: they are what its endpoints call the others."""
@@ -199,6 +201,7 @@ def load(path: Path) -> Plan:
         not_worse_than_a_rater=(
             RaterMargin(**content["not_worse_than_a_rater"]) if "not_worse_than_a_rater" in content else None
         ),
+        least_dice=content.get("new_site", {}).get("least_dice", {}),
     )
 
 

@@ -33,6 +33,7 @@ STATISTICS = (
     "rater_agreement",
     "cohort_tests",
     "dice_summary",
+    "new_site",
 )
 
 OF_THE_PAPER = ("statistics/claims.tsv", "tables/published_vs_reproduced.html")
@@ -46,6 +47,7 @@ BEFORE_THE_REPORTS = (
     "metrics/*.json",
     "statistics.json",
     "paired_analysis.json",
+    "new_site.json",
     "rater_agreement.json",
 )
 """Run records of the jobs that the reports wait for. Others run beside them: which are there is chance."""

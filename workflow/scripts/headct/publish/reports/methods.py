@@ -37,6 +37,7 @@ PARAGRAPHS = {
         "precision",
         "subgroups",
         "external_test",
+        "new_site",
     ),
     "Software": ("software", "artefacts"),
 }

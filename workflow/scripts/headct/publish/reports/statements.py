@@ -810,6 +810,30 @@ def external_test(facts: Facts) -> str:
     return f"Of the test scans {share(known, len(tested))} are of sites with training scans, too."
 
 
+@borne_out_by("statistics/new_site.tsv", "statistics/site_dice.tsv")
+def new_site(facts: Facts) -> str:
+    """Where the mean Dice of a new site may lie."""
+    rows = facts.statistics["new_site"]
+    rows = rows[(rows["model"] == facts.main_model) & (rows["scans"] == ALL_SCANS)]
+    known = rows.dropna(subset=["new_lower"]).to_dict("records")
+    if not known:
+        why = [note for note in rows["note"].dropna().unique() if note]
+        return f"What a new site may expect was not estimated{telling('', why, '.')}"
+    parts = [f"{row['label']} {_of_new_site(row)}" for row in known]
+    return (
+        f"Mean Dice of {facts.title(facts.main_model)} at a new site, 95% prediction interval from"
+        f" {known[0]['source']}: {'; '.join(parts)}."
+    )
+
+
+def _of_new_site(row: Row) -> str:
+    """Its interval, the mean over sites, and how likely it has what the plan asks of it."""
+    names = ("new_lower", "new_upper", "dice_mean", "least_dice")
+    low, high, mean, least = (number(row[name], DICE_DECIMALS) for name in names)
+    asked = "" if math.isnan(row["p_at_least"]) else f"; P({least} or more) = {number(row['p_at_least'])}"
+    return f"{low} to {high} (mean over {row['n_sites']:.0f} sites {mean}{asked})"
+
+
 @borne_out_by("cohort/flow.tsv", "predictions/")
 def no_indeterminate(facts: Facts) -> str:
     """Indeterminate results."""

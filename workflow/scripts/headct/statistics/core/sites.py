@@ -1,8 +1,11 @@
-"""Sites as a random effect: the mean over sites, of which those at hand are a sample.
+"""Sites as a random effect: the mean over sites, of which those at hand are a sample, and a new site's.
 
 value of a scan = μ + effect of its site + rest; both normal, with variances σ²_u and σ². A mean over scans
-speaks of these sites in these proportions; μ speaks of a site that is yet to come. Why the variances are
-not fitted by statsmodels' MixedLM: docs/decisions/site-variances.md.
+speaks of these sites in these proportions; μ speaks of a site that is yet to come. :func:`mean_over_sites`
+takes the values of all scans, as paired differences are compared. :func:`new_site` takes the mean of each
+site with its standard error, as a meta-analysis does, and says where the mean of a further site may lie.
+Why the variances are not fitted by statsmodels' MixedLM, and why there are two ways:
+docs/decisions/site-variances.md.
 """
 
 from __future__ import annotations
@@ -107,3 +110,66 @@ def _most_likely_icc(sizes: np.ndarray, means: np.ndarray, squares_within: float
     ends = (grid[max(nearest - 1, 0)], (nearest + 1) / 100 - RELATIVE_NOISE)
     found = scipy.optimize.minimize_scalar(misfit, bounds=ends, method="bounded", options={"xatol": 1e-10})
     return float(found.x) if misfit(found.x) < misfit(0) - 1e-9 else 0.0
+
+
+@dataclass(frozen=True)
+class NewSite:
+    """The mean μ over sites, and where that of a new site may lie.
+
+    ``q`` is Cochran's Q; ``between`` the variance τ² of the sites' true means; ``error`` the standard error
+    of μ by Hartung and Knapp, and by Sidik and Jonkman, with its 95 % interval ``lower`` to ``upper``;
+    ``new_error`` the standard deviation of a new site's mean about μ, with its 95 % prediction interval
+    ``new_lower`` to ``new_upper``.
+    """
+
+    n_sites: int
+    q: float
+    between: float
+    mean: float
+    error: float
+    lower: float
+    upper: float
+    new_error: float
+    new_lower: float
+    new_upper: float
+
+    def p_at_least(self, value: float) -> float:
+        """How likely the mean of a new site is ``value`` or more, by the distribution of its interval."""
+        t = (value - self.mean) / self.new_error
+        return float(scipy.stats.t.sf(t, self.n_sites - 2))
+
+
+def new_site(means: np.ndarray, errors: np.ndarray) -> NewSite:
+    """From the means (k,) of k ≥ 3 sites and their standard errors (k,), all above 0.
+
+    τ² by DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188. Interval of μ by Hartung J, Knapp G.
+    Stat Med 2001;20:1771-1782, and Sidik K, Jonkman JN. Stat Med 2002;21:3153-3159: t with k − 1 degrees of
+    freedom. Prediction interval by Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A
+    2009;172:137-159: μ ± t of k − 2 degrees of freedom · √(τ² + squared classic standard error of μ). R:
+    ``metafor::rma(method = "DL", test = "knha")``; Python:
+    ``statsmodels.stats.meta_analysis.combine_effects``.
+    """
+    k, weights = len(means), errors**-2.0
+    fixed = weights @ means / weights.sum()
+    q = float(weights @ (means - fixed) ** 2)
+    scale = weights.sum() - (weights**2).sum() / weights.sum()
+    between = max(0.0, (q - (k - 1)) / scale)
+    weights = 1 / (errors**2 + between)
+    mean = float(weights @ means / weights.sum())
+    error = math.sqrt(weights @ (means - mean) ** 2 / (k - 1) / weights.sum())
+    new_error = math.sqrt(between + 1 / weights.sum())
+    half, new_half = (
+        float(scipy.stats.t.isf((1 - LEVEL) / 2, df)) * sd for df, sd in ((k - 1, error), (k - 2, new_error))
+    )
+    return NewSite(
+        k,
+        q,
+        float(between),
+        mean,
+        error,
+        mean - half,
+        mean + half,
+        new_error,
+        mean - new_half,
+        mean + new_half,
+    )

@@ -1,0 +1,197 @@
+"""Dice by site as a forest plot, one model: each site, the mean over sites, and where a new one may lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from headct.contracts.artefacts import read_tsv
+from headct.contracts.declarations import PublishedFigure, Repeats
+from headct.contracts.labels import LabelSet
+from headct.contracts.plurals import counted
+from headct.publish.figures import style
+from headct.publish.options import Options
+from headct.publish.printed_numbers import DICE_DECIMALS
+from headct.statistics.core.agreement import ALL_SCANS
+
+FIGURE = PublishedFigure(
+    name="sites",
+    help="Dice by site, the mean over sites, and where a new site may lie, one model",
+    inputs={"sites": "statistics/site_dice.tsv", "new": "statistics/new_site.tsv"},
+    given={
+        "labels": "lesions",
+        "model": "agreement model",
+        "model_title": "title of the agreement model",
+        "study_title": "study title",
+        "width_mm": "width in mm",
+    },
+    columns="element model label scans source site n_participants dice_mean lower upper note",
+    keys="element model label scans site",
+    repeats=(
+        Repeats(
+            source="statistics/site_dice.tsv", rows="model label scans site", where={"element": "a site"}
+        ),
+        Repeats(
+            source="statistics/new_site.tsv", rows="model label scans", where={"element": "mean over sites"}
+        ),
+        Repeats(
+            source="statistics/new_site.tsv",
+            rows="model label scans",
+            renamed={"lower": "new_lower", "upper": "new_upper"},
+            where={"element": "a new site"},
+        ),
+    ),
+)
+
+SITE, MEAN, NEW = "a site", "mean over sites", "a new site"
+"""What a row of the figure shows."""
+
+NAME_MM, NARROW_NAME_MM = 36.0, 24.0
+NUMBERS_MM = 44.0
+"""Width of number of participants, Dice and interval, which one column of print has no room for."""
+GAP_MM = 2.5
+ROW_MM, TITLE_MM, AXIS_MM = 3.8, 6.0, 9.5
+SMALLEST_MARK_PT, LARGEST_MARK_PT = 2.2, 6.0
+TICKS, NARROW_TICKS = 6, 4
+
+OF_SITE: dict[str, Any] = {"marker": "s", "mfc": style.BLUE, "mec": "none", "ls": ""}
+OF_MEAN: dict[str, Any] = {"marker": "D", "mfc": style.BLACK, "mec": "none", "ls": "", "ms": 5.0}
+LINE: dict[str, Any] = {"color": style.BLACK, "lw": 0.8}
+PREDICTED: dict[str, Any] = {"color": style.VERMILLION, "lw": 2.2}
+
+
+def draw(options: Options) -> style.Pages:
+    """The figure from its files."""
+    sites, new = (read_tsv(path, model=str, note=str, site=str) for path in (options.sites, options.new))
+    drawn = drawn_sites(sites, new, options.model)
+    return draw_sites(drawn, options.labels, options.model_title, options.study_title, options.width_mm)
+
+
+def drawn_sites(sites: pd.DataFrame, new: pd.DataFrame, model: str) -> pd.DataFrame:
+    """What is drawn, a row each: of all scans, the sites of each lesion, their mean, and a new site.
+
+    Args:
+        sites: ``site_dice.tsv``.
+        new: ``new_site.tsv``.
+        model: that is shown.
+    """
+    own, of_all = (table[(table["model"] == model) & (table["scans"] == ALL_SCANS)] for table in (sites, new))
+    predicted = of_all.drop(columns=["lower", "upper"]).rename(
+        columns={"new_lower": "lower", "new_upper": "upper"}
+    )
+    parts = [own.assign(element=SITE), of_all.assign(element=MEAN), predicted.assign(element=NEW)]
+    return pd.concat(parts).reindex(columns=FIGURE.header)
+
+
+def draw_sites(
+    drawn: pd.DataFrame,
+    labels: LabelSet,
+    model_title: str,
+    study_title: str,
+    width_mm: float = style.WIDTH_MM,
+) -> list[tuple[Figure, pd.DataFrame]]:
+    """Forest plots, a panel per lesion.
+
+    Args:
+        drawn: as of :func:`drawn_sites`.
+        labels: the lesions.
+        model_title: title of the model.
+        study_title: printed in the corner.
+        width_mm: of the figure in print.
+
+    Returns:
+        The pages, each with the numbers in it.
+    """
+    panels = [drawn[drawn["label"] == label] for label in labels]
+    heights = [TITLE_MM + AXIS_MM + len(rows) * ROW_MM for rows in panels]
+    source = drawn["source"].dropna().iloc[0]
+    result = []
+    for on_page in style.pages(heights):
+        rows_of_page = [panels[i] for i in on_page]
+        body_mm = sum(heights[i] for i in on_page)
+        notes = [f"Sites are those of {source}.", *_why_none(rows_of_page)]
+        page = style.sheet(
+            f"{model_title}: mean Dice by site, all scans", study_title, body_mm, _legend(), notes, width_mm
+        )
+        frame, top = style.Page(page.body, body_mm, width_mm), 0.0
+        for rows in rows_of_page:
+            top = _draw_panel(frame, top, rows)
+        result.append((page.figure, pd.concat(rows_of_page)))
+    return result
+
+
+def _why_none(panels: list[pd.DataFrame]) -> list[str]:
+    """Why nothing is said of a new site, where that is so; the lesions with the same reason together."""
+    new = pd.concat(panels).query("element == @NEW")
+    by_reason = new[new["lower"].isna()].groupby("note", sort=False)["label"].agg(", ".join)
+    return [f"No interval of a new site ({label}): {note}." for note, label in by_reason.items()]
+
+
+def _legend() -> list[Artist]:
+    return [
+        Line2D([], [], label="A site, 95% interval", ms=4.0, **OF_SITE),
+        Line2D([], [], label="Mean over sites, 95% interval", **OF_MEAN),
+        Line2D([], [], label="A new site, 95% prediction interval", **PREDICTED),
+    ]
+
+
+def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame) -> float:
+    """One lesion: names on the left, intervals, numbers if there is room. Returns where it ends (mm)."""
+    narrow = style.is_narrow(frame.width_mm)
+    name_mm, numbers_mm = (NARROW_NAME_MM, 0.0) if narrow else (NAME_MM, NUMBERS_MM)
+    axes_mm = frame.width_mm - name_mm - numbers_mm - 2 * GAP_MM
+    begins, ends = top + TITLE_MM, top + TITLE_MM + len(rows) * ROW_MM
+    frame.text(0, begins - 1.0, str(rows["label"].iloc[0]), weight="bold", va="bottom", size=style.TEXT_PT)
+    axes = frame.axes(name_mm + GAP_MM, begins, axes_mm, ends - begins)
+    _draw_intervals(axes, rows, NARROW_TICKS if narrow else TICKS)
+    for i, row in enumerate(rows.to_dict("records")):
+        middle = begins + (i + 0.5) * ROW_MM
+        words = row["site"] if row["element"] == SITE else row["element"].capitalize()
+        name = style.wrap(words, name_mm, style.SMALL_PT, most_lines=1)[0]
+        frame.text(name_mm, middle, name, ha="right", va="center")
+        if numbers_mm:
+            frame.text(frame.width_mm, middle, _numbers(row), ha="right", va="center")
+    return ends + AXIS_MM
+
+
+def _draw_intervals(axes: Axes, rows: pd.DataFrame, n_ticks: int) -> None:
+    most = rows.loc[rows["element"] == SITE, "n_participants"].max()
+    for i, row in enumerate(rows.to_dict("records")):
+        line = PREDICTED if row["element"] == NEW else LINE
+        axes.hlines(i, row["lower"], row["upper"], zorder=2, **line)
+        if row["element"] == SITE:
+            size = max(SMALLEST_MARK_PT, LARGEST_MARK_PT * np.sqrt(row["n_participants"] / most))
+            axes.plot(row["dice_mean"], i, zorder=3, ms=size, **OF_SITE)
+        elif row["element"] == MEAN:
+            axes.plot(row["dice_mean"], i, zorder=3, **OF_MEAN)
+            axes.axvline(row["dice_mean"], color=style.GREY, lw=0.6, ls="--", zorder=1)
+    axes.axhline((rows["element"] == SITE).sum() - 0.5, color=style.GREY, lw=0.6, zorder=1)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    found = rows[["dice_mean", "lower", "upper"]].to_numpy(float)
+    least = found[np.isfinite(found)].min(initial=1.0)
+    axes.set_xlim(max(-0.02, least - 0.05), 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.spines["bottom"].set_visible(True)
+    axes.set_xlabel("Mean Dice", labelpad=1.5)
+
+
+def _numbers(row: Mapping[Any, Any]) -> str:
+    """Participants, mean and interval, for print."""
+    low, high = (style.number(row[end], DICE_DECIMALS) for end in ("lower", "upper"))
+    interval = "" if np.isnan(row["lower"]) else f"{low} to {high}"
+    if row["element"] == NEW:
+        return interval or "–"
+    mean = style.number(row["dice_mean"], DICE_DECIMALS)
+    words = f"{mean} ({interval})" if interval else mean
+    return (
+        f"{counted(int(row['n_participants']), 'participant')}, {words}" if row["element"] == SITE else words
+    )
