@@ -36,7 +36,8 @@ def of_paired_sites(rng: np.random.Generator, setting: Setting, true: Truth) -> 
 def of_new_site(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
     """Of the paper's models: the mean over sites, and that of a new site, which many of its scans tell.
 
-    A new site's mean scatters about the population's as an oracle's interval would have it.
+    A new site's mean scatters about the population's as an oracle's interval has it; where sites do not
+    differ there is nothing to predict.
     """
     one, is_new = study_and_new_site(rng, setting)
     found: Found = {}
@@ -57,5 +58,6 @@ def of_new_site(rng: np.random.Generator, setting: Setting, true: Truth) -> Foun
             of_new = dice[chosen & is_new][:, SHOWN].mean(axis=0)
             over_all = true["dice_mean", label, scans][SHOWN]
             found["over_sites", of(label, scans)] = np.stack([mean, lower, upper, over_all])
-            found["new_site", of(label, scans)] = np.stack([of_new, new_lower, new_upper, of_new])
+            if setting.site_sd:
+                found["new_site", of(label, scans)] = np.stack([of_new, new_lower, new_upper, of_new])
     return found

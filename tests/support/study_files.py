@@ -35,15 +35,16 @@ def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: Sequ
     return path
 
 
-def write_sheet(path: Path, scans: int) -> None:
-    """A sheet of scans whose files are there but empty."""
+def write_sheet(path: Path, scans: int, sites: str = "A") -> None:
+    """A sheet of scans whose files are there but empty; of the sites, a letter each, in turn."""
     lines = ["scan_id participant_id site image mask age sex onset_to_ct_h rater".replace(" ", "\t")]
     for number in range(scans):
         folder = path.parent / f"dicom/s{number}"
         folder.mkdir(parents=True)
         (folder / "1.dcm").touch()
         (path.parent / f"s{number}.nii.gz").touch()
-        lines.append(f"s{number}\tp{number}\tA\tdicom/s{number}\ts{number}.nii.gz\t70\tF\t2.5\tr1")
+        site = sites[number % len(sites)]
+        lines.append(f"s{number}\tp{number}\t{site}\tdicom/s{number}\ts{number}.nii.gz\t70\tF\t2.5\tr1")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

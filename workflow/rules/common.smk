@@ -102,7 +102,7 @@ SEEDS = config["training"]["seeds"]
 FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
 FOLDED = [key for key in MODELS if HELD_OUT and key not in OUTSIDE]  # measured on those, too
-HOLDS_OUT_SITES = bool(HELD_OUT) and SETTINGS.split.folds_by == analysis_plan.SITE
+HOLDS_OUT_SITES = bool(FOLDED) and SETTINGS.split.folds_by == analysis_plan.SITE
 BY_SITE = FOLDED if HOLDS_OUT_SITES else list(MODELS)  # whose Dice is told by site
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))

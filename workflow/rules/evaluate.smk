@@ -108,7 +108,8 @@ rule new_site:
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
         metrics=expand(
-            f"results/metrics/{'out-of-fold/' if HOLDS_OUT_SITES else ''}{{model}}.tsv", model=BY_SITE
+            f"results/metrics/{'out-of-fold/' if HOLDS_OUT_SITES else ''}{{model}}.tsv",
+            model=BY_SITE,
         ),
     output:
         written_by("new-site"),
