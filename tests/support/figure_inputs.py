@@ -59,7 +59,7 @@ def drawn_from_files(
             *("--metrics", str(folder / "second-reading.tsv")),
             *("--agreement", str(folder / "rater_agreement.tsv")),
         ],
-        "sites": [
+        "dice_by_site": [
             *("--sites", str(folder / "site_dice.tsv"), "--new", str(folder / "new_site.tsv")),
             *("--model", "nnunet-3d-dicece", "--model-title", "DiceCE"),
         ],

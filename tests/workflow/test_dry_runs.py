@@ -142,7 +142,7 @@ def test_folds_are_predicted_out_of_fold_beside_the_test_set(
     assert (jobs["train"], jobs["predict"], jobs["predict_out_of_fold"]) == (27, 10, 10)
     assert (jobs["metrics_out_of_fold"], jobs["out_of_fold"]) == (10, 1)
     assert jobs["new_site"] == 1
-    of_sites = next(line for line in result.stdout.splitlines() if "headct.run.job --rule 'new_site'" in line)
+    of_sites = next(line for line in result.stdout.splitlines() if "-- new-site --labels" in line)
     assert "out-of-fold" not in of_sites, (
         "folds hold out participants, so the sites are those of the test set"
     )
@@ -158,11 +158,10 @@ def test_folds_are_predicted_out_of_fold_beside_the_test_set(
 def test_dice_by_site_is_of_what_folds_of_whole_sites_held_out(tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     write_sheet(tmp_path / "trial" / "scans.tsv", scans=6, sites="abc")
-    changes = ["training={folds: [0, 1, 2]}", "split={folds: 3, folds_by: site}"]
-    result = snake.run(
-        *("--directory", tmp_path, "--configfile", "config/demo.yaml", "-np"),
-        *("results/statistics/new_site.tsv", "--config", *changes),
-    )
+    changes = {"training": {"folds": [0, 1, 2]}, "split": {"folds_by": "site"}}  # the demo has three folds
+    (tmp_path / "sites.yaml").write_text(yaml.safe_dump(changes), encoding="utf-8")
+    files = ("--configfile", "config/demo.yaml", tmp_path / "sites.yaml")
+    result = snake.run("--directory", tmp_path, *files, "-np", "results/statistics/new_site.tsv")
     jobs = snake.planned(result)
     assert (jobs["new_site"], jobs["metrics_out_of_fold"]) == (1, 10)
     assert "metrics" not in jobs, "of the test set nothing is needed"

@@ -830,8 +830,8 @@ def _of_new_site(row: Row) -> str:
     """Its interval, the mean over sites, and how likely it has what the plan asks of it."""
     names = ("new_lower", "new_upper", "dice_mean", "least_dice")
     low, high, mean, least = (number(row[name], DICE_DECIMALS) for name in names)
-    asked = "" if math.isnan(row["p_at_least"]) else f"; P({least} or more) = {number(row['p_at_least'])}"
-    return f"{low} to {high} (mean over {row['n_sites']:.0f} sites {mean}{asked})"
+    likely = "" if math.isnan(row["p_at_least"]) else f"; P({least} or more) = {number(row['p_at_least'])}"
+    return f"{low} to {high} (mean over {row['n_sites']:.0f} sites {mean}{likely})"
 
 
 @borne_out_by("cohort/flow.tsv", "predictions/")

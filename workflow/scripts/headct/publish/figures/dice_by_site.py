@@ -23,7 +23,7 @@ from headct.publish.printed_numbers import DICE_DECIMALS
 from headct.statistics.core.agreement import ALL_SCANS
 
 FIGURE = PublishedFigure(
-    name="sites",
+    name="dice_by_site",
     help="Dice by site, the mean over sites, and where a new site may lie, one model",
     inputs={"sites": "statistics/site_dice.tsv", "new": "statistics/new_site.tsv"},
     given={
