@@ -17,12 +17,13 @@ from headct.statistics.comparison.detection import detection_table
 from headct.statistics.comparison.endpoints import HIGHER, LOWER, endpoints_table
 from headct.statistics.comparison.equivalence import equivalence_table
 from headct.statistics.comparison.estimates import estimates_table
+from headct.statistics.comparison.new_site import OF_TEST_SET, tables_of
 from headct.statistics.comparison.out_of_fold import out_of_fold_table
 from headct.statistics.comparison.paired import paired_table, ranks_table
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION, agreement_row
 from headct.statistics.core.clusters import Clusters
-from headct.statistics.core.scores import FAMILY
+from headct.statistics.core.scores import FAMILY, VOLUMES
 from headct.statistics.replication.rater_statistics import rater_agreement
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -32,6 +33,7 @@ import null_coverage
 import null_missing
 import null_raters
 import null_sets
+import null_sites
 import null_studies
 from promises import Promise, Rate, Truth, cell, in_words, rate_of_intervals, rates, tables
 from simulated_studies import (
@@ -46,6 +48,7 @@ from simulated_studies import (
     held_out,
     population,
     study,
+    study_and_new_site,
 )
 
 pytestmark = pytest.mark.whole
@@ -79,7 +82,8 @@ def found(true: Truth) -> dict[str, list[null_checks.Found]]:
 
 def test_each_promise_is_looked_at_and_none_else(found: dict[str, list[null_checks.Found]]) -> None:
     looked_at = {key for results in found.values() for one in results for key, _ in one}
-    assert looked_at == set(null_checks.PROMISES) - {"p_any_one", "p_any_half"}
+    elsewhere = {"p_any_one", "p_any_half", "new_site"}  # of three seeds; of sites that differ
+    assert looked_at == set(null_checks.PROMISES) - elsewhere
     of_seeds = null_checks.unequal_seeds(np.random.default_rng(1), SETTINGS["d"], {})
     assert {key for key, _ in of_seeds} == {"p_any_one", "p_any_half"}
 
@@ -191,6 +195,29 @@ def test_held_out_scans_are_looked_at_as_the_table_prints_them(true: Truth) -> N
     table = table.query("label == 'IVH' and scans == 'all'")
     cells = table.set_index("model").loc[[MODELS[i] for i in SHOWN], ["dice_mean", "lower", "upper"]]
     assert np.allclose(found["held_out", "IVH"][:3], cells.to_numpy(float).T)
+
+
+def test_a_new_site_is_looked_at_as_the_table_prints_it(true: Truth) -> None:
+    """Each scan is of a participant of its own; the new site's many scans are not among those at hand."""
+    found = null_sites.of_new_site(np.random.default_rng(9), SETTINGS["b"], true)
+    one, is_new = study_and_new_site(np.random.default_rng(9), SETTINGS["b"])
+    names = [f"{scan:06d}" for scan in range(len(is_new))]
+    table = pd.DataFrame(
+        {"scan_id": names, "participant_id": one.participant, "site": [f"site {site}" for site in one.site]}
+    )
+    rows = _rows(one, SHOWN)
+    at_hand = rows[rows["scan_id"].isin(table.loc[~is_new, "scan_id"])]
+    at_hand = at_hand.assign(**{name: 0.0 for name in VOLUMES if name not in at_hand})
+    printed = tables_of(at_hand, table, null_checks.PLAN, OF_TEST_SET)["new_site"]
+    for label, scans in (("ICH", ALL_SCANS), ("IVH", WITH_LESION)):
+        cells = printed.query("label == @label and scans == @scans").set_index("model")
+        cells = cells.loc[[MODELS[i] for i in SHOWN]]
+        words = f"{label}, scans with it" if scans == WITH_LESION else label
+        over_sites, new = found["over_sites", words], found["new_site", words]
+        assert np.allclose(over_sites[:3], cells[["dice_mean", "lower", "upper"]].to_numpy(float).T)
+        assert np.allclose(new[1:3], cells[["new_lower", "new_upper"]].to_numpy(float).T)
+    dice = one.arrays["ICH", "dice"][0, is_new][:, SHOWN].mean(axis=0)
+    assert np.allclose(found["new_site", "ICH"][3], dice)
 
 
 def _rows(one: Study, models: list[int]) -> pd.DataFrame:
