@@ -25,6 +25,7 @@ from headct.contracts.artefacts import (
     write_tsv,
 )
 from headct.contracts.repository import PACKAGE
+from headct.settings import sheet
 
 
 def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -34,6 +35,15 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
     assert again["scan_id"].tolist() == ["007", "NA"]
     assert again["path"].isna().tolist() == [False, True]
     assert again["dice"][0] == pytest.approx(0.3, abs=1e-10)
+
+
+def test_codes_of_a_sheet_stay_text(tmp_path: Path) -> None:
+    """As numbers they would lose zeros, and be 1.0 where another cell of the column is empty."""
+    codes = pd.DataFrame({name: ["01", "2", None] for name in sheet.CODES})
+    write_tsv(codes, tmp_path / "t.tsv")
+    again = read_tsv(tmp_path / "t.tsv")
+    for name in sheet.CODES:
+        assert again[name].fillna("").tolist() == ["01", "2", ""], name
 
 
 RUN = ("=1+1", "=cmd|' /C calc'!A0", "+49 30", "-15, 100", "@SUM(A1)", "-", "'=1", "\t=1", " @a", "''+a")

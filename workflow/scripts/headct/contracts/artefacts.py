@@ -37,8 +37,8 @@ MARK = "'"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors of a full disk, or of a used up quota."""
 
-IDENTIFIERS = ("scan_id", "participant_id")
-"""Columns that are text even where they look like numbers ("007")."""
+IDENTIFIERS = ("scan_id", "participant_id", "site", "rater")
+"""Columns of codes, which are text even where they look like numbers ("007")."""
 
 UNFINISHED = "unfinished-"
 """Part of the name of a file that is being written, or was when its job was killed."""

@@ -52,7 +52,7 @@ BEFORE_THE_REPORTS = (
 )
 """Run records of the jobs that the reports wait for. Others run beside them: which are there is chance."""
 
-TEXT = ("site", "sex", "rater", "status", "reason", "flags", "manufacturer")
+TEXT = ("sex", "status", "reason", "flags", "manufacturer")
 """Columns of the cohort that are text even if empty."""
 
 SOFTWARE = (
