@@ -124,6 +124,11 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ("subgroups", "site and gantry tilt; 1 of 2 cells"),
         ("reference", "one mask per scan, with the classes intracerebral haemorrhage (ICH), perihaematomal"),
         ("external_test", "No test scan is of a site with training scans"),
+        (
+            "new_site",
+            "3D/DiceCE at a new site, 95% prediction interval from test scans: ICH 0.611 to 0.889 (mean over"
+            " 6 sites 0.750; P(0.700 or more) = 0.79); PHE 0.611 to 0.889 (mean over 6 sites 0.750); IVH",
+        ),
         ("plan", "Nothing deviates from it."),
         ("plan", "The analysis plan of 2026-11-23 (SHA-256 ffff"),
         ("intervals", "3 participants, as planned"),
@@ -233,6 +238,25 @@ def test_a_split_from_a_file_was_not_drawn(results: Path) -> None:
     config = read_json(results / "config.json")
     reconfigured(results, split=config["split"] | {"file": "given.tsv"})
     assert "were taken from a list made elsewhere, by participant" in text_of("partition", results)
+
+
+def test_folds_of_whole_sites_are_told_where_they_were_trained(results: Path) -> None:
+    config = read_json(results / "config.json")
+    reconfigured(results, split=config["split"] | {"folds_by": "site"})
+    assert "all training scans were used at once" in text_of("partition", results)
+    for path in results.glob("models/*/seed-1/fold-all"):
+        for fold in (0, 1):
+            shutil.copytree(path, path.with_name(f"fold-{fold}"))
+    reconfigured(results, training=config["training"] | {"folds": [0, 1]})
+    said = text_of("partition", results)
+    assert "trained folds: 0 and 1, each of whole sites, so that what it holds out is of sites" in said
+
+
+def test_why_nothing_is_said_of_a_new_site(results: Path) -> None:
+    changed(results, "new_site", new_lower=None, new_upper=None, note="no site is known")
+    assert text_of("new_site", results).endswith("was not estimated: no site is known.")
+    emptied(results, "new_site")
+    assert text_of("new_site", results).endswith("was not estimated.")
 
 
 def test_one_model_was_compared_with_none(results: Path) -> None:

@@ -192,6 +192,14 @@ def test_folds_by_site_need_the_sites_of_the_sheet(demo: dict, tmp_path: Path) -
     preflight.check(configured(demo), str, PLAN, "plan.yaml", rows)
 
 
+def test_folds_by_site_of_which_none_is_trained_are_told(demo: dict) -> None:
+    demo["split"]["folds_by"] = "site"
+    (told,) = preflight.warnings(configured(demo), [], PLAN, "plan.yaml")
+    assert "training.folds names no fold" in told
+    demo["training"]["folds"] = ["all", 0]
+    assert preflight.warnings(configured(demo), [], PLAN, "plan.yaml") == []
+
+
 def test_a_primary_endpoint_of_no_model_is_refused_and_others_are_told(demo: dict) -> None:
     demo["models"]["blast-ct"]["replication"] = False
     (told, *_) = preflight.warnings(configured(demo), [], PLAN, "plan.yaml")

@@ -15,12 +15,14 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.problems import BadInput
 from headct.publish.tables import table_page
 from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings import analysis_plan
-from headct.statistics.comparison.new_site import HELD_OUT, OF_TEST_SET, tables_of
+from headct.statistics.comparison.new_site import HELD_OUT, OF_OTHER_SITES, OF_TEST_SET, source_of, tables_of
 from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.core.sites import NO_SITE_VARIANCE, SiteMean, mean_over_sites, new_site
+from support.advice import says_what_to_do
 from support.declared import assert_as_declared
 from support.label_sets import GIVEN, LABELS
 from support.planned_cases import MODELS, PLAN, analysed, cohort
@@ -244,8 +246,9 @@ def test_of_too_few_sites_nothing_is_said_of_a_new_one(groups: dict[str, list[fl
 
 def test_the_step_writes_what_is_declared_of_whichever_scans_it_is_given(tmp_path: Path) -> None:
     table, split = cohort(40)
+    fold = pd.factorize(table["site"])[0] % 3
     write_tsv(table, tmp_path / "cohort.tsv")
-    write_tsv(split, tmp_path / "split.tsv")
+    write_tsv(split.assign(fold=fold), tmp_path / "split.tsv")
     metrics = simulated(MODELS[:2], n_scans=40)
     words = ["--plan", str(analysis_plan.SHIPPED), *GIVEN, "--models", *MODELS[:2]]
     words += ["--cohort", str(tmp_path / "cohort.tsv"), "--split", str(tmp_path / "split.tsv")]
@@ -260,6 +263,21 @@ def test_the_step_writes_what_is_declared_of_whichever_scans_it_is_given(tmp_pat
         found = read_tsv(tmp_path / "out" / "new_site.tsv", note=str)
         assert set(found["source"]) == {source}
         assert list(found["model"].unique()) == list(MODELS[:2])
+
+
+def test_whose_scans_they_are_follows_from_the_split_and_a_torn_site_is_refused() -> None:
+    """What a fold holds out is of a new site only where none of its networks has learnt from that site."""
+    table, split = cohort(40)
+    of_training = split.loc[split["set"] == "train", "scan_id"]
+    folds = split.assign(fold=np.arange(len(split)) % 2)
+    tested = split["scan_id"][:40]
+    assert source_of(tested, folds, table) == OF_TEST_SET
+    other_sites = table["site"].where(table["scan_id"].isin(of_training), "an outside one")
+    assert source_of(tested, folds, table.assign(site=other_sites)) == OF_OTHER_SITES
+    with pytest.raises(BadInput) as caught:
+        source_of(of_training, folds, table)
+    assert {problem.value for problem in caught.value.problems} <= set(table["site"])
+    assert all(says_what_to_do(problem.message) for problem in caught.value.problems)
 
 
 def test_scans_whose_site_is_not_known_are_counted() -> None:

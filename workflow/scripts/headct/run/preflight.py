@@ -120,6 +120,11 @@ def warnings_of_settings(config: Configuration, plan: Plan, plan_file: str) -> l
         for status, problem in _not_compared(plan, config.models, plan_file)
         if status != PRIMARY
     ]
+    if config.split.folds_by == SITE and set(config.training.folds) == {"all"}:
+        messages.append(
+            "split.folds_by is site, but training.folds names no fold, so no scan is held out: Dice by site"
+            f" is that of the test set. Leave-site-out takes training.folds: {[*range(config.split.folds)]}."
+        )
     if config.ingest.intensity == "windowed":
         messages.append(
             "ingest.intensity is windowed: settings in HU (hu_window, thresholds) mean the grey levels that "

@@ -17,6 +17,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
 from headct.contracts.labels import LabelSet
 from headct.contracts.plurals import counted
+from headct.contracts.problems import BadInput, Problem
 from headct.publish.figures import style
 from headct.publish.options import Options
 from headct.publish.printed_numbers import DICE_DECIMALS
@@ -59,6 +60,9 @@ NUMBERS_MM = 44.0
 """Width of number of participants, Dice and interval, which one column of print has no room for."""
 GAP_MM = 2.5
 ROW_MM, TITLE_MM, AXIS_MM = 3.8, 6.0, 9.5
+NAME_LINES = 2
+MOST_SITES = 24
+"""Of a panel, so that it fits on a page; there may be a hundred, of which most have one scan."""
 SMALLEST_MARK_PT, LARGEST_MARK_PT = 2.2, 6.0
 TICKS, NARROW_TICKS = 6, 4
 
@@ -70,7 +74,7 @@ PREDICTED: dict[str, Any] = {"color": style.VERMILLION, "lw": 2.2}
 
 def draw(options: Options) -> style.Pages:
     """The figure from its files."""
-    sites, new = (read_tsv(path, model=str, note=str, site=str) for path in (options.sites, options.new))
+    sites, new = (read_tsv(path, model=str, note=str) for path in (options.sites, options.new))
     drawn = drawn_sites(sites, new, options.model)
     return draw_sites(drawn, options.labels, options.model_title, options.study_title, options.width_mm)
 
@@ -82,13 +86,22 @@ def drawn_sites(sites: pd.DataFrame, new: pd.DataFrame, model: str) -> pd.DataFr
         sites: ``site_dice.tsv``.
         new: ``new_site.tsv``.
         model: that is shown.
+
+    Raises:
+        BadInput: no site of this model's scans is known.
     """
     own, of_all = (table[(table["model"] == model) & (table["scans"] == ALL_SCANS)] for table in (sites, new))
     predicted = of_all.drop(columns=["lower", "upper"]).rename(
         columns={"new_lower": "lower", "new_upper": "upper"}
     )
     parts = [own.assign(element=SITE), of_all.assign(element=MEAN), predicted.assign(element=NEW)]
-    return pd.concat(parts).reindex(columns=FIGURE.header)
+    if own.empty:
+        message = (
+            "no Dice by site of this model: give scans of the sheet a site; where folds hold out whole sites,"
+            " name a model in figures.agreement_model that is trained here"
+        )
+        raise BadInput([Problem("--sites", message, key="model", value=model)])
+    return pd.concat(parts, ignore_index=True).reindex(columns=FIGURE.header)
 
 
 def draw_sites(
@@ -110,22 +123,50 @@ def draw_sites(
     Returns:
         The pages, each with the numbers in it.
     """
-    panels = [drawn[drawn["label"] == label] for label in labels]
-    heights = [TITLE_MM + AXIS_MM + len(rows) * ROW_MM for rows in panels]
+    name_mm = NARROW_NAME_MM if style.is_narrow(width_mm) else NAME_MM
+    of_label = [drawn[drawn["label"] == label] for label in labels]
+    panels = [_largest(rows) for rows in of_label]
+    n_left_out = len(of_label[0]) - len(panels[0])
+    heights = [TITLE_MM + AXIS_MM + len(rows) * _row_mm(rows, name_mm) for rows in panels]
     source = drawn["source"].dropna().iloc[0]
     result = []
     for on_page in style.pages(heights):
         rows_of_page = [panels[i] for i in on_page]
         body_mm = sum(heights[i] for i in on_page)
-        notes = [f"Sites are those of {source}.", *_why_none(rows_of_page)]
+        notes = [f"Sites are those of {source}.", _not_drawn(n_left_out), *_why_none(rows_of_page)]
         page = style.sheet(
             f"{model_title}: mean Dice by site, all scans", study_title, body_mm, _legend(), notes, width_mm
         )
         frame, top = style.Page(page.body, body_mm, width_mm), 0.0
         for rows in rows_of_page:
-            top = _draw_panel(frame, top, rows)
+            top = _draw_panel(frame, top, rows, name_mm)
         result.append((page.figure, pd.concat(rows_of_page)))
     return result
+
+
+def _largest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a lesion, of its sites no more than fit on a page: those of the most participants."""
+    sites = rows[rows["element"] == SITE].sort_values("n_participants", ascending=False, kind="stable")
+    return rows.drop(sites.index[MOST_SITES:])
+
+
+def _not_drawn(n: int) -> str:
+    if not n:
+        return ""
+    return (
+        f"Not drawn: the {counted(n, 'site')} of the fewest participants, which statistics/site_dice.tsv has."
+    )
+
+
+def _name_lines(row: Mapping[Any, Any], name_mm: float) -> list[str]:
+    words = row["site"] if row["element"] == SITE else row["element"].capitalize()
+    return style.wrap(words, name_mm, style.SMALL_PT, most_lines=NAME_LINES)
+
+
+def _row_mm(rows: pd.DataFrame, name_mm: float) -> float:
+    """Height of a row, in which the longest name has room."""
+    n_lines = max(len(_name_lines(row, name_mm)) for row in rows.to_dict("records"))
+    return ROW_MM + (n_lines - 1) * style.line_height_mm(style.SMALL_PT)
 
 
 def _why_none(panels: list[pd.DataFrame]) -> list[str]:
@@ -143,20 +184,19 @@ def _legend() -> list[Artist]:
     ]
 
 
-def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame) -> float:
+def _draw_panel(frame: style.Page, top: float, rows: pd.DataFrame, name_mm: float) -> float:
     """One lesion: names on the left, intervals, numbers if there is room. Returns where it ends (mm)."""
     narrow = style.is_narrow(frame.width_mm)
-    name_mm, numbers_mm = (NARROW_NAME_MM, 0.0) if narrow else (NAME_MM, NUMBERS_MM)
+    numbers_mm = 0.0 if narrow else NUMBERS_MM
     axes_mm = frame.width_mm - name_mm - numbers_mm - 2 * GAP_MM
-    begins, ends = top + TITLE_MM, top + TITLE_MM + len(rows) * ROW_MM
+    row_mm = _row_mm(rows, name_mm)
+    begins, ends = top + TITLE_MM, top + TITLE_MM + len(rows) * row_mm
     frame.text(0, begins - 1.0, str(rows["label"].iloc[0]), weight="bold", va="bottom", size=style.TEXT_PT)
     axes = frame.axes(name_mm + GAP_MM, begins, axes_mm, ends - begins)
     _draw_intervals(axes, rows, NARROW_TICKS if narrow else TICKS)
     for i, row in enumerate(rows.to_dict("records")):
-        middle = begins + (i + 0.5) * ROW_MM
-        words = row["site"] if row["element"] == SITE else row["element"].capitalize()
-        name = style.wrap(words, name_mm, style.SMALL_PT, most_lines=1)[0]
-        frame.text(name_mm, middle, name, ha="right", va="center")
+        middle = begins + (i + 0.5) * row_mm
+        frame.text(name_mm, middle, "\n".join(_name_lines(row, name_mm)), ha="right", va="center")
         if numbers_mm:
             frame.text(frame.width_mm, middle, _numbers(row), ha="right", va="center")
     return ends + AXIS_MM

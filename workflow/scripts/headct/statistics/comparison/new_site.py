@@ -42,7 +42,8 @@ from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.declarations import MadeOf, PublishedStatistic
 from headct.contracts.plurals import counted
-from headct.contracts.sets import test_scans
+from headct.contracts.problems import BadInput, Problem
+from headct.contracts.sets import SETS
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison.site_effects import NO_SITE
@@ -55,7 +56,13 @@ from headct.statistics.core.sites import LEVEL, new_site
 logger = logging.getLogger(__name__)
 
 OF_TEST_SET = "test scans; the networks may have learnt from other scans of their sites"
+OF_OTHER_SITES = "test scans, of sites that have no training scans"
 HELD_OUT = "training scans, each predicted by networks that saw no scan of its site"
+
+TORN = (
+    "training scans of this site are in several folds, so that networks that predict some have learnt from"
+    " others: hand in the metrics of the test set, or set split.folds_by: site"
+)
 
 SITE_DICE = PublishedStatistic(
     name="site_dice",
@@ -121,12 +128,34 @@ def main(
         out: folder of the tables to write.
     """
     scores = scores_of.read(metrics, models, label_sets.read(labels))
-    scans = scores["scan_id"].isin(test_scans(split))
-    source = OF_TEST_SET if scans.all() else HELD_OUT
-    tables = tables_of(scores, read_tsv(cohort, site=str), analysis_plan.load(plan), source)
+    scans = read_tsv(cohort)
+    source = source_of(scores["scan_id"], read_tsv(split), scans)
+    tables = tables_of(scores, scans, analysis_plan.load(plan), source)
     for name, table in tables.items():
         write_tsv(table, out / f"{name}.tsv")
     logger.info("Dice by site of %d scans: %s", scores["scan_id"].nunique(), out)
+
+
+def source_of(scan_ids: pd.Series, split: pd.DataFrame, cohort: pd.DataFrame) -> str:
+    """Whose scans they are, and what their networks had seen.
+
+    Args:
+        scan_ids: of those that were measured.
+        split: ``split.tsv``.
+        cohort: ``cohort.tsv``.
+
+    Raises:
+        BadInput: they are held-out scans, and a site stands in several folds.
+    """
+    scans = split.merge(cohort[["scan_id", "site"]], on="scan_id")
+    training, tested = (scans[scans["set"] == name] for name in SETS)
+    if scan_ids.isin(tested["scan_id"]).all():
+        return OF_TEST_SET if tested["site"].isin(training["site"].dropna()).any() else OF_OTHER_SITES
+    folds = training.groupby("site")["fold"].nunique()
+    torn = folds.index[folds > 1]
+    if len(torn):
+        raise BadInput([Problem("--metrics", TORN, key="site", value=name) for name in torn])
+    return HELD_OUT
 
 
 def tables_of(scores: pd.DataFrame, cohort: pd.DataFrame, plan: Plan, source: str) -> dict[str, pd.DataFrame]:
