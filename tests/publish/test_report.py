@@ -123,7 +123,7 @@ def test_an_item_that_nobody_can_answer_is_refused(tmp_path: Path) -> None:
         ),
         ("subgroups", "site and gantry tilt; 1 of 2 cells"),
         ("reference", "one mask per scan, with the classes intracerebral haemorrhage (ICH), perihaematomal"),
-        ("external_test", "No test scan is of a site with training scans"),
+        ("external_test", "No test scan is of a site with training scans; whether"),
         (
             "new_site",
             "3D/DiceCE at a new site, 95% prediction interval from test scans: ICH 0.611 to 0.889 (mean over"
@@ -232,6 +232,23 @@ def test_sites_in_both_sets_are_told(results: Path) -> None:
     )
     assert "not by site (1 of 1 in both)" in text_of("disjoint", results)
     assert "sites that were trained on" in text_of("known_limits", results)
+
+
+def test_sites_that_are_not_known_are_not_called_others(results: Path) -> None:
+    cohort = read_tsv(results / "cohort/cohort.tsv")
+    scans = cohort["scan_id"]
+    write_tsv(cohort.assign(site=cohort["site"].mask(scans == "s2")), results / "cohort/cohort.tsv")
+    assert text_of("disjoint", results).endswith("(none in both; the site of 1 scan is not known).")
+    assert "a site with training scans; the site of 1 scan is not known; whether" in text_of(
+        "external_test", results
+    )
+    assert "may be of sites that were trained on" in text_of("known_limits", results)
+    assert text_of("sources", results).endswith("2 sites; the site of 1 scan is not known.")
+    write_tsv(cohort.assign(site=cohort["site"].where(scans == "s1")), results / "cohort/cohort.tsv")
+    assert "whether they are by site is not known" in text_of("disjoint", results)
+    assert text_of("external_test", results).startswith("The sheet does not name the sites of")
+    write_tsv(cohort.assign(site=None), results / "cohort/cohort.tsv")
+    assert text_of("sources", results).endswith("are of sites that the sheet does not name.")
 
 
 def test_a_split_from_a_file_was_not_drawn(results: Path) -> None:

@@ -134,11 +134,12 @@ def simulated(facts: Facts) -> str:
 def sources(facts: Facts) -> str:
     """Sites."""
     included = facts.included
-    return (
-        f"The {counted(len(included), 'analysed scan')}, of"
-        f" {counted(included['participant_id'].nunique(), 'participant')}, came from"
-        f" {counted(included['site'].nunique(), 'site')}."
-    )
+    scans = f"The {counted(len(included), 'analysed scan')}, of"
+    people = counted(included["participant_id"].nunique(), "participant")
+    if included["site"].isna().all():
+        return f"{scans} {people}, are of sites that the sheet does not name."
+    sites = counted(included["site"].nunique(), "site")
+    return f"{scans} {people}, came from {sites}{_of_unknown_site(included)}."
 
 
 @borne_out_by("cohort/flow.tsv", "figures/flow.pdf")
@@ -373,10 +374,29 @@ def set_sizes(facts: Facts) -> str:
 def disjoint(facts: Facts) -> str:
     """Participants in both sets, counted."""
     both = int((facts.split.groupby("participant_id")["set"].nunique() > 1).sum())
-    shared, n_sites = len(_shared_sites(facts)), facts.included["site"].nunique()
-    by_site = f"not by site ({shared} of {n_sites} in both)" if shared else "and by site, too (none in both)"
     by_participant = "disjoint" if not both else "not disjoint"
-    return f"The sets are {by_participant} by participant ({both} in both), {by_site}."
+    return f"The sets are {by_participant} by participant ({both} in both), {_by_site(facts)}."
+
+
+def _by_site(facts: Facts) -> str:
+    """Whether sites are in both sets, as far as the sheet knows them."""
+    shared, sites = len(_shared_sites(facts)), facts.included["site"]
+    if not _knows_sites_of_both_sets(facts):
+        return "and whether they are by site is not known, since the sheet does not name the sites of both"
+    if shared:
+        return f"not by site ({shared} of {sites.nunique()} in both{_of_unknown_site(facts.included)})"
+    return f"and by site, too (none in both{_of_unknown_site(facts.included)})"
+
+
+def _of_unknown_site(scans: pd.DataFrame) -> str:
+    """How many scans have no site, after a semicolon; empty where all have one."""
+    n = int(scans["site"].isna().sum())
+    return f"; the site of {counted(n, 'scan')} is not known" if n else ""
+
+
+def _knows_sites_of_both_sets(facts: Facts) -> bool:
+    """Whether some scan of the training set, and some of the test set, has a site."""
+    return set(_scans_with_sets(facts).dropna(subset="site")["set"]) >= set(SETS)
 
 
 def _shared_sites(facts: Facts) -> set[str]:
@@ -802,12 +822,14 @@ def external_test(facts: Facts) -> str:
     rows = _scans_with_sets(facts)
     tested = rows[rows["set"] == "test"]
     known = int(tested["site"].isin(_shared_sites(facts)).sum())
+    for_authors = "whether the test is an external one is for the authors to say"
+    if not _knows_sites_of_both_sets(facts):
+        return f"The sheet does not name the sites of training and test scans; {for_authors}."
+    unknown = _of_unknown_site(rows)
     if not known:
-        return (
-            "No test scan is of a site with training scans; whether the test is an external one is for the"
-            " authors to say."
-        )
-    return f"Of the test scans {share(known, len(tested))} are of sites with training scans, too."
+        is_of = "is known to be of" if unknown else "is of"
+        return f"No test scan {is_of} a site with training scans{unknown}; {for_authors}."
+    return f"Of the test scans {share(known, len(tested))} are of sites with training scans, too{unknown}."
 
 
 @borne_out_by("statistics/new_site.tsv", "statistics/site_dice.tsv")
@@ -962,6 +984,8 @@ def known_limits(facts: Facts) -> str:
     limits = ["one split of the data", "one reference mask per scan"]
     if _shared_sites(facts):
         limits.insert(1, "test scans of sites that were trained on")
+    elif facts.included["site"].isna().any():
+        limits.insert(1, "scans of unknown sites, so that test scans may be of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
         limits.append(
             "test scans of one participant count as independent in Kruskal-Wallis, Dunn's, chi-squared and t"
