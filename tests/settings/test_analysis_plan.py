@@ -150,3 +150,4 @@ def test_the_example_of_the_page_is_a_plan(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
     plan = analysis_plan.load(tmp_path / "plan.yaml")
     assert (plan.comparison, plan.cluster, plan.primary.expected_sd) == ("own", "participant", 0.08)
+    assert plan.least_dice == {"ICH": 0.8, "PHE": 0.6, "IVH": 0.7}
