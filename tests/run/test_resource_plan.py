@@ -287,13 +287,18 @@ def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
 
 
-@pytest.mark.parametrize(("cases", "gigabytes"), [("all", "0.5"), ("worst 20", "0.1"), ("none", "0.0")])
-def test_the_plan_tells_what_the_cases_of_the_page_take(
-    config: Configuration, tmp_path: Path, cases: str, gigabytes: str
+@pytest.mark.parametrize(
+    ("cases", "gigabytes", "looked_at"),
+    [("all", "0.5", "4.8"), ("worst 20", "0.1", "4.8"), ("none", "0.0", "0.0")],
+)
+def test_the_plan_tells_what_the_cases_of_the_pages_take(
+    config: Configuration, tmp_path: Path, cases: str, gigabytes: str, looked_at: str
 ) -> None:
     shown = replace(config, report=replace(config.report, cases=cases))
-    [line] = [line for line in disk_table(shown, 1000, tmp_path, sizes.read()) if "report/cases" in line]
-    assert line.split() == ["results/report/cases", gigabytes], "half of 9.5 MB for each of 100 test scans"
+    lines = list(disk_table(shown, 1000, tmp_path, sizes.read()))
+    of_results, before_results = (line.split() for line in lines if "report/cases" in line)
+    assert of_results == ["results/report/cases", gigabytes], "half of 9.5 MB for each of 100 test scans"
+    assert (before_results[0], before_results[-1]) == ("qc/report/cases,", looked_at), "and for each of all"
 
 
 def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(

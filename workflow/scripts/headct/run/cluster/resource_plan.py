@@ -53,7 +53,7 @@ CUDA_MB = 500
 """About what CUDA itself takes of a GPU's memory, beside the tensors that are measured."""
 
 CASE_OF_SCAN = 0.5
-"""Size of a case's file over that of its scan's volumes: about 0.4 at 512 × 512, 0.6 in the demo."""
+"""Size of a case's file over that of its scan's volumes: 0.4 at 512 × 512, 0.6 in the demo (mostly CT)."""
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
@@ -276,11 +276,14 @@ def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, li
 
     label_maps = len(config.models) * len(config.training.seeds) * test
     cases = config.report.number_of_cases(test)
+    looked_at = scans if cases else 0
+    case_mb = CASE_OF_SCAN * mb("data", "scan")
     return {
         "results/data": [scans * mb("data", "scan")],
         "results/models": [in_results for in_results, _ in weights],
         "results/predictions": [label_maps * mb("predictions", "scan")],
-        "results/report/cases": [cases * CASE_OF_SCAN * mb("data", "scan")],
+        "results/report/cases": [cases * case_mb],
+        "qc/report/cases, by 'snakemake qc'": [looked_at * case_mb],
         **{
             f"{config.work_dir}: {name}": [(scans - test) * mb("preparation", name.split("-")[0])]
             for name in prepared
