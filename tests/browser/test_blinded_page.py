@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
@@ -47,3 +47,21 @@ def test_maps_are_judged_without_a_name_and_counted_by_the_key(page: Page, tmp_p
     found = read_tsv(tmp_path / "out/blinded.tsv").set_index(["question", "model"])["share"]
     assert found["accepted"].to_dict() == {REFERENCE: 1, "blast-ct": 0, "unet": 0}
     assert found["best"].to_dict() == {REFERENCE: 0, "blast-ct": 0, "unet": 1}
+
+
+def test_who_goes_on_by_keyboard_stays_with_the_questions(page: Page, tmp_path: Path) -> None:
+    page.set_default_timeout(200_000)
+    out, key = blind(tmp_path)
+    first, second, *_ = read_key(key).scan_of
+    page.add_init_script(SHOWN)
+    page.goto((out / "index.html").as_uri())
+    page.wait_for_function("name => window.shown === name", arg=first)
+    following = page.get_by_role("button", name="Next case")
+    following.press("Enter")
+    page.wait_for_function("name => window.shown === name", arg=second)
+    expect(following).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.closest('fieldset').textContent").startswith(
+        "Which is the best"
+    )

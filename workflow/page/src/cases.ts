@@ -75,8 +75,8 @@ function remember(viewer: HTMLElement): Element | null {
     window.scrollTo(scrollX, scrollY);
     if (from instanceof HTMLElement || from instanceof SVGElement) from.focus({ preventScroll: true });
   };
-  // Who leafs through cases by keys of the page or of the review goes on with them.
-  return from === document.body || from?.closest("#review, .review-bar") ? null : from;
+  // Who leafs through cases by keys of the page, of the review or of the rating goes on with them.
+  return from === document.body || from?.closest("#review, .review-bar, #rating") ? null : from;
 }
 
 async function open({ scan, model, lesion }: OpenCase): Promise<void> {
