@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from headct.contracts.artefacts import sha256_of
 from headct.contracts.declarations import published_numbers
 from headct.contracts.problems import BadInput
 from headct.contracts.references import ANOTHER_RATER
@@ -250,3 +251,20 @@ def test_a_model_beside_another_rater_is_computed_again_on_the_scans_that_both_r
     behind = rows_behind(tables, Place(path, 0, "difference"))
     assert [len(rows.frame) for rows in behind] == [25, 25]
     assert behind[0].how == f"{MODELS[0]}, ICH, test scans that another rater read"
+
+
+def test_what_raters_said_is_traced_to_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    audit_study.run()
+    said = {"ratings-a.tsv": "rater\nA\n", "key.tsv": "case\n1\n"}
+    for name, text in said.items():
+        Path(name).write_text(text)
+    path = "results/statistics/blinded.tsv"
+    cells = "model\tquestion\tshare\nunet\tbest\t0.25\n"
+    audit_study.job("blinded_analysis", [*said, "results/cohort/split.tsv"], {path: cells})
+    tables = Tables(Study(Path("results")), LABELS)
+    words, right = trace.words_of_number(trace.trace(tables, Place(path, 0, "share")))
+    assert right
+    files = "\n".join(f"  {name}, sha256 {sha256_of(name)}" for name in sorted(said))
+    assert f"made of what people said, in tables beside the results:\n{files}" in words
+    assert "no measurement" not in words

@@ -427,11 +427,11 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
     """The rows of metrics, cohort or training records that a number is made of.
 
     Takes a place that was copied from nowhere, such as the last of :func:`copied_from`. Empty for what
-    is no result: settings, titles, published numbers.
+    is no result: settings, titles, published numbers; and for what people said (:func:`said_in`).
     """
     row, made = tables.row(place), _made_of(place)
     match made.rows:
-        case "nothing measured":
+        case "nothing measured" | "what people said":
             return []
         case "published numbers":
             return _printed(tables, place)
@@ -443,6 +443,22 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
             return _cohort_rows(tables, place, row)
     of_models = (_of_model(tables, place, made, row, model) for model in _models(tables, place, row, made))
     return [rows for rows in of_models if rows is not None]
+
+
+def said_in(tables: Tables, place: Place) -> Mapping[str, str]:
+    """The tables beside the results with what people said, which a number is made of, and their SHA-256.
+
+    Empty where it is made of something else.
+    """
+    if _made_of(place).rows != "what people said":
+        return {}
+    inputs = tables.study.maker(place.path).inputs
+    return {path: sha256 for path, sha256 in inputs.items() if _is_beside(path)}
+
+
+def _is_beside(path: str) -> bool:
+    """Whether a path is that of a table of the study that lies beside its results."""
+    return path.endswith(".tsv") and not path.startswith("results/")
 
 
 def _made_of(place: Place) -> MadeOf:

@@ -24,6 +24,7 @@ def trace(
     full: bool = False,
     repeat: bool = False,
     sheet: Path | None = None,
+    judgements: list[Path] | None = None,
 ) -> None:
     """Tell where a file, or a number in a table, comes from; a number is computed again from its rows.
 
@@ -35,6 +36,7 @@ def trace(
         full: name every job and every row.
         repeat: repeat the jobs behind a number, by the installed code, on copies of their inputs.
         sheet: sample sheet, which some jobs need and no results hold.
+        judgements: reviews, or blinded ratings and their key, which no results hold.
     """
     # Imported here: sealing and verifying need no pandas.
     from headct.provenance import drawing
@@ -47,17 +49,18 @@ def trace(
     named = [file] if file else number or []
     if draw and draw.suffix not in drawing.DRAWN:
         raise BadInput([Problem(str(draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
-    if sheet and not sheet.is_file():
-        raise BadInput([Problem(str(sheet), "there is no such file", key="--sheet")])
+    files = {**({sheet: "--sheet"} if sheet else {}), **dict.fromkeys(judgements or (), "--judgements")}
+    absent = [(str(path), option) for path, option in files.items() if not path.is_file()]
+    if absent:
+        raise BadInput([Problem(path, "there is no such file", key=option) for path, option in absent])
     study = Study(results or results_of(named[0]))
     no_code_from(study.results)
     if draw and draw.resolve().is_relative_to(study.results.resolve()):
         raise BadInput([Problem(str(draw), "lies in the results, which stay as they are", key="--draw")])
     right = True
     if number:
-        files = [sheet] if sheet else []
         tables = Tables(study, labels_of(study.results))
-        place, words, right = tracing.answer(tables, number, repeat, full, files)
+        place, words, right = tracing.answer(tables, number, repeat, full, list(files))
         path = place.path
     else:
         path = study.recorded_path(named[0])

@@ -39,6 +39,8 @@ REPEATED = frozenset(
         "statistics",
         "claims",
         "paired-analysis",
+        "review-analysis",
+        "blinded-analysis",
         "out-of-fold",
         "new-site",
         "raters",
@@ -106,7 +108,7 @@ def replay(study: Study, record: Record, files: Sequence[Path] = ()) -> Replay:
     Args:
         study: whose folder is not written to.
         record: of the job.
-        files: named by the user, where an input may be that is not in the folder: the sample sheet.
+        files: named by the user, where an input may be that is not in the folder: the sample sheet, ratings.
     """
     try:
         _check(record)

@@ -29,7 +29,16 @@ from headct.provenance.lineage import (
     wildcards_in_short,
     withdrawn_behind,
 )
-from headct.provenance.number_origins import Place, Row, Rows, Tables, copied_from, declared_at, rows_behind
+from headct.provenance.number_origins import (
+    Place,
+    Row,
+    Rows,
+    Tables,
+    copied_from,
+    declared_at,
+    rows_behind,
+    said_in,
+)
 from headct.provenance.recompute import equal, recompute
 from headct.provenance.replay import Replay, repeatable, replay
 from headct.publish.printed_numbers import number
@@ -339,7 +348,7 @@ def words_of_number(
             f"  written by {_job(study.maker(source.path))}",
         ]
     if not found.rows:
-        lines.append("made of no measurement: a setting, a title, a date or a printed number")
+        lines += _of_no_rows(found)
     for rows in found.rows:
         lines += [f"made of {len(rows.frame)} rows of {rows.path}: {rows.how}", *_table(rows.frame, full)]
         lines += _of_missing(rows)
@@ -362,6 +371,15 @@ def words_of_number(
         right &= ok
         lines.append(words)
     return "\n".join(lines), right
+
+
+def _of_no_rows(found: Trace) -> list[str]:
+    """What a number is made of that no measurement is behind."""
+    judged = said_in(found.tables, found.sources[-1] if found.sources else found.place)
+    if not judged:
+        return ["made of no measurement: a setting, a title, a date or a printed number"]
+    files = [f"  {path}, sha256 {sha256}" for path, sha256 in judged.items()]
+    return ["made of what people said, in tables beside the results:", *files]
 
 
 def printed(tables: Tables, place: Place) -> str:

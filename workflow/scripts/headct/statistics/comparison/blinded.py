@@ -38,7 +38,7 @@ BLINDED = PublishedStatistic(
     columns="model question n n_clusters raters share lower upper difference difference_lower"
     " difference_upper note",
     keys="model question",
-    made_of=(MadeOf(rows="nothing measured"),),
+    made_of=(MadeOf(rows="what people said"),),
 )
 
 ACCEPTED, BEST = "accepted", "best"

@@ -65,7 +65,7 @@ REVIEW = PublishedStatistic(
     step="review-analysis",
     columns="kind reviewer scans keep flag redraw exclude of_these_results",
     keys="kind reviewer",
-    made_of=(MadeOf(rows="nothing measured"),),
+    made_of=(MadeOf(rows="what people said"),),
 )
 
 SCANS = PublishedStatistic(
@@ -74,7 +74,7 @@ SCANS = PublishedStatistic(
     step="review-analysis",
     columns="kind scan_id reviewers keep flag redraw exclude",
     keys="kind scan_id",
-    made_of=(MadeOf(rows="nothing measured"),),
+    made_of=(MadeOf(rows="what people said"),),
 )
 
 AGREEMENT = PublishedStatistic(
@@ -83,7 +83,7 @@ AGREEMENT = PublishedStatistic(
     step="review-analysis",
     columns="kind reviewers coefficient n n_clusters agreement estimate lower upper note",
     keys="kind reviewers coefficient",
-    made_of=(MadeOf(rows="nothing measured"),),
+    made_of=(MadeOf(rows="what people said"),),
 )
 
 SENSITIVITY = PublishedStatistic(
