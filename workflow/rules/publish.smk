@@ -161,11 +161,13 @@ rule page:
         labels=labels_as(Extent.PRINT),
         bundle=PAGE_BUNDLE,
         cases=lambda wildcards, input: f"--cases {input.cases}" if input.cases else "",
+        # What else lies in the results is of a former run, and not of this study.
+        requested=lambda wildcards, input: [path for path in input if path.startswith("results/")],
         settings=verbatim(REPORTED),
         code=code("page"),
     shell:
         recorded(
             "page --results results --labels {params.labels:q} --bundle={params.bundle:q} {params.cases}"
-            " --out {output.page}",
+            " --requested {params.requested} --out {output.page}",
             once=False,
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from headct.contracts.artefacts import write_tsv
 from headct.contracts.problems import BadInput
 from headct.publish.page import page
 from headct.publish.page.quoted import QuotedTable
+from headct.statistics.comparison.blinded import BLINDED
 from support import page_numbers, page_study
 from support.label_sets import ONE
 from support.page_study import Study
@@ -95,10 +99,31 @@ def test_without_cases_those_of_an_earlier_run_are_deleted(
     for path in stale:
         path.write_text("")
     results, study = made("one class").parents[1], STUDIES["one class"]
+    of_job = [results / name for name in ("audit/runs/report/cases.json", "logs/report/cases.log")]
+    for path in of_job:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
     with caplog.at_level("INFO"):
         page.main(results=results, labels=study.written, bundle=bundle, out=tmp_path / "index.html")
     assert {path.name for path in tmp_path.iterdir()} == {"index.html", "index.sha256"}
+    assert not any(path.exists() for path in of_job), "a record says of its outputs that they are there"
     assert "deleted 3 files of cases" in caplog.text
+
+
+def test_what_a_former_run_left_is_not_shown(made: Made, bundle: Path, tmp_path: Path) -> None:
+    """Ratings that the configuration does not name any more, say, whose table still lies there."""
+    study = STUDIES["one class"]
+    results = Path(shutil.copytree(made("one class").parents[1], tmp_path / "results"))
+    requested = [path for path in results.rglob("*") if path.is_file()]
+    cells = dict.fromkeys(BLINDED.columns.split(), "1")
+    rows = [cells | {"model": "unet", "question": question} for question in ("accepted", "best")]
+    write_tsv(pd.DataFrame(rows), results / "statistics/blinded.tsv")
+    said = {}
+    for name, of_study in (("all", None), ("own", requested)):
+        out = tmp_path / f"{name}.html"
+        page.main(results=results, labels=study.written, bundle=bundle, requested=of_study, out=out)
+        said[name] = "Blinded raters" in text_of(out)
+    assert said == {"all": True, "own": False}
 
 
 def test_nothing_in_styles_and_scripts_ends_them(made: Made) -> None:

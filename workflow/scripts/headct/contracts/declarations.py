@@ -132,7 +132,7 @@ class MadeOf:
         columns: the columns that this is said of; all, where it is empty.
         rows: of what table or records; ``cohort`` are the scans of the split, ``sheet`` all of the sheet;
             ``metrics that the job read`` are those of the test set or of held-out scans, as its inputs say.
-            what people said stands in files beside the results (``what people said``).
+            ``what people said`` stands in files beside the results.
         models: those that the row names (all compared ones, where it names none), or others.
         seeds: whether each scan counts with the mean over its seeds, or by the first seed's network.
         scans: those that the row names in its column ``scans`` (all, where it names none), or others.

@@ -49,7 +49,9 @@ def trace(
     named = [file] if file else number or []
     if draw and draw.suffix not in drawing.DRAWN:
         raise BadInput([Problem(str(draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
-    files = {**({sheet: "--sheet"} if sheet else {}), **dict.fromkeys(judgements or (), "--judgements")}
+    files = dict.fromkeys(judgements or (), "--judgements")
+    if sheet:
+        files[sheet] = "--sheet"
     absent = [(str(path), option) for path, option in files.items() if not path.is_file()]
     if absent:
         raise BadInput([Problem(path, "there is no such file", key=option) for path, option in absent])

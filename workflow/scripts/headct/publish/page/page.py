@@ -7,9 +7,11 @@ set-up. It holds no pixel of a patient, no time and no path, and asks no network
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from headct.contracts import labels as label_sets
+from headct.contracts import run_records
 from headct.contracts.artefacts import CONFIG, sha256_of
 from headct.publish import pages
 from headct.publish.page import (
@@ -28,6 +30,9 @@ from headct.publish.page.shown_study import Section, ShownStudy
 from headct.settings.blocks import configured
 
 logger = logging.getLogger(__name__)
+
+RECORD_OF_CASES, LOG_OF_CASES = f"{run_records.FOLDER}report/cases.json", "logs/report/cases.log"
+"""Of the job that writes the files of cases, below the results."""
 
 SECTIONS = (
     Section("answer", "Read this first", answer.read_first),
@@ -48,7 +53,15 @@ SECTIONS = (
 """The parts of the page, in order."""
 
 
-def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None, out: Path) -> None:
+def main(
+    *,
+    results: Path,
+    labels: str,
+    bundle: Path,
+    cases: Path | None = None,
+    requested: list[Path] | None = None,
+    out: Path,
+) -> None:
     """Write the page of a study's results, and its digest beside it, as sha256sum prints it.
 
     Args:
@@ -56,21 +69,29 @@ def main(*, results: Path, labels: str, bundle: Path, cases: Path | None = None,
         labels: JSON: the lesion classes, in their order, with roles, groups, titles and colours.
         bundle: folder of the bundled styles and scripts.
         cases: list of the files of cases beside the page; without it, those of an earlier run are deleted.
+        requested: files of the results that the study asks for; others, of a former run, are not shown.
         out: the page to write.
     """
     if not cases:
-        forget_cases(out.parent)
-    text = page(read(results, labels, cases), bundle)
+        forget_cases(out.parent, results)
+    text = page(read(results, labels, cases, requested), bundle)
     pages.write(text, out)
     pages.write(f"{sha256_of(out)}  {out.name}\n", out.with_suffix(".sha256"))
     logger.info("%s", out)
 
 
-def forget_cases(report: Path) -> None:
-    """Delete the files of cases that an earlier run wrote beside the page, and their list."""
+def forget_cases(report: Path, results: Path) -> None:
+    """Delete the files of cases that an earlier run wrote beside the page, their list, their job's record.
+
+    Its record would say of files that are gone that they were made.
+
+    Args:
+        report: folder of the page.
+        results: results folder.
+    """
     files = [*report.glob("cases/scans/*.js"), *report.glob("cases/viewer.js"), *report.glob("cases.tsv")]
-    for file in files:
-        file.unlink()
+    for file in (*files, results / RECORD_OF_CASES, results / LOG_OF_CASES):
+        file.unlink(missing_ok=True)
     for folder in (report / "cases/scans", report / "cases"):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -78,15 +99,19 @@ def forget_cases(report: Path) -> None:
         logger.info("deleted %d files of cases in %s: report.cases is none", len(files), report)
 
 
-def read(folder: Path, labels: str, cases: Path | None = None) -> ShownStudy:
+def read(
+    folder: Path, labels: str, cases: Path | None = None, requested: Sequence[Path] | None = None
+) -> ShownStudy:
     """The study of a results folder.
 
     Args:
         folder: the results.
         labels: JSON of the lesion classes.
         cases: list of the files of cases.
+        requested: files of the results that the study asks for; all that are there, where it is None.
     """
-    results = ResultTables(folder)
+    now = None if requested is None else frozenset(file.relative_to(folder).as_posix() for file in requested)
+    results = ResultTables(folder, now)
     listed = results.table(cases.relative_to(folder).as_posix()).rows("scan_id") if cases else []
     return ShownStudy(
         results=results,

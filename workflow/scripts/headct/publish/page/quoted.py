@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -174,14 +174,21 @@ class QuotedTable:
 
 @dataclass(frozen=True)
 class ResultTables:
-    """A results folder, each file of which is read once."""
+    """A results folder, each file of which is read once.
+
+    Attributes:
+        folder: the results.
+        requested: the files that the study asks for, below the folder; what else lies there is former.
+            All count where it is None.
+    """
 
     folder: Path
+    requested: Collection[str] | None = None
     _read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def has(self, file: str) -> bool:
-        """Whether there is such a file."""
-        return (self.folder / file).is_file()
+        """Whether there is such a file, of this study as it is now."""
+        return (self.requested is None or file in self.requested) and (self.folder / file).is_file()
 
     def table(self, file: str) -> QuotedTable:
         """A table, by its path below the folder."""
