@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,61 +12,36 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from headct.cohort import conversion
-from headct.command_line import run_step
-from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
+from headct.contracts.artefacts import read_json, sha256_of
 from headct.contracts.no_prediction import REFUSED, kind_of
 from headct.contracts.problems import BadInput
 from headct.engine import offline
 from headct.frameworks.outside import maps_folder
 from headct.imaging import geometry, mask_files
-from headct.imaging.fitness import SeriesRules
 from headct.settings.outside import Command, External
-from support.ct_series import head, tilted, write_series
-from support.label_sets import GIVEN, LABELS, MASK_RULES
+from support import outside_study
+from support.ct_series import head
 from support.masked_scan import drawn, write_mask
+from support.outside_study import MANIFEST, on_disk
 from support.segmentations import sorted_by_number, write_dicom_seg
 
 SCANS = ("s1", "s2", "s3")
-MANIFEST = Path("results/predictions/rival/seed-1.tsv")
 
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three converted test scans, tilted, and a folder of their label maps as ITK would write them."""
     monkeypatch.chdir(tmp_path)
-    for number, name in enumerate(SCANS):
-        write_series(tmp_path / "dicom" / name, head() + np.int16(number), orientation=tilted(15.0))
-        mask = write_mask(tmp_path / "dicom" / name, tmp_path / f"{name}.nii.gz", drawn())
-        scan = conversion.SheetScan(name, tmp_path / "dicom" / name, {"mask": mask}, MASK_RULES, LABELS)
-        conversion.ingest(scan, SeriesRules(), tmp_path / "results/data" / name)
-        (tmp_path / "rival").mkdir(exist_ok=True)
-        write_mask(
-            tmp_path / "dicom" / name, tmp_path / "rival" / f"{name}.nii.gz", np.roll(drawn(), 1, axis=2)
-        )
-    rows = [
-        {
-            "scan_id": name,
-            "set": "test",
-            "ct_sha256": sha256_of(tmp_path / "results/data" / name / "ct.nii.gz"),
-        }
-        for name in SCANS
-    ]
-    rows.append({"scan_id": "t", "set": "train", "ct_sha256": "0" * 64})
-    write_tsv(pd.DataFrame(rows), tmp_path / "results/cohort/split.tsv")
+    outside_study.convert({name: head() + np.int16(number) for number, name in enumerate(SCANS)})
+    Path("rival").mkdir()
+    for name in SCANS:
+        write_mask(Path("dicom", name), Path("rival", f"{name}.nii.gz"), np.roll(drawn(), 1, axis=2))
     return tmp_path
 
 
 def take(**settings: object) -> pd.DataFrame:
-    """The list that the step writes."""
-    given = json.dumps({"framework": "external", "folder": "rival", **settings})
-    options = ("--split", "results/cohort/split.tsv", "--data", "results/data", "--manifest", str(MANIFEST))
-    run_step("outside", ["--model", "rival", "--settings", given, *GIVEN, *options])
-    return read_tsv(MANIFEST, path=str, sha256=str, reason=str, source_sha256=str).fillna("")
-
-
-def on_disk(scan: str) -> np.ndarray:
-    return sitk.GetArrayFromImage(sitk.ReadImage(str(MANIFEST.with_suffix("") / f"{scan}.nii.gz")))
+    """The list that the step writes of a folder's label maps."""
+    return outside_study.take(framework="external", folder="rival", **settings)
 
 
 def values_of(path: Path, change: dict[int, int]) -> None:
@@ -231,10 +205,7 @@ BONE = (head() > 100).astype(np.uint8)
 def run_command(words: str, **settings: object) -> pd.DataFrame:
     """The list that a command leads to; its words stand behind ``python tool.py``."""
     Path("tool.py").write_text(TOOL, encoding="utf-8")
-    given = {"framework": "command", "command": f"{sys.executable} tool.py {words}", **settings}
-    options = ("--split", "results/cohort/split.tsv", "--data", "results/data", "--manifest", str(MANIFEST))
-    run_step("outside", ["--model", "rival", "--settings", json.dumps(given), *GIVEN, *options])
-    return read_tsv(MANIFEST, path=str, reason=str, source_sha256=str).fillna("")
+    return outside_study.take(framework="command", command=f"{sys.executable} tool.py {words}", **settings)
 
 
 def calls() -> list[str]:
@@ -285,10 +256,17 @@ def test_what_a_command_made_is_checked_as_what_is_handed_over(study: Path) -> N
 
 
 def test_a_program_that_is_not_there_is_told(study: Path) -> None:
-    given = {"framework": "command", "command": "no-such-program {images} {label_maps}"}
-    options = ("--split", "results/cohort/split.tsv", "--data", "results/data", "--manifest", str(MANIFEST))
     with pytest.raises(BadInput, match="there is no such program"):
-        run_step("outside", ["--model", "rival", "--settings", json.dumps(given), *GIVEN, *options])
+        outside_study.take(framework="command", command="no-such-program {images} {label_maps}")
+
+
+def test_a_program_imports_what_lies_beside_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where its user starts it; a job itself imports nothing of the study's folder."""
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    Path("rival/segmenting.py").write_text(TOOL, encoding="utf-8")
+    Path("rival/main.py").write_text("import segmenting", encoding="utf-8")
+    command = f"{sys.executable} rival/main.py {{images}} {{label_maps}}"
+    assert set(outside_study.take(framework="command", command=command)["reason"]) == {""}
 
 
 def test_a_command_has_no_network(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ STEPS = {
     "train": Step("frameworks.train", "train one model on one fold, or go on with it"),
     "predict": Step("inference.predict", "predict the label maps of the test scans with one model"),
     "outside": Step("inference.outside_models", "take the label maps of a model that was made elsewhere"),
+    "blast-ct": Step(
+        "frameworks.outside.blast_ct", "predict with BLAST-CT's networks as their authors trained them"
+    ),
     "new-scans": Step("run.predict_new_scans", "predict scans outside of a study with a trained model"),
     "tolerance": Step("metrics.tolerance", "find by how much raters' surfaces differ"),
     "measure": Step("metrics.measure", "measure one model's predictions, or second readings"),

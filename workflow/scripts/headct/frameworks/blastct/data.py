@@ -78,7 +78,7 @@ def resample(image: sitk.Image, spacing_mm: Sequence[float], is_discrete: bool) 
 
     The axes are put into LPS order by flips alone and the direction is then the identity: blast_ct's
     own reorientation loses a row of voxels at each flipped axis. The pixel type is kept, so that HU
-    are rounded to integers as they are in blast_ct.
+    are cut off to integers as they are in blast_ct.
     """
     return rescale([float(mm) for mm in spacing_mm], canonical(image), is_discrete)
 

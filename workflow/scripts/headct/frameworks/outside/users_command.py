@@ -28,6 +28,9 @@ logger = logging.getLogger("headct.outside")
 CHANNEL = "_0000"
 """What follows a scan's neutral name in that of its image: nnU-Net's mark of the first channel."""
 
+OF_JOBS = "PYTHONSAFEPATH"
+"""Variable by which no job imports what lies beside it; a user's program does import its neighbours."""
+
 
 @dataclass(frozen=True)
 class CommandJob:
@@ -107,7 +110,8 @@ def _run(job: CommandJob, scans: Mapping[str, Path], names: Mapping[str, str]) -
 
 def _ended(job: CommandJob, words: Sequence[str]) -> int:
     """Run a program without a network; its exit status. What it says goes to the log of the job."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads)}
+    users = {name: value for name, value in os.environ.items() if name != OF_JOBS}
+    environment = users | {"OMP_NUM_THREADS": str(job.threads)}
     launcher = [sys.executable, "-I", offline.__file__]
     if shutil.which(words[0]) is None:
         message = "there is no such program: name one that this machine has, or its path"
