@@ -538,6 +538,21 @@ def test_a_lesion_that_no_test_scan_has_is_told(tmp_path: Path, caplog: pytest.L
     assert "no test scan has IVH" in note
 
 
+def test_where_nothing_is_trained_all_are_tested(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cohort = scans(30).assign(IVH_ml=0.0)
+    cohort.loc[[3, 4], "IVH_ml"] = 5.0
+    split = run(tmp_path, cohort, test_fraction=1)
+    assert set(split["set"]) == {"test"}
+    assert split["fold"].isna().all()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "of 30 test scans 2 have IVH" in warnings[0]
+    assert "No other scan has it: add scans." in warnings[0], "neither balance nor a larger test set helps"
+    assert split_scans(cohort, replace(SETTINGS, test_fraction=1), split).equals(
+        split_scans(cohort, replace(SETTINGS, test_fraction=1))
+    )
+
+
 def test_excluded_scans_are_not_drawn(tmp_path: Path) -> None:
     cohort = scans(31)
     cohort.loc[7, "status"] = "error"

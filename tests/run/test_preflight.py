@@ -211,6 +211,27 @@ def test_a_primary_endpoint_of_no_model_is_refused_and_others_are_told(demo: dic
     assert "did you mean 'nnunet-3d-dicece'" in problem.message
 
 
+def test_an_evaluation_only_trains_nothing(demo: dict) -> None:
+    demo["split"]["test_fraction"] = 1
+    problems = [problem for problem in refused(demo) if problem.key == "split.test_fraction"]
+    trained = [key for key, model in configured(demo).models.items() if model.is_trained]
+    assert len(problems) == len(trained) > 5
+    assert all(f"model {key} on" in problem.message for key, problem in zip(trained, problems, strict=True))
+
+
+def test_scans_kept_from_a_test_that_nobody_trains_on_are_told(demo: dict) -> None:
+    rival = {"title": "Rival", "framework": "external", "folder": "rival"}
+    demo["models"] = {"rival": rival | {"replication": True}}
+    config = configured(demo)
+    (warning,) = [
+        text for text in preflight.warnings_of_settings(config, PLAN, "plan.yaml") if "kept" in text
+    ]
+    assert "67% of the participants are kept from the test set" in warning
+    demo["split"]["test_fraction"] = 1
+    config = configured(demo)
+    assert not any("kept" in text for text in preflight.warnings_of_settings(config, PLAN, "plan.yaml"))
+
+
 def test_different_patients_are_participants_of_the_sheet(demo: dict) -> None:
     demo["ingest"]["different_patients"] = ["p1", "p7"]
     (problem,) = refused(demo, PLAN, {"participant_id": "p1"})

@@ -36,6 +36,8 @@ class NiftiStudy:
         groups: of its configuration.
         scans: their number.
         steps: of its U-Net in each of two epochs.
+        models: of its configuration, a U-Net and thresholds where there are none; the plan compares the
+            first with the others.
         read_twice: whether another rater drew each scan as well: the same, beside its place.
         settings: further keys of the configuration.
     """
@@ -46,6 +48,7 @@ class NiftiStudy:
     groups: Mapping[str, Any] = field(default_factory=dict)
     scans: int = 12
     steps: int = 10
+    models: Mapping[str, Any] = field(default_factory=dict)
     read_twice: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,7 +92,8 @@ class NiftiStudy:
             (snake.REPOSITORY / "config/analysis_plan.yaml").read_text(encoding="utf-8")
         )
         names = list(self.labels)
-        models = {"model": "unet", "against": ["threshold"]}
+        first, *others = self.models or ("unet", "threshold")
+        models = {"model": first, "against": others}
         plan["comparison"] = "own"
         plan["primary"] |= {"label": names[-1], "name": f"{names[-1]} Dice", **models}
         plan["key_secondary"] = [
@@ -107,17 +111,19 @@ class NiftiStudy:
             (snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8")
         )
         del config["phantom"]
+        first = next(iter(self.models), "unet")
         config |= {
             "study": {"name": self.name, "note": "Simulated data, no patients"},
             "sheet": "scans.tsv",
             "labels": dict(self.labels),
             "groups": dict(self.groups),
             "split": {"test_fraction": 0.4, "folds": 2},
-            "models": {
+            "models": dict(self.models)
+            or {
                 "unet": {**config["models"]["unet"], "features": [4, 4, 4, 8, 8, 4]},
                 "threshold": {"title": "Threshold", "framework": "threshold"},
             },
-            "figures": {"agreement_model": "unet", "cases": {"select_by": "unet", "show": ["unet"], "n": 1}},
+            "figures": {"agreement_model": first, "cases": {"select_by": first, "show": [first], "n": 1}},
             "analysis_plan": str(folder / "plan.yaml"),
         }
         config["monai"] |= {"epochs": 2, "iterations_per_epoch": self.steps}

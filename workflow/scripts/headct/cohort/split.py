@@ -58,7 +58,7 @@ def main(
         log_changes(former, split)
     write_tsv(split, out)
     counts = split["set"].value_counts()
-    logger.info("split  %d scans to train on, %d to test on", counts["train"], counts["test"])
+    logger.info("split  %d scans to train on, %d to test on", counts.get("train", 0), counts["test"])
 
 
 def split_scans(
@@ -305,7 +305,7 @@ def largest_remainder(sizes: pd.Series, seats: int, taken: pd.Series, free: pd.S
 
 
 def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) -> None:
-    """Refuse a split without test participants or with an empty fold.
+    """Refuse a split without test participants or with an empty fold, where models are trained.
 
     Args:
         in_set: "train" or "test" by participant.
@@ -313,6 +313,8 @@ def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) 
         settings: of the split.
         file: for messages.
     """
+    if settings.is_evaluation_only:
+        return
     n_train, n_folds = len(fold), settings.folds
     people = f"{len(in_set)} participants"
     problems = []
@@ -330,11 +332,16 @@ def check_sizes(in_set: pd.Series, fold: pd.Series, settings: Split, file: str) 
 
 
 def check_lesions(split: pd.DataFrame, scans: pd.DataFrame, file: str) -> None:
-    """Warn of lesions of few test scans or one fold alone, and refuse those that no training scan has."""
-    train = split[split["set"] == "train"]
-    never_learnt = lesions_absent(train, scans)
+    """Warn of lesions of few test scans or one fold alone, and refuse those that no training scan has.
+
+    Where nothing is trained on, no lesion can be lacking there.
+    """
     for doubt in few_test_scans(split, scans):
         logger.warning("split  %s", doubt)
+    train = split[split["set"] == "train"]
+    if train.empty:
+        return
+    never_learnt = lesions_absent(train, scans)
     for fold in sorted(train["fold"].unique()):
         for lesion in lesions_absent(train[train["fold"] != fold], scans):
             if lesion not in never_learnt:
@@ -367,8 +374,10 @@ def few_test_scans(
     for lesion, n in scans_with_lesions(tested, cohort).items():
         balance = f"balance the sets by it (split.stratify_by: [{lesion.casefold()}]), "
         remedy = (
-            f"Of all scans {in_all[lesion]} have it: {balance if n < len(tested) else ''}enlarge the test set"
-            " (split.test_fraction), name it (split.file), or add scans."
+            "No other scan has it: add scans."
+            if in_all[lesion] == n
+            else f"Of all scans {in_all[lesion]} have it: {balance if n < len(tested) else ''}enlarge the"
+            " test set (split.test_fraction), name it (split.file), or add scans."
         )
         if n == 0:
             yield (

@@ -64,6 +64,7 @@ DEFAULTS: Mapping[str, Any] = {
     "width in mm": 170.0,
     "note": "",
     "models made elsewhere": "{}",
+    "training records": (),
 }
 """Values of the options that need not be given, by their setting or source."""
 
@@ -81,7 +82,7 @@ def words(name: str, values: Mapping[str, Any]) -> str:
         if isinstance(value, str):
             found.append(f"{written}={value}")
         elif isinstance(value, Sequence):
-            found += [written, *value]
+            found += [written, *value] if value else []
         else:
             found.append(f"{written}={json.dumps(value, ensure_ascii=False)}")
     return shlex.join(found)

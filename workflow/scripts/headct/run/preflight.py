@@ -120,10 +120,17 @@ def warnings_of_settings(config: Configuration, plan: Plan, plan_file: str) -> l
         for status, problem in _not_compared(plan, config.models, plan_file)
         if status != PRIMARY
     ]
-    if config.split.folds_by == SITE and set(config.training.folds) == {"all"}:
+    split = config.split
+    if split.folds_by == SITE and set(config.training.folds) == {"all"}:
         messages.append(
             "split.folds_by is site, but training.folds names no fold, so no scan is held out: Dice by site"
-            f" is that of the test set. Leave-site-out takes training.folds: {[*range(config.split.folds)]}."
+            f" is that of the test set. Leave-site-out takes training.folds: {[*range(split.folds)]}."
+        )
+    is_trained = any(model.is_trained for model in config.models.values())
+    if not is_trained and not split.is_evaluation_only and split.file is None:
+        messages.append(
+            f"no model is trained here, but {1 - split.test_fraction:.0%} of the participants are kept from"
+            " the test set: split.test_fraction: 1 tests all."
         )
     if config.ingest.intensity == "windowed":
         messages.append(
@@ -199,6 +206,12 @@ def _model_problems(config: Configuration) -> Iterator[Problem]:
                 yield Problem("", message, key=f"models.{key}.command", value=settings.command)
         if not model.is_trained:
             continue
+        if config.split.is_evaluation_only:
+            message = (
+                f"leaves no scan to train model {key} on: take the models out that are trained here, or set a"
+                " smaller fraction"
+            )
+            yield Problem("", message, key="split.test_fraction", value="1")
         framework = find_framework(model.framework)
         for problem in framework.problems(framework.settings_of(model)):
             is_own = problem.key.split(".")[0] in model.own

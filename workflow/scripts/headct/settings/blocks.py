@@ -88,6 +88,11 @@ class Split:
     folds_by: str
     seed: int
 
+    @property
+    def is_evaluation_only(self) -> bool:
+        """Whether all scans are tested, and none is trained on."""
+        return self.test_fraction == 1
+
 
 @dataclass(frozen=True)
 class Crosscheck:

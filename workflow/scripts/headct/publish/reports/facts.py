@@ -39,6 +39,9 @@ STATISTICS = (
 OF_THE_PAPER = ("statistics/claims.tsv", "tables/published_vs_reproduced.html")
 """What a study of its own does not have; the first is among the facts of any other."""
 
+OF_TRAININGS = ("figures/training_curves/", "models/preparation/")
+"""What a study does not have in which no model is trained."""
+
 BEFORE_THE_REPORTS = (
     "ingest/**/*.json",
     "prepare/*.json",
@@ -116,12 +119,19 @@ class Facts:
 
     @property
     def left_out(self) -> Sequence[str]:
-        """Files below ``results/`` that a study of this plan does not have."""
-        return OF_THE_PAPER if "claims" not in self.statistics else ()
+        """Files and folders below ``results/`` that this study does not have."""
+        of_the_paper = OF_THE_PAPER if "claims" not in self.statistics else ()
+        of_trainings = OF_TRAININGS if not self.training else ()
+        return of_the_paper + of_trainings
 
     def n_scans(self, of_set: str) -> int:
         """Number of scans in the training or test set."""
         return int((self.split["set"] == of_set).sum())
+
+    @property
+    def is_evaluation_only(self) -> bool:
+        """Whether no scan was trained on."""
+        return not self.n_scans("train")
 
     def title(self, model: str) -> str:
         """Name of a model in print."""

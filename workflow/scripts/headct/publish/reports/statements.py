@@ -27,6 +27,7 @@ from headct.settings.analysis_plan import DEVIATION, PRIMARY, SITE
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
+UNKNOWN_TRAINING = "are not known here beyond what Table E1 says"
 UNKNOWN_INPUT = "gave label maps; what they were made from is not known here"
 SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
@@ -226,7 +227,7 @@ def preprocessing(facts: Facts) -> str:
     used = {model.framework for model in facts.models.values()}
     sentences = [f"Each model saw the volumes as its own pipeline prepares them{details}."]
     sentences += [framework.preparation for name, framework in frameworks().items() if name in used]
-    return " ".join(filter(None, sentences)) + _but_outside(facts, UNKNOWN_INPUT)
+    return _of_models(facts, " ".join(filter(None, sentences)), UNKNOWN_INPUT)
 
 
 def _prepared_by(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -305,6 +306,8 @@ def test_annotation(facts: Facts) -> str:
     """The test set's masks."""
     rows = _scans_with_sets(facts)
     by_set = {name: tallied(rows.loc[rows["set"] == name, "rater"].fillna("not stated")) for name in SETS}
+    if facts.is_evaluation_only:
+        return f"Raters of the test set: {by_set['test']}."
     return f"Raters of the training set: {by_set['train']}; of the test set: {by_set['test']}."
 
 
@@ -339,6 +342,8 @@ def same_scan(facts: Facts) -> str:
 @borne_out_by("cohort/split.tsv")
 def partition(facts: Facts) -> str:
     """How the sets were drawn."""
+    if facts.is_evaluation_only:
+        return "All analysed scans were tested: no model was trained here, so no training set was drawn."
     drawn = listed(facts.split["drawn_by"].dropna().unique())
     how = "taken from a list made elsewhere" if facts.config.split.file else "drawn"
     used = facts.config.training.folds
@@ -363,16 +368,23 @@ def _of_sites(facts: Facts) -> str:
 def set_sizes(facts: Facts) -> str:
     """Scans and participants per set."""
     participants = facts.split.groupby("set")["participant_id"].nunique()
-    return (
-        f"The training set has {counted(facts.n_scans('train'), 'scan')} of"
-        f" {counted(int(participants['train']), 'participant')}, the test set"
-        f" {counted(facts.n_scans('test'), 'scan')} of {counted(int(participants['test']), 'participant')}."
+    train, test = (
+        f"{counted(facts.n_scans(name), 'scan')} of {counted(int(participants.get(name, 0)), 'participant')}"
+        for name in SETS
     )
+    if facts.is_evaluation_only:
+        return f"The test set has {test}."
+    return f"The training set has {train}, the test set {test}."
 
 
 @borne_out_by("cohort/split.tsv")
 def disjoint(facts: Facts) -> str:
     """Participants in both sets, counted."""
+    if facts.is_evaluation_only:
+        return (
+            "No scan was trained on here. Whether a model was trained elsewhere on scans of these"
+            " participants is not known to the workflow, beyond what Table E1 says of its training data."
+        )
     both = int((facts.split.groupby("participant_id")["set"].nunique() > 1).sum())
     by_participant = "disjoint" if not both else "not disjoint"
     return f"The sets are {by_participant} by participant ({both} in both), {_by_site(facts)}."
@@ -412,6 +424,8 @@ def _scans_with_sets(facts: Facts) -> pd.DataFrame:
 @borne_out_by("tables/table2.html", "cohort/balance.tsv")
 def balance(facts: Facts) -> str:
     """Largest difference between the sets."""
+    if facts.is_evaluation_only:
+        return "Characteristics of the test set are in Table 2."
     differences = facts.balance.dropna(subset=["smd"])
     if differences.empty:
         return "Characteristics of both sets are in Table 2."
@@ -427,12 +441,17 @@ def prevalence(facts: Facts) -> str:
     """Scans with each lesion, per set."""
     rows = _characteristics(facts, SHARE)
     parts = [
-        f"{label} in {share(row['train_count'], row['train_n'])} of the training and"
-        f" {share(row['test_count'], row['test_n'])} of the test scans"
+        f"{label} in"
+        f" {'' if facts.is_evaluation_only else _share_of(row, 'train') + ' of the training and '}"
+        f"{_share_of(row, 'test')} of the test scans"
         for label in facts.labels
         if (row := rows.get(label))
     ]
     return telling("Lesions", parts, "How often each lesion occurs could not be counted.")
+
+
+def _share_of(row: Row, name: str) -> str:
+    return share(row[f"{name}_count"], row[f"{name}_n"])
 
 
 @borne_out_by("tables/table2.html", "statistics/cohort_tests.tsv")
@@ -521,25 +540,28 @@ def models(facts: Facts) -> str:
     return f"{len(described)} models were compared: {'; '.join(described)}."
 
 
-def _but_outside(facts: Facts, does: str) -> str:
-    """The end of a statement that does not hold for models made elsewhere; empty where there are none.
+def _of_models(facts: Facts, here: str, elsewhere: str) -> str:
+    """A statement of the models that are trained here, and what holds instead of those made elsewhere.
 
     Args:
         facts: of the run.
-        does: what they do instead, or what is known of them.
+        here: sentences that are left out where no model is trained here.
+        elsewhere: what the others do, or what is known of them, as the end of a sentence.
     """
-    return f" Made elsewhere, {listed(map(facts.title, facts.outside))} {does}." if facts.outside else ""
+    made = f"Made elsewhere, {listed(map(facts.title, facts.outside))} {elsewhere}." if facts.outside else ""
+    return " ".join(filter(None, (here if facts.training else "", made)))
 
 
 @borne_out_by("tables/table_e1.html")
 def model_output(facts: Facts) -> str:
     """What a model gives."""
-    return (
+    here = (
         "The output is a label map on the scan's acquisition grid: for each voxel the class (background, "
         f"{', '.join(facts.labels)}) of the highest probability, without post-processing and without a"
         " threshold to choose."
         " Folds and members of ensembles are averaged as probabilities."
-    ) + _but_outside(facts, "gave label maps that were taken as they are, placed on the scan's grid")
+    )
+    return _of_models(facts, here, "gave label maps that were taken as they are, placed on the scan's grid")
 
 
 @borne_out_by("audit/runs/", CODE)
@@ -558,14 +580,15 @@ def initialisation(facts: Facts) -> str:
     seeds = facts.config.training.seeds
     named = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(map(str, seeds))}"
     drawn = f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
-    return drawn + _but_outside(
-        facts, f"{'was' if len(facts.outside) == 1 else 'were'} trained before, on what Table E1 says"
-    )
+    were = "was" if len(facts.outside) == 1 else "were"
+    return _of_models(facts, drawn, f"{were} trained before, on what Table E1 says")
 
 
 @borne_out_by("tables/table_e1.html", "figures/training_curves/")
 def training(facts: Facts) -> str:
     """Each training in a clause."""
+    if not facts.training:
+        return "No model was trained here."
     return ". ".join(f"{facts.title(model)}: {training_of(facts, model)}" for model in facts.training) + "."
 
 
@@ -577,6 +600,8 @@ def class_imbalance(facts: Facts) -> str:
     for model, runs in facts.training.items():
         settings = runs[0]["settings"]
         shares += [f"{facts.title(model)} {settings[name]:g}" for name in names if name in settings]
+    if not facts.training:
+        return _of_models(facts, "", UNKNOWN_TRAINING)
     if not shares:
         return "Predictions were not recalibrated."
     return (
@@ -588,9 +613,10 @@ def class_imbalance(facts: Facts) -> str:
 @borne_out_by("config.json", "tables/table_e1.html")
 def model_choice(facts: Facts) -> str:
     """Which weights."""
+    weights = "The weights after the last epoch were used. " if facts.training else ""
     return (
-        "The weights after the last epoch were used. The workflow chooses nothing (epoch, threshold, setting,"
-        " model) by the test set; the models that the figures show are named in the configuration."
+        f"{weights}The workflow chooses nothing (epoch, threshold, setting, model) by the test set; the"
+        " models that the figures show are named in the configuration."
     )
 
 
@@ -615,24 +641,25 @@ def explainability(facts: Facts) -> str:
 @borne_out_by("data/")
 def scan_only(facts: Facts) -> str:
     """Predictors."""
-    return (
+    here = (
         "The only input of a model is the CT volume; no clinical variable was used and none was selected. No"
         " reading by a person enters."
-    ) + _but_outside(facts, UNKNOWN_INPUT)
+    )
+    return _of_models(facts, here, UNKNOWN_INPUT)
 
 
 @borne_out_by("predictions/")
 def no_interaction(facts: Facts) -> str:
     """Human interaction."""
-    alone = "Input was converted and segmented without human interaction; there is none to train for."
-    return alone + _but_outside(facts, UNKNOWN_INPUT)
+    here = "Input was converted and segmented without human interaction; there is none to train for."
+    return _of_models(facts, here, UNKNOWN_INPUT)
 
 
 @borne_out_by("predictions/")
 def blind_models(facts: Facts) -> str:
     """What models knew."""
-    alone = "Models were given the CT volume alone: no clinical information, and no reference of a test scan."
-    return alone + _but_outside(facts, UNKNOWN_INPUT)
+    here = "Models were given the CT volume alone: no clinical information, and no reference of a test scan."
+    return _of_models(facts, here, UNKNOWN_INPUT)
 
 
 @borne_out_by("cohort/flow.tsv", "predictions/")
@@ -819,6 +846,11 @@ def internal_test(facts: Facts) -> str:
 @borne_out_by("cohort/cohort.tsv")
 def external_test(facts: Facts) -> str:
     """External data."""
+    if facts.is_evaluation_only:
+        return (
+            "No scan was trained on here; whether the test is an external one depends on the data that each"
+            " model was trained on, as far as Table E1 names them."
+        )
     rows = _scans_with_sets(facts)
     tested = rows[rows["set"] == "test"]
     known = int(tested["site"].isin(_shared_sites(facts)).sum())
@@ -981,7 +1013,9 @@ def published(facts: Facts) -> str:
 def known_limits(facts: Facts) -> str:
     """Limits that follow from the design of the run."""
     seeds = facts.config.training.seeds
-    limits = ["one split of the data", "one reference mask per scan"]
+    limits = ["one reference mask per scan"]
+    if not facts.is_evaluation_only:
+        limits.insert(0, "one split of the data")
     if _shared_sites(facts):
         limits.insert(1, "test scans of sites that were trained on")
     elif facts.included["site"].isna().any():
@@ -992,7 +1026,7 @@ def known_limits(facts: Facts) -> str:
             " tests, so that their P may be too small (or too large, for the first two compare models on the"
             " same scans as if on others)"
         )
-    if len(seeds) == 1:
+    if len(seeds) == 1 and facts.training:
         limits.append("one training per model, so that differences between trainings are not known")
     if facts.simulated:
         limits.insert(0, "simulated scans")
@@ -1003,9 +1037,9 @@ def known_limits(facts: Facts) -> str:
 def artefacts(facts: Facts) -> str:
     """Code, configuration and weights."""
     return (
-        "The results hold the code of the workflow, its configuration, the exact versions of all packages and"
-        " the trained weights, with the digest of each file (RO-Crate). The scans are not among what is meant"
-        " to be shared."
+        "The results hold the code of the workflow, its configuration, the exact versions of all packages"
+        f"{' and the trained weights' if facts.training else ''}, with the digest of each file (RO-Crate)."
+        " The scans are not among what is meant to be shared."
     )
 
 

@@ -56,6 +56,8 @@ def training_times(
         "Wall time of all sessions of a run, each up to its last checkpoint.",
         "Times depend on the machine and what else ran on it. An ensemble trains nothing of its own.",
     ]
+    if not rows:
+        notes = ["No model was trained here."]
     return Table("Training times", numbers, [Panel(head, rows)], notes)
 
 

@@ -139,7 +139,7 @@ def with_training_mean(
 ) -> pd.DataFrame:
     """Add the reference row of volume tables: what the mean of the training set would score.
 
-    It has no Dice. Takes ``cohort.tsv`` and ``split.tsv``.
+    It has no Dice, and there is none where nothing is trained on. Takes ``cohort.tsv`` and ``split.tsv``.
 
     Args:
         scores: what ``scores.read`` gives.
@@ -147,6 +147,8 @@ def with_training_mean(
         labels: the label set.
     """
     training = cohort[cohort["scan_id"].isin(split.loc[split["set"] == "train", "scan_id"])]
+    if training.empty:
+        return scores
     first = scores["model"].iloc[0]
     rows = scores[scores["model"].eq(first)].drop_duplicates(["scan_id", "label"])
     means = {label: training[f"{label}_ml"].mean() for label in labels}

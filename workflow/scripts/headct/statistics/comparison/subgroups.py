@@ -143,6 +143,8 @@ def subgroups_table(
             if one.column == SIZE:
                 volumes = pd.Series(data.reference_ml(label), data.scans)
                 cut_points = sizes.get((one.name, label), list(one.cut_points))
+                if not cut_points:  # no training scan has the lesion: none was trained on
+                    continue
                 level_of = levels(volumes, cut_points).add_categories([NO_LESION])
                 level_of[(volumes == 0).to_numpy()] = NO_LESION
             else:
