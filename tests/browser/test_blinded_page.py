@@ -49,6 +49,26 @@ def test_maps_are_judged_without_a_name_and_counted_by_the_key(page: Page, tmp_p
     assert found["best"].to_dict() == {REFERENCE: 0, "blast-ct": 0, "unet": 1}
 
 
+def test_a_rating_in_one_tab_is_told_in_the_other_at_once(page: Page, tmp_path: Path) -> None:
+    page.set_default_timeout(200_000)
+    out, key = blind(tmp_path)
+    first = next(iter(read_key(key).scan_of))
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.set_default_timeout(200_000)
+        tab.add_init_script(SHOWN)
+        tab.goto((out / "index.html").as_uri())
+        tab.wait_for_function("name => window.shown === name", arg=first)
+        tab.get_by_label("Your name").fill("R")
+        tab.get_by_label("Your name").press("Tab")
+    accept, best = page.get_by_role("group").filter(has=page.locator("input")).all()[:2]
+    accept.get_by_label("Map B").check()
+    best.get_by_label("Map C").check()
+    expect(other.get_by_text("1 of 3 judged")).to_be_visible()
+    checked = "[...document.querySelectorAll('#rating :checked')].map(({value}) => value)"
+    assert other.evaluate(checked) == ["B", "C"]
+
+
 def test_who_goes_on_by_keyboard_stays_with_the_questions(page: Page, tmp_path: Path) -> None:
     page.set_default_timeout(200_000)
     out, key = blind(tmp_path)

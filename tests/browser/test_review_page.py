@@ -205,6 +205,30 @@ def test_two_tabs_keep_all_decisions_and_a_full_browser_is_told_of(page: Page, t
     assert "keeps nothing" in page.locator(".review-status").inner_text()
 
 
+def test_a_decision_in_one_tab_is_told_in_the_other_at_once(page: Page, tmp_path: Path) -> None:
+    """By the event of what the browser keeps; a reason that is being written there stays."""
+    address = make_page(tmp_path / "page")
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto(address)
+        start(tab, "A")
+        expect(tab.get_by_role("button", name="K Keep")).to_have_attribute("aria-disabled", "false")
+    other.keyboard.press("w")
+    other.keyboard.type("half a rea")
+    page.get_by_role("button", name="F Flag").click()
+    page.get_by_label("Reason").fill("moved")
+    page.get_by_label("Reason").press("Enter")
+    press(page, "k")
+    expect(other.get_by_text("case 1 of 4, 2 decided")).to_be_visible()
+    expect(other.get_by_role("button", name="F Flag")).to_have_attribute("aria-pressed", "true")
+    assert other.locator(".review-table tbody tr").all_inner_texts() == [
+        row.inner_text() for row in page.locator(".review-table tbody tr").all()
+    ]
+    assert other.get_by_label("Reason").input_value() == "half a rea"
+    page.evaluate("localStorage.clear()")
+    expect(other.get_by_text("No decision yet.")).to_be_visible()
+
+
 def test_in_a_low_window_the_bar_leaves_most_of_it_to_the_pictures(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 640, "height": 450})
     page.goto(make_page(tmp_path / "page"))

@@ -63,7 +63,11 @@ export class Review {
     );
     this.#scans = inOrder(of.cases, this.#setup.chosen(), of, measured);
     this.#memory = new Memory(storageKey(of.evidence), isDecided);
-    this.#memory.onElsewhere(() => this.#refill());
+    this.#memory.onElsewhere(() => {
+      // A reason that is being written here is not taken away by what another tab decides.
+      if (document.activeElement === this.#bar.reason) this.#show();
+      else this.#refill();
+    });
     panel.replaceChildren(this.#setup.element, this.#message, this.#list);
     this.#bar.element.hidden = true;
     document.body.append(this.#bar.element);
