@@ -18,7 +18,7 @@ from support.families import changed, equal
 from support.label_sets import LABELS
 from support.monai_miniature import OF_INFERENCE, SETTINGS
 
-DEEPLAB = {"network": "deeplabv3plus", "width": 1 / 32, "middle_blocks": 1}
+DEEPLAB = {"network": "deeplabv3plus", "width": 1 / 32, "middle_blocks": 1, "features": None}
 
 
 def ct(shape: tuple[int, int, int] = (14, 20, 22), seed: int = 0) -> sitk.Image:
@@ -102,8 +102,14 @@ def test_refusal_agrees_with_what_the_network_can_do(architecture, patch, good):
 
 
 def test_unknown_network_is_named(job):
-    (problem,) = networks.problems(changed_settings.changed(job.settings, network="vnet"))
-    assert problem.value == "vnet"
+    (problem,) = networks.problems(changed_settings.changed(job.settings, network="v-net", features=None))
+    assert problem.value == "v-net"
+
+
+def test_a_setting_that_a_network_has_not_is_not_passed_over(job):
+    (problem,) = networks.problems(changed_settings.changed(job.settings, width=0.5))
+    assert (problem.key, problem.value) == ("width", "0.5")
+    assert problem.message == "is no setting of basicunet, which has features"
 
 
 def test_an_epoch_shows_each_scan_once_unless_set():

@@ -28,7 +28,8 @@ def test_every_setting_has_one_of_the_effects() -> None:
     assert len(settings) > 150
     assert [row.key for row in settings if row.effect not in configuration.EFFECTS] == []
     assert {row.effect for row in settings} == configuration.EFFECTS.keys(), "none is declared in vain"
-    assert [row.key for row in rows if row.kind == "object" and row.effect] == []
+    of_blocks = [row.key for row in rows if row.kind == "object" and row.effect]
+    assert of_blocks == ["`models.<name>.arguments`"], "which is one setting, whatever stands in it"
 
 
 def test_a_model_overrides_its_frameworks_block_and_this_the_defaults() -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
 """Each command whose ``--settings`` are checked against the schema, with what else it needs."""
 
 
+NETWORK = models.schema_of("monai")["properties"]["network"]["description"]
 INTERVALS = ("checkpoint_interval_epochs", "checkpoint_interval_minutes")
 
 
@@ -108,7 +109,7 @@ def test_an_unknown_framework_and_values_out_of_range_are_told() -> None:
     told = [(problem.file, problem.key, problem.message) for problem in caught.value.problems]
     assert told == [
         ("--settings", "learning_rate", "must be above 0. (Initial) learning rate of Adam."),
-        ("--settings", "network", "required but absent. Network architecture."),
+        ("--settings", "network", f"required but absent. {NETWORK}"),
         ("--speed", "learning_rate", f"unknown key; known: workers, {', '.join(INTERVALS)}"),
     ]
     prepares_by = find_framework("monai").prepares_by

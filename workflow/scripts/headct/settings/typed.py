@@ -37,12 +37,13 @@ def _hints(kind: type[Any]) -> Mapping[str, Any]:
 def _typed(kind: Any, value: Any) -> Any:
     if get_origin(kind) in (Union, UnionType):
         kind = next(one for one in get_args(kind) if one is not type(None))
+    within = get_args(kind) or (Any, Any)
     if isinstance(value, list):
-        return tuple(_typed(get_args(kind)[0], part) for part in value)
+        return tuple(_typed(within[0], part) for part in value)
     if isinstance(value, Mapping):
         if is_dataclass(kind):
             return typed(kind, value)  # type: ignore[arg-type]
-        return {key: _typed(get_args(kind)[1], part) for key, part in value.items()}
+        return {key: _typed(within[1], part) for key, part in value.items()}
     return value
 
 

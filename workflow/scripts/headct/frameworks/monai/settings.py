@@ -22,9 +22,10 @@ class Volumes:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A network; what is None is as it was published."""
+    """A network, one of the study's or a class of MONAI; what is None is as it was published."""
 
     network: str
+    arguments: Mapping[str, Any] | None = None
     features: tuple[int, ...] | None = None
     width: float | None = None
     middle_blocks: int | None = None

@@ -1,4 +1,4 @@
-"""Train a network with MONAI: BasicUNet or DeepLabv3+, Dice + cross-entropy, Adam.
+"""Train a network with MONAI (BasicUNet, DeepLabv3+ or another): Dice + cross-entropy, Adam.
 
 The set-up follows MONAI's spleen CT tutorial and bundle (see ``headct.frameworks.monai.data``); the
 loss is MONAI's ``DiceCELoss`` over all classes, background included, on softmax outputs.
@@ -33,6 +33,7 @@ from headct.settings.typed import plain
 POLYNOMIAL_POWER = 0.9
 FOR_INFERENCE = (
     "network",
+    "arguments",
     "features",
     "width",
     "middle_blocks",

@@ -1,13 +1,17 @@
-"""The networks that are trained with MONAI, each declared once, and built from a model's settings."""
+"""The networks that are trained with MONAI, built from a model's settings.
+
+Those of the study are declared here, each once; any other is a class of MONAI by its name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from headct.contracts.problems import Problem
+from headct.frameworks.monai.networks import by_class
 from headct.frameworks.monai.settings import Architecture, MonaiTraining
 from headct.settings.typed import plain
 
@@ -75,7 +79,10 @@ def build(settings: Architecture, n_classes: int) -> nn.Module:
 
     Raises:
         KeyError: no such network.
+        Exception: whatever a class of MONAI raises of its arguments.
     """
+    if settings.network not in NETWORKS:
+        return by_class.build(settings.network, settings.arguments or {}, n_classes)
     network = NETWORKS[settings.network]
     chosen = {key: getattr(settings, key) for key in network.settings}
     return network.make(n_classes, **{key: value for key, value in chosen.items() if value is not None})
@@ -94,8 +101,14 @@ def problems(settings: MonaiTraining) -> Iterator[Problem]:
         return Problem("config", message, key=key, value=str(plain(getattr(settings, key))))
 
     name = settings.network
+    patches = settings.scans_per_batch * settings.patches_per_scan
+    taken = NETWORKS[name].settings if name in NETWORKS else ("arguments",)
+    for one in fields(Architecture):
+        if one.name not in ("network", *taken) and getattr(settings, one.name) is not None:
+            yield problem(one.name, f"is no setting of {name}, which has {', '.join(taken)}")
     if name not in NETWORKS:
-        yield problem("network", f"no such network; there are {', '.join(NETWORKS)}")
+        patch, arguments = settings.patch_size_xyz[::-1], settings.arguments or {}
+        yield from by_class.problems(name, arguments, patch, patches, ", ".join(NETWORKS))
         return
     network = NETWORKS[name]
     smallest = [network.pooled(side) for side in settings.patch_size_xyz]
@@ -105,5 +118,5 @@ def problems(settings: MonaiTraining) -> Iterator[Problem]:
             f"the smallest map of {name} would be {smallest}, and must hold more than one voxel; "
             f"it is the patch divided by {DOWNSAMPLING}",
         )
-    if network.is_normed_over_batch and settings.scans_per_batch * settings.patches_per_scan < 2:
+    if network.is_normed_over_batch and patches < 2:
         yield problem("patches_per_scan", f"{name} needs at least two patches in a batch (batch norm)")
