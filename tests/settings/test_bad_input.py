@@ -62,7 +62,7 @@ def test_config_readme_is_up_to_date() -> None:
 CHANGES: list[tuple[str, Any, list[str]]] = [
     ("split", {"test_fractoin": 0.1}, ["split.test_fractoin", "did you mean 'test_fraction'"]),
     ("splitt", {}, ["splitt", "did you mean 'split'"]),
-    ("split", {"test_fraction": 1.5}, ["split.test_fraction", "1.5", "below 1"]),
+    ("split", {"test_fraction": 1.5}, ["split.test_fraction", "1.5", "at most 1"]),
     ("split", {"folds": 1}, ["split.folds", "at least 2"]),
     ("split", {"seed": "today"}, ["split.seed", "today", "integer"]),
     ("split", {"minimum_site_size": 0}, ["split.minimum_site_size", "at least 1"]),
