@@ -170,6 +170,15 @@ def test_the_work_of_a_pilot_is_not_that_of_the_study(tmp_path: Path) -> None:
         assert differing["work_dir"] == expected
 
 
+def test_folds_of_a_pilot_are_of_participants(tmp_path: Path) -> None:
+    """Its few scans may be of fewer sites than the study has folds."""
+    config = blocks.load(REPOSITORY / "config/config.yaml")
+    by_site = replace(config, split=replace(config.split, folds_by="site"))
+    for study, expected in ((config, None), (by_site, "participant")):
+        differing = study_files.differences(study, tmp_path, tmp_path / "pilot", 50, [])
+        assert differing["split"].get("folds_by") == expected
+
+
 def test_models_without_a_number_of_steps_are_one_error_that_names_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

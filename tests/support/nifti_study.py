@@ -38,6 +38,7 @@ class NiftiStudy:
         steps: of its U-Net in each of two epochs.
         models: of its configuration, a U-Net and thresholds where there are none; the plan compares the
             first with the others.
+        sites: names of the sites that the scans are of, in turn; if there are none, the simulator's.
         read_twice: whether another rater drew each scan as well: the same, beside its place.
         settings: further keys of the configuration.
     """
@@ -49,6 +50,7 @@ class NiftiStudy:
     scans: int = 12
     steps: int = 10
     models: Mapping[str, Any] = field(default_factory=dict)
+    sites: tuple[str, ...] = ()
     read_twice: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,7 +84,8 @@ class NiftiStudy:
                 nibabel.save(image, folder / f"{name}-{kind}.nii.gz")
             age, sex = str(60 + number), "FM"[number % 2]
             paths = (f"{name}-ct.nii.gz", f"{name}-mask.nii.gz")
-            facts = (name, f"p-{number:02}", site.name, *paths, age, sex, "2.5", f"r{number % 3}")
+            site_name = self.sites[number % len(self.sites)] if self.sites else site.name
+            facts = (name, f"p-{number:02}", site_name, *paths, age, sex, "2.5", f"r{number % 3}")
             rows.append((*facts, *(f"{name}-{column}.nii.gz" for column in second)))
         (folder / "scans.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
