@@ -325,6 +325,11 @@ def test_a_given_file_that_tears_a_site_is_refused(tmp_path: Path) -> None:
     assert found["s00001"] == ("train", 0)
 
 
+def test_where_nothing_is_trained_no_site_needs_a_fold() -> None:
+    split = split_scans(of_sites(40, 2).assign(site=None), replace(BY_SITE, test_fraction=1))
+    assert set(split["set"]) == {"test"}
+
+
 def test_folds_by_site_are_a_new_draw_and_say_so() -> None:
     split = split_scans(of_sites(40, 4), BY_SITE)
     assert set(split["drawn_by"].str.partition("; ")[2]) == {"3 folds of whole sites, seed 2022"}

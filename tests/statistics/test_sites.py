@@ -19,7 +19,14 @@ from headct.contracts.problems import BadInput
 from headct.publish.tables import table_page
 from headct.publish.tables.planned_comparison import planned_comparison
 from headct.settings import analysis_plan
-from headct.statistics.comparison.new_site import HELD_OUT, OF_OTHER_SITES, OF_TEST_SET, source_of, tables_of
+from headct.statistics.comparison.new_site import (
+    HELD_OUT,
+    OF_ALL_SCANS,
+    OF_OTHER_SITES,
+    OF_TEST_SET,
+    source_of,
+    tables_of,
+)
 from headct.statistics.comparison.paired_analysis import analysis
 from headct.statistics.core.sites import NO_SITE_VARIANCE, SiteMean, mean_over_sites, new_site
 from support.advice import says_what_to_do
@@ -274,6 +281,7 @@ def test_whose_scans_they_are_follows_from_the_split_and_a_torn_site_is_refused(
     assert source_of(tested, folds, table) == OF_TEST_SET
     other_sites = table["site"].where(table["scan_id"].isin(of_training), "an outside one")
     assert source_of(tested, folds, table.assign(site=other_sites)) == OF_OTHER_SITES
+    assert source_of(tested, folds.assign(set="test"), table) == OF_ALL_SCANS
     with pytest.raises(BadInput) as caught:
         source_of(of_training, folds, table)
     assert {problem.value for problem in caught.value.problems} <= set(table["site"])

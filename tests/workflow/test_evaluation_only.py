@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import yaml
 
 from headct.contracts.artefacts import read_tsv
 from support import snake, two_classes, warm_python
@@ -93,6 +94,16 @@ def test_the_overlap_is_that_of_its_label_maps(study: Path) -> None:
         drawn = np.isin(np.asarray(nibabel.load(mask).dataobj), two_classes.VALUES["bleed"])
         dice = 2 * (drawn & np.roll(drawn, 1, axis=0)).sum() / (2 * drawn.sum())
         assert measured[mask.name.replace("-mask.nii.gz", ""), "bleed"] == pytest.approx(dice, abs=1e-6)
+
+
+def test_folds_that_are_named_hold_nothing_out_where_nothing_is_trained(study: Path) -> None:
+    config = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
+    folded = study / "folded.yaml"
+    text = yaml.safe_dump(config | {"training": {"folds": [0]}}, sort_keys=False)
+    folded.write_text(text, encoding="utf-8")
+    jobs = snake.planned(snake.run("--directory", study, "--configfile", folded, "-n", "--forceall"))
+    assert jobs["metrics"] == 3
+    assert not {"out_of_fold", "metrics_out_of_fold"} & jobs.keys()
 
 
 def test_it_is_verified_as_it_was_sealed(study: Path) -> None:

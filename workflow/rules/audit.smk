@@ -32,7 +32,7 @@ rule audit:
         rules.statistics.output,
         CLAIMED,
         rules.rater_agreement.output,
-        rules.out_of_fold.output if HELD_OUT else [],
+        rules.out_of_fold.output if FOLDED else [],
         rules.paired_analysis.output,
         rules.new_site.output,
         REVIEWED,

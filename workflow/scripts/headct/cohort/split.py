@@ -103,7 +103,7 @@ def split_scans(
     shuffled_train = shuffled[in_set[shuffled.index] == "train"]
     known_fold = known["fold"].reindex(shuffled_train.index)
     together = pd.Series(shuffled_train.index, shuffled_train.index)
-    if settings.folds_by == SITE:
+    if settings.folds_by == SITE and not settings.is_evaluation_only:
         together = sites_together(scans[participant.isin(shuffled_train.index)], settings, file)
         known_fold = folds_of_whole_sites(known_fold, together, settings)
     fold = draw_folds(shuffled_train, known_fold, settings.folds, together)

@@ -260,7 +260,7 @@ def _outside_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) 
 
 def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     """What keeps folds from being of whole sites; their job knows who is in the training set."""
-    if config.split.folds_by != SITE:
+    if config.split.folds_by != SITE or config.split.is_evaluation_only:
         return
     scans = [row for row in rows if not sheet.why_not_ingested(row)]
     if config.split.file is None:

@@ -1018,7 +1018,7 @@ def known_limits(facts: Facts) -> str:
         limits.insert(0, "one split of the data")
     if _shared_sites(facts):
         limits.insert(1, "test scans of sites that were trained on")
-    elif facts.included["site"].isna().any():
+    elif facts.included["site"].isna().any() and not facts.is_evaluation_only:
         limits.insert(1, "scans of unknown sites, so that test scans may be of sites that were trained on")
     if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
         limits.append(

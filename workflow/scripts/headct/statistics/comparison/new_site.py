@@ -56,6 +56,7 @@ from headct.statistics.core.sites import LEVEL, new_site
 logger = logging.getLogger(__name__)
 
 OF_TEST_SET = "test scans; the networks may have learnt from other scans of their sites"
+OF_ALL_SCANS = "test scans; no scan was trained on here"
 OF_OTHER_SITES = "test scans, of sites that have no training scans"
 HELD_OUT = "training scans, each predicted by networks that saw no scan of its site"
 
@@ -149,6 +150,8 @@ def source_of(scan_ids: pd.Series, split: pd.DataFrame, cohort: pd.DataFrame) ->
     """
     scans = split.merge(cohort[["scan_id", "site"]], on="scan_id")
     training, tested = (scans[scans["set"] == name] for name in SETS)
+    if training.empty:
+        return OF_ALL_SCANS
     if scan_ids.isin(tested["scan_id"]).all():
         return OF_TEST_SET if tested["site"].isin(training["site"].dropna()).any() else OF_OTHER_SITES
     folds = training.groupby("site")["fold"].nunique()
