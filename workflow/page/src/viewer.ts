@@ -34,8 +34,8 @@ class CaseViewer implements Viewer {
   readonly #help = element("p");
   /** The pictures, of which the second is hidden unless two are compared. */
   readonly panels = [
-    new Panel("Left picture", () => this.#measure()),
-    new Panel("Right picture", () => this.#measure()),
+    new Panel("Maps in the picture", () => this.#measure()),
+    new Panel("Maps in the second picture", () => this.#measure()),
   ];
   readonly #compared = button(
     "Two pictures",
