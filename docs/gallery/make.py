@@ -68,7 +68,7 @@ def on_a_desk(browser: Browser, index: str) -> None:
         if name not in ("case", "figures"):
             save(piecewise(page, section), f"page_{name}")
     drawn = [piecewise(page, figure) for figure in page.locator("#figures > figure").all()]
-    save(sheet(drawn, columns=4, scale=0.5), "page_figures")
+    save(sheet(drawn, columns=4, scale=0.4), "page_figures")
     open_a_case(page)
     save(piecewise(page, page.locator("#case")), "page_case")
     page.get_by_label("Your name").fill("A reader")
@@ -86,7 +86,7 @@ def on_a_phone(browser: Browser, index: str) -> None:
     page = opened(browser, index, PHONE)
     open_a_case(page)
     strips = [piecewise(page, section) for section in page.locator("main > section").all()]
-    save(sheet(strips, columns=18, scale=0.5), "phone")
+    save(sheet(strips, columns=18, scale=0.4), "phone")
     page.context.close()
 
 
