@@ -39,6 +39,7 @@ internals.keep_outputs_of_jobs_done_once(
 localrules:
     cohort,
     split,
+    external_set,
     balance,
     evidence,
     audit,

@@ -26,7 +26,7 @@ from null_missing import MISSING_PROMISES, of_missing, true_of_missing
 from null_precision import PRECISION_PROMISES, of_precision, true_of_precision
 from null_raters import RATER_PROMISES, of_raters, true_of_raters
 from null_replication import REPLICATION_PROMISES, of_replication, of_whole_replication
-from null_sets import SET_PROMISES, of_cohort, of_held_out, true_of_cohort
+from null_sets import SET_PROMISES, of_cohort, of_external, of_held_out, true_of_cohort
 from null_sites import SITE_PROMISES, of_new_site, of_paired_sites
 from promises import ALL, Found, Promise, Truth, errors, interval, of, of_endpoint, table_interval
 from scipy import stats
@@ -639,4 +639,5 @@ BLOCKS = {
     "cohort": Block(of_cohort, 400),
     "whole replication": Block(of_whole_replication, 400),
     "unequal seeds": Block(unequal_seeds, 1000),
+    "external sets": Block(of_external, 400),
 }

@@ -47,6 +47,10 @@ ROWS: Mapping[str, Mapping[str, str]] = {
         "lower upper": "dice_mean dice_median kept_free dice_pooled volume_error_ml_mean ccc"
     },
     "statistics/out_of_fold": {"lower upper": "held_out"},
+    "statistics/external_sets": {
+        "lower upper internal_lower internal_upper": "external_mean",
+        "difference_lower difference_upper": "external_difference",
+    },
     "statistics/friedman": {"p": "friedman"},
     "statistics/ranks": {"critical_difference": "nemenyi"},
     "statistics/paired": {
@@ -123,6 +127,14 @@ NOT_SIMULATED: Mapping[str, Mapping[str, str]] = {
     },
     "statistics/new_site": {
         "p_at_least": "by the same distribution as the prediction interval beside it, which has a row"
+    },
+    "statistics/external_sets": {
+        "standardised_lower standardised_upper": "a weighted sum of means of independent groups, as the"
+        " difference of two is, which has a row"
+    },
+    "statistics/external_detection": {
+        "sensitivity_lower sensitivity_upper specificity_lower specificity_upper ppv_lower ppv_upper"
+        " npv_lower npv_upper": "as those of `detection`, which have rows"
     },
     "statistics/dunn": {
         "decision_changes_under": "says which of the two adjusted P, both with rows, would decide otherwise"

@@ -11,6 +11,7 @@ from simulated_studies import (
     AGE_SD,
     INDEPENDENT,
     LABELS,
+    MODELS,
     N_SCANS,
     SHOWN,
     Setting,
@@ -20,11 +21,13 @@ from simulated_studies import (
 )
 
 from headct.settings.analysis_plan import PARTICIPANT
+from headct.statistics.comparison.external_sets import mean_dice
 from headct.statistics.comparison.paired import LEVEL
 from headct.statistics.comparison.score_arrays import bounds_of
 from headct.statistics.core import jackknife
 from headct.statistics.core.agreement import ALL_SCANS, WITH_LESION
 from headct.statistics.core.group_tests import ALPHA
+from headct.statistics.core.independent_means import combined
 from headct.statistics.replication.claim_evidence import FAILS, HOLDS, Results
 from headct.statistics.replication.claim_kinds import SMALL_SMD
 from headct.statistics.replication.claims import judge
@@ -36,11 +39,18 @@ N_TRAINING = 1558
 N_HELD_OUT, N_FOLDS = 500, 5
 """Training scans of a study whose folds predict them."""
 
+N_EXTERNAL = 60
+"""Scans of an external set."""
+
 SHARE_OF_MEN, HOURS_MEDIAN, HOURS_LOG_SD = 0.56, 1.9, 0.53
 """About those of the paper's participants; hours from onset to the scan."""
 
 SET_PROMISES = {
     "held_out": Promise("mean Dice over held-out training scans", "out_of_fold", 0.95),
+    "external_mean": Promise("mean Dice in an external set", "external_sets", 0.95, of_all_networks=False),
+    "external_difference": Promise(
+        "mean Dice in an external set − in the internal one", "external_sets", 0.95, of_all_networks=False
+    ),
     "cohort_p": Promise("P of a characteristic of random sets", "cohort_tests", ALPHA, is_interval=False),
     "sets_differ": claim_promise("“sets do not differ”, of random sets: does not hold"),
     "sets_alike_holds": claim_promise("“sets are alike”, ages apart by .2 SD: holds"),
@@ -65,6 +75,25 @@ def of_held_out(rng: np.random.Generator, setting: Setting, true: Truth) -> Foun
             )
             value = true["dice_mean", label, scans][SHOWN]
             found["held_out", of(label, scans)] = interval(means.estimate, means.interval(LEVEL), value)
+    return found
+
+
+def of_external(rng: np.random.Generator, setting: Setting, true: Truth) -> Found:
+    """Of the paper's models: an external set of the same population, beside the internal one."""
+    one = study(rng, setting, n_scans=N_SCANS + N_EXTERNAL)
+    data = one.scores(PARTICIPANT)
+    is_internal = np.arange(len(data.scans)) < N_SCANS
+    found: Found = {}
+    for label in LABELS:
+        external, internal = (mean_dice(data, label, chosen) for chosen in (~is_internal, is_internal))
+        difference = combined((1, -1), (external.varying(), internal.varying()))
+        values = {
+            "external_mean": (external, true["dice_mean", label, ALL_SCANS], bounds_of("dice")),
+            "external_difference": (difference, np.zeros(len(MODELS)), (-1, 1)),
+        }
+        for key, (means, truth, bounds) in values.items():
+            ends = [end[SHOWN] for end in means.interval(LEVEL, bounds)]
+            found[key, label] = interval(means.value[SHOWN], ends, truth[SHOWN])
     return found
 
 

@@ -264,6 +264,44 @@ def test_same_pixels_of_two_participants_are_an_error_of_all(
     assert flow["error"] == 3
 
 
+EXTERNAL = {"set": "external:ashby"}
+
+
+def test_external_scans_are_in_the_cohort_and_counted_by_themselves(tmp_path: Path) -> None:
+    changes = {1: EXTERNAL, 2: EXTERNAL, 3: EXTERNAL}
+    records = [INCLUDED, INCLUDED, INCLUDED, EXCLUDED | {"reason": "not axial"}]
+    args = run(tmp_path, *records, changes=changes, columns=("set",))
+    table = read_tsv(args.cohort)
+    assert table["external_set"].fillna("").tolist() == ["", "ashby", "ashby", "ashby"]
+    flow = read_tsv(args.flow).fillna("")
+    assert flow.to_numpy().tolist() == [
+        ["in sheet", "", 4, 4],
+        ["excluded", "not axial", 1, 1],
+        ["external", "ashby", 2, 2],
+        ["included", "", 1, 1],
+    ]
+
+
+def test_what_two_sets_share_ends_the_run_in_one_table_and_takes_no_scan_out(tmp_path: Path) -> None:
+    """Pixels of s0 and s3, a drawing of s1 and s4; within a set such scans are put aside."""
+    records = [INCLUDED | SAME, drawn_as(mask="same"), INCLUDED, INCLUDED | SAME, drawn_as(mask="same")]
+    changes = {3: EXTERNAL, 4: EXTERNAL | {"set": "external:other"}}
+    with pytest.raises(BadInput) as caught:
+        run(tmp_path, *records, changes=changes, columns=("set",))
+    told = {problem.row: problem.message for problem in caught.value.problems}
+    assert told.keys() == {"2", "3", "5", "6"}
+    assert told["2"].startswith("same pixels as a scan of another participant: s3 (row 5)")
+    assert told["6"].startswith("same drawing as a scan of another participant: s1 (row 3)")
+    assert not (tmp_path / "cohort.tsv").exists()
+
+
+def test_a_class_or_a_scan_of_external_sets_alone_can_not_be_learnt(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no voxel of IVH in the masks of all 1 included scans"):
+        run(tmp_path, without("IVH"), INCLUDED, changes={1: EXTERNAL}, columns=("set",))
+    with pytest.raises(BadInput, match="no scan is eligible"):
+        run(tmp_path, EXCLUDED | {"reason": "not axial"}, INCLUDED, changes={1: EXTERNAL}, columns=("set",))
+
+
 def test_excluded_scans_share_no_pixels(tmp_path: Path) -> None:
     """No digest is no digest: scans that were never converted are no duplicates of each other."""
     table = read_tsv(run(tmp_path, INCLUDED, *[EXCLUDED | {"reason": "not axial"}] * 2).cohort)

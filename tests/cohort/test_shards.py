@@ -56,6 +56,16 @@ def test_shards_are_of_like_size() -> None:
     assert shards.name_of("any", 10) in set("0123456789")
 
 
+def test_scans_of_an_external_set_are_in_shards_of_their_own() -> None:
+    own = [{"scan_id": f"s{scan}", "set": None} for scan in range(40)]
+    outside = [{"scan_id": f"x{scan}", "set": f"external:{'ab'[scan % 2]}"} for scan in range(20)]
+    together = shards.divide(own + outside, 4)
+    assert {name: together[name] for name in shards.divide(own, 4)} == shards.divide(own, 4)
+    of_sets = {name: rows for name, rows in together.items() if rows[0]["set"]}
+    assert {name.split("-")[0] for name in of_sets} == {"a", "b"}
+    assert all(row["set"] == f"external:{name[0]}" for name, rows in of_sets.items() for row in rows)
+
+
 def test_masks_and_their_columns_define_a_scan_and_the_order_of_columns_does_not() -> None:
     row = dict.fromkeys((*shards.OF_A_SCAN, *sheet.READINGS)) | {"mask:ICH": "a.nii", "mask:PHE": "b.nii"}
     same = dict(reversed(row.items()))

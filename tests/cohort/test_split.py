@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headct.cohort import external_set
 from headct.cohort import split as split_step
 from headct.cohort.split import given_split, largest_remainder
 from headct.contracts.artefacts import read_tsv, write_tsv
@@ -85,6 +86,43 @@ def test_participants_stay_together_and_every_training_scan_has_a_fold(n, each, 
     assert n_tested(split) == int(np.ceil(round(fraction * n, 9)))
     sizes = train.groupby("fold")["participant_id"].nunique()
     assert sizes.max() - sizes.min() <= 1
+
+
+def run_step(folder: Path, cohort: pd.DataFrame, **changes: Any) -> bytes:
+    """The split of a cohort, as the step writes it."""
+    write_tsv(cohort, folder / "cohort.tsv")
+    settings = json.dumps(asdict(replace(SETTINGS, **changes)))
+    out = folder / "split.tsv"
+    split_step.main(labels=GIVEN[1], cohort=folder / "cohort.tsv", settings=settings, out=out)
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("by", [("ivh", "ich_volume"), ("site",)])
+def test_external_sets_change_no_byte_of_the_split(tmp_path: Path, by: tuple[str, ...]) -> None:
+    """Drawn among the others alone, whether the sets are there from the start, come later, or go."""
+    whole = scans(120, 2).assign(status="included", external_set="")
+    external = whole["participant_id"].isin(whole["participant_id"].unique()[::3])
+    alone, with_sets = whole[~external], whole.assign(external_set=np.where(external, "ashby", ""))
+    drawn = {}
+    for name, cohorts in {
+        "none": [alone],
+        "from the start": [with_sets],
+        "later": [alone, with_sets],
+    }.items():
+        (tmp_path / name).mkdir()
+        drawn[name] = [run_step(tmp_path / name, cohort, stratify_by=by) for cohort in cohorts][-1]
+    assert drawn["from the start"] == drawn["none"]
+    assert drawn["later"] == drawn["none"]
+
+
+def test_a_set_has_the_included_scans_of_its_name() -> None:
+    cohort = scans(6).assign(status=["included"] * 4 + ["excluded"] * 2)
+    cohort["external_set"] = ["", "a", "b", "a", "a", "c"]
+    found = external_set.scans_of(cohort, "a")
+    assert found["scan_id"].tolist() == cohort["scan_id"].iloc[[1, 3]].tolist()
+    assert set(found["set"]) == {"external:a"}
+    with pytest.raises(BadInput, match="no scan of this external set is eligible"):
+        external_set.scans_of(cohort, "c")
 
 
 @given(seed=st.integers(0, 50), each=st.integers(1, 2), by=BY)

@@ -88,3 +88,13 @@ def test_how_often_it_was_opened(five: Path) -> None:
     assert "5 models or readings" in told
     assert "model-0 (2 times)" in told
     assert ledger.openings_in_words([]) == "No scoring of the test set is recorded."
+
+
+def test_openings_of_external_sets_are_counted_by_themselves(five: Path) -> None:
+    for model, name in (("model-0", "far"), ("model-0", "far"), ("model-1", "far"), ("model-0", "near")):
+        ledger.append(five, scored="2026-01-02", rule=f"metrics_external:{name}", model=model, **DIGESTS)
+    told = ledger.openings_in_words(ledger.read(five))
+    of_test_set, _, of_sets = told.partition(" The external set far was opened 3 times")
+    assert of_test_set.startswith("The test set was opened 5 times")
+    assert "none was scored twice" in of_test_set
+    assert "model-0 (2 times). The external set near was opened 1 times" in of_sets

@@ -281,7 +281,9 @@ def test_a_rule_is_listed_with_what_its_jobs_ask_for(config: Configuration) -> N
 def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     config: Configuration, tmp_path: Path
 ) -> None:
-    few, many = (list(disk_table(config, scans, tmp_path, sizes.read())) for scans in (100, 1000))
+    few, many = (
+        list(disk_table(PlannedStudy(config, tmp_path, scans, []), sizes.read())) for scans in (100, 1000)
+    )
     assert few[1].split() == ["results/data", "0.9"] or few[1].split() == ["results/data", "1.0"]
     assert many[1].split() == ["results/data", "9.5"]
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
@@ -295,7 +297,7 @@ def test_the_plan_tells_what_the_cases_of_the_pages_take(
     config: Configuration, tmp_path: Path, cases: str, gigabytes: str, looked_at: str
 ) -> None:
     shown = replace(config, report=replace(config.report, cases=cases))
-    lines = list(disk_table(shown, 1000, tmp_path, sizes.read()))
+    lines = list(disk_table(PlannedStudy(shown, tmp_path, 1000, []), sizes.read()))
     of_results, before_results = (line.split() for line in lines if "report/cases" in line)
     assert of_results == ["results/report/cases", gigabytes], "half of 9.5 MB for each of 100 test scans"
     assert (before_results[0], before_results[-1]) == ("qc/report/cases,", looked_at), "and for each of all"
@@ -307,8 +309,8 @@ def test_a_new_network_or_framework_is_of_unknown_size_and_ends_nothing(
     unet = config.models["unet"]
     beyond = replace(unet, settings={**unet.settings, "network": "segresnet"})
     with_it = replace(config, models={**config.models, "new": beyond})
-    lines = list(disk_table(with_it, 100, tmp_path, sizes.read()))
-    before = list(disk_table(config, 100, tmp_path, sizes.read()))
+    lines = list(disk_table(PlannedStudy(with_it, tmp_path, 100, []), sizes.read()))
+    before = list(disk_table(PlannedStudy(config, tmp_path, 100, []), sizes.read()))
     said = [line.split("and 1 of")[0].split()[0] for line in lines if "and 1 of unknown size" in line]
     assert said == ["results/models", "work/training"]
     assert lines[-1].startswith(before[-1].split(";")[0] + ", and what is unknown;")

@@ -1,5 +1,5 @@
 # Consumes: the sample sheet and scan.json of every baseline scan. Produces: results/cohort/ (cohort.tsv,
-# flow.tsv, split.tsv, balance.tsv).
+# flow.tsv, split.tsv, balance.tsv, a table of each external set).
 
 
 # How the scans of the sheet are gathered, for results and for a look at them before (qc.smk).
@@ -26,7 +26,7 @@ rule cohort:
     """Gather the scans: included, excluded or in error, with the reason; too many lost end the run here."""
     input:
         sheet=SHEET,
-        scans=SCAN_RECORDS,
+        scans=ALL_RECORDS,
         withdrawn=WITHDRAWALS,
         reviewed=REVIEWS.get(reviews.QUALITY, []),
     output:
@@ -63,6 +63,22 @@ rule split:
             "split --labels {params.labels:q} --cohort {input.cohort} --settings {params.settings:q}"
             " --out {output}"
         )
+
+
+rule external_set:
+    """List the scans of one external set; nothing is drawn, and the split knows nothing of them."""
+    input:
+        cohort="results/cohort/cohort.tsv",
+    output:
+        "results/cohort/external/{set}.tsv",
+    log:
+        "results/logs/external_set/{set}.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        code=code("external-set"),
+    shell:
+        recorded("external-set --name {wildcards.set} --cohort {input.cohort} --out {output}")
 
 
 rule balance:

@@ -83,14 +83,26 @@ SHEET = config["sheet"]
 LESIONS = sheet.Lesions(LABELS, SETTINGS.ingest.lesions_may_be_absent)
 SCANS = checked(sheet.load, Path(SHEET), LESIONS)
 INGESTED = sheet.baseline(SCANS)
-READ_TWICE = any(map(sheet.is_read_twice, INGESTED))
-KNOWS_SITES = any(row.get("site") is not None for row in INGESTED)
+EXTERNAL = sheet.external_sets(INGESTED)
+OF_STUDY = [row for row in INGESTED if not sheet.external_set(row)]
+READ_TWICE = any(map(sheet.is_read_twice, OF_STUDY))
+KNOWS_SITES = any(row.get("site") is not None for row in OF_STUDY)
 SHARDS = shards.divide(INGESTED, config["resources"]["ingest"]["jobs"])
 BASELINE = {row["scan_id"] for row in INGESTED}
 checked(ratings.check, SETTINGS.blinded)
 REVIEWS = checked(reviews.files_of_study, vars(SETTINGS.reviews), BASELINE)
 WITHDRAWALS = [str(path) for path in amendments.files(Path("results"))]
-SCAN_RECORDS = [f"results/data/shards/{shard}.tsv" for shard in SHARDS]  # list each scan.json
+# The lists of each scan.json, by external set; "" has those of the study itself.
+RECORDS_OF = {
+    name: [
+        f"results/data/shards/{shard}.tsv"
+        for shard, rows in SHARDS.items()
+        if sheet.external_set(rows[0]) == name
+    ]
+    for name in ["", *EXTERNAL]
+}
+SCAN_RECORDS = RECORDS_OF[""]
+ALL_RECORDS = list(chain.from_iterable(RECORDS_OF.values()))
 MODELS = config["models"]
 REPLICATED = [key for key, model in MODELS.items() if model.get("replication", True)]
 BEYOND = [key for key in MODELS if key not in REPLICATED]  # measured, but not compared
@@ -116,6 +128,7 @@ def one_of(names):
 
 wildcard_constraints:
     shard="|".join(SHARDS),
+    set=one_of(EXTERNAL),
     model=one_of([*MODELS, TRIVIAL]),
     seed=r"\d+",
     fold=r"all|\d+",
@@ -179,6 +192,11 @@ def inference_settings_of(model):
     return json.dumps(found, sort_keys=True)
 
 
+def outside_settings_of(model):
+    """Where the label maps of a model made elsewhere are, or its command, and what their values mean, as JSON."""
+    return json.dumps(outside.words(outside.of_model(SETTINGS.models[model])), sort_keys=True)
+
+
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
     return framework_of(model).representation(training_settings(SETTINGS.models[model]))
@@ -213,6 +231,11 @@ def held_out_manifests_of(model):
     return [f"results/predictions/{model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS]
 
 
+def external_manifests_of(model, name):
+    """As ``manifests_of``, of the scans of an external set."""
+    return [f"results/predictions/{model}/external/{name}/seed-{seed}.tsv" for seed in SEEDS]
+
+
 def members_arguments(folders):
     """Trained-model folders by member, as the options of inference."""
     return " ".join(f"--member {' '.join(of_member)}" for of_member in folders)
@@ -238,13 +261,24 @@ TRAINING_RECORDS = [
     for folder in folders
 ]
 WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
+EXTERNAL_METRICS = [
+    f"results/metrics/external/{name}/{model}.tsv"
+    for name in EXTERNAL
+    for model in [*MODELS, TRIVIAL]
+]
 CASE_LIST = "results/report/cases.tsv"
 SHOWS_CASES = SETTINGS.report.cases != "none"
 LISTING = [  # what lists files that are no outputs of their own
-    *SCAN_RECORDS,
+    *ALL_RECORDS,
     *TRAINING_RECORDS,
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in FOLDED for manifest in held_out_manifests_of(model)),
+    *(
+        manifest
+        for model in MODELS
+        for name in EXTERNAL
+        for manifest in external_manifests_of(model, name)
+    ),
     *([CASE_LIST] if SHOWS_CASES else []),
 ]
 if not internals.is_read_by_a_job(workflow):

@@ -7,7 +7,7 @@ rule crosscheck:
     input:
         sheet=SHEET,
         cohort="results/cohort/cohort.tsv",
-        scans=SCAN_RECORDS,
+        scans=ALL_RECORDS,
     output:
         "results/crosscheck/dcm2niix.tsv",
     log:

@@ -56,6 +56,7 @@ FILES_OF = {
         for folder in folders
     ],
     "scans": SCAN_RECORDS,  # which name each scan's own files
+    "scans of all sets": ALL_RECORDS,
     "statistics of the paper": rules.statistics.output,
     "statistics of the plan": rules.paired_analysis.output,
     "published numbers": PUBLISHED,
@@ -66,6 +67,7 @@ FILES_OF = {
 # Where a step is told the folder of them.
 FOLDER_OF = {
     "scans": "results/data",
+    "scans of all sets": "results/data",
     "statistics of the paper": "results/statistics",
     "statistics of the plan": "results/statistics",
     "published numbers": os.path.relpath(Path(workflow.basedir) / "resources" / "published"),

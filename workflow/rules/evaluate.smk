@@ -77,6 +77,33 @@ use rule metrics as metrics_out_of_fold with:
         code=code("measure"),
 
 
+use rule metrics as metrics_external with:
+    input:
+        scans=lambda wildcards: RECORDS_OF[wildcards.set],  # their slice weights are read
+        split="results/cohort/external/{set}.tsv",
+        tolerance=TOLERANCE,
+        manifests=lambda wildcards: (
+            []
+            if wildcards.model == TRIVIAL
+            else external_manifests_of(wildcards.model, wildcards.set)
+        ),
+    output:
+        "results/metrics/external/{set}/{model}.tsv",
+    log:
+        "results/logs/metrics/external/{set}/{model}.log",
+    params:
+        labels=labels_as(Extent.GROUPS),
+        tolerance=tolerance_argument,
+        predictions=lambda wildcards, input: (
+            "--predicts-nothing"
+            if wildcards.model == TRIVIAL
+            else f"--predictions {' '.join(input.manifests)}"
+        )
+        + f" --in-set external:{wildcards.set}",
+        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        code=code("measure"),
+
+
 rule out_of_fold:
     """Dice over training scans, each predicted by the fold that held it out; beside the test set's."""
     input:
@@ -125,6 +152,32 @@ rule new_site:
         recorded(
             "new-site --labels {params.labels:q} --metrics {input.metrics} --plan={input.plan:q}"
             " --cohort {input.cohort} --split {input.split} --models {params.models}"
+            " --out results/statistics"
+        )
+
+
+rule external_analysis:
+    """Dice in each external set, beside the internal test set's and at the same mix of lesion sizes."""
+    input:
+        plan=PLAN,  # its groups of lesion size
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+        internal=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),
+        external=EXTERNAL_METRICS,
+    output:
+        written_by("external-sets"),
+    log:
+        "results/logs/external_analysis.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        labels=labels_as(Extent.GROUPS),
+        models=REPLICATED,
+        code=code("external-sets"),
+    shell:
+        recorded(
+            "external-sets --labels {params.labels:q} --internal {input.internal} --external {input.external}"
+            " --plan={input.plan:q} --cohort {input.cohort} --split {input.split} --models {params.models}"
             " --out results/statistics"
         )
 

@@ -156,6 +156,32 @@ use rule predict as predict_out_of_fold with:
         code=lambda wildcards: prediction_code(wildcards.model),
 
 
+use rule predict as predict_external with:
+    input:
+        split="results/cohort/external/{set}.tsv",
+        records=lambda wildcards: [
+            f"{folder}/train.json"
+            for folders in trained_folders(wildcards.model, wildcards.seed)
+            for folder in folders
+        ],
+    output:
+        "results/predictions/{model}/external/{set}/seed-{seed}.tsv",
+    log:
+        "results/logs/predict/{model}/external/{set}/seed-{seed}.log",
+    params:
+        members=lambda wildcards: members_arguments(
+            trained_folders(wildcards.model, wildcards.seed)
+        )
+        + f" --in-set external:{wildcards.set}",
+        settings=lambda wildcards: inference_settings_of(wildcards.model),
+        revision=lambda wildcards: study.revision(
+            f"results/predictions/{wildcards.model}/external/{wildcards.set}/seed-{wildcards.seed}.tsv"
+        ),
+        device=config["device"],
+        work=starts_no_job(config["work_dir"]),
+        code=lambda wildcards: prediction_code(wildcards.model),
+
+
 rule outside:
     """Take the label maps of a model that was made elsewhere, or run its command; check them."""
     input:
@@ -176,9 +202,8 @@ rule outside:
         runtime=asked_for("predict", "runtime_min"),
         gpu=lambda wildcards: (asked_for("predict", "gpu") if runs_command(wildcards.model) else 0),
     params:
-        settings=lambda wildcards: json.dumps(
-            outside.words(outside.of_model(SETTINGS.models[wildcards.model])), sort_keys=True
-        ),
+        in_set="",
+        settings=lambda wildcards: outside_settings_of(wildcards.model),
         device=config["device"],
         work=starts_no_job(config["work_dir"]),
         labels=labels_as(Extent.NAMES),
@@ -190,6 +215,29 @@ rule outside:
     shell:
         recorded(
             "outside --model {wildcards.model} --settings {params.settings:q} --labels {params.labels:q}"
-            " --split {input.split} --data results/data --device {params.device} --threads {threads}"
-            " --work={params.work:q} --revision {params.revision} --manifest {output}"
+            " --split {input.split} {params.in_set} --data results/data --device {params.device}"
+            " --threads {threads} --work={params.work:q} --revision {params.revision} --manifest {output}"
         )
+
+
+use rule outside as outside_external with:
+    input:
+        split="results/cohort/external/{set}.tsv",
+        scans=lambda wildcards: RECORDS_OF[wildcards.set],  # their geometry is read
+    output:
+        "results/predictions/{model}/external/{set}/seed-{seed}.tsv",
+    log:
+        "results/logs/predict/{model}/external/{set}/seed-{seed}.log",
+    params:
+        in_set=lambda wildcards: f"--in-set external:{wildcards.set}",
+        settings=lambda wildcards: outside_settings_of(wildcards.model),
+        device=config["device"],
+        work=starts_no_job(config["work_dir"]),
+        labels=labels_as(Extent.NAMES),
+        revision=lambda wildcards: maps_folder.revision(
+            Path(
+                f"results/predictions/{wildcards.model}/external/{wildcards.set}/seed-{wildcards.seed}.tsv"
+            ),
+            outside.of_model(SETTINGS.models[wildcards.model]),
+        ),
+        code=code("outside"),

@@ -8,7 +8,7 @@ rule qc:
     """Look at all scans before anything else, in qc/: who is in, who is out and why; each with its mask, to be reviewed."""
     input:
         sheet=SHEET,
-        scans=SCAN_RECORDS,
+        scans=ALL_RECORDS,
         reviewed=REVIEWS.get(reviews.QUALITY, []),
         bundle=bundled,
     output:

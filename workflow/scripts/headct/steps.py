@@ -34,6 +34,7 @@ STEPS = {
     "ingest": Step("cohort.ingest", "convert scans: DICOM to NIfTI, masks matched, faults recorded"),
     "cohort": Step("cohort.gathering", "gather the scans: included, excluded or in error"),
     "split": Step("cohort.split", "draw the test set and the folds"),
+    "external-set": Step("cohort.external_set", "list the scans of one external set"),
     "balance": Step("statistics.replication.balance", "compare training and test set"),
     "crosscheck": Step("cohort.crosscheck", "compare a sample of scans with what dcm2niix makes of them"),
     "prepare": Step("frameworks.prepare", "preprocess the training scans"),
@@ -57,6 +58,9 @@ STEPS = {
     ),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
     "new-site": Step("statistics.comparison.new_site", "Dice by site, and what a new site may expect"),
+    "external-sets": Step(
+        "statistics.comparison.external_sets", "Dice in external sets, beside the internal test set"
+    ),
     "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),
     "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),
     "tables": Step("publish.tables.tabulate", "write one table"),

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from headct.cohort import patients
-from headct.contracts import amendments
+from headct.contracts import amendments, sets
 from headct.contracts import labels as label_sets
 from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import read_json, write_tsv
@@ -40,6 +40,12 @@ FLOW = PublishedStatistic(
     keys="status reason",
     made_of=(MadeOf(rows="sheet"),),
 )
+
+BETWEEN_SETS = "in several sets"
+"""Status of a scan whose pixels, drawing or patient are those of a scan of another set, too.
+
+It is never written: the run ends. Were both put aside, a scan from outside would take one out of the study.
+"""
 
 FROM_SHEET = ("scan_id", "participant_id", "site", "age", "sex", "onset_to_ct_h", "rater")
 NOT_INGESTED: dict[str, Any] = {
@@ -109,13 +115,16 @@ def main(
     if errors:
         put_aside = int((scans["status"] == "error").sum())
         logger.warning("%d scans have errors and are put aside:\n%s", put_aside, as_table(errors))
-    refused = problems_of(rows, records, sheet, "refused")
+    refused = problems_of(rows, records, sheet, "refused") + problems_of(rows, records, sheet, BETWEEN_SETS)
     obstacles = too_many_lost(rows, records, sheet, max_excluded)
-    if not obstacles and not (scans["status"] == "included").any():
+    of_study = [
+        record for row, record in zip(rows, records, strict=True) if not sample_sheet.external_set(row)
+    ]
+    if not obstacles and not any(record["status"] == "included" for record in of_study):
         reasons = reasons_in_words(counts)
         todo = "mend or add scans; each one's reason stands in its scan.json, and 'snakemake qc' shows all"
         obstacles = [Problem(str(sheet), f"no scan is eligible: {reasons}; {todo}")]
-    obstacles = obstacles or classes_without_voxel(records, lesions)
+    obstacles = obstacles or classes_without_voxel(of_study, lesions)
     if refused or (obstacles and not only_look):
         raise BadInput([*refused, *obstacles])
     if obstacles:
@@ -181,7 +190,7 @@ def _whose_pixels(
     file: str,
 ) -> dict[str, Any]:
     reason = f"same pixels as a scan of another participant: {_named(rows, others)}"
-    return _in_error(rows, records, index, file, "image", reason, "whose are they?")
+    return _in_error(rows, records, index, file, "image", reason, "whose are they?", others)
 
 
 def with_same_drawings_resolved(
@@ -206,10 +215,10 @@ def with_same_drawings_resolved(
             if others:
                 shared[reading] = others
         if record["status"] == "included" and shared:
-            named = _named(rows, sorted({other for others in shared.values() for other in others}))
-            reason = f"same drawing as a scan of another participant: {named}"
+            of_others = sorted({other for others in shared.values() for other in others})
+            reason = f"same drawing as a scan of another participant: {_named(rows, of_others)}"
             column = _first_column(row, next(iter(shared)))
-            resolved[index] = _in_error(rows, records, index, file, column, reason, advice)
+            resolved[index] = _in_error(rows, records, index, file, column, reason, advice, of_others)
     return resolved
 
 
@@ -266,13 +275,14 @@ def with_same_patients_resolved(
             resolved[index] = records[index] | {"flags": flags}
             continue
         words = " and ".join(sorted({others[other] for other in doubtful}))
-        named = _named(rows, [indices[other] for other in doubtful])
+        with_same = [indices[other] for other in doubtful]
+        named = _named(rows, with_same)
         reason = f"same patient as another participant: the DICOM headers share {words} with {named}"
         advice = (
             "give both rows one participant_id, or mend their folders; where they are known to be different "
             "people (twins, say), name both participants in ingest.different_patients"
         )
-        resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice)
+        resolved[index] = _in_error(rows, records, index, file, "participant_id", reason, advice, with_same)
     n_identified = sum(patient != patients.Patient() for patient in patient_of.values())
     logger.info(
         "cohort  headers of %d of %d included scans tell patients apart", n_identified, len(patient_of)
@@ -341,11 +351,17 @@ def _in_error(
     column: str,
     reason: str,
     advice: str,
+    others: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """A scan's record as one in error, for what a column of its row in the sheet says."""
+    """A scan's record as one in error, for what a column of its row in the sheet says.
+
+    What it shares with ``others`` of another set ends the run (:data:`BETWEEN_SETS`).
+    """
     row = rows[index]
     problem = Problem(file, f"{reason}; {advice}", str(row["row"]), column, str(row[column]))
-    return records[index] | {"status": "error", "reason": reason, "problems": [asdict(problem)]}
+    of_sets = {sample_sheet.external_set(rows[one]) for one in (index, *others)}
+    status = BETWEEN_SETS if len(of_sets) > 1 else "error"
+    return records[index] | {"status": status, "reason": reason, "problems": [asdict(problem)]}
 
 
 def cohort_row(
@@ -383,6 +399,7 @@ def cohort_row(
         "labels_sha256": digests.get("labels.nii.gz"),
         "labels_intra_sha256": digests.get("labels_intra.nii.gz"),
         "labels_inter_sha256": digests.get("labels_inter.nii.gz"),
+        "external_set": sample_sheet.external_set(row) or None,
     }
 
 
@@ -469,7 +486,7 @@ def category(reason: str) -> str:
 
 
 def flow_of(cohort: pd.DataFrame, withdrawals: Sequence[Amendment] = ()) -> pd.DataFrame:
-    """Counts of scans and participants: in the sheet, excluded and in error per category, included.
+    """Counts of scans and participants: in the sheet, put aside per category, in external sets, included.
 
     Scans that were withdrawn were in the sheet once, and count there; each reason is a step of its own.
     """
@@ -487,18 +504,20 @@ def flow_of(cohort: pd.DataFrame, withdrawals: Sequence[Amendment] = ()) -> pd.D
         for status in ("excluded", "error")
         for reason, rows in cohort[cohort["status"] == status].groupby(cohort["reason"].map(category))
     ]
-    included = step("included", "", cohort[cohort["status"] == "included"])
+    usable = cohort[cohort["status"] == "included"]
+    external = [step("external", str(name), rows) for name, rows in usable.groupby("external_set", sort=True)]
+    included = step("included", "", sets.of_study(usable))
     in_sheet, gone = step("in sheet", "", cohort), dict[str, dict[str, Any]]()
     for one in withdrawals:
         empty = {"status": "withdrawn", "reason": one.reason, "scans": 0, "participants": 0}
         for counts in (in_sheet, gone.setdefault(one.reason, empty)):
             counts["scans"] += len(one.scans)
             counts["participants"] += one.participants
-    return pd.DataFrame([in_sheet, *gone.values(), *put_aside, included])
+    return pd.DataFrame([in_sheet, *gone.values(), *put_aside, *external, included])
 
 
 def reasons_in_words(flow: pd.DataFrame) -> str:
-    """The reasons of a flow with their counts of scans."""
+    """The reasons of a flow for which scans are not in the study, with their counts of scans."""
     steps = flow[flow["reason"] != ""]
     return "; ".join(f"{step.reason} ({step.scans})" for step in steps.itertuples())
 

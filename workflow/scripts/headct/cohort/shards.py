@@ -19,7 +19,7 @@ from typing import Any
 
 from headct.contracts.artefacts import digest_of_path, read_json, sha256_of, write_atomically
 from headct.imaging.scan_files import files_of, root_of
-from headct.settings.sheet import mask_columns
+from headct.settings.sheet import external_set, mask_columns
 
 RECORD = "scan.json"
 COLUMNS = ("scan_id", "sha256", "revision")
@@ -36,10 +36,14 @@ def name_of(scan_id: str, shards: int) -> str:
 
 
 def divide(rows: Iterable[dict[str, Any]], shards: int) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the sheet by shard, both in alphabetical order; a shard without a scan is left out."""
+    """Rows of the sheet by shard, both in alphabetical order; a shard without a scan is left out.
+
+    Each external set has shards of its own, SET-NUMBER: its scans bring back no job of the study itself.
+    """
     members = defaultdict(list)
     for row in sorted(rows, key=lambda row: str(row["scan_id"])):
-        members[name_of(row["scan_id"], shards)].append(row)
+        of_set, number = external_set(row), name_of(row["scan_id"], shards)
+        members[f"{of_set}-{number}" if of_set else number].append(row)
     return dict(sorted(members.items()))
 
 

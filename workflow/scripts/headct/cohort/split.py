@@ -19,6 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from headct.contracts import labels as label_sets
+from headct.contracts import sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet
 from headct.contracts.plurals import counted
@@ -47,7 +48,7 @@ def main(
         out: split.tsv to write; what it holds already is kept.
     """
     scans = read_tsv(cohort)
-    included = scans[scans["status"] == "included"]
+    included = sets.of_study(scans[scans["status"] == "included"])
     rules = blocks.given(Split, settings)
     former = read_tsv(out) if out.is_file() else None
     path = rules.file
@@ -413,6 +414,7 @@ def given_split(path: Path, cohort: pd.DataFrame, folds: int) -> pd.DataFrame:
     """
     table = read_given(path)
     file = str(path)
+    cohort = sets.of_study(cohort)
     problems = _faulty_cells(table, file, set(cohort["scan_id"]), folds)
     table = table.merge(cohort[["scan_id", "participant_id", "status"]], on="scan_id")
     for column, fault in (("set", "in both sets"), ("fold", "in several folds")):
@@ -461,7 +463,7 @@ def _faulty_cells(table: pd.DataFrame, file: str, scans: set[str], folds: int) -
     for cells in table.to_dict("records"):
         scan, in_set, fold, row = cells["scan_id"], cells["set"], cells.get("fold", ""), cells["row"]
         if scan not in scans:
-            message = "no scan of the sheet: mend the name, or take the row out"
+            message = "no scan of the sheet, or one of an external set: mend the name, or take the row out"
             problems.append(Problem(file, message, row, "scan_id", scan))
         if scan in first:
             message = f"stands in row {first[scan]} already: keep one of them"

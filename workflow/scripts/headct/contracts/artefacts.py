@@ -37,7 +37,7 @@ MARK = "'"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors of a full disk, or of a used up quota."""
 
-IDENTIFIERS = ("scan_id", "participant_id", "site", "rater")
+IDENTIFIERS = ("scan_id", "participant_id", "site", "rater", "set", "external_set")
 """Columns of codes, which are text even where they look like numbers ("007")."""
 
 UNFINISHED = "unfinished-"

@@ -41,6 +41,7 @@ SOURCES: Mapping[str, str] = {
     "training records": FILES,
     "training records of the model": FILES,
     "scans": FOLDER,
+    "scans of all sets": FOLDER,
     "statistics of the paper": FOLDER,
     "statistics of the plan": FOLDER,
     "published numbers": FOLDER,
@@ -131,8 +132,9 @@ class MadeOf:
     Attributes:
         columns: the columns that this is said of; all, where it is empty.
         rows: of what table or records; ``cohort`` are the scans of the split, ``sheet`` all of the sheet;
-            ``metrics that the job read`` are those of the test set or of held-out scans, as its inputs say.
-            ``what people said`` stands in files beside the results.
+            ``metrics that the job read`` are those of the test set or of held-out scans, as its inputs say;
+            the external set is that of the row's column ``set``; ``what people said`` stands in files beside
+            the results.
         models: those that the row names (all compared ones, where it names none), or others.
         seeds: whether each scan counts with the mean over its seeds, or by the first seed's network.
         scans: those that the row names in its column ``scans`` (all, where it names none), or others.
@@ -147,6 +149,7 @@ class MadeOf:
         "metrics",
         "metrics of held-out scans",
         "metrics that the job read",
+        "metrics of the external set",
         "cohort",
         "sheet",
         "training records",

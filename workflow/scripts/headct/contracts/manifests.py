@@ -56,6 +56,7 @@ LISTS: dict[str, Callable[[Path], dict[Path, str]]] = {
     "train.json": _weights,
     "predictions/*/*.tsv": _label_maps,
     "predictions/*/out-of-fold/*.tsv": _label_maps,
+    "predictions/*/external/*/*.tsv": _label_maps,
     "data/shards/*.tsv": _scans,
     "report/cases.tsv": _cases,
 }

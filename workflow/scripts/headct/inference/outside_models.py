@@ -1,8 +1,8 @@
 """Take the label maps of a model that was made elsewhere: ``python -m headct outside --help``.
 
-What ``predict`` does for models that are trained here: a label map of each test scan on the scan's own grid,
-and the list of them, with the digest of what each was made from. Maps are read and placed as raters' masks
-are. All that can't be used are told together, and nothing is listed then.
+What ``predict`` does for models that are trained here: a label map of each scan of a set on the scan's own
+grid, and the list of them, with the digest of what each was made from. Maps are read and placed as raters'
+masks are. All that can't be used are told together, and nothing is listed then.
 """
 
 from __future__ import annotations
@@ -89,26 +89,28 @@ def main(
     threads: int = 1,
     work: Path = Path("work"),
     manifest: Path,
+    in_set: str = sets.TEST,
     revision: int = 0,
 ) -> None:
-    """Take the label maps of the test scans that a model made elsewhere, or run its command; check them.
+    """Take the label maps that a model made elsewhere, or run its command; check them.
 
     Args:
         model: key of the model in the config.
         settings: JSON: where its label maps are, or its command, and what their values mean.
         labels: JSON: the lesion classes, in their order.
-        split: split.tsv.
+        split: split.tsv, or the table of an external set.
         data: folder of the converted scans.
         device: that a command may compute on.
         threads: CPU threads that a command may use.
         work: scratch folder of what a command makes.
         manifest: list of the label maps.
+        in_set: the set whose scans it is of, as the table names it: test, external:NAME.
         revision: how often files were lost or changed.
     """
     import pandas as pd
 
     of_model, lesions = outside.given(settings), label_sets.read(labels)
-    scans, key = sets.test_scans(split), f"models.{model}"
+    scans, key = sets.scans_of(split, in_set), f"models.{model}"
     digest = ""
     if isinstance(of_model, Command):
         digest = maps_folder.digest_of(of_model)
@@ -159,7 +161,7 @@ def missing(
     Args:
         settings: of the model.
         key: of the model, for messages.
-        scans: of the test set.
+        scans: of the set.
         found: label maps by scan.
     """
     if isinstance(settings, Command):

@@ -1,4 +1,6 @@
-"""Predict label maps of the test scans, or of held-out training scans: ``python -m headct predict --help``.
+"""Predict label maps of the test scans, an external set's or held-out training scans.
+
+``python -m headct predict --help``.
 
 Class probabilities are averaged over the folds of a member and over the members of an ensemble, on
 the scan's own grid; the label is the most probable class. A held-out training scan is predicted by the
@@ -62,15 +64,21 @@ class PredictionJob:
 
 
 def parts_of(
-    member: list[list[Path]], split: Path, out_of_fold: list[int] | None
+    member: list[list[Path]], split: Path, in_set: str, out_of_fold: list[int] | None
 ) -> list[tuple[list[list[Path]], list[str]]]:
     """Trained-model folders by member, and the scans that they predict.
+
+    Args:
+        member: trained-model folders, one per fold of each member.
+        split: the table that names the scans.
+        in_set: the set that is predicted.
+        out_of_fold: folds whose training scans are predicted instead.
 
     Raises:
         BadInput: a folder is not that of a network which did without the fold that it is to predict.
     """
     if out_of_fold is None:
-        return [(member, sets.test_scans(split))]
+        return [(member, sets.scans_of(split, in_set))]
     problems = []
     for folders, records in zip(member, trained_records(member), strict=True):
         trained = [str(record.get("fold")) for record in records]
@@ -97,10 +105,11 @@ def main(
     data: Path,
     work: Path,
     manifest: Path,
+    in_set: str = sets.TEST,
     out_of_fold: list[int] | None = None,
     revision: int = 0,
 ) -> None:
-    """Predict label maps of the test scans, or of held-out training scans.
+    """Predict label maps of the test scans, an external set's or held-out training scans.
 
     Args:
         model: key of the model in the config.
@@ -109,10 +118,11 @@ def main(
             is left out is as in config/README.md.
         device: what computes.
         threads: CPU threads in all.
-        split: split.tsv.
+        split: split.tsv, or the table of an external set.
         data: folder of the converted scans.
         work: scratch folder.
         manifest: list of what was predicted.
+        in_set: the set that is predicted, as the table names it: test, external:NAME.
         out_of_fold: predict the training scans of these folds instead of the test set; each member then names
             a trained-model folder per fold, in this order.
         revision: how often files were lost and remade.
@@ -123,9 +133,9 @@ def main(
     records = trained_records(member)
     by_model, lesions = given_settings(settings, records), labels_of(records)
     job = PredictionJob(model, lesions, by_model, device, threads, split, data, manifest, revision)
-    set_name = "test" if out_of_fold is None else "out-of-fold"
+    set_name = in_set.replace(":", "/") if out_of_fold is None else "out-of-fold"
     cache = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
-    parts = parts_of(member, split, out_of_fold)
+    parts = parts_of(member, split, in_set, out_of_fold)
     rows = [row for members, names in parts for row in predicted(job, members, names, cache)]
     if all(row["reason"] for row in rows):
         raise RuntimeError(f"no scan could be predicted; the first: {rows[0]['reason']}")

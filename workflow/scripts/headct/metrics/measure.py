@@ -82,6 +82,7 @@ def main(
     second_readings: bool = False,
     labels: str,
     split: Path,
+    in_set: str = sets.TEST,
     out_of_fold: list[int] | None = None,
     data: Path,
     settings: str,
@@ -99,7 +100,8 @@ def main(
         second_readings: measure second readings of all scans, as models MODEL-intra (same rater) and
             MODEL-inter.
         labels: JSON: the lesion classes, in their order, with roles and groups.
-        split: split.tsv; its test scans count.
+        split: split.tsv, or the table of an external set.
+        in_set: the set that is measured, as the table names it: test, external:NAME.
         out_of_fold: measure the training scans of these folds instead of the test set.
         data: folder of the converted scans.
         settings: the metrics block of the configuration, as JSON.
@@ -114,7 +116,7 @@ def main(
         guesses = second_readings_of(model, list(read_tsv(split)["scan_id"]), data)
     else:
         runs = read_runs(predictions) if predictions else [Run(None, None, {})]
-        scans = sets.held_out(split, out_of_fold) if out_of_fold else sets.test_scans(split)
+        scans = sets.held_out(split, out_of_fold) if out_of_fold else sets.scans_of(split, in_set)
         guesses = predicted(model, runs, scans)
     table = measure_scans(guesses, data, how, lesions)
     write_tsv(table, out)

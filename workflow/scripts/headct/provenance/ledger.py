@@ -1,4 +1,4 @@
-"""How often the test set was opened, and by what: one line for each scoring of its labels.
+"""How often the test set and each external set were opened, and by what: a line for each scoring of labels.
 
 Lines are only ever appended, by the job that scored. Each holds the digest of the line before, and the
 job's record holds number and digest of its line, so that neither a changed nor a missing line goes unnoticed.
@@ -20,17 +20,21 @@ from headct.contracts import untrusted
 from headct.contracts.plurals import counted
 from headct.contracts.untrusted import Unusable
 
-SCORING = frozenset({"metrics", "second_readings", "surface_tolerance"})
-"""Rules that compare anything with the labels of the test set."""
+OF_EXTERNAL_SET = "metrics_external"
+"""The rule that compares models with the labels of an external set; its line names the set behind a colon."""
+
+SCORING = frozenset({"metrics", "second_readings", "surface_tolerance", OF_EXTERNAL_SET})
+"""Rules that compare anything with the labels of the test set, or of an external one."""
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One scoring of the test labels; digests are SHA-256.
+    """One scoring of test labels; digests are SHA-256.
 
-    ``predictions`` has the digest of each prediction manifest, joined by spaces: one per seed, none for
-    second readings and for the model that predicts nothing. ``plan`` is the analysis plan at the start
-    of the run, ``previous`` the whole line before.
+    ``rule`` is ``metrics_external:NAME`` where they are those of an external set. ``predictions`` has the
+    digest of each prediction manifest, joined by spaces: one per seed, none for second readings and for the
+    model that predicts nothing. ``split`` is that of the table which names the scans, ``plan`` the analysis
+    plan at the start of the run, ``previous`` the whole line before.
     """
 
     number: int
@@ -116,14 +120,25 @@ def faults(text: str, scored: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def openings_in_words(openings: Sequence[Opening]) -> str:
-    """How often the test set was opened and by what, in one sentence."""
+    """How often the test set and each external set were opened and by what, a sentence for each."""
+    of_set: dict[str, list[Opening]] = {"": []}
+    for opening in openings:
+        rule, _, name = opening.rule.partition(":")
+        of_set.setdefault(name if rule == OF_EXTERNAL_SET else "", []).append(opening)
+    of_test_set = of_set.pop("")
+    sentences = [_in_words("The test set", of_test_set)]
+    sentences += [_in_words(f"The external set {name}", of_set[name]) for name in sorted(of_set)]
+    return " ".join(sentences)
+
+
+def _in_words(subject: str, openings: Sequence[Opening]) -> str:
     if not openings:
-        return "No scoring of the test set is recorded."
+        return f"No scoring of {subject[0].lower()}{subject[1:]} is recorded."
     by_model = Counter(opening.model for opening in openings)
     again = ", ".join(f"{model} ({count} times)" for model, count in by_model.items() if count > 1)
     plans = len({opening.plan for opening in openings})
     return (
-        f"The test set was opened {len(openings)} times, first {openings[0].scored}, last "
+        f"{subject} was opened {len(openings)} times, first {openings[0].scored}, last "
         f"{openings[-1].scored}, to score {len(by_model)} models or readings, under "
         f"{counted(plans, 'version')} of the analysis plan; "
         + (f"scored more than once: {again}." if again else "none was scored twice.")

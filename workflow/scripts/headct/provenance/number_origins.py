@@ -495,7 +495,7 @@ def _of_model(tables: Tables, place: Place, made: MadeOf, row: Row, model: str) 
         training = tables.sets[tables.sets["set"] == "train"]
         return Rows(COHORT, "scans of the training set", training)
     stem = SECOND_READING if model.startswith(SECOND_READING) else model
-    path = _metrics_of(tables, place, made, stem)
+    path = _metrics_of(tables, place, row, made, stem)
     if path not in tables.study.makers:
         return None
     label = row.get("label", "") if made.lesions == "of the row" else ""
@@ -505,9 +505,11 @@ def _of_model(tables: Tables, place: Place, made: MadeOf, row: Row, model: str) 
     return _of_site(tables, rows, row["site"]) if row.get("site") else rows
 
 
-def _metrics_of(tables: Tables, place: Place, made: MadeOf, stem: str) -> str:
-    """The metrics table of a model: of the test set, of held-out scans, or whichever the job was given."""
+def _metrics_of(tables: Tables, place: Place, row: Row, made: MadeOf, stem: str) -> str:
+    """The metrics table of a model: of the test set, held-out scans, an external set, or as was read."""
     of_test, held_out = f"results/metrics/{stem}.tsv", f"results/metrics/out-of-fold/{stem}.tsv"
+    if made.rows == "metrics of the external set":
+        return f"results/metrics/external/{row['set']}/{stem}.tsv"
     if made.rows == "metrics that the job read":
         return held_out if held_out in tables.study.maker(place.path).inputs else of_test
     return of_test if made.rows == "metrics" else held_out

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headct.contracts import amendments
+from headct.contracts import amendments, sets
 from headct.provenance.number_origins import (
     COHORT,
     Place,
@@ -242,6 +242,22 @@ def _by_site(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> fl
     between = max(0.0, (q - len(means) + 1) / (weight.sum() - (weight**2).sum() / weight.sum()))
     weight = 1 / (within / sizes + between)
     values = {"q": q, "variance_between": between, "dice_mean": (weight * means).sum() / weight.sum()}
+    return float(values[place.column]) if place.column in values else None
+
+
+def _external(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Scans of an external set or, in columns of the internal test set, of that."""
+    if place.column == "difference":
+        return float(row["dice_mean"]) - float(row["internal_mean"])
+    scans = rows[0].scans
+    participants = tables.numbers(COHORT).set_index("scan_id")["participant_id"].loc[scans.index]
+    values = {
+        **dict.fromkeys(("n", "internal_n"), len(scans)),
+        **dict.fromkeys(("n_participants", "internal_participants"), participants.nunique()),
+        "n_seeds": max(rows[0].frame["seed"].nunique(), 1),
+        "n_failed": scans["failed"].sum(),
+        **dict.fromkeys(("dice_mean", "internal_mean"), scans["dice"].mean()),
+    }
     return float(values[place.column]) if place.column in values else None
 
 
@@ -472,8 +488,14 @@ def _flow(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float
     scans = rows[0].frame
     if name in ("Training set", "Test set"):
         scans = tables.sets[tables.sets["set"] == ("train" if name == "Training set" else "test")]
+    elif name in ("external", "In external sets"):
+        scans = scans[(scans["status"] == "included") & ~scans.index.isin(sets.of_study(scans).index)]
+        if row["reason"]:
+            scans = scans[scans["external_set"] == row["reason"]]
     elif name.casefold() in ("included", "excluded", "error"):
         scans = scans[scans["status"] == name.casefold()]
+        if name.casefold() == "included":
+            scans = sets.of_study(scans)
         if row["reason"]:
             scans = scans[scans["reason"].fillna("").str.startswith(row["reason"])]
     elif name not in ("in sheet", "Scans in the sheet"):
@@ -613,8 +635,9 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "seed_spread": _seed_spread,
     "out_of_fold": _held_out,
     **dict.fromkeys(("site_dice", "new_site"), _by_site),
+    "external_sets": _external,
     "surface_tolerance": _tolerance,
-    "detection": _detection,
+    **dict.fromkeys(("detection", "external_detection"), _detection),
     **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),
     **dict.fromkeys(("precision", "site_effects"), _pair),
     "rater_noninferiority": _beside_rater,

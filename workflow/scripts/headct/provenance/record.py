@@ -211,16 +211,20 @@ def _record(job: Job, inputs: Mapping[str, str], start: Mapping[str, Any]) -> di
 
 
 def _open_test_set(job: Job, record: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, Any]:
-    """Number and SHA-256 of the line that says in the ledger that this job scored the test set."""
+    """Number and SHA-256 of the line that says in the ledger that this job scored a test set."""
     digests = record["inputs"]
+    rule, split = job.rule, "results/cohort/split.tsv"
+    if rule == ledger.OF_EXTERNAL_SET:
+        name = job.wildcards["set"]
+        rule, split = f"{rule}:{name}", f"results/cohort/external/{name}.tsv"
     manifests = [path for path in digests if path.startswith("results/predictions/")]
     number, line = ledger.append(
         RESULTS / LEDGER,
         scored=record["ended"],
-        rule=job.rule,
+        rule=rule,
         model=job.wildcards.get("model", job.rule),
         predictions=" ".join(digests[path] for path in sorted(manifests)),
-        split=digests["results/cohort/split.tsv"],
+        split=digests[split],
         plan=start.get("analysis_plan", ""),
         metrics=" ".join(record["outputs"].values()),
     )

@@ -43,6 +43,7 @@ REPEATED = frozenset(
         "blinded-analysis",
         "out-of-fold",
         "new-site",
+        "external-sets",
         "raters",
         "tables",
         "figures",

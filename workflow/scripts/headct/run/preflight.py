@@ -180,6 +180,7 @@ def _plan_label_problems(
     named = [(f"endpoint '{endpoint.name}'", endpoint.label) for _, endpoint in plan.endpoints()]
     named += [(key, label) for key, margin in margins.items() for label in margin]
     named += [("new_site.least_dice", label) for label in plan.least_dice]
+    named += [("size_mix", label) for label in plan.size_mix]
     for key, label in named:
         if label not in labels:
             message = (
@@ -262,7 +263,7 @@ def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> 
     """What keeps folds from being of whole sites; their job knows who is in the training set."""
     if config.split.folds_by != SITE or config.split.is_evaluation_only:
         return
-    scans = [row for row in rows if not sheet.why_not_ingested(row)]
+    scans = [row for row in rows if not sheet.why_not_ingested(row) and not sheet.external_set(row)]
     if config.split.file is None:
         message = "split.folds_by is site, and the site of this scan is not known: fill in the column site"
         for row in scans:

@@ -7,6 +7,7 @@ plan could not be done, and what was done beyond it.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,6 +136,7 @@ class Plan:
     subgroups: tuple[Subgroup, ...]
     not_worse_than_a_rater: RaterMargin | None = None
     least_dice: Mapping[str, float] = field(default_factory=dict)
+    size_mix: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def of_run(self, models: Sequence[str]) -> Plan:
         """The plan of a run that compares these models: they are what its endpoints call the others."""
@@ -202,6 +204,7 @@ def load(path: Path) -> Plan:
             RaterMargin(**content["not_worse_than_a_rater"]) if "not_worse_than_a_rater" in content else None
         ),
         least_dice=content.get("new_site", {}).get("least_dice", {}),
+        size_mix=content.get("size_mix", {}),
     )
 
 
@@ -243,6 +246,7 @@ def _contradictions(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
         if family["scans"] == WITHOUT_LESION:
             yield Problem(file, "families are over scans that may have the lesion", key="families")
     yield from _contradictions_of_subgroups(content["subgroups"]["of"], file)
+    yield from _contradictions_of_mixes(content, file)
 
 
 def _contradictions_of_endpoints(endpoints: Mapping[str, Any], file: str) -> Iterator[Problem]:
@@ -268,3 +272,26 @@ def _contradictions_of_subgroups(subgroups: Sequence[Mapping[str, Any]], file: s
             yield Problem(file, "has both cut_points and training_quantiles", key=key)
         if "training_quantiles" in one and one["column"] != "reference_ml":
             yield Problem(file, "training_quantiles are for reference_ml", key=key, value=one["column"])
+
+
+def _contradictions_of_mixes(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    """Mixes that are no shares of a whole, or not of as many groups as the plan has."""
+    sizes: Mapping[str, Any] = next(
+        (one for one in content["subgroups"]["of"] if one["column"] == "reference_ml"), {}
+    )
+    cuts = sizes.get("training_quantiles") or sizes.get("cut_points") or []
+    for lesion, shares in content.get("size_mix", {}).items():
+        key, value = f"size_mix.{lesion}", ", ".join(f"{share:g}" for share in shares)
+        if not cuts:
+            message = (
+                "needs a subgroup of reference_ml with cut_points or training_quantiles, to divide sizes by"
+            )
+            yield Problem(file, message, key=key, value=value)
+        elif len(shares) != len(cuts) + 2:
+            message = (
+                f"must have {len(cuts) + 2} shares: of scans without the lesion, and of {len(cuts) + 1} sizes"
+                " as the subgroup of reference_ml divides them"
+            )
+            yield Problem(file, message, key=key, value=value)
+        elif not math.isclose(sum(shares), 1, abs_tol=1e-6):
+            yield Problem(file, "the shares must sum to 1", key=key, value=value)

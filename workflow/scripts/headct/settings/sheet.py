@@ -15,6 +15,7 @@ from typing import Any
 
 from headct.contracts.problems import LISTED, BadInput, Problem, first_few
 from headct.contracts.repository import SCHEMAS
+from headct.contracts.sets import EXTERNAL
 from headct.contracts.terminal import visible
 from headct.settings.configuration import load_schema, schema_problems
 
@@ -27,7 +28,7 @@ READINGS = ("mask", "mask_intra", "mask_inter")
 FORMER_NAMES = {"dicom": "image"}
 """What columns were called before, which sheets may go on to say."""
 
-CODES = ("scan_id", "participant_id", "site", "rater")
+CODES = ("scan_id", "participant_id", "site", "rater", "set")
 """Columns whose words are told apart; two that look alike (:func:`_look`) are a slip of the hand."""
 
 NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
@@ -193,6 +194,7 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
         *_taken_names(rows, file),
         *_twins(rows, file),
         *_unlike_themselves(rows, file),
+        *_in_several_sets(rows, file),
         *_unusable_paths(rows, path),
         *_same_files(rows, path),
         *_two_forms(rows, file),
@@ -204,6 +206,11 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
     elif not baseline(rows):
         message = "there is no baseline scan that is not left out: mend timepoint or left_out"
         problems.append(Problem(file, message, key="timepoint"))
+    elif all(external_set(row) for row in baseline(rows)):
+        message = (
+            "all baseline scans are in external sets, and none is left to train on: leave set empty in some"
+        )
+        problems.append(Problem(file, message, key="set"))
     unusable = {(problem.row, problem.key) for problem in problems}
     for row in rows:
         for column in path_columns(row):
@@ -242,6 +249,16 @@ def _written(schema: Mapping[str, Any]) -> str:
 def baseline(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of baseline scans that are not left out, the only ones that are ingested."""
     return [row for row in rows if not why_not_ingested(row)]
+
+
+def external_set(row: Mapping[str, Any]) -> str:
+    """Name of the external set that a scan is in; empty where it is in none."""
+    return str(row.get("set") or "").removeprefix(EXTERNAL)
+
+
+def external_sets(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the external sets that rows are in, in the order of the alphabet."""
+    return sorted(set(map(external_set, rows)) - {""})
 
 
 def why_not_ingested(row: Mapping[str, Any]) -> str:
@@ -548,15 +565,17 @@ def _duplicates(rows: list[dict[str, Any]], file: str) -> list[Problem]:
 
 
 def _taken_names(rows: list[dict[str, Any]], file: str) -> list[Problem]:
-    """Scans that could have no file or folder of their name everywhere."""
+    """Scans and external sets that could have no file or folder of their name everywhere."""
     reasons = {
         **dict.fromkeys(FOLDERS_BESIDE_SCANS, "a folder beside those of the scans has this name"),
         **dict.fromkeys(DEVICES, "no file can have this name on Windows, where it is a device"),
     }
+    named = [(row, "scan_id", str(row["scan_id"])) for row in rows]
+    named += [(row, "set", external_set(row)) for row in rows if external_set(row).casefold() in DEVICES]
     return [
-        Problem(file, f"{reason}; choose another one", str(row["row"]), "scan_id", row["scan_id"])
-        for row in rows
-        if (reason := reasons.get(str(row["scan_id"]).casefold()))
+        Problem(file, f"{reason}; choose another one", str(row["row"]), column, row[column])
+        for row, column, name in named
+        if (reason := reasons.get(name.casefold()))
     ]
 
 
@@ -601,6 +620,24 @@ def _unlike_themselves(rows: list[dict[str, Any]], file: str) -> list[Problem]:
                         " person? Mend the value, or give each person an id of their own"
                     )
                     problems.append(Problem(file, message, str(row["row"]), column, f"{row[column]}"))
+    return problems
+
+
+def _in_several_sets(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Baseline scans of participants who have others in another set: they would be known to the models."""
+    problems = []
+    first: dict[str, dict[str, Any]] = {}
+    for row in baseline(rows):
+        if row["participant_id"] is None:
+            continue
+        other = first.setdefault(row["participant_id"], row)
+        if other["set"] != row["set"]:
+            message = (
+                f"participant {row['participant_id']} is in several sets: {row['scan_id']} in"
+                f" {row['set'] or 'none of them'}, {other['scan_id']} (row {other['row']}) in"
+                f" {other['set'] or 'none of them'}; give all scans of a participant one set, or none"
+            )
+            problems.append(Problem(file, message, str(row["row"]), "set", row["set"] or ""))
     return problems
 
 

@@ -44,6 +44,12 @@ FIGURE = PublishedFigure(
             where={"box": "Excluded"},
             of={"status": "excluded"},
         ),
+        Repeats(
+            source="cohort/flow.tsv",
+            rows="reason",
+            where={"box": "In external sets"},
+            of={"status": "external"},
+        ),
     ),
     made_of=(MadeOf(rows="sheet"),),
 )
@@ -58,7 +64,12 @@ LINE_MM = style.line_height_mm(style.TEXT_PT)
 
 IN_SHEET, INCLUDED = "Scans in the sheet", "Included"
 SET_TITLES = {"train": "Training set", "test": "Test set"}
-PUT_ASIDE = {"withdrawn": "Withdrawn, and deleted", "excluded": "Excluded", "error": "In error, to be mended"}
+PUT_ASIDE = {
+    "withdrawn": "Withdrawn, and deleted",
+    "excluded": "Excluded",
+    "error": "In error, to be mended",
+    "external": "In external sets",
+}
 
 
 def draw(options: Options) -> style.Pages:

@@ -39,7 +39,7 @@ FIGURE = PublishedFigure(
     on_cluster=True,
     shows_ct=True,
     pictures=False,  # a page for each 30 scans
-    inputs={"cohort": "cohort/cohort.tsv", "data": "scans"},
+    inputs={"cohort": "cohort/cohort.tsv", "data": "scans of all sets"},
     given={"labels": "lesions in print", "study_title": "study title"},
     columns="page scan_id status slice n_slices slice_position_mm lesion_area_mm2 tilt_deg mean_gap_mm"
     " flags reason",

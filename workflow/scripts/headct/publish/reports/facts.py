@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from headct.contracts import run_records
+from headct.contracts import run_records, sets
 from headct.contracts.artefacts import CONFIG, read_json, read_tsv
 from headct.contracts.labels import LabelSet
 from headct.frameworks.registry import frameworks
@@ -114,8 +114,15 @@ class Facts:
 
     @cached_property
     def included(self) -> pd.DataFrame:
-        """Rows of the cohort that were analysed."""
-        return self.cohort[self.cohort["status"] == "included"]
+        """Rows of the cohort that were analysed, but for external sets."""
+        return sets.of_study(self.cohort[self.cohort["status"] == "included"])
+
+    @cached_property
+    def external(self) -> Mapping[str, pd.DataFrame]:
+        """Rows of the cohort that were analysed in each external set, by its name."""
+        usable = self.cohort[self.cohort["status"] == "included"]
+        of_sets = usable.drop(index=self.included.index)
+        return {str(name): rows for name, rows in of_sets.groupby("external_set")} if len(of_sets) else {}
 
     @property
     def left_out(self) -> Sequence[str]:

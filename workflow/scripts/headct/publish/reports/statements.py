@@ -160,9 +160,11 @@ def flow(facts: Facts) -> str:
     withdrawn = ""
     if total("withdrawn"):
         withdrawn = f" withdrawn, with all their data deleted: {with_reasons('withdrawn')};"
+    external = f" in external sets: {with_reasons('external')};" if total("external") else ""
     return (
-        f"Of {counted(total('in sheet'), 'scan')} in the sheet, {total('included')} were analysed;{withdrawn}"
-        f" excluded: {with_reasons('excluded')}; put aside with an error: {with_reasons('error')}."
+        f"Of {counted(total('in sheet'), 'scan')} in the sheet, {total('included')} were analysed;"
+        f"{external}{withdrawn} excluded: {with_reasons('excluded')};"
+        f" put aside with an error: {with_reasons('error')}."
     )
 
 

@@ -58,6 +58,9 @@ CASE_OF_SCAN = 0.5
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
 
+VARIANTS = ("_out_of_fold", "_external")
+"""How rules are called that do for other scans what the rule of the same name does for the test set."""
+
 Job = tuple[str, str]
 """Rule and log."""
 
@@ -69,14 +72,16 @@ class PlannedStudy:
     Attributes:
         config: the configuration.
         folder: where its results are, or will be.
-        scans: their number, baseline scans only.
+        scans: number of baseline scans that are divided into training and test set.
         jobs: those that would run.
+        external: number of baseline scans in external sets.
     """
 
     config: Configuration
     folder: Path
     scans: int
     jobs: Sequence[Job]
+    external: int = 0
 
 
 def pending_jobs(words: list[str]) -> list[Job]:
@@ -96,6 +101,13 @@ def pending_jobs(words: list[str]) -> list[Job]:
     return JOB.findall(planned.stdout + planned.stderr)
 
 
+def asks_as(rule: str) -> str:
+    """The rule whose resources a rule asks for: its own, or those of the one that it is a variant of."""
+    for variant in VARIANTS:
+        rule = rule.removesuffix(variant)
+    return rule
+
+
 def card_of_profile(path: Path = PROFILE) -> str:
     """The kind of GPU that ``slurm/config.yaml`` asks for to train; empty if it leaves it open."""
     by_rule = yaml_files.read(path).get("set-resources") or {}
@@ -106,7 +118,7 @@ def jobs_table(jobs: Iterable[Job], resources: Resources) -> Iterator[str]:
     """How many jobs each rule has, and what one asks for; steps of seconds have the profile's defaults."""
     rows: list[tuple[str, ...]] = [("rule", "jobs", "threads", "memory MB", "limit h", "GPUs", "")]
     counts = Counter(rule for rule, _ in jobs)
-    by_rule = {rule: getattr(resources, rule.removesuffix("_out_of_fold"), None) for rule in counts}
+    by_rule = {rule: getattr(resources, asks_as(rule), None) for rule in counts}
     for rule, needs in sorted(by_rule.items(), key=lambda item: (item[1] is None, item[0])):
         if needs:
             hours = f"{needs.runtime_min / 60:.1f}"
@@ -264,8 +276,9 @@ def known_mb(parts: Iterable[float]) -> tuple[float, int]:
     return sum(known), len(sizes) - len(known)
 
 
-def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, list[float]]:
+def disk_stages(study: PlannedStudy, sizes: Sizes) -> dict[str, list[float]]:
     """MB by stage of the whole study, whether or not some of it is there already; NaN where not known."""
+    config, scans = study.config, study.scans
     test = test_scans(config, scans)
     trained = [training_settings(model) for model in config.models.values() if model.is_trained]
     prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
@@ -274,12 +287,12 @@ def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, li
     def mb(quantity: str, of: str) -> float:
         return sizes.get((quantity, of), math.nan)
 
-    label_maps = len(config.models) * len(config.training.seeds) * test
+    label_maps = len(config.models) * len(config.training.seeds) * (test + study.external)
     cases = config.report.number_of_cases(test)
-    looked_at = scans if cases else 0
+    looked_at = scans + study.external if cases else 0
     case_mb = CASE_OF_SCAN * mb("data", "scan")
     return {
-        "results/data": [scans * mb("data", "scan")],
+        "results/data": [(scans + study.external) * mb("data", "scan")],
         "results/models": [in_results for in_results, _ in weights],
         "results/predictions": [label_maps * mb("predictions", "scan")],
         "results/report/cases": [cases * case_mb],
@@ -292,20 +305,13 @@ def disk_stages(config: Configuration, scans: int, sizes: Sizes) -> dict[str, li
     }
 
 
-def disk_table(config: Configuration, scans: int, study: Path, sizes: Sizes) -> Iterator[str]:
-    """GB by stage of the whole study.
-
-    Args:
-        config: the configuration.
-        scans: their number.
-        study: its folder.
-        sizes: what is known of them.
-    """
-    stages = disk_stages(config, scans, sizes)
+def disk_table(study: PlannedStudy, sizes: Sizes) -> Iterator[str]:
+    """GB by stage of the whole study."""
+    stages = disk_stages(study, sizes)
     rows = [("disk", "GB", ""), *((stage, *gigabytes(parts)) for stage, parts in stages.items())]
     yield from aligned(rows, right={1})
     total_mb, unknown = known_mb(chain.from_iterable(stages.values()))
-    free = shutil.disk_usage(study).free / 1e9
+    free = shutil.disk_usage(study.folder).free / 1e9
     more = ", and what is unknown" if unknown else ""
     yield f"Sum: at most about {total_mb / 1000:.0f} GB{more}; {free:.0f} GB are free here"
 
@@ -324,7 +330,7 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
     """
     config, resources = study.config, study.config.resources
     yield from _time_warnings(study, costs, speeds)
-    for rule in dict.fromkeys(rule.removesuffix("_out_of_fold") for rule, _ in study.jobs):
+    for rule in dict.fromkeys(asks_as(rule) for rule, _ in study.jobs):
         memory = getattr(getattr(resources, rule, None), "mem_mb", 0)
         if memory > resources.mem_mb_cap:
             yield (
@@ -345,7 +351,7 @@ def warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, sizes: 
             f"{speeds.card} has {_gb(there)} GB of memory, less than was measured of {models} with "
             f"{_gb(CUDA_MB)} GB for CUDA itself"
         )
-    total = known_mb(chain.from_iterable(disk_stages(config, study.scans, sizes).values()))[0] / 1000
+    total = known_mb(chain.from_iterable(disk_stages(study, sizes).values()))[0] / 1000
     free = shutil.disk_usage(study.folder).free / 1e9
     if total > free:
         yield f"the study may take {total:.0f} GB of disk, and {free:.0f} GB are free here"
@@ -365,7 +371,7 @@ def _time_warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds) -
                 f"{math.ceil(longest / limit_s)} turns, and on Slurm is requeued by itself"
             )
     of_scans = {
-        "ingest": math.ceil(study.scans / resources.ingest.jobs),
+        "ingest": math.ceil((study.scans + study.external) / resources.ingest.jobs),
         "predict": test_scans(study.config, study.scans),
     }
     for rule, scans in of_scans.items():
@@ -456,22 +462,26 @@ def main(
     with planned_sheet((directory / config.sheet).absolute(), scans) as path:
         named = ["--config", f"sheet={path}"] if scans is not None else []
         jobs = pending_jobs([*words, "--directory", str(directory), *named])
-        n_scans = len(sheet.baseline(sheet.load(path)))
+        external = [bool(sheet.external_set(row)) for row in sheet.baseline(sheet.load(path))]
+    n_scans = external.count(False)
     plan = analysis_plan.load(analysis_plan.path_of(config.analysis_plan, directory))
     compared = [key for key, model in config.models.items() if model.replication]
     is_split = scans is None and (directory / SPLIT).is_file()
     results = directory / "results"
     scans_of = scans_of_split(results) if is_split else scans_of_sheet(config, n_scans)
     few = few_of_split(plan, results) if is_split else few_of_sheet(plan, config, n_scans)
-    study = PlannedStudy(config, directory, n_scans, jobs)
+    study = PlannedStudy(config, directory, n_scans, jobs, external.count(True))
     costs = training_costs(study, speeds)
-    title = f"{config.study.name}: {n_scans} scans, {len(config.models)} models, {len(jobs)} jobs to run"
+    more = f" and {study.external} in external sets" if study.external else ""
+    title = (
+        f"{config.study.name}: {n_scans} scans{more}, {len(config.models)} models, {len(jobs)} jobs to run"
+    )
     parts = [
         [title],
         jobs_table(jobs, config.resources),
         models_table(study, costs, speeds, known_sizes),
         prediction_in_words(study, speeds),
-        disk_table(config, n_scans, directory, known_sizes),
+        disk_table(study, known_sizes),
         precision_table(plan, compared, scans_of),
         [f"Warning: {text}" for text in few],
         [f"Warning: {text}." for text in warnings(study, costs, speeds, known_sizes)],

@@ -105,6 +105,13 @@ def levels(values: pd.Series, cut_points: list[float]) -> pd.Categorical:
     return pd.Categorical(np.array([*names, UNKNOWN])[codes], [*names, UNKNOWN])
 
 
+def size_levels(volumes_ml: np.ndarray, cut_points: list[float]) -> pd.Categorical:
+    """Level of each volume (n,) of a lesion, as :func:`levels`; the last is of scans without it."""
+    level_of = levels(pd.Series(volumes_ml), cut_points).add_categories([NO_LESION])
+    level_of[volumes_ml == 0] = NO_LESION
+    return level_of
+
+
 def pooled(sites: pd.Series, minimum: int) -> pd.Series:
     """The sites, those with fewer than ``minimum`` scans under one name with their number."""
     counts = sites.map(sites.value_counts())
@@ -141,12 +148,10 @@ def subgroups_table(
         chosen = replace(data, clusters=participants.of(data.scans)) if one.column == SITE else data
         for label in data.labels:
             if one.column == SIZE:
-                volumes = pd.Series(data.reference_ml(label), data.scans)
                 cut_points = sizes.get((one.name, label), list(one.cut_points))
                 if not cut_points:  # no training scan has the lesion: none was trained on
                     continue
-                level_of = levels(volumes, cut_points).add_categories([NO_LESION])
-                level_of[(volumes == 0).to_numpy()] = NO_LESION
+                level_of = size_levels(data.reference_ml(label), cut_points)
             else:
                 column = known[one.column]
                 if one.column == SITE:

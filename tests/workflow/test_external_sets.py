@@ -1,0 +1,181 @@
+"""A study to which two external sets are added: they are measured, and nothing of the study changes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from headct.contracts.artefacts import LEDGER, read_tsv, sha256_of
+from headct.provenance import ledger
+from support import snake, two_classes, warm_python
+from support.audit_study import forked_command
+from support.nifti_study import NiftiStudy
+
+SETS = {"near": range(12, 18), "far": range(18, 22)}
+"""Numbers of the scans of each external set; the others are divided into training and test set."""
+
+MODELS = ("unet", "threshold", "rival", "predicts-nothing")
+
+TELLS_OF_ALL = re.compile(
+    r"logs/.*|audit/.*|data/.*|config\.json|study\.json|ro-crate-metadata\.json"
+    r"|cohort/(cohort|flow)\.tsv|figures/(flow|ingest_qc)\..*|report/.*"
+)
+"""What speaks of each scan of the sheet, or of the run; all other files are those of the study alone."""
+
+RIVAL = {
+    "title": "Rival",
+    "framework": "external",
+    "folder": "rival",
+    "labels": {"bleed": [1, 3], "PHE": 2},
+    "replication": False,
+}
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The finished study, the bytes of its files before the sets were added, and the jobs that these made."""
+
+    folder: Path
+    before: dict[str, str]
+    jobs: dict[str, int]
+
+
+def study() -> NiftiStudy:
+    of_two = two_classes.STUDY
+    base = of_two.configuration(Path())["models"]
+    settings = {**of_two.settings, "models": {**base, "rival": RIVAL}}
+    return replace(of_two, name="external-sets", scans=22, settings=settings)
+
+
+def write_maps(folder: Path) -> None:
+    """Label maps of another maker: the masks, a voxel aside."""
+    (folder / "rival").mkdir()
+    for mask in folder.glob("*-mask.nii.gz"):
+        image = nibabel.load(mask)
+        moved = np.roll(np.asarray(image.dataobj), 1, axis=0)
+        scan = mask.name.removesuffix("-mask.nii.gz")
+        nibabel.save(nibabel.Nifti1Image(moved, image.affine), folder / "rival" / f"{scan}.nii.gz")
+
+
+def name_sets(sheet: Path, names: dict[str, range]) -> None:
+    """Keep the scans of the study and of some external sets, each with its set."""
+    header, *rows = sheet.read_text(encoding="utf-8").splitlines()
+    of_scan = {number: f"external:{name}" for name, numbers in names.items() for number in numbers}
+    kept = [
+        f"{row}\t{of_scan.get(number, '')}"
+        for number, row in enumerate(rows)
+        if number < 12 or number in of_scan
+    ]
+    sheet.write_text("\n".join([f"{header}\tset", *kept, ""]), encoding="utf-8")
+
+
+def digests(results: Path) -> dict[str, str]:
+    """SHA-256 of each file of the results that is about the study itself."""
+    files = {str(file.relative_to(results)): file for file in results.rglob("*") if file.is_file()}
+    return {name: sha256_of(file) for name, file in files.items() if not TELLS_OF_ALL.fullmatch(name)}
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    folder = tmp_path_factory.mktemp("external-sets")
+    configfile = study().write(folder)
+    write_maps(folder)
+    whole = folder / "all.tsv"
+    shutil.copy(folder / "scans.tsv", whole)
+    words = ("--directory", folder, "--configfile", configfile, "--cores", "2")
+    with warm_python.started() as python:
+        name_sets(folder / "scans.tsv", {})
+        run = snake.run(*words, python=python)
+        assert run.returncode == 0, run.stdout[-4000:]
+        before = digests(folder / "results")
+        shutil.copy(whole, folder / "scans.tsv")
+        name_sets(folder / "scans.tsv", SETS)
+        jobs = snake.planned(snake.run(*words, "-n"))
+        run = snake.run(*words, python=python)
+        assert run.returncode == 0, run.stdout[-4000:]
+    return Grown(folder, before, jobs)
+
+
+def test_no_byte_of_the_study_itself_changes(grown: Grown) -> None:
+    after = digests(grown.folder / "results")
+    kinds = {file.split("/")[0] for file in grown.before}
+    assert kinds >= {"models", "predictions", "metrics", "statistics", "tables", "figures", "cohort"}
+    assert {file for file, digest in grown.before.items() if after.get(file) != digest} == set()
+    added = {re.sub(r"external/.*", "external", file) for file in after.keys() - grown.before.keys()}
+    assert added == {
+        "cohort/external",
+        "metrics/external",
+        *(f"predictions/{model}/external" for model in MODELS[:-1]),
+        *(f"statistics/{name}.tsv" for name in ("external_sets", "external_detection")),
+    }
+
+
+def test_scans_of_external_sets_are_in_no_set_of_the_split(grown: Grown) -> None:
+    results = grown.folder / "results"
+    split = read_tsv(results / "cohort/split.tsv")
+    assert set(split["scan_id"]) == {f"scan-{number:02}" for number in range(12)}
+    for name, numbers in SETS.items():
+        table = read_tsv(results / f"cohort/external/{name}.tsv")
+        assert list(table["scan_id"]) == [f"scan-{number:02}" for number in numbers]
+        assert set(table["set"]) == {f"external:{name}"}
+    flow = read_tsv(results / "cohort/flow.tsv").set_index(["status", "reason"])["scans"]
+    assert (flow["external", "near"], flow["external", "far"]) == (6, 4)
+    assert flow["in sheet"].sum() == 22
+    assert flow["included"].sum() == 12
+
+
+def test_each_model_is_measured_on_each_set_by_the_same_rules(grown: Grown) -> None:
+    results = grown.folder / "results"
+    for name, numbers in SETS.items():
+        for model in MODELS:
+            table = read_tsv(results / f"metrics/external/{name}/{model}.tsv")
+            assert set(table["scan_id"]) == {f"scan-{number:02}" for number in numbers}
+            assert list(table.columns) == list(read_tsv(results / f"metrics/{model}.tsv").columns)
+
+
+def test_each_opening_of_a_set_is_a_line_of_the_ledger(grown: Grown) -> None:
+    results = grown.folder / "results"
+    openings = ledger.read(results / LEDGER)
+    for name in SETS:
+        of_set = [one for one in openings if one.rule == f"metrics_external:{name}"]
+        assert sorted(one.model for one in of_set) == sorted(MODELS)
+        assert {one.split for one in of_set} == {sha256_of(results / f"cohort/external/{name}.tsv")}
+    assert sum(one.rule == "metrics" for one in openings) == len(MODELS), "the test set is not opened again"
+    told = ledger.openings_in_words(openings)
+    assert "The external set far was opened 4 times" in told
+
+
+def test_it_is_verified_as_it_was_sealed(grown: Grown) -> None:
+    done = forked_command("verify", grown.folder / "results")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "external set near was opened" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "results/statistics/external_sets.tsv, near, unet, PHE, dice_mean",
+        "results/statistics/external_sets.tsv, near, rival, bleed, internal_mean",
+        "results/statistics/external_sets.tsv, far, unet, bleed, difference",
+        "results/statistics/external_sets.tsv, far, unet, bleed, n_participants",
+        "results/statistics/external_detection.tsv, near, unet, PHE, 0, n_present",
+        "results/cohort/flow.tsv, external, near, scans",
+        "results/figures/flow.tsv, In external sets, far, scans",
+        "results/figures/flow.tsv, Included, scans",
+    ],
+)
+def test_a_number_is_traced(grown: Grown, number: str) -> None:
+    done = forked_command("trace", "--results", grown.folder / "results", "--number", *number.split(", "))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ": the same." in done.stdout
+
+
+def test_nothing_is_to_be_done_again(grown: Grown) -> None:
+    words = ("--directory", grown.folder, "--configfile", grown.folder / "study.yaml", "-n")
+    assert "Nothing to be done" in snake.run(*words).stdout
