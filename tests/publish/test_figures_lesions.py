@@ -39,8 +39,8 @@ from support.figure_inputs import (
 from support.label_sets import ONE, SEVEN
 from support.simulated_scores import each_scan_alone, simulated
 
-OTHER = ("published_vs_reproduced", "flow", "ingest_qc")
-"""Of the paper's lesions, of none, and of grey images that only a PDF takes."""
+OTHER = ("published_vs_reproduced", "flow", "ingest_qc", "external_sets")
+"""Of the paper's lesions, of none, of grey images that only a PDF takes, and of scans from elsewhere."""
 FIGURES = sorted(declared(PublishedFigure).keys() - OTHER)
 N_SCANS = 14
 

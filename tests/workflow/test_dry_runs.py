@@ -14,11 +14,18 @@ from headct.settings import configuration
 from support import snake
 from support.study_files import plan_about, write_sheet
 
-TABLES = declared(PublishedTable)
+OF_EXTERNAL_SETS = "statistics/external_sets.tsv"
+"""What a table and a figure are of that a study has only if its sheet names such sets."""
+
+TABLES = {
+    name: table
+    for name, table in declared(PublishedTable).items()
+    if OF_EXTERNAL_SETS not in table.inputs.values()
+}
 FIGURES = {  # by their rules; those of second readings are made where there are any
     f"{name}_figure" if name in TABLES else name: 9 if figure.per_model else 1
     for name, figure in declared(PublishedFigure).items()
-    if "metrics of second readings" not in figure.inputs.values()
+    if not {"metrics of second readings", OF_EXTERNAL_SETS} & {*figure.inputs.values()}
 }
 ALL_TEN = {
     "train": 9,
@@ -165,6 +172,31 @@ def test_dice_by_site_is_of_what_folds_of_whole_sites_held_out(tmp_path: Path) -
     jobs = snake.planned(result)
     assert (jobs["new_site"], jobs["metrics_out_of_fold"]) == (1, 10)
     assert "metrics" not in jobs, "of the test set nothing is needed"
+
+
+def test_each_external_set_is_predicted_and_measured_by_each_model(tmp_path: Path) -> None:
+    (tmp_path / "trial").mkdir()
+    sheet = tmp_path / "trial" / "scans.tsv"
+    write_sheet(sheet, scans=9)
+    header, *rows = sheet.read_text(encoding="utf-8").splitlines()
+    demo = ("--directory", tmp_path, "--configfile", "config/demo.yaml", "-n")
+    of_sets = ["", "external:near", "external:far"]
+    named = [f"{row}\t{of_sets[number % 3]}" for number, row in enumerate(rows)]
+    sheet.write_text("\n".join([f"{header}\tset", *named, ""]), encoding="utf-8")
+    with_sets = snake.planned(snake.run(*demo))
+    sheet.write_text("\n".join([header, *rows[::3], ""]), encoding="utf-8")
+    alone = snake.planned(snake.run(*demo))
+    more = {rule: n - alone.get(rule, 0) for rule, n in with_sets.items()}
+    n_shards = len({(number % 3, shards.name_of(f"s{number}", 4)) for number in range(9) if number % 3})
+    assert {rule: n for rule, n in more.items() if n} == {
+        "ingest": n_shards,
+        "external_set": 2,
+        "predict_external": 2 * ALL_TEN["predict"],
+        "metrics_external": 2 * ALL_TEN["metrics"],
+        "external_analysis": 1,
+        "external_sets": 1,
+        "external_sets_figure": 1,
+    }
 
 
 def test_a_mistyped_shard_or_model_matches_no_rule(tmp_path: Path) -> None:

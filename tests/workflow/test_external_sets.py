@@ -15,6 +15,7 @@ from headct.contracts.artefacts import LEDGER, read_tsv, sha256_of
 from headct.provenance import ledger
 from support import snake, two_classes, warm_python
 from support.audit_study import forked_command
+from support.html_page import Page
 from support.nifti_study import NiftiStudy
 
 SETS = {"near": range(12, 18), "far": range(18, 22)}
@@ -113,6 +114,8 @@ def test_no_byte_of_the_study_itself_changes(grown: Grown) -> None:
         "metrics/external",
         *(f"predictions/{model}/external" for model in MODELS[:-1]),
         *(f"statistics/{name}.tsv" for name in ("external_sets", "external_detection")),
+        *(f"tables/external_sets.{kind}" for kind in ("tsv", "html", "tex")),
+        *(f"figures/external_sets.{kind}" for kind in ("tsv", "pdf", "svg", "png")),
     }
 
 
@@ -165,6 +168,8 @@ def test_it_is_verified_as_it_was_sealed(grown: Grown) -> None:
         "results/statistics/external_sets.tsv, far, unet, bleed, difference",
         "results/statistics/external_sets.tsv, far, unet, bleed, n_participants",
         "results/statistics/external_detection.tsv, near, unet, PHE, 0, n_present",
+        "results/tables/external_sets.tsv, near, rival, bleed, internal_mean",
+        "results/figures/external_sets.tsv, internal test set, far, unet, bleed, dice_mean",
         "results/cohort/flow.tsv, external, near, scans",
         "results/figures/flow.tsv, In external sets, far, scans",
         "results/figures/flow.tsv, Included, scans",
@@ -179,3 +184,10 @@ def test_a_number_is_traced(grown: Grown, number: str) -> None:
 def test_nothing_is_to_be_done_again(grown: Grown) -> None:
     words = ("--directory", grown.folder, "--configfile", grown.folder / "study.yaml", "-n")
     assert "Nothing to be done" in snake.run(*words).stdout
+
+
+def test_the_page_tells_of_each_set(grown: Grown) -> None:
+    text = Page((grown.folder / "results/report/index.html").read_text(encoding="utf-8")).text
+    assert "Test sets from elsewhere" in text
+    for name, numbers in SETS.items():
+        assert f"{name}, bleed: mean Dice over {len(numbers)} scans of {len(numbers)} participants" in text

@@ -117,12 +117,12 @@ def bundled(wildcards):
 
 
 def of_this_study(declarations):
-    """Without what shows the paper's numbers, where the plan is of a study of its own."""
+    """Without what shows the paper's numbers, where the plan is of a study of its own, or sets that it has not."""
+    left_out = set() if EXTERNAL else {"statistics/external_sets.tsv"}
+    if ANALYSIS_PLAN.comparison == analysis_plan.OWN:
+        left_out.add("published numbers")
     return {
-        name: one
-        for name, one in declarations.items()
-        if ANALYSIS_PLAN.comparison != analysis_plan.OWN
-        or "published numbers" not in one.inputs.values()
+        name: one for name, one in declarations.items() if left_out.isdisjoint(one.inputs.values())
     }
 
 

@@ -138,6 +138,7 @@ rule page:
         rules.reports.input,
         FACTS,
         REVIEWED,
+        rules.external_analysis.output if EXTERNAL else [],
         FILES_OF["metrics of all models"],
         [manifest for model in MODELS for manifest in manifests_of(model)],
         "results/audit/evidence.json",

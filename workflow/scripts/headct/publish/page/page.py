@@ -16,6 +16,7 @@ from headct.contracts.artefacts import CONFIG, sha256_of
 from headct.publish import pages
 from headct.publish.page import (
     answer,
+    external_section,
     figure_section,
     model_sections,
     review_section,
@@ -40,6 +41,7 @@ SECTIONS = (
     Section("cohort", "Cohort", scan_sections.cohort),
     Section("leader-board", "Leader board", model_sections.leader_board),
     Section("comparison", "Planned comparison", model_sections.planned_comparison),
+    Section("external", "Test sets from elsewhere", external_section.external_sets),
     Section("claims", "Claims of the published study", study_sections.claims),
     Section("failures", "Failures", model_sections.failures),
     Section("explore", "Explorer", script_sections.explorer),

@@ -1,0 +1,74 @@
+"""The section on external sets: how well models do elsewhere, beside the internal test set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from headct.publish.page.html_parts import NumberGrid, filled
+from headct.publish.page.quoted import INTERVAL, QuotedRow, name
+from headct.publish.page.shown_study import Absent, ShownStudy
+from headct.statistics.core.scores import FAMILY
+
+STATISTICS = "statistics/external_sets.tsv"
+
+COLUMNS = (
+    "Model",
+    "External set",
+    "Internal test set",
+    "Difference",
+    "At the mix",
+    "Without a prediction",
+)
+INTERVALS = {
+    "dice_mean": "",
+    "internal_mean": "internal_",
+    "difference": "difference_",
+    "standardised_mean": "standardised_",
+}
+"""Columns of estimates, and how those of their limits begin."""
+
+TEMPLATE = """\
+<p>Scans on which all models were measured and from which none learnt. Intervals are {{ name(interval) }}, by
+participant. The difference is external set minus internal test set, of independent samples. Sets differ
+in the sizes of their lesions: “at the mix” is the mean that the set would have with the mix of sizes that the
+table of external sets states. Nothing of the planned comparison uses these scans.</p>
+{% for grid in grids %}
+{{ table(grid) }}
+{% endfor %}
+{{ links(files) }}
+"""
+
+
+def external_sets(study: ShownStudy) -> Markup | Absent:
+    """Mean Dice of each set; nothing where the study has none."""
+    rows = study.rows(STATISTICS, "set model label")
+    if not rows:
+        return Absent()
+    files = [
+        (f"Table of external sets ({kind.upper()})", f"tables/external_sets.{kind}")
+        for kind in ("html", "tsv", "tex")
+    ]
+    files += [("Detection in external sets (TSV)", "statistics/external_detection.tsv")]
+    return filled(TEMPLATE, interval=INTERVAL, grids=list(_grids(study, rows)), files=files)
+
+
+def _grids(study: ShownStudy, rows: Sequence[QuotedRow]) -> Iterator[NumberGrid]:
+    """A grid for each set and lesion."""
+    for of_set, label in dict.fromkeys((row.text("set"), row.text("label")) for row in rows):
+        own = [row for row in rows if (row.text("set"), row.text("label")) == (of_set, label)]
+        caption = Markup("{}, {}: mean Dice over {} scans of {} participants").format(
+            name(of_set), name(label), own[0].count("n"), own[0].count("n_participants")
+        )
+        compared = sum(row.text("role") == FAMILY for row in own)
+        apart = frozenset({compared} if compared < len(own) else ())
+        yield NumberGrid(
+            caption, COLUMNS, [[study.title(row.text("model")), *_cells(row)] for row in own], apart=apart
+        )
+
+
+def _cells(row: QuotedRow) -> Iterator[Markup]:
+    for mean, ends in INTERVALS.items():
+        yield row.interval(mean, f"{ends}lower", f"{ends}upper")
+    yield row.count("n_failed")
