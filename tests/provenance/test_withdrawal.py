@@ -186,6 +186,22 @@ def test_what_was_made_with_it_is_listed_with_what_to_do(study: StudyFolder) -> 
     assert all("Yours to delete:\n  their rows in trial/scans.tsv" in text for text in words.values())
 
 
+def test_a_scan_of_an_external_set_went_into_numbers_and_no_network(study: StudyFolder) -> None:
+    plan = withdrawal.plan(study, [EXCLUDED], REASON)  # of sealed results, which have no such table
+    row = f"{EXCLUDED}\tp-9001\texternal:near\t{'a' * 64}\t{'b' * 64}\n"
+    table = study.results / "cohort/external/near.tsv"
+    table.parent.mkdir()
+    table.write_text(f"scan_id\tparticipant_id\tset\tct_sha256\tlabels_sha256\n{row}", encoding="utf-8")
+    made = study.work / f"outside/rival/0123456789abcdef/{'a' * 32}.nii.gz"
+    fill(made)
+    assert made in withdrawal.prepared(study, [EXCLUDED])
+    assert made not in withdrawal.prepared(study, [TESTED])
+    with_it = made_with(study, plan)
+    assert not with_it.weights
+    assert "statistics/dice_summary.tsv" in with_it.numbers
+    assert "no training, no prediction; measures of all models" in in_words(study, plan)
+
+
 @pytest.mark.parametrize(("fold", "learnt"), [("0", False), ("1", True), ("all", True)])
 def test_only_networks_that_did_not_hold_it_out_learned_from_it(
     study: StudyFolder, fold: str, learnt: bool

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from headct.contracts import amendments, run_records, untrusted
 from headct.contracts.amendments import BEGUN, Amendment
 from headct.contracts.artefacts import (
@@ -34,7 +36,7 @@ from headct.frameworks.outside.maps_folder import OF_EACH_SCAN, OUTSIDE
 from headct.frameworks.registry import frameworks
 from headct.provenance import amending, crate, former, manifest, rows
 
-COHORT, SPLIT = "cohort/cohort.tsv", "cohort/split.tsv"
+COHORT, SPLIT, EXTERNAL = "cohort/cohort.tsv", "cohort/split.tsv", "cohort/external"
 QC = ("cohort.tsv", "flow.tsv", "ingest_qc.pdf", "ingest_qc.tsv", "qc.log", "report")
 """Files of qc/, beside the results, and the folder of its page (workflow/rules/qc.smk)."""
 SAME_PERSON = "is of the same participant, and consent is a person's: name this scan, too"
@@ -264,7 +266,7 @@ def prepared(study: StudyFolder, scans: Collection[str]) -> list[Path]:
     """
     others = set()
     if (study.results / SPLIT).is_file():
-        left = read_tsv(study.results / SPLIT)
+        left = scans_in_sets(study.results)
         left = left[~left["scan_id"].isin(list(scans))]
         others = {scan.prepared_name for scan in training_scans(left, study.results / "data")}
         others |= {ct[:NAME_DIGITS] for ct in left["ct_sha256"]}
@@ -277,6 +279,12 @@ def prepared(study: StudyFolder, scans: Collection[str]) -> list[Path]:
                 found.append(made)
     runs = sorted((study.work / "training").glob("*/*/*"))
     return found + [run for run in runs if run.is_dir() and _knew(run, scans)]
+
+
+def scans_in_sets(results: Path) -> pd.DataFrame:
+    """The rows of ``split.tsv``, and of the tables of external sets, which have no fold; folds as text."""
+    files = [results / SPLIT, *sorted((results / EXTERNAL).glob("*.tsv"))]
+    return pd.concat([read_tsv(file, fold=str) for file in files], ignore_index=True)
 
 
 def _knew(run: Path, scans: Collection[str]) -> bool:

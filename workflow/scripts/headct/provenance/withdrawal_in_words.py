@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headct.contracts import run_records
-from headct.contracts.artefacts import read_tsv
 from headct.contracts.plurals import counted
 from headct.contracts.problems import first_few
 from headct.contracts.run_records import Record
@@ -20,6 +19,7 @@ from headct.provenance.withdrawal import (
     lists_of_predictions,
     looked_at,
     prepared,
+    scans_in_sets,
 )
 
 
@@ -42,7 +42,7 @@ def made_with(study: StudyFolder, found: Withdrawal) -> MadeWith:
     """What was made with the scans, by the split and the records of jobs."""
     places: list[tuple[str, str]] = []
     if (study.results / SPLIT).is_file():
-        split = read_tsv(study.results / SPLIT, fold=str)
+        split = scans_in_sets(study.results)
         split = split[split["scan_id"].isin(list(found.scans))]
         places = list(zip(split["set"], split["fold"], strict=True))
     learnt = [fold for in_set, fold in places if in_set == "train"]
