@@ -254,7 +254,7 @@ CASES: dict[str, SheetCase] = {
     "sets in other letters": SheetCase("typed", with_column("set", row_2="external:ashby", row_3="external:Ashby"), bad("3", "set", f"differs from row 2 (external:ashby) {ALIKE}")),
     "a participant in two sets": SheetCase("by hand", both(with_column("set", row_2="external:ashby"), cell(2, "participant_id", "p-3"), cell(2, "age", ""), cell(2, "sex", "")), bad("4", "set", "participant p-3 is in several sets: s-3 in none of them, s-1 (row 2) in external:ashby")),
     "a participant whose follow-up names no set": SheetCase("by hand: it is not ingested", with_column("set", row_4="external:ashby"), ACCEPTED),
-    "no scan but in external sets": SheetCase("a column filled down", with_column("set", **{f"row_{row}": "external:a" for row in (2, 3, 4)}), bad("", "set", "none is left to train on")),
+    "no scan but in external sets": SheetCase("a column filled down", with_column("set", **{f"row_{row}": "external:a" for row in (2, 3, 4)}), bad("", "set", "the study itself has none")),
     "the same fault in many rows": SheetCase("a column in another unit: one line, not one for each row", all_cells("age", lambda row: f"{row},5"), bad("2-13", "age", "(12 rows)")),
     "a column of pandas' row numbers, in many rows": SheetCase(PANDAS, lambda t: more_rows(t).replace("\t\n", "\t\t7\n"), bad("2, 4, 6-13", "", "column 12 has a value here")),
     # Paths.

@@ -234,6 +234,20 @@ def test_sites_in_both_sets_are_told(results: Path) -> None:
     assert "sites that were trained on" in text_of("known_limits", results)
 
 
+def test_external_sets_are_told_and_are_no_scans_of_the_study(results: Path) -> None:
+    cohort = read_tsv(results / "cohort/cohort.tsv")
+    before = {name: text_of(name, results) for name in ("external_test", "sources", "disjoint", "raters")}
+    added = cohort[cohort["status"] == "included"].head(2)
+    added = added.assign(scan_id=["e1", "e2"], participant_id=["e1", "e2"], external_set="near", site="Z")
+    write_tsv(pd.concat([cohort, added]), results / "cohort/cohort.tsv")
+    after = {name: text_of(name, results) for name in before}
+    assert after.pop("external_test") == (
+        "Beside the test set, the models were measured on external sets: near (2 scans of 2 participants,"
+        f" 1 site). {before.pop('external_test')}"
+    )
+    assert after == before
+
+
 def test_sites_that_are_not_known_are_not_called_others(results: Path) -> None:
     cohort = read_tsv(results / "cohort/cohort.tsv")
     scans = cohort["scan_id"]

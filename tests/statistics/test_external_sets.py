@@ -165,7 +165,7 @@ def test_sizes_that_a_set_lacks_are_named_and_it_has_no_mean_at_such_a_mix() -> 
     assert np.isnan(row["standardised_mean"])
     assert row["note"] == f"no mean at the mix, which has scans that the set has not: up to {below_all:g}"
     without_sizes = row_of(set_table(of_set, own, PLAN, {}))
-    assert "no subgroups of lesion size" in without_sizes["note"]
+    assert "the plan has no subgroups of lesion size" in without_sizes["note"]
 
 
 def test_few_participants_and_constant_scores_have_no_interval() -> None:

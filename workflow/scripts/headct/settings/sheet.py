@@ -208,7 +208,7 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
         problems.append(Problem(file, message, key="timepoint"))
     elif all(external_set(row) for row in baseline(rows)):
         message = (
-            "all baseline scans are in external sets, and none is left to train on: leave set empty in some"
+            "all baseline scans are in external sets, and the study itself has none: leave set empty in some"
         )
         problems.append(Problem(file, message, key="set"))
     unusable = {(problem.row, problem.key) for problem in problems}

@@ -847,7 +847,21 @@ def internal_test(facts: Facts) -> str:
 
 @borne_out_by("cohort/cohort.tsv")
 def external_test(facts: Facts) -> str:
-    """External data."""
+    """External data: sets of scans from elsewhere, and whether the test set is such a one."""
+    sets = [f"{name} ({_of_external_set(rows)})" for name, rows in facts.external.items()]
+    measured = f"Beside the test set, the models were measured on external sets: {listed(sets)}. "
+    return (measured if sets else "") + _sites_of_test_set(facts)
+
+
+def _of_external_set(rows: pd.DataFrame) -> str:
+    """Scans, participants and sites, as far as these are known."""
+    people, sites = (rows[name].nunique() for name in ("participant_id", "site"))
+    named = f", {counted(sites, 'site')}" if sites else ""
+    return f"{counted(len(rows), 'scan')} of {counted(people, 'participant')}{named}"
+
+
+def _sites_of_test_set(facts: Facts) -> str:
+    """Whether the test set is of other sites than the training set."""
     if facts.is_evaluation_only:
         return (
             "No scan was trained on here; whether the test is an external one depends on the data that each"

@@ -80,7 +80,7 @@ EXTERNAL_DETECTION = PublishedStatistic(
     made_of=(MadeOf(rows="metrics of the external set", seeds="first"),),
 )
 
-NO_SIZES = "the plan has no subgroups of lesion size: no standardised mean"
+NO_SIZES = "no mean at a mix: the plan has no subgroups of lesion size, or no training scan has the lesion"
 
 
 def main(
