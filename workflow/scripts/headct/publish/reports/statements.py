@@ -849,8 +849,8 @@ def internal_test(facts: Facts) -> str:
 def external_test(facts: Facts) -> str:
     """External data: sets of scans from elsewhere, and whether the test set is such a one."""
     sets = [f"{name} ({_of_external_set(rows)})" for name, rows in facts.external.items()]
-    measured = f"Beside the test set, the models were measured on external sets: {listed(sets)}. "
-    return (measured if sets else "") + _sites_of_test_set(facts)
+    of_sets = f"Beside the test set, the models were measured on external sets: {listed(sets)}. "
+    return (of_sets if sets else "") + _sites_of_test_set(facts)
 
 
 def _of_external_set(rows: pd.DataFrame) -> str:
