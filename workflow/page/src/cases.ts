@@ -106,6 +106,7 @@ async function open({ scan, model, lesion }: OpenCase): Promise<void> {
     said.setAttribute("role", "alert");
     const why = error instanceof Error ? error.message : String(error);
     said.textContent = `${scan} can't be shown: ${why.replace(/\.+$/, "")}.`;
+    bar.scrollIntoView({ block: "nearest" });
   } finally {
     if (asked === scan) element.removeAttribute("aria-busy");
   }

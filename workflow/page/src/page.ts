@@ -64,7 +64,17 @@ document.addEventListener("click", (event) => {
   if (scan) openCase({ scan, ...(model && { model }), ...(lesion && { lesion }) });
 });
 
-document.addEventListener("open-case", () => document.getElementById("viewer")?.scrollIntoView());
+/** In a review the picture is brought above the bar, where there is one yet; else all that is told of the case. */
+function bringIntoSight(): void {
+  const picture = document.querySelector("body.reviewing #viewer:not(.unseen) .viewer-picture");
+  if (picture) picture.scrollIntoView({ block: "end" });
+  else document.getElementById("viewer")?.scrollIntoView();
+}
+
+document.addEventListener("open-case", bringIntoSight);
+document.addEventListener("case-shown", () => {
+  if (document.body.classList.contains("reviewing")) bringIntoSight();
+});
 
 const where = document.getElementById("where");
 if (where) attend(where);

@@ -9,7 +9,17 @@ import { button, element } from "./controls.ts";
 import { openCase, type Rows, rows, type Study, study } from "./headct.ts";
 import { Memory } from "./memory.ts";
 import { inOrder, nameOf } from "./review_orders.ts";
-import { type Act, actOf, type Bar, bar, needsReason, type Setup, setup, table } from "./review_parts.ts";
+import {
+  type Act,
+  actOf,
+  type Bar,
+  bar,
+  needsReason,
+  type Setup,
+  setup,
+  table,
+  tellHeight,
+} from "./review_parts.ts";
 import {
   type Decided,
   type Decision,
@@ -71,6 +81,7 @@ export class Review {
     panel.replaceChildren(this.#setup.element, this.#message, this.#list);
     this.#bar.element.hidden = true;
     document.body.append(this.#bar.element);
+    tellHeight(this.#bar.element);
     this.#setup.name.addEventListener("change", () => {
       this.#reviewer = reviewerOf(this.#setup.name.value);
       this.#refill();

@@ -214,6 +214,15 @@ export function bar(perform: (act: Act) => void, onStop: () => void, onReason: (
   };
 }
 
+/** Tell the style sheet how high the bar is, 0 while it is hidden: pictures are fitted into the room above it. */
+export function tellHeight(bar: HTMLElement): void {
+  const tell = () => {
+    const { height } = bar.getBoundingClientRect();
+    document.documentElement.style.setProperty("--review-bar", `${height}px`);
+  };
+  new ResizeObserver(tell).observe(bar, { box: "border-box" });
+}
+
 function inWords(decided: Decided | undefined): string {
   if (!decided) return "Not decided yet.";
   const said = `Decided: ${decided.decision}${decided.reason ? `, ${decided.reason}` : ""}.`;
