@@ -102,6 +102,16 @@ def drag(page: Page, chart: str, start: tuple[float, float], end: tuple[float, f
     page.mouse.up()
 
 
+def marked(page: Page) -> str:
+    """What is said of the rows, once it follows from the last move of the mouse."""
+    count, before = page.locator("#explorer output.count"), ""
+    expect(count).to_contain_text("marked")
+    while (said := count.inner_text()) != before:
+        before = said
+        page.wait_for_timeout(700)
+    return said
+
+
 def test_a_heading_sorts_up_and_down_and_says_so(opened: Open) -> None:
     page = opened()
     dice = [float(text) for text in cells(page, "Dice")]
@@ -157,6 +167,19 @@ def test_the_table_stays_on_its_page_while_charts_are_drawn_anew(opened: Open) -
     expect(page.locator(".pages .place")).to_have_text("Page 2 of 3")
 
 
+def test_marks_stay_when_the_system_turns_dark(opened: Open) -> None:
+    page = opened()
+    drag(page, "size", (0.15, 0.06), (0.97, 0.35))
+    said = marked(page)
+    dice = cells(page, "Dice")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(1000)
+    expect_count(page, said)
+    assert cells(page, "Dice") == dice
+    fields = page.locator(".chart[data-chart=size] .ranges input")
+    assert all(fields.evaluate_all("fields => fields.map((field) => field.value)"))
+
+
 def test_what_is_marked_in_charts_is_left_in_the_table(opened: Open) -> None:
     page = opened()
     drag(page, "size", (0.15, 0.06), (0.97, 0.35))  # from the top down to a Dice of about .62
@@ -177,19 +200,18 @@ def field(page: Page, chart: str, name: str) -> Locator:
 def test_ranges_in_numbers_are_the_same_marks(opened: Open) -> None:
     page = opened()
     drag(page, "size", (0.15, 0.06), (0.97, 0.35))
-    expect(field(page, "size", "Dice, to")).not_to_have_value("")
+    said = marked(page)
     names = [f"{axis}, {end}" for axis in ("Dice", "Reference volume (mL)") for end in ("from", "to")]
     dragged = [field(page, "size", name).input_value() for name in names]
-    expect(page.locator("#explorer output.count")).to_contain_text("marked")
-    marked = cells(page, "Dice"), page.locator("#explorer output.count").inner_text()
+    dice = cells(page, "Dice")
     page.get_by_role("button", name="Clear marks").press("Enter")
     expect_count(page, "24 rows of 72")
     for name in names:  # told once the chart has let go of its marks
         expect(field(page, "size", name)).to_have_value("")
     for name, value in zip(names, dragged, strict=True):
         field(page, "size", name).press_sequentially(value)
-    expect_count(page, marked[1])
-    assert cells(page, "Dice") == marked[0]
+    expect_count(page, said)
+    assert cells(page, "Dice") == dice
 
 
 def test_one_end_of_a_range_is_enough_and_both_ends_belong_to_it(opened: Open) -> None:

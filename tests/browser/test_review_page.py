@@ -78,6 +78,13 @@ def test_a_review_by_keyboard_is_kept_downloaded_imported_and_counted(page: Page
     assert page.locator(".review-buttons [aria-pressed=true]").inner_text().startswith("X Exclude")
     page.keyboard.press("Control+k")
     assert page.locator(".review-buttons [aria-pressed=true]").inner_text().startswith("X Exclude")
+    press(page, "k")
+    page.keyboard.press("p")
+    assert page.get_by_label("Reason").input_value() == "", "the reason was that of the exclusion"
+    page.keyboard.press("w")
+    page.keyboard.type("moved")
+    page.keyboard.press("Escape")
+    press(page, "x")
 
     page.reload()
     start(page, "A. Reader; MD")

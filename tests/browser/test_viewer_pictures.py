@@ -26,6 +26,20 @@ def test_a_slice_is_shown_as_its_window_has_it(viewer: Page, scan: str, window: 
     assert correlation(viewer, CASES[scan], "axial", WINDOWS_HU[window]) >= 0.95
 
 
+def test_two_pictures_have_one_window(viewer: Page) -> None:
+    open_case(viewer, "uneven", model="moved")
+    viewer.get_by_role("button", name="Two pictures").click()
+    viewer.wait_for_function("document.querySelectorAll('.viewer-legend')[1].innerText.includes('2D')")
+    show_maps(viewer)
+    means = []
+    for window in WINDOWS_HU:
+        choose(viewer, window)
+        first, second = (pixels(viewer, number)[..., 0].mean() for number in (0, 1))
+        assert second == pytest.approx(first, rel=0.1), f"{window}: both are of the same slice"
+        means.append(second)
+    assert max(means) > 1.15 * min(means), "the second picture changes with the window"
+
+
 @pytest.mark.parametrize("scan", CASES)
 @pytest.mark.parametrize("plane", ["coronal", "sagittal"])
 def test_other_planes_are_shown_where_slices_lie(viewer: Page, scan: str, plane: str) -> None:

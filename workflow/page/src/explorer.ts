@@ -84,7 +84,7 @@ function explore(container: HTMLElement, of: Study, columns: Rows): void {
   const status = element("p", { class: "status" }, count, " ", clear, " ", note);
   container.append(form.element, status, hint, views.element, listed.element);
   show();
-  dark.addEventListener("change", show);
+  dark.addEventListener("change", () => views.recolour(look(of, form.filters().models)));
 }
 
 const container = document.getElementById("explorer");

@@ -1,4 +1,4 @@
-/** The rows of the explorer: which are shown, in which order, and how their numbers are printed. */
+/** The rows of the explorer: which are shown, and in which order. */
 
 import type { Rows, Study } from "./headct.ts";
 
@@ -140,13 +140,4 @@ export function pageOf(rows: readonly Row[], page: number, size: number) {
   const pages = Math.max(1, Math.ceil(rows.length / size));
   const number = Math.min(Math.max(0, page), pages - 1);
   return { number, pages, rows: rows.slice(number * size, (number + 1) * size) };
-}
-
-export const DASH = "–";
-
-/** A number with so many decimals and a true minus sign, never a negative zero; a dash where there is none. */
-export function printed(value: number | null, decimals: number): string {
-  if (value === null) return DASH;
-  const text = value.toFixed(decimals);
-  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }

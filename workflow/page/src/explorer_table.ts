@@ -1,9 +1,10 @@
 /** The rows of the explorer as a table: sorted by any column, a page at a time. */
 
 import { button, element } from "./controls.ts";
-import { DASH, PRESENCE_WORDS, pageOf, printed, type Row, sorted } from "./explorer_rows.ts";
+import { PRESENCE_WORDS, pageOf, type Row, sorted } from "./explorer_rows.ts";
 import { numberFrom, type Study } from "./headct.ts";
 import { reachable } from "./numbers.ts";
+import { DASH, printed } from "./printed.ts";
 
 /** Rows of a page; on a phone, where each is a block of its own, fewer. */
 const SIZE = matchMedia("(max-width: 640px)").matches ? 8 : 25;

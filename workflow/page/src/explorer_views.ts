@@ -32,14 +32,16 @@ interface View {
   note: HTMLElement;
   rows: Row[];
   vega?: vega.View;
-  /** Whether its mark is being drawn of what was written. */
-  isDrawingMark: boolean;
+  /** Whether it is being drawn, or its mark of what was written: what it tells of its mark then is no news. */
+  isDrawing: boolean;
 }
 
 export interface Views {
   element: HTMLElement;
   /** Draw other rows; what was marked is marked no more. */
   show(rows: readonly Row[], look: Look): void;
+  /** Draw the same rows in other colours; what is marked stays marked. */
+  recolour(look: Look): void;
   /** Fade all rows but those that are chosen. */
   choose(chosen: (row: Row) => boolean): void;
 }
@@ -50,8 +52,6 @@ function notDrawn(left: number, all: number, { lacking }: Chart): string {
     ? `Nothing to draw: all rows are ${lacking}.`
     : `Not drawn: ${left} of ${all} rows, ${lacking}.`;
 }
-
-const isSame = (one: Brush, other: Brush) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Ends in pixels of what is marked along an axis; the whole axis where it is not limited. */
 function pixels(made: vega.View, name: "x" | "y", axis: Axis, brush: Brush): number[] {
@@ -69,11 +69,11 @@ async function drawMark(view: View, brush: Brush): Promise<void> {
   const { vega: made, chart } = view;
   if (!made) return;
   const none = Object.keys(brush).length === 0;
-  view.isDrawingMark = true;
+  view.isDrawing = true;
   made.signal("brush_x", none ? [] : pixels(made, "x", chart.x, brush));
   if (chart.y) made.signal("brush_y", none ? [] : pixels(made, "y", chart.y, brush));
   await made.runAsync();
-  view.isDrawingMark = false;
+  view.isDrawing = false;
 }
 
 /**
@@ -87,8 +87,6 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
   let waiting: ReturnType<typeof setTimeout> | undefined;
 
   const mark = (chart: Chart, brush: Brush) => {
-    // A chart that was drawn anew tells that nothing is marked in it: no news, and the table stays on its page.
-    if (isSame(brush, brushes.get(chart.key) ?? {})) return;
     brushes.set(chart.key, brush);
     clearTimeout(waiting);
     waiting = setTimeout(() => onMark([...brushes.values()]), AFTER_MS);
@@ -104,12 +102,12 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
       }),
       note: element("p", { class: "none" }),
       rows: [],
-      isDrawingMark: false,
+      isDrawing: false,
     };
     return view;
   });
 
-  const draw = (view: View, look: Look) => {
+  const draw = (view: View, look: Look, brush?: Brush) => {
     view.vega?.finalize();
     view.vega = undefined;
     view.plot.replaceChildren();
@@ -121,7 +119,7 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
       view.rows.map((row) => drawn(row, true)),
     );
     made.addSignalListener("brush", (_, brush) => {
-      if (view.isDrawingMark) return;
+      if (view.isDrawing) return;
       view.ranges.show(brush);
       mark(view.chart, brush);
     });
@@ -130,8 +128,12 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
       const row = view.rows.find((one) => one.place === place);
       if (row) onOpen(row);
     });
-    made.runAsync();
     view.vega = made;
+    view.isDrawing = true;
+    made.runAsync().then(() => {
+      view.isDrawing = false;
+      if (brush && view.vega === made) void drawMark(view, brush);
+    });
   };
 
   const figure = ({ chart, plot, ranges, note }: View) =>
@@ -156,6 +158,12 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
         view.ranges.element.hidden = view.rows.length === 0;
         draw(view, look);
       }
+    },
+    recolour(look) {
+      for (const view of views) {
+        draw(view, look, brushes.get(view.chart.key));
+      }
+      onMark([...brushes.values()]);
     },
     choose(chosen) {
       for (const { vega: made, rows } of views) {

@@ -1,6 +1,7 @@
 /** Volumes and measures of a case, beside its pictures: as the tables of the results have them. */
 
 import { numberFrom, type Rows, rows, type Source, study } from "./headct.ts";
+import { DASH, printed } from "./printed.ts";
 
 /** A column of the table: its head, the measure, and how it is printed. */
 const COLUMNS: { head: string; measure: keyof Rows; digits: number }[] = [
@@ -10,12 +11,6 @@ const COLUMNS: { head: string; measure: keyof Rows; digits: number }[] = [
   { head: "Dice", measure: "dice", digits: 3 },
   { head: "HD95, mm", measure: "hd95_mm", digits: 1 },
 ];
-
-/** A number as it is printed: a true minus, and no zero before the point of a share. */
-export function printed(value: number, digits: number): string {
-  const text = value.toFixed(digits).replace("-", "−");
-  return digits === 3 ? text.replace(/^(−?)0\./, "$1.") : text;
-}
 
 /** The table of a scan's measures by some models, or of the reference; null where the page has none of it. */
 export function measuresOf(scan: string, models: readonly string[]): HTMLElement | null {
@@ -85,7 +80,7 @@ function fill(
     const cell = row.insertCell();
     cell.dataset.heading = head; // of each number on a phone, where the head of the table is not seen
     const value = all[measure]?.[n];
-    if (typeof value !== "number") cell.textContent = "–";
+    if (typeof value !== "number") cell.textContent = DASH;
     else cell.append(numberFrom(value, printed(value, digits), from(measure)));
   }
 }

@@ -106,8 +106,8 @@ export class Pane {
     this.#look = look;
     const [image] = this.#nv.volumes;
     if (!image) return;
-    const [low, high] = look.window;
-    if (image.cal_min !== low || image.cal_max !== high) {
+    // Held against what this pane showed: the image is shared, and another pane may have changed its window already.
+    if (!anew && before?.window.join() !== look.window.join()) {
       [image.cal_min, image.cal_max] = look.window;
       this.#nv.updateGLVolume();
     }

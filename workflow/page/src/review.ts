@@ -29,6 +29,7 @@ import {
   hindrance,
   isDecided,
   nextUndecided,
+  reasonOf,
   reviewerOf,
   storageKey,
   withDecision,
@@ -153,7 +154,8 @@ export class Review {
   #decide(decision: Decision): void {
     if (hindrance(this.#reviewer, this.#scan, this.#shown)) return;
     const chosen = this.#setup.chosen();
-    const { value: reason } = this.#bar.reason;
+    const reason = reasonOf(decision, this.#bar.reason.value, this.#decided);
+    this.#bar.reason.value = reason;
     const decided = { decision, reason, model: chosen.model, order: nameOf(chosen), date: today() };
     this.#keep(decided);
     if (needsReason(decision) && reason.trim() === "") this.#bar.reason.focus({ preventScroll: true });
@@ -222,16 +224,17 @@ export class Review {
   }
 
   #listed(): Node[] {
-    const own = this.#decisions[this.#reviewer] ?? {};
+    const all = this.#decisions[this.#reviewer] ?? {};
+    const own = this.#scans.filter((scan) => all[scan]);
     const others = Object.entries(this.#decisions).filter(
       ([reviewer, decided]) => reviewer !== this.#reviewer && Object.keys(decided).length > 0,
     );
     const parts: Node[] = [];
-    if (Object.keys(own).length > 0) {
+    if (own.length > 0) {
       parts.push(
         table(
-          this.#scans,
           own,
+          all,
           (scan) => this.#goTo(this.#scans.indexOf(scan)),
           (scan) => this.#takeBack(scan),
         ),
@@ -248,7 +251,7 @@ export class Review {
       parts.push(element("p", { class: "review-message" }, `Without a reason yet: ${lacking.join(", ")}.`));
     }
     const toDownload = button("Download decisions", () => this.#download());
-    toDownload.disabled = Object.keys(own).length === 0 && others.length === 0;
+    toDownload.disabled = Object.keys(all).length === 0 && others.length === 0;
     parts.push(element("p", {}, toDownload));
     return parts;
   }

@@ -47,6 +47,17 @@ export function withDecision(
   return { ...decisions, [reviewer]: { ...decisions[reviewer], [scan]: { ...decided, reason } } };
 }
 
+/**
+ * The reason of a decision, of what stands in the field: why another one was taken, whose place it takes, goes with that.
+ * What is written on a scan that was kept is for the decision to come.
+ *
+ * @param former what the reviewer had decided, if anything.
+ */
+export function reasonOf(decision: Decision, typed: string, former?: Decided): string {
+  const isOther = former && former.decision !== "keep" && former.decision !== decision;
+  return isOther && former.reason === inOneLine(typed) ? "" : typed;
+}
+
 /** Without a reviewer's decision on a scan. */
 export function withoutDecision(decisions: Decisions, reviewer: string, scan: string): Decisions {
   const { [scan]: _, ...others } = decisions[reviewer] ?? {};

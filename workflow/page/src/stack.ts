@@ -48,6 +48,8 @@ export function boundsOf(positions: readonly number[]): number[] {
 }
 
 async function unpacked(base64: string, voxels: number): Promise<Uint8Array> {
+  if (!("DecompressionStream" in globalThis))
+    throw new Error("this browser is too old to unpack it (one of 2023 or later does): take a newer one");
   const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());

@@ -3,11 +3,12 @@
 import { NVImage } from "@niivue/niivue";
 import { button, choice, element, select, slider } from "./controls.ts";
 import { type CaseFile, type Shown, shared, study, TRUTH, type Viewer } from "./headct.ts";
-import { measuresOf, printed } from "./measures.ts";
+import { measuresOf } from "./measures.ts";
 import { reachable } from "./numbers.ts";
 import { AXES } from "./outlines.ts";
 import type { Look } from "./overlay.ts";
 import { Panel } from "./panel.ts";
+import { printed } from "./printed.ts";
 import { Stack, type Triple } from "./stack.ts";
 
 /** Windows of HU that are common in reading head CT. */
@@ -245,10 +246,8 @@ class CaseViewer implements Viewer {
   /** What NiiVue shows shorter than it is: among all three planes, it shows axial ones from above. */
   #tellTilt(): void {
     const tilt_deg = this.#plane.value === "all" ? (this.#stack?.tilt_deg ?? 0) : 0;
-    this.#tilt.textContent =
-      tilt_deg > 0.5
-        ? `The slices are tilted by ${printed(tilt_deg, 1)}°. Among all three planes they are seen from above, so the axial picture is shorter than the slice; “Axial” shows it as it is.`
-        : "";
+    const said = `The slices are tilted by ${printed(tilt_deg, 1)}°. Among all three planes they are seen from above, so the axial picture is shorter than the slice; “Axial” shows it as it is.`;
+    this.#tilt.textContent = tilt_deg > 0.5 ? said : "";
   }
 
   #tellPlace(): void {

@@ -5,7 +5,6 @@ import {
   filtered,
   PRESENCES,
   pageOf,
-  printed,
   type Row,
   rowsOf,
   sorted,
@@ -117,11 +116,4 @@ test("pages", () => {
   assert.equal(pageOf(rows, 9, 50).number, 2, "the last, of fewer");
   assert.equal(pageOf(rows, 0, 50).pages, 3);
   assert.deepEqual(pageOf([], 3, 50), { number: 0, pages: 1, rows: [] });
-});
-
-test("numbers in print", () => {
-  assert.equal(printed(0.88605, 3), "0.886");
-  assert.equal(printed(-7.074, 2), "−7.07");
-  assert.equal(printed(-0.001, 2), "0.00");
-  assert.equal(printed(null, 2), "–");
 });

@@ -9,6 +9,7 @@ import {
   hindrance,
   isDecided,
   nextUndecided,
+  reasonOf,
   reviewerOf,
   storageKey,
   withDecision,
@@ -30,6 +31,16 @@ const BOTH = withDecision(
   "s1",
   decided("flag"),
 );
+
+test("the reason of the decision whose place another takes goes with it", () => {
+  const former = decided("exclude", "mask wrong");
+  equal(reasonOf("keep", "mask wrong", former), "");
+  equal(reasonOf("redraw", " mask wrong ", former), "", "another decision has a reason of its own");
+  equal(reasonOf("redraw", "mask is shifted", former), "mask is shifted", "which was written before the key");
+  equal(reasonOf("exclude", "mask wrong", former), "mask wrong", "the same decision once more");
+  equal(reasonOf("flag", "written first"), "written first");
+  equal(reasonOf("flag", "written first", decided("keep", "written first")), "written first");
+});
 
 test("a decision takes the place of the reviewer's former one, and of no other's", () => {
   const changed = withDecision(BOTH, "A", "s1", decided("keep"));
