@@ -29,7 +29,8 @@ HERE = Path(sys.executable).parent
 def entry(name: str) -> dict[str, object]:
     """What the page says of a model, but for what is only known of it."""
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    (found,) = (models[name] for block in blocks if name in (models := yaml.safe_load(block)["models"]))
+    settings = [yaml.safe_load(block) for block in blocks]
+    (found,) = (one["models"][name] for one in settings if name in one.get("models", {}))
     return {key: found[key] for key in ("framework", "command", "files", "labels")}
 
 

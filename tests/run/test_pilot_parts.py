@@ -277,6 +277,7 @@ def test_what_is_odd_is_said_of_all_scans_and_lesions_of_the_training_set_alone(
             "tilt_deg": [0, 0, 18.5, 0, 0],
             "ICH_ml": [3.0, 0.0, 0.0, 5.0, None],
             "IVH_ml": [0.0, 0.0, 0.0, 5.0, None],
+            "external_set": None,
         }
     )
     split = pd.DataFrame({"scan_id": list("abcd"), "set": ["train", "train", "train", "test"]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tarfile
+import shutil
 from pathlib import Path
 
 from headct.contracts.repository import REPOSITORY
@@ -14,6 +14,5 @@ ROOT = "fd365adbb1e9a196910bd4012b6bebbce607248a3137ce603f0f7d23c57ead67"
 
 def extracted(folder: Path) -> Path:
     """Its results, unpacked into a folder."""
-    with tarfile.open(FIXTURE / "results.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(FIXTURE / "results.tar.xz", folder)
     return folder / "results"

@@ -236,7 +236,11 @@ def _by_site(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> fl
     if place.name == "site_dice":
         return float(people.mean()) if place.column == "dice_mean" else None
     means, sizes = people.groupby("site").mean(), people.groupby("site").size()
+    if len(means) < 2 or len(people) == len(means):
+        return None  # there is no mean over sites
     within = ((people - people.groupby("site").transform("mean")) ** 2).sum() / (len(people) - len(means))
+    if within == 0:
+        return None
     weight = sizes / within
     q = (weight * (means - (weight * means).sum() / weight.sum()) ** 2).sum()
     between = max(0.0, (q - len(means) + 1) / (weight.sum() - (weight**2).sum() / weight.sum()))

@@ -60,6 +60,7 @@ SOFTWARE = {
 """Where the files of the software are, and how their names end."""
 
 RESOURCES = (
+    "resources/blast_ct_v1.sha256",
     "resources/rates.tsv",
     "resources/sizes.tsv",
     "resources/published/README.md",
