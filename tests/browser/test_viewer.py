@@ -113,7 +113,7 @@ def test_measures_stand_beside_with_where_they_are_from(viewer: Page) -> None:
     open_case(viewer, "tilted", model="moved")
     table = viewer.locator(".viewer-measures")
     cells = table.locator("tbody tr").nth(0).inner_text().split("\t")
-    assert cells == ["U-Net", "ICH", "50.0", "48.0", "−2.0", ".812", "3.2"]
+    assert cells == ["U-Net", "ICH", "50.0", "48.0", "−2.0", "0.812", "3.2"]
     dice = table.locator("data").nth(3)
     assert dice.get_attribute("value") == "0.81234"
     assert dice.get_attribute("data-file") == "metrics/moved.tsv"
