@@ -222,8 +222,8 @@ def prediction_code(model):
 
 
 def manifests_of(model):
-    """The prediction manifests of a model, one per seed."""
-    return [f"results/predictions/{model}/seed-{seed}.tsv" for seed in SEEDS]
+    """The prediction manifests of a model, one per seed; none of the one that predicts nothing."""
+    return [f"results/predictions/{model}/seed-{seed}.tsv" for seed in SEEDS if model != TRIVIAL]
 
 
 def held_out_manifests_of(model):
@@ -233,7 +233,14 @@ def held_out_manifests_of(model):
 
 def external_manifests_of(model, name):
     """As ``manifests_of``, of the scans of an external set."""
-    return [f"results/predictions/{model}/external/{name}/seed-{seed}.tsv" for seed in SEEDS]
+    folder = f"results/predictions/{model}/external/{name}"
+    return [f"{folder}/seed-{seed}.tsv" for seed in SEEDS if model != TRIVIAL]
+
+
+def predictions_argument(wildcards, input):
+    """The predictions that are measured, as the option of the step."""
+    manifests = " ".join(input.manifests)
+    return f"--predictions {manifests}" if manifests else "--predicts-nothing"
 
 
 def members_arguments(folders):

@@ -30,9 +30,7 @@ rule metrics:
         scans=SCAN_RECORDS,  # their slice weights are read
         split="results/cohort/split.tsv",
         tolerance=TOLERANCE,
-        manifests=lambda wildcards: (
-            [] if wildcards.model == TRIVIAL else manifests_of(wildcards.model)
-        ),
+        manifests=lambda wildcards: manifests_of(wildcards.model),
     output:
         "results/metrics/{model}.tsv",
     log:
@@ -42,11 +40,7 @@ rule metrics:
     params:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
-        predictions=lambda wildcards, input: (
-            "--predicts-nothing"
-            if wildcards.model == TRIVIAL
-            else f"--predictions {' '.join(input.manifests)}"
-        ),
+        predictions=predictions_argument,
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("measure"),
     shell:
@@ -70,9 +64,8 @@ use rule metrics as metrics_out_of_fold with:
     params:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
-        predictions=lambda wildcards, input: (
-            f"--predictions {' '.join(input.manifests)} --out-of-fold {' '.join(map(str, HELD_OUT))}"
-        ),
+        predictions=lambda wildcards, input: predictions_argument(wildcards, input)
+        + f" --out-of-fold {' '.join(map(str, HELD_OUT))}",
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("measure"),
 
@@ -82,11 +75,7 @@ use rule metrics as metrics_external with:
         scans=lambda wildcards: RECORDS_OF[wildcards.set],  # their slice weights are read
         split="results/cohort/external/{set}.tsv",
         tolerance=TOLERANCE,
-        manifests=lambda wildcards: (
-            []
-            if wildcards.model == TRIVIAL
-            else external_manifests_of(wildcards.model, wildcards.set)
-        ),
+        manifests=lambda wildcards: external_manifests_of(wildcards.model, wildcards.set),
     output:
         "results/metrics/external/{set}/{model}.tsv",
     log:
@@ -94,11 +83,7 @@ use rule metrics as metrics_external with:
     params:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
-        predictions=lambda wildcards, input: (
-            "--predicts-nothing"
-            if wildcards.model == TRIVIAL
-            else f"--predictions {' '.join(input.manifests)}"
-        )
+        predictions=lambda wildcards, input: predictions_argument(wildcards, input)
         + f" --in-set external:{wildcards.set}",
         settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
         code=code("measure"),

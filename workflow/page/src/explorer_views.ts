@@ -84,6 +84,7 @@ async function drawMark(view: View, brush: Brush): Promise<void> {
  */
 export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) => void): Views {
   const brushes = new Map<string, Brush>();
+  let isChosen: (row: Row) => boolean = () => true;
   let waiting: ReturnType<typeof setTimeout> | undefined;
 
   const mark = (chart: Chart, brush: Brush) => {
@@ -116,7 +117,7 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
     const made = new vega.View(vega.parse(spec), { renderer: "canvas", container: view.plot, hover: true });
     made.data(
       "rows",
-      view.rows.map((row) => drawn(row, true)),
+      view.rows.map((row) => drawn(row, isChosen(row))),
     );
     made.addSignalListener("brush", (_, brush) => {
       if (view.isDrawing) return;
@@ -151,6 +152,7 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
     show(rows, look) {
       clearTimeout(waiting);
       brushes.clear();
+      isChosen = () => true;
       for (const view of views) {
         view.ranges.show({});
         view.rows = rows.filter(view.chart.draws);
@@ -160,12 +162,10 @@ export function charts(onMark: (brushes: Brush[]) => void, onOpen: (row: Row) =>
       }
     },
     recolour(look) {
-      for (const view of views) {
-        draw(view, look, brushes.get(view.chart.key));
-      }
-      onMark([...brushes.values()]);
+      for (const view of views) draw(view, look, brushes.get(view.chart.key));
     },
     choose(chosen) {
+      isChosen = chosen;
       for (const { vega: made, rows } of views) {
         made?.data(
           "rows",

@@ -27,7 +27,7 @@ from headct.settings.analysis_plan import DEVIATION, PRIMARY, SITE
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
-UNKNOWN_TRAINING = "are not known here beyond what Table E1 says"
+UNKNOWN_TRAINING = "were trained in a way that is not known here, beyond what Table E1 says"
 UNKNOWN_INPUT = "gave label maps; what they were made from is not known here"
 SECOND_READERS = {SAME_RATER: "the same rater", ANOTHER_RATER: "another rater"}
 CRITERIA = {
@@ -597,13 +597,13 @@ def training(facts: Facts) -> str:
 @borne_out_by("tables/table_e1.html")
 def class_imbalance(facts: Facts) -> str:
     """Oversampling."""
+    if not facts.training:
+        return _of_models(facts, "", UNKNOWN_TRAINING)
     names = ("foreground_oversampling", "foreground_fraction", "foreground_probability")
     shares = []
     for model, runs in facts.training.items():
         settings = runs[0]["settings"]
         shares += [f"{facts.title(model)} {settings[name]:g}" for name in names if name in settings]
-    if not facts.training:
-        return _of_models(facts, "", UNKNOWN_TRAINING)
     if not shares:
         return "Predictions were not recalibrated."
     return (

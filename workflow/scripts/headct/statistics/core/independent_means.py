@@ -19,7 +19,7 @@ from headct.statistics.core.jackknife import UNBOUNDED, Estimated
 
 @dataclass(frozen=True)
 class SampleMeans:
-    """SampleMeans of k models on one sample.
+    """Means of k models on one sample.
 
     Attributes:
         value: of each (k,).
