@@ -11,7 +11,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
@@ -218,9 +217,7 @@ def _draw_intervals(axes: Axes, rows: pd.DataFrame, n_ticks: int) -> None:
     found = rows[["dice_mean", "lower", "upper"]].to_numpy(float)
     least = found[np.isfinite(found)].min(initial=1.0)
     axes.set_xlim(max(-0.02, least - 0.05), 1.02)
-    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.spines["bottom"].set_visible(True)
+    style.axis_of_intervals(axes, n_ticks)
     axes.set_xlabel("Mean Dice", labelpad=1.5)
 
 

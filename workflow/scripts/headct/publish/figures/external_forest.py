@@ -11,7 +11,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure, Repeats
@@ -158,9 +157,7 @@ def _draw_panel(page: style.Page, top: float, rows: pd.DataFrame, titles: Mappin
 def _finish(axes: Axes, n_models: int, n_ticks: int) -> None:
     """The axis, from 0 to 1."""
     axes.set(xlim=(-0.02, 1.02), ylim=(n_models - 0.5, -0.5))
-    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.spines["bottom"].set_visible(True)
+    style.axis_of_intervals(axes, n_ticks)
     axes.set_xlabel("Mean Dice", labelpad=1.5)
 
 

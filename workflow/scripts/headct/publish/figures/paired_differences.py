@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedFigure
@@ -258,9 +257,7 @@ def _draw_intervals(axes: Axes, rows: pd.DataFrame, measure: str, n_ticks: int) 
         ends = ends.clip(-1, 1)
     room = max(0.06 * np.ptp(ends), SMALLEST_REACH)
     axes.set_xlim(ends.min() - room, ends.max() + room)
-    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
-    axes.spines["bottom"].set_visible(True)
+    style.axis_of_intervals(axes, n_ticks)
     if rows["difference"].isna().all():
         axes.set_xticks([])
 

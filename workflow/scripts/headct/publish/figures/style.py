@@ -23,6 +23,7 @@ from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import Bbox
 
 MM_PER_INCH = 25.4
@@ -199,6 +200,13 @@ def wrap(
 def is_narrow(width_mm: float) -> bool:
     """Whether panels go below each other, for one column of print."""
     return width_mm < (COLUMN_MM + WIDTH_MM) / 2
+
+
+def axis_of_intervals(axes: Axes, n_ticks: int) -> None:
+    """The visible axis below a forest plot, with about so many round numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    axes.spines["bottom"].set_visible(True)
 
 
 def pages(heights_mm: Sequence[float]) -> list[list[int]]:
