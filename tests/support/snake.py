@@ -16,6 +16,9 @@ from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[2]
 
+NPM_PACKAGES = "workflow/page/node_modules/.package-lock.json"
+"""What says that npm's packages are there; npm writes it."""
+
 
 STARTED = multiprocessing.get_context("forkserver")
 """A process with nothing of this one, in which Snakemake is imported once; each run is a fork of it."""
@@ -70,6 +73,9 @@ def copy_repository(to: Path) -> Path:
         shutil.copytree(REPOSITORY / name, to / name, ignore=ignored)
     for name in ("Snakefile", "Makefile", "pyproject.toml"):
         shutil.copy2(REPOSITORY / name, to)  # newer files would set the environment up anew
+    if (REPOSITORY / NPM_PACKAGES).is_file():  # else `make` has npm install them, for a bundle that is copied
+        (to / NPM_PACKAGES).parent.mkdir()
+        shutil.copy2(REPOSITORY / NPM_PACKAGES, to / NPM_PACKAGES)
     return to
 
 
