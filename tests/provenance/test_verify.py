@@ -21,6 +21,7 @@ from PIL import Image
 
 from headct.contracts.artefacts import UNFINISHED, sha256_of, write_json
 from headct.provenance import crate, manifest, privacy, report, seal, verify
+from headct.provenance.checks.copied_code import against_checkout
 from support import audit_study
 from support.audit_study import command, reseal
 
@@ -286,7 +287,7 @@ def test_comments_in_the_copied_code_are_no_other_code(study: Path) -> None:
     reseal(study)
     assert set(found(study)) == {crate.METADATA}  # which has the digest of the file's bytes
     name = path.relative_to(study).as_posix()
-    differs = found(study, verify.against_checkout(audit_study.REPOSITORY))
+    differs = found(study, against_checkout(audit_study.REPOSITORY))
     assert "in comments only" in differs[name]
     assert set(differs) == {name}
 

@@ -19,6 +19,8 @@ from headct.contracts.run_records import is_sha256
 from headct.contracts.terminal import say
 from headct.provenance import former, privacy, questions, seal, verify
 from headct.provenance import report as reports
+from headct.provenance.checks.copied_code import against_checkout
+from headct.provenance.checks.folder import Check, ProgressCallback, ResultsFolder
 from headct.provenance.inside import no_code_from
 
 logger = logging.getLogger(__name__)
@@ -103,15 +105,15 @@ def verify_results(
     if report:
         untrusted.refuse_in_results(report, "--report")
     began = time.monotonic()
-    checks: list[verify.Check] = [*verify.INTEGRITY, privacy.patterns]
+    checks: list[Check] = [*verify.INTEGRITY, privacy.patterns]
     if workflow:
-        checks.append(verify.against_checkout(workflow))
+        checks.append(against_checkout(workflow))
     folders = {f"folder {number} of --dicom": folder for number, folder in enumerate(dicom or [], start=1)}
     folders |= privacy.dicom_folders(sheet) if sheet else {}
     unread: Counter[str] = Counter()
     if folders:
         checks.append(privacy.values(privacy.headers_in(folders, unread)))
-    folder = verify.ResultsFolder(results, root_digest, on_progress=_progress())
+    folder = ResultsFolder(results, root_digest, on_progress=_progress())
     findings = verify.verify(folder, checks)
     summary = verify.summary(folder, findings, bool(folders), began, unread)
     say(reports.text(summary))
@@ -131,7 +133,7 @@ def _digest(text: str) -> str:
     return digest
 
 
-def _progress() -> verify.ProgressCallback:
+def _progress() -> ProgressCallback:
     """A line on a terminal that says how far the hashing is; nothing elsewhere."""
     began, shown = time.monotonic(), 0.0
 

@@ -35,8 +35,8 @@ from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
 from headct.imaging.scan_files import root_of
 from headct.provenance import seal
+from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guarded
 from headct.provenance.contents import readable
-from headct.provenance.verify import Check, Finding, ResultsFolder, guarded
 from headct.settings import sheet
 
 COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"

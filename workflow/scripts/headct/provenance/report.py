@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from headct.contracts.plurals import counted
 from headct.contracts.terminal import visible
-from headct.provenance.verify import AMENDED, Finding, Summary
+from headct.provenance.checks.folder import Finding
+from headct.provenance.checks.sealed import AMENDED
+from headct.provenance.verify import Summary
 from headct.publish.pages import render
 
 SHOWN = 40
