@@ -417,6 +417,19 @@ def test_a_model_made_elsewhere_is_told_as_what_it_is(results: Path) -> None:
         assert "Made elsewhere, U-Net" in text_of(name, results)
 
 
+def test_a_model_that_started_from_weights_is_described_by_them(results: Path) -> None:
+    assert text_of("initialisation", results).endswith("none were pre-trained.")
+    path = results / "models/unet/seed-1/fold-all/train.json"
+    start = {"sha256": "f" * 64, "head": "given", "scans": None}
+    write_json(read_json(path) | {"start": start}, path)
+    said = f"started from: weights with SHA-256 {'f' * 64}; learnt before: scans that are not recorded"
+    assert said in Page(model_cards.html("unet", read(results))).text
+    assert said in text_of("training", results)
+    assert text_of("initialisation", results).startswith(
+        "Pre-trained weights, which Table E1 names, were the start of U-Net; all others were drawn at random"
+    )
+
+
 def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path: Path) -> None:
     other = (
         shutil.copytree(results.parent, tmp_path / "elsewhere/too", copy_function=shutil.copyfile) / "results"

@@ -388,6 +388,24 @@ def test_table_e1_says_of_a_model_made_elsewhere_what_is_known_of_it() -> None:
     assert "what the configuration says" in table.notes[-1]
 
 
+def test_table_e1_says_what_a_training_started_from() -> None:
+    known = record("a", start={"sha256": "f" * 64, "head": "given", "scans": 1200})
+    unknown = record("b", start={"sha256": "e" * 64, "head": "fresh", "scans": None})
+    table = table_e1([known, unknown, record("c")], ["a", "b", "c"], TITLES, {})
+    shown = table.numbers.set_index("item")
+    assert shown.loc["Started from"].to_list() == [
+        f"weights with SHA-256 {'f' * 64}",
+        f"weights with SHA-256 {'e' * 64}, but for the layers that give the classes",
+        "",
+    ]
+    assert shown.loc["Learnt before"].to_list() == [
+        "1,200 scans, none of which is tested on here",
+        "scans that are not recorded; test scans may be among them",
+        "",
+    ]
+    assert "Started from" not in table_e1([record("c")], ["c"], TITLES, {}).numbers["item"].to_list()
+
+
 def test_table_e1_has_words_where_records_have_keys() -> None:
     details = {
         "network": "deeplabv3plus",

@@ -110,7 +110,7 @@ def test_an_unknown_framework_and_values_out_of_range_are_told() -> None:
     assert told == [
         ("--settings", "learning_rate", "must be above 0. (Initial) learning rate of Adam."),
         ("--settings", "network", f"required but absent. {NETWORK}"),
-        ("--speed", "learning_rate", f"unknown key; known: workers, {', '.join(INTERVALS)}"),
+        ("--speed", "learning_rate", f"unknown key; known: workers, {', '.join(INTERVALS)}, init_from"),
     ]
     prepares_by = find_framework("monai").prepares_by
     with pytest.raises(BadInput, match="key learning_rate: unknown key; known: framework, spacing_mm_xyz"):

@@ -42,6 +42,7 @@ from headct.contracts.declarations import (
 from headct.contracts.labels import Extent
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
+from headct.engine import starts
 from headct.frameworks.base import find_framework, training_settings
 from headct.frameworks.outside import maps_folder
 from headct.imaging import sources
@@ -181,6 +182,22 @@ def runs_command(model):
 def settings_of(model, *effects):
     """Those settings of a trained model that have one of these effects."""
     return models.having(training_settings(SETTINGS.models[model]), *effects)
+
+
+def starts_from(model):
+    """The files of the weights that a model is trained from, or none."""
+    start = starts.of(training_settings(SETTINGS.models[model]))
+    return [str(file) for file in start.files] if start else []
+
+
+def external_tables_for(model):
+    """The scans of all external sets, where a model is trained from weights that may know them."""
+    return [f"results/cohort/external/{name}.tsv" for name in EXTERNAL if starts_from(model)]
+
+
+def external_argument(wildcards, input):
+    """The tables of external sets, as the option of a training."""
+    return f"--external {' '.join(input.external)}" if input.external else ""
 
 
 def inference_settings_of(model):

@@ -46,6 +46,8 @@ rule train:
         prepared=lambda wildcards: (
             f"results/models/preparation/{representation_of(wildcards.model)}.json"
         ),
+        start=lambda wildcards: starts_from(wildcards.model),
+        external=lambda wildcards: external_tables_for(wildcards.model),
     output:
         weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
         record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
@@ -72,6 +74,7 @@ rule train:
         revision=lambda wildcards: study.revision(
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),
+        external=external_argument,
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
         work=starts_no_job(config["work_dir"]),
@@ -81,7 +84,7 @@ rule train:
     shell:
         recorded(
             "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
-            " --labels {params.labels:q} --split {input.split} --data results/data"
+            " --labels {params.labels:q} --split {input.split} {params.external} --data results/data"
             " --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
             " --revision {params.revision}"

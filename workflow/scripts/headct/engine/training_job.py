@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingScan:
-    """One scan that a model learns from; ``sha256`` digests CT and labels together."""
+    """One scan that a model learns from.
+
+    ``sha256`` digests CT and labels together; ``ct_sha256`` is that of the CT alone, by which the scan is
+    known again in other studies, empty where nothing is recorded.
+    """
 
     scan_id: str
     ct: Path
     labels: Path
     sha256: str
+    ct_sha256: str = ""
 
     @property
     def prepared_name(self) -> str:
@@ -57,6 +62,7 @@ def training_scans(rows: Any, data: Path) -> tuple[TrainingScan, ...]:
             ct=(data / row.scan_id / "ct.nii.gz").absolute(),
             labels=(data / row.scan_id / "labels.nii.gz").absolute(),
             sha256=hashlib.sha256(f"{row.ct_sha256}{row.labels_sha256}".encode()).hexdigest(),
+            ct_sha256=row.ct_sha256,
         )
         for row in rows.itertuples()
     )

@@ -13,16 +13,17 @@ import logging
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock
 
 from headct.contracts import labels as label_sets
 from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_json
 from headct.contracts.problems import BadInput, Problem
-from headct.engine import workfolder
+from headct.engine import starts, workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan, training_scans
+from headct.frameworks import apart
 from headct.frameworks.base import Framework, find_framework
 from headct.settings import models
 from headct.settings.models import Training
@@ -40,6 +41,7 @@ def main(
     speed: str = "{}",
     labels: str,
     split: Path,
+    external: list[Path] | None = None,
     data: Path,
     seed: int,
     fold: str,
@@ -58,6 +60,7 @@ def main(
         speed: JSON: those that decide none, such as workers; defaults if left out.
         labels: JSON: the lesion classes, in their order.
         split: split.tsv.
+        external: tables of external sets, which weights that it starts from must not know either.
         data: folder of the converted scans.
         seed: of all random numbers of the run.
         fold: number of the held-out fold, or 'all' for none.
@@ -71,6 +74,8 @@ def main(
     of_model = models.given(lambda name: find_framework(name).trains_by, settings, speed)
     framework = find_framework(of_model.framework)
     fit, held = scans_of_fold(split, data, fold)
+    if start := starts.of(of_model):
+        apart.check(start, split, fold, external or [])
     job = TrainingJob(
         model=model,
         settings=of_model,
@@ -170,6 +175,7 @@ def train(job: TrainingJob[Training], framework: Framework, folder: Path) -> Non
             "fold": job.fold,
             "n_training_scans": len(job.training_scans),
             "n_validation_scans": len(job.validation_scans),
+            **origin(job),
             "device": job.device,
             "threads": job.threads,
             "deterministic": job.device == "cpu" or (job.deterministic and not operators),
@@ -187,6 +193,24 @@ def train(job: TrainingJob[Training], framework: Framework, folder: Path) -> Non
         },
         folder / "train.json",
     )
+
+
+def origin(job: TrainingJob[Training]) -> dict[str, Any]:
+    """For ``train.json``: the scans that weights were made from, those of their start among them.
+
+    Null where the start does not say its own. Where there is a start, also its digest and how many scans that
+    were (null where they are not recorded).
+    """
+    own = {scan.ct_sha256 for scan in (*job.training_scans, *job.validation_scans) if scan.ct_sha256}
+    start = starts.of(job.settings)
+    if start is None:
+        return {starts.SCANS: sorted(own)}
+    before = start.scans()
+    head = "fresh" if start.head_is_fresh else "given"
+    return {
+        starts.SCANS: None if before is None else sorted(own | before),
+        "start": {"sha256": start.sha256, "head": head, "scans": None if before is None else len(before)},
+    }
 
 
 def save_weights(trained: TrainedModel, path: Path) -> str:

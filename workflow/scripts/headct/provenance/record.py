@@ -31,6 +31,7 @@ from headct.contracts.artefacts import LEDGER, known_sha256, read_json, sha256_o
 from headct.contracts.code import can_change_a_result, digest_of, file_of, module_digest
 from headct.contracts.manifests import files_listed
 from headct.contracts.repository import PACKAGE
+from headct.contracts.weight_files import SUFFIXES
 from headct.provenance import done, ledger
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ TRIALS_OWN = frozenset({"--image", "--dicom", "--mask", "--mask-intra", "--mask-
 """Options whose values are paths within the trial, called as the sheet calls its columns of paths: such paths
 can name a patient. No recorded step takes one today, since all read the sheet; one that would is no leak."""
 WITHHELD = "(in the sample sheet)"
-DESCRIPTIVE = frozenset({".tsv", ".csv", ".yaml", ".yml", ".json"})
-"""Suffixes of inputs outside results/ that are recorded: the sheet, the plan, published numbers. Masks
-are not: ``mask_sha256`` of scan.json has their digests."""
+DESCRIPTIVE = frozenset({".tsv", ".csv", ".yaml", ".yml", ".json", *SUFFIXES})
+"""Suffixes of inputs outside results/ that are recorded: the sheet, the plan, published numbers, weights that
+a training starts from. Masks are not: ``mask_sha256`` of scan.json has their digests."""
 
 
 # -- the start of a run ------------------------------------------------------------------------------

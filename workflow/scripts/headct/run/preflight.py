@@ -15,7 +15,8 @@ from typing import Any
 from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.contracts.sets import SETS
-from headct.frameworks.base import find_framework
+from headct.engine import starts
+from headct.frameworks.base import find_framework, training_settings
 from headct.frameworks.outside import maps_folder
 from headct.settings import outside, sheet
 from headct.settings.analysis_plan import PRIMARY, SITE, Plan
@@ -42,7 +43,8 @@ def check(
         BadInput: as of :func:`check_settings`; participants that are not among the sheet's ``rows``, label
             maps that these name and there are not; a split without test scan; folds by site of scans whose
             sites are not known, or are too few; folders of models that were made elsewhere which are not
-            there, or have several label maps of a scan.
+            there, or have several label maps of a scan; weights to start from that can't be read, or are
+            others.
     """
     problems: list[Problem] = []
     with gathered(problems):
@@ -57,6 +59,7 @@ def check(
     ]
     problems += _label_map_problems(config, rows)
     problems += _outside_problems(config, rows)
+    problems += _start_problems(config)
     if problems:
         raise BadInput(problems)
 
@@ -99,6 +102,12 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         f"{config.sheet}: no row names '{name}' in its column labels, so label_maps.{name} is not used."
         for name in config.label_maps
         if name not in named
+    ]
+    messages += [
+        f"models.{key} starts from {start.file}, and which scans these weights had learnt is not recorded"
+        " beside them: scans of the test set may be among them. Table E1, model card and methods say so."
+        for key, start in _starts(config)
+        if start.scans() is None
     ]
     scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
     repeated = sum(n > 1 for n in scans_of.values())
@@ -214,10 +223,35 @@ def _model_problems(config: Configuration) -> Iterator[Problem]:
             )
             yield Problem("", message, key="split.test_fraction", value="1")
         framework = find_framework(model.framework)
+        yield from _unpaired(key, model)
         for problem in framework.problems(framework.settings_of(model)):
             is_own = problem.key.split(".")[0] in model.own
             where = f"models.{key}.{problem.key}" if is_own else f"{framework.name}.{problem.key}"
             yield replace(problem, key=where, message=f"model {key}: {problem.message}")
+
+
+def _unpaired(key: str, model: Model) -> Iterator[Problem]:
+    """Settings of the weights that a model is to be trained from of which one needs another."""
+    needs = {"init_from": "init_sha256", "init_sha256": "init_from", "init_head": "init_from"}
+    for one, other in needs.items():
+        if one in model.settings and other not in model.settings:
+            message = f"means nothing without {other}: name the weights and their SHA-256, or take it out"
+            yield Problem("", message, key=f"models.{key}.{one}", value=str(model.settings[one]))
+
+
+def _starts(config: Configuration) -> Iterator[tuple[str, starts.Start]]:
+    """By model, the weights that it is to be trained from."""
+    for key, model in config.models.items():
+        start = starts.of(training_settings(model)) if model.is_trained else None
+        if start is not None:
+            yield key, start
+
+
+def _start_problems(config: Configuration) -> Iterator[Problem]:
+    """Weights that a model is to be trained from and that can't be used; their layers the job compares."""
+    for key, start in _starts(config):
+        for problem in start.faults():
+            yield replace(problem, key=f"models.{key}.init_from")
 
 
 def _participant_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:

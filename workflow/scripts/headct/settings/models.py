@@ -86,6 +86,21 @@ class TrainingInEpochs(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingFromWeights(TrainingInEpochs):
+    """Of one that may start from weights which are there already (:mod:`headct.engine.starts`).
+
+    Attributes:
+        init_from: file of the weights, or folder of a trained model; it decides nothing.
+        init_sha256: of the file; None for random weights.
+        init_head: ``fresh`` where the layers that give the classes are drawn at random all the same.
+    """
+
+    init_from: str | None = None
+    init_sha256: str | None = None
+    init_head: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inference:
     """Settings of effect ``inference``."""
 

@@ -24,7 +24,7 @@ class BlastctPreparation(models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlastctTraining(BlastctPreparation, models.TrainingInEpochs):
+class BlastctTraining(BlastctPreparation, models.TrainingFromWeights):
     """What a training needs."""
 
     epochs: int

@@ -8,6 +8,7 @@ NaN, and takes a folder left by a killed run for a finished one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
-from headct.engine import seeding
+from headct.engine import seeding, starts
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import lesion_counts, pseudo_dice
@@ -88,6 +89,7 @@ def train(job: TrainingJob[BlastctTraining], folder: Path) -> TrainedModel:
     output_patch_size = output_size(model, configuration)
     scans, noise = _prepared(job.training_scans, settings, job.shared_folder, job.threads)
     batches = TrainingBatches(scans, configuration, noise, output_patch_size, seed=job.seed, fold=job.fold)
+    starts.begin(settings, model, partial(_network, configuration), job.labels)
     learner = BlastLearner(job, model.to(job.device), configuration, batches)
     at = fit(job, learner, folder)
     return TrainedModel(
@@ -190,6 +192,14 @@ def output_size(model: Any, configuration: dict[str, Any]) -> tuple[int, ...]:
             f"a multiple of {scale} and at least {border + scale}",
         )
         raise BadInput([problem]) from error
+
+
+def _network(configuration: dict[str, Any], n_classes: int) -> torch.nn.Module:
+    """The untrained network of a configuration of the package, for so many classes."""
+    network: torch.nn.Module = get_model(
+        {**configuration, "data": {**configuration["data"], "num_classes": n_classes}}
+    )
+    return network
 
 
 class BlastLearner:

@@ -45,7 +45,7 @@ class MonaiPreparation(Volumes, models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonaiTraining(MonaiNetwork, MonaiPreparation, models.TrainingInEpochs):
+class MonaiTraining(MonaiNetwork, MonaiPreparation, models.TrainingFromWeights):
     """What a training needs."""
 
     epochs: int

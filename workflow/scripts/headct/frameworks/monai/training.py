@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput
-from headct.engine import seeding
+from headct.engine import seeding, starts
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.machine import single_precision
@@ -78,6 +79,7 @@ def train(job: TrainingJob[MonaiTraining], folder: Path) -> TrainedModel:
     preprocessing = Preprocessing.from_settings(job.settings)
     scans = prepare_all(job.training_scans, preprocessing, job.shared_folder, job.threads)
     learner = MonaiLearner(job, scans)
+    starts.begin(job.settings, learner.network, partial(networks.build, job.settings), job.labels)
     at = fit(job, learner, folder)
     settings = plain(job.settings)
     return TrainedModel(

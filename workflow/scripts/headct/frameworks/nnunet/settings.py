@@ -32,7 +32,7 @@ class NnunetPreparation(models.Preparation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NnunetTraining(NnunetPreparation, models.TrainingInEpochs):
+class NnunetTraining(NnunetPreparation, models.TrainingFromWeights):
     """What a training needs."""
 
     loss: str

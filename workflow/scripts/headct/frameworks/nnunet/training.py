@@ -20,7 +20,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import Tensor, nn
 
 from headct.contracts.labels import LabelSet
-from headct.engine import seeding
+from headct.engine import seeding, starts
 from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import pseudo_dice
@@ -109,6 +109,7 @@ def train(job: TrainingJob[NnunetTraining], folder: Path) -> TrainedModel:
     changes = settings.plan_changes.get(settings.configuration)
     plans, cases = _prepared(scans, settings, job.shared_folder, job.threads, job.labels, changes)
     trainer = make_trainer(job, plans, folder / "nnunet")
+    starts.begin(settings, uncompiled(trainer.network), partial(_network, trainer), job.labels)
     at = fit(job, NnunetLearner(job, trainer, cases), folder)
     return TrainedModel(
         weights=uncompiled(trainer.network).state_dict(),
@@ -156,6 +157,18 @@ def make_trainer(job: TrainingJob[NnunetTraining], plans: dict[str, Any], result
     )
     trainer.lr_scheduler = PolyLRScheduler(trainer.optimizer, trainer.initial_lr, trainer.num_epochs)
     return trainer
+
+
+def _network(trainer: nnUNetTrainer, n_classes: int) -> nn.Module:
+    """The untrained network of a trainer, for so many classes."""
+    network: nn.Module = trainer.build_network_architecture(
+        trainer.plans_manager,
+        trainer.configuration_manager,
+        trainer.num_input_channels,
+        n_classes,
+        trainer.enable_deep_supervision,
+    )
+    return network
 
 
 class NnunetLearner:

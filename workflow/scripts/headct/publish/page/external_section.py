@@ -30,10 +30,11 @@ INTERVALS = {
 """Columns of estimates, and how those of their limits begin."""
 
 TEMPLATE = """\
-<p>Scans on which all models were measured and from which none learnt. Intervals are {{ name(interval) }}, by
-participant. The difference is external set minus internal test set, of independent samples. Sets differ
-in the sizes of their lesions: “at the mix” is the mean that the set would have with the mix of sizes that the
-table of external sets states. Nothing of the planned comparison uses these scans.</p>
+<p>Scans on which all models were measured and from which no training of this study learnt. Intervals are
+{{ name(interval) }}, by participant. The difference is external set minus internal test set, of
+independent samples. Sets differ in the sizes of their lesions: “at the mix” is the mean that the set would
+have with the mix of sizes that the table of external sets states. Nothing of the planned comparison uses
+these scans.</p>
 {% for grid in grids %}
 {{ table(grid) }}
 {% endfor %}

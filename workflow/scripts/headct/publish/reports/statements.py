@@ -21,7 +21,7 @@ from headct.contracts.sets import SETS
 from headct.frameworks.registry import frameworks
 from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, share, spread
 from headct.publish.reports.facts import Facts, plan_items
-from headct.publish.tables.training_records import in_words
+from headct.publish.tables.training_records import in_words, start_in_words
 from headct.publish.tables.words import RULES
 from headct.settings.analysis_plan import DEVIATION, PRIMARY, SITE
 from headct.statistics.core.agreement import ALL_SCANS
@@ -530,6 +530,7 @@ def training_of(facts: Facts, model: str) -> str:
         f" {joined(runs, 'patch_size_xyz')} voxels) on {scans},"
         f" {joined(runs, 'optimiser')}, initial learning rate"
         f" {joined(runs, 'learning_rate')}, seed {seeds}, on {devices}"
+        + "".join(f"; {item.lower()}: {text}" for item, text in start_in_words(runs[0]).items())
     )
 
 
@@ -581,7 +582,13 @@ def initialisation(facts: Facts) -> str:
     """Initial weights."""
     seeds = facts.config.training.seeds
     named = f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(map(str, seeds))}"
+    begun = [facts.title(model) for model, runs in facts.training.items() if start_in_words(runs[0])]
     drawn = f"Weights were drawn at random by each framework, from {named}; none were pre-trained."
+    if begun:
+        drawn = (
+            f"Pre-trained weights, which Table E1 names, were the start of {listed(begun)}; all others were"
+            f" drawn at random by each framework, from {named}."
+        )
     were = "was" if len(facts.outside) == 1 else "were"
     return _of_models(facts, drawn, f"{were} trained before, on what Table E1 says")
 

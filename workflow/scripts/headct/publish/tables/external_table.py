@@ -47,7 +47,8 @@ NOTES = (
     " independent samples. Seeds are averaged.",
     "At the mix: the mean that the external set would have with the mix of sizes that stands above the panel"
     " (mL; share of scans, and in brackets the scans of that size that the set has).",
-    "No scan of an external set was learnt from, and none enters the comparison on the internal test set.",
+    "No training of this study learnt from a scan of an external set, and none of these scans enters the"
+    " comparison on the internal test set.",
 )
 
 

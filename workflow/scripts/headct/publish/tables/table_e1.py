@@ -19,7 +19,13 @@ from headct.publish.options import Options
 from headct.publish.printed_numbers import DASH
 from headct.publish.tables import training_records
 from headct.publish.tables.table_page import Cell, Panel, Table
-from headct.publish.tables.training_records import SECONDS_PER_HOUR, TrainingRecord, in_print, in_words
+from headct.publish.tables.training_records import (
+    SECONDS_PER_HOUR,
+    TrainingRecord,
+    in_print,
+    in_words,
+    start_in_words,
+)
 from headct.publish.tables.words import joined, title_of
 
 TABLE = PublishedTable(
@@ -170,6 +176,7 @@ def _facts_of_run(record: TrainingRecord) -> dict[str, str]:
             facts[name] = in_print(value, _separator(fact)) + order
     facts |= {_heading(key): in_print(value, _separator(key)) for key, value in of_model.further.items()}
     facts |= {"Training scans": in_print(record.get("n_training_scans"))}
+    facts |= start_in_words(record)
     facts |= {"Device": in_words(record["device"]), "Threads": str(record["threads"])}
     return facts | {f"Version of {name}": str(text) for name, text in record["versions"].items()}
 

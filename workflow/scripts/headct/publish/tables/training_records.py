@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.artefacts import read_json
+from headct.contracts.plurals import counted
 from headct.frameworks.registry import frameworks
 from headct.publish.printed_numbers import DASH
 
@@ -66,3 +67,17 @@ def in_print(value: Any, separator: str = ", ") -> str:
         shown = f"{value:,.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.6g}"
         return f"−{shown[1:]}" if value < 0 else shown
     return in_words(str(value))
+
+
+def start_in_words(record: TrainingRecord) -> Mapping[str, str]:
+    """What a training started from, and which scans that had learnt; nothing where from random weights."""
+    start = record.get("start")
+    if start is None:
+        return {}
+    but = "" if start["head"] == "given" else ", but for the layers that give the classes"
+    scans = NOT_RECORDED if start["scans"] is None else f"{counted(start['scans'], 'scan')}{APART}"
+    return {"Started from": f"weights with SHA-256 {start['sha256']}{but}", "Learnt before": scans}
+
+
+NOT_RECORDED = "scans that are not recorded; test scans may be among them"
+APART = ", none of which is tested on here"

@@ -73,13 +73,23 @@ def differences(
         "work_dir": _work_of_pilot(config),
         "split": {"file": SPLIT, **_folds_of_pilot(config)},
         "training": {"seeds": [config.training.seeds[0]], "folds": [config.training.folds[0]]},
-        "models": {key: dict(length) for key, length in lengths(config, steps).items() if length}
+        "models": {
+            key: {**length, **_start(config, key, study, out)}
+            for key, length in lengths(config, steps).items()
+            if length
+        }
         | _outside(config, study, out),
         "analysis_plan": os.path.relpath(plan, out),
     }
     if known := config.ingest.different_patients:
         content["ingest"] = {"different_patients": sorted(set(known) & set(participants))}
     return content
+
+
+def _start(config: Configuration, model: str, study: Path, out: Path) -> dict[str, str]:
+    """The way to the weights that a model starts from, where there are some."""
+    file = config.models[model].settings.get("init_from")
+    return {} if file is None else {"init_from": path_from(out.resolve(), study / str(file))}
 
 
 def _outside(config: Configuration, study: Path, out: Path) -> dict[str, dict[str, Any]]:
