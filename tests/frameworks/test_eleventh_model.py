@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from nnunetv2.experiment_planning.experiment_planners.residual_unets import residual_encoder_unet_planners
 
 from headct.contracts.problems import BadInput
 from headct.engine import checkpoints
 from headct.frameworks.nnunet import inference, training
 from headct.frameworks.nnunet.data import PreparedData, set_environment
+from headct.frameworks.nnunet.network_checks import planners
 from headct.frameworks.nnunet.plans import plans_of_configuration
 from headct.frameworks.nnunet.settings import NnunetTraining, PlanChange
 from headct.frameworks.train import save_weights
@@ -26,6 +29,7 @@ from support.label_sets import LABELS
 REPOSITORY = Path(__file__).parents[2]
 KEY = "nnunet-3d-resenc-l"
 PLANNER = "nnUNetPlannerResEncL"
+SMALLER = "nnUNetPlannerResEncM"
 
 
 def block_in_config() -> str:
@@ -89,12 +93,15 @@ def test_residual_encoder_trains_checkpoints_and_predicts(tmp_path: Path) -> Non
     torch.set_num_threads(1)
     scans = miniature.training_scans(tmp_path / "scans", 3)
     models = {}
-    for planner in ("ExperimentPlanner", PLANNER):
+    for planner in ("ExperimentPlanner", SMALLER, PLANNER):
         folder = tmp_path / planner
         folder.mkdir()
         models[planner] = training.train(miniature.job(scans, tmp_path / "shared", planner=planner), folder)
     model = models[PLANNER]
     assert models["ExperimentPlanner"].facts.network == "PlainConvUNet"
+    smaller = models[SMALLER].facts
+    assert (smaller.network, smaller.further["planner"]) == ("ResidualEncoderUNet", SMALLER)
+    assert all(np.isfinite(entry["train_loss"]) for entry in models[SMALLER].history)
     assert (model.facts.network, model.facts.further["planner"]) == ("ResidualEncoderUNet", PLANNER)
     assert all(np.isfinite(entry["train_loss"]) for entry in model.history)
 
@@ -119,6 +126,15 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     data = PreparedData(folder / "shared", scans, changed(miniature.SETTINGS, planner=PLANNER), LABELS)
     set_environment(data.raw, data.preprocessed)
     return data.plans(threads=1)
+
+
+def test_the_three_presets_differ_in_the_memory_that_they_plan_for() -> None:
+    presets = [
+        getattr(residual_encoder_unet_planners, f"nnUNetPlannerResEnc{size}") for size in ("M", "L", "XL")
+    ]
+    aims = [inspect.signature(preset).parameters["gpu_memory_target_in_gb"].default for preset in presets]
+    assert aims == [8, 24, 40]
+    assert {preset.__name__ for preset in presets} < set(planners()), "so that a configuration may name them"
 
 
 def test_plan_changes_keep_the_blocks_of_a_residual_encoder(planned: dict[str, Any]) -> None:

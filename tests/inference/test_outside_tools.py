@@ -173,3 +173,36 @@ def test_a_bundle_of_monai(folder: Path) -> None:
     outside_study.take(**entry("bundle"))
     for scan, hu in scans.items():
         np.testing.assert_array_equal(outside_study.on_disk(scan), hu > 100)
+
+
+STAND_IN = """\
+#!{python}
+import argparse, pathlib
+import SimpleITK as sitk
+options = argparse.ArgumentParser()
+options.add_argument("-i", type=pathlib.Path, required=True)
+options.add_argument("-o", type=pathlib.Path, required=True)
+options.add_argument("-ml", "--ml", action="store_true")
+options.add_argument("-ta", "--task", choices=["total", "cerebral_bleed"], default="total")
+options.add_argument("-d", "--device", choices=["gpu", "cpu", "mps"], default="gpu")
+options.add_argument("-q", "--quiet", action="store_true")
+given = options.parse_args()
+assert given.ml and given.task == "cerebral_bleed" and given.device == "cpu"
+sitk.WriteImage(sitk.ReadImage(str(given.i)) > 60, str(given.o))
+"""
+"""Takes those options of TotalSegmentator 2 that the entry gives, as its parser declares them."""
+
+
+def test_the_entry_of_totalsegmentator_with_a_stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not TotalSegmentator, whose weights are not here: the entry, and how its label maps are taken."""
+    (folder / "programs").mkdir()
+    program = folder / "programs/TotalSegmentator"
+    program.write_text(STAND_IN.format(python=sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    (folder / "totalsegmentator_weights").mkdir()
+    outside_study.convert({"s1": head()})
+    outside_study.take(**entry("totalsegmentator"))
+    expected = head() > 60
+    assert expected.any()
+    np.testing.assert_array_equal(outside_study.on_disk("s1"), expected)

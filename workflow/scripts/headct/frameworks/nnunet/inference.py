@@ -94,7 +94,9 @@ class NnunetPredictor(Predictor):
             parameters=[weights],
             dataset_json=fixed["dataset_json"],
             trainer_name="",  # only named in nnU-Net's own model folders
-            inference_allowed_mirroring_axes=tuple(range(len(self.configuration.patch_size))),
+            inference_allowed_mirroring_axes=fixed.get(
+                "mirroring_axes", tuple(range(len(self.configuration.patch_size)))
+            ),
         )
         # The mask of what is not 0 is resampled only to be dropped; its own grid will do.
         chosen = self.configuration.configuration | {

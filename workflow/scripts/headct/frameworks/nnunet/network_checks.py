@@ -11,20 +11,26 @@ from functools import cache
 from pathlib import Path
 
 from headct.contracts.problems import Problem
+from headct.frameworks.nnunet import trainer_names
 from headct.frameworks.nnunet.network_limits import MIN_EDGE, MIN_STAGES
 from headct.frameworks.nnunet.settings import NnunetTraining, PlanChange
 
 EFFECT = "speed"  # it refuses settings, and makes nothing
 
+DEFAULT_LOSS = "dice_ce"
+"""That of nnU-Net."""
+
 
 def problems(settings: NnunetTraining) -> Iterator[Problem]:
-    """A planner that nnU-Net has not, or a patch that does not fit what it plans."""
+    """A planner or trainer that can't be had, or a patch that does not fit what is planned."""
     known = planners()
     if known and settings.planner not in known:
         close = difflib.get_close_matches(settings.planner, known, n=1)
         advice = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}"
         message = f"nnU-Net has no planner of this name; {advice}"
         yield Problem("", message, key="planner", value=settings.planner)
+    if settings.trainer is not None:
+        yield from _trainer_problems(settings.trainer, settings.loss)
     for configuration, n_axes in (("2d", 2), ("3d_fullres", 3)):
         changes = settings.plan_changes.get(configuration, PlanChange())
         patch = changes.patch_size
@@ -37,6 +43,16 @@ def problems(settings: NnunetTraining) -> Iterator[Problem]:
             spacing = _spacing(settings.target_spacing_mm_zyx)[-n_axes:]
             if fault := _unfit_patch(patch, spacing, changes.features_per_stage):
                 yield Problem("", fault, key=key, value=str(list(patch)))
+
+
+def _trainer_problems(trainer: str, loss: str) -> Iterator[Problem]:
+    if reason := trainer_names.fault(trainer):
+        yield Problem("", f"can't be had here: {reason}", key="trainer", value=trainer)
+    elif loss != DEFAULT_LOSS:
+        message = (
+            f"a trainer of nnU-Net has a loss of its own, or nnU-Net's: say loss: {DEFAULT_LOSS} beside it"
+        )
+        yield Problem("", message, key="loss", value=loss)
 
 
 def _spacing(target_mm_zyx: Sequence[float] | None) -> list[float]:

@@ -6,6 +6,7 @@ before it is drawn, and that no step chooses its algorithm by how fast it ran.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,21 @@ def training_batches(
         use_mask_for_norm=settings.use_mask_for_norm,
         foreground_labels=trainer.label_manager.foreground_labels,
     )
-    for transform in transforms.transforms:
-        inner = getattr(transform, "transform", None)
-        if isinstance(inner, GaussianBlurTransform):
-            inner.benchmark = False
+    for transform in within(transforms):
+        if isinstance(transform, GaussianBlurTransform):
+            transform.benchmark = False
     return _loader(trainer, folder, cases, enlarged, transforms, seed=seed, fold=fold, offset=0)
+
+
+def within(transform: Any) -> Iterator[Any]:
+    """A transform, and all that it may apply."""
+    yield transform
+    inner = [getattr(transform, "transform", None)]
+    for several in ("transforms", "list_of_transforms"):
+        inner += getattr(transform, several, [])
+    for one in inner:
+        if one is not None:
+            yield from within(one)
 
 
 def validation_batches(

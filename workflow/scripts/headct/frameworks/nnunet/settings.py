@@ -45,8 +45,9 @@ class NnunetTraining(NnunetPreparation, models.TrainingFromWeights):
     foreground_oversampling: float
     compile: bool
     plan_changes: Mapping[str, PlanChange]
+    trainer: str | None = None
 
-    RATED_BY = ("configuration", "gpu_memory_target_gb", "plan_changes", "compile")
+    RATED_BY = ("configuration", "gpu_memory_target_gb", "plan_changes", "compile", "trainer")
 
     def steps(self, _scans: int, /) -> int:
         return self.epochs * self.iterations_per_epoch

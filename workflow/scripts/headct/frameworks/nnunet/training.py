@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from headct.engine.batches import NumberedBatches
 from headct.engine.loop import fit
 from headct.engine.pseudo_dice import pseudo_dice
 from headct.engine.training_job import ModelFacts, TrainedModel, TrainingJob, TrainingScan
+from headct.frameworks.nnunet import trainer_names
 from headct.frameworks.nnunet.data import PreparedData, case_name, dataset_json, set_environment
 from headct.frameworks.nnunet.layout import in_fast_layout
 from headct.frameworks.nnunet.plans import plans_of_configuration
@@ -118,12 +120,21 @@ def train(job: TrainingJob[NnunetTraining], folder: Path) -> TrainedModel:
             "dataset_json": trainer.dataset_json,
             "configuration": settings.configuration,
             "loss": settings.loss,
+            **mirrored(trainer, settings),
         },
         history=at.history,
         facts=facts(trainer, settings),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
+
+
+def mirrored(trainer: nnUNetTrainer, settings: NnunetTraining) -> dict[str, Any]:
+    """The axes on which predictions may be mirrored, where a trainer of nnU-Net says it."""
+    if settings.trainer is None:
+        return {}
+    axes = trainer.inference_allowed_mirroring_axes
+    return {"mirroring_axes": None if axes is None else list(axes)}
 
 
 def make_trainer(job: TrainingJob[NnunetTraining], plans: dict[str, Any], results: Path) -> nnUNetTrainer:
@@ -133,7 +144,7 @@ def make_trainer(job: TrainingJob[NnunetTraining], plans: dict[str, Any], result
     """
     settings = job.settings
     os.environ |= {"nnUNet_results": str(results), "nnUNet_compile": str(settings.compile)}
-    trainer = TRAINERS[settings.loss](
+    trainer = trainer_class(settings)(
         plans={**plans, "continue_training": False},
         configuration=settings.configuration,
         fold=job.fold if job.fold == "all" else int(job.fold),
@@ -169,6 +180,15 @@ def _network(trainer: nnUNetTrainer, n_classes: int) -> nn.Module:
         trainer.enable_deep_supervision,
     )
     return network
+
+
+def trainer_class(settings: NnunetTraining) -> type[nnUNetTrainer]:
+    """nnU-Net's trainer that is named, or the one of the loss."""
+    if settings.trainer is None:
+        return TRAINERS[settings.loss]
+    module = import_module(f"{trainer_names.PACKAGE}.{trainer_names.trainers()[settings.trainer]}")
+    found: type[nnUNetTrainer] = getattr(module, settings.trainer)
+    return found
 
 
 class NnunetLearner:
@@ -269,7 +289,7 @@ def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
     loss = trainer.loss.loss if hasattr(trainer.loss, "loss") else trainer.loss
     return ModelFacts(
         network=plan.network_arch_class_name.rsplit(".", 1)[-1],
-        loss=settings.loss,
+        loss=settings.trainer if has_own_loss(settings) else settings.loss,
         parameters=sum(p.numel() for p in trainer.network.parameters()),
         spacing_mm_xyz=along_xyz(plan.spacing, turned),
         patch_size_xyz=along_xyz(plan.patch_size, turned),
@@ -288,9 +308,15 @@ def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
             "weight_decay": trainer.weight_decay,
             "foreground_oversampling": trainer.oversample_foreground_percent,
             "augmentation": "nnU-Net default",
+            **({"trainer": settings.trainer} if settings.trainer else {}),
             "loss_constants": loss_constants(loss),
         },
     )
+
+
+def has_own_loss(settings: NnunetTraining) -> bool:
+    """Whether the loss is that of a trainer that is named."""
+    return settings.trainer is not None and trainer_names.folder_of(settings.trainer) == trainer_names.LOSSES
 
 
 def along_xyz(values: Sequence[T], turned: Sequence[int]) -> list[T]:
