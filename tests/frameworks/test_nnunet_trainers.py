@@ -99,6 +99,7 @@ def test_they_train_and_repeat(data: Path, usual: TrainedModel, tmp_path: Path, 
     assert not families.equal(model, usual)
     assert model.facts.further["trainer"] == trainer
     assert model.facts.loss == (trainer if "Loss" in trainer else "dice_ce")
+    assert model.facts.further["augmentation"] == (trainer if "DA" in trainer else "nnU-Net default")
     assert "trainer" not in usual.facts.further
     assert "mirroring_axes" not in usual.fixed, "the bytes of other models are what they were"
 

@@ -18,8 +18,8 @@ EFFECT = "print"  # it finds a class of nnU-Net by its name, and refuses some
 
 PACKAGE = "nnunetv2.training.nnUNetTrainer"
 
-LOSSES, OTHERS = "loss", ("data_augmentation", "sampling", "competitions")
-"""Folders of trainers with a loss of their own, and of those that sample or augment otherwise."""
+LOSSES, AUGMENTATIONS, SAMPLING = ("loss",), ("data_augmentation", "competitions"), ("sampling",)
+"""Folders of the trainers that can be had, by what these change."""
 
 REASONS: Mapping[str, str] = {
     "training_length": "it sets the length of the training, which is nnunet.epochs here",
@@ -69,10 +69,8 @@ def fault(trainer: str) -> str:
         advice = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(usable())}"
         return f"nnU-Net has no trainer of this name; {advice}"
     folder = folder_of(trainer)
-    if folder in (LOSSES, *OTHERS):
+    if folder in (*LOSSES, *AUGMENTATIONS, *SAMPLING):
         if SETS_A_NUMBER.search(trainer):
-            return (
-                "it sets what nnunet.epochs or nnunet.foreground_oversampling sets here"
-            )
+            return "it sets what nnunet.epochs or nnunet.foreground_oversampling sets here"
         return ""
     return REASONS.get(folder, "it is nnU-Net's own default, which is trained if this is left out")

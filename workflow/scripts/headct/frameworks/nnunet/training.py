@@ -287,9 +287,10 @@ def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
     plan = trainer.configuration_manager
     turned = trainer.plans_manager.transpose_forward
     loss = trainer.loss.loss if hasattr(trainer.loss, "loss") else trainer.loss
+    named = {"trainer": settings.trainer} if settings.trainer else {}
     return ModelFacts(
         network=plan.network_arch_class_name.rsplit(".", 1)[-1],
-        loss=settings.trainer if has_own_loss(settings) else settings.loss,
+        loss=in_print(settings, trainer_names.LOSSES, settings.loss),
         parameters=sum(p.numel() for p in trainer.network.parameters()),
         spacing_mm_xyz=along_xyz(plan.spacing, turned),
         patch_size_xyz=along_xyz(plan.patch_size, turned),
@@ -307,16 +308,17 @@ def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
             "learning_rate_schedule": "polynomial, exponent 0.9",
             "weight_decay": trainer.weight_decay,
             "foreground_oversampling": trainer.oversample_foreground_percent,
-            "augmentation": "nnU-Net default",
-            **({"trainer": settings.trainer} if settings.trainer else {}),
+            "augmentation": in_print(settings, trainer_names.AUGMENTATIONS, "nnU-Net default"),
             "loss_constants": loss_constants(loss),
-        },
+        }
+        | named,
     )
 
 
-def has_own_loss(settings: NnunetTraining) -> bool:
-    """Whether the loss is that of a trainer that is named."""
-    return settings.trainer is not None and trainer_names.folder_of(settings.trainer) == trainer_names.LOSSES
+def in_print(settings: NnunetTraining, folders: Sequence[str], usual: str) -> str:
+    """The name of the trainer where it is of one of these folders of nnU-Net, else what is usual."""
+    trainer = settings.trainer
+    return trainer if trainer is not None and trainer_names.folder_of(trainer) in folders else usual
 
 
 def along_xyz(values: Sequence[T], turned: Sequence[int]) -> list[T]:
