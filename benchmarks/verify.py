@@ -30,7 +30,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from headct.contracts.artefacts import LEDGER, write_json
-from headct.contracts.code import code_digests
+from headct.contracts.code import code_digests, digest_of
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.run_records import KINDS
 from headct.provenance import ledger, manifest, privacy, seal, verify
@@ -39,6 +39,7 @@ from headct.publish import evidence
 SCANS, TEST_SCANS, MODELS, SCANS_PER_JOB = 1732, 433, 10, 50
 CT_BYTES, LABEL_BYTES, WEIGHT_BYTES = 1 << 18, 20 << 10, 4 << 20
 REPEATS = 2
+ENDED = "2026-11-23T10:00:09+00:00"
 SHA256SUM = "`sha256sum`"
 
 
@@ -73,14 +74,14 @@ class Tree:
             "outputs": {path: self.written[path] for path in outputs},
             "log": f"results/logs/{log}.log",
             "started": "2026-11-23T10:00:00+00:00",
-            "ended": "2026-11-23T10:00:09+00:00",
+            "ended": ENDED,
             "seconds": 9.0,
             "peak_memory_mb": 400,
             "host": {"name": "node-1", "gpus": []},
             "seeds": {},
             "python": "3.11.7",
             "packages": {f"package-{index}": "1.0.0" for index in range(40)},
-            "workflow": {"modules": self.modules, "code": ""},
+            "workflow": {"modules": self.modules, "code": digest_of(self.modules)},
             **more,
         }
         write_json(record, self.results / f"audit/runs/{log}.json")
@@ -89,35 +90,46 @@ class Tree:
 def build(results: Path) -> None:
     """The whole tree, sealed."""
     tree = Tree(results)
-    scan_json = json.dumps({"instances": [{"sha256": "0" * 64, "number": n} for n in range(200)]}).encode()
+    instances = [{"sha256": "0" * 64, "number": n} for n in range(200)]
     scans = [f"scan-{number:04d}" for number in range(SCANS)]
-    shards = []
+    shards, split_rows = [], []
     for first in range(0, SCANS, SCANS_PER_JOB):
         made = []
+        rows = b"scan_id\tsha256\n"
         for scan in scans[first : first + SCANS_PER_JOB]:
-            made += [tree.write(f"data/{scan}/scan.json", scan_json)]
-            made += [tree.volume(f"data/{scan}/ct.nii.gz", CT_BYTES)]
-            made += [tree.volume(f"data/{scan}/labels.nii.gz", LABEL_BYTES)]
-        shards.append(tree.write(f"data/shards/{first:04d}.tsv", b"scan_id\tsha256\n"))
+            sizes = {"ct.nii.gz": CT_BYTES, "labels.nii.gz": LABEL_BYTES}
+            volumes = [tree.volume(f"data/{scan}/{name}", size) for name, size in sizes.items()]
+            digests = dict(zip(sizes, map(tree.written.__getitem__, volumes), strict=True))
+            content = json.dumps({"instances": instances, "sha256": digests}).encode()
+            made += [tree.write(f"data/{scan}/scan.json", content), *volumes]
+            rows += f"{scan}\t{tree.written[made[-3]]}\n".encode()
+            split_rows.append("\t".join([scan, "train", *digests.values()]))
+        shards.append(tree.write(f"data/shards/{first:04d}.tsv", rows))
         tree.record("ingest", f"ingest/{first:04d}", [], [*made, shards[-1]])
-    split = tree.write("cohort/split.tsv", b"scan_id\tset\n" + b"scan-0000\ttrain\n" * SCANS)
+    split_text = "\n".join(["scan_id\tset\tct_sha256\tlabels_sha256", *split_rows, ""])
+    split = tree.write("cohort/split.tsv", split_text.encode())
     tree.record("split", "split", shards, [split])
     metrics = []
     for model in (f"model-{number}" for number in range(MODELS)):
         weights = tree.volume(f"models/{model}/seed-1/fold-all/final.pth", WEIGHT_BYTES)
-        train = tree.write(f"models/{model}/seed-1/fold-all/train.json", b"{}")
+        train = tree.write(f"models/{model}/seed-1/fold-all/train.json", _json(sha256=tree.written[weights]))
         tree.record("train", f"train/{model}", [split], [weights, train])
         maps = [
             tree.volume(f"predictions/{model}/seed-1/{scan}.nii.gz", LABEL_BYTES)
             for scan in scans[:TEST_SCANS]
         ]
-        listed = tree.write(f"predictions/{model}/seed-1.tsv", b"scan_id\tpath\tsha256\n")
+        rows = b"scan_id\tpath\tsha256\n"
+        for scan, path in zip(scans, maps, strict=False):
+            rows += f"{scan}\tseed-1/{scan}.nii.gz\t{tree.written[path]}\n".encode()
+        listed = tree.write(f"predictions/{model}/seed-1.tsv", rows)
         tree.record("predict", f"predict/{model}", [split, train], [listed, *maps])
         metrics.append(tree.write(f"metrics/{model}.tsv", f"{model}\t0.81234567\n".encode() * 4 * TEST_SCANS))
-        scored = {"scored": "2026-11-23", "rule": "metrics", "model": model, "predictions": "", "split": ""}
-        number, line = ledger.append(results / LEDGER, **scored, plan="", metrics=tree.written[metrics[-1]])
-        opening = {"number": number, "sha256": line}
-        tree.record("metrics", f"metrics/{model}", [split, listed], [metrics[-1]], opening=opening)
+        line_of = {"predictions": listed, "split": split, "metrics": metrics[-1]}
+        digests = {column: tree.written[path] for column, path in line_of.items()}
+        of = {"scored": ENDED, "rule": "metrics", "model": model, "plan": ""}
+        number, line = ledger.append(results / LEDGER, **of, **digests)
+        more = {"opening": {"number": number, "sha256": line}, "wildcards": {"model": model}}
+        tree.record("metrics", f"metrics/{model}", [split, listed], [metrics[-1]], **more)
     page = tree.write("tables/table1.html", b"<p>0.81</p>")
     tree.record("table1", "tables/table1", metrics, [page])
     plan = REPOSITORY / "config/analysis_plan.yaml"
@@ -131,6 +143,10 @@ def build(results: Path) -> None:
     began = time.perf_counter()
     manifest.write(results, seal.entries(results))
     print(f"sealed in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+
+
+def _json(**content: str) -> bytes:
+    return json.dumps(content).encode()
 
 
 def _nifti_header() -> bytes:

@@ -97,10 +97,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_a_lineage_of_the_published_size_is_short_and_quick(published: Study, tmp_path: Path) -> None:
     began = time.process_time()
-    words = trace.words_of_file(published, FIGURE)
+    words, right = trace.words_of_file(published, FIGURE)
     found = lineage(published, FIGURE)
     drawing.draw(found, tmp_path / "lineage.svg")
     assert time.process_time() - began < 10
+    assert right
     assert [stage.rule for stage in found.stages] == [
         "bland_altman",
         "metrics",
@@ -119,7 +120,7 @@ def test_a_lineage_of_the_published_size_is_short_and_quick(published: Study, tm
 
 
 def test_all_jobs_are_named_on_request(published: Study) -> None:
-    words = trace.words_of_file(published, FIGURE, full=True)
+    words, _ = trace.words_of_file(published, FIGURE, full=True)
     assert "model-7/1/all" in words
     assert "results/data/scan-1700/scan.json" in words
 
@@ -135,7 +136,9 @@ def test_what_was_read_and_what_was_made_must_be_the_same(published: Study, tmp_
     record.write_text(record.read_text().replace(digest("results/cohort/split.tsv"), "f" * 64))
     found = lineage(Study(moved), FIGURE)
     assert {words.partition(" read ")[0] for words in found.broken} == {"train", "predict", "metrics"}
-    assert "BROKEN" in trace.words_of_file(Study(moved), FIGURE)
+    words, right = trace.words_of_file(Study(moved), FIGURE)
+    assert "NOT THE SAME, the way is broken" in words
+    assert not right
 
 
 @pytest.mark.parametrize(
@@ -158,9 +161,8 @@ def test_a_scan_whose_instances_are_unknown_is_named(tmp_path: Path, content: st
     found = lineage(Study(results), path)
     assert found.instances == {}
     assert said in found.unread[path]
-    assert f"UNKNOWN, which DICOM instances these scans were made from:\n  {path}: " in trace.words_of_file(
-        Study(results), path
-    )
+    words, _ = trace.words_of_file(Study(results), path)
+    assert f"UNKNOWN, which DICOM instances these scans were made from:\n  {path}: " in words
 
 
 def test_an_unknown_file_is_one_error_that_says_what_is_near(published: Study, tmp_path: Path) -> None:

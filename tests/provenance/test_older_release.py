@@ -96,3 +96,33 @@ def test_a_number_is_computed_again_by_other_code_and_its_jobs_are_not_repeated(
         "was not repeated: (it was made by an older release|the code that is installed)", done.stdout
     )
     assert "commit cbc0feb2a5" in done.stdout
+
+
+NUMBER = ("--number", "Table 1", "BLAST-CT", "ICH", "mean")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("tables/table1.tsv", NUMBER),
+        ("statistics/dice_summary.tsv", NUMBER),
+        ("predictions/blast-ct/seed-1.tsv", NUMBER),
+        ("models/blast-ct/seed-1/fold-all/final.pth", NUMBER),
+        ("tables/table1.tsv", ("results/tables/table1.tsv",)),
+        ("audit/workflow/config/plan.yaml", ("results/tables/table1.tsv",)),
+        ("audit/workflow/resources/published/claims.tsv", ("results/tables/table1.tsv",)),
+    ],
+)
+def test_a_file_that_the_answer_names_and_that_was_changed_is_not_the_same(
+    results: Path, path: str, words: tuple[str, ...]
+) -> None:
+    file = results / path
+    before = file.read_bytes()
+    file.write_bytes(before + b"\n")
+    try:
+        done = forked_command("trace", "--results", results, *words)
+    finally:
+        file.write_bytes(before)
+    assert done.returncode == 1, done.stdout
+    assert "NOT THE SAME" in done.stdout
+    assert forked_command("trace", "--results", results, *words).returncode == 0

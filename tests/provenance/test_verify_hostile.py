@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
+import math
 import os
 import random
 import shutil
@@ -32,6 +32,7 @@ from headct.provenance import crate, manifest, privacy, seal, verify
 from headct.publish import evidence
 from support import audit_study
 from support.audit_study import forked_command, reseal
+from support.fuzzing import bytes_changed, values_changed
 
 LONGEST_S = 120
 """On a machine that does other things as well; each takes a second or two alone."""
@@ -304,12 +305,35 @@ def test_every_wrong_value_of_a_record_is_refused(results: Path) -> None:
     content = read_json(results / RECORD)
     assert run_records.parsed(RECORD, content).rule == "split"
     for key, is_one in run_records.KINDS.items():
-        for value in (None, -1, 0.5, "", "x", [], ["x"], [[]], {}, {"a": {}}, {"a": 1}, True):
+        for value in (
+            None,
+            -1,
+            0.5,
+            "",
+            "x",
+            [],
+            ["x"],
+            [[]],
+            {},
+            {"a": {}},
+            {"a": 1},
+            True,
+            math.nan,
+            math.inf,
+        ):
             if not is_one(value):
                 with pytest.raises(Unusable, match=key):
                     run_records.parsed(RECORD, {**content, key: value})
         with pytest.raises(Unusable, match="other keys"):
             run_records.parsed(RECORD, {name: content[name] for name in content if name != key})
+
+
+@pytest.mark.parametrize("key", ["seconds", "peak_memory_mb", "resumed"])
+def test_what_is_no_number_is_none_in_a_record(results: Path, key: str) -> None:
+    content = read_json(results / RECORD)
+    for value in (True, math.nan, math.inf, -1, 10**400):
+        with pytest.raises(Unusable, match=key):
+            run_records.parsed(RECORD, {**content, key: value})
 
 
 def test_a_device_is_a_finding(results: Path) -> None:
@@ -337,7 +361,7 @@ def test_random_changes_of_every_kind_of_file(results: Path, sealed: Path, seed:
     listed = manifest.read(results)
     for path in (*kinds, manifest.MANIFEST, manifest.ROOT):
         original = (sealed / "results" / path).read_bytes()
-        for content in (_bytes_changed(original, rng), _values_changed(original, rng)):
+        for content in (bytes_changed(original, rng), values_changed(original, rng)):
             put(path, content)(results)
             found = findings(results)
             assert (
@@ -356,40 +380,6 @@ def test_random_changes_of_every_kind_of_file(results: Path, sealed: Path, seed:
                 assert not any(finding.path == "." for finding in again), again
         for each in (path, manifest.MANIFEST, manifest.ROOT):
             put(each, (sealed / "results" / each).read_bytes())(results)
-
-
-def _bytes_changed(content: bytes, rng: random.Random) -> bytes:
-    changed = bytearray(content)
-    for _ in range(rng.randint(1, 20)):
-        if not changed:
-            break
-        at = rng.randrange(len(changed))
-        how = rng.randrange(3)
-        if how == 0:
-            changed[at] = rng.randrange(256)
-        elif how == 1:
-            changed[at:at] = rng.randbytes(rng.randint(1, 9))
-        else:
-            del changed[at : at + rng.randint(1, 9)]
-    return bytes(changed)
-
-
-def _values_changed(content: bytes, rng: random.Random) -> bytes:
-    """JSON of which one value is another one; other content with a piece of it in another place."""
-    try:
-        whole = json.loads(content)
-    except ValueError:
-        cut = rng.randrange(len(content))
-        return content[cut:] + content[:cut]
-    place, key = whole, None
-    while isinstance(place, (dict, list)) and place and (key is None or rng.random() < 0.8):
-        inner = place if key is None else place[key]
-        if not isinstance(inner, (dict, list)) or not inner:
-            break
-        place, key = inner, rng.choice(list(inner) if isinstance(inner, dict) else range(len(inner)))
-    if key is not None:
-        place[key] = rng.choice([None, -1, 1e300, "", "\x1b[2J", [], [[]], {}, {"a": {}}, True])
-    return json.dumps(whole).encode()
 
 
 # -- the command -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import IO
 
 from headct.contracts import run_records
 from headct.contracts.artefacts import read_json, sha256_of, write_json
+from headct.contracts.code import digest_of
 from headct.contracts.repository import PACKAGE, REPOSITORY
 from headct.provenance import manifest, record, seal
 from headct.provenance.manifest import Entry
@@ -95,7 +96,8 @@ def close_small(repository: Path) -> None:
     for path in Path("results", run_records.FOLDER).rglob("*.json"):
         content = read_json(path)
         modules = {"headct.contracts.artefacts": content["workflow"]["modules"]["headct.contracts.artefacts"]}
-        write_json(content | {"workflow": content["workflow"] | {"modules": modules}}, path)
+        ran = {"modules": modules, "code": digest_of(modules)}
+        write_json(content | {"workflow": content["workflow"] | ran}, path)
     seal.seal(Path("results"), repository, [repository / "config/demo.yaml"], PLAN, 0)
 
 

@@ -115,7 +115,8 @@ def test_a_changed_file_is_told(study: Study, tmp_path: Path) -> None:
     with open(copy / "tables" / "table1.tsv", "a") as table:
         table.write("x")
     done = audit("trace", copy / "tables" / "table1.tsv", folder=tmp_path)
-    assert "THE FILE HERE IS ANOTHER" in done.stdout
+    assert done.returncode == 1
+    assert "NOT THE SAME: the file here is another" in done.stdout
 
 
 # -- numbers -----------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ FOLDER = "audit/runs/"
 """Where they are, below the results folder."""
 RESULTS = "results/"
 """How the paths of files in the results folder begin."""
+LARGEST = 1e15
+"""Beyond all that a job can take."""
 YEARS = range(2000, 3000)
 OLDER = ["python", "-m"]
 """How the commands of older releases begin, which name a module behind it."""
@@ -138,7 +140,8 @@ def _text(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float))
+    """A number of seconds, megabytes or times; NaN and infinity, which Python reads in JSON, are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
 def _mapping(value: object) -> bool:
@@ -193,6 +196,7 @@ def _workflow(value: object) -> bool:
         and _digests(value.get("modules"))
         and _text(value.get("code"))
         and all(value.get(key) is None or _text(value[key]) for key in ("version", "commit", "snakemake"))
+        and value.get("dirty") in (None, True, False)
     )
 
 
@@ -200,6 +204,7 @@ def _opening(value: object) -> bool:
     return (
         isinstance(value, dict)
         and isinstance(number := value.get("number"), int)
+        and not isinstance(number, bool)
         and number > 0
         and is_sha256(value.get("sha256"))
     )

@@ -59,14 +59,13 @@ def trace(
     no_code_from(study.results)
     if draw and draw.resolve().is_relative_to(study.results.resolve()):
         raise BadInput([Problem(str(draw), "lies in the results, which stay as they are", key="--draw")])
-    right = True
     if number:
         tables = Tables(study, labels_of(study.results))
         place, words, right = tracing.answer(tables, number, repeat, full, list(files))
         path = place.path
     else:
         path = study.recorded_path(named[0])
-        words = tracing.words_of_file(study, path, full)
+        words, right = tracing.words_of_file(study, path, full)
     say(words)
     if draw:
         drawing.draw(lineage(study, path), draw)

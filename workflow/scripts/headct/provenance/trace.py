@@ -54,6 +54,13 @@ KEYS = ("model", "label", "set", "scan_id", "reason", "seed", "fold", "status")
 
 SHOWN_OF_METRICS = ("seed", "scan_id", "label", "dice", "reference_ml", "predicted_ml", "failure")
 
+AS_RECORDED = "the file here has it"
+REPEAT = "The jobs behind it were not repeated: --repeat does that."
+NONE_REPEATED = "None of the jobs behind it was repeated: none is of the kinds that can be."
+NEVER_REPEATED = (
+    "Not repeated, and not checked: training, prediction and ingest, which take more than seconds."
+)
+
 FOLDERS = ("tables", "figures", "statistics")
 """Where numbers are, in the order in which a name is looked up."""
 
@@ -61,20 +68,38 @@ FOLDERS = ("tables", "figures", "statistics")
 # -- a file ------------------------------------------------------------------------------------------
 
 
-def words_of_file(study: Study, path: str, full: bool = False) -> str:
-    """The lineage of a file, as text; ``full`` names each job of each kind."""
+def words_of_file(study: Study, path: str, full: bool = False) -> tuple[str, bool]:
+    """The lineage of a file, as text, and whether all that was compared is the same.
+
+    Args:
+        study: the study.
+        path: of the file, as in the records.
+        full: whether each job of each kind is named.
+    """
     found = lineage(study, path)
-    return "\n".join([*_head(study, found), "", *_stages(found, full), *_foot(found)])
+    state, is_same = _compared(study, path, found.digest)
+    head = [found.artefact, f"  sha256 {found.digest} as its job recorded it; {state}"]
+    sources = {name: _compared(study, name, digest) for name, digest in found.sources.items()}
+    words = [
+        *head,
+        "",
+        *_stages(found, full),
+        *_foot(found, {name: said for name, (said, _) in sources.items()}),
+    ]
+    right = is_same and all(same for _, same in sources.values()) and not found.broken
+    return "\n".join(words), right
 
 
-def _head(study: Study, found: Lineage) -> list[str]:
-    file = study.file(found.artefact)
+def _compared(study: Study, path: str, digest: str) -> tuple[str, bool]:
+    """Whether a file of the folder has the recorded digest, in words; one that is gone is not another."""
+    file = study.file(path)
+    if not file.is_file() and not path.startswith("results/"):
+        file = study.file(f"config/{PurePosixPath(path).name}")  # where the seal copies what lay elsewhere
     if not file.is_file():
-        state = "the file is not here"
-    else:
-        same = sha256_of(file) == found.digest
-        state = "the file here has it" if same else "THE FILE HERE IS ANOTHER: it was changed since"
-    return [found.artefact, f"  sha256 {found.digest} as its job recorded it; {state}"]
+        return "not here, and not compared", True
+    if sha256_of(file) == digest:
+        return AS_RECORDED, True
+    return "NOT THE SAME: the file here is another, and was changed since", False
 
 
 def _stages(found: Lineage, full: bool) -> Iterator[str]:
@@ -102,7 +127,7 @@ def heading(stage: Stage) -> str:
     return f"{count}{stage.rule}{name}, which made {files}"
 
 
-def _foot(found: Lineage) -> Iterator[str]:
+def _foot(found: Lineage, compared: Mapping[str, str]) -> Iterator[str]:
     n = sum(map(len, found.instances.values()))
     if found.instances:
         yield (
@@ -120,11 +145,12 @@ def _foot(found: Lineage) -> Iterator[str]:
     if found.sources:
         yield "files that no job made, with the sha256 that was read:"
         shown = list(found.sources.items())
-        yield from (f"  {digest}  {path}" for path, digest in shown[:LISTED])
+        shown.sort(key=lambda source: "NOT THE SAME" not in compared[source[0]])
+        yield from (f"  {digest}  {path} ({compared[path]})" for path, digest in shown[:LISTED])
         if len(shown) > LISTED:
             yield f"  and {len(shown) - LISTED} more"
     if found.broken:
-        yield "BROKEN, some steps did not read what is here:"
+        yield "NOT THE SAME, the way is broken: some steps did not read what is here:"
         yield from (f"  {words}" for words in found.broken)
     else:
         yield "Unbroken: each job read just the bytes that the one before it recorded."
@@ -363,14 +389,32 @@ def words_of_number(
             f"It was computed with data that are gone since: {'; '.join(withdrawn)}. It can't be computed"
             " again from what is left; the next run computes it without."
         )
-    right = agrees is not False
-    if not repeat:
-        lines.append("The jobs behind it were not repeated: --repeat does that.")
-    for one in repeats(found, files) if repeat else ():
-        words, ok = _words_of(one, found)
-        right &= ok
-        lines.append(words)
-    return "\n".join(lines), right
+    changed = [(path, *_compared(study, path, study.maker(path).outputs[path])) for path in _named(found)]
+    lines += [f"{path}: {state}" for path, state, _ in changed if state != AS_RECORDED]
+    again, is_same = _repeated(found, files) if repeat else ([REPEAT], True)
+    right = agrees is not False and all(same for *_, same in changed) and is_same
+    return "\n".join([*lines, *again]), right
+
+
+def _repeated(found: Trace, files: Sequence[Path]) -> tuple[list[str], bool]:
+    """What came of repeating the jobs behind a number, in words, and whether all made the same."""
+    repeated = [_words_of(one, found) for one in repeats(found, files)]
+    words = [words for words, _ in repeated] or [NONE_REPEATED]
+    return [*words, NEVER_REPEATED], all(is_same for _, is_same in repeated)
+
+
+def _named(found: Trace) -> list[str]:
+    """The files that an answer about a number names, of those that a job made."""
+    study = found.tables.study
+    rows = [rows.path for rows in found.rows if rows.path in study.makers]
+    behind = [path for one in rows for job in jobs_behind(study, one) for path in _of_models(job)]
+    return list(dict.fromkeys([found.place.path, *(source.path for source in found.sources), *rows, *behind]))
+
+
+def _of_models(job: Record) -> list[str]:
+    """The lists of label maps, or the weights, that a job made."""
+    ending = ".tsv" if job.rule.startswith("predict") else ".pth" if job.rule == "train" else ()
+    return [path for path in job.outputs if path.endswith(ending)]
 
 
 def _of_no_rows(found: Trace) -> list[str]:
@@ -431,10 +475,9 @@ def _behind(study: Study, rows: Rows) -> Iterator[str]:
     jobs = jobs_behind(study, rows.path)
     for job in jobs:
         if job.rule.startswith("predict"):
-            manifests = [path for path in job.outputs if path.endswith(".tsv")]
-            yield f"label maps listed with sha256 in {', '.join(manifests)}, by {_job(job)}"
+            yield f"label maps listed with sha256 in {', '.join(_of_models(job))}, by {_job(job)}"
         if job.rule == "train":
-            weights = [(p, d) for p, d in job.outputs.items() if p.endswith(".pth")]
+            weights = [(path, job.outputs[path]) for path in _of_models(job)]
             yield from (f"weights {path}, sha256 {digest}, by {_job(job)}" for path, digest in weights)
     scans = sum(path.endswith("/scan.json") for job in jobs for path in job.outputs)
     yield f"and {scans} scans in all, for training and test: trace {rows.path}"

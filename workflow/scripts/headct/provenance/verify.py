@@ -20,10 +20,12 @@ from headct.provenance import ledger, manifest
 from headct.provenance.checks.amended import amended
 from headct.provenance.checks.copied_code import code
 from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guarded
+from headct.provenance.checks.jobs import jobs, makers_listed
+from headct.provenance.checks.lists import listed_files
 from headct.provenance.checks.records import inputs, inputs_from_elsewhere, logs, outputs
 from headct.provenance.checks.sealed import files, root
 from headct.provenance.checks.settings import label_sets, settings
-from headct.provenance.checks.stated import crate, evidence_digest, test_set_ledger
+from headct.provenance.checks.stated import crate, evidence_digest, printed_digests, test_set_ledger
 from headct.publish import evidence
 
 INTEGRITY: tuple[Check, ...] = (
@@ -40,6 +42,10 @@ INTEGRITY: tuple[Check, ...] = (
     crate,
     evidence_digest,
     test_set_ledger,
+    listed_files,
+    jobs,
+    makers_listed,
+    printed_digests,
 )
 """All checks that need nothing but the folder."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headct.contracts import untrusted
 from headct.contracts.artefacts import sha256_of
-from headct.contracts.code import older_source_digest, source_digest
+from headct.contracts.code import digest_of, older_source_digest, source_digest
 from headct.provenance import seal
 from headct.provenance.checks.folder import Check, Finding, ResultsFolder
 
@@ -18,19 +18,34 @@ DIGESTS_OF_CODE = (source_digest, older_source_digest)
 
 def code(folder: ResultsFolder) -> Iterator[Finding]:
     """The copied code against the digests that each job recorded of the modules that it ran."""
-    base = f"{seal.WORKFLOW}/workflow/scripts/"
     ran: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in folder.current:
+        if record.workflow["code"] != digest_of(record.workflow["modules"]):
+            yield Finding(record.path, "states another digest of its code than that of the modules it names")
         for module, digest in record.workflow["modules"].items():
             ran[module, digest].append(record.path)
     for (module, digest), by in ran.items():
-        stem = base + module.replace(".", "/")
-        path = next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if name in folder.sizes), "")
+        path = copy_of(folder, module)
         if not path:
-            yield Finding(f"{stem}.py", f"is missing from the copy of the code, and {by[0]} ran it")
-        elif all(_code_digest(folder.results / path, take) != digest for take in DIGESTS_OF_CODE):
+            yield Finding(f"{_stem(module)}.py", f"is missing from the copy of the code, and {by[0]} ran it")
+        elif not is_code_of(folder, path, digest):
             others = f" and {len(by) - 1} others" if len(by) > 1 else ""
             yield Finding(path, f"is not the code that {by[0]}{others} ran")
+
+
+def copy_of(folder: ResultsFolder, module: str) -> str:
+    """The file of a module in the copy of the software; "" where it is not there."""
+    files = (f"{_stem(module)}.py", f"{_stem(module)}/__init__.py")
+    return next((path for path in files if path in folder.sizes), "")
+
+
+def _stem(module: str) -> str:
+    return f"{seal.WORKFLOW}/workflow/scripts/{module.replace('.', '/')}"
+
+
+def is_code_of(folder: ResultsFolder, path: str, digest: str) -> bool:
+    """Whether a file of the copy holds the code that has a digest, taken in any way that records took it."""
+    return any(_code_digest(folder.results / path, take) == digest for take in DIGESTS_OF_CODE)
 
 
 def _code_digest(file: Path, take: Callable[[str], str] = source_digest) -> str:

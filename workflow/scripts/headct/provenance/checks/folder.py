@@ -17,7 +17,7 @@ from headct.contracts.artefacts import sha256_of
 from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
 from headct.provenance import amending, former, manifest, seal
-from headct.provenance.manifest import Entry
+from headct.provenance.manifest import Entry, below_results
 
 RUNS = run_records.FOLDER
 
@@ -156,14 +156,32 @@ class ResultsFolder:
         return [record for path, record in last.items() if path in rested_on]
 
     @cached_property
+    def from_elsewhere(self) -> dict[str, set[str]]:
+        """Digests of what jobs read that lies outside of the folder, by its path in their records."""
+        found = defaultdict(set)
+        for record in self.records:
+            for path, digest in record.inputs.items():
+                if not below_results(path):
+                    found[path].add(digest)
+        return found
+
+    @cached_property
     def requested(self) -> list[str]:
         """What the run was to make, as the seal has it; nothing where it does not say."""
+        return self._kept_by_seal("asked")
+
+    @cached_property
+    def former_at_seal(self) -> list[str]:
+        """Former results that no record names, as the seal has them."""
+        return self._kept_by_seal("former")
+
+    def _kept_by_seal(self, key: str) -> list[str]:
         try:
-            requested = self.json_of(seal.STATE)["asked"]
+            paths = self.json_of(seal.STATE)[key]
         except (Unusable, LookupError, TypeError):
             return []
-        are_paths = isinstance(requested, list) and all(isinstance(path, str) for path in requested)
-        return requested if are_paths else []
+        are_paths = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+        return paths if are_paths else []
 
     @cached_property
     def former(self) -> list[str]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
-from urllib.parse import unquote
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote, unquote
 
 from headct.contracts import amendments
 from headct.contracts.artefacts import LEDGER
+from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
 from headct.provenance import ledger, manifest, seal
-from headct.provenance.checks.folder import Finding, ResultsFolder, about, guarded
+from headct.provenance.checks.folder import RUNS, Finding, ResultsFolder, about, guarded
 from headct.publish import evidence
+
+DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+PRINTED_PLAN = re.compile(r"analysis plan of [\d-]+ \(SHA-256\s+([0-9a-f]{64})")
+PRINTED_FILE = re.compile(r'data-column="([^"\s]+/[^"\s]+)">([0-9a-f]{64})<')
+PRINTED_WEIGHTS = re.compile(r"seed (\d+), fold (\w+): <code>([0-9a-f]{64})")
+"""How pages print the digests of plan, files and weights."""
+PRINTED = ("tables/", "report/", "models/", "audit/methods.md")
+"""Where pages and texts are that jobs wrote."""
 
 
 @about(manifest.CRATE)
@@ -23,12 +36,42 @@ def crate(folder: ResultsFolder) -> Iterator[Finding]:
     entities = content.get("@graph") if isinstance(content, dict) else None
     if not isinstance(entities, list) or not all(isinstance(entity, dict) for entity in entities):
         raise Unusable("is no RO-Crate")
+    jobs = {f"#job/{r.path.removeprefix(RUNS).removesuffix('.json')}": r for r in folder.records}
+    read = {f"#{quote(path)}": digests for path, digests in folder.from_elsewhere.items()}
+    ran = {record.workflow["code"] for record in folder.records}
     for entity in entities:
-        path = unquote(str(entity.get("@id", "")))
-        if path in folder.sizes and entity.get("sha256", folder.digests[path]) != folder.digests[path]:
+        name = str(entity.get("@id", ""))
+        yield from _file_in_crate(entity, unquote(name), folder)
+        if name in jobs:
+            yield from _job_in_crate(entity, jobs[name])
+        if name in read and str(entity.get("value")) not in read[name]:
+            yield Finding(
+                manifest.CRATE, f"has another digest of {unquote(name[1:])} than the jobs that read it"
+            )
+        if name.startswith("#tool/") and str(entity.get("identifier")) not in ran:
+            yield Finding(manifest.CRATE, f"has a digest of the code of {unquote(name[1:])} that no job has")
+
+
+def _file_in_crate(entity: Mapping[str, Any], path: str, folder: ResultsFolder) -> Iterator[Finding]:
+    if path in folder.sizes:
+        if entity.get("sha256", folder.digests[path]) != folder.digests[path]:
             yield Finding(manifest.CRATE, f"has another digest of {path} than the file")
-        elif "sha256" in entity and path in folder.listed and path not in folder.sizes:
-            yield Finding(manifest.CRATE, f"names {path}, which is not there")
+        if entity.get("contentSize", str(folder.sizes[path])) != str(folder.sizes[path]):
+            yield Finding(manifest.CRATE, f"has another size of {path} than the file")
+    elif "sha256" in entity and path in folder.listed:
+        yield Finding(manifest.CRATE, f"names {path}, which is not there")
+
+
+def _job_in_crate(entity: Mapping[str, Any], record: Record) -> Iterator[Finding]:
+    """What the crate says of a job, against its record."""
+    says = {
+        "description": shlex.join(record.command),
+        "startTime": record.started,
+        "endTime": record.ended,
+    }
+    for key, value in says.items():
+        if entity.get(key) != value:
+            yield Finding(manifest.CRATE, f"says otherwise than {record.path}: {key}")
 
 
 @about(evidence.EVIDENCE)
@@ -49,9 +92,43 @@ def evidence_digest(folder: ResultsFolder) -> Iterator[Finding]:
 
 
 def _printed_digest(folder: ResultsFolder, path: str, stated: str) -> Iterator[Finding]:
-    printed = re.findall(r"[Ee]vidence digest\D{0,40}?([0-9a-f]{64})", folder.text_of(path))
+    printed = re.findall(r"[Ee]vidence digest\b.{0,120}?([0-9a-f]{64})", folder.text_of(path), re.DOTALL)
     if any(each != stated for each in printed):
         yield Finding(path, "prints another evidence digest than that of the results")
+
+
+def printed_digests(folder: ResultsFolder) -> Iterator[Finding]:
+    """Digests that pages and texts print: those of plan, files and weights, and of nothing unknown."""
+    known = set(folder.digests.values())
+    for record in folder.records:
+        known |= {*record.inputs.values(), *record.outputs.values(), record.workflow["code"]}
+    for one in folder.amendments:
+        known |= {one.root, *one.deleted.values(), *(of["before"] for of in one.changed.values())}
+    plan = ""
+    with contextlib.suppress(Unusable):
+        stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))
+        known.add(stated["sha256"])
+        plan = stated["files"].get(evidence.PLAN, "")
+    for path in folder.sizes:
+        if path.startswith(PRINTED) and path.endswith((".html", ".tex", ".md")):
+            yield from guarded(path, _printed, folder, path, known, plan)
+
+
+def _printed(folder: ResultsFolder, path: str, known: set[str], plan: str) -> Iterator[Finding]:
+    text = folder.text_of(path)
+    for digest in sorted(set(DIGEST.findall(text)) - known):
+        yield Finding(path, f"prints a digest that nothing in the folder has: {digest[:12]}…")
+    if plan and any(digest != plan for digest in PRINTED_PLAN.findall(text)):
+        yield Finding(path, "prints another digest of the analysis plan than that of the results")
+    printed = PRINTED_FILE.findall(text)
+    model = PurePosixPath(path).stem
+    printed += [
+        (f"models/{model}/seed-{seed}/fold-{fold}/final.pth", digest)
+        for seed, fold, digest in PRINTED_WEIGHTS.findall(text)
+    ]
+    for file, digest in printed:
+        if file in folder.sizes and folder.digests[file] != digest:
+            yield Finding(path, f"prints another digest of {file} than it has")
 
 
 @about(LEDGER)
@@ -61,6 +138,30 @@ def test_set_ledger(folder: ResultsFolder) -> Iterator[Finding]:
     text = folder.text_of(LEDGER) if LEDGER in folder.there else ""
     for what in ledger.faults(text, scored):
         yield Finding(LEDGER, what)
+    openings = {opening.number: opening for opening in ledger.parsed(text)}
     for record in folder.records:
+        if record.opening and record.opening["number"] in openings:
+            yield from _opening(record, openings[record.opening["number"]])
         if record.rule in ledger.SCORING and not record.opening:
             yield Finding(record.path, "scored the test set and names no line of the ledger")
+
+
+def _opening(record: Record, line: ledger.Opening) -> Iterator[Finding]:
+    """A line of the ledger against the record of the job that wrote it."""
+    if record.amended_by:
+        return  # its files are not the ones that it scored, since scans were withdrawn
+    predictions = [path for path in sorted(record.inputs) if path.startswith("results/predictions/")]
+    name = record.wildcards.get("set", "")
+    is_external = record.rule == ledger.OF_EXTERNAL_SET
+    split = f"results/cohort/external/{name}.tsv" if is_external else "results/cohort/split.tsv"
+    says = {
+        "scored": record.ended,
+        "rule": f"{record.rule}:{name}" if is_external else record.rule,
+        "model": record.wildcards.get("model", record.rule),
+        "predictions": " ".join(record.inputs[path] for path in predictions),
+        "split": record.inputs.get(split, ""),
+        "metrics": " ".join(record.outputs.values()),
+    }
+    for column, value in says.items():
+        if getattr(line, column) != value:
+            yield Finding(LEDGER, f"line {line.number} has another {column} than {record.path}")

@@ -1,0 +1,241 @@
+"""The adversary: a finished demo is changed by an insider who makes anew what states a digest of the change.
+
+With the root digest from elsewhere everything is found. Without it a change may go unseen only where the
+insider made anew every digest of it, and of all that this changed in turn; each that was forgotten is found.
+
+The copy is of hard links, and files are replaced, never written in place.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from headct.contracts.artefacts import LEDGER, known_sha256
+from headct.provenance import manifest, verify
+from support import insider
+from support.insider import Folder, Occurrence
+
+LONGEST_S = 10
+"""Of processor time: others use the machine as well."""
+MOST_FORGOTTEN = 3
+WRITES = frozenset({"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
+EXECUTES = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "exec"})
+
+COMMENTS = re.compile(rb'"source": "$')
+"""What stands before the digest of a module's source, comments and all, which do not count."""
+NOT_THE_ROOT = "is not the list with the root"
+"""What is found only where the root is known from elsewhere."""
+PLAN_COLUMN = 6
+"""Of the ledger: the plan at an opening of the test set, which may have been changed since."""
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """What an insider did: new contents by path, and whether every digest of it was made anew."""
+
+    what: str
+    files: Mapping[str, bytes]
+    is_whole: bool
+
+
+def is_held_against(folder: Folder, place: Occurrence) -> bool:
+    """Whether a digest is one that ``verify`` holds against what it states."""
+    path, start = place
+    before = folder.files[path][:start]
+    is_of_comments = bool(COMMENTS.search(before[-40:]))
+    return not is_of_comments and (path != LEDGER or before.rpartition(b"\n")[2].count(b"\t") != PLAN_COLUMN)
+
+
+class Adversary:
+    """Makes tamperings of a folder, from seeds."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        times = Counter(map(insider.sha256, folder.files.values()))
+        self.unlike: dict[str, list[str]] = {}
+        for path, content in folder.files.items():
+            if path not in manifest.OUTSIDE and content and times[insider.sha256(content)] == 1:
+                self.unlike.setdefault(kind_of(path), []).append(path)
+        self.kinds = sorted(self.unlike)
+        self.known = {
+            digest: path for path in folder.files for digest in [insider.sha256(folder.files[path])]
+        }
+
+    def make(self, seed: int) -> Tampering:
+        rng = random.Random(seed)
+        one = rng.choices((self.changed, self.swapped, self.restated, self.added), (6, 2, 2, 1))[0]
+        return one(rng)
+
+    def file(self, rng: random.Random, kind: str = "") -> str:
+        return rng.choice(self.unlike[kind or rng.choice(self.kinds)])
+
+    def changed(self, rng: random.Random) -> Tampering:
+        """One file or two, edited."""
+        paths = {self.file(rng) for _ in range(rng.choice((1, 1, 2)))}
+        edits = {path: insider.edited(path, self.folder.files[path], rng) for path in sorted(paths)}
+        return self.hidden(f"changed {', '.join(edits)}", edits, rng)
+
+    def swapped(self, rng: random.Random) -> Tampering:
+        """Two files of a kind in one another's place."""
+        kind = rng.choice([kind for kind in self.kinds if len(self.unlike[kind]) > 1])
+        one, other = rng.sample(self.unlike[kind], 2)
+        both = {one: self.folder.files[other], other: self.folder.files[one]}
+        return self.hidden(f"swapped {one} and {other}", both, rng)
+
+    def hidden(self, what: str, edits: Mapping[str, bytes], rng: random.Random) -> Tampering:
+        """With all digests made anew, but for none, some, or all of them."""
+        whole = insider.remake(self.folder, edits)
+        held = [place for place in whole.remade if is_held_against(self.folder, place)]
+        n_left = rng.choice((0, 1, 1, 1, 2, MOST_FORGOTTEN, len(held)))
+        left = rng.sample(held, min(n_left, len(held)))
+        done = insider.remake(self.folder, edits, left)
+        return Tampering(f"{what}; left {left}", done.files, not left)
+
+    def restated(self, rng: random.Random) -> Tampering:
+        """The digest of one file in the place of another's, and what follows from that made anew."""
+        path = rng.choice([path for path in self.folder.files if self.places(path)])
+        start = rng.choice(self.places(path))
+        content = self.folder.files[path]
+        was = content[start : start + 64].decode()
+        other = rng.choice([digest for digest in self.known if digest != was])
+        edits = {path: content[:start] + other.encode() + content[start + 64 :]}
+        return Tampering(f"restated {path} at {start}", insider.remake(self.folder, edits).files, False)
+
+    def places(self, path: str) -> list[int]:
+        """Where a text states the digest of a file that is there."""
+        found = insider.digests_in(path, self.folder.files[path])
+        starts = [match.start() for match in found if match[0].decode() in self.known]
+        return [start for start in starts if is_held_against(self.folder, (path, start))]
+
+    def added(self, rng: random.Random) -> Tampering:
+        """A result that no job made, in the list."""
+        like = self.file(rng, rng.choice([kind for kind in self.kinds if kind.split("/")[0] in RESULTS]))
+        path = f"{Path(like).parent.as_posix()}/{rng.randrange(1000)}-{Path(like).name}"
+        content = self.folder.files[like] + b"0"
+        made_by = rng.choice(("", "seal", "start of the run", "audit/runs/split.json", "a former run"))
+        line = f"{path}\t{len(content)}\t{insider.sha256(content)}\t{made_by}\n".encode()
+        lines = self.folder.files[manifest.MANIFEST].splitlines(keepends=True)
+        listed = b"".join([lines[0], *sorted([*lines[1:], line])])
+        root = manifest.line_of(insider.sha256(listed)).encode()
+        files = {path: content, manifest.MANIFEST: listed, manifest.ROOT: root}
+        return Tampering(f"added {path}", files, False)
+
+
+RESULTS = ("cohort", "data", "figures", "metrics", "models", "predictions", "report", "statistics", "tables")
+
+
+def kind_of(path: str) -> str:
+    """Folder and suffix, for a choice that is even over kinds and not over files."""
+    top, *rest = path.split("/")
+    folder = f"{top}/{rest[0]}" if top == "audit" and len(rest) > 1 else top
+    return f"{folder}/{Path(path).suffix}"
+
+
+# -- the drill ---------------------------------------------------------------------------------------
+
+
+class Watch:
+    """What the interpreter says is done while it is on: files written, programs executed."""
+
+    def __init__(self) -> None:
+        self.on, self.seen = False, list[str]()
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, arguments: tuple[object, ...]) -> None:
+        if not self.on:
+            return
+        opens_to_write = (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        )
+        if event in WRITES | EXECUTES or opens_to_write:
+            self.seen.append(f"{event} {arguments[:1]}")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        self.on = True
+        try:
+            yield
+        finally:
+            self.on = False
+
+
+class Place:
+    """A copy of a sealed folder in which tamperings are tried, one at a time."""
+
+    def __init__(self, original: Path, copy: Path) -> None:
+        shutil.copytree(original, copy, copy_function=link)
+        self.original, self.copy = original, copy
+        self.root = manifest.root_of(original)
+        self.watch = Watch()
+        assert self.findings("") == []  # and all is imported that will be
+
+    def findings(self, root: str) -> list[verify.Finding]:
+        folder = verify.ResultsFolder(self.copy, root, hashed=known_sha256)
+        return verify.verify(folder, verify.INTEGRITY)
+
+    def tried(self, one: Tampering) -> tuple[bool, bool]:
+        """Whether it is found with the root, and without."""
+        for path, content in one.files.items():
+            (self.copy / path).unlink(missing_ok=True)
+            (self.copy / path).write_bytes(content)
+        began = time.process_time()
+        with self.watch.watching():
+            found = self.findings(self.root)
+        assert time.process_time() - began < LONGEST_S, one.what
+        for path in one.files:
+            (self.copy / path).unlink()
+            if (self.original / path).is_file():
+                link(str(self.original / path), str(self.copy / path))
+        is_of_root = [NOT_THE_ROOT in finding.what for finding in found]
+        return bool(found), not all(is_of_root)
+
+
+def link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # on another file system
+        shutil.copyfile(source, target)
+
+
+def drill(original: Path, copy: Path, seeds: range, say: Callable[[str], object] = print) -> Counter[str]:
+    """Try tamperings; returns how many there were, found with and without the root, and missed by mistake."""
+    adversary, place = Adversary(Folder.read(original)), Place(original, copy)
+    n = Counter[str]()
+    for seed in seeds:
+        one = adversary.make(seed)
+        with_root, without = place.tried(one)
+        n += Counter(
+            tried=1,
+            found_with_root=with_root,
+            found_without=without,
+            made_anew_whole=one.is_whole,
+            missed=not with_root or not (without or one.is_whole),
+        )
+        if not with_root or not (without or one.is_whole):
+            say(f"seed {seed}: {one.what}")
+    assert place.watch.seen == []
+    assert place.findings("") == []
+    return n
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(60), pytest.param(range(1000, 1480), marks=pytest.mark.slow)], ids=["sample", "all"]
+)
+def test_what_an_insider_forgets_is_found(demo: Path, tmp_path: Path, seeds: range) -> None:
+    n = drill(demo / "results", tmp_path / "moved", seeds)
+    print(dict(n))
+    assert n["missed"] == 0
+    assert n["found_with_root"] == n["tried"] == len(seeds)
+    assert n["found_without"] >= n["tried"] - n["made_anew_whole"]

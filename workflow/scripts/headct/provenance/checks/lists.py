@@ -1,0 +1,91 @@
+"""What files state of other files: volumes of a scan, weights, label maps, scans, code of a run."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+from headct.contracts import manifests, untrusted
+from headct.contracts.untrusted import Unusable
+from headct.provenance import seal
+from headct.provenance.checks.copied_code import copy_of, is_code_of
+from headct.provenance.checks.folder import Finding, ResultsFolder, guarded
+
+START = "audit/start.json"
+TABLES_OF_SCANS = ("cohort/cohort.tsv", "cohort/split.tsv", "cohort/external/*.tsv")
+VOLUMES = {
+    "ct_sha256": "ct.nii.gz",
+    "labels_sha256": "labels.nii.gz",
+    "labels_intra_sha256": "labels_intra.nii.gz",
+    "labels_inter_sha256": "labels_inter.nii.gz",
+}
+"""By column of these tables, the file of a scan whose SHA-256 it holds."""
+
+LIKELY = re.compile(
+    "|".join(fnmatch.translate(f"*{one}") for one in (*manifests.LISTS, *TABLES_OF_SCANS, START))
+)
+"""What any of them can be called: an asterisk matches slashes as well."""
+
+OfFile = Callable[[ResultsFolder, str], Iterator[Finding]]
+
+
+def listed_files(folder: ResultsFolder) -> Iterator[Finding]:
+    """Each file of which another one states the digest, against that digest."""
+    former = set(folder.former)
+    for path in folder.sizes:
+        if LIKELY.fullmatch(path) and path not in former and not path.startswith(seal.WORKFLOW):
+            for check in _checks_of(PurePosixPath(path)):
+                yield from guarded(path, check, folder, path)
+
+
+def _checks_of(path: PurePosixPath) -> Iterator[OfFile]:
+    if any(map(path.match, manifests.LISTS)):
+        yield _files_of_list
+    if any(map(path.match, TABLES_OF_SCANS)):
+        yield _volumes_of_table
+    if path == PurePosixPath(START):
+        yield _start
+
+
+def _files_of_list(folder: ResultsFolder, path: str) -> Iterator[Finding]:
+    if folder.sizes[path] > untrusted.LARGEST_TEXT_MB << 20:
+        raise Unusable(f"is larger than {untrusted.LARGEST_TEXT_MB} MB")
+    try:
+        listed = manifests.listed_by(folder.results / path)
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        raise Unusable("is no list of files with their digests") from error
+    for file, digest in listed.items():
+        yield from _stated(folder, path, file.relative_to(folder.results).as_posix(), str(digest))
+
+
+def _volumes_of_table(folder: ResultsFolder, path: str) -> Iterator[Finding]:
+    for row in csv.DictReader(io.StringIO(folder.text_of(path)), delimiter="\t"):
+        for column, name in VOLUMES.items():
+            if digest := row.get(column):
+                yield from _stated(folder, path, f"data/{row.get('scan_id')}/{name}", digest)
+
+
+def _stated(folder: ResultsFolder, path: str, file: str, digest: str) -> Iterator[Finding]:
+    if file not in folder.sizes:
+        yield Finding(path, f"states the digest of {file}, which is not there")
+    elif folder.digests[file] != digest:
+        yield Finding(path, f"states another digest of {file} than it has")
+
+
+def _start(folder: ResultsFolder, path: str) -> Iterator[Finding]:
+    """The start of the run that sealed: its plan, and its code, against the copies."""
+    start = folder.json_of(path)
+    if not isinstance(start, dict) or not isinstance(start.get("modules", {}), dict):
+        raise Unusable("does not tell how a run started")
+    copies = {digest for name, digest in folder.digests.items() if name.startswith(seal.WORKFLOW)}
+    if str(start.get("analysis_plan")) not in copies:
+        yield Finding(path, "states another analysis plan than the one in the copy of the workflow")
+    for module, stated in start.get("modules", {}).items():
+        copy = copy_of(folder, module)
+        states = stated if isinstance(stated, dict) else {}
+        if copy and not is_code_of(folder, copy, str(states.get("code"))):
+            yield Finding(path, f"states other code of {module} than {copy} has")
