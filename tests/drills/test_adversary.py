@@ -99,13 +99,13 @@ class Adversary:
         whole = insider.remake(self.folder, edits)
         held = [place for place in whole.remade if is_held_against(self.folder, place)]
         n_left = rng.choice((0, 1, 1, 1, 2, MOST_FORGOTTEN, len(held)))
-        left = rng.sample(held, min(n_left, len(held)))
+        left = some_of(held, n_left, rng)
         done = insider.remake(self.folder, edits, left)
         return Tampering(f"{what}; left {left}", done.files, not left)
 
     def restated(self, rng: random.Random) -> Tampering:
         """The digest of one file in the place of another's, and what follows from that made anew."""
-        path = rng.choice([path for path in self.folder.files if self.places(path)])
+        path = rng.choice(self.stating[rng.choice(sorted(self.stating))])
         start = rng.choice(self.places(path))
         content = self.folder.files[path]
         was = content[start : start + 64].decode()
@@ -131,6 +131,16 @@ class Adversary:
         root = manifest.line_of(insider.sha256(listed)).encode()
         files = {path: content, manifest.MANIFEST: listed, manifest.ROOT: root}
         return Tampering(f"added {path}", files, False)
+
+
+def some_of(places: list[Occurrence], n: int, rng: random.Random) -> list[Occurrence]:
+    """Some digests, each first of any file and then of any in this file: lists would be chosen else."""
+    left: list[Occurrence] = []
+    while len(left) < min(n, len(places)):
+        others = [place for place in places if place not in left]
+        path = rng.choice(sorted({path for path, _ in others}))
+        left.append(rng.choice([place for place in others if place[0] == path]))
+    return left
 
 
 RESULTS = ("cohort", "data", "figures", "metrics", "models", "predictions", "report", "statistics", "tables")

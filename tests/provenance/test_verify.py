@@ -243,7 +243,84 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "line 1 is not the one that audit/runs/metrics.json wrote",
     ),
     "log": (lambda r: (r / "logs/split.log").unlink(), "logs/split.log", "the log of audit/runs/split.json"),
+    "printed digest of nothing": (
+        lambda r: (r / "tables/table1.html").write_text(f"SHA-256 {'0' * 63}1"),
+        "tables/table1.html",
+        "prints a digest that nothing in the folder has",
+    ),
+    "a result that no job made": (
+        lambda r: (r / "tables/more.tsv").write_text("dice\n0.9\n"),
+        "tables/more.tsv",
+        "no record tells",
+    ),
+    "list of label maps": (
+        lambda r: put(r / "predictions/unet/seed-1.tsv", f"path\tsha256\nseed-1/s1.nii.gz\t{'0' * 64}\n"),
+        "predictions/unet/seed-1.tsv",
+        "states the digest of predictions/unet/seed-1/s1.nii.gz, which is not there",
+    ),
+    "weights": (
+        lambda r: [put(r / "m/final.pth", "x"), put(r / "m/train.json", f'{{"sha256": "{"0" * 64}"}}')],
+        "m/train.json",
+        "states another digest of m/final.pth than it has",
+    ),
+    "volume": (
+        lambda r: put(r / "cohort/split.tsv", f"scan_id\tset\tct_sha256\ns1\ttest\t{'0' * 64}\n"),
+        "cohort/split.tsv",
+        "states the digest of data/s1/ct.nii.gz, which is not there",
+    ),
+    "plan of the start": (
+        lambda r: write_json({"analysis_plan": "0" * 64}, r / "audit/start.json"),
+        "audit/start.json",
+        "states another analysis plan",
+    ),
+    "record of other code": (
+        lambda r: edit_record(r, "split", workflow={"modules": {}, "code": "0" * 64}),
+        "audit/runs/split.json",
+        "another digest of its code",
+    ),
+    "record of another length": (
+        lambda r: edit_record(r, "split", seconds=1e6),
+        "audit/runs/split.json",
+        "a duration that does not fit",
+    ),
+    "record with the log of another job": (
+        lambda r: edit_record(r, "split", log="results/logs/metrics.log"),
+        "audit/runs/split.json",
+        "names the log of another job",
+    ),
+    "record of another seed": (
+        lambda r: edit_record(r, "split", command=["headct", "split", "--seed", "2"], seeds={"seed": 1}),
+        "audit/runs/split.json",
+        "another seed",
+    ),
+    "record of another model": (
+        lambda r: edit_record(r, "split", command=["headct", "split", "--model=a"], wildcards={"model": "b"}),
+        "audit/runs/split.json",
+        "is of model b",
+    ),
+    "record that hides what it read": (
+        lambda r: edit_record(
+            r, "split", command=["headct", "split", "--metrics", "results/metrics/unet.tsv"]
+        ),
+        "audit/runs/split.json",
+        "names results/metrics/unet.tsv in its command",
+    ),
+    "record without its plan": (
+        lambda r: edit_record(r, "split", command=["headct", "split", "--plan=plan.yaml"]),
+        "audit/runs/split.json",
+        "says nothing of having read it",
+    ),
+    "ledger of another model": (
+        lambda r: edit_record(r, "metrics", wildcards={"model": "another"}),
+        "audit/test_set_ledger.tsv",
+        "line 1 has another model than audit/runs/metrics.json",
+    ),
 }
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 @pytest.mark.parametrize("change", HIDDEN)
@@ -279,6 +356,14 @@ def test_an_edited_crate_is_found(study: Path) -> None:
     path.write_text(path.read_text().replace(sha256_of(study / "metrics/unet.tsv"), "0" * 64))
     reseal(study)
     assert found(study) == {crate.METADATA: "has another digest of metrics/unet.tsv than the file"}
+
+
+def test_a_crate_that_tells_of_another_command_is_found(study: Path) -> None:
+    edit_record(study, "split", command=["headct", "split", "--other"])
+    reseal(study)
+    assert "says otherwise than audit/runs/split.json: description" in {
+        finding.what for finding in verify.verify(verify.ResultsFolder(study), [verify.crate])
+    }
 
 
 def test_comments_in_the_copied_code_are_no_other_code(study: Path) -> None:
