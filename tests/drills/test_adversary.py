@@ -69,9 +69,11 @@ class Adversary:
             if path not in manifest.OUTSIDE and content and times[insider.sha256(content)] == 1:
                 self.unlike.setdefault(kind_of(path), []).append(path)
         self.kinds = sorted(self.unlike)
-        self.known = {
-            digest: path for path in folder.files for digest in [insider.sha256(folder.files[path])]
-        }
+        self.known = dict.fromkeys(sorted(times))  # in an order that is the same each time
+        self.stating: dict[str, list[str]] = {}
+        for path in folder.files:
+            if self.places(path):
+                self.stating.setdefault(kind_of(path), []).append(path)
 
     def make(self, seed: int) -> Tampering:
         rng = random.Random(seed)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
 import io
 import re
-from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable, Iterator
 
 from headct.contracts import manifests, untrusted
 from headct.contracts.untrusted import Unusable
@@ -25,30 +23,25 @@ VOLUMES = {
 }
 """By column of these tables, the file of a scan whose SHA-256 it holds."""
 
-LIKELY = re.compile(
-    "|".join(fnmatch.translate(f"*{one}") for one in (*manifests.LISTS, *TABLES_OF_SCANS, START))
-)
-"""What any of them can be called: an asterisk matches slashes as well."""
-
 OfFile = Callable[[ResultsFolder, str], Iterator[Finding]]
 
 
 def listed_files(folder: ResultsFolder) -> Iterator[Finding]:
     """Each file of which another one states the digest, against that digest."""
+    checks = {_any_of(manifests.LISTS): _files_of_list, _any_of(TABLES_OF_SCANS): _volumes_of_table}
+    checks[_any_of([START])] = _start
     former = set(folder.former)
     for path in folder.sizes:
-        if LIKELY.fullmatch(path) and path not in former and not path.startswith(seal.WORKFLOW):
-            for check in _checks_of(PurePosixPath(path)):
-                yield from guarded(path, check, folder, path)
+        if path.endswith((".json", ".tsv")) and path not in former and not path.startswith(seal.WORKFLOW):
+            for pattern, check in checks.items():
+                if pattern.fullmatch(path):
+                    yield from guarded(path, check, folder, path)
 
 
-def _checks_of(path: PurePosixPath) -> Iterator[OfFile]:
-    if any(map(path.match, manifests.LISTS)):
-        yield _files_of_list
-    if any(map(path.match, TABLES_OF_SCANS)):
-        yield _volumes_of_table
-    if path == PurePosixPath(START):
-        yield _start
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Ends of paths, as ``Path.match`` knows them, which takes ten times as long."""
+    ends = "|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in patterns)
+    return re.compile(f"(?:.*/)?(?:{ends})")
 
 
 def _files_of_list(folder: ResultsFolder, path: str) -> Iterator[Finding]:
@@ -59,7 +52,8 @@ def _files_of_list(folder: ResultsFolder, path: str) -> Iterator[Finding]:
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
         raise Unusable("is no list of files with their digests") from error
     for file, digest in listed.items():
-        yield from _stated(folder, path, file.relative_to(folder.results).as_posix(), str(digest))
+        inside = str(file).removeprefix(f"{folder.results}/")  # relative_to takes longer than all else
+        yield from _stated(folder, path, inside, str(digest))
 
 
 def _volumes_of_table(folder: ResultsFolder, path: str) -> Iterator[Finding]:
