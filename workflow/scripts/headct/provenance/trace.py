@@ -80,12 +80,8 @@ def words_of_file(study: Study, path: str, full: bool = False) -> tuple[str, boo
     state, is_same = _compared(study, path, found.digest)
     head = [found.artefact, f"  sha256 {found.digest} as its job recorded it; {state}"]
     sources = {name: _compared(study, name, digest) for name, digest in found.sources.items()}
-    words = [
-        *head,
-        "",
-        *_stages(found, full),
-        *_foot(found, {name: said for name, (said, _) in sources.items()}),
-    ]
+    states = {name: in_words for name, (in_words, _) in sources.items()}
+    words = [*head, "", *_stages(found, full), *_foot(found, states)]
     right = is_same and all(same for _, same in sources.values()) and not found.broken
     return "\n".join(words), right
 
@@ -413,8 +409,9 @@ def _named(found: Trace) -> list[str]:
 
 def _of_models(job: Record) -> list[str]:
     """The lists of label maps, or the weights, that a job made."""
-    ending = ".tsv" if job.rule.startswith("predict") else ".pth" if job.rule == "train" else ()
-    return [path for path in job.outputs if path.endswith(ending)]
+    if job.rule.startswith("predict"):
+        return [path for path in job.outputs if path.endswith(".tsv")]
+    return [path for path in job.outputs if job.rule == "train" and path.endswith(".pth")]
 
 
 def _of_no_rows(found: Trace) -> list[str]:
