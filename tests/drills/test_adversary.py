@@ -137,6 +137,7 @@ class Adversary:
 
 def some_of(places: list[Occurrence], n: int, rng: random.Random) -> list[Occurrence]:
     """Some digests, each first of any file and then of any in this file: lists would be chosen else."""
+    places = list(dict.fromkeys(places))
     left: list[Occurrence] = []
     while len(left) < min(n, len(places)):
         others = [place for place in places if place not in left]

@@ -29,10 +29,14 @@ OfFile = Callable[[ResultsFolder, str], Iterator[Finding]]
 def listed_files(folder: ResultsFolder) -> Iterator[Finding]:
     """Each file of which another one states the digest, against that digest."""
     checks = {_any_of(manifests.LISTS): _files_of_list, _any_of(TABLES_OF_SCANS): _volumes_of_table}
-    checks[_any_of([START])] = _start
+    checks |= {_any_of([START]): _start, _any_of(["report/*.sha256"]): _sums}
     former = set(folder.former)
     for path in folder.sizes:
-        if path.endswith((".json", ".tsv")) and path not in former and not path.startswith(seal.WORKFLOW):
+        if (
+            path.endswith((".json", ".tsv", ".sha256"))
+            and path not in former
+            and not path.startswith(seal.WORKFLOW)
+        ):
             for pattern, check in checks.items():
                 if pattern.fullmatch(path):
                     yield from guarded(path, check, folder, path)
@@ -61,6 +65,13 @@ def _volumes_of_table(folder: ResultsFolder, path: str) -> Iterator[Finding]:
         for column, name in VOLUMES.items():
             if digest := row.get(column):
                 yield from _stated(folder, path, f"data/{row.get('scan_id')}/{name}", digest)
+
+
+def _sums(folder: ResultsFolder, path: str) -> Iterator[Finding]:
+    """Lines as ``sha256sum`` writes them, of files beside it."""
+    for line in folder.text_of(path).splitlines():
+        digest, _, name = line.partition("  ")
+        yield from _stated(folder, path, path.rpartition("/")[0] + f"/{name}", digest)
 
 
 def _stated(folder: ResultsFolder, path: str, file: str, digest: str) -> Iterator[Finding]:

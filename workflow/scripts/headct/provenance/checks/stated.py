@@ -19,11 +19,13 @@ from headct.provenance.checks.folder import RUNS, Finding, ResultsFolder, about,
 from headct.publish import evidence
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-PRINTED_PLAN = re.compile(r"analysis plan of [\d-]+ \(SHA-256\s+([0-9a-f]{64})")
+PRINTED_PLAN = re.compile(
+    r"(?:analysis plan of [\d-]+ \(SHA-256\s+|sha256(?:</td><td[^>]*>|\t|\s*&\s*))([0-9a-f]{64})"
+)
 PRINTED_FILE = re.compile(r'data-column="([^"\s]+/[^"\s]+)">([0-9a-f]{64})<')
 PRINTED_WEIGHTS = re.compile(r"seed (\d+), fold (\w+): <code>([0-9a-f]{64})")
 """How pages print the digests of plan, files and weights."""
-PRINTED = ("tables/", "report/", "models/", "audit/methods.md")
+PRINTED = ("tables/", "report/", "models/", "statistics/plan.tsv", "audit/methods.md")
 """Where pages and texts are that jobs wrote."""
 
 
@@ -110,7 +112,7 @@ def printed_digests(folder: ResultsFolder) -> Iterator[Finding]:
         known.add(stated["sha256"])
         plan = stated["files"].get(evidence.PLAN, "")
     for path in folder.sizes:
-        if path.startswith(PRINTED) and path.endswith((".html", ".tex", ".md")):
+        if path.startswith(PRINTED) and path.endswith((".html", ".tex", ".md", "plan.tsv", "statements.tsv")):
             yield from guarded(path, _printed, folder, path, known, plan)
 
 
