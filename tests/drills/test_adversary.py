@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from headct.contracts.artefacts import LEDGER, known_sha256
+from headct.contracts.code import KERNEL
 from headct.provenance import manifest, verify
 from support import insider
 from support.insider import Folder, Occurrence
@@ -33,8 +34,10 @@ MOST_FORGOTTEN = 3
 WRITES = frozenset({"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
 EXECUTES = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "exec"})
 
-COMMENTS = re.compile(rb'"source": "$')
+SOURCE = re.compile(rb'"source": "$')
 """What stands before the digest of a module's source, comments and all, which do not count."""
+CODE = re.compile(rb'"headct(?:\.(\w+))?[\w.]*": \{\s+"code": "$')
+"""What stands in the start of a run before the digest of a module's code."""
 NOT_THE_ROOT = "is not the list with the root"
 """What is found only where the root is known from elsewhere."""
 PLAN_COLUMN = 6
@@ -54,8 +57,10 @@ def is_held_against(folder: Folder, place: Occurrence) -> bool:
     """Whether a digest is one that ``verify`` holds against what it states."""
     path, start = place
     before = folder.files[path][:start]
-    is_of_comments = bool(COMMENTS.search(before[-40:]))
-    return not is_of_comments and (path != LEDGER or before.rpartition(b"\n")[2].count(b"\t") != PLAN_COLUMN)
+    if path == LEDGER:
+        return before.rpartition(b"\n")[2].count(b"\t") != PLAN_COLUMN
+    module = CODE.search(before[-200:])
+    return not SOURCE.search(before[-40:]) and (not module or (module[1] or b"").decode() in KERNEL)
 
 
 class Adversary:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from headct.contracts import manifests, untrusted
+from headct.contracts.code import KERNEL
 from headct.contracts.untrusted import Unusable
 from headct.provenance import seal
 from headct.provenance.checks.copied_code import copy_of, is_code_of
@@ -82,7 +83,10 @@ def _stated(folder: ResultsFolder, path: str, file: str, digest: str) -> Iterato
 
 
 def _start(folder: ResultsFolder, path: str) -> Iterator[Finding]:
-    """The start of the run that sealed: its plan, and its code, against the copies."""
+    """The start of the run that sealed: its plan, and the code that can change a result, against the copies.
+
+    What records, seals and tells may be edited while a run of days is going, and the results are the same.
+    """
     start = folder.json_of(path)
     if not isinstance(start, dict) or not isinstance(start.get("modules", {}), dict):
         raise Unusable("does not tell how a run started")
@@ -92,5 +96,6 @@ def _start(folder: ResultsFolder, path: str) -> Iterator[Finding]:
     for module, stated in start.get("modules", {}).items():
         copy = copy_of(folder, module)
         states = stated if isinstance(stated, dict) else {}
-        if copy and not is_code_of(folder, copy, str(states.get("code"))):
+        makes_results = any(module.startswith(f"headct.{package}.") for package in KERNEL)
+        if copy and makes_results and not is_code_of(folder, copy, str(states.get("code"))):
             yield Finding(path, f"states other code of {module} than {copy} has")
