@@ -73,6 +73,29 @@ def test_two_runs_are_equal_and_another_seed_is_another(family, job, undisturbed
     assert not equal(other, undisturbed(family))
 
 
+def test_a_budget_of_as_many_steps_as_the_epochs_have_makes_the_same_run(
+    family, job, undisturbed, tmp_path
+) -> None:
+    steps = undisturbed(family).facts.iterations
+    assert equal(train(family, dataclasses.replace(job, steps=steps), tmp_path), undisturbed(family))
+
+
+def test_a_budget_ends_within_an_epoch_and_a_run_that_was_stopped_ends_there_too(
+    family, job, tmp_path, monkeypatch
+) -> None:
+    per_epoch = job.settings.steps_of_epoch(3)
+    within = changed(dataclasses.replace(job, steps=2 * per_epoch + 1), epochs=3)
+    whole = train(family, within, tmp_path / "whole")
+    assert whole.facts.iterations == 2 * per_epoch + 1
+    assert [entry["epoch"] for entry in whole.history] == [1, 2, 3]
+    assert whole.history[-1]["learning_rate"] <= whole.history[0]["learning_rate"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "tell", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Stopped):
+            train(family, within, tmp_path / "stopped")
+    assert equal(train(family, within, tmp_path / "stopped"), whole)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_any_number_of_workers_makes_the_same_run(family, job, undisturbed, tmp_path, workers: int) -> None:
     assert equal(train(family, changed(job, workers=workers), tmp_path), undisturbed(family))

@@ -378,6 +378,27 @@ def test_table_e1_reads_records_and_lists_members() -> None:
     assert shown.loc["Threads"].to_list() == ["1", "2", ""]
 
 
+def test_table_e1_has_the_patches_that_were_seen_the_budget_and_the_sum_of_an_ensemble() -> None:
+    """120 steps of 5 patches, 60 of 10."""
+
+    def within(model: str, steps: int, batch: int, **changes: object) -> dict[str, object]:
+        return record(model, record={"batch_size": batch, "iterations": steps}, **changes)
+
+    budget = {"patches": 600, "steps": 120, "epochs": 2, "steps_per_epoch": 60}
+    records = [within("a", 120, 5, budget=budget), within("b", 60, 10, budget=budget | {"steps": 60})]
+    shown = table_e1(records, ["a", "b", "ab"], {}, {"ab": ["a", "b"]}).numbers.set_index("item")
+    assert list(shown.loc["Patches seen"]) == ["600", "600", "1,200"]
+    assert list(shown.loc["Iterations"]) == ["120", "60", "180"]
+    assert list(shown.loc["Budget of a training"]) == ["600 patches", "600 patches", ""]
+    by_hours = {"gpu_hours": 1.5, "card": "h100", "steps": 120}
+    shown = table_e1([within("a", 120, 5, budget=by_hours)], ["a"], {}, {}).numbers.set_index("item")
+    assert shown.loc["Budget of a training", "a"] == "1.5 GPU-hours on h100"
+    folds = [*records, within("a", 119, 5, fold=1)]
+    unequal = table_e1(folds, ["a", "b", "ab"], {}, {"ab": ["a", "b"]}).numbers.set_index("item")
+    assert unequal.loc["Patches seen", "ab"] == "", "its members' runs differ"
+    assert "Budget of a training" not in set(table_e1([record("a")], ["a"], {}, {}).numbers["item"])
+
+
 def test_table_e1_says_of_a_model_made_elsewhere_what_is_known_of_it() -> None:
     known = {"Made by": "A & B", "Model version": "2.1", "Licence": "MIT", "Training data": "not stated"}
     table = table_e1([record("a")], ["a", "rival"], TITLES, {}, {"rival": known})

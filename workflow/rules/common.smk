@@ -50,6 +50,7 @@ from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
 from headct.run import failures, late_reviews, preflight, study
+from headct.run.cluster import gpu_hours, rates
 from headct.settings import (
     analysis_plan,
     blocks,
@@ -117,6 +118,10 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 FOLDED = [key for key in MODELS if HELD_OUT and key not in OUTSIDE]  # measured on those, too
 HOLDS_OUT_SITES = bool(FOLDED) and SETTINGS.split.folds_by == analysis_plan.SITE
 BY_SITE = FOLDED if HOLDS_OUT_SITES else list(MODELS)  # whose Dice is told by site
+# How long the trainings are, by model; none where their pipelines say it.
+BUDGETS = (
+    checked(gpu_hours.budgets_in_steps, SETTINGS, rates.read()) if SETTINGS.training.budget else {}
+)
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)
@@ -274,6 +279,14 @@ def memory_mb(rule):
     """Memory of a rule's jobs in MB, as a function of the try: doubled after each fault, up to the cap."""
     first_try, cap = asked_for(rule, "mem_mb"), config["resources"]["mem_mb_cap"]
     return lambda wildcards, attempt: max(first_try, min(first_try * 2 ** (attempt - 1), cap))
+
+
+def budget_argument(model, prepared):
+    """How long the training of a model is, as options of its step; nothing where its pipeline says it."""
+    if model not in BUDGETS:
+        return ""
+    budget = json.dumps(plain(BUDGETS[model]), sort_keys=True)
+    return f"--budget {shlex.quote(budget)} --prepared {prepared}"
 
 
 REPRESENTATIONS = {representation_of(model): settings_of(model, "preparation") for model in TRAINED}

@@ -77,6 +77,7 @@ rule train:
         external=external_argument,
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
+        budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
         work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code_of_step(
             "train", *framework_of(wildcards.model).code("training")
@@ -86,8 +87,8 @@ rule train:
             "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
             " --labels {params.labels:q} --split {input.split} {params.external} --data results/data"
             " --seed {wildcards.seed} --fold {wildcards.fold}"
-            " --device {params.device} {params.deterministic} --threads {threads} --work={params.work:q}"
-            " --revision {params.revision}"
+            " --device {params.device} {params.deterministic} {params.budget} --threads {threads}"
+            " --work={params.work:q} --revision {params.revision}"
             " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         )
 

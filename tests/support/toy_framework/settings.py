@@ -21,7 +21,6 @@ class ToyPreparation(models.Preparation):
 class ToyTraining(ToyPreparation, models.TrainingInEpochs):
     """Of effect ``preparation``, ``weights`` and ``speed``."""
 
-    epochs: int
     iterations_per_epoch: int
     learning_rate: float
     width: int

@@ -95,7 +95,7 @@ class _Run:
 
     def __init__(self, job: TrainingJob[TrainingInEpochs], learner: Learner, folder: Path):
         self.job, self.learner, self.folder = job, learner, folder
-        self.total = learner.epochs * learner.iterations_per_epoch
+        self.total = job.steps or learner.epochs * learner.iterations_per_epoch
         self.at = self._resumed()
         self.session_start = (self.at.seconds, self.at.seconds_waiting)
         self.clock = self.saved = time.monotonic()
@@ -126,8 +126,8 @@ class _Run:
             while self.at.iteration < self.total:
                 self._learn_from(self._next(training))
                 epoch, batch_of_epoch = divmod(self.at.iteration, self.learner.iterations_per_epoch)
-                if batch_of_epoch == 0:
-                    self._end_epoch(epoch, islice(validation, n_validation), progress)
+                if batch_of_epoch == 0 or self.at.iteration == self.total:
+                    self._end_epoch(islice(validation, n_validation), progress)
                 if self._checkpoint_is_due(epoch, batch_of_epoch) or stop.signal_name:
                     self._save()
                 if stop.signal_name and self.at.iteration < self.total:
@@ -153,14 +153,17 @@ class _Run:
         self.at.loss_sum += loss
         self.at.iteration += 1
 
-    def _end_epoch(self, epoch: int, validation: Iterator[list[Tensor]], progress: Progress) -> None:
+    def _end_epoch(self, validation: Iterator[list[Tensor]], progress: Progress) -> None:
+        """End an epoch, of which the last of a training with a budget may be shorter than the others."""
         self.watch.check_all()
         self._count_seconds()
+        before = len(self.at.history)
+        batches = self.at.iteration - before * self.learner.iterations_per_epoch
         self.at.history.append(
             {
-                "epoch": epoch,
-                "train_loss": self.at.loss_sum.item() / self.learner.iterations_per_epoch,
-                **self.learner.end_epoch(epoch - 1, validation),
+                "epoch": before + 1,
+                "train_loss": self.at.loss_sum.item() / batches,
+                **self.learner.end_epoch(before, validation),
             }
         )
         self.at.loss_sum.zero_()

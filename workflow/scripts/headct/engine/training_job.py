@@ -79,6 +79,7 @@ class TrainingJob(Generic[Settings]):
     ``shared_folder`` is scratch space that all runs of the framework share, at the same time too.
     ``deterministic`` keeps a GPU to operators that repeat, where PyTorch has them.
     ``labels`` are the lesions that are learnt, a class of the network each.
+    ``steps`` ends a training that has a budget, within its last epoch; None: all epochs are whole.
     """
 
     model: str
@@ -92,6 +93,7 @@ class TrainingJob(Generic[Settings]):
     shared_folder: Path
     labels: LabelSet
     deterministic: bool = False
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ def identity(job: TrainingJob[Training], adapter: str, versions: dict[str, str])
         "versions": versions,
         "deterministic": job.deterministic if job.device == "cuda" else None,
         "code": code_digests([adapter], without=NO_CONTENT),
+        **({} if job.steps is None else {"steps": job.steps}),
     }
 
 

@@ -11,6 +11,7 @@ import hashlib
 import io
 import logging
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +26,10 @@ from headct.engine.machine import device_name, peak_memory_mb, require_device, v
 from headct.engine.training_job import TrainedModel, TrainingJob, TrainingScan, training_scans
 from headct.frameworks import apart
 from headct.frameworks.base import Framework, find_framework
+from headct.settings import budget as budgets
 from headct.settings import models
-from headct.settings.models import Training
+from headct.settings.blocks import Budget
+from headct.settings.models import Training, TrainingInEpochs
 from headct.settings.typed import plain
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,8 @@ def main(
     split: Path,
     external: list[Path] | None = None,
     data: Path,
+    budget: str = "{}",
+    prepared: Path | None = None,
     seed: int,
     fold: str,
     device: Literal["cpu", "cuda"],
@@ -62,6 +67,8 @@ def main(
         split: split.tsv.
         external: tables of external sets, which weights that it starts from must not know either.
         data: folder of the converted scans.
+        budget: JSON: how long the training is, in patches or steps; the epochs of the settings if left out.
+        prepared: record of what it learns from, by which patches are counted.
         seed: of all random numbers of the run.
         fold: number of the held-out fold, or 'all' for none.
         device: what trains.
@@ -76,9 +83,11 @@ def main(
     fit, held = scans_of_fold(split, data, fold)
     if start := starts.of(of_model):
         apart.check(start, split, fold, external or [])
+    effort = budgets.given(budget)
+    length = length_within(effort, of_model, len(fit), prepared) if effort else None
     job = TrainingJob(
         model=model,
-        settings=of_model,
+        settings=budgets.as_long_as(of_model, length),
         training_scans=fit,
         validation_scans=held,
         seed=seed,
@@ -88,7 +97,9 @@ def main(
         shared_folder=work / framework.name,
         labels=label_sets.read(labels),
         deterministic=deterministic,
+        steps=length.steps if length else None,
     )
+    told = {"budget": {**plain(effort), **plain(length)}} if length else {}
     identity = workfolder.identity(job, framework.module("training"), versions(framework.package))
     if workfolder.is_what_is_asked_for(out, identity):
         logger.info("%s: %s is what is asked for, and is taken as it is", job.model, out)
@@ -100,7 +111,7 @@ def main(
             logger.info("%s: already trained in %s; published again", job.model, folder)
         else:
             require_device(job.device)
-            train(job, framework, folder)
+            train(job, framework, folder, told)
         workfolder.publish(folder, out, workfolder.definition(identity), revision)
 
 
@@ -126,10 +137,42 @@ def scans_of_fold(
     return training_scans(rows[~held_out], data), training_scans(rows[held_out], data)
 
 
-def train(job: TrainingJob[Training], framework: Framework, folder: Path) -> None:
+def length_within(
+    budget: Budget, settings: Training, n_scans: int, prepared: Path | None
+) -> budgets.Length | None:
+    """How long a training within a budget is; None of what has no length to choose.
+
+    Args:
+        budget: in patches or steps.
+        settings: of the training.
+        n_scans: that it learns from.
+        prepared: record of what it learns from.
+
+    Raises:
+        BadInput: nothing says how many patches a step has, or how many steps an epoch.
+    """
+    length = budgets.length_of(settings, budget, n_scans, read_json(prepared) if prepared else {})
+    if length is None and isinstance(settings, TrainingInEpochs):
+        message = (
+            "nothing says how many patches a step has or how many steps an epoch: name --prepared, "
+            "or have the framework's settings say it (docs/how-to/extending.md)"
+        )
+        raise BadInput([Problem(budgets.OPTION, message, value=settings.framework)])
+    return length
+
+
+def train(
+    job: TrainingJob[Training], framework: Framework, folder: Path, told: Mapping[str, Any] | None = None
+) -> None:
     """Train with a framework to the end in ``folder`` and leave the finished model there.
 
     Each session of the run is recorded as it begins and as it ends, unless it is killed.
+
+    Args:
+        job: the training.
+        framework: that trains.
+        folder: of the work.
+        told: what else its record says of how it came about.
     """
     import torch
 
@@ -190,6 +233,7 @@ def train(job: TrainingJob[Training], framework: Framework, folder: Path) -> Non
             "seconds_waiting_for_data": round(trained.seconds_waiting, 1),
             "peak_memory_mb": peak_memory_mb(job.device),
             "sha256": weights,
+            **(told or {}),
         },
         folder / "train.json",
     )

@@ -105,12 +105,26 @@ class Crosscheck:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """How long each training is, whatever its pipeline says: one of patches, steps, GPU-hours on a card."""
+
+    patches: int | None = None
+    steps: int | None = None
+    gpu_hours: float | None = None
+    card: str | None = None
+
+
+@dataclass(frozen=True)
 class Runs:
-    """Which runs of each model: the block ``training``. A fold is a number, or ``all``."""
+    """Which runs of each model: the block ``training``. A fold is a number, or ``all``.
+
+    Without a budget each training has its pipeline's own epochs.
+    """
 
     seeds: tuple[int, ...]
     folds: tuple[int | str, ...]
     deterministic: bool
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True)

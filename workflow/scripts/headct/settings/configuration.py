@@ -282,7 +282,21 @@ def reference_problems(config: Document, file: str) -> list[Problem]:
         for fold in config["training"]["folds"]
         if fold != "all" and fold >= n_folds
     ]
+    problems += _problems_of_budget(config["training"].get("budget"), config["device"])
     return [replace(problem, file=file) for problem in problems]
+
+
+def _problems_of_budget(budget: Mapping[str, Any] | None, device: str) -> Iterator[Problem]:
+    """A budget that says nothing, two things, or hours of no card."""
+    if budget is None:
+        return
+    key, value = "training.budget", json.dumps(budget)
+    if len(set(budget) - {"card"}) != 1:
+        yield Problem("", "say one of patches, steps and gpu_hours", key=key, value=value)
+    elif ("card" in budget) != ("gpu_hours" in budget):
+        yield Problem("", "gpu_hours and card go together: hours on which GPU?", key=key, value=value)
+    elif "gpu_hours" in budget and device != "cuda":
+        yield Problem("", "networks are trained without a GPU (device): say patches or steps", key=key)
 
 
 def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:

@@ -69,9 +69,26 @@ class Training(Preparation):
 class TrainingInEpochs(Training):
     """Of one by the training loop (:mod:`headct.engine.loop`); these decide no weight."""
 
+    epochs: int
     workers: int
     checkpoint_interval_epochs: int
     checkpoint_interval_minutes: float
+
+    def steps(self, scans: int, /) -> int | None:
+        of_epoch = self.steps_of_epoch(scans)
+        return None if of_epoch is None else self.epochs * of_epoch
+
+    def steps_of_epoch(self, _scans: int, /) -> int | None:
+        """How many steps an epoch has in a training on so many scans; None if nothing says it."""
+        return None
+
+    def patches_of_step(self, _preparation: Mapping[str, Any], /) -> int | None:
+        """How many patches the optimiser sees at each step; None if nothing says it.
+
+        The preparation is the record of what the model learns from (``results/models/preparation/``), empty
+        before there is one.
+        """
+        return None
 
     def lasting(self, steps: int, /) -> Mapping[str, Any] | None:
         epochs = EPOCHS_OF_A_SHORT_TRAINING

@@ -27,7 +27,6 @@ class BlastctPreparation(models.Preparation):
 class BlastctTraining(BlastctPreparation, models.TrainingFromWeights):
     """What a training needs."""
 
-    epochs: int
     images_per_epoch: int
     patches_per_image: int
     batch_size: int
@@ -50,8 +49,11 @@ class BlastctTraining(BlastctPreparation, models.TrainingFromWeights):
 
     RATED_BY = ("batch_size", "patch_size_voxels", "feature_maps", "fully_connected_maps")
 
-    def steps(self, _scans: int, /) -> int:
-        return self.epochs * math.ceil(self.images_per_epoch * self.patches_per_image / self.batch_size)
+    def steps_of_epoch(self, _scans: int, /) -> int:
+        return math.ceil(self.images_per_epoch * self.patches_per_image / self.batch_size)
+
+    def patches_of_step(self, _preparation: Mapping[str, Any], /) -> int:
+        return self.batch_size
 
     def epoch_of(self, steps: int, /) -> Mapping[str, Any]:
         # Images and not patches of each, since an image is deformed once, whatever is cut from it.

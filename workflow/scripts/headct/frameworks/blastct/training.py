@@ -99,7 +99,7 @@ def train(job: TrainingJob[BlastctTraining], folder: Path) -> TrainedModel:
             "input_patch_size": list(settings.patch_size_voxels),
         },
         history=at.history,
-        facts=facts(job, model, output_patch_size, learner.epochs * learner.iterations_per_epoch),
+        facts=facts(job, model, output_patch_size, at.iteration),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
@@ -272,7 +272,7 @@ def facts(
         job: the training.
         model: its network.
         output_patch_size: z, y, x, in voxels.
-        n_batches: per epoch.
+        n_batches: that it was trained on.
     """
     settings = job.settings
     return ModelFacts(

@@ -48,7 +48,6 @@ class MonaiPreparation(Volumes, models.Preparation):
 class MonaiTraining(MonaiNetwork, MonaiPreparation, models.TrainingFromWeights):
     """What a training needs."""
 
-    epochs: int
     iterations_per_epoch: int | None
     scans_per_batch: int
     patches_per_scan: int
@@ -66,8 +65,11 @@ class MonaiTraining(MonaiNetwork, MonaiPreparation, models.TrainingFromWeights):
         "patch_size_xyz",
     )
 
-    def steps(self, scans: int, /) -> int:
-        return self.epochs * (self.iterations_per_epoch or math.ceil(scans / self.scans_per_batch))
+    def steps_of_epoch(self, scans: int, /) -> int:
+        return self.iterations_per_epoch or math.ceil(scans / self.scans_per_batch)
+
+    def patches_of_step(self, _preparation: Mapping[str, Any], /) -> int:
+        return self.scans_per_batch * self.patches_per_scan
 
     def epoch_of(self, steps: int, /) -> Mapping[str, Any]:
         return {"iterations_per_epoch": steps}

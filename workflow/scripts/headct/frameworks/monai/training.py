@@ -6,7 +6,6 @@ loss is MONAI's ``DiceCELoss`` over all classes, background included, on softmax
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -100,23 +99,22 @@ class Schedule:
     iterations_per_epoch: int
     learning_rate: float
     learning_rate_schedule: str
+    budget: int | None = None
 
     @classmethod
-    def from_settings(cls, settings: MonaiTraining, n_scans: int) -> Schedule:
-        """An epoch shows each scan once, unless the config sets its iterations."""
-        per_epoch = settings.iterations_per_epoch
-        if per_epoch is None:
-            per_epoch = math.ceil(n_scans / settings.scans_per_batch)
+    def from_settings(cls, settings: MonaiTraining, n_scans: int, budget: int | None = None) -> Schedule:
+        """An epoch shows each scan once, unless the config sets its iterations; ``budget`` is in steps."""
         return cls(
             settings.epochs,
-            per_epoch,
+            settings.steps_of_epoch(n_scans),
             settings.learning_rate,
             settings.learning_rate_schedule,
+            budget,
         )
 
     @property
     def iterations(self) -> int:
-        return self.epochs * self.iterations_per_epoch
+        return self.budget or self.epochs * self.iterations_per_epoch
 
     def rate(self, step: int) -> float:
         """Learning rate of the iteration that ``step`` others precede.
@@ -138,7 +136,7 @@ class MonaiLearner:
     validation_iterations_per_epoch = 0
 
     def __init__(self, job: TrainingJob[MonaiTraining], scans: Sequence[PreparedScan]):
-        self.schedule = Schedule.from_settings(job.settings, len(job.training_scans))
+        self.schedule = Schedule.from_settings(job.settings, len(job.training_scans), job.steps)
         self.epochs = self.schedule.epochs
         self.iterations_per_epoch = self.schedule.iterations_per_epoch
         self.training_batches: NumberedBatches = PatchBatches(

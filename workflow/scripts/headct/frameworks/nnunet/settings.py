@@ -36,7 +36,6 @@ class NnunetTraining(NnunetPreparation, models.TrainingFromWeights):
     """What a training needs."""
 
     loss: str
-    epochs: int
     iterations_per_epoch: int
     validation_iterations_per_epoch: int
     optimiser: str
@@ -49,8 +48,14 @@ class NnunetTraining(NnunetPreparation, models.TrainingFromWeights):
 
     RATED_BY = ("configuration", "gpu_memory_target_gb", "plan_changes", "compile", "trainer")
 
-    def steps(self, _scans: int, /) -> int:
-        return self.epochs * self.iterations_per_epoch
+    def steps_of_epoch(self, _scans: int, /) -> int:
+        return self.iterations_per_epoch
+
+    def patches_of_step(self, preparation: Mapping[str, Any], /) -> int | None:
+        changes = self.plan_changes.get(self.configuration, PlanChange())
+        planned = preparation.get("plans", {}).get("configurations", {}).get(self.configuration, {})
+        patches: int | None = changes.batch_size or planned.get("batch_size")
+        return patches
 
     def validation_steps(self) -> int:
         return self.epochs * self.validation_iterations_per_epoch

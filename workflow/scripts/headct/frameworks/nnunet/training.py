@@ -123,7 +123,7 @@ def train(job: TrainingJob[NnunetTraining], folder: Path) -> TrainedModel:
             **mirrored(trainer, settings),
         },
         history=at.history,
-        facts=facts(trainer, settings),
+        facts=facts(trainer, settings, at.iteration),
         seconds=at.seconds,
         seconds_waiting=at.seconds_waiting,
     )
@@ -282,8 +282,8 @@ def uncompiled(network: nn.Module) -> nn.Module:
     return inner
 
 
-def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
-    """What was trained."""
+def facts(trainer: nnUNetTrainer, settings: NnunetTraining, iterations: int) -> ModelFacts:
+    """What was trained, in so many batches."""
     plan = trainer.configuration_manager
     turned = trainer.plans_manager.transpose_forward
     loss = trainer.loss.loss if hasattr(trainer.loss, "loss") else trainer.loss
@@ -296,7 +296,7 @@ def facts(trainer: nnUNetTrainer, settings: NnunetTraining) -> ModelFacts:
         patch_size_xyz=along_xyz(plan.patch_size, turned),
         batch_size=plan.batch_size,
         epochs=trainer.num_epochs,
-        iterations=trainer.num_epochs * trainer.num_iterations_per_epoch,
+        iterations=iterations,
         optimiser=type(trainer.optimizer).__name__,
         learning_rate=trainer.initial_lr,
         further={

@@ -101,7 +101,7 @@ def curves(records: Sequence[Mapping[str, Any]], labels: LabelSet) -> pd.DataFra
                 {**run, "epoch": entry["epoch"], "quantity": name, "value": value}
                 for name, value in values.items()
             ]
-        per_epoch = record["record"]["iterations"] / record["epochs"]
+        per_epoch = _iterations_per_epoch(record)
         starts = {session["from_iteration"] for session in record["sessions"]}
         rows += [
             {**run, "epoch": start / per_epoch, "quantity": RESUMED}
@@ -110,6 +110,14 @@ def curves(records: Sequence[Mapping[str, Any]], labels: LabelSet) -> pd.DataFra
     table = pd.DataFrame(rows, columns=FIGURE.header)
     table = table.astype({"value": float})
     return pd.concat([table, _smoothed(table)], ignore_index=True)
+
+
+def _iterations_per_epoch(record: Mapping[str, Any]) -> float:
+    """Of an epoch that is whole: the last one of a training with a budget may be shorter."""
+    found: float = record.get("budget", {}).get("steps_per_epoch") or (
+        record["record"]["iterations"] / record["epochs"]
+    )
+    return found
 
 
 def window_epochs(n_epochs: int) -> int:
@@ -176,7 +184,7 @@ def _notes(records: Sequence[Mapping[str, Any]], window: int) -> list[str]:
     n = sorted({record["n_training_scans"] for record in records})
     scans = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}"
     runs = ", ".join(f"seed {record['seed']} fold {record['fold']}" for record in records)
-    iterations = records[0]["record"]["iterations"] / records[0]["epochs"]
+    iterations = _iterations_per_epoch(records[0])
     return [
         f"n = {scans} training scans, {counted(len(records), 'run')} ({runs}).",
         f"An epoch: {iterations:g} iterations.",

@@ -33,9 +33,10 @@ TABLE = PublishedTable(
     help="what each model was, from the records of training",
     caption="**Table E1. Implementation of the models.** One column per model, one row per fact, read"
     " from the record that each training left: framework, network, loss with its constants, patch,"
-    " batch, spacing, optimiser, epochs, iterations, parameters, versions, device and, for what was"
-    " trained on a GPU, GPU-hours. Ensembles list their members. An epoch is a different amount of work"
-    " in each framework, so compare iterations. Of models that were made elsewhere it says what the"
+    " batch, spacing, optimiser, epochs, iterations, patches seen, parameters, versions, device and, for"
+    " what was trained on a GPU, GPU-hours; the budget of a training, where the study sets one. Ensembles"
+    " list their members, and have the sum of their effort. An epoch is a different amount of work in each"
+    " framework, so compare iterations and patches. Of models that were made elsewhere it says what the"
     " configuration says.",
     inputs={
         "train_records": "training records",
@@ -51,6 +52,9 @@ TABLE = PublishedTable(
     made_of=(MadeOf(rows="training records"),),
 )
 
+ITERATIONS = "Iterations"
+PATCHES = "Patches seen"
+BUDGET = "Budget of a training"
 GPU_HOURS = "GPU-hours"
 MADE_ELSEWHERE = "none: made elsewhere"
 
@@ -63,7 +67,7 @@ FIRST_ROWS = {
     "Intensity window, HU": "hu_window",
     "Batch": "batch_size",
     "Epochs": "epochs",
-    "Iterations": "iterations",
+    ITERATIONS: "iterations",
     "Optimiser": "optimiser",
     "Learning rate": "learning_rate",
 }
@@ -107,13 +111,15 @@ def table_e1(
         ensembles: members of each ensemble.
         outside: of each model that was made elsewhere, what is known of it, by heading.
     """
-    facts = {model: _facts([r for r in records if r["model"] == model]) for model in models}
+    runs = {model: [r for r in records if r["model"] == model] for model in models}
+    facts = {model: _facts(of_model) for model, of_model in runs.items()}
     for model, members in ensembles.items():
         names = ", ".join(title_of(member, titles) for member in members)
         facts[model] = {"Framework": "ensemble", "Members": f"mean of the probabilities of {names}"}
+        facts[model] |= _effort_of([runs.get(member, []) for member in members])
     for model, known in (outside or {}).items():
         facts[model] = {"Framework": MADE_ELSEWHERE, **known}
-    first = ["Framework", "Members", *FIRST_ROWS, GPU_HOURS]
+    first = ["Framework", "Members", *FIRST_ROWS, PATCHES, BUDGET, GPU_HOURS]
     found = list(dict.fromkeys(item for facts_of_one in facts.values() for item in facts_of_one))
     last = [item for item in found if item.startswith(("Device", "Threads", "Seeds", "Version"))]
     last.sort(key=lambda item: item.startswith("Version"))
@@ -131,10 +137,12 @@ def table_e1(
         " (seeds, folds) are separated by “;”.",
         "Sizes and spacings stand as the framework orders them: nnU-Net lists slices first.",
         "The constants of the losses are those of public code (docs/reference/models.md, Losses).",
-        "An epoch is a different amount of work in each framework: compare iterations.",
-        "GPU-hours are those of all runs of a model on one GPU each; models without were trained on a CPU. An"
-        " ensemble adds none to its members'. “At least”: a run was resumed, and what it did between its last"
-        " checkpoint and its end is not counted.",
+        "An epoch is a different amount of work in each framework: compare iterations, and patches, which are"
+        " iterations times the batch. What an ensemble has of both is the sum over its members, one run of"
+        " each.",
+        "GPU-hours are those of all runs of a model on one GPU each; models without were trained on a CPU:"
+        " their hours stand in the table of training times. An ensemble adds none to its members'. “At"
+        " least”: a run was resumed, and what it did between its last checkpoint and its end is not counted.",
     ]
     if outside:
         notes.append("Of models that were made elsewhere the table says what the configuration says of them.")
@@ -157,6 +165,37 @@ def _facts(records: Sequence[TrainingRecord]) -> dict[str, str]:
     return facts
 
 
+def _effort_of(members: Sequence[Sequence[TrainingRecord]]) -> dict[str, str]:
+    """Iterations and patches of one run of each member, summed; nothing where a member's runs differ."""
+    found = {}
+    for item, number in ((ITERATIONS, _iterations), (PATCHES, _patches)):
+        of_members = [{number(run) for run in runs} for runs in members]
+        if all(len(values) == 1 and None not in values for values in of_members):
+            found[item] = f"{sum(value or 0 for values in of_members for value in values):,}"
+    return found
+
+
+def _iterations(record: TrainingRecord) -> int | None:
+    return frameworks()[record["framework"]].facts_of(record).iterations
+
+
+def _patches(record: TrainingRecord) -> int | None:
+    """Patches that a training saw; None of a framework that has no batches."""
+    of_model = frameworks()[record["framework"]].facts_of(record)
+    if of_model.iterations is None or of_model.batch_size is None:
+        return None
+    return of_model.iterations * of_model.batch_size
+
+
+def _budget(record: TrainingRecord) -> str:
+    """The budget of a training as the configuration says it; empty where it has none."""
+    budget = record.get("budget", {})
+    if "gpu_hours" in budget:
+        return f"{in_print(budget['gpu_hours'])} GPU-hours on {budget['card']}"
+    given = "patches" if "patches" in budget else "steps"
+    return f"{in_print(budget[given])} {given}" if budget else ""
+
+
 def _gpu_hours(records: Sequence[TrainingRecord]) -> str:
     """Sum over the runs on a GPU, in hours; empty if there was none."""
     on_gpu = [record for record in records if str(record["device"]).startswith("cuda")]
@@ -174,6 +213,9 @@ def _facts_of_run(record: TrainingRecord) -> dict[str, str]:
         if value is not None:
             order = " (x, y, z)" if framework.notation.name(fact).endswith("_xyz") else ""
             facts[name] = in_print(value, _separator(fact)) + order
+    patches, budget = _patches(record), _budget(record)
+    facts |= {} if patches is None else {PATCHES: in_print(patches)}
+    facts |= {BUDGET: budget} if budget else {}
     facts |= {_heading(key): in_print(value, _separator(key)) for key, value in of_model.further.items()}
     facts |= {"Training scans": in_print(record.get("n_training_scans"))}
     facts |= start_in_words(record)

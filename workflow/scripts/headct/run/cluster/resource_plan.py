@@ -1,10 +1,11 @@
 """What a run would ask of a cluster, before anything is submitted: ``python -m headct plan --help``.
 
 Jobs by rule and what each asks for; steps, hours, GPU memory and disk of the trainings of each model and of
-all; disk by stage; what the analysis plan's endpoints can show; warnings of what won't do. Hours are those
-of trainings that this study has finished, else come from measured rates (:mod:`headct.run.cluster.rates`);
-what no rate is known of is said to be unknown and left out of sums. Before there is a sheet, ``--scans``
-says how many scans there will be.
+all; the effort of a training of each model, by its own epochs and by the budget of the study; disk by
+stage; what the analysis plan's endpoints can show; warnings of what won't do. Hours are those of trainings
+that this study has finished, else come from measured rates (:mod:`headct.run.cluster.rates`); what no rate
+is known of is said to be unknown and left out of sums. Before there is a sheet, ``--scans`` says how many
+scans there will be.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from headct.engine.workfolder import CHECKPOINTS_KEPT
 from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
 from headct.run.cluster import sizes as size_table
+from headct.run.cluster.effort_plan import effort_table
 from headct.run.cluster.rates import Rate
 from headct.run.cluster.sizes import Sizes
 from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
@@ -480,6 +482,7 @@ def main(
         [title],
         jobs_table(jobs, config.resources),
         models_table(study, costs, speeds, known_sizes),
+        effort_table(config, directory, n_scans, speeds) if costs else [],
         prediction_in_words(study, speeds),
         disk_table(study, known_sizes),
         precision_table(plan, compared, scans_of),

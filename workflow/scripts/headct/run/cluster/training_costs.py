@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from headct.contracts.artefacts import read_json
 from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
+from headct.run.cluster.gpu_hours import budgets_in_steps
 from headct.run.cluster.rates import Rate
 from headct.settings.blocks import Configuration
+from headct.settings.budget import as_long_as, length_of
 from headct.settings.models import OF_TRAINING, Training, having
 
 
@@ -95,6 +98,20 @@ def test_scans(config: Configuration, scans: int) -> int:
     return round(scans * config.split.test_fraction)
 
 
+def scans_learnt_from(config: Configuration, scans: int, fold: int | str) -> int:
+    """About how many of the scans a training learns from that holds out a fold, or none (``all``)."""
+    training = scans - test_scans(config, scans)
+    return training if fold == "all" else training - round(training / config.split.folds)
+
+
+def preparation_of(settings: Training, study: Path) -> Mapping[str, Any]:
+    """The record of what a model learns from; empty where it is not prepared yet."""
+    name = find_framework(settings.framework).representation(settings)
+    path = study / "results/models/preparation" / f"{name}.json"
+    found: Mapping[str, Any] = read_json(path) if path.is_file() else {}
+    return found
+
+
 def cost_of(training: str, config: Configuration, scans: int, study: Path, speeds: Speeds) -> Cost:
     """What a training takes: as an equal one that is finished, else by rates.
 
@@ -107,10 +124,13 @@ def cost_of(training: str, config: Configuration, scans: int, study: Path, speed
     """
     model, _, fold = training.split("/")
     settings = training_settings(config.models[model])
-    learnt_from = scans - test_scans(config, scans)
-    if fold != "fold-all":
-        learnt_from -= round(learnt_from / config.split.folds)
-    steps = settings.steps(learnt_from)
+    learnt_from = scans_learnt_from(config, scans, fold.removeprefix("fold-"))
+    budget = budgets_in_steps(config, speeds.rates).get(model)
+    length = length_of(settings, budget, learnt_from, preparation_of(settings, study)) if budget else None
+    settings = as_long_as(settings, length)
+    steps = length.steps if length else settings.steps(learnt_from)
+    if budget and not length:
+        return Cost(model, None, None, "")
     finished = study / "results/models" / training / "train.json"
     if finished.is_file():
         record = read_json(finished)

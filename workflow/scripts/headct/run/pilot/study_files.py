@@ -72,7 +72,11 @@ def differences(
         "sheet": SHEET,
         "work_dir": _work_of_pilot(config),
         "split": {"file": SPLIT, **_folds_of_pilot(config)},
-        "training": {"seeds": [config.training.seeds[0]], "folds": [config.training.folds[0]]},
+        "training": {
+            "seeds": [config.training.seeds[0]],
+            "folds": [config.training.folds[0]],
+            **({"budget": None} if config.training.budget else {}),  # its trainings are shorter
+        },
         "models": {
             key: {**length, **_start(config, key, study, out)}
             for key, length in lengths(config, steps).items()
