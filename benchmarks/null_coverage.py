@@ -47,6 +47,7 @@ ROWS: Mapping[str, Mapping[str, str]] = {
         "lower upper": "dice_mean dice_median kept_free dice_pooled volume_error_ml_mean ccc"
     },
     "statistics/out_of_fold": {"lower upper": "held_out"},
+    "statistics/effort_curve": {"lower upper": "held_out"},
     "statistics/external_sets": {
         "lower upper internal_lower internal_upper": "external_mean",
         "difference_lower difference_upper": "external_difference",

@@ -62,6 +62,7 @@ READERS = {
     "statistics.replication.paper_analysis": "rows of lesions",
     "statistics.comparison.paired_analysis": "rows of lesions",
     "statistics.comparison.out_of_fold": "rows of lesions",
+    "statistics.comparison.effort_curve": "rows of lesions",
     "statistics.comparison.new_site": "rows of lesions",
     "statistics.comparison.external_sets": "rows of lesions",
     "statistics.comparison.reviewed": "rows of lesions",

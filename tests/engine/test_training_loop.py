@@ -24,7 +24,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from headct.contracts.problems import Stopped
-from headct.engine import checkpoints
+from headct.engine import checkpoints, kept_weights
 from headct.engine.faults import explained
 from headct.engine.progress import Progress
 from headct.engine.training_job import TrainedModel, TrainingJob
@@ -94,6 +94,30 @@ def test_a_budget_ends_within_an_epoch_and_a_run_that_was_stopped_ends_there_too
         with pytest.raises(Stopped):
             train(family, within, tmp_path / "stopped")
     assert equal(train(family, within, tmp_path / "stopped"), whole)
+
+
+def test_weights_that_are_kept_change_nothing_and_are_those_after_their_step(
+    family, job, undisturbed, tmp_path, monkeypatch
+) -> None:
+    """Those after all steps of the first epoch are those of the checkpoint there; a stop loses none."""
+    expected = undisturbed(family)
+    per_epoch = expected.facts.iterations // expected.facts.epochs
+    keeping = dataclasses.replace(job, kept_steps=(1, per_epoch, expected.facts.iterations))
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "tell", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Stopped):
+            train(family, keeping, tmp_path)
+    found = checkpoints.load_latest(tmp_path)
+    assert found is not None
+    at_checkpoint = found[1]["learner"]["network"]
+    assert equal(train(family, keeping, tmp_path), expected)
+    kept = {step: kept_weights.load(tmp_path, step) for step in keeping.kept_steps}
+    assert all(torch.equal(kept[per_epoch][0][name], tensor) for name, tensor in at_checkpoint.items())
+    last = kept[expected.facts.iterations][0]
+    assert last.keys() == expected.weights.keys()
+    assert all(torch.equal(last[name], expected.weights[name]) for name in last)
+    seconds = [kept[step][1] for step in keeping.kept_steps]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

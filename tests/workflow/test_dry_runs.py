@@ -162,6 +162,43 @@ def test_folds_are_predicted_out_of_fold_beside_the_test_set(
     assert f"--member {' '.join(folders)} --out-of-fold 0 2 --settings" in command, "not the one that saw all"
 
 
+def test_a_budget_and_a_curve_are_told_to_the_trainings_and_add_jobs_for_each_share(tmp_path: Path) -> None:
+    """Of two folds and nine networks; a study that does not ask for them has none of either."""
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=6)
+    folds = {"training": {"folds": [0, "all"]}}
+    asked_for = {"training": {"budget": {"patches": 600}, "effort_curve": {"shares": [0.1, 0.5]}}}
+    runs = []
+    for name, changes in (("folds", folds), ("effort", asked_for)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(changes), encoding="utf-8")
+        files = [tmp_path / f"{made}.yaml" for made in ("folds", "effort")[: len(runs) + 1]]
+        words = ("--configfile", "config/demo.yaml", *files, "-np")
+        runs.append(snake.run("--directory", tmp_path, *words))
+    without, with_them = map(snake.planned, runs)
+    more = {rule: n - without.get(rule, 0) for rule, n in with_them.items()}
+    assert {rule: n for rule, n in more.items() if n} == {
+        "predict_effort": 2 * 9,
+        "metrics_effort": 2 * 9,
+        "effort_curve": 1,
+        "dice_by_effort": 1,
+    }
+    options = [[line for line in run.stdout.splitlines() if " train --model unet" in line] for run in runs]
+    assert not [line for line in options[0] if "--budget" in line or "--keep-at" in line]
+    of_fold = {"--fold all" in line: line for line in options[1]}
+    assert all(
+        "--budget '{\"patches\": 600}' --prepared results/models/preparation/monai" in line
+        for line in of_fold.values()
+    )
+    assert "--keep-at 0.1 0.5" in of_fold[False]
+    assert "--keep-at" not in of_fold[True], "no scan is held out to measure on"
+    command = next(
+        line
+        for line in runs[1].stdout.splitlines()
+        if "unet/effort/0.5/seed-1" in line and "--member" in line
+    )
+    assert "--member results/models/unet/seed-1/fold-0/share-0.5 --out-of-fold 0 --share 0.5" in command
+
+
 def test_dice_by_site_is_of_what_folds_of_whole_sites_held_out(tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     write_sheet(tmp_path / "trial" / "scans.tsv", scans=6, sites="abc")

@@ -33,6 +33,7 @@ rule audit:
         CLAIMED,
         rules.rater_agreement.output,
         rules.out_of_fold.output if FOLDED else [],
+        rules.effort_curve.output if BY_EFFORT else [],
         rules.external_analysis.output if EXTERNAL else [],
         rules.paired_analysis.output,
         rules.new_site.output,

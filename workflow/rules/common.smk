@@ -40,6 +40,7 @@ from headct.contracts.declarations import (
     declared,
 )
 from headct.contracts.labels import Extent
+from headct.contracts.manifests import share_folder
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING as TRIVIAL
 from headct.engine import starts
@@ -122,6 +123,15 @@ BY_SITE = FOLDED if HOLDS_OUT_SITES else list(MODELS)  # whose Dice is told by s
 BUDGETS = (
     checked(gpu_hours.budgets_in_steps, SETTINGS, rates.read()) if SETTINGS.training.budget else {}
 )
+# Networks that are measured in the course of their trainings, and at which shares of these.
+EFFORT = SETTINGS.training.effort_curve
+SHARES = [str(share) for share in EFFORT.shares] if EFFORT else []
+IN_EPOCHS = [
+    key
+    for key in TRAINED
+    if isinstance(training_settings(SETTINGS.models[key]), models.TrainingInEpochs)
+]
+BY_EFFORT = [key for key in IN_EPOCHS if EFFORT and key in (EFFORT.models or IN_EPOCHS)]
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)
@@ -135,6 +145,7 @@ def one_of(names):
 wildcard_constraints:
     shard="|".join(SHARDS),
     set=one_of(EXTERNAL),
+    share=one_of(SHARES),
     model=one_of([*MODELS, TRIVIAL]),
     seed=r"\d+",
     fold=r"all|\d+",
@@ -253,6 +264,11 @@ def held_out_manifests_of(model):
     return [f"results/predictions/{model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS]
 
 
+def effort_manifests_of(model, share):
+    """As ``held_out_manifests_of``, by the weights at a share of the training."""
+    return [f"results/predictions/{model}/effort/{share}/seed-{seed}.tsv" for seed in SEEDS]
+
+
 def external_manifests_of(model, name):
     """As ``manifests_of``, of the scans of an external set."""
     folder = f"results/predictions/{model}/external/{name}"
@@ -289,6 +305,16 @@ def budget_argument(model, prepared):
     return f"--budget {shlex.quote(budget)} --prepared {prepared}"
 
 
+def keep_argument(model, fold):
+    """At which shares of a training its weights are kept, as an option of its step; nothing if at none."""
+    return f"--keep-at {' '.join(SHARES)}" if model in BY_EFFORT and fold != "all" else ""
+
+
+def shares_of_folders(folders, share):
+    """Of trained-model folders by member, those of the weights at a share of the training."""
+    return [[f"{folder}/{share_folder(share)}" for folder in of_member] for of_member in folders]
+
+
 REPRESENTATIONS = {representation_of(model): settings_of(model, "preparation") for model in TRAINED}
 TRAINING_RECORDS = [
     f"{folder}/train.json"
@@ -298,6 +324,12 @@ TRAINING_RECORDS = [
     for folder in folders
 ]
 WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
+HELD_OUT_RECORDS = [
+    f"results/models/{model}/seed-{seed}/fold-{fold}/train.json"
+    for model in BY_EFFORT
+    for seed in SEEDS
+    for fold in HELD_OUT
+]
 EXTERNAL_METRICS = [
     f"results/metrics/external/{name}/{model}.tsv"
     for name in EXTERNAL
@@ -310,6 +342,12 @@ LISTING = [  # what lists files that are no outputs of their own
     *TRAINING_RECORDS,
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in FOLDED for manifest in held_out_manifests_of(model)),
+    *(
+        manifest
+        for model in BY_EFFORT
+        for share in SHARES
+        for manifest in effort_manifests_of(model, share)
+    ),
     *(
         manifest
         for model in MODELS

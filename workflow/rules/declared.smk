@@ -119,6 +119,7 @@ def bundled(wildcards):
 def of_this_study(declarations):
     """Without what shows the paper's numbers, where the plan is of a study of its own, or sets that it has not."""
     left_out = set() if EXTERNAL else {"statistics/external_sets.tsv"}
+    left_out |= set() if BY_EFFORT else {"statistics/effort_curve.tsv"}
     if ANALYSIS_PLAN.comparison == analysis_plan.OWN:
         left_out.add("published numbers")
     return {

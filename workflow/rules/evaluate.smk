@@ -70,6 +70,25 @@ use rule metrics as metrics_out_of_fold with:
         code=code("measure"),
 
 
+use rule metrics as metrics_effort with:
+    input:
+        scans=SCAN_RECORDS,  # their slice weights are read
+        split="results/cohort/split.tsv",
+        tolerance=TOLERANCE,
+        manifests=lambda wildcards: effort_manifests_of(wildcards.model, wildcards.share),
+    output:
+        "results/metrics/effort/{share}/{model}.tsv",
+    log:
+        "results/logs/metrics/effort/{share}/{model}.log",
+    params:
+        labels=labels_as(Extent.GROUPS),
+        tolerance=tolerance_argument,
+        predictions=lambda wildcards, input: predictions_argument(wildcards, input)
+        + f" --out-of-fold {' '.join(map(str, HELD_OUT))}",
+        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        code=code("measure"),
+
+
 use rule metrics as metrics_external with:
     input:
         scans=lambda wildcards: RECORDS_OF[wildcards.set],  # their slice weights are read
@@ -110,6 +129,37 @@ rule out_of_fold:
         recorded(
             "out-of-fold --labels {params.labels:q} --metrics {input.metrics} --plan={input.plan:q}"
             " --cohort {input.cohort} --split {input.split} --models {params.models} --out {output}"
+        )
+
+
+rule effort_curve:
+    """Dice over held-out scans by the weights kept in the course of each training, and the effort up to there."""
+    input:
+        plan=PLAN,  # its clusters
+        cohort="results/cohort/cohort.tsv",
+        split="results/cohort/split.tsv",
+        metrics=[
+            f"results/metrics/{folder}/{model}.tsv"
+            for folder in [*(f"effort/{share}" for share in SHARES), "out-of-fold"]
+            for model in BY_EFFORT
+        ],
+        records=HELD_OUT_RECORDS,
+    output:
+        "results/statistics/effort_curve.tsv",
+    log:
+        "results/logs/effort_curve.log",
+    conda:
+        "../envs/headct.yaml"
+    params:
+        labels=labels_as(Extent.GROUPS),
+        shares=[share for share in [*SHARES, "1"] for model in BY_EFFORT],
+        models=[model for model in REPLICATED if model in BY_EFFORT],
+        code=code("effort-curve"),
+    shell:
+        recorded(
+            "effort-curve --labels {params.labels:q} --metrics {input.metrics} --shares {params.shares}"
+            " --train-records {input.records} --plan={input.plan:q} --cohort {input.cohort}"
+            " --split {input.split} --models {params.models} --out {output}"
         )
 
 

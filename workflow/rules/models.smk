@@ -78,6 +78,7 @@ rule train:
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
         budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
+        keep=lambda wildcards: keep_argument(wildcards.model, wildcards.fold),
         work=starts_no_job(config["work_dir"]),
         code=lambda wildcards: code_of_step(
             "train", *framework_of(wildcards.model).code("training")
@@ -87,7 +88,7 @@ rule train:
             "train --model {wildcards.model} --settings {params.settings:q} --speed {params.speed:q}"
             " --labels {params.labels:q} --split {input.split} {params.external} --data results/data"
             " --seed {wildcards.seed} --fold {wildcards.fold}"
-            " --device {params.device} {params.deterministic} {params.budget} --threads {threads}"
+            " --device {params.device} {params.deterministic} {params.budget} {params.keep} --threads {threads}"
             " --work={params.work:q} --revision {params.revision}"
             " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         )
@@ -154,6 +155,34 @@ use rule predict as predict_out_of_fold with:
         settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{wildcards.seed}.tsv"
+        ),
+        device=config["device"],
+        work=starts_no_job(config["work_dir"]),
+        code=lambda wildcards: prediction_code(wildcards.model),
+
+
+use rule predict as predict_effort with:
+    input:
+        split="results/cohort/split.tsv",
+        records=lambda wildcards: [
+            f"{folder}/train.json"
+            for folders in trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
+            for folder in folders
+        ],
+    output:
+        "results/predictions/{model}/effort/{share}/seed-{seed}.tsv",
+    log:
+        "results/logs/predict/{model}/effort/{share}/seed-{seed}.log",
+    params:
+        members=lambda wildcards: members_arguments(
+            shares_of_folders(
+                trained_folders(wildcards.model, wildcards.seed, HELD_OUT), wildcards.share
+            )
+        )
+        + f" --out-of-fold {' '.join(map(str, HELD_OUT))} --share {wildcards.share}",
+        settings=lambda wildcards: inference_settings_of(wildcards.model),
+        revision=lambda wildcards: study.revision(
+            f"results/predictions/{wildcards.model}/effort/{wildcards.share}/seed-{wildcards.seed}.tsv"
         ),
         device=config["device"],
         work=starts_no_job(config["work_dir"]),

@@ -56,6 +56,9 @@ STEPS = {
     "blinded-analysis": Step(
         "statistics.comparison.blinded", "which maps raters accept who do not know whose they are"
     ),
+    "effort-curve": Step(
+        "statistics.comparison.effort_curve", "Dice of held-out scans by effort of training"
+    ),
     "out-of-fold": Step("statistics.comparison.out_of_fold", "Dice over training scans held out by folds"),
     "new-site": Step("statistics.comparison.new_site", "Dice by site, and what a new site may expect"),
     "external-sets": Step(

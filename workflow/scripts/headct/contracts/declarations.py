@@ -132,6 +132,7 @@ class MadeOf:
     Attributes:
         columns: the columns that this is said of; all, where it is empty.
         rows: of what table or records; ``cohort`` are the scans of the split, ``sheet`` all of the sheet;
+            ``metrics at a share of the training`` are of held-out scans, by the row's column ``share``;
             ``metrics that the job read`` are those of the test set or of held-out scans, as its inputs say;
             the external set is that of the row's column ``set``; ``what people said`` stands in files beside
             the results.
@@ -150,6 +151,7 @@ class MadeOf:
         "metrics of held-out scans",
         "metrics that the job read",
         "metrics of the external set",
+        "metrics at a share of the training",
         "cohort",
         "sheet",
         "training records",

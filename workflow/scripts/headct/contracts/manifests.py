@@ -29,7 +29,18 @@ def _volumes(record: Path) -> dict[Path, str]:
 
 
 def _weights(record: Path) -> dict[Path, str]:
-    return {record.parent / "final.pth": read_json(record)["sha256"]}
+    """The last weights, and the record of those that were kept at each share of the training."""
+    trained = read_json(record)
+    of_shares = {
+        record.parent / share_folder(share) / record.name: of_share["sha256"]
+        for share, of_share in trained.get("shares", {}).items()
+    }
+    return {record.parent / "final.pth": trained["sha256"], **of_shares}
+
+
+def share_folder(share: str) -> str:
+    """Name of the folder, in that of a trained model, of the weights at a share of its training."""
+    return f"share-{share}"
 
 
 def _label_maps(manifest: Path) -> dict[Path, str]:
@@ -57,6 +68,7 @@ LISTS: dict[str, Callable[[Path], dict[Path, str]]] = {
     "predictions/*/*.tsv": _label_maps,
     "predictions/*/out-of-fold/*.tsv": _label_maps,
     "predictions/*/external/*/*.tsv": _label_maps,
+    "predictions/*/effort/*/*.tsv": _label_maps,
     "data/shards/*.tsv": _scans,
     "report/cases.tsv": _cases,
 }

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from headct.contracts.problems import Stopped
-from headct.engine import checkpoints, seeding
+from headct.engine import checkpoints, kept_weights, seeding
 from headct.engine.batches import NumberedBatches, in_order
 from headct.engine.faults import LossWatch, explained, room_for_checkpoint
 from headct.engine.progress import Progress
@@ -52,7 +52,7 @@ class Learner(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs: tensors and plain types."""
+        """Everything that a resumed run needs: tensors and plain types; ``network`` are the weights."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -125,6 +125,8 @@ class _Run:
         with closing(training), closing(validation), closing(progress):
             while self.at.iteration < self.total:
                 self._learn_from(self._next(training))
+                if self.at.iteration in self.job.kept_steps:
+                    self._keep()
                 epoch, batch_of_epoch = divmod(self.at.iteration, self.learner.iterations_per_epoch)
                 if batch_of_epoch == 0 or self.at.iteration == self.total:
                     self._end_epoch(islice(validation, n_validation), progress)
@@ -186,6 +188,14 @@ class _Run:
                 self.folder, {"learner": self.learner.state(), "position": position}, self.at.iteration
             )
         self.saved = time.monotonic()
+
+    def _keep(self) -> None:
+        """Keep the weights, before a checkpoint of the same step: what goes on from that has them."""
+        self._count_seconds()
+        with room_for_checkpoint(self.job, self.folder):
+            kept_weights.save(
+                self.folder, self.at.iteration, self.learner.state()["network"], self.at.seconds
+            )
 
     def _count_seconds(self) -> None:
         now = time.monotonic()

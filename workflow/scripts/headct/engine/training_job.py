@@ -80,6 +80,7 @@ class TrainingJob(Generic[Settings]):
     ``deterministic`` keeps a GPU to operators that repeat, where PyTorch has them.
     ``labels`` are the lesions that are learnt, a class of the network each.
     ``steps`` ends a training that has a budget, within its last epoch; None: all epochs are whole.
+    ``kept_steps`` are those after which the weights are kept as well; the training is the same without.
     """
 
     model: str
@@ -94,6 +95,7 @@ class TrainingJob(Generic[Settings]):
     labels: LabelSet
     deterministic: bool = False
     steps: int | None = None
+    kept_steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

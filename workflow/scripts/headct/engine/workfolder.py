@@ -16,6 +16,7 @@ from typing import Any
 
 from headct.contracts.artefacts import read_json, sha256_of, write_atomically, write_json
 from headct.contracts.code import NO_CONTENT, code_digests
+from headct.contracts.manifests import files_listed, share_folder
 from headct.engine.training_job import TrainingJob
 from headct.settings.models import OF_TRAINING, Training, having
 
@@ -27,13 +28,14 @@ HOW_IT_WAS_MADE = ("threads", "versions")
 KEY = "key.json"
 SHOWN_CHANGES = 8
 DIGEST_LENGTH = 64
-PUBLISHED = ("final.pth", "train.json")
+RECORD = "train.json"
 CHECKPOINTS_KEPT = 2
 """Of a training: the one before the last is gone on from where the last can't be read."""
 
 
 def identity(job: TrainingJob[Training], adapter: str, versions: dict[str, str]) -> dict[str, Any]:
     """Everything that decides the weights that a run ends in (on a GPU, CPU threads do not)."""
+    only_if_asked_for = {"steps": job.steps, "kept steps": list(job.kept_steps)}
     return {
         "settings": having(job.settings, *OF_TRAINING),
         "labels": dict(job.labels),
@@ -47,7 +49,7 @@ def identity(job: TrainingJob[Training], adapter: str, versions: dict[str, str])
         "versions": versions,
         "deterministic": job.deterministic if job.device == "cuda" else None,
         "code": code_digests([adapter], without=NO_CONTENT),
-        **({} if job.steps is None else {"steps": job.steps}),
+        **{part: value for part, value in only_if_asked_for.items() if value},
     }
 
 
@@ -59,7 +61,7 @@ def definition(defined_by: dict[str, Any]) -> str:
 
 def is_what_is_asked_for(out: Path, defined_by: dict[str, Any]) -> bool:
     """Whether the model asked for is where it is to be published, with weights of the recorded digest."""
-    return is_finished(out) and read_json(out / PUBLISHED[1]).get("definition") == definition(defined_by)
+    return is_finished(out) and read_json(out / RECORD).get("definition") == definition(defined_by)
 
 
 def find_or_make(runs: Path, defined_by: dict[str, Any]) -> Path:
@@ -119,9 +121,11 @@ def _changed_value(key: str, old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether ``folder`` holds a whole trained model: weights whose digest is the recorded one."""
-    weights, record = (folder / name for name in PUBLISHED)
-    return record.exists() and weights.exists() and read_json(record)["sha256"] == sha256_of(weights)
+    """Whether ``folder`` holds a whole trained model: weights whose digests are the recorded ones."""
+    record = folder / RECORD
+    return record.exists() and all(
+        path.exists() and sha256_of(path) == digest for path, digest in files_listed(record).items()
+    )
 
 
 def publish(folder: Path, out: Path, definition: str, revision: int) -> None:
@@ -133,8 +137,11 @@ def publish(folder: Path, out: Path, definition: str, revision: int) -> None:
         definition: SHA-256 of all that the training was made from.
         revision: of the files that a training leaves.
     """
-    weights, record = PUBLISHED
-    with write_atomically(out / weights) as temporary:
-        shutil.copyfile(folder / weights, temporary)
-    published = read_json(folder / record) | {"definition": definition, "revision": revision}
-    write_json(published, out / record)
+    files = [file.relative_to(folder) for file in files_listed(folder / RECORD)]
+    for file in files:
+        with write_atomically(out / file) as temporary:
+            shutil.copyfile(folder / file, temporary)
+    for former in set(out.glob(share_folder("*"))) - {(out / file).parent for file in files}:
+        shutil.rmtree(former)
+    published = read_json(folder / RECORD) | {"definition": definition, "revision": revision}
+    write_json(published, out / RECORD)

@@ -11,7 +11,8 @@ import hashlib
 import io
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,8 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from headct.contracts import labels as label_sets
-from headct.contracts.artefacts import read_json, read_tsv, write_atomically, write_json
+from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_atomically, write_json
+from headct.contracts.manifests import share_folder
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import starts, workfolder
 from headct.engine.machine import device_name, peak_memory_mb, require_device, versions
@@ -47,6 +49,7 @@ def main(
     external: list[Path] | None = None,
     data: Path,
     budget: str = "{}",
+    keep_at: list[float] | None = None,
     prepared: Path | None = None,
     seed: int,
     fold: str,
@@ -68,6 +71,7 @@ def main(
         external: tables of external sets, which weights that it starts from must not know either.
         data: folder of the converted scans.
         budget: JSON: how long the training is, in patches or steps; the epochs of the settings if left out.
+        keep_at: shares of its steps at which weights are kept as well, to be measured on held-out scans.
         prepared: record of what it learns from, by which patches are counted.
         seed: of all random numbers of the run.
         fold: number of the held-out fold, or 'all' for none.
@@ -85,6 +89,7 @@ def main(
         apart.check(start, split, fold, external or [])
     effort = budgets.given(budget)
     length = length_within(effort, of_model, len(fit), prepared) if effort else None
+    step_of_share = steps_kept(keep_at or [], of_model, len(fit), length)
     job = TrainingJob(
         model=model,
         settings=budgets.as_long_as(of_model, length),
@@ -98,8 +103,9 @@ def main(
         labels=label_sets.read(labels),
         deterministic=deterministic,
         steps=length.steps if length else None,
+        kept_steps=tuple(sorted(set(step_of_share.values()))),
     )
-    told = {"budget": {**plain(effort), **plain(length)}} if length else {}
+    budget_record = {"budget": {**plain(effort), **plain(length)}} if length else {}
     identity = workfolder.identity(job, framework.module("training"), versions(framework.package))
     if workfolder.is_what_is_asked_for(out, identity):
         logger.info("%s: %s is what is asked for, and is taken as it is", job.model, out)
@@ -111,7 +117,7 @@ def main(
             logger.info("%s: already trained in %s; published again", job.model, folder)
         else:
             require_device(job.device)
-            train(job, framework, folder, told)
+            train(job, framework, folder, budget_record, step_of_share)
         workfolder.publish(folder, out, workfolder.definition(identity), revision)
 
 
@@ -161,8 +167,33 @@ def length_within(
     return length
 
 
+def steps_kept(
+    shares: Sequence[float], settings: Training, n_scans: int, length: budgets.Length | None
+) -> dict[str, int]:
+    """The steps after which weights are kept, by share of the training.
+
+    Args:
+        shares: of its steps.
+        settings: of the training.
+        n_scans: that it learns from.
+        length: of a training with a budget.
+
+    Raises:
+        BadInput: nothing says how many steps the training has.
+    """
+    steps = length.steps if length else settings.steps(n_scans)
+    if shares and (steps is None or not isinstance(settings, TrainingInEpochs)):
+        message = "it is not trained step by step, or nothing says in how many (docs/how-to/extending.md)"
+        raise BadInput([Problem("--keep-at", message, value=settings.framework)])
+    return budgets.steps_at(shares, steps or 0)
+
+
 def train(
-    job: TrainingJob[Training], framework: Framework, folder: Path, told: Mapping[str, Any] | None = None
+    job: TrainingJob[Training],
+    framework: Framework,
+    folder: Path,
+    budget_record: Mapping[str, Any] | None = None,
+    step_of_share: Mapping[str, int] | None = None,
 ) -> None:
     """Train with a framework to the end in ``folder`` and leave the finished model there.
 
@@ -172,7 +203,8 @@ def train(
         job: the training.
         framework: that trains.
         folder: of the work.
-        told: what else its record says of how it came about.
+        budget_record: what its record says of its budget, if it has one.
+        step_of_share: the steps after which weights are kept, by share of the training.
     """
     import torch
 
@@ -207,36 +239,70 @@ def train(
             write_json(sessions, folder / SESSIONS)
         raise
     session |= {"ended": now(), "by": "end of training"}
-    weights = save_weights(trained, folder / "final.pth")
-    write_json(
-        {
-            "model": job.model,
-            "framework": framework.name,
-            "settings": plain(job.settings),
-            "labels": dict(job.labels),
-            "seed": job.seed,
-            "fold": job.fold,
-            "n_training_scans": len(job.training_scans),
-            "n_validation_scans": len(job.validation_scans),
-            **origin(job),
-            "device": job.device,
-            "threads": job.threads,
-            "deterministic": job.device == "cpu" or (job.deterministic and not operators),
-            "nondeterministic_operators": sorted(operators),
-            "versions": versions(framework.package),
-            "epochs": len(trained.history),
-            "history": trained.history,
-            "record": framework.notation.written(trained.facts),
-            "sessions": sessions,
-            "resumed": len(sessions) - 1,
-            "seconds": round(trained.seconds, 1),
-            "seconds_waiting_for_data": round(trained.seconds_waiting, 1),
-            "peak_memory_mb": peak_memory_mb(job.device),
-            "sha256": weights,
-            **(told or {}),
-        },
-        folder / "train.json",
-    )
+    record = {
+        "model": job.model,
+        "framework": framework.name,
+        "settings": plain(job.settings),
+        "labels": dict(job.labels),
+        "seed": job.seed,
+        "fold": job.fold,
+        "n_training_scans": len(job.training_scans),
+        "n_validation_scans": len(job.validation_scans),
+        **origin(job),
+        "device": job.device,
+        "threads": job.threads,
+        "deterministic": job.device == "cpu" or (job.deterministic and not operators),
+        "nondeterministic_operators": sorted(operators),
+        "versions": versions(framework.package),
+        "epochs": len(trained.history),
+        "history": trained.history,
+        "record": framework.notation.written(trained.facts),
+        "sessions": sessions,
+        "resumed": len(sessions) - 1,
+        "seconds": round(trained.seconds, 1),
+        "seconds_waiting_for_data": round(trained.seconds_waiting, 1),
+        "peak_memory_mb": peak_memory_mb(job.device),
+        "sha256": save_weights(trained, folder / "final.pth"),
+        **(budget_record or {}),
+    }
+    parts = {
+        share: write_share(folder, trained, framework, record, share, step)
+        for share, step in (step_of_share or {}).items()
+    }
+    write_json(record | ({"shares": parts} if parts else {}), folder / "train.json")
+
+
+def write_share(
+    folder: Path,
+    trained: TrainedModel,
+    framework: Framework,
+    record: Mapping[str, Any],
+    share: str,
+    step: int,
+) -> dict[str, Any]:
+    """Make a trained model of the weights at a share of a training; what its record says of it.
+
+    Args:
+        folder: of the work.
+        trained: the end of the training.
+        framework: that trained.
+        record: of the whole training.
+        share: of its steps.
+        step: after which the weights were kept.
+    """
+    from headct.engine import kept_weights
+
+    weights, seconds = kept_weights.load(folder, step)
+    facts, out = replace(trained.facts, iterations=step), folder / share_folder(share)
+    of_whole = {key: value for key, value in record.items() if key not in ("history", "epochs")}
+    of_share = {
+        "sha256": save_weights(replace(trained, weights=weights), out / "final.pth"),
+        "record": framework.notation.written(facts),
+        "seconds": round(seconds, 1),
+        "share": share,
+    }
+    write_json(of_whole | of_share, out / "train.json")
+    return {"steps": step, "seconds": round(seconds, 1), "sha256": sha256_of(out / "train.json")}
 
 
 def origin(job: TrainingJob[Training]) -> dict[str, Any]:

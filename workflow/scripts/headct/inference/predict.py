@@ -107,6 +107,7 @@ def main(
     manifest: Path,
     in_set: str = sets.TEST,
     out_of_fold: list[int] | None = None,
+    share: str = "",
     revision: int = 0,
 ) -> None:
     """Predict label maps of the test scans, an external set's or held-out training scans.
@@ -125,6 +126,7 @@ def main(
         in_set: the set that is predicted, as the table names it: test, external:NAME.
         out_of_fold: predict the training scans of these folds instead of the test set; each member then names
             a trained-model folder per fold, in this order.
+        share: of the training, whose weights the folders have; what was predicted by others is listed apart.
         revision: how often files were lost and remade.
     """
     import pandas as pd
@@ -134,6 +136,7 @@ def main(
     by_model, lesions = given_settings(settings, records), labels_of(records)
     job = PredictionJob(model, lesions, by_model, device, threads, split, data, manifest, revision)
     set_name = in_set.replace(":", "/") if out_of_fold is None else "out-of-fold"
+    set_name = f"effort/{share}" if share else set_name
     cache = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
     parts = parts_of(member, split, in_set, out_of_fold)
     rows = [row for members, names in parts for row in predicted(job, members, names, cache)]

@@ -49,6 +49,9 @@ TEXTS_OF_METRICS = ("model", "scan_id", "label", "failure")
 NUMBERS_OF_METRICS = ("seed", "dice", "reference_ml", "predicted_ml")
 """Columns of ``results/metrics`` that rows are chosen by, or that every answer shows."""
 
+WHOLE_TRAINING = "1"
+"""Share of a training, as tables have it, whose weights are the last."""
+
 COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
 
 
@@ -510,6 +513,8 @@ def _metrics_of(tables: Tables, place: Place, row: Row, made: MadeOf, stem: str)
     of_test, held_out = f"results/metrics/{stem}.tsv", f"results/metrics/out-of-fold/{stem}.tsv"
     if made.rows == "metrics of the external set":
         return f"results/metrics/external/{row['set']}/{stem}.tsv"
+    if made.rows == "metrics at a share of the training" and row["share"] != WHOLE_TRAINING:
+        return f"results/metrics/effort/{row['share']}/{stem}.tsv"
     if made.rows == "metrics that the job read":
         return held_out if held_out in tables.study.maker(place.path).inputs else of_test
     return of_test if made.rows == "metrics" else held_out

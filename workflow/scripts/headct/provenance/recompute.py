@@ -18,6 +18,7 @@ import pandas as pd
 from headct.contracts import amendments, sets
 from headct.provenance.number_origins import (
     COHORT,
+    WHOLE_TRAINING,
     Place,
     Row,
     Rows,
@@ -222,6 +223,28 @@ def _held_out(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
     scans = rows[0].scans
     values = {"n": len(scans), "n_seeds": rows[0].frame["seed"].nunique(), "dice_mean": scans["dice"].mean()}
     return float(values[place.column]) if place.column in values else None
+
+
+def _at_a_share(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Held-out scans by the weights at a share of the training; steps, patches and hours by its records."""
+    if place.column not in ("steps", "patches", "hours"):
+        return _held_out(tables, place, row, rows)
+    records = [tables.training(of_run.path) for of_run in rows]
+    reached = [
+        {"steps": one["record"].get("iterations"), "seconds": one["seconds"]}
+        if row["share"] == WHOLE_TRAINING
+        else one["shares"][row["share"]]
+        for one in records
+    ]
+    values = {
+        "steps": [part["steps"] for part in reached],
+        "hours": [part["seconds"] / 3600 for part in reached],
+        "patches": [
+            part["steps"] * one["record"].get("batch_size", math.nan)
+            for part, one in zip(reached, records, strict=True)
+        ],
+    }
+    return float(np.mean(values[place.column]))
 
 
 def _by_site(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
@@ -638,6 +661,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "estimates": _estimate,
     "seed_spread": _seed_spread,
     "out_of_fold": _held_out,
+    "effort_curve": _at_a_share,
     **dict.fromkeys(("site_dice", "new_site"), _by_site),
     "external_sets": _external,
     "surface_tolerance": _tolerance,

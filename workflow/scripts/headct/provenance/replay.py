@@ -42,6 +42,7 @@ REPEATED = frozenset(
         "review-analysis",
         "blinded-analysis",
         "out-of-fold",
+        "effort-curve",
         "new-site",
         "external-sets",
         "raters",

@@ -115,16 +115,29 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class EffortCurve:
+    """At which shares of a training its weights are kept, to be measured on held-out scans; of which models.
+
+    ``models`` are keys of networks; None are all that are trained in epochs.
+    """
+
+    shares: tuple[float, ...]
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Runs:
     """Which runs of each model: the block ``training``. A fold is a number, or ``all``.
 
-    Without a budget each training has its pipeline's own epochs.
+    Without a budget each training has its pipeline's own epochs, without an effort curve it keeps no weights
+    but the last.
     """
 
     seeds: tuple[int, ...]
     folds: tuple[int | str, ...]
     deterministic: bool
     budget: Budget | None = None
+    effort_curve: EffortCurve | None = None
 
 
 @dataclass(frozen=True)

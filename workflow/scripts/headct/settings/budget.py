@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -74,6 +74,11 @@ def as_long_as(settings: Settings, length: Length | None) -> Settings:
     if length is None or not isinstance(settings, TrainingInEpochs):
         return settings
     return replace(settings, epochs=length.epochs)
+
+
+def steps_at(shares: Iterable[float], steps: int) -> dict[str, int]:
+    """The step after which weights are kept, by share of a training; the first at the earliest."""
+    return {str(share): max(1, round(share * steps)) for share in shares}
 
 
 def given(text: str) -> Budget | None:

@@ -283,6 +283,7 @@ def reference_problems(config: Document, file: str) -> list[Problem]:
         if fold != "all" and fold >= n_folds
     ]
     problems += _problems_of_budget(config["training"].get("budget"), config["device"])
+    problems += _problems_of_effort_curve(config)
     return [replace(problem, file=file) for problem in problems]
 
 
@@ -297,6 +298,21 @@ def _problems_of_budget(budget: Mapping[str, Any] | None, device: str) -> Iterat
         yield Problem("", "gpu_hours and card go together: hours on which GPU?", key=key, value=value)
     elif "gpu_hours" in budget and device != "cuda":
         yield Problem("", "networks are trained without a GPU (device): say patches or steps", key=key)
+
+
+def _problems_of_effort_curve(config: Document) -> Iterator[Problem]:
+    """A curve without held-out scans to measure on, or of models that are not trained."""
+    curve = config["training"].get("effort_curve")
+    if curve is None:
+        return
+    key, folds = "training.effort_curve", config["training"]["folds"]
+    if set(folds) == {"all"}:
+        message = "no fold is held out to measure on: name one in training.folds, such as 0"
+        yield Problem("", message, key=key, value=json.dumps(folds))
+    trained = {
+        name for name, model in config["models"].items() if model["framework"] in training_frameworks()
+    }
+    yield from _unknown(f"{key}.models", curve.get("models", ()), trained, "no such model is trained here")
 
 
 def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ BLOCKS_GIVEN = {
     "split": {"--settings": "split"},
     "metrics": {"--settings": "metrics"},
     "metrics_out_of_fold": {"--settings": "metrics"},
+    "metrics_effort": {"--settings": "metrics"},
     "metrics_external": {"--settings": "metrics"},
     "second_readings": {"--settings": "metrics"},
     "surface_tolerance": {"--settings": "metrics"},

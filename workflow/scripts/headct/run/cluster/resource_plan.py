@@ -60,7 +60,7 @@ CASE_OF_SCAN = 0.5
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
 
-VARIANTS = ("_out_of_fold", "_external")
+VARIANTS = ("_out_of_fold", "_effort", "_external")
 """How rules are called that do for other scans what the rule of the same name does for the test set."""
 
 Job = tuple[str, str]

@@ -75,7 +75,8 @@ def differences(
         "training": {
             "seeds": [config.training.seeds[0]],
             "folds": [config.training.folds[0]],
-            **({"budget": None} if config.training.budget else {}),  # its trainings are shorter
+            # its trainings are shorter, and nobody asks how well they do
+            **{key: None for key in ("budget", "effort_curve") if getattr(config.training, key)},
         },
         "models": {
             key: {**length, **_start(config, key, study, out)}
