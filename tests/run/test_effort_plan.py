@@ -17,9 +17,10 @@ from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster.effort_plan import Effort, effort_table, sum_of
 from headct.run.cluster.gpu_hours import budgets_in_steps
 from headct.run.cluster.rates import Rate
+from headct.run.cluster.resource_plan import weights_mb
 from headct.run.cluster.training_costs import Span, Speeds, cost_of
 from headct.settings import blocks
-from headct.settings.blocks import Budget, Configuration
+from headct.settings.blocks import Budget, Configuration, EffortCurve
 
 REPOSITORY = Path(__file__).parents[2]
 NNUNET = "nnunet ExperimentPlanner configuration=3d_fullres"
@@ -139,6 +140,19 @@ def test_a_budget_is_of_networks_alone_and_the_same_for_all() -> None:
     assert set(found) == {key for key, model in config.models.items() if model.is_trained}
     assert set(found.values()) == {Budget(patches=500)}
     assert budgets_in_steps(study(None), RATES) == {}
+
+
+def test_weights_at_shares_of_the_trainings_take_room() -> None:
+    """Two folds, of which one holds out scans, and three shares: 2 networks, then 5; of 100 MB each."""
+    config = study(None, "unet")
+    folds = replace(config.training, folds=(0, "all"))
+    curve = replace(folds, effort_curve=EffortCurve(shares=(0.1, 0.25, 0.5)))
+    known = {("weights", "monai basicunet"): 100.0}
+    settings = training_settings(config.models["unet"])
+    in_results, in_work = weights_mb(settings, replace(config, training=folds), known)
+    assert in_results == 200
+    with_curve = weights_mb(settings, replace(config, training=curve), known)
+    assert with_curve == (500, in_work + 600)
 
 
 def test_what_is_unknown_of_a_part_is_unknown_of_the_sum() -> None:

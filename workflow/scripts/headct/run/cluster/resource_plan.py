@@ -259,10 +259,15 @@ def prediction_rates(settings: Training, speeds: Speeds) -> tuple[Rate, ...]:
 
 def weights_mb(settings: Training, config: Configuration, sizes: Sizes) -> tuple[float, float]:
     """MB of a model's weights in ``results``, and of its trainings in ``work_dir``; NaN if not known."""
-    framework = find_framework(settings.framework)
-    repeats = len(config.training.seeds) * len(config.training.folds)
-    weights = sizes.get(("weights", framework.sized_as(settings)), math.nan) * repeats
-    return weights, weights * (1 + CHECKPOINTS_KEPT * (1 + framework.optimiser_copies))
+    framework, runs = find_framework(settings.framework), config.training
+    trainings = len(runs.seeds) * len(runs.folds)
+    holding_out = len(runs.seeds) * sum(fold != "all" for fold in runs.folds)
+    at_shares = holding_out * len(runs.effort_curve.shares) if runs.effort_curve else 0
+    of_one = sizes.get(("weights", framework.sized_as(settings)), math.nan)
+    checkpoints = trainings * CHECKPOINTS_KEPT * (1 + framework.optimiser_copies)
+    as_kept_and_as_published = 2 * at_shares
+    in_work = trainings + checkpoints + as_kept_and_as_published
+    return of_one * (trainings + at_shares), of_one * in_work
 
 
 def gigabytes(parts: Sequence[float]) -> tuple[str, str]:
