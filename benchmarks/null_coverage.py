@@ -47,7 +47,6 @@ ROWS: Mapping[str, Mapping[str, str]] = {
         "lower upper": "dice_mean dice_median kept_free dice_pooled volume_error_ml_mean ccc"
     },
     "statistics/out_of_fold": {"lower upper": "held_out"},
-    "statistics/effort_curve": {"lower upper": "held_out"},
     "statistics/external_sets": {
         "lower upper internal_lower internal_upper": "external_mean",
         "difference_lower difference_upper": "external_difference",
@@ -128,6 +127,9 @@ NOT_SIMULATED: Mapping[str, Mapping[str, str]] = {
     },
     "statistics/new_site": {
         "p_at_least": "by the same distribution as the prediction interval beside it, which has a row"
+    },
+    "statistics/effort_curve": {
+        "lower upper": "of weights from within a training, by the code of `out_of_fold`, which has rows"
     },
     "statistics/external_sets": {
         "standardised_lower standardised_upper": "a weighted sum of means of independent groups, as the"
