@@ -61,7 +61,7 @@ def stated(path: str, content: bytes) -> list[str]:
     if path == LEDGER:
         own += [sha256(line) for line in content.split(b"\n")]
     if path == evidence.EVIDENCE:
-        own.append(evidence.digest(json.loads(content)["files"]))
+        own += _evidence(content)
     if path.startswith(seal.WORKFLOW) and path.endswith(".py"):
         own += _code(content)
     if path.startswith(RECORDS):
@@ -73,6 +73,13 @@ def _code(content: bytes) -> list[str]:
     try:
         return [source_digest(content.decode())]
     except (SyntaxError, ValueError):
+        return []
+
+
+def _evidence(content: bytes) -> list[str]:
+    try:
+        return [evidence.digest(json.loads(content)["files"])]
+    except (ValueError, LookupError, TypeError, AttributeError):
         return []
 
 
