@@ -18,6 +18,7 @@ from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
 from headct.provenance import amending, former, manifest, seal
 from headct.provenance.manifest import Entry, below_results
+from headct.publish import evidence
 
 RUNS = run_records.FOLDER
 
@@ -164,6 +165,14 @@ class ResultsFolder:
                 if not below_results(path):
                     found[path].add(digest)
         return found
+
+    @cached_property
+    def plan(self) -> str:
+        """SHA-256 of the analysis plan by which the evidence digest was computed; "" where nothing tells."""
+        try:
+            return str(evidence.parsed(self.json_of(evidence.EVIDENCE))["files"].get(evidence.PLAN, ""))
+        except Unusable:
+            return ""
 
     @cached_property
     def requested(self) -> list[str]:

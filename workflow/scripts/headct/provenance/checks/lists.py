@@ -91,7 +91,7 @@ def _start(folder: ResultsFolder, path: str) -> Iterator[Finding]:
     if not isinstance(start, dict) or not isinstance(start.get("modules", {}), dict):
         raise Unusable("does not tell how a run started")
     copies = {digest for name, digest in folder.digests.items() if name.startswith(seal.WORKFLOW)}
-    if str(start.get("analysis_plan")) not in copies:
+    if str(start.get("analysis_plan")) not in ({folder.plan} if folder.plan else copies):
         yield Finding(path, "states another analysis plan than the one in the copy of the workflow")
     for module, stated in start.get("modules", {}).items():
         copy = copy_of(folder, module)

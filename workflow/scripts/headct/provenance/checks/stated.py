@@ -106,21 +106,18 @@ def printed_digests(folder: ResultsFolder) -> Iterator[Finding]:
         known |= {*record.inputs.values(), *record.outputs.values(), record.workflow["code"]}
     for one in folder.amendments:
         known |= {one.root, *one.deleted.values(), *(of["before"] for of in one.changed.values())}
-    plan = ""
     with contextlib.suppress(Unusable):
-        stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))
-        known.add(stated["sha256"])
-        plan = stated["files"].get(evidence.PLAN, "")
+        known.add(evidence.parsed(folder.json_of(evidence.EVIDENCE))["sha256"])
     for path in folder.sizes:
         if path.startswith(PRINTED) and path.endswith((".html", ".tex", ".md", "plan.tsv", "statements.tsv")):
-            yield from guarded(path, _printed, folder, path, known, plan)
+            yield from guarded(path, _printed, folder, path, known)
 
 
-def _printed(folder: ResultsFolder, path: str, known: set[str], plan: str) -> Iterator[Finding]:
+def _printed(folder: ResultsFolder, path: str, known: set[str]) -> Iterator[Finding]:
     text = folder.text_of(path)
     for digest in sorted(set(DIGEST.findall(text)) - known):
         yield Finding(path, f"prints a digest that nothing in the folder has: {digest[:12]}…")
-    if plan and any(digest != plan for digest in PRINTED_PLAN.findall(text)):
+    if folder.plan and any(digest != folder.plan for digest in PRINTED_PLAN.findall(text)):
         yield Finding(path, "prints another digest of the analysis plan than that of the results")
     printed = PRINTED_FILE.findall(text)
     model = PurePosixPath(path).stem
