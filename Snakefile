@@ -19,6 +19,7 @@ include: "workflow/rules/cohort.smk"
 include: "workflow/rules/crosscheck.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/learning_curve.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/review.smk"
 include: "workflow/rules/declared.smk"
@@ -40,6 +41,7 @@ localrules:
     cohort,
     split,
     external_set,
+    learning_subset,
     balance,
     evidence,
     audit,

@@ -135,6 +135,20 @@ NOT_SIMULATED: Mapping[str, Mapping[str, str]] = {
         "standardised_lower standardised_upper": "a weighted sum of means of independent groups, as the"
         " difference of two is, which has a row"
     },
+    "statistics/learning_curve": {
+        "lower upper": "of a fitted curve, about whose form no study is simulated; where Dice follows it,"
+        " tests/statistics/test_power_law.py has their rate",
+    },
+    "statistics/learning_curve_fit": {
+        "a_lower a_upper b_lower b_upper c_lower c_upper more_lower more_upper": "of the same curve as in"
+        " `learning_curve`"
+    },
+    "statistics/learning_curve_raters": {
+        "lower upper": "a mean Dice by the jackknife over participants, as in `external_sets`, which has rows"
+    },
+    "figures/learning_curve": {
+        "lower upper": "those of `learning_curve`, and along the same curve",
+    },
     "statistics/external_detection": {
         "sensitivity_lower sensitivity_upper specificity_lower specificity_upper ppv_lower ppv_upper"
         " npv_lower npv_upper": "as those of `detection`, which have rows"

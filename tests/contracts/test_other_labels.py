@@ -65,6 +65,7 @@ READERS = {
     "statistics.comparison.effort_curve": "rows of lesions",
     "statistics.comparison.new_site": "rows of lesions",
     "statistics.comparison.external_sets": "rows of lesions",
+    "statistics.comparison.learning_curve": "rows of lesions",
     "statistics.comparison.reviewed": "rows of lesions",
     "publish.page.case_files": "values in the label maps of cases",
     "publish.page.page": "what the page shows of each",

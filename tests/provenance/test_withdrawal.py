@@ -202,6 +202,30 @@ def test_a_scan_of_an_external_set_went_into_numbers_and_no_network(study: Study
     assert "no training, no prediction; measures of all models" in in_words(study, plan)
 
 
+def test_networks_of_a_learning_curve_that_learned_from_it_are_told(study: StudyFolder) -> None:
+    """Of three subsets one has the scan to learn from, one to be validated on, one not at all."""
+    split = read_tsv(study.results / "cohort/split.tsv", fold=str)
+    row = split[split["scan_id"] == TRAINED]
+    own = row["fold"].item()
+    other = str(1 - int(own))
+    for size, fold, known in ((2, other, row), (3, own, row), (4, other, row.iloc[:0])):
+        subset = study.results / f"learning_curve/subsets/size-{size}/seed-1.tsv"
+        subset.parent.mkdir(parents=True)
+        known.to_csv(subset, sep="\t", index=False)
+        fill(study.results / f"learning_curve/models/unet/size-{size}/seed-1/fold-{fold}/final.pth")
+    label_map = f"predictions/unet/learning-curve/size-2/seed-1/{TRAINED}.nii.gz"
+    fill(study.results / label_map)
+    cached = study.work / "predictions/learning-curve/size-2/predictions/unet/out-of-fold/seed-1.json"
+    cached.parent.mkdir(parents=True)
+    cached.write_text(f'{{"{TRAINED}": {{}}}}', encoding="utf-8")
+    made = made_with(study, withdrawal.Withdrawal(1, "", REASON, [TRAINED], 1, ""))
+    of_curve = [folder for folder in made.weights if folder.startswith("learning_curve/")]
+    assert of_curve == [f"learning_curve/models/unet/size-2/seed-1/fold-{other}"]
+    assert made.trainings == 4, "two of the study and two of the curve"
+    assert amendments.is_of(label_map, [TRAINED])
+    assert cached in withdrawal.lists_of_predictions(study, [TRAINED])
+
+
 @pytest.mark.parametrize(("fold", "learnt"), [("0", False), ("1", True), ("all", True)])
 def test_only_networks_that_did_not_hold_it_out_learned_from_it(
     study: StudyFolder, fold: str, learnt: bool

@@ -110,7 +110,7 @@ def every_figure(tmp_path: Path) -> dict[str, list[str]]:
 
 
 FEW = ("bland_altman", "training_curves", "worst_cases")
-ELSEWHERE = ("best_cases", "dice_by_effort", "external_sets", "flow", "ingest_qc")
+ELSEWHERE = ("best_cases", "dice_by_effort", "external_sets", "flow", "ingest_qc", "learning_curve")
 """The best cases are drawn as the worst are; the others have tests of their own."""
 REST = tuple(sorted(declared(PublishedFigure).keys() - {*FEW, *ELSEWHERE}))
 

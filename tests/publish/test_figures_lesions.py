@@ -39,7 +39,7 @@ from support.figure_inputs import (
 from support.label_sets import ONE, SEVEN
 from support.simulated_scores import each_scan_alone, simulated
 
-OTHER = ("published_vs_reproduced", "flow", "ingest_qc", "external_sets", "dice_by_effort")
+OTHER = ("published_vs_reproduced", "flow", "ingest_qc", "external_sets", "dice_by_effort", "learning_curve")
 """Of the paper's lesions, of none, of grey images that only a PDF takes, of scans from elsewhere, and of what
 is off unless asked for: these have tests of their own."""
 FIGURES = sorted(declared(PublishedFigure).keys() - OTHER)

@@ -184,6 +184,30 @@ def test_several_seeds_and_folds_add_up_and_a_fold_learns_from_fewer_scans(
     assert row[:5] == ["unet", "4", "291,600", "9.0 to 11.2", "40.5"]
 
 
+def test_networks_of_a_learning_curve_are_planned_with_their_participants(
+    config: Configuration, tmp_path: Path
+) -> None:
+    """Of 100 scans 90 are learnt from, of four folds in five 72; two scans a step."""
+    sizes_of_curve = (10, 20, "all")
+    jobs = [
+        ("train_learning_curve", f"results/logs/learning_curve/train/unet/size-{size}/seed-1/fold-0.log")
+        for size in sizes_of_curve
+    ]
+    jobs += [("predict_learning_curve", "a.log"), job("unet")]
+    study, speeds = PlannedStudy(config, tmp_path, 100, jobs), Speeds((RATE(s_per_step=0.5),), "", "cuda")
+    costs = training_costs(study, speeds)
+    assert sorted(cost.steps or 0 for cost in costs) == [1800 * steps for steps in (5, 10, 36, 45)]
+    row = re.split("  +", list(models_table(study, costs, speeds, sizes.read()))[1])
+    assert row[:3] == ["unet", "4", f"{1800 * 96:,}"]
+    lines = list(jobs_table(jobs, config.resources))
+    asked = [line.split() for line in lines if line.startswith(("train", "predict"))]
+    assert {(words[0], words[5]) for words in asked} == {
+        ("train", "1"),
+        ("train_learning_curve", "1"),
+        ("predict_learning_curve", "1"),
+    }
+
+
 def test_a_training_that_was_finished_is_its_own_rate(config: Configuration, tmp_path: Path) -> None:
     settings = plain(training_settings(config.models["unet"])) | {"workers": 99}  # which decides no weight
     record: dict[str, Any] = {

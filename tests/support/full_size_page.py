@@ -108,7 +108,7 @@ def _figures(folder: Path, results: Path) -> Iterator[tuple[str, str, list[str]]
         word for option, name in of_cohort for word in (option, f"{results}/cohort/{name}.tsv")
     ]
     figures = {name: figure for name, figure in declared(PublishedFigure).items() if not figure.shows_ct}
-    not_asked_for = {"external_sets", "dice_by_effort"}
+    not_asked_for = {"external_sets", "dice_by_effort", "learning_curve"}
     assert arguments.keys() == figures.keys() - not_asked_for, "no external set, no weights but the last"
     for figure, given in arguments.items():
         if not figures[figure].per_model:

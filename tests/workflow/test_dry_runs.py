@@ -14,18 +14,18 @@ from headct.settings import configuration
 from support import snake
 from support.study_files import plan_about, write_sheet
 
-OF_EXTERNAL_SETS = "statistics/external_sets.tsv"
-"""What a table and a figure are of that a study has only if its sheet names such sets."""
+NOT_OF_EVERY_STUDY = {"statistics/external_sets.tsv", "statistics/learning_curve.tsv"}
+"""What tables and figures are of that not every study has: external sets, a learning curve."""
 
 TABLES = {
     name: table
     for name, table in declared(PublishedTable).items()
-    if OF_EXTERNAL_SETS not in table.inputs.values()
+    if NOT_OF_EVERY_STUDY.isdisjoint(table.inputs.values())
 }
 FIGURES = {  # by their rules; those of second readings are made where there are any
     f"{name}_figure" if name in TABLES else name: 9 if figure.per_model else 1
     for name, figure in declared(PublishedFigure).items()
-    if not {"metrics of second readings", OF_EXTERNAL_SETS} & {*figure.inputs.values()}
+    if not {"metrics of second readings", *NOT_OF_EVERY_STUDY} & {*figure.inputs.values()}
 }
 ALL_TEN = {
     "train": 9,
@@ -234,6 +234,39 @@ def test_each_external_set_is_predicted_and_measured_by_each_model(tmp_path: Pat
         "external_sets": 1,
         "external_sets_figure": 1,
     }
+
+
+def test_a_learning_curve_adds_its_own_jobs_and_takes_the_studys_network_where_it_is_the_same(
+    tmp_path: Path,
+) -> None:
+    """Seed 1 of fold 0 is trained anyway: two models have seven networks of the curve each."""
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=12)
+    demo = ("--directory", tmp_path, "--configfile", "config/demo.yaml")
+    folds = {"training": {"folds": ["all", 0]}}
+    curve = {"sizes": [1, 2, 3, "all"], "models": ["unet", "nnunet-2d"], "seeds": [1, 2]}
+    without, with_curve = tmp_path / "without.yaml", tmp_path / "with.yaml"
+    without.write_text(yaml.safe_dump(folds), encoding="utf-8")
+    with_curve.write_text(yaml.safe_dump(folds | {"learning_curve": curve}), encoding="utf-8")
+    alone = snake.planned(snake.run(*demo, without, "-n"))
+    result = snake.run(*demo, with_curve, "-np")
+    more = {rule: n - alone.get(rule, 0) for rule, n in snake.planned(result).items()}
+    assert {rule: n for rule, n in more.items() if n} == {
+        "learning_subset": 8,
+        "train_learning_curve": 14,
+        "predict_learning_curve": 16,
+        "metrics_learning_curve": 8,
+        "learning_curve_analysis": 1,
+        "learning_curve": 1,
+        "learning_curve_figure": 1,
+    }
+    commands = [line for line in result.stdout.splitlines() if "-- predict --model unet" in line]
+    of_all = [line for line in commands if "predictions/unet/learning-curve/size-all/seed-1.tsv" in line]
+    assert len(of_all) == 1
+    assert "--member results/models/unet/seed-1/fold-0 --out-of-fold 0 " in of_all[0]
+    trainings = [line for line in result.stdout.splitlines() if "-- train --model unet" in line]
+    folders = [line.split("--out ")[1].strip() for line in trainings if "subsets/size-2/seed-2.tsv" in line]
+    assert folders == ["results/learning_curve/models/unet/size-2/seed-2/fold-0"]
 
 
 def test_a_mistyped_shard_or_model_matches_no_rule(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ STUDY = NiftiStudy(
         "split": {"test_fraction": 0.2, "folds": len(FOLDS), "folds_by": "site"},
         "training": {"folds": list(FOLDS)},
         "report": {"cases": "none"},
+        "learning_curve": {"sizes": [2, 3, 5, "all"], "models": ["threshold"], "seeds": [1]},
     },
 )
 
@@ -88,6 +89,26 @@ def test_a_number_is_traced_to_the_scans_that_were_held_out(results: Path, numbe
     done = forked_command("trace", "--results", results, "--number", *number.split(", "))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "metrics/out-of-fold/unet.tsv" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "results/tables/learning_curve.tsv, threshold, PHE, 3, dice_mean",
+        "results/statistics/learning_curve.tsv, threshold, ICH, all, participants",
+    ],
+)
+def test_a_learning_curve_is_traced_to_what_its_fold_held_out(results: Path, number: str) -> None:
+    """More of it in test_learning_curve.py, whose study takes longer."""
+    split = read_tsv(results / "cohort/split.tsv")
+    held_out = split.loc[(split["set"] == "train") & (split["fold"] == 0), "scan_id"]
+    assert set(read_tsv(results / "learning_curve/metrics/threshold/size-2.tsv")["scan_id"]) == set(held_out)
+    networks = (results / "learning_curve/models/threshold").glob("size-*/seed-1/fold-0/train.json")
+    assert sorted(read_json(path)["n_training_scans"] for path in networks) == [2, 3, 5]
+    done = forked_command("trace", "--results", results, "--number", *number.split(", "))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "learning_curve/metrics/threshold/size-" in done.stdout
+    assert "the same." in done.stdout
 
 
 def test_it_is_verified_as_it_was_sealed(results: Path) -> None:

@@ -35,6 +35,7 @@ rule audit:
         rules.out_of_fold.output if FOLDED else [],
         rules.effort_curve.output if BY_EFFORT else [],
         rules.external_analysis.output if EXTERNAL else [],
+        rules.learning_curve_analysis.output if CURVE else [],
         rules.paired_analysis.output,
         rules.new_site.output,
         REVIEWED,

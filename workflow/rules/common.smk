@@ -135,6 +135,7 @@ BY_EFFORT = [key for key in IN_EPOCHS if EFFORT and key in (EFFORT.models or IN_
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)
+CURVE = SETTINGS.learning_curve  # None where the study has none
 
 
 def one_of(names):
@@ -149,6 +150,7 @@ wildcard_constraints:
     model=one_of([*MODELS, TRIVIAL]),
     seed=r"\d+",
     fold=r"all|\d+",
+    size=r"all|\d+",
     representation=r"[\w-]+",
 
 
@@ -275,6 +277,23 @@ def external_manifests_of(model, name):
     return [f"{folder}/seed-{seed}.tsv" for seed in SEEDS if model != TRIVIAL]
 
 
+def curve_network(model, size, seed):
+    """The trained-model folder of one network of the learning curve.
+
+    That of all participants is one that the study trains anyway, where it does: with equal seed, without that fold.
+    """
+    run = f"seed-{seed}/fold-{CURVE.fold}"
+    if size == "all" and int(seed) in SEEDS and CURVE.fold in FOLDS:
+        return f"results/models/{model}/{run}"
+    return f"results/learning_curve/models/{model}/size-{size}/{run}"
+
+
+def curve_manifests_of(model, size):
+    """As ``manifests_of``, of the scans that the learning curve holds out, by networks of one size."""
+    folder = f"results/predictions/{model}/learning-curve/size-{size}"
+    return [f"{folder}/seed-{seed}.tsv" for seed in CURVE.seeds]
+
+
 def predictions_argument(wildcards, input):
     """The predictions that are measured, as the option of the step."""
     manifests = " ".join(input.manifests)
@@ -323,7 +342,35 @@ TRAINING_RECORDS = [
     for folders in trained_folders(model, seed)
     for folder in folders
 ]
-WEIGHTS = [record.replace("train.json", "final.pth") for record in TRAINING_RECORDS]
+# A network that the study trains anyway stands in both lists.
+CURVE_RECORDS = (
+    [
+        f"{curve_network(model, size, seed)}/train.json"
+        for model in CURVE.models
+        for size in CURVE.sizes
+        for seed in CURVE.seeds
+    ]
+    if CURVE
+    else []
+)
+OWN_CURVE_RECORDS = [record for record in CURVE_RECORDS if record not in TRAINING_RECORDS]
+CURVE_METRICS = (
+    [f"results/learning_curve/metrics/{m}/size-{n}.tsv" for m in CURVE.models for n in CURVE.sizes]
+    if CURVE
+    else []
+)
+CURVE_SUBSETS = (
+    [
+        f"results/learning_curve/subsets/size-{size}/seed-{seed}.tsv"
+        for size in CURVE.sizes
+        for seed in CURVE.seeds
+    ]
+    if CURVE
+    else []
+)
+WEIGHTS = [
+    record.replace("train.json", "final.pth") for record in [*TRAINING_RECORDS, *OWN_CURVE_RECORDS]
+]
 HELD_OUT_RECORDS = [
     f"results/models/{model}/seed-{seed}/fold-{fold}/train.json"
     for model in BY_EFFORT
@@ -340,6 +387,13 @@ SHOWS_CASES = SETTINGS.report.cases != "none"
 LISTING = [  # what lists files that are no outputs of their own
     *ALL_RECORDS,
     *TRAINING_RECORDS,
+    *OWN_CURVE_RECORDS,
+    *(
+        manifest
+        for model in (CURVE.models if CURVE else [])
+        for size in CURVE.sizes
+        for manifest in curve_manifests_of(model, size)
+    ),
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in FOLDED for manifest in held_out_manifests_of(model)),
     *(

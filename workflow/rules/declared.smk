@@ -120,6 +120,8 @@ def of_this_study(declarations):
     """Without what shows the paper's numbers, where the plan is of a study of its own, or sets that it has not."""
     left_out = set() if EXTERNAL else {"statistics/external_sets.tsv"}
     left_out |= set() if BY_EFFORT else {"statistics/effort_curve.tsv"}
+    if not CURVE:
+        left_out.add("statistics/learning_curve.tsv")
     if ANALYSIS_PLAN.comparison == analysis_plan.OWN:
         left_out.add("published numbers")
     return {

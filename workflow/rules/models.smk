@@ -80,6 +80,9 @@ rule train:
         budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
         keep=lambda wildcards: keep_argument(wildcards.model, wildcards.fold),
         work=starts_no_job(config["work_dir"]),
+        out=lambda wildcards: (
+            f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
+        ),
         code=lambda wildcards: code_of_step(
             "train", *framework_of(wildcards.model).code("training")
         ),
@@ -89,8 +92,7 @@ rule train:
             " --labels {params.labels:q} --split {input.split} {params.external} --data results/data"
             " --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} {params.budget} {params.keep} --threads {threads}"
-            " --work={params.work:q} --revision {params.revision}"
-            " --out results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
+            " --work={params.work:q} --revision {params.revision} --out {params.out}"
         )
 
 

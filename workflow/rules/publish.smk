@@ -139,6 +139,7 @@ rule page:
         FACTS,
         REVIEWED,
         rules.external_analysis.output if EXTERNAL else [],
+        rules.learning_curve_analysis.output if CURVE else [],
         FILES_OF["metrics of all models"],
         [manifest for model in MODELS for manifest in manifests_of(model)],
         "results/audit/evidence.json",

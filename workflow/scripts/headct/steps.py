@@ -35,6 +35,9 @@ STEPS = {
     "cohort": Step("cohort.gathering", "gather the scans: included, excluded or in error"),
     "split": Step("cohort.split", "draw the test set and the folds"),
     "external-set": Step("cohort.external_set", "list the scans of one external set"),
+    "learning-subset": Step(
+        "cohort.learning_subset", "choose the scans that a network of a learning curve learns from"
+    ),
     "balance": Step("statistics.replication.balance", "compare training and test set"),
     "crosscheck": Step("cohort.crosscheck", "compare a sample of scans with what dcm2niix makes of them"),
     "prepare": Step("frameworks.prepare", "preprocess the training scans"),
@@ -63,6 +66,10 @@ STEPS = {
     "new-site": Step("statistics.comparison.new_site", "Dice by site, and what a new site may expect"),
     "external-sets": Step(
         "statistics.comparison.external_sets", "Dice in external sets, beside the internal test set"
+    ),
+    "learning-curve": Step(
+        "statistics.comparison.learning_curve",
+        "Dice by the number of participants learnt from, and its curve",
     ),
     "raters": Step("statistics.replication.rater_statistics", "how well raters agree"),
     "check": Step("statistics.replication.check", "check a printed table of results for contradictions"),

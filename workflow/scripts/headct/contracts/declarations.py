@@ -140,6 +140,7 @@ class MadeOf:
         seeds: whether each scan counts with the mean over its seeds, or by the first seed's network.
         scans: those that the row names in its column ``scans`` (all, where it names none), or others.
         lesions: the one that the row names in its column ``label``, or all of them.
+        sizes: of the learning curve: the one that the row names in its column ``size``, or all of them.
 
     Raises:
         ValueError: one is none of those that there are.
@@ -152,6 +153,7 @@ class MadeOf:
         "metrics that the job read",
         "metrics of the external set",
         "metrics at a share of the training",
+        "metrics of the learning curve",
         "cohort",
         "sheet",
         "training records",
@@ -165,6 +167,7 @@ class MadeOf:
     seeds: Literal["mean", "first"] = "mean"
     scans: Literal["of the row", "with lesion", "without lesion", "read twice"] = "of the row"
     lesions: Literal["of the row", "all"] = "of the row"
+    sizes: Literal["of the row", "all"] = "of the row"
 
     def __post_init__(self) -> None:
         for name, choices in _choices().items():

@@ -69,6 +69,7 @@ LISTS: dict[str, Callable[[Path], dict[Path, str]]] = {
     "predictions/*/out-of-fold/*.tsv": _label_maps,
     "predictions/*/external/*/*.tsv": _label_maps,
     "predictions/*/effort/*/*.tsv": _label_maps,
+    "predictions/*/learning-curve/*/*.tsv": _label_maps,
     "data/shards/*.tsv": _scans,
     "report/cases.tsv": _cases,
 }

@@ -15,6 +15,9 @@ from headct.contracts.untrusted import Unusable
 from headct.provenance import seal
 from headct.provenance.inside import located
 
+TRAININGS = ("train", "train_learning_curve")
+"""Rules whose jobs train a network."""
+
 FEW = 3
 """How many files of one folder are named before they are counted."""
 

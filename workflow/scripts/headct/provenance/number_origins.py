@@ -53,6 +53,8 @@ WHOLE_TRAINING = "1"
 """Share of a training, as tables have it, whose weights are the last."""
 
 COHORT, SPLIT = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
+LEARNING_CURVE = "results/learning_curve/metrics"
+SUBSETS = "results/learning_curve/subsets"
 
 
 def needed(labels: LabelSet) -> Mapping[str, tuple[Sequence[str], Sequence[str]]]:
@@ -64,6 +66,7 @@ def needed(labels: LabelSet) -> Mapping[str, tuple[Sequence[str], Sequence[str]]
         ),
         SPLIT: (("scan_id", "set"), ()),
         "results/metrics": (TEXTS_OF_METRICS, NUMBERS_OF_METRICS),
+        LEARNING_CURVE: (TEXTS_OF_METRICS, NUMBERS_OF_METRICS),
     }
 
 
@@ -440,6 +443,8 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
             return _printed(tables, place)
         case "training records":
             return _training_rows(tables, place, row)
+        case "metrics of the learning curve":
+            return _learning_curve_rows(tables, place, made, row)
         case "sheet":
             return _sheet_rows(tables, row)
         case "cohort":
@@ -518,6 +523,24 @@ def _metrics_of(tables: Tables, place: Place, row: Row, made: MadeOf, stem: str)
     if made.rows == "metrics that the job read":
         return held_out if held_out in tables.study.maker(place.path).inputs else of_test
     return of_test if made.rows == "metrics" else held_out
+
+
+def _learning_curve_rows(tables: Tables, place: Place, made: MadeOf, row: Row) -> list[Rows]:
+    """Measures of the networks of one size, or of each size, of the model of the row."""
+    folder = f"{LEARNING_CURVE}/{row['model']}/"
+    read = sorted(path for path in tables.study.maker(place.path).inputs if path.startswith(folder))
+    if made.sizes == "of the row":
+        read = [f"{folder}size-{row['size']}.tsv"]
+    rows = (
+        tables.measured_rows(path, row["model"], made.seeds == "first", row["label"], ALL, "")
+        for path in read
+    )
+    return [Rows(of.path, f"{of.how}, {_size_in_words(of.path)}", of.frame) for of in rows]
+
+
+def _size_in_words(path: str) -> str:
+    """Of how many participants the networks learnt whose measures a file has."""
+    return f"learnt from {Path(path).stem.removeprefix('size-')} participants"
 
 
 def _of_site(tables: Tables, rows: Rows, site: str) -> Rows:

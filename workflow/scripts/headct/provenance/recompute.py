@@ -18,6 +18,7 @@ import pandas as pd
 from headct.contracts import amendments, sets
 from headct.provenance.number_origins import (
     COHORT,
+    SUBSETS,
     WHOLE_TRAINING,
     Place,
     Row,
@@ -285,6 +286,94 @@ def _external(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> f
         "n_failed": scans["failed"].sum(),
         **dict.fromkeys(("dice_mean", "internal_mean"), scans["dice"].mean()),
     }
+    return float(values[place.column]) if place.column in values else None
+
+
+def _learnt_from(tables: Tables, rows: Rows) -> Mapping[str, float]:
+    """Participants and scans that the networks of one size learnt from, a mean over their subsets."""
+    size = rows.path.split("/")[-1].removesuffix(".tsv")
+    subsets = [path for path in tables.study.makers if path.startswith(f"{SUBSETS}/{size}/")]
+    of_subset = map(tables.text, subsets)
+    learnt = [scans[~scans["scan_id"].isin(rows.frame["scan_id"])] for scans in of_subset]
+    return {
+        "participants": float(np.mean([scans["participant_id"].nunique() for scans in learnt])),
+        "scans": float(np.mean([len(scans) for scans in learnt])),
+    }
+
+
+def _point(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Dice of the networks of one size; the curve there, from those of all sizes."""
+    if place.column in ("curve", "lower", "upper"):
+        return _on_curve(tables, rows, float(row["participants"])) if place.column == "curve" else None
+    scans, of_seed = rows[0].scans, rows[0].scored.groupby("seed")["dice"].mean()
+    participants = tables.numbers(COHORT).set_index("scan_id")["participant_id"].loc[scans.index]
+    values = {
+        **_learnt_from(tables, rows[0]),
+        "n_seeds": len(of_seed),
+        "n": len(scans),
+        "n_participants": participants.nunique(),
+        "n_failed": scans["failed"].sum(),
+        "dice_mean": scans["dice"].mean(),
+        "dice_lowest": of_seed.min(),
+        "dice_highest": of_seed.max(),
+    }
+    return float(values[place.column]) if place.column in values else None
+
+
+def _points(tables: Tables, rows: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
+    n = np.array([_learnt_from(tables, of)["participants"] for of in rows])
+    return n, np.array([of.scans["dice"].mean() for of in rows])
+
+
+def _power_law(n: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """a, b · max(n)^(−c) and c of least squares: by Gauss and Newton, from the best of some exponents."""
+    x = n / n.max()
+    starts = [
+        (*np.linalg.lstsq(np.stack([x**0, -(x**-c)], 1), y, rcond=None)[0], c)
+        for c in np.geomspace(0.05, 5, 60)
+    ]
+    found = np.array(min(starts, key=lambda abc: ((y - abc[0] + abc[1] * x ** -abc[2]) ** 2).sum()))
+    for _ in range(100):
+        a, b, c = found
+        power = x**-c
+        slopes = np.stack([x**0, -power, b * power * np.log(x)], 1)
+        found = found + np.linalg.lstsq(slopes, y - a + b * power, rcond=None)[0]
+    return found
+
+
+def _on_curve(tables: Tables, rows: Sequence[Rows], at: float) -> float:
+    n, y = _points(tables, rows)
+    a, b, c = _power_law(n, y)
+    return float(a - b * (at / n.max()) ** -c)
+
+
+def _curve(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """The curve through the means of all sizes."""
+    if place.column == "n_sizes":
+        return float(len(rows))
+    if place.column not in ("a", "b", "c", "sigma", "largest", "curve", "more"):
+        return None
+    n, y = _points(tables, rows)
+    a, b, c = _power_law(n, y)
+    at = a - b * (n / n.max()) ** -c
+    higher = a - b + float(row["gain"])
+    values = {
+        "a": a,
+        "b": b * n.max() ** c,
+        "c": c,
+        "sigma": np.sqrt(((y - at) ** 2).sum() / (len(n) - 3)),
+        "largest": n.max(),
+        "curve": a - b,
+        "more": n.max() * ((b / (a - higher)) ** (1 / c) - 1) if higher < a else np.nan,
+    }
+    return float(values[place.column])
+
+
+def _another_rater(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
+    """Dice of another rater, over scans."""
+    scans = rows[0].scans
+    participants = tables.numbers(COHORT).set_index("scan_id")["participant_id"].loc[scans.index]
+    values = {"n": len(scans), "n_participants": participants.nunique(), "dice_mean": scans["dice"].mean()}
     return float(values[place.column]) if place.column in values else None
 
 
@@ -664,6 +753,9 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "effort_curve": _at_a_share,
     **dict.fromkeys(("site_dice", "new_site"), _by_site),
     "external_sets": _external,
+    "learning_curve": _point,
+    "learning_curve_fit": _curve,
+    "learning_curve_raters": _another_rater,
     "surface_tolerance": _tolerance,
     **dict.fromkeys(("detection", "external_detection"), _detection),
     **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),

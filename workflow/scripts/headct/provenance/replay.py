@@ -45,6 +45,8 @@ REPEATED = frozenset(
         "effort-curve",
         "new-site",
         "external-sets",
+        "learning-subset",
+        "learning-curve",
         "raters",
         "tables",
         "figures",

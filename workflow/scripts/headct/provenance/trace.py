@@ -19,6 +19,7 @@ from headct.contracts.artefacts import sha256_of
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.run_records import Record
 from headct.provenance.lineage import (
+    TRAININGS,
     Lineage,
     Stage,
     Study,
@@ -411,7 +412,7 @@ def _of_models(job: Record) -> list[str]:
     """The lists of label maps, or the weights, that a job made."""
     if job.rule.startswith("predict"):
         return [path for path in job.outputs if path.endswith(".tsv")]
-    return [path for path in job.outputs if job.rule == "train" and path.endswith(".pth")]
+    return [path for path in job.outputs if job.rule in TRAININGS and path.endswith(".pth")]
 
 
 def _of_no_rows(found: Trace) -> list[str]:
@@ -473,7 +474,7 @@ def _behind(study: Study, rows: Rows) -> Iterator[str]:
     for job in jobs:
         if job.rule.startswith("predict"):
             yield f"label maps listed with sha256 in {', '.join(_of_models(job))}, by {_job(job)}"
-        if job.rule == "train":
+        if job.rule in TRAININGS:
             weights = [(path, job.outputs[path]) for path in _of_models(job)]
             yield from (f"weights {path}, sha256 {digest}, by {_job(job)}" for path, digest in weights)
     scans = sum(path.endswith("/scan.json") for job in jobs for path in job.outputs)

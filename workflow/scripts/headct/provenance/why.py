@@ -21,7 +21,7 @@ from typing import Any
 from headct.contracts.code import file_of, module_digest
 from headct.contracts.run_records import Record, load
 from headct.provenance import snakemake
-from headct.provenance.lineage import FEW
+from headct.provenance.lineage import FEW, TRAININGS
 
 SHOWN = 6
 """How many are named before the rest is counted."""
@@ -184,7 +184,7 @@ def in_words(jobs: Sequence[Planned], n_jobs: int) -> str:
     following = [job for job in jobs if not job.reasons]
     if following:
         lines += ["", "Because what they read would be made anew:", *_by_rule(following)]
-    if any(job.rule == "train" for job in jobs):
+    if any(job.rule in TRAININGS for job in jobs):
         lines += ["", f"Of the trainings: {RETRAINED}."]
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headct.contracts import run_records
+from headct.contracts.artefacts import read_tsv
 from headct.contracts.plurals import counted
 from headct.contracts.problems import first_few
 from headct.contracts.run_records import Record
@@ -52,6 +53,11 @@ def made_with(study: StudyFolder, found: Withdrawal) -> MadeWith:
         for folder in folders
         if any(folder.name != f"fold-{fold}" for fold in learnt)
     ]
+    of_curve = dict(_networks_of_learning_curve(study, found.scans))
+    folders += of_curve
+    weights += [
+        folder.relative_to(study.results).as_posix() for folder, has_learnt in of_curve.items() if has_learnt
+    ]
     if not places:
         return MadeWith()
     taken = {*found.deleted, *found.changed}
@@ -61,13 +67,25 @@ def made_with(study: StudyFolder, found: Withdrawal) -> MadeWith:
     numbers = [
         path
         for path in made_after(records, taken) - taken
-        if not path.startswith(("data/", "models/")) and (study.results / path).is_file()
+        if not path.startswith(("data/", "models/", "learning_curve/models/"))
+        and (study.results / path).is_file()
     ]
     return MadeWith(weights, len(folders) if learnt else 0, sorted(numbers))
 
 
+def _networks_of_learning_curve(study: StudyFolder, scans: Collection[str]) -> Iterator[tuple[Path, bool]]:
+    """Folders of networks of a learning curve that knew one of the scans, and whether they learnt from it."""
+    for subset in sorted((study.results / "learning_curve/subsets").glob("size-*/seed-*.tsv")):
+        table = read_tsv(subset, fold=str)
+        folds = set(table.loc[table["scan_id"].isin(list(scans)), "fold"])
+        run = f"{subset.parent.name}/{subset.stem}"
+        for folder in sorted((study.results / "learning_curve/models").glob(f"*/{run}/fold-*")):
+            if folds:
+                yield folder, folds != {folder.name.removeprefix("fold-")}
+
+
 def _is_of_networks(output: str) -> bool:
-    return output.startswith(("results/models/", "results/predictions/"))
+    return output.startswith(("results/models/", "results/predictions/", "results/learning_curve/models/"))
 
 
 def made_after(records: Iterable[Record], paths: Collection[str]) -> set[str]:

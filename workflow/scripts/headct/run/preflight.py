@@ -6,6 +6,7 @@ A job finds the same faults, but hours later and in its own log. Nothing here im
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -42,9 +43,9 @@ def check(
     Raises:
         BadInput: as of :func:`check_settings`; participants that are not among the sheet's ``rows``, label
             maps that these name and there are not; a split without test scan; folds by site of scans whose
-            sites are not known, or are too few; folders of models that were made elsewhere which are not
-            there, or have several label maps of a scan; weights to start from that can't be read, or are
-            others.
+            sites are not known, or are too few; a learning curve with more participants than there will be;
+            folders of models that were made elsewhere which are not there, or have several label maps of a
+            scan; weights to start from that can't be read, or are others.
     """
     problems: list[Problem] = []
     with gathered(problems):
@@ -56,6 +57,9 @@ def check(
     problems += [
         replace(problem, file=problem.file or name_of(problem.key))
         for problem in _site_problems(config, rows)
+    ]
+    problems += [
+        replace(problem, file=name_of(problem.key)) for problem in _learning_curve_problems(config, rows)
     ]
     problems += _label_map_problems(config, rows)
     problems += _outside_problems(config, rows)
@@ -310,6 +314,24 @@ def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> 
             " fewer folds, or split.folds_by: participant"
         )
         yield Problem("", message, key="split.folds", value=str(config.split.folds))
+
+
+def _learning_curve_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Sizes of a learning curve that are too large even if no scan is excluded; their job knows who is."""
+    curve, split = config.learning_curve, config.split
+    if curve is None or split.file is not None or split.folds_by == SITE:
+        return
+    scans = [row for row in rows if not sheet.why_not_ingested(row) and not sheet.external_set(row)]
+    people = len({row["participant_id"] for row in scans})
+    to_train = people - math.ceil(round(split.test_fraction * people, 9))
+    left = to_train - to_train // split.folds
+    message = (
+        f"the sheet has {counted(people, 'participant')}, of whom a fold leaves {left} at most to learn from:"
+        " set smaller sizes, and 'all' for all of them"
+    )
+    for size in curve.sizes:
+        if isinstance(size, int) and size >= left:
+            yield Problem("", message, key="learning_curve.sizes", value=str(size))
 
 
 def _split_problems(file: str | None) -> list[Problem]:

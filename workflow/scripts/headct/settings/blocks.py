@@ -140,6 +140,27 @@ class Runs:
     effort_curve: EffortCurve | None = None
 
 
+ALL_PARTICIPANTS = "all"
+"""The size of a learning curve that is every participant outside of the held-out fold."""
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Networks trained on fewer participants. A size is a number of them, or :data:`ALL_PARTICIPANTS`.
+
+    Attributes:
+        sizes: that each model is trained on.
+        models: by their keys.
+        seeds: of the draw of participants and of the training.
+        fold: that is held out.
+    """
+
+    sizes: tuple[int | str, ...]
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    fold: int
+
+
 @dataclass(frozen=True)
 class CpuResources:
     """Threads, memory and time limit of one job."""
@@ -356,6 +377,7 @@ class Configuration:
     figures: Figures
     report: Report
     reporting: Mapping[str, str]
+    learning_curve: LearningCurve | None = None
     phantom: Phantom | None = None
 
     @property

@@ -284,6 +284,8 @@ def reference_problems(config: Document, file: str) -> list[Problem]:
     ]
     problems += _problems_of_budget(config["training"].get("budget"), config["device"])
     problems += _problems_of_effort_curve(config)
+    if "learning_curve" in config:
+        problems += _problems_of_learning_curve(config["learning_curve"], config["models"], n_folds)
     return [replace(problem, file=file) for problem in problems]
 
 
@@ -344,6 +346,18 @@ def _problems_of_figures(config: Document) -> Iterator[Problem]:
         ("cases.show", figures["cases"]["show"]),
     ):
         yield from _unknown(f"figures.{key}", shown, models, "no such model")
+
+
+def _problems_of_learning_curve(
+    curve: Mapping[str, Any], models: Mapping[str, Any], n_folds: int
+) -> Iterator[Problem]:
+    """Models that are not trained, and a fold that there is not."""
+    trained = {key for key, model in models.items() if model["framework"] in training_frameworks()}
+    message = "a learning curve is of models that are trained here"
+    yield from _unknown("learning_curve.models", curve["models"], trained, message)
+    if curve["fold"] >= n_folds:
+        message = f"split.folds is {n_folds}, so folds are 0 to {n_folds - 1}"
+        yield Problem("", message, key="learning_curve.fold", value=str(curve["fold"]))
 
 
 def _unknown(key: str, named: Iterable[str], known: set[str], message: str) -> Iterator[Problem]:

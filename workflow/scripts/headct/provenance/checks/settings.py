@@ -19,6 +19,7 @@ BLOCKS_GIVEN = {
     "metrics_out_of_fold": {"--settings": "metrics"},
     "metrics_effort": {"--settings": "metrics"},
     "metrics_external": {"--settings": "metrics"},
+    "metrics_learning_curve": {"--settings": "metrics"},
     "second_readings": {"--settings": "metrics"},
     "surface_tolerance": {"--settings": "metrics"},
     "crosscheck": {"--settings": "crosscheck"},

@@ -60,8 +60,11 @@ CASE_OF_SCAN = 0.5
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
 
-VARIANTS = ("_out_of_fold", "_effort", "_external")
-"""How rules are called that do for other scans what the rule of the same name does for the test set."""
+VARIANTS = ("_out_of_fold", "_effort", "_external", "_learning_curve")
+"""How rules are called that do for other scans what the rule of the same name does for those of the study."""
+
+TRAININGS = {"train": "train/", "train_learning_curve": "learning_curve/train/"}
+"""Rules that train, and the folder of their logs below :data:`LOGS`."""
 
 Job = tuple[str, str]
 """Rule and log."""
@@ -133,8 +136,11 @@ def jobs_table(jobs: Iterable[Job], resources: Resources) -> Iterator[str]:
 
 def training_costs(study: PlannedStudy, speeds: Speeds) -> list[Cost]:
     """What each training takes that would run."""
-    logs = sorted(log.removeprefix(LOGS + "train/") for rule, log in study.jobs if rule == "train")
-    names = [log.removesuffix(".log") for log in logs]
+    names = sorted(
+        log.removeprefix(LOGS + TRAININGS[rule]).removesuffix(".log")
+        for rule, log in study.jobs
+        if rule in TRAININGS
+    )
     return [cost_of(name, study.config, study.scans, study.folder, speeds) for name in names]
 
 

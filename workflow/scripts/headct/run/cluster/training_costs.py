@@ -12,7 +12,7 @@ from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
 from headct.run.cluster.gpu_hours import budgets_in_steps
 from headct.run.cluster.rates import Rate
-from headct.settings.blocks import Configuration
+from headct.settings.blocks import ALL_PARTICIPANTS, Configuration
 from headct.settings.budget import as_long_as, length_of
 from headct.settings.models import OF_TRAINING, Training, having
 
@@ -116,22 +116,27 @@ def cost_of(training: str, config: Configuration, scans: int, study: Path, speed
     """What a training takes: as an equal one that is finished, else by rates.
 
     Args:
-        training: ``unet/seed-1/fold-all``, as its folder is called.
+        training: ``unet/seed-1/fold-all``, as its folder is called, or ``unet/size-50/seed-1/fold-0``, one of
+            a learning curve, of which each participant is taken to have one scan.
         config: the configuration.
         scans: the number of all scans.
         study: its folder.
         speeds: what was measured.
     """
-    model, _, fold = training.split("/")
+    model, *of_curve, _, fold = training.split("/")
     settings = training_settings(config.models[model])
     learnt_from = scans_learnt_from(config, scans, fold.removeprefix("fold-"))
+    size = of_curve[0].removeprefix("size-") if of_curve else ALL_PARTICIPANTS
+    if size != ALL_PARTICIPANTS:
+        learnt_from = int(size)
     budget = budgets_in_steps(config, speeds.rates).get(model)
     length = length_of(settings, budget, learnt_from, preparation_of(settings, study)) if budget else None
     settings = as_long_as(settings, length)
     steps = length.steps if length else settings.steps(learnt_from)
     if budget and not length:
         return Cost(model, None, None, "")
-    finished = study / "results/models" / training / "train.json"
+    folder = "results/learning_curve/models" if of_curve else "results/models"
+    finished = study / folder / training / "train.json"
     if finished.is_file():
         record = read_json(finished)
         if having(settings, *OF_TRAINING).items() <= record["settings"].items():
