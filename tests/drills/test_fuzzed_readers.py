@@ -176,3 +176,16 @@ def test_what_is_read_is_read_or_refused_in_words(results: Path, times: int) -> 
         file.write_bytes(content)
     assert tried == len(kinds) * times
     assert 0 < refused < tried
+
+
+@pytest.mark.parametrize("n_bytes", range(1, 12))
+def test_a_volume_that_is_cut_off_in_its_first_bytes_is_refused_or_holds_nothing(
+    tmp_path: Path, n_bytes: int
+) -> None:
+    file = tmp_path / "ct.nii.gz"
+    file.write_bytes(nifti()[:n_bytes])
+    if n_bytes < 2:  # it does not begin as gzip does
+        assert b"".join(contents.readable(file)) == file.read_bytes()
+        return
+    with pytest.raises(Unusable, match="cut off"):
+        list(contents.readable(file))

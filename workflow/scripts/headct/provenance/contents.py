@@ -177,7 +177,7 @@ def _inflated_pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 def _said_in_header(data: bytes) -> bytes:
     """The further fields, the name and the comment that the header of a gzip file may have (RFC 1952)."""
-    flags, end = data[3], 10
+    flags, end = int.from_bytes(data[3:4], "little"), 10  # which a file that is cut off lacks
     if flags & 4:
         end += 2 + int.from_bytes(data[10:12], "little")
     for flag in (8, 16):
