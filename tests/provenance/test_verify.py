@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
+import pickle
 import shutil
 import subprocess
+import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import nibabel
 import numpy as np
 import pydicom
+import pypdf
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from headct.contracts.artefacts import UNFINISHED, sha256_of, write_json
@@ -382,7 +388,7 @@ def test_comments_in_the_copied_code_are_no_other_code(study: Path) -> None:
 PLANTED = {
     "UID": "1.3.12.2.1107.5.1.4.12345.30000012345678901234",
     "person's name": "patient: Meier^Hans",
-    "attribute": '{"PatientBirthDate": ""}',
+    "attribute": '{"PatientSex": "F"}',
     "date": "born 22.07.1931",
 }
 
@@ -398,7 +404,16 @@ def test_identifying_text_is_found(small: Path, what: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1.2.840.10008.5.1.4.1.1.2", "version 2.14.1.0.3", "y = x^2", "10-20-2000000", "2.5-1.5", "10.12.19311"],
+    [
+        "1.2.840.10008.5.1.4.1.1.2",
+        "version 2.14.1.0.3",
+        "y = x^2",
+        "10-20-2000000",
+        "2.5-1.5",
+        "10.12.19311",
+        '{"PatientName": "", "PatientID": "scan-0012"}',
+        "19500307 voxels",
+    ],
 )
 def test_what_points_at_nobody_is_none(small: Path, text: str) -> None:
     (small / "logs/split.log").write_text(text)
@@ -456,8 +471,13 @@ def png(chunk: bytes = b"") -> bytes:
     return stream.getvalue()[:end] + part + stream.getvalue()[end:]
 
 
-def pdf() -> bytes:
-    return b"%PDF-1.4\nstream\n" + zlib.compress(np.random.default_rng(1).bytes(5000)) + b"\nendstream\n%%EOF"
+def pdf(text: str = "Dice per model", **metadata: str) -> bytes:
+    """A figure as the workflow draws it."""
+    figure, stream = Figure(), io.BytesIO()
+    figure.text(0.1, 0.5, text)
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(stream, format="pdf", metadata={"CreationDate": None, **metadata})
+    return stream.getvalue()
 
 
 def nrrd(text: bytes = b"") -> bytes:
@@ -473,6 +493,32 @@ def metaimage(text: bytes = b"") -> bytes:
     return fields + b"ElementDataFile = LOCAL\n" + voxels
 
 
+def tar(name: str = "weights.bin", owner: str = "", content: bytes = b"nothing") -> bytes:
+    """An archive of one file."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size, member.uname = len(content), owner
+        archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def with_extension(text: bytes, code: int = 6) -> bytes:
+    """A NIfTI file, not compressed, with a text behind its header."""
+    image = nibabel.Nifti1Image(
+        np.random.default_rng(1).integers(0, 99, (8, 8, 8)).astype(np.int16), np.eye(4)
+    )
+    if text:
+        image.header.extensions.append(nibabel.nifti1.Nifti1Extension(code, text))
+    return image.to_bytes()
+
+
+def array(words: object) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.array(words), allow_pickle=True)
+    return stream.getvalue()
+
+
 IN_NO_PLACE = {
     "ct.nii.gz": volume(),
     "final.pth": zipped("data/0"),
@@ -482,6 +528,13 @@ IN_NO_PLACE = {
     "x.gz": gzip.compress(b"nobody"),
     "x.nrrd": nrrd(),
     "x.mha": metaimage(),
+    "x.tar": tar(),
+    "x.tar.xz": lzma.compress(tar()),
+    "x.tar.bz2": bz2.compress(tar()),
+    "x.nii": with_extension(b""),
+    "x.npy": array(["dice", "volume"]),
+    "x.pkl": pickle.dumps({"dice": [0.81] * 40}),
+    "x.txt": "Anführer: 分散 σ^2 = 0.04".encode("utf-16"),
 }
 IN_SOME_PLACE = {
     **{f"appended to {name}": (name, content + IDENTIFYING) for name, content in IN_NO_PLACE.items()},
@@ -499,6 +552,18 @@ IN_SOME_PLACE = {
     "comment of arrays": ("x.npz", zipped("x.npy", comment=IDENTIFYING)),
     "text of a picture": ("x.png", png(b"Comment\0" + IDENTIFYING)),
     "header of NRRD": ("x.nrrd", nrrd(b"0010|0010:=" + IDENTIFYING.strip() + b"\n")),
+    "member of a tar archive": ("x.tar.xz", lzma.compress(tar(content=IDENTIFYING))),
+    "owner in a tar archive": ("x.tar.bz2", bz2.compress(tar(owner=IDENTIFYING[1:28].decode()))),
+    "name in a tar archive": ("x.tar", tar(name=f"{IDENTIFYING.decode().strip()}.bin")),
+    "extension of NIfTI": ("x.nii", with_extension(IDENTIFYING)),
+    "extension of packed NIfTI": ("x.nii.gz", gzip.compress(with_extension(IDENTIFYING))),
+    "array of texts": ("x.npy", array([IDENTIFYING.decode(), "x"])),
+    "array of objects": ("x.npy", array([IDENTIFYING.decode(), None])),
+    "pickle": ("x.pkl", pickle.dumps({"source": IDENTIFYING.decode()})),
+    "wide characters": ("x.txt", IDENTIFYING.decode().encode("utf-16")),
+    "wide characters without a mark": ("x.txt", IDENTIFYING.decode().encode("utf-16-be")),
+    "drawn in a PDF": ("x.pdf", pdf(IDENTIFYING.decode())),
+    "title of a PDF": ("x.pdf", pdf(Title=f"{IDENTIFYING.decode()} →")),
     "header of NRRD alone": ("x.nhdr", b"NRRD0004\n0010|0010:=" + IDENTIFYING.strip()),
     "header of MetaImage": ("x.mha", metaimage(b"0010|0010 = " + IDENTIFYING.strip() + b"\n")),
 }
@@ -511,20 +576,17 @@ def test_identifiers_beside_voxels_tensors_and_packed_parts_are_found(small: Pat
     header = pydicom.Dataset()
     header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
     assert set(found(small, privacy.values([header]))) == {f"logs/{name}"}
-    if where not in (
-        "between tensors",
-        "before an archive",
-        "packed, after zeros",
-        "appended to x.mha",
-    ):  # among bytes that are no text
-        assert set(found(small, privacy.patterns)) == {f"logs/{name}"}
+    assert set(found(small, privacy.patterns)) == {f"logs/{name}"}
 
 
-@pytest.mark.parametrize("content", [nrrd(b"0010|0030:=x\n"), metaimage(b"0008|0080 = x\n"), b"(0010|0020)"])
+TAGGED = [nrrd(b"0010|0030:=x\n"), metaimage(b"0008|0080 = x\n"), b"(0010,0020) LO [XQ77] # PatientID"]
+
+
+@pytest.mark.parametrize("content", TAGGED)
 def test_an_attribute_is_known_by_its_tag_as_itk_writes_it(small: Path, content: bytes) -> None:
     (small / "logs/x").write_bytes(content)
     assert set(found(small, privacy.patterns).values()) == {
-        "names a DICOM attribute that identifies patients"
+        "gives a DICOM attribute that identifies patients"
     }
 
 
@@ -534,6 +596,62 @@ def test_voxels_tensors_and_packed_parts_by_themselves_are_no_finding(small: Pat
     header = pydicom.Dataset()
     header.PatientName, header.PatientID, header.PatientBirthDate = "Zwetschge^Ottilie", "A-77123", "19310722"
     assert found(small, privacy.patterns, privacy.values([header])) == {}
+
+
+def test_a_dicom_header_in_a_volume_is_dicom(small: Path) -> None:
+    (small / "logs/x.nii").write_bytes(with_extension(b"\x08\0\x60\0CS\2\0CT", code=2))
+    assert found(small, privacy.patterns) == {"logs/x.nii": "is a DICOM file, or contains one"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Zwetschge^Ottilie.log", "s-19310722.log", "MRN55410937.log", "Zwetschge, Ottilie.log"]
+)
+def test_names_of_files_are_searched(small: Path, name: str) -> None:
+    (small / "logs" / name).write_text("done")
+    assert set(found(small, privacy.patterns)) == {f"logs/{name}"}
+    (small / "logs" / name).unlink()
+    (small / "logs/x.zip").write_bytes(zipped(name))
+    assert set(found(small, privacy.patterns)) == {"logs/x.zip"}
+
+
+def encrypted_zip() -> bytes:
+    """An archive of which the flag says that its entry is encrypted, which is all that can be known of it."""
+    content = bytearray(zipped("data/0"))
+    for mark, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        content[content.find(mark) + flags] |= 1
+    return bytes(content)
+
+
+def encrypted_pdf() -> bytes:
+    writer, stream = pypdf.PdfWriter(io.BytesIO(pdf())), io.BytesIO()
+    writer.encrypt("secret", algorithm="RC4-128")
+    writer.write(stream)
+    return stream.getvalue()
+
+
+NOISE = np.random.default_rng(1).bytes(5000)
+UNREAD = {
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(40), "is packed as 7z"),
+    "zst": (b"\x28\xb5\x2f\xfd" + bytes(40), "is packed as Zstandard"),
+    "zip": (encrypted_zip(), "encrypted zip archive"),
+    "pdf": (encrypted_pdf(), "encrypted PDF"),
+    "damaged.pdf": (pdf()[:-2000], "PDF that can't be read to its end"),
+    "gz": (gzip.compress(np.random.default_rng(1).bytes(5000))[:-900], "is a .gz file that is cut off"),
+    "xz": (
+        lzma.compress(np.random.default_rng(1).bytes(5000))[:-900],
+        "is a .bz2 or .xz file that is damaged",
+    ),
+    "tar": (tar(content=bytes(5000))[:2000], "holds a tar archive that is damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_what_can_t_be_read_is_told(small: Path, kind: str) -> None:
+    content, told = UNREAD[kind]
+    (small / f"logs/x.{kind}").write_bytes(content)
+    findings = found(small, privacy.patterns)
+    assert set(findings) == {f"logs/x.{kind}"}
+    assert told in findings[f"logs/x.{kind}"]
 
 
 # -- the command -------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 import pydicom
+import pypdf
 import pytest
 
 from headct.contracts import run_records, untrusted
@@ -53,6 +54,13 @@ def weights() -> bytes:
     return stream.getvalue()
 
 
+def empty_pdf() -> bytes:
+    writer, stream = pypdf.PdfWriter(), io.BytesIO()
+    writer.add_blank_page(100, 100)
+    writer.write(stream)
+    return stream.getvalue()
+
+
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study of few files, one of every kind; it must not be written to."""
@@ -62,7 +70,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audit_study.run()
     for path, content in {
         WEIGHTS: weights(),
-        PDF: b"%PDF-1.4\nstream\nx\nendstream (text)",
+        PDF: empty_pdf(),
         "data/s1/ct.nii.gz": gzip.compress(bytes(352) + bytes(range(256)) * 40),
     }.items():
         (folder / "results" / path).parent.mkdir(parents=True)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
@@ -32,6 +32,7 @@ from pydicom.dataset import Dataset
 from headct.cohort import conversion
 from headct.command_line import run_step
 from headct.contracts.repository import BUNDLE
+from headct.contracts.untrusted import Unusable
 from headct.provenance import seal
 from headct.provenance.contents import layers
 from headct.simulate.dicom_writer import CANARY, CANARY_WITH_UMLAUT, canary, plant_canaries
@@ -79,10 +80,19 @@ def finds(folder: Path, sought: set[bytes], skip: tuple[Path, ...] = ()) -> list
     for path in all_but(folder, skip):
         name = str(path.relative_to(folder))
         contents = path.read_bytes() if path.is_file() else b""
-        for layer in (name.encode(), *layers(contents)):
+        for layer in (name.encode(), *all_that_can_be_read(contents)):
             lower = layer.lower()
             found += [f"{name}: {text!r}" for text in sought if text in lower]
     return found
+
+
+def all_that_can_be_read(contents: bytes) -> Iterator[bytes]:
+    """All layers; of a file that is damaged or half written, those that can be had."""
+    try:
+        yield from layers(contents)
+    except Unusable as error:
+        if "more than" in str(error):  # not searched, though it could have been
+            raise
 
 
 # -- the search finds what is hidden -----------------------------------------------------------------

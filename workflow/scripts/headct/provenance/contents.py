@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import bz2
 import io
 import itertools
+import lzma
 import math
+import pickletools
 import re
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +31,15 @@ NIFTI_HEADER_BYTES = 348
 DIMENSIONS, BITS_PER_VOXEL, VOX_OFFSET = slice(40, 56), slice(72, 74), slice(108, 112)
 """Where a NIfTI-1 header has the size of the grid (8 int16), bits per voxel, and the offset of the voxels
 (float32); before it are header and extensions."""
+NIFTI_TEXTS = {
+    True: (((4, 14), (14, 32), (148, 228), (228, 252), (328, 344)), 352),
+    False: (((240, 320), (320, 344), (508, 524)), 544),
+}
+"""Of NIfTI-1, and of NIfTI-2: where texts stand in the header (descrip, aux_file, intent_name …), and
+where extensions begin."""
+DICOM_EXTENSION = 2
+"""The code of an extension that is a DICOM header (nifti1.h)."""
+DICOM_BEGINS = bytes(128) + b"DICM"
 START = 1 << 20
 """Bytes that hold header and extensions of all files that are read."""
 LARGEST_GRID_MB = 8 << 10
@@ -39,7 +51,7 @@ CASE_VOXELS = re.compile(rb'"(H4sI[A-Za-z0-9+/]+={0,2})"')
 """Its voxels: base64 of gzip."""
 CASE_SHAPE = re.compile(rb'"shape":\[(\d{1,5}),(\d{1,5}),(\d{1,5})\]')
 
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+GZIP, ZIP = b"\x1f\x8b\x08", b"PK\x03\x04"
 """How such files begin."""
 NRRD, META_IMAGE = b"NRRD", (b"ObjectType", b"NDims")
 """How a volume begins whose header is lines of text."""
@@ -54,6 +66,29 @@ USUAL_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, struct.error)
 
 
+UNREAD = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"\x1f\x9d\x90": "compress (.Z)",
+    b"MSCF\0\0\0\0": "cabinet",
+}
+"""How archives begin that can't be unpacked here, and what they are."""
+
+
+PIXELS = (b"IHDR", b"IDAT", b"fdAT", b"PLTE", b"tRNS")
+"""The chunks of a PNG that are numbers."""
+
+
+class MemberName(bytes):
+    """The name of a member of an archive."""
+
+
+class Packed(bytes):
+    """What holds other layers, and no text of its own that these do not hold."""
+
+
 class Damaged(Unusable):
     """A packed file that can't be unpacked to its end."""
 
@@ -62,6 +97,8 @@ EXPANDED_MB = 64
 """How much may come out of a file beyond twice its own size."""
 LEAST = 4096
 """Bytes that any attempt to unpack counts for, since attempts take time."""
+LARGEST_DICTIONARY_MB = 256
+"""Memory for an .xz file; more is refused."""
 DEEPEST = 12
 """How often something may be packed; in results it is three times at most."""
 CHUNK = 1 << 12
@@ -76,6 +113,7 @@ def readable(path: Path) -> Iterator[bytes]:
         room = _Room(0)
         for inner in itertools.chain(_unzipped(path, room, without=TENSOR), _around_tensors(path, room)):
             yield from _layers(inner, room, 1)
+        room.tell_unread()
     elif path.suffix == ".js" and _begins(path, CASE):
         yield from _around_case(untrusted.bytes_of(path))
     else:
@@ -102,7 +140,7 @@ def _around_voxels(path: Path) -> Iterator[bytes]:
         while len(start) < START and (piece := next(pieces, b"")):
             start += piece
         voxels = _voxels(start)
-        yield bytes(start[: voxels.start])
+        yield from _layers(bytes(start[: voxels.start]), room, 1)
         after, position = start[voxels.stop :], len(start)
         for piece in pieces:
             beyond = piece[max(voxels.stop - position, 0) :]
@@ -113,6 +151,7 @@ def _around_voxels(path: Path) -> Iterator[bytes]:
     room.take(len(appended))
     for rest in (bytes(after), appended):
         yield from _layers(rest, room, 1)
+    room.tell_unread()
 
 
 def _around_case(data: bytes) -> Iterator[bytes]:
@@ -138,6 +177,7 @@ def _around_case(data: bytes) -> Iterator[bytes]:
             position += len(piece)
         for rest in (bytes(after), stream.read()):
             yield from _layers(rest, room, 1)
+    room.tell_unread()
 
 
 def _voxels(start: bytes | bytearray) -> range:
@@ -187,14 +227,19 @@ def _said_in_header(data: bytes) -> bytes:
 
 
 def layers(data: bytes) -> Iterator[bytes]:
-    """The bytes of a file and of everything packed in it: gz, zip, npz, pth, PDF, PNG, base64 in text.
+    """The bytes of a file and of everything packed in it.
 
-    The header of NRRD and MetaImage counts as packed.
+    That is what gz, bz2, xz, zip (npz, pth), tar, PDF and PNG hold, base64 in text, texts in pickles and in
+    arrays of NumPy. The headers of NIfTI, NRRD and MetaImage count as packed. Names of members are a
+    :class:`MemberName`.
 
     Raises:
-        Unusable: not all of it can be looked at: too much, too deep, or a zip archive that is damaged.
+        Unusable: not all of it can be looked at, and what can be was given: too much, too deep, damaged,
+            encrypted, or packed in a way that is not known here.
     """
-    return _layers(data, _Room(len(data)), 0)
+    room = _Room(len(data))
+    yield from _layers(data, room, 0)
+    room.tell_unread()
 
 
 class _Room:
@@ -202,6 +247,12 @@ class _Room:
 
     def __init__(self, size: int) -> None:
         self.left = (EXPANDED_MB << 20) + 2 * size
+        self.unread: dict[str, None] = {}
+
+    def tell_unread(self) -> None:
+        """Raise Unusable where a part could not be read."""
+        if self.unread:
+            raise Unusable("; ".join(self.unread))
 
     def take(self, n_bytes: int) -> None:
         """Count what came out."""
@@ -213,7 +264,7 @@ class _Room:
 
 
 def _layers(data: bytes, room: _Room, depth: int) -> Iterator[bytes]:
-    yield data
+    yield Packed(data) if data.startswith(CONTAINERS) else data
     if depth == DEEPEST:
         raise Unusable(f"is packed more than {DEEPEST} times, and was not searched to its end")
     for inner in _packed(data, room):
@@ -226,7 +277,14 @@ def _packed(data: bytes, room: _Room) -> Iterator[bytes]:
         if data.startswith(signature):
             yield from unpacked(data, room)
             return
-    if b"\0" not in data:
+    for signature, way in UNREAD.items():
+        if data.startswith(signature):
+            room.unread[f"is packed as {way}, and was not searched"] = None
+    if data[257:262] == b"ustar":
+        yield from _in_tar(data, room)
+    elif data[344:347] in (b"n+1", b"ni1") or data[4:7] in (b"n+2", b"ni2"):
+        yield from _in_nifti(data, room)
+    elif b"\0" not in data:
         yield from _in_base_64(data, room)
 
 
@@ -234,13 +292,107 @@ def _in_gzip(data: bytes, room: _Room) -> Iterator[bytes]:
     yield _said_in_header(data)
     members, content = io.BytesIO(data), bytearray()
     room.take(LEAST)
-    # Of a damaged or half-written file what can be had; bytes may look like one, too.
-    with suppress(Damaged):
+    try:
         for piece in _inflated_pieces(members):
             room.take(len(piece))
             content += piece
+    except Damaged as error:  # what can be had of it is searched
+        room.unread[str(error)] = None
     yield bytes(content)
     yield members.read()
+
+
+def _in_streams(
+    made: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor],
+) -> Callable[[bytes, _Room], Iterator[bytes]]:
+    """How the streams of bz2 or xz are unpacked that stand one behind the other, and what follows them."""
+
+    def unpacked(data: bytes, room: _Room) -> Iterator[bytes]:
+        signature, content = data[:3], bytearray()
+        room.take(LEAST)
+        while data.startswith(signature):
+            stream = made()
+            try:
+                while not stream.eof:
+                    piece = stream.decompress(data, START)
+                    room.take(len(piece))
+                    content += piece
+                    data = b""
+                    if stream.needs_input:
+                        raise EOFError
+            except (OSError, EOFError, lzma.LZMAError):
+                if not stream.eof:
+                    room.unread["is a .bz2 or .xz file that is damaged, and was not searched to its end"] = (
+                        None
+                    )
+                    break
+            data = stream.unused_data
+        yield bytes(content)
+        yield data
+
+    return unpacked
+
+
+def _in_tar(data: bytes, room: _Room) -> Iterator[bytes]:
+    """Names, owners and contents of the members of a tar archive."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for member in archive:
+                room.take(LEAST + member.size)
+                yield MemberName(member.name.encode(errors="surrogateescape"))
+                words = [member.linkname, member.uname, member.gname, *map(str, member.pax_headers.values())]
+                yield "\n".join(words).encode(errors="surrogateescape")
+                if content := archive.extractfile(member) if member.isreg() else None:
+                    yield content.read()
+    except (tarfile.TarError, OSError, EOFError, ValueError):
+        room.unread["holds a tar archive that is damaged, and was not searched to its end"] = None
+
+
+def _in_nifti(data: bytes, room: _Room) -> Iterator[bytes]:
+    """The texts in the header of a NIfTI file, of either version and byte order, and its extensions."""
+    order = "<" if data[0] else ">"
+    fields, start = NIFTI_TEXTS[data[344:347] in (b"n+1", b"ni1")]
+    yield b"\n".join(data[first:last].replace(b"\0", b" ").strip() for first, last in fields)
+    has_more = data[start - 4 : start - 3] not in (b"", b"\0")
+    while has_more and start + 16 <= len(data):
+        size, code = struct.unpack(f"{order}2i", data[start : start + 8])
+        if not 16 <= size <= len(data) - start:
+            return
+        room.take(LEAST + size)
+        content = data[start + 8 : start + size].rstrip(b"\0")
+        yield DICOM_BEGINS + content if code == DICOM_EXTENSION else content
+        start += size
+
+
+def _in_pickle(data: bytes, room: _Room) -> Iterator[bytes]:
+    """The texts of a pickle, which is not executed."""
+    room.take(LEAST)
+    found = []
+    try:
+        for _, value, _ in pickletools.genops(data):
+            if isinstance(value, str):
+                found.append(value)
+            elif isinstance(value, bytes) and len(value) > 3:
+                yield value
+    except (ValueError, IndexError, OverflowError, struct.error):
+        pass  # any bytes can begin like one
+    yield "\n".join(found).encode(errors="surrogatepass")
+
+
+def _in_array(data: bytes, room: _Room) -> Iterator[bytes]:
+    """The header of an array of NumPy, and its texts or objects."""
+    length = int.from_bytes(data[8:10] if data[6:7] == b"\1" else data[8:12], "little")
+    start = (10 if data[6:7] == b"\1" else 12) + length
+    header, content = data[10:start], data[start:]
+    room.take(LEAST)
+    yield header
+    if wide := re.search(rb"'([<>])U\d+'", header):
+        room.take(len(content))
+        order = "utf-32-le" if wide[1] == b"<" else "utf-32-be"
+        yield content.decode(order, errors="replace").replace("\0", "\n").encode(errors="replace")
+    elif re.search(rb"'\|[SO]", header):
+        room.take(len(content))
+        yield content if b"O" in header else content.replace(b"\0", b"\n")
 
 
 def _in_zip(data: bytes, room: _Room) -> Iterator[bytes]:
@@ -249,23 +401,43 @@ def _in_zip(data: bytes, room: _Room) -> Iterator[bytes]:
 
 
 def _in_pdf(data: bytes, room: _Room) -> Iterator[bytes]:
-    yield _pdf_text(data)
-    for start in re.finditer(rb"(?<!end)stream\r?\n", data):
-        stream = _inflated(memoryview(data)[start.end() :], room)
-        yield stream
-        yield _pdf_text(stream)
+    """The texts, attached files and descriptions; of what can't be read, the strings that can be had."""
+    from headct.provenance import pdf  # most files are none
+
+    room.take(LEAST)
+    try:
+        for part in pdf.parts_of(data):
+            room.take(len(part))
+            yield part
+    except Unusable as error:
+        room.unread[str(error)] = None
+        yield _pdf_text(data)
+        for start in re.finditer(rb"(?<!end)stream\r?\n", data):
+            stream = _inflated(memoryview(data)[start.end() :], room)
+            yield stream
+            yield _pdf_text(stream)
     yield _after(data, b"%%EOF", 5)
 
 
 def _in_png(data: bytes, room: _Room) -> Iterator[bytes]:
-    for chunk in re.finditer(rb"(?:zTXt|iTXt|iCCP)[^\0]{1,79}\0", data):
-        for skipped in range(1, 5):  # compression flags and languages stand before the text
-            yield _inflated(memoryview(data)[chunk.end() + skipped :], room)
-    for chunk in re.finditer(rb"(?s)(.{4})(?:tEXt|iTXt)", data):
-        text = data[chunk.end() : chunk.end() + int.from_bytes(chunk[1], "big")]
-        room.take(LEAST + len(text))
-        yield text.replace(b"\0", b"\n")
-    yield _after(data, b"IEND", 8)
+    """What is in a picture beside its pixels, chunk by chunk, and behind it."""
+    position = 8
+    while position + 8 <= len(data):
+        kind, start = data[position + 4 : position + 8], position + 8
+        end = start + int.from_bytes(data[position : position + 4], "big")
+        position = end + 4
+        if kind in PIXELS:
+            continue
+        content = data[start:end]
+        room.take(LEAST + len(content))
+        yield content.replace(b"\0", b"\n") if kind in (b"tEXt", b"iTXt") else content
+        if kind in (b"zTXt", b"iTXt", b"iCCP"):
+            beyond = content.find(b"\0") + 1
+            for skipped in range(1, 5):  # compression flags and languages stand before the text
+                yield _inflated(memoryview(content)[beyond + skipped :], room)
+        if kind == b"IEND":
+            break
+    yield data[position:]
 
 
 def _in_text_header(data: bytes, room: _Room) -> Iterator[bytes]:
@@ -282,8 +454,16 @@ BY_SIGNATURE: Mapping[bytes, Callable[[bytes, _Room], Iterator[bytes]]] = {
     ZIP: _in_zip,
     b"%PDF": _in_pdf,
     b"\x89PNG": _in_png,
+    b"BZh": _in_streams(bz2.BZ2Decompressor),
+    b"\xfd7zXZ\0": _in_streams(lambda: lzma.LZMADecompressor(memlimit=LARGEST_DICTIONARY_MB << 20)),
+    b"\x93NUMPY": _in_array,
+    **dict.fromkeys((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"), _in_pickle),
     **dict.fromkeys((NRRD, *META_IMAGE), _in_text_header),
 }
+
+
+CONTAINERS = (GZIP, ZIP, b"%PDF", b"\x89PNG", b"BZh", b"\xfd7zXZ\0")
+"""What is compressed, so that all its texts are in its layers."""
 
 
 def _in_base_64(data: bytes, room: _Room) -> Iterator[bytes]:
@@ -292,9 +472,22 @@ def _in_base_64(data: bytes, room: _Room) -> Iterator[bytes]:
             continue
         room.take(len(run))
         try:
-            yield base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
+            content = base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
         except binascii.Error:
             continue
+        if _means_something(content):
+            yield content
+
+
+def _means_something(content: bytes) -> bool:
+    """Whether it can be more than a word that could be base64: a text, or bytes of any kind."""
+    if b"\0" in content:
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.startswith(tuple(BY_SIGNATURE))
+    return True
 
 
 def _after(data: bytes, mark: bytes, length: int) -> bytes:
@@ -338,11 +531,18 @@ def _unzipped(
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 room.take(LEAST)
-                yield entry.filename.encode(errors="surrogateescape") + entry.comment + entry.extra
+                yield MemberName(_name_in_zip(entry))
+                yield entry.comment + b"\n" + entry.extra
                 if without and without.search(entry.filename):
                     continue
                 if entry.compress_type not in USUAL_METHODS:  # of others a few bytes can't be had alone
-                    raise Unusable("holds a zip archive packed by an unusual method, and was not searched")
+                    room.unread["holds a zip archive packed by an unusual method, and was not searched"] = (
+                        None
+                    )
+                    continue
+                if entry.flag_bits & 1:
+                    room.unread["holds an encrypted zip archive, and was not searched"] = None
+                    continue
                 with archive.open(entry) as stream:
                     content = stream.read(room.left + 1)
                 room.take(len(content))
@@ -351,6 +551,12 @@ def _unzipped(
         raise
     except ZIP_ERRORS as error:
         raise Unusable("holds a zip archive that is damaged, and was not searched to its end") from error
+
+
+def _name_in_zip(entry: zipfile.ZipInfo) -> bytes:
+    """As it is written: many write UTF-8 and do not say so."""
+    said_to_be_utf_8 = entry.flag_bits & 0x800
+    return entry.filename.encode("utf-8" if said_to_be_utf_8 else "cp437", errors="replace")
 
 
 def _inflated(data: memoryview, room: _Room) -> bytes:

@@ -1,11 +1,11 @@
 """The search of a results folder for what identifies patients.
 
-From the folder alone four things can be told: DICOM files, unique identifiers (UIDs) of a hospital's
-DICOM, person names as DICOM writes them and attributes that hold them, and dates that are neither of the
-run nor of the analysis plan (a birth, an examination). With the trial's DICOM at hand, the very values of
-its headers are sought as well. Values are never shown. What pixels show, a face or burnt-in letters, is
-not sought. The copy of the workflow is searched as all else; what stands in this software itself, such as
-the names of attributes and the dates of publications, is no finding there.
+From the folder alone this can be told: DICOM files, unique identifiers (UIDs) of a hospital's DICOM, person
+names as DICOM writes them, dates that are neither of the run nor of the analysis plan (a birth, an
+examination), and what labels and attributes say of a patient. With the trial's DICOM at hand, the very
+values of its headers are sought as well. Values are never shown. What pixels show, a face or burnt-in
+letters, is not sought. The copy of the workflow is searched as all else; what stands in this software
+itself, such as the names of attributes and the dates of publications, is no finding there.
 
 The workflow writes volumes as NIfTI alone, with a header of its own, whatever the format of a scan. NRRD and
 MetaImage are searched all the same, header and what is packed behind it, since a folder may hold what
@@ -14,8 +14,8 @@ somebody put there.
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -25,7 +25,6 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 import pydicom
-from pydicom.datadict import tag_for_keyword
 from pydicom.errors import InvalidDicomError
 
 from headct.contracts import untrusted
@@ -34,9 +33,9 @@ from headct.contracts.repository import REPOSITORY
 from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
 from headct.imaging.scan_files import root_of
-from headct.provenance import seal
+from headct.provenance import days, recognised, seal, texts
 from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guarded
-from headct.provenance.contents import readable
+from headct.provenance.contents import MemberName, Packed, readable
 from headct.settings import sheet
 
 COPY, CONFIGURATION = f"{seal.WORKFLOW}/", f"{seal.WORKFLOW}/config/"
@@ -45,33 +44,32 @@ PAGE = "report/index.html"
 PROBED = ("2000-01-01", "2019-01-01", "2019-07-01")
 """Days on which the page's charts try how the browser reads dates (d3-time-format, d3-dsv)."""
 
-UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}(?![\w.])")
-UID_LENGTHS = range(20, 65)
-STANDARD_UIDS = "1.2.840.10008."
-"""Those that DICOM itself defines: classes and transfer syntaxes, the same in all hospitals."""
-PERSON_NAME = re.compile(r"(?<=[^\W\d_]{2})\^[^\W\d_]{2}")
-TAGS = [tag_for_keyword(keyword) or 0 for keyword in identifiers.IDENTIFYING_KEYWORDS]
-ATTRIBUTE = re.compile(
-    rf"\b(?:{'|'.join(identifiers.IDENTIFYING_KEYWORDS)}"
-    rf"|{'|'.join(rf'{tag >> 16:04x}[|]{tag & 0xFFFF:04x}' for tag in TAGS)})\b"
-)
-"""By keyword, or as ITK writes tags into the headers of NRRD and MetaImage: 0010|0010."""
-DATE = re.compile(
-    r"(?<![\w.-])(?:(?P<y>(?:19|20)\d\d)(?P<s>[-/])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?)"
-    r"|(?P<d2>\d\d?)(?P<s2>[-./])(?P<m2>\d\d?)(?P=s2)(?P<y2>(?:19|20)\d\d))(?![\d-])"
-)
-"""Not year.month.day, which many version numbers look like."""
-DAMAGED_SHARE = 0.05
-"""A layer of which more characters than this can't be decoded is no text."""
 SHORTEST_IN_BINARY = 7
 """Characters of a value that is sought in binary files, in which shorter ones occur by chance."""
 
 
 def patterns(folder: ResultsFolder) -> Iterator[Finding]:
     """What is recognised as identifying from its form."""
-    days = {day.isoformat() for day in dates_of_run(folder)}
+    of_run = {day.isoformat() for day in dates_of_run(folder)}
     for path in folder.sizes:
-        yield from guarded(path, _recognised_in, folder, path, days | _known_in(path))
+        yield from guarded(path, _recognised_in, folder, path, of_run)
+
+
+def _is_of_this_software(folder: ResultsFolder, path: str) -> bool:
+    """Whether a file is byte for byte one of this software, in which nobody is found."""
+    sizes = _own_sizes()
+    return (
+        folder.sizes[path] in sizes and untrusted.bytes_of(folder.results / path) in sizes[folder.sizes[path]]
+    )
+
+
+@cache
+def _own_sizes() -> dict[int, set[bytes]]:
+    """The files of this software by size."""
+    by_size: dict[int, set[bytes]] = {}
+    for content in _own_layers():
+        by_size.setdefault(len(content), set()).add(content)
+    return by_size
 
 
 def _known_in(path: str) -> set[str]:
@@ -82,11 +80,13 @@ def _known_in(path: str) -> set[str]:
     return _of_this_software() if is_copy else set()
 
 
-def _recognised_in(folder: ResultsFolder, path: str, known: set[str]) -> Iterator[Finding]:
+def _recognised_in(folder: ResultsFolder, path: str, of_run: set[str]) -> Iterator[Finding]:
+    if _is_of_this_software(folder, path):
+        return
     found = set()
-    for layer in readable(folder.results / path):
+    for layer in itertools.chain([MemberName(os.fsencode(path))], readable(folder.results / path)):
         for what, value in _recognised(layer):
-            if value not in known and what not in found:
+            if value not in of_run and what not in found and value not in _known_in(path):
                 found.add(what)
                 yield Finding(path, what)
 
@@ -108,15 +108,16 @@ def _own_layers() -> Iterator[bytes]:
 def dates_of_run(folder: ResultsFolder) -> set[date]:
     """The days on which jobs ran, by their records, those of amendments, and those that the plan names."""
     times = sorted(time[:10] for record in folder.records for time in (record.started, record.ended))
-    days = set()
+    of_run = set()
     if times:
         first, last = date.fromisoformat(times[0]), date.fromisoformat(times[-1])
-        days = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
-    days |= {date.fromisoformat(one.date[:10]) for one in folder.amendments}
+        of_run = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
+    of_run |= {date.fromisoformat(one.date[:10]) for one in folder.amendments}
     for path in folder.sizes:
         if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
-            days |= set(_dates(untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")))
-    return days
+            plan = untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")
+            of_run |= {day for _, day in days.days_in(plan)}
+    return of_run
 
 
 def values(headers: Iterable[pydicom.Dataset]) -> Check:
@@ -233,38 +234,24 @@ def dicom_folders(table: Path) -> dict[str, Path]:
 
 def recognised_in(text: str) -> list[str]:
     """What is recognised in a text as identifying from its form, in words; a date of any day among them."""
-    return list(dict.fromkeys(what for what, _ in _recognised(text.encode())))
+    return list(dict.fromkeys(what for what, _ in recognised.in_text(text)))
 
 
 def _recognised(layer: bytes) -> Iterator[tuple[str, str]]:
     """What is recognised from its form, in words, and the value, which is never shown."""
-    if layer[128:132] == b"DICM":
-        yield "is a DICOM file, or contains one", ""
-    text = layer.decode("utf-8", errors="replace")
-    if "\0" in text or text.count("\ufffd") > DAMAGED_SHARE * len(text):
+    if isinstance(layer, MemberName):
+        yield from recognised.in_name(layer.decode("utf-8", errors="replace"))
         return
-    for uid in UID.findall(text):
-        if len(uid) in UID_LENGTHS and not uid.startswith(STANDARD_UIDS):
-            yield "holds a DICOM unique identifier (UID)", uid
-    for name in PERSON_NAME.findall(text):
-        yield "holds what looks like a person's name in DICOM (Family^Given)", name
-    for attribute in ATTRIBUTE.findall(text):
-        yield "names a DICOM attribute that identifies patients", attribute
-    for day in _dates(text):
-        yield "holds a date that is neither of the run nor of the analysis plan", day.isoformat()
-
-
-def _dates(text: str) -> Iterator[date]:
-    for match in DATE.finditer(text):
-        year, month, day = (int(match[key] or match[f"{key}2"]) for key in "ymd")
-        for ordered in ((year, month, day), (year, day, month)):
-            try:
-                yield date(*ordered)
-                break
-            except ValueError:
-                continue
+    if layer.startswith(b"DICM", 128):
+        yield "is a DICOM file, or contains one", ""
+    if isinstance(layer, Packed):
+        return
+    for text in texts.texts_in(layer):
+        yield from recognised.in_text(text)
 
 
 def _words(layer: bytes) -> set[str]:
     words = identifiers.words_of(layer.decode("utf-8", errors="replace"))
-    return {word for word in words if len(word) >= SHORTEST_IN_BINARY} if b"\0" in layer else words
+    if b"\0" in layer:
+        words = {word for word in words if len(word) >= SHORTEST_IN_BINARY}
+    return words.union(*(identifiers.words_of(text) for text in texts.texts_in(layer)))

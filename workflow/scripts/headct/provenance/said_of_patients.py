@@ -1,0 +1,348 @@
+"""What is said to be a patient's: values behind labels ("Patient's name:", "MRN", "geb."), and below them.
+
+A label is a word, in many languages (:mod:`headct.provenance.label_words`), that says what follows it. It is
+no finding by itself: only a value that can be what the label says is one, within a line, a tag or a field
+further, or below it in a table. Ids that count (scan-0012, patient-0456) and words for what was taken away
+(ANONYMOUS, removed) are no values.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from headct.contracts.untrusted import Unusable
+from headct.imaging import identifiers
+from headct.imaging.identifiers import GENERIC
+from headct.provenance import days, label_words
+
+
+@cache
+def _small(character: str) -> str:
+    """A letter as a small one, of Latin and Greek without its marks."""
+    small = unicodedata.normalize("NFD", character.lower())
+    return small[0] if len(small) > 1 and small[0] < "\u0400" else character.lower()[0]
+
+
+def _stems(words: str) -> tuple[str, ...]:
+    """Each stem in each way that its words are joined."""
+    found: dict[str, None] = {}
+    for word in words.split():
+        forms = (
+            {word.replace("_", joint) for joint in ("", " ", "_", "-")}
+            if "_" in word.strip("_")
+            else {word.replace("_", " ")}
+        )
+        found.update(dict.fromkeys("".join(map(_small, form)) for form in sorted(forms)))
+    return tuple(found)
+
+
+WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
+TAG = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]{0,200}=[^<>]{0,200})?\s?/?>")
+REACH = 160
+"""Characters behind a label in which its value begins and ends."""
+MOST_LABELS, MOST_ROWS = 500_000, 100_000
+"""In one text, and below one label of a table."""
+BASE_64 = re.compile(r"[a-z0-9+/]{40}")
+NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+IN_BRACKETS = re.compile(r"\(\w{1,12}\)")
+DELIMITERS = "\t,;|"
+COUNTED = re.compile(
+    rf"(?:(?:{'|'.join(sorted(GENERIC))}|sub|ses|id|p|s)[-_ ]?\d{{1,5}}(?![-.]?\d)[-_ ]?)+", re.IGNORECASE
+)
+"""How studies name their own scans and participants: scan-0012."""
+NUMBER_VALUE = re.compile(r"(?:[^\W\d_]{1,6}[ .:/-]{0,2})?\d\w*(?:[ ./-]?\w*\d\w*)*")
+PHONE_VALUE = re.compile(r"[+(]{0,2}\d(?:[ ()./-]{0,3}\d){6,14}(?!\d)")
+MAIL_VALUE = re.compile(r"[\w.+-]{1,64}(?:@| ?[\[(]at[\])] ?)[\w-]{1,63}\.[\w.-]{1,63}")
+ROLES = re.compile(
+    r"(?i)(?:bugs?|issues?|support|info|maint|contact|admin|help|devel|no-?reply|licen|security|team|office)"
+)
+"""How e-mail addresses begin that are of nobody."""
+OF_AUTHORS = re.compile(r"author|maintainer|publisher|editor")
+NOT_A_PLACE = re.compile(r"://|@|\b0x|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{2}:){3}", re.IGNORECASE)
+SAYS_NUMBER = re.compile(label_words.NUMBER_WORDS)
+SAYS_NAME = re.compile(label_words.NAME_WORDS)
+MANY = re.compile(r"patients(?!')|patienten\b|patienter\b|pacientes|pazienti|pacjenci|пациенты")
+"""Of many patients no name follows."""
+SHORTEST_NUMBER, LONGEST_NUMBER = 4, 30
+"""Digits, and characters, of a number that can be a hospital's."""
+
+
+FILLERS = frozenset(label_words.FILLERS.split())
+HONORIFICS, PARTICLES = frozenset(label_words.HONORIFICS.split()), frozenset(label_words.PARTICLES.split())
+NO_NAMES = GENERIC | frozenset(label_words.NO_NAMES.split())
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A place behind a label.
+
+    Args:
+        label: with the words that follow it and are no value, in small letters.
+        text: what follows these.
+        below: whether the text is a field below the label.
+    """
+
+    label: str
+    text: str
+    below: bool
+
+
+@dataclass(frozen=True)
+class LabelKind:
+    """What labels say that follows them.
+
+    Args:
+        what: it is, in the words of a finding.
+        stems: of the labels, in small letters.
+        value: such a value at the beginning of what is said, "" if there is none.
+    """
+
+    what: str
+    stems: tuple[str, ...]
+    value: Callable[[Labelled], str]
+
+
+def said_in(text: str) -> Iterator[tuple[str, str]]:
+    """What stands behind or below labels: in words what it is, and the value, of a day as YYYY-MM-DD.
+
+    Args:
+        text: in composed characters (NFKC).
+    """
+    plain = text.isascii()
+    small = text if plain else NOT_ASCII.sub(lambda letter: _small(letter[0]), text)
+    lower = small.lower()  # places are the same in both
+    for number, hit in enumerate((ANY_PLAIN if plain else ANY).finditer(lower)):
+        if number == MOST_LABELS:
+            raise Unusable(f"holds more than {MOST_LABELS} labels, and was not searched to its end")
+        for stem in PREFIXES[hit[0]]:
+            if _begins_a_word(lower, hit.start(), stem):
+                for kind in KINDS_OF[stem]:
+                    for value in _values(text, lower, hit.start(), stem, kind):
+                        yield kind.what, value
+
+
+def _begins_a_word(lower: str, place: int, stem: str) -> bool:
+    """Long labels, and those of scripts without spaces, count within a word, too."""
+    if len(stem) > 6 or not stem[0].isascii() or place == 0:
+        return True
+    return not lower[place - 1].isalnum() and not BASE_64.fullmatch(lower[max(place - 20, 0) : place + 20])
+
+
+def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> Iterator[str]:
+    end = start + len(stem)
+    while end < len(text) and _is_inner(stem[-1], text[end]):
+        end += 1  # to the end of the word
+    if counted := COUNTED.match(text, start):  # patient-0456, of which something may be said
+        end = max(end, counted.end())
+    line_end = _line_end(text, end)
+    behind = text[end : min(line_end, end + REACH)]
+    if text[start - 1 : start] == "<" and ">" in behind:  # <PatientID root="hospital">
+        behind = behind.partition(">")[2]
+    names_nobody = not behind.strip() and stem not in PATIENTS
+    if names_nobody or re.fullmatch(r"(?s)\W*[:=>]\W*", behind):
+        behind = text[end : end + REACH]  # the value stands in the next line
+    if text[start - 1 : start] == "(":  # 0041-77-8853 (MRN)
+        words = text[max(start - REACH, 0) : start - 1].rpartition("\n")[2].split()[-2:]
+        behind = words[-1] if words and re.search(r"\d", words[-1]) else " ".join(words)
+    skipped, rest = _without_fillers(IN_BRACKETS.sub(" ", TAG.sub(" ", behind), count=1))
+    before = re.findall(r"\w*$", lower[max(start - 20, 0) : start])[0] if stem not in PATIENTS else ""
+    label = before + lower[start:end] + skipped
+    if value := kind.value(Labelled(label, rest, below=False)):
+        yield value
+        return
+    for cell in _below(text, start, line_end):
+        if value := kind.value(Labelled(label, cell, below=True)):
+            yield value
+            return
+
+
+def _is_inner(last: str, following: str) -> bool:
+    """Whether a letter goes on with the word of a label; scripts without spaces have no such words."""
+    return last.islower() and (following.islower() or following in "_'’")
+
+
+def _without_fillers(text: str) -> tuple[str, str]:
+    """The words between a label and its value, in small letters, and what follows them."""
+    end = 0
+    for match in WORD.finditer(text):
+        if "".join(map(_small, match[0])) not in FILLERS or COUNTED.match(text, match.start()):
+            return text[:end].lower() + text[end : match.start()], text[match.start() :]
+        end = match.end()
+    return text.lower(), ""
+
+
+def _below(text: str, start: int, line_end: int) -> Iterator[str]:
+    """The fields below a place, if it is in the head of a table: the first of lines with as many fields."""
+    line_start = text.rfind("\n", 0, start) + 1
+    delimiter = next((one for one in DELIMITERS if text.find(one, line_start, line_end) >= 0), "")
+    if not delimiter or line_end == len(text):
+        return
+    count = text.count(delimiter, line_start, line_end)
+    before = text.rfind("\n", 0, max(line_start - 1, 0)) + 1
+    if line_start and text.count(delimiter, before, line_start) == count:
+        return
+    column = text.count(delimiter, line_start, start)
+    for _ in range(MOST_ROWS):
+        row = text[line_end + 1 : (line_end := _line_end(text, line_end + 1))]
+        if row.count(delimiter) != count:
+            return
+        yield row.split(delimiter)[column].strip(" \"'\r")
+
+
+def _line_end(text: str, place: int) -> int:
+    found = text.find("\n", place)
+    return len(text) if found < 0 else found
+
+
+def _is_name_word(word: str) -> bool:
+    """Whether a word is written as a part of a name: with a capital, or in a script that has none."""
+    first = word[0]
+    if any(c.isdigit() for c in word) or word.lower() in NO_NAMES or word.lower().startswith(PATIENTS):
+        return False
+    return first.isupper() or (not first.islower() and len(word) > 1) or word[:2].lower() in ("d'", "d’")
+
+
+def _name(here: Labelled) -> str:
+    """A name: two words of one, or one where the label is of names only or its script has no capitals."""
+    words: list[str] = []
+    for match in WORD.finditer(here.text[:80]):
+        word = match[0]
+        if word.lower().rstrip(".") in HONORIFICS | PARTICLES and not words:
+            continue
+        if word.lower() in PARTICLES and words:
+            continue
+        if not _is_name_word(word):
+            break
+        words.append(word)
+    if not words:
+        return ""
+    uncased = not words[0][0].isupper() and not words[0][0].islower()
+    says_all = not here.label.startswith(PATIENTS) or SAYS_NAME.search(here.label)
+    if here.below and len(words) < len(WORD.findall(here.text)):
+        return ""  # a sentence
+    if MANY.match(here.label) and not re.search(r"[:=/\\]", here.label):
+        return ""
+    return " ".join(words) if len(words) >= (1 if uncased or says_all else 2) else ""
+
+
+def _number(here: Labelled) -> str:
+    """A number of at least some digits that is not how studies count."""
+    if here.label.startswith(PATIENTS) and not SAYS_NUMBER.search(here.label):
+        return ""
+    match = NUMBER_VALUE.match(here.text.lstrip("#№ :"))
+    if (
+        not match
+        or len(match[0]) > LONGEST_NUMBER
+        or COUNTED.match(here.text)
+        or match[0].startswith("0.")
+        or (here.label.startswith("pid") and match[0].isdigit())  # of processes
+        or sum(c.isdigit() for c in match[0]) < SHORTEST_NUMBER
+    ):
+        return ""
+    return match[0]
+
+
+def _phone(here: Labelled) -> str:
+    found = PHONE_VALUE.match if here.label.startswith(PATIENTS) else PHONE_VALUE.search
+    match = found(here.text[:32])
+    return match[0] if match else ""
+
+
+def _mail(here: Labelled) -> str:
+    if OF_AUTHORS.search(here.label):
+        return ""
+    match = MAIL_VALUE.search(here.text[:80])
+    return match[0] if match and not ROLES.match(match[0]) else ""
+
+
+def _address(here: Labelled) -> str:
+    """A place: a word with a capital, or of a script without, and the number of a house."""
+    place = here.text[:70]
+    if NOT_A_PLACE.search(place) or not re.search(r"\d", place):
+        return ""
+    words = [word for word in WORD.findall(place) if len(word) > 2 and _is_name_word(word)]
+    words += re.findall(r"[\u3040-\u9fff\uac00-\ud7af]{2,}", place)
+    return place if words else ""
+
+
+def day(here: Labelled) -> str:
+    """A day at the beginning, or, of four-digit year, soon after."""
+    found = itertools.chain(days.days_at(here.text), (one for _, one in days.days_in(here.text[:60])))
+    return next((one.isoformat() for one in found), "") or _seconds(here)
+
+
+def _seconds(here: Labelled) -> str:
+    """A day counted in seconds or days, or written in words; the text itself."""
+    number = re.match(r"\d{9,10}(?!\d)|\d{4}[.-]\d{3}(?!\d)", here.text)
+    if number:
+        return number[0]
+    words = [word for word in WORD.findall(here.text[:60].lower()) if len(word) > 3]
+    in_words = here.label.startswith(BIRTHS) and any(word in days.MONTH_OF for word in words)
+    return here.text[:60] if in_words else ""
+
+
+def attribute(here: Labelled) -> str:
+    """Anything that is no word for a value that was taken away."""
+    word = WORD.match(here.text)
+    if (
+        not word
+        or word[0].lower() in NO_NAMES
+        or COUNTED.fullmatch(word[0])
+        or re.fullmatch(r"00[0-9a-fA-F]{6}", word[0])
+        or re.search(r"\[\]|\"\"|''", here.label)
+        or word[0] in identifiers.IDENTIFYING_KEYWORDS
+    ):
+        return ""
+    marked = re.search(r"[:=>\[\t|]", here.label) or here.below
+    telling = word[0][0].isupper() or sum(c.isdigit() for c in word[0]) >= SHORTEST_NUMBER
+    return word[0] if marked or telling else ""
+
+
+PATIENTS, BIRTHS = _stems(label_words.PATIENT), _stems(label_words.BIRTH)
+"""How labels of a patient's name and of a birth begin."""
+TIMES = "studytime seriestime acquisitiontime contenttime patientbirthtime"
+KINDS = (
+    LabelKind("holds what is said to be a patient's name", PATIENTS + _stems(label_words.NAME), _name),
+    LabelKind("holds what is said to be a patient's number", PATIENTS + _stems(label_words.NUMBER), _number),
+    LabelKind("holds what is said to be a telephone number", PATIENTS + _stems(label_words.PHONE), _phone),
+    LabelKind("holds an e-mail address of a patient", PATIENTS + _stems(label_words.MAIL), _mail),
+    LabelKind("holds what is said to be an address", _stems(label_words.ADDRESS), _address),
+    LabelKind("holds what is said to be a date of birth", _stems(label_words.BIRTH), day),
+    LabelKind("holds what is said to be the date of an examination", _stems(label_words.EXAM), day),
+    LabelKind(
+        "gives a DICOM attribute that identifies patients",
+        (*map(str.lower, identifiers.IDENTIFYING_KEYWORDS), *TIMES.split()),
+        attribute,
+    ),
+)
+
+
+def _either(stems: Iterable[str]) -> str:
+    """A regular expression for the longest of some texts, which looks at each letter once."""
+    by_letter: dict[str, list[str]] = {}
+    for stem in stems:
+        by_letter.setdefault(stem[:1], []).append(stem[1:])
+    ends = by_letter.pop("", None)
+    branches = "|".join(re.escape(letter) + _either(rest) for letter, rest in by_letter.items())
+    if not branches:
+        return ""
+    return f"(?:{branches}){'?' if ends else ''}"
+
+
+KINDS_OF: dict[str, list[LabelKind]] = {}
+for _kind in KINDS:
+    for _stem in _kind.stems:
+        KINDS_OF.setdefault(_stem, []).append(_kind)
+PREFIXES = {stem: [stem[:n] for n in range(1, len(stem) + 1) if stem[:n] in KINDS_OF] for stem in KINDS_OF}
+ANY, ANY_PLAIN = re.compile(_either(KINDS_OF)), re.compile(_either(filter(str.isascii, KINDS_OF)))
+
+
+def behind_tag(text: str, end: int) -> Labelled:
+    """What is said behind a DICOM tag that ends at a place of a text."""
+    skipped, rest = _without_fillers(text[end : end + REACH].partition("\n")[0])
+    return Labelled(skipped or ":", rest, below=False)
