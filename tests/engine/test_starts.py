@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import torch
 
 from headct.contracts.artefacts import read_json, sha256_of, write_json, write_tsv
+from headct.contracts.labels import Extent
 from headct.contracts.problems import BadInput
 from headct.contracts.weight_files import SUFFIXES
 from headct.engine import checkpoints, starts, workfolder
@@ -25,9 +28,9 @@ from headct.frameworks import train as driver
 from headct.frameworks.nnunet import training as nnunet_training
 from headct.provenance.record import DESCRIPTIVE
 from headct.run import preflight
-from headct.settings import analysis_plan, blocks, configuration
+from headct.settings import analysis_plan, blocks, configuration, models
 from headct.settings.typed import plain
-from support import families
+from support import families, monai_miniature, nnunet_miniature
 from support.families import FAMILIES, changed, equal, train
 from support.label_sets import LABELS, TOY
 from support.snake import REPOSITORY
@@ -365,14 +368,46 @@ def test_scans_are_handed_on_from_start_to_start(data: Path, former, tmp_path: P
     assert of_unknown["start"] == {"sha256": begun.settings.init_sha256, "head": "fresh", "scans": None}
 
 
+def test_the_step_records_a_start_and_refuses_it_once_a_tested_scan_is_known(former, tmp_path: Path) -> None:
+    """Even where the network is there already: an external set may come later."""
+    scans = nnunet_miniature.training_scans(tmp_path / "data", 3)
+    rows = [{"scan_id": scan.scan_id, "set": "train", "ct_sha256": scan.sha256} for scan in scans]
+    rows.append({"scan_id": "S9", "set": "test", "ct_sha256": "d" * 64})
+    split, far = tmp_path / "split.tsv", tmp_path / "far.tsv"
+    write_tsv(pd.DataFrame(rows).assign(fold=0, labels_sha256="0" * 64), split)
+    write_tsv(pd.DataFrame([{"scan_id": "e1", "set": "external:far", "ct_sha256": "b" * 64}]), far)
+    begun = started(monai_miniature.job(scans, tmp_path), former("monai"), epochs=1, iterations_per_epoch=1)
+    step = partial(
+        driver.main,
+        model="unet",
+        settings=json.dumps(models.having(begun.settings, *models.OF_TRAINING)),
+        speed=json.dumps(models.having(begun.settings, "speed")),
+        labels=LABELS.written(Extent.NAMES),
+        split=split,
+        data=tmp_path / "data",
+        seed=0,
+        fold="all",
+        device="cpu",
+        threads=1,
+        work=tmp_path / "work",
+        out=tmp_path / "out",
+    )
+    step()
+    record = read_json(tmp_path / "out/train.json")
+    assert record["start"] == {"sha256": begun.settings.init_sha256, "head": "given", "scans": 2}
+    assert record[starts.SCANS] == sorted(["b" * 64, "c" * 64, *(scan.sha256 for scan in scans)])
+    with pytest.raises(BadInput, match="row e1, key ct_sha256: is in the set 'external:far'"):
+        step(external=[far])
+
+
 # -- before any job ----------------------------------------------------------------------------------
 
 
-def configured(**models: Mapping[str, Any]) -> blocks.Configuration:
+def configured(**entered: Mapping[str, Any]) -> blocks.Configuration:
     demo = configuration.load(REPOSITORY / "config/demo.yaml")
     entries = {
         key: {"title": key, "framework": "monai", "network": "basicunet", **own}
-        for key, own in models.items()
+        for key, own in entered.items()
     }
     return blocks.configured(
         configuration.complete(demo | {"models": demo["models"] | entries}, "study.yaml")
