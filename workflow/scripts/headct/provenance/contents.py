@@ -51,8 +51,10 @@ CASE_VOXELS = re.compile(rb'"(H4sI[A-Za-z0-9+/]+={0,2})"')
 """Its voxels: base64 of gzip."""
 CASE_SHAPE = re.compile(rb'"shape":\[(\d{1,5}),(\d{1,5}),(\d{1,5})\]')
 
-GZIP, ZIP = b"\x1f\x8b\x08", b"PK\x03\x04"
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 """How such files begin."""
+DEFLATE = b"\x08"
+"""The third byte of gzip, by which a word in base64 that begins like it by chance is told apart."""
 NRRD, META_IMAGE = b"NRRD", (b"ObjectType", b"NDims")
 """How a volume begins whose header is lines of text."""
 TEXT_HEADER = re.compile(rb"(?ms).*?(?:\n\r?\n|^ElementDataFile[^\n]*\n|\Z)")
@@ -481,6 +483,8 @@ def _in_base_64(data: bytes, room: _Room) -> Iterator[bytes]:
 
 def _means_something(content: bytes) -> bool:
     """Whether it can be more than a word that could be base64: a text, or bytes of any kind."""
+    if content.startswith(GZIP):
+        return content[2:3] == DEFLATE
     if b"\0" in content:
         return True
     try:
