@@ -23,7 +23,8 @@ ALL_SAID = {"made_by": "A", "version": "2", "licence": "MIT", "training_data": "
 def complete(rival: Mapping[str, Any], **keys: Any) -> dict[str, Any]:
     """The demo's configuration with a model from elsewhere."""
     demo = configuration.load(REPOSITORY / "config/demo.yaml")
-    return configuration.complete(demo | keys | {"models": demo["models"] | {"rival": dict(rival)}}, "c.yaml")
+    models = {key: model for key, model in demo["models"].items() if model["framework"] != "external"}
+    return configuration.complete(demo | keys | {"models": models | {"rival": dict(rival)}}, "c.yaml")
 
 
 def faults(rival: Mapping[str, Any]) -> dict[str, str]:
@@ -116,6 +117,25 @@ def test_faults_of_a_command_end_the_run_before_any_job() -> None:
     config = blocks.configured(complete(said))
     (problem,) = preflight._model_problems(config)
     assert (problem.key, problem.value) == ("models.rival.command", "tool {images}")
+
+
+def test_folders_and_files_that_are_not_there_end_the_run_before_any_job(tmp_path: Path) -> None:
+    (tmp_path / "rival").mkdir()
+    (tmp_path / "rival/s1.nii.gz").touch()
+    rows = [{"scan_id": "s1"}]
+
+    def check(**settings: Any) -> None:
+        said = {"title": "Rival", **settings}
+        preflight.check_outside(blocks.configured(complete(said)), rows)
+
+    check(framework="external", folder=str(tmp_path / "rival"))
+    with pytest.raises(BadInput, match="no such folder"):
+        check(framework="external", folder=str(tmp_path / "none"))
+    (tmp_path / "rival/s1.mha").touch()
+    with pytest.raises(BadInput, match="several label maps of one scan"):
+        check(framework="external", folder=str(tmp_path / "rival"))
+    with pytest.raises(BadInput, match="label maps depend on it"):
+        check(framework="command", command="tool {images} {label_maps}", files=[str(tmp_path / "none")])
 
 
 def test_an_ensemble_of_label_maps_is_refused() -> None:

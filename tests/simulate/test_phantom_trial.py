@@ -15,6 +15,7 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import read_tsv, sha256_of
 from headct.contracts.problems import BadInput
+from headct.settings.blocks import StandIn
 from headct.simulate.settings import TrialSettings, from_block
 from headct.simulate.trial import enrolled, write_participant, write_trial
 from support.phantom_settings import MASK_VALUES, PHANTOM
@@ -160,6 +161,27 @@ def test_more_participants_leave_the_others_as_they_are(
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"scans.tsv", "truth.tsv", "trial.json"}
     assert len(read_tsv(copy / "scans.tsv")) == len(read_tsv(trial / "scans.tsv")) + 1
+
+
+def test_label_maps_of_a_stand_in_may_come_later_and_change_no_other_file(
+    copy: Path, settings: TrialSettings
+) -> None:
+    before = _digests(copy)
+    write_trial(replace(settings, outside_model=StandIn(bias_mm=1.0, jitter_mm=1.0)), copy, jobs=2)
+    after = _digests(copy)
+    maps = {path for path in after if path.startswith("outside_model/")}
+    assert maps == {f"outside_model/{person.scan_id}.nii.gz" for person in enrolled(settings)}
+    assert {path: after[path] for path in after.keys() - maps - {"trial.json"}} == {
+        path: before[path] for path in before.keys() - {"trial.json"}
+    }
+    for path in maps:
+        drawn, reading = (
+            sitk.GetArrayFromImage(sitk.ReadImage(str(copy / folder / Path(path).name)))
+            for folder in ("outside_model", "masks")
+        )
+        assert drawn.shape == reading.shape
+        assert drawn.any()
+        assert not np.array_equal(drawn, reading), "it errs otherwise than the rater"
 
 
 def test_another_trial_is_refused(copy: Path, settings: TrialSettings) -> None:

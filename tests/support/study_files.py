@@ -9,11 +9,15 @@ import yaml
 
 from support import snake
 
+OUTSIDE_MODEL = "trial/outside_model"
+"""Folder of the label maps of the demo's model that was made elsewhere, which is not looked into."""
+
 COLUMNS = ["scan_id", "participant_id", "site", "image", "mask", "age", "sex", "onset_to_ct_h", "rater"]
 
 
 def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: Sequence[str] = ()) -> Path:
-    """A sheet of as many good rows as there are changes, each then changed."""
+    """A sheet of as many good rows as there are changes, each then changed; what the demo needs beside it."""
+    (folder / OUTSIDE_MODEL).mkdir(parents=True, exist_ok=True)
     columns = [*(name for name in COLUMNS if name != drop), *add]
     lines = ["\t".join(columns)]
     for number, change in enumerate(changes or ({},)):
@@ -36,7 +40,11 @@ def make_sheet(folder: Path, *changes: dict[str, str], drop: str = "", add: Sequ
 
 
 def write_sheet(path: Path, scans: int, sites: str = "A") -> None:
-    """A sheet of scans whose files are there but empty; of the sites, a letter each, in turn."""
+    """A sheet of scans whose files are there but empty; of the sites, a letter each, in turn.
+
+    Beside it lies what the demo's models need.
+    """
+    (path.parent / Path(OUTSIDE_MODEL).name).mkdir(parents=True, exist_ok=True)
     lines = ["scan_id participant_id site image mask age sex onset_to_ct_h rater".replace(" ", "\t")]
     for number in range(scans):
         folder = path.parent / f"dicom/s{number}"

@@ -418,6 +418,7 @@ if not internals.is_read_by_a_job(workflow):
         config["cohort"]["max_excluded"],
         sources.why_not,
     )
+    checked(preflight.check_outside, SETTINGS, SCANS)
     obstacles = study.unwritable(config["work_dir"]) + study.other_study(
         config["study"]["name"], config["labels"], sheet.participants(SCANS)
     )

@@ -44,8 +44,7 @@ def check(
         BadInput: as of :func:`check_settings`; participants that are not among the sheet's ``rows``, label
             maps that these name and there are not; a split without test scan; folds by site of scans whose
             sites are not known, or are too few; a learning curve with more participants than there will be;
-            folders of models that were made elsewhere which are not there, or have several label maps of a
-            scan; weights to start from that can't be read, or are others.
+            weights to start from that can't be read, or are others.
     """
     problems: list[Problem] = []
     with gathered(problems):
@@ -62,7 +61,6 @@ def check(
         replace(problem, file=name_of(problem.key)) for problem in _learning_curve_problems(config, rows)
     ]
     problems += _label_map_problems(config, rows)
-    problems += _outside_problems(config, rows)
     problems += _start_problems(config)
     if problems:
         raise BadInput(problems)
@@ -279,8 +277,16 @@ def _label_map_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]
             yield Problem(config.sheet, message, str(row["row"]), "labels", name)
 
 
-def _outside_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Folders and files of models made elsewhere that are not there; their job tells of single scans."""
+def check_outside(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Look for what models that were made elsewhere need; which scans lack a label map, their job tells.
+
+    Args:
+        config: the configuration, complete.
+        rows: of the sample sheet.
+
+    Raises:
+        BadInput: folders and files that are not there, and scans with several label maps.
+    """
     problems: list[Problem] = []
     for key, model in config.models.items():
         if not model.is_from_outside:
@@ -294,7 +300,8 @@ def _outside_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) 
             with gathered(problems):
                 scans = [row["scan_id"] for row in rows]
                 maps_folder.find(Path(settings.folder), scans, f"models.{key}.folder")
-    return problems
+    if problems:
+        raise BadInput(problems)
 
 
 def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:

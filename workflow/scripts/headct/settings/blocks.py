@@ -325,6 +325,14 @@ class Rater:
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """Errors of a stand-in for a model that was made elsewhere, as those of a :class:`Rater`."""
+
+    bias_mm: float
+    jitter_mm: float
+
+
+@dataclass(frozen=True)
 class Phantom:
     """The simulated trial that a study runs on."""
 
@@ -339,6 +347,7 @@ class Phantom:
     ivh_share: float
     ich_phe_correlation: float
     second_reading_share: float
+    outside_model: StandIn | None
     raters: tuple[Rater, ...]
     sites: tuple[SimulatedSite, ...]
 

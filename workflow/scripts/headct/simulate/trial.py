@@ -34,6 +34,12 @@ FORMAT = 2
 GROWING = ("participants", "incomplete_participants")
 """Settings that may grow: more participants leave the existing ones as they are."""
 
+ADDED = ("outside_model",)
+"""Settings that may be given to a trial that had none: files come to it, and no other file changes."""
+
+OUTSIDE_MODEL = "outside_model"
+"""Folder of the label maps of the stand-in for a model that was made elsewhere."""
+
 SECONDS_BETWEEN_REPORTS = 5.0
 
 SHEET_COLUMNS = (
@@ -112,14 +118,16 @@ def _differing(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     keys = [
         key
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not (key in GROWING and old.get(key, 0) < new[key])
+        if old.get(key) != new.get(key)
+        and not (key in GROWING and old.get(key, 0) < new[key])
+        and not (key in ADDED and old.get(key) is None)
     ]
     return keys if found.get("format") == wanted["format"] else ["format", *keys]
 
 
 def _write_missing(settings: TrialSettings, out: Path, jobs: int) -> None:
     people = enrolled(settings)
-    missing = [person for person in people if not _is_written(out, person)]
+    missing = [person for person in people if not _is_written(settings, out, person)]
     tables = [out / "scans.tsv", out / "truth.tsv"]
     if not missing and all(table.is_file() for table in tables):
         logger.info("simulated trial of %d participants is complete in %s", len(people), out)
@@ -136,7 +144,7 @@ def _write_missing(settings: TrialSettings, out: Path, jobs: int) -> None:
     )
 
 
-def _is_written(out: Path, person: Enrolled) -> bool:
+def _is_written(settings: TrialSettings, out: Path, person: Enrolled) -> bool:
     record = out / "truth" / f"{person.scan_id}.json"
     if not record.is_file():
         return False
@@ -144,6 +152,8 @@ def _is_written(out: Path, person: Enrolled) -> bool:
     row, n_slices = content["sheet"], content["n_slices"]
     paths = [row[column] for column in ("dicom", "mask", "mask_intra", "mask_inter") if row[column]]
     folder = out / row["dicom"]
+    if settings.outside_model:
+        paths.append(_map_of_stand_in(person))
     if not all((out / path).exists() for path in paths):
         return False
     return sum(1 for _ in folder.glob("*.dcm")) == n_slices
@@ -203,16 +213,21 @@ def write_participant(settings: TrialSettings, person: Enrolled, out: Path) -> N
     temporary.replace(final)
     readings = _readings(settings, random)
     row = _sheet_row(person, participant, readings)
-    for column, rater in readings.items():
-        labels = rater_readings.draw(
-            participant.fractions,
-            participant.geometry,
-            rater,
-            stream(settings.seed, person.participant_id, f"reading {column}"),
-        )
-        with write_atomically(out / row[column]) as path:
+    drawn = {row[column]: (rater, f"reading {column}") for column, rater in readings.items()}
+    if settings.outside_model:
+        stand_in = Rater(OUTSIDE_MODEL, **asdict(settings.outside_model))
+        drawn[_map_of_stand_in(person)] = (stand_in, OUTSIDE_MODEL)
+    for file, (rater, name) in drawn.items():
+        random_of_reading = stream(settings.seed, person.participant_id, name)
+        labels = rater_readings.draw(participant.fractions, participant.geometry, rater, random_of_reading)
+        with write_atomically(out / file) as path:
             rater_readings.write_mask(labels, participant.geometry, slices, settings.labels, path)
     write_json(_record(participant, row, len(slices)), out / "truth" / f"{person.scan_id}.json")
+
+
+def _map_of_stand_in(person: Enrolled) -> str:
+    """Where the label map of the stand-in is, below the trial's folder."""
+    return f"{OUTSIDE_MODEL}/{person.scan_id}.nii.gz"
 
 
 def _readings(settings: TrialSettings, random: np.random.Generator) -> dict[str, Rater]:
