@@ -15,8 +15,8 @@ import SimpleITK as sitk
 
 from headct.contracts.artefacts import read_tsv, sha256_of
 from headct.contracts.problems import BadInput
-from headct.settings.blocks import StandIn
-from headct.simulate.settings import TrialSettings, from_block
+from headct.settings.blocks import SimulatedSet, StandIn
+from headct.simulate.settings import ExternalSet, TrialSettings, from_block
 from headct.simulate.trial import enrolled, write_participant, write_trial
 from support.phantom_settings import MASK_VALUES, PHANTOM
 
@@ -182,6 +182,33 @@ def test_label_maps_of_a_stand_in_may_come_later_and_change_no_other_file(
         assert drawn.shape == reading.shape
         assert drawn.any()
         assert not np.array_equal(drawn, reading), "it errs otherwise than the rater"
+
+
+def test_an_external_set_may_come_later_with_rows_of_its_own(copy: Path, settings: TrialSettings) -> None:
+    before, sheet = _digests(copy), read_tsv(copy / "scans.tsv", onset_to_ct_h=str, age=str)
+    elsewhere = replace(settings.sites[0], name="Elsewhere", slice_thickness_mm=9.0)
+    elsewhere = replace(elsewhere, upper_slice_thickness_mm=9.0)
+    external = ExternalSet(name="far", participants=2, sites=(elsewhere,))
+    write_trial(replace(settings, external_set=external), copy, jobs=2)
+    tables = {"scans.tsv", "truth.tsv", "trial.json"}
+    after = _digests(copy)
+    assert {path: after[path] for path in before.keys() - tables} == {
+        path: before[path] for path in before.keys() - tables
+    }
+    grown = read_tsv(copy / "scans.tsv", onset_to_ct_h=str, age=str)
+    assert grown[grown["set"].isna()].drop(columns="set").equals(sheet)
+    added = grown[grown["set"] == "external:far"]
+    assert list(added["participant_id"]) == ["E0001", "E0002"]
+    assert set(added["site"]) == {"Elsewhere"}
+    assert len(added) + len(sheet) == len(grown)
+    heights = np.sort([float(one.ImagePositionPatient[2]) for one in _series(copy, added["scan_id"].iloc[0])])
+    assert np.diff(heights) == pytest.approx(9.0 / np.cos(np.deg2rad(18)), rel=0.1), "its own scanner"
+
+
+def test_a_site_of_the_study_and_one_of_an_external_set_have_two_names() -> None:
+    block = replace(PHANTOM, external_set=SimulatedSet(name="far", participants=1, sites=PHANTOM.sites[:1]))
+    with pytest.raises(BadInput, match=r"external_set\.sites.*two entries have the same name"):
+        from_block(block, MASK_VALUES, "test.yaml")
 
 
 def test_another_trial_is_refused(copy: Path, settings: TrialSettings) -> None:

@@ -40,6 +40,7 @@ PHANTOM = typed(
         "ich_phe_correlation": 0.7,
         "second_reading_share": 1.0,
         "outside_model": None,
+        "external_set": None,
         "raters": [
             {"name": "r1", "bias_mm": 0.0, "jitter_mm": 0.3},
             {"name": "r2", "bias_mm": 0.2, "jitter_mm": 0.3},

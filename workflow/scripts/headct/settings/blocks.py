@@ -333,6 +333,15 @@ class StandIn:
 
 
 @dataclass(frozen=True)
+class SimulatedSet:
+    """An external set of the simulated trial: its participants are at sites of its own."""
+
+    name: str
+    participants: int
+    sites: tuple[SimulatedSite, ...]
+
+
+@dataclass(frozen=True)
 class Phantom:
     """The simulated trial that a study runs on."""
 
@@ -348,6 +357,7 @@ class Phantom:
     ich_phe_correlation: float
     second_reading_share: float
     outside_model: StandIn | None
+    external_set: SimulatedSet | None
     raters: tuple[Rater, ...]
     sites: tuple[SimulatedSite, ...]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from headct.contracts.problems import BadInput, Problem
-from headct.settings.blocks import Configuration, Phantom, SimulatedSite
+from headct.settings.blocks import Configuration, Phantom, SimulatedSet, SimulatedSite
 
 LESIONS = {"ICH": 1, "PHE": 2, "IVH": 3}
 """What the simulator can draw, whatever the lesions of a study are; each with its value in the truth.
@@ -32,9 +32,17 @@ class Site(SimulatedSite):
 
 
 @dataclass(frozen=True)
+class ExternalSet(SimulatedSet):
+    """An external set of the trial, and its sites."""
+
+    sites: tuple[Site, ...]
+
+
+@dataclass(frozen=True)
 class TrialSettings(Phantom):
     """The whole ``phantom`` block, and the mask value of each class."""
 
+    external_set: ExternalSet | None
     sites: tuple[Site, ...]
     labels: Mapping[str, int]
 
@@ -56,9 +64,9 @@ def from_block(block: Phantom | None, labels: Mapping[str, int], file: str) -> T
     if block is None:
         raise BadInput([Problem(file, "this configuration describes no simulated trial", key="phantom")])
     volumes_ml = {label: block.volumes_ml[label] for label in LESIONS}
-    sites = tuple(_site(site) for site in block.sites)
+    typed = {"sites": _sites(block.sites), "external_set": _external_set(block.external_set)}
     settings = TrialSettings(
-        **vars(block) | {"volumes_ml": volumes_ml, "sites": sites, "labels": {**LESIONS, **_own(labels)}}
+        **vars(block) | typed | {"volumes_ml": volumes_ml, "labels": {**LESIONS, **_own(labels)}}
     )
     problems = [Problem(file, message, key=f"phantom.{key}") for key, message in _contradictions(settings)]
     if problems:
@@ -69,6 +77,14 @@ def from_block(block: Phantom | None, labels: Mapping[str, int], file: str) -> T
 def _own(labels: Mapping[str, int]) -> dict[str, int]:
     """The values of lesions that the simulator can draw."""
     return {label: value for label, value in labels.items() if label in LESIONS}
+
+
+def _external_set(block: SimulatedSet | None) -> ExternalSet | None:
+    return None if block is None else ExternalSet(**vars(block) | {"sites": _sites(block.sites)})
+
+
+def _sites(blocks: Iterable[SimulatedSite]) -> tuple[Site, ...]:
+    return tuple(map(_site, blocks))
 
 
 def _site(site: SimulatedSite) -> Site:
@@ -90,8 +106,13 @@ def _contradictions(settings: TrialSettings) -> list[tuple[str, str]]:
     if settings.incomplete_participants and not any(site.is_even for site in settings.sites):
         message = "a missing section shows only where gaps are even, and no site has even gaps"
         found.append(("incomplete_participants", message))
-    for key, people in (("sites", settings.sites), ("raters", settings.raters)):
-        names = [entry.name for entry in people]
+    elsewhere = settings.external_set.sites if settings.external_set else ()
+    for key, entries in (
+        ("sites", settings.sites),
+        ("external_set.sites", (*settings.sites, *elsewhere)),
+        ("raters", settings.raters),
+    ):
+        names = [entry.name for entry in entries]
         if len(set(names)) < len(names):
             found.append((key, "two entries have the same name"))
     if len(settings.raters) < 2:

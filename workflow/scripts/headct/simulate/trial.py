@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from headct.contracts.artefacts import read_json, write_atomically, write_json, write_tsv
 from headct.contracts.problems import BadInput, Problem
+from headct.contracts.sets import EXTERNAL
 from headct.settings.blocks import Rater
 from headct.simulate import rater_readings
 from headct.simulate.dicom_writer import series_header, write_series
@@ -34,8 +35,8 @@ FORMAT = 2
 GROWING = ("participants", "incomplete_participants")
 """Settings that may grow: more participants leave the existing ones as they are."""
 
-ADDED = ("outside_model",)
-"""Settings that may be given to a trial that had none: files come to it, and no other file changes."""
+ADDED = ("outside_model", "external_set")
+"""Settings that may be given to a trial that had none: files and rows come to it, and the others stay."""
 
 OUTSIDE_MODEL = "outside_model"
 """Folder of the label maps of the stand-in for a model that was made elsewhere."""
@@ -47,6 +48,9 @@ SHEET_COLUMNS = (
     "mask_intra", "mask_inter",
 )  # fmt: skip
 
+SET_COLUMN = "set"
+"""Column of the sheet of a trial that has an external set."""
+
 
 @dataclass(frozen=True)
 class Enrolled:
@@ -55,16 +59,24 @@ class Enrolled:
     participant_id: str
     scan_id: str
     is_complete: bool
+    is_external: bool = False
 
 
 def enrolled(settings: TrialSettings) -> list[Enrolled]:
-    """All participants; the incomplete ones have numbers of their own, from 9001."""
+    """All participants; incomplete ones have numbers from 9001, those of an external set another letter."""
     complete = [Enrolled(f"P{i:04d}", f"scan-{i:04d}", True) for i in range(1, settings.participants + 1)]
     incomplete = [
         Enrolled(f"P{i:04d}", f"scan-{i:04d}", False)
         for i in range(9001, 9001 + settings.incomplete_participants)
     ]
-    return complete + incomplete
+    return complete + incomplete + _external(settings)
+
+
+def _external(settings: TrialSettings) -> list[Enrolled]:
+    if settings.external_set is None:
+        return []
+    numbers = range(1, settings.external_set.participants + 1)
+    return [Enrolled(f"E{i:04d}", f"ext-{i:04d}", True, is_external=True) for i in numbers]
 
 
 def write_trial(settings: TrialSettings, out: Path, jobs: int) -> None:
@@ -134,7 +146,7 @@ def _write_missing(settings: TrialSettings, out: Path, jobs: int) -> None:
     else:
         if missing:
             _simulate_all(settings, missing, out, jobs)
-        _write_tables(people, out)
+        _write_tables(settings, people, out)
     truth = pd.read_csv(out / "truth.tsv", sep="\t")
     n_truncated = int(truth["truncated"].sum())
     logger.info(
@@ -193,7 +205,8 @@ def _each_written(settings: TrialSettings, missing: list[Enrolled], out: Path, j
 def write_participant(settings: TrialSettings, person: Enrolled, out: Path) -> None:
     """Simulate and write one participant; its record in ``truth/`` is written last."""
     random = stream(settings.seed, person.participant_id, "enrolment")
-    sites = [site for site in settings.sites if person.is_complete or site.is_even]
+    own = settings.external_set.sites if settings.external_set and person.is_external else settings.sites
+    sites = [site for site in own if person.is_complete or site.is_even]
     shares = np.array([site.share for site in sites])
     site = sites[random.choice(len(sites), p=shares / shares.sum())]
     participant = simulate(settings, person.participant_id, site)
@@ -276,7 +289,7 @@ def _record(participant: Participant, row: dict[str, Any], n_slices: int) -> dic
     }
 
 
-def _write_tables(people: list[Enrolled], out: Path) -> None:
+def _write_tables(settings: TrialSettings, people: list[Enrolled], out: Path) -> None:
     records = [read_json(out / "truth" / f"{person.scan_id}.json") for person in people]
     truth = pd.DataFrame(
         {
@@ -296,4 +309,7 @@ def _write_tables(people: list[Enrolled], out: Path) -> None:
     )
     write_tsv(truth, out / "truth.tsv")
     sheet = pd.DataFrame([record["sheet"] for record in records], columns=list(SHEET_COLUMNS))
+    if settings.external_set:
+        of_set = f"{EXTERNAL}{settings.external_set.name}"
+        sheet[SET_COLUMN] = [of_set if person.is_external else "" for person in people]
     write_tsv(sheet, out / "scans.tsv")
