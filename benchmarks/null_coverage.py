@@ -153,6 +153,14 @@ NOT_SIMULATED: Mapping[str, Mapping[str, str]] = {
         "sensitivity_lower sensitivity_upper specificity_lower specificity_upper ppv_lower ppv_upper"
         " npv_lower npv_upper": "as those of `detection`, which have rows"
     },
+    "statistics/external_endpoints": {
+        "lower upper p p_holm lower_adjusted upper_adjusted verdict": "as those of `endpoints`, which have"
+        " rows, on the scans of each set"
+    },
+    "statistics/external_paired": {
+        "lower upper p p_adjusted median_lower median_upper wilcoxon_p wilcoxon_p_adjusted sign_flip_p"
+        " sign_flip_p_adjusted": "as those of `paired`, which have rows, on the scans of each set"
+    },
     "statistics/dunn": {
         "decision_changes_under": "says which of the two adjusted P, both with rows, would decide otherwise"
     },

@@ -14,7 +14,8 @@ from headct.contracts.references import PREDICTS_NOTHING
 from headct.publish.figures import external_forest
 from headct.publish.figures.external_forest import EXTERNAL, INTERNAL
 from headct.publish.tables.external_table import external_sets
-from headct.statistics.comparison.external_sets import EXTERNAL_SETS, set_table
+from headct.statistics.comparison.endpoints import endpoints_table
+from headct.statistics.comparison.external_sets import EXTERNAL_ENDPOINTS, EXTERNAL_SETS, set_table
 from headct.statistics.comparison.score_arrays import ScoreArrays, score_arrays_of
 from headct.statistics.core.clusters import Clusters
 from support.figure_inputs import WIDTHS_MM, assert_readable, draw, readable, texts
@@ -64,6 +65,27 @@ def test_the_table_has_a_panel_for_each_set_and_lesion_and_says_what_is_lacking(
     assert table.panels[0].apart == {len(MODELS)}, "a rule above what predicts nothing"
     assert any(note.startswith("tiny, ICH: an interval needs 3 participants") for note in table.notes)
     assert not any(note.startswith("farnham, ICH:") for note in table.notes)
+
+
+def test_the_planned_comparison_has_a_panel_for_each_set_and_endpoint(tmp_path: Path) -> None:
+    models = ("nnunet-3d-focal", "nnunet-3d-dicece")
+    tables = []
+    for name, n in (("farnham", 40), ("tiny", 2)):
+        scores = with_role(simulated(models, n, random_state=3), models)
+        participants = Clusters("participant", pd.Series(np.arange(n), np.sort(scores["scan_id"].unique())))
+        data = score_arrays_of(scores, LABELS, participants)
+        tables.append(endpoints_table(data, PLAN.of_run(models)).assign(set=name))
+    file, out = tmp_path / "external_endpoints.tsv", tmp_path / "table.tsv"
+    write_tsv(pd.concat(tables, ignore_index=True)[EXTERNAL_ENDPOINTS.header], file)
+    words = ["--endpoints", str(file), "--titles", '{"nnunet-3d-focal": "Focal"}', "--title-note", ""]
+    run_step("tables", ["external_comparison", *words, "--out", str(out)])
+    shown = read_tsv(out)
+    assert list(shown["set"].unique()) == ["farnham", "tiny"]
+    text = Page(out.with_suffix(".html").read_text(encoding="utf-8")).text
+    for name in ("farnham", "tiny"):
+        assert f"{name}: Primary endpoint: " in text
+    assert "clusters: participants" in text
+    assert set(shown.loc[shown["set"] == "tiny", "verdict"].dropna()) == {"too few scans to decide"}
 
 
 def test_table_and_figure_are_written_by_their_commands(file: Path, tmp_path: Path) -> None:

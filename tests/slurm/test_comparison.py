@@ -34,7 +34,7 @@ PART = {  # results of the demo that are made again on the cluster, and the logs
     "cohort/split.tsv": "split.log",
     "models/preparation/blastct-*.json": "prepare/blastct-*.log",
     "models/blast-ct": "train/blast-ct/seed-1/fold-all.log",
-    "predictions/blast-ct": "predict/blast-ct/seed-1.log",
+    "predictions/blast-ct/seed-1*": "predict/blast-ct/seed-1.log",
     "statistics/surface_tolerance.tsv": "surface_tolerance.log",
     "metrics/blast-ct.tsv": "metrics/blast-ct.log",
     "statistics/dunn.tsv": "statistics.log",

@@ -14,11 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from headct.contracts.artefacts import read_tsv, write_tsv
+from headct.contracts.labels import Extent
 from headct.contracts.problems import BadInput
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import Plan
 from headct.statistics.comparison import external_sets
+from headct.statistics.comparison.endpoints import endpoints_table
 from headct.statistics.comparison.external_sets import EXTERNAL_SETS, set_table
+from headct.statistics.comparison.paired import paired_table
 from headct.statistics.comparison.score_arrays import ScoreArrays, score_arrays_of
 from headct.statistics.core.clusters import Clusters
 from headct.statistics.core.independent_means import SampleMeans, combined
@@ -190,6 +194,42 @@ def test_a_rival_changes_no_row_of_the_others(state: int) -> None:
     )
     kept = with_rival[with_rival["model"] != "rival"].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, without)
+
+
+def test_the_planned_comparison_of_a_set_is_that_of_its_scans_alone(tmp_path: Path) -> None:
+    """The endpoints and pairs that its scans would have as a test set of their own."""
+    models = ["nnunet-3d-focal", "nnunet-3d-dicece"]
+    of_set, own = (simulated(models, n, random_state=state) for n, state in ((24, 1), (30, 2)))
+    for folder, scores in ((tmp_path / "far", of_set), (tmp_path / "internal", own)):
+        for model, rows in scores.groupby("model"):
+            write_tsv(rows, folder / f"{model}.tsv")
+    scans = sorted({*of_set["scan_id"], *own["scan_id"]})
+    volumes = {f"{label}_ml": 10.0 for label in LABELS}
+    cohort = {"scan_id": scans, "participant_id": scans, "site": "A", **volumes}
+    write_tsv(pd.DataFrame(cohort), tmp_path / "cohort.tsv")
+    write_tsv(pd.DataFrame({"scan_id": scans, "set": "test"}), tmp_path / "split.tsv")
+    external_sets.main(
+        labels=LABELS.written(Extent.GROUPS),
+        internal=sorted((tmp_path / "internal").glob("*.tsv")),
+        external=sorted((tmp_path / "far").glob("*.tsv")),
+        plan=analysis_plan.SHIPPED,
+        cohort=tmp_path / "cohort.tsv",
+        split=tmp_path / "split.tsv",
+        models=models,
+        out=tmp_path,
+    )
+    participants = Clusters("participant", pd.Series(range(24), sorted(of_set["scan_id"].unique())))
+    data = score_arrays_of(with_role(of_set, models), LABELS, participants)
+    plan = analysis_plan.load(analysis_plan.SHIPPED).of_run(models)
+    for name, expected in (
+        ("external_endpoints", endpoints_table(data, plan)),
+        ("external_paired", paired_table(data, plan)),
+    ):
+        table = read_tsv(tmp_path / f"{name}.tsv")
+        assert set(table["set"]) == {"far"}
+        numbers = expected.select_dtypes("number")
+        assert len(table) == len(expected) > 0
+        np.testing.assert_allclose(table[numbers.columns].astype(float), numbers, rtol=1e-8, equal_nan=True)
 
 
 def written(folder: Path, **changes: Any) -> Path:

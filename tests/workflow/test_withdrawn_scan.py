@@ -26,7 +26,7 @@ def test_a_withdrawn_scan_is_counted_and_not_converted_again(clone: Path) -> Non
     planned = snake.planned(
         snake.run(*snake.DEMO, "-n", "results/statistics/dice_summary.tsv", repository=clone)
     )
-    assert planned.items() >= {"ingest": 1, "cohort": 1, "split": 1, "metrics": 11}.items()
+    assert planned.items() >= {"ingest": 1, "cohort": 1, "split": 1, "metrics": 12}.items()
     done = snake.run(*snake.DEMO, "--cores", "2", "results/cohort/flow.tsv", repository=clone)
     assert done.returncode == 0, done.stdout
     after = read_tsv(demo / "results/cohort/flow.tsv").fillna("").set_index(["status", "reason"])

@@ -118,7 +118,8 @@ def bundled(wildcards):
 
 def of_this_study(declarations):
     """Without what shows the paper's numbers, where the plan is of a study of its own, or sets that it has not."""
-    left_out = set() if EXTERNAL else {"statistics/external_sets.tsv"}
+    of_external_sets = {one.path for one in STATISTICS.values() if one.step == "external-sets"}
+    left_out = set() if EXTERNAL else of_external_sets
     left_out |= set() if BY_EFFORT else {"statistics/effort_curve.tsv"}
     if not CURVE:
         left_out.add("statistics/learning_curve.tsv")

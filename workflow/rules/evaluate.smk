@@ -192,9 +192,9 @@ rule new_site:
 
 
 rule external_analysis:
-    """Dice in each external set, beside the internal test set's and at the same mix of lesion sizes."""
+    """Dice in each external set, beside the internal test set's; the planned comparison on its scans."""
     input:
-        plan=PLAN,  # its groups of lesion size
+        plan=PLAN,
         cohort="results/cohort/cohort.tsv",
         split="results/cohort/split.tsv",
         internal=expand("results/metrics/{model}.tsv", model=[*MODELS, TRIVIAL]),

@@ -759,6 +759,7 @@ OF_FILE: Mapping[str, Callable[[Tables, Place, Row, Sequence[Rows]], float | Non
     "surface_tolerance": _tolerance,
     **dict.fromkeys(("detection", "external_detection"), _detection),
     **dict.fromkeys(("paired", "endpoints", "sensitivity", "equivalence"), _pair),
+    **dict.fromkeys(("external_paired", "external_endpoints"), _pair),
     **dict.fromkeys(("precision", "site_effects"), _pair),
     "rater_noninferiority": _beside_rater,
     **dict.fromkeys(("ranks", "critical_difference"), _ranks),

@@ -1,4 +1,4 @@
-"""The section on external sets: how well models do elsewhere, beside the internal test set."""
+"""The section on external sets: how well models do elsewhere and, by the plan, against each other."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from headct.publish.page.html_parts import NumberGrid, filled
+from headct.publish.page.model_sections import endpoint_grid
 from headct.publish.page.quoted import INTERVAL, QuotedRow, name
 from headct.publish.page.shown_study import Absent, ShownStudy
 from headct.statistics.core.scores import FAMILY
 
 STATISTICS = "statistics/external_sets.tsv"
+ENDPOINTS = "statistics/external_endpoints.tsv"
 
 COLUMNS = (
     "Model",
@@ -33,9 +35,14 @@ TEMPLATE = """\
 <p>Scans on which all models were measured and from which no training of this study learnt. Intervals are
 {{ name(interval) }}, by participant. The difference is external set minus internal test set, of
 independent samples. Sets differ in the sizes of their lesions: “at the mix” is the mean that the set would
-have with the mix of sizes that the table of external sets states. Nothing of the planned comparison uses
-these scans.</p>
+have with the mix of sizes that the table of external sets states. The plan’s comparison of the models
+uses none of these scans.</p>
 {% for grid in grids %}
+{{ table(grid) }}
+{% endfor %}
+<p>The endpoints of the plan on these scans, each set by itself. The plan decides on the internal test set;
+these verdicts are corrected for no other set.</p>
+{% for grid in endpoints %}
 {{ table(grid) }}
 {% endfor %}
 {{ links(files) }}
@@ -43,7 +50,7 @@ these scans.</p>
 
 
 def external_sets(study: ShownStudy) -> Markup | Absent:
-    """Mean Dice of each set; nothing where the study has none."""
+    """Mean Dice of each set, and the plan's endpoints; nothing where the study has none."""
     rows = study.rows(STATISTICS, "set model label")
     if not rows:
         return Absent()
@@ -51,8 +58,16 @@ def external_sets(study: ShownStudy) -> Markup | Absent:
         (f"Table of external sets ({kind.upper()})", f"tables/external_sets.{kind}")
         for kind in ("html", "tsv", "tex")
     ]
-    files += [("Detection in external sets (TSV)", "statistics/external_detection.tsv")]
-    return filled(TEMPLATE, interval=INTERVAL, grids=list(_grids(study, rows)), files=files)
+    files += [
+        (f"Planned comparison in external sets ({kind.upper()})", f"tables/external_comparison.{kind}")
+        for kind in ("html", "tsv", "tex")
+    ]
+    files += [
+        ("Detection in external sets (TSV)", "statistics/external_detection.tsv"),
+        ("Each pair of models in external sets (TSV)", "statistics/external_paired.tsv"),
+    ]
+    grids, endpoints = list(_grids(study, rows)), list(_endpoints(study))
+    return filled(TEMPLATE, interval=INTERVAL, grids=grids, endpoints=endpoints, files=files)
 
 
 def _grids(study: ShownStudy, rows: Sequence[QuotedRow]) -> Iterator[NumberGrid]:
@@ -67,6 +82,16 @@ def _grids(study: ShownStudy, rows: Sequence[QuotedRow]) -> Iterator[NumberGrid]
         yield NumberGrid(
             caption, COLUMNS, [[study.title(row.text("model")), *_cells(row)] for row in own], apart=apart
         )
+
+
+def _endpoints(study: ShownStudy) -> Iterator[NumberGrid]:
+    """A grid for each set and endpoint of the plan."""
+    by = ("set", "status", "endpoint")
+    found: dict[tuple[str, ...], list[QuotedRow]] = {}
+    for row in study.rows(ENDPOINTS, "set status endpoint model against"):
+        found.setdefault(tuple(map(row.text, by)), []).append(row)
+    for (of_set, *_), rows in found.items():
+        yield endpoint_grid(study, rows, begins=Markup("{}: ").format(name(of_set)))
 
 
 def _cells(row: QuotedRow) -> Iterator[Markup]:

@@ -182,7 +182,7 @@ def planned_comparison(study: ShownStudy) -> Markup | Absent:
     by_endpoint: dict[tuple[str, str], list[QuotedRow]] = {}
     for row in rows:
         by_endpoint.setdefault((row.text("status"), row.text("endpoint")), []).append(row)
-    grids = [_endpoint(study, of_endpoint) for of_endpoint in by_endpoint.values()]
+    grids = [endpoint_grid(study, of_endpoint) for of_endpoint in by_endpoint.values()]
     rule = study.row("statistics/plan.tsv", kind="plan", item="multiplicity")
     return filled(
         COMPARISON,
@@ -208,13 +208,19 @@ def is_adjusted(rows: Sequence[QuotedRow]) -> bool:
     return any(row.has("p_holm") or row.text("lower_adjusted") != row.text("lower") for row in rows)
 
 
-def _endpoint(study: ShownStudy, rows: Sequence[QuotedRow]) -> NumberGrid:
-    """Rows of one endpoint; each is the plan's model against another."""
+def endpoint_grid(study: ShownStudy, rows: Sequence[QuotedRow], begins: str | Markup = "") -> NumberGrid:
+    """Rows of one endpoint; each is the plan's model against another.
+
+    Args:
+        study: whose models have titles.
+        rows: of a table of endpoints.
+        begins: how the caption begins.
+    """
     first = rows[0]
     is_volume = first.text("measure").endswith("_ml")
     decimals = 2 if is_volume else DICE_DECIMALS
-    caption = Markup("{} endpoint: {}, {} minus each other").format(
-        first.text("status").capitalize(), first.words("endpoint"), study.title(first.text("model"))
+    caption = Markup("{}{} endpoint: {}, {} minus each other").format(
+        begins, first.text("status").capitalize(), first.words("endpoint"), study.title(first.text("model"))
     )
     adjusted = is_adjusted(rows)
     columns = ["Against", "Scans", study.title(first.text("model")), "Other"]

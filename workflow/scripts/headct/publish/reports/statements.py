@@ -856,7 +856,10 @@ def internal_test(facts: Facts) -> str:
 def external_test(facts: Facts) -> str:
     """External data: sets of scans from elsewhere, and whether the test set is such a one."""
     sets = [f"{name} ({_of_external_set(rows)})" for name, rows in facts.external.items()]
-    of_sets = f"Beside the test set, the models were measured on external sets: {listed(sets)}. "
+    of_sets = (
+        f"Beside the test set, the models were measured on external sets: {listed(sets)}. The plan's"
+        " endpoints were computed in each of them by itself, and decide nothing there. "
+    )
     return (of_sets if sets else "") + _sites_of_test_set(facts)
 
 

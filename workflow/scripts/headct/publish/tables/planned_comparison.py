@@ -97,8 +97,7 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
         titles: name in print of each model.
         labels: the lesions, in order.
     """
-    texts = ("note", "verdict", "scope", "definition")
-    endpoints = statistics["endpoints"].astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
+    endpoints = with_texts(statistics["endpoints"])
     panels = [
         *_endpoints(endpoints, titles, _levels(statistics["precision"])),
         *_estimates(statistics["estimates"], titles, labels),
@@ -112,6 +111,12 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
     ]
     title = "Planned comparison of the models, scan by scan"
     return Table(title, endpoints, panels, _notes(statistics))
+
+
+def with_texts(endpoints: pd.DataFrame) -> pd.DataFrame:
+    """A table of endpoints, its absent texts as ""."""
+    texts = ("note", "verdict", "scope", "definition")
+    return endpoints.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
 
 
 def _notes(statistics: Statistics) -> list[str]:
@@ -200,12 +205,22 @@ def _endpoints(
     """A grid for each endpoint, its definition above it."""
     groups = endpoints.groupby(["status", "endpoint"], sort=False)
     return [
-        _endpoint(place, rows, titles, levels.get(str(status)))
+        endpoint_panel(f"A{place}. ", rows, titles, levels.get(str(status)))
         for place, ((status, _), rows) in enumerate(groups, start=1)
     ]
 
 
-def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str], level: float | None) -> Panel:
+def endpoint_panel(
+    begins: str, rows: pd.DataFrame, titles: Mapping[str, str], level: float | None = None
+) -> Panel:
+    """A grid of one endpoint, its definition above it.
+
+    Args:
+        begins: how the heading begins.
+        rows: of ``endpoints.tsv``, of one endpoint; absent texts are "".
+        titles: name in print of each model.
+        level: at which it is decided, where the line above the grid says so.
+    """
     first = rows.iloc[0]
     status, measure, model = first["status"], first["measure"], title_of(first["model"], titles)
     is_primary, is_volume = status == PRIMARY, not rows["bias_model_ml"].isna().all()
@@ -229,7 +244,7 @@ def _endpoint(place: int, rows: pd.DataFrame, titles: Mapping[str, str], level: 
             line.append(Cell(_between(row["lower_adjusted"], row["upper_adjusted"], decimals)))
         line.append(Cell(p_value(row["p" if is_primary else "p_holm"])))
         lines.append([*line, Cell(row["verdict"] or row["note"], "text")])
-    heading = f"A{place}. {status.capitalize()} endpoint: {first['endpoint']}, {model} − other"
+    heading = f"{begins}{status.capitalize()} endpoint: {first['endpoint']}, {model} − other"
     defined = rows[rows["definition"] != ""].head(1).to_dict("records")
     lead = "".join(f"{row['definition']} ({row['n_clusters']:.0f})." for row in defined)
     if level is not None:

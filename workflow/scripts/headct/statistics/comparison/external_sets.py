@@ -14,7 +14,10 @@
                             test set, or as the plan states it (size_mix); in brackets the external scans
     note
 
-``results/statistics/external_detection.tsv`` has the columns of ``detection.tsv`` for each set.
+``external_detection.tsv``, ``external_endpoints.tsv`` and ``external_paired.tsv`` have the columns of
+``detection.tsv``, ``endpoints.tsv`` and ``paired.tsv`` for each set: the planned comparison on its scans,
+each set by itself, so that Holm's P and the false-discovery rate are over the rows of one set. The plan
+decides on the internal test set; here its endpoints are looked at once more.
 
 What is left out as a whole is a participant, here and there: a set is often of one site. Several seeds are
 averaged: it is about the networks at hand. A difference of means may be one of scanners, raters or sizes of
@@ -25,7 +28,8 @@ comparison on the internal test set uses any of these scans.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +43,8 @@ from headct.contracts.labels import LabelSet
 from headct.settings import analysis_plan
 from headct.settings.analysis_plan import PARTICIPANT, Plan
 from headct.statistics.comparison.detection import detection_table
-from headct.statistics.comparison.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, too_few
+from headct.statistics.comparison.endpoints import endpoints_table
+from headct.statistics.comparison.paired import LEVEL, MINIMUM_SCANS, NO_VARIANCE, paired_table, too_few
 from headct.statistics.comparison.score_arrays import ScoreArrays, bounds_of, score_arrays_of
 from headct.statistics.comparison.subgroups import (
     NO_LESION,
@@ -80,6 +85,28 @@ EXTERNAL_DETECTION = PublishedStatistic(
     made_of=(MadeOf(rows="metrics of the external set", seeds="first"),),
 )
 
+EXTERNAL_ENDPOINTS = PublishedStatistic(
+    name="external_endpoints",
+    help="the plan's endpoints in external sets",
+    step="external-sets",
+    columns="set status endpoint measure label scans model against n n_clusters estimate_model"
+    " estimate_against bias_model_ml bias_against_ml difference lower upper p p_holm lower_adjusted"
+    " upper_adjusted verdict scope note definition",
+    keys="set model against endpoint label measure scans status",
+    made_of=(MadeOf(rows="metrics of the external set"),),
+)
+
+EXTERNAL_PAIRED = PublishedStatistic(
+    name="external_paired",
+    help="differences of each pair of models in external sets, scan by scan",
+    step="external-sets",
+    columns="set measure scans label model_a model_b status n estimate_a estimate_b difference lower upper"
+    " p p_adjusted median_difference median_lower median_upper wilcoxon_p wilcoxon_p_adjusted sign_flip_p"
+    " sign_flip_p_adjusted standardised rank_biserial superiority scope note",
+    keys="set model_a model_b label measure scans status",
+    made_of=(MadeOf(rows="metrics of the external set"),),
+)
+
 NO_SIZES = "no mean at a mix: the plan has no subgroups of lesion size, or no training scan has the lesion"
 
 
@@ -94,13 +121,13 @@ def main(
     models: list[str],
     out: Path,
 ) -> None:
-    """Dice in external sets, beside the internal test set and at the same mix of lesion sizes.
+    """Dice in external sets, beside the internal test set; the planned comparison on their scans.
 
     Args:
         labels: JSON: the lesion classes, in their order, with roles and groups.
         internal: metrics of the internal test set, one per model.
         external: metrics of external sets, SET/MODEL.tsv.
-        plan: analysis plan, for its groups of lesion size.
+        plan: analysis plan (YAML).
         cohort: cohort.tsv.
         split: split.tsv.
         models: the compared models.
@@ -108,7 +135,7 @@ def main(
     """
     lesions = label_sets.read(labels)
     scans = read_tsv(cohort)
-    planned = analysis_plan.load(plan)
+    planned = analysis_plan.load(plan).of_run(models)
     participants = clusters(PARTICIPANT, scans)
     cuts = size_cuts(planned, scans, read_tsv(split), lesions)
 
@@ -116,14 +143,20 @@ def main(
         return score_arrays_of(scores_of.read(paths, models, lesions), lesions, participants)
 
     own = arrays(internal)
-    tables: dict[str, list[pd.DataFrame]] = {EXTERNAL_SETS.name: [], EXTERNAL_DETECTION.name: []}
-    for name in sorted({path.parent.name for path in external}):
-        of_set = arrays([path for path in external if path.parent.name == name])
-        tables[EXTERNAL_SETS.name].append(set_table(of_set, own, planned, cuts).assign(set=name))
-        tables[EXTERNAL_DETECTION.name].append(detection_table([of_set], planned).assign(set=name))
-    for declared in (EXTERNAL_SETS, EXTERNAL_DETECTION):
-        together = pd.concat(tables[declared.name], ignore_index=True)
-        write_tsv(together.reindex(columns=declared.header), out / f"{declared.name}.tsv")
+    of_name: dict[str, list[Path]] = defaultdict(list)
+    for path in external:
+        of_name[path.parent.name].append(path)
+    sets = {name: arrays(of_name[name]) for name in sorted(of_name)}
+    made: Sequence[tuple[PublishedStatistic, Callable[[ScoreArrays], pd.DataFrame]]] = (
+        (EXTERNAL_SETS, lambda of_set: set_table(of_set, own, planned, cuts)),
+        (EXTERNAL_DETECTION, lambda of_set: detection_table([of_set], planned)),
+        (EXTERNAL_ENDPOINTS, lambda of_set: endpoints_table(of_set, planned)),
+        (EXTERNAL_PAIRED, lambda of_set: paired_table(of_set, planned)),
+    )
+    for declared, table_of in made:
+        tables = [table_of(of_set).assign(set=name) for name, of_set in sets.items()]
+        together = pd.concat(tables, ignore_index=True).reindex(columns=declared.header)
+        write_tsv(together, out / f"{declared.name}.tsv")
     logger.info("external sets: %s", out)
 
 
