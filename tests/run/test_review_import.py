@@ -192,6 +192,11 @@ def test_what_was_predicted_is_neither_moved_out_nor_in_by_a_changed_file(study:
     score(study)
     (problem,) = late_reviews.changes(str(file), scans, results)
     assert (problem.row, problem.value) == ("2", "s0")
+    external = results / "cohort/external/far.tsv"
+    external.parent.mkdir()
+    external.write_text("scan_id\tset\ns2\texternal:far\n")
+    assert [one.value for one in late_reviews.changes(str(file), scans, results)] == ["s0", "s2"]
+    external.unlink()
     cohort = "scan_id\treason\ns0\tquality review: motion\ns1\t\ns2\tmissing section: 12 mm\n"
     (results / "cohort/cohort.tsv").write_text(cohort)
     (results / "cohort/split.tsv").write_text("scan_id\tset\ns1\ttrain\n")

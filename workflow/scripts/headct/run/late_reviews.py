@@ -81,6 +81,7 @@ def _excluded_before(results: Path) -> set[str]:
 
 
 def _in_study(results: Path) -> set[str]:
-    """The scans that are in the training or the test set."""
-    split = results / "cohort" / "split.tsv"
-    return set(read_tsv(split)["scan_id"]) if split.is_file() else set()
+    """The scans that are in the training set, the test set or an external set."""
+    cohort = results / "cohort"
+    tables = [cohort / "split.tsv", *sorted((cohort / "external").glob("*.tsv"))]
+    return {scan for table in tables if table.is_file() for scan in read_tsv(table)["scan_id"]}
