@@ -53,6 +53,7 @@ report: "workflow/report/workflow.rst"
 onstart:
     study.write_record(config, sheet.participants(SCANS))
     record.write_start(Path(workflow.basedir), Path(PLAN))
+    locked_sets.lock(SCANS, Path("results"), Path(PLAN))
 
 
 onerror:

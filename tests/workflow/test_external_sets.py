@@ -1,4 +1,4 @@
-"""A study to which two external sets are added: they are measured, and nothing of the study changes."""
+"""A study to which external sets and a locked one are added: they are measured, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from headct.command_line import run_step
 from headct.contracts.artefacts import LEDGER, read_tsv, sha256_of
 from headct.provenance import ledger
 from support import snake, two_classes, warm_python
@@ -20,6 +21,11 @@ from support.nifti_study import NiftiStudy
 
 SETS = {"near": range(12, 18), "far": range(18, 22)}
 """Numbers of the scans of each external set; the others are divided into training and test set."""
+
+LATER = range(22, 24)
+"""Of the locked set, whose images and masks are no files that anything could read."""
+
+NAMED = {f"external:{name}": numbers for name, numbers in SETS.items()}
 
 MODELS = ("unet", "threshold", "rival", "predicts-nothing")
 
@@ -51,7 +57,7 @@ def study() -> NiftiStudy:
     of_two = two_classes.STUDY
     base = of_two.configuration(Path())["models"]
     settings = {**of_two.settings, "models": {**base, "rival": RIVAL}}
-    return replace(of_two, name="external-sets", scans=22, settings=settings)
+    return replace(of_two, name="external-sets", scans=24, settings=settings)
 
 
 def write_maps(folder: Path) -> None:
@@ -65,9 +71,9 @@ def write_maps(folder: Path) -> None:
 
 
 def name_sets(sheet: Path, names: dict[str, range]) -> None:
-    """Keep the scans of the study and of some external sets, each with its set."""
+    """Keep the scans of the study and of some sets (``external:near``), each with its set."""
     header, *rows = sheet.read_text(encoding="utf-8").splitlines()
-    of_scan = {number: f"external:{name}" for name, numbers in names.items() for number in numbers}
+    of_scan = {number: name for name, numbers in names.items() for number in numbers}
     kept = [
         f"{row}\t{of_scan.get(number, '')}"
         for number, row in enumerate(rows)
@@ -96,7 +102,12 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
         assert run.returncode == 0, run.stdout[-4000:]
         before = digests(folder / "results")
         shutil.copy(whole, folder / "scans.tsv")
-        name_sets(folder / "scans.tsv", SETS)
+        name_sets(folder / "scans.tsv", NAMED | {"locked:later": LATER})
+        (folder / "kept").mkdir()
+        for number in LATER:
+            for file in folder.glob(f"scan-{number}*.nii.gz"):
+                shutil.copy(file, folder / "kept")
+                file.write_bytes(b"garbage")
         jobs = snake.planned(snake.run(*words, "-n"))
         run = snake.run(*words, python=python)
         assert run.returncode == 0, run.stdout[-4000:]
@@ -113,8 +124,12 @@ def test_no_byte_of_the_study_itself_changes(grown: Grown) -> None:
         "cohort/external",
         "metrics/external",
         *(f"predictions/{model}/external" for model in MODELS[:-1]),
-        *(f"statistics/{name}.tsv" for name in ("external_sets", "external_detection")),
-        *(f"tables/external_sets.{kind}" for kind in ("tsv", "html", "tex")),
+        *(f"statistics/external_{name}.tsv" for name in ("sets", "detection", "endpoints", "paired")),
+        *(
+            f"tables/external_{name}.{kind}"
+            for name in ("sets", "comparison")
+            for kind in ("tsv", "html", "tex")
+        ),
         *(f"figures/external_sets.{kind}" for kind in ("tsv", "pdf", "svg", "png")),
     }
 
@@ -129,7 +144,8 @@ def test_scans_of_external_sets_are_in_no_set_of_the_split(grown: Grown) -> None
         assert set(table["set"]) == {f"external:{name}"}
     flow = read_tsv(results / "cohort/flow.tsv").set_index(["status", "reason"])["scans"]
     assert (flow["external", "near"], flow["external", "far"]) == (6, 4)
-    assert flow["in sheet"].sum() == 22
+    assert flow["in sheet"].sum() == 24
+    assert flow["excluded", "locked set later"] == len(LATER)
     assert flow["included"].sum() == 12
 
 
@@ -168,6 +184,7 @@ def test_it_is_verified_as_it_was_sealed(grown: Grown) -> None:
         "results/statistics/external_sets.tsv, far, unet, bleed, difference",
         "results/statistics/external_sets.tsv, far, unet, bleed, n_participants",
         "results/statistics/external_detection.tsv, near, unet, PHE, 0, n_present",
+        "results/statistics/external_paired.tsv, near, unet, threshold, bleed, dice, all, difference",
         "results/tables/external_sets.tsv, near, rival, bleed, internal_mean",
         "results/figures/external_sets.tsv, internal test set, far, unet, bleed, dice_mean",
         "results/cohort/flow.tsv, external, near, scans",
@@ -186,8 +203,35 @@ def test_nothing_is_to_be_done_again(grown: Grown) -> None:
     assert "Nothing to be done" in snake.run(*words).stdout
 
 
+def test_nothing_is_read_of_a_locked_set_until_the_plan_is_recorded(grown: Grown) -> None:
+    """No file of the results speaks of its scans but the tables of the whole sheet; then it is opened."""
+    results = grown.folder / "results"
+    named = f"scan-{LATER[0]}"
+    speaking = {
+        file.relative_to(results).as_posix()
+        for file in results.rglob("*")
+        if file.is_file() and named.encode() in file.read_bytes()
+    }
+    assert speaking <= {"cohort/cohort.tsv", "study.json"}
+    assert [one.rule for one in ledger.read(results / LEDGER)].count("locked:later") == 1
+
+    shutil.copy(grown.folder / "all.tsv", grown.folder / "scans.tsv")
+    name_sets(grown.folder / "scans.tsv", NAMED | {"external:later": LATER})
+    words = ("--directory", grown.folder, "--configfile", grown.folder / "study.yaml", "-n")
+    refused = snake.run(*words)
+    assert refused.returncode != 0
+    assert "no plan was recorded since" in " ".join(refused.stdout.split())
+    plan = grown.folder / "plan.yaml"
+    run_step("record-plan", ["--plan", str(plan), "--results", str(results)])
+    shutil.copytree(grown.folder / "kept", grown.folder, dirs_exist_ok=True)
+    jobs = snake.planned(snake.run(*words))
+    assert jobs["ingest"] == 1
+    assert "train" not in jobs
+
+
 def test_the_page_tells_of_each_set(grown: Grown) -> None:
     text = Page((grown.folder / "results/report/index.html").read_text(encoding="utf-8")).text
     assert "Test sets from elsewhere" in text
     for name, numbers in SETS.items():
         assert f"{name}, bleed: mean Dice over {len(numbers)} scans of {len(numbers)} participants" in text
+        assert f"{name}: Primary endpoint: " in text

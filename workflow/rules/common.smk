@@ -50,7 +50,7 @@ from headct.imaging import sources
 from headct.provenance import record, seal
 from headct.provenance import snakemake as internals
 from headct.publish import options
-from headct.run import failures, late_reviews, preflight, study
+from headct.run import failures, late_reviews, locked_sets, preflight, study
 from headct.run.cluster import gpu_hours, rates
 from headct.settings import (
     analysis_plan,
@@ -439,6 +439,7 @@ PLAN = os.path.relpath(
 ANALYSIS_PLAN = checked(analysis_plan.load, Path(PLAN))
 if not internals.is_read_by_a_job(workflow):
     checked(preflight.check, SETTINGS, CONFIGURED.name_of, ANALYSIS_PLAN, PLAN, SCANS)
+    checked(locked_sets.check, SCANS, SHEET, Path("results"), Path(PLAN))
     for words in preflight.warnings(SETTINGS, SCANS, ANALYSIS_PLAN, PLAN):
         print(f"Warning: {words}", file=sys.stderr)
 PUBLISHED = sorted(

@@ -85,6 +85,9 @@ STEPS = {
     "summary": Step("publish.summary", "tell a study's results in a few lines"),
     "audit": Step("provenance.audit", "seal, verify and trace results; say why something would run"),
     "review": Step("run.review", "bring reviews of scans into a study"),
+    "record-plan": Step(
+        "run.locked_sets", "record the analysis plan in the ledger, after which a locked set may be opened"
+    ),
     "withdraw": Step("run.withdraw", "delete the data of scans whose participant withdrew, and record it"),
     "configuration": Step(
         "run.check_configuration", "check a configuration and its plan, or print the list of its keys"

@@ -23,6 +23,9 @@ SETS = ("train", TEST)
 EXTERNAL = "external:"
 """What the name of an external set stands behind in the column ``set``, of the sheet and of its own table."""
 
+LOCKED = "locked:"
+"""What the name of a set stands behind, in the sheet, of which nothing is read yet."""
+
 SCANS_OF_A_VERDICT = 10
 """Test scans that a verdict on equality needs: more than a third of smaller test sets have no failure where
 every tenth scan is one (.9¹⁰ = .35)."""

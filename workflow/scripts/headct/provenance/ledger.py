@@ -1,5 +1,8 @@
 """How often the test set and each external set were opened, and by what: a line for each scoring of labels.
 
+Two kinds of line tell of what came before: that a set was locked, and which scans it has; that the analysis
+plan was recorded, by its digest (docs/decisions/locked-sets.md).
+
 Lines are only ever appended, by the job that scored. Each holds the digest of the line before, and the
 job's record holds number and digest of its line, so that neither a changed nor a missing line goes unnoticed.
 Deleting results and scoring again adds lines and takes none away, as long as the ledger stays.
@@ -23,6 +26,9 @@ from headct.contracts.untrusted import Unusable
 OF_EXTERNAL_SET = "metrics_external"
 """The rule that compares models with the labels of an external set; its line names the set behind a colon."""
 
+LOCKED, PLAN_RECORDED = "locked", "plan_recorded"
+"""Rules of lines that are no scoring; behind the first stands the set's name, after a colon."""
+
 SCORING = frozenset({"metrics", "second_readings", "surface_tolerance", OF_EXTERNAL_SET})
 """Rules that compare anything with the labels of the test set, or of an external one."""
 
@@ -34,7 +40,8 @@ class Opening:
     ``rule`` is ``metrics_external:NAME`` where they are those of an external set. ``predictions`` has the
     digest of each prediction manifest, joined by spaces: one per seed, none for second readings and for the
     model that predicts nothing. ``split`` is that of the table which names the scans, ``plan`` the analysis
-    plan at the start of the run, ``previous`` the whole line before.
+    plan at the start of the run, ``previous`` the whole line before. What a line has not that is no scoring
+    is empty; ``split`` is then the digest of the locked set's scans.
     """
 
     number: int
@@ -122,13 +129,24 @@ def faults(text: str, scored: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def openings_in_words(openings: Sequence[Opening]) -> str:
     """How often the test set and each external set were opened and by what, a sentence for each."""
     of_set: dict[str, list[Opening]] = {"": []}
-    for opening in openings:
+    for opening in filter(is_scoring, openings):
         rule, _, name = opening.rule.partition(":")
         of_set.setdefault(name if rule == OF_EXTERNAL_SET else "", []).append(opening)
     of_test_set = of_set.pop("")
     sentences = [_in_words("The test set", of_test_set)]
     sentences += [_in_words(f"The external set {name}", of_set[name]) for name in sorted(of_set)]
+    for opening in openings:
+        rule, _, name = opening.rule.partition(":")
+        if rule == LOCKED:
+            sentences.append(f"The set {name} was locked on {opening.scored}.")
+        elif rule == PLAN_RECORDED:
+            sentences.append(f"The analysis plan {opening.plan[:12]}… was recorded on {opening.scored}.")
     return " ".join(sentences)
+
+
+def is_scoring(opening: Opening) -> bool:
+    """Whether a line tells of a scoring, not of what came before one."""
+    return opening.rule.partition(":")[0] not in (LOCKED, PLAN_RECORDED)
 
 
 def _in_words(subject: str, openings: Sequence[Opening]) -> str:

@@ -28,6 +28,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from headct.contracts import untrusted
+from headct.contracts.artefacts import LEDGER
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.untrusted import Unusable
@@ -106,13 +107,15 @@ def _own_layers() -> Iterator[bytes]:
 
 
 def dates_of_run(folder: ResultsFolder) -> set[date]:
-    """The days on which jobs ran, by their records, those of amendments, and those that the plan names."""
+    """The days on which jobs ran, those of amendments and of the ledger, and those that the plan names."""
     times = sorted(time[:10] for record in folder.records for time in (record.started, record.ended))
     of_run = set()
     if times:
         first, last = date.fromisoformat(times[0]), date.fromisoformat(times[-1])
         of_run = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
     of_run |= {date.fromisoformat(one.date[:10]) for one in folder.amendments}
+    if LEDGER in folder.there:  # a plan is recorded between two runs
+        of_run |= {day for _, day in days.days_in(folder.text_of(LEDGER))}
     for path in folder.sizes:
         if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
             plan = untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")

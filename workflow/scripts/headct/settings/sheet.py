@@ -15,7 +15,7 @@ from typing import Any
 
 from headct.contracts.problems import LISTED, BadInput, Problem, first_few
 from headct.contracts.repository import SCHEMAS
-from headct.contracts.sets import EXTERNAL
+from headct.contracts.sets import EXTERNAL, LOCKED
 from headct.contracts.terminal import visible
 from headct.settings.configuration import load_schema, schema_problems
 
@@ -36,6 +36,7 @@ NO_VALUE = re.compile(r"#[A-Z][A-Z/0]+[!?]?")
 """What spreadsheets write where a formula has no value: #N/A, #REF!, #NAME?, in their own language."""
 
 NOT_BASELINE = "not a baseline scan"
+LOCKED_SET = "locked set"
 MAXIMUM_AGE_DIFFERENCE_YEARS = 2
 """Between baseline scans of one participant."""
 
@@ -247,13 +248,23 @@ def _written(schema: Mapping[str, Any]) -> str:
 
 
 def baseline(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of baseline scans that are not left out, the only ones that are ingested."""
+    """The rows of baseline scans that are neither left out nor locked, the only ones that are ingested."""
     return [row for row in rows if not why_not_ingested(row)]
 
 
 def external_set(row: Mapping[str, Any]) -> str:
     """Name of the external set that a scan is in; empty where it is in none."""
-    return str(row.get("set") or "").removeprefix(EXTERNAL)
+    return _name_behind(EXTERNAL, row)
+
+
+def locked_set(row: Mapping[str, Any]) -> str:
+    """Name of the set that a scan is kept in, of which nothing is read yet; empty where it is in none."""
+    return _name_behind(LOCKED, row)
+
+
+def _name_behind(kind: str, row: Mapping[str, Any]) -> str:
+    value = str(row.get("set") or "")
+    return value.removeprefix(kind) if value.startswith(kind) else ""
 
 
 def external_sets(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -265,7 +276,23 @@ def why_not_ingested(row: Mapping[str, Any]) -> str:
     """Why a scan is not ingested, as the sheet says; empty where it is."""
     if row.get("left_out") is not None:
         return str(row["left_out"])
-    return "" if row["timepoint"] in (None, "baseline") else NOT_BASELINE
+    if row["timepoint"] not in (None, "baseline"):
+        return NOT_BASELINE
+    return f"{LOCKED_SET} {locked_set(row)}" if locked_set(row) else ""
+
+
+def locked(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Identifiers, in alphabetical order, of the scans that are kept in each locked set, by its name."""
+    found = defaultdict(list)
+    for row in rows:
+        if is_locked(row):
+            found[locked_set(row)].append(str(row["scan_id"]))
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def is_locked(row: Mapping[str, Any]) -> bool:
+    """Whether a scan would be ingested, were its set not locked."""
+    return bool(locked_set(row)) and not why_not_ingested({**row, "set": None})
 
 
 def participants(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -571,7 +598,8 @@ def _taken_names(rows: list[dict[str, Any]], file: str) -> list[Problem]:
         **dict.fromkeys(DEVICES, "no file can have this name on Windows, where it is a device"),
     }
     named = [(row, "scan_id", str(row["scan_id"])) for row in rows]
-    named += [(row, "set", external_set(row)) for row in rows if external_set(row).casefold() in DEVICES]
+    of_sets = [(row, external_set(row) or locked_set(row)) for row in rows]
+    named += [(row, "set", name) for row, name in of_sets if name.casefold() in DEVICES]
     return [
         Problem(file, f"{reason}; choose another one", str(row["row"]), column, row[column])
         for row, column, name in named
@@ -624,11 +652,11 @@ def _unlike_themselves(rows: list[dict[str, Any]], file: str) -> list[Problem]:
 
 
 def _in_several_sets(rows: list[dict[str, Any]], file: str) -> list[Problem]:
-    """Baseline scans of participants who have others in another set: they would be known to the models."""
+    """Scans of participants who have others in another set, a locked one too: models would know them."""
     problems = []
     first: dict[str, dict[str, Any]] = {}
-    for row in baseline(rows):
-        if row["participant_id"] is None:
+    for row in rows:
+        if row["participant_id"] is None or (why_not_ingested(row) and not is_locked(row)):
             continue
         other = first.setdefault(row["participant_id"], row)
         if other["set"] != row["set"]:

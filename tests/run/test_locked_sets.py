@@ -1,0 +1,113 @@
+"""Locked sets: what the ledger keeps of them, and that nobody opens one before the plan is recorded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headct.command_line import run_step
+from headct.contracts.artefacts import LEDGER
+from headct.contracts.problems import BadInput
+from headct.provenance import ledger
+from headct.run import locked_sets
+from headct.settings import analysis_plan, sheet
+
+
+def rows(kind: str, scans: Sequence[str] = ("s-3", "s-4"), name: str = "later") -> list[dict[str, Any]]:
+    """Two scans of the study, and some of a set."""
+    sets = {"s-1": None, "s-2": None} | dict.fromkeys(scans, f"{kind}:{name}")
+    return [{"scan_id": scan, "timepoint": None, "set": of_set} for scan, of_set in sets.items()]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    return Path(shutil.copy(analysis_plan.SHIPPED, tmp_path / "plan.yaml"))
+
+
+@pytest.fixture
+def results(tmp_path: Path, plan: Path) -> Path:
+    """Of a study that has run with a locked set."""
+    folder = tmp_path / "results"
+    locked_sets.lock(rows("locked"), folder, plan)
+    return folder
+
+
+def refused(found: list[dict[str, Any]], results: Path, plan: Path) -> str:
+    with pytest.raises(BadInput) as raised:
+        locked_sets.check(found, "scans.tsv", results, plan)
+    return str(raised.value)
+
+
+def test_scans_of_a_locked_set_are_not_ingested_and_in_no_external_set() -> None:
+    found = rows("locked")
+    assert [row["scan_id"] for row in sheet.baseline(found)] == ["s-1", "s-2"]
+    assert sheet.why_not_ingested(found[2]) == "locked set later"
+    assert sheet.external_sets(found) == []
+    assert sheet.locked(found) == {"later": ["s-3", "s-4"]}
+    followed_up = [row | {"timepoint": "follow-up"} for row in found]
+    assert sheet.locked(followed_up) == {}
+
+
+def test_the_ledger_keeps_a_set_once_and_again_when_its_scans_change(results: Path, plan: Path) -> None:
+    locked_sets.lock(rows("locked"), results, plan)
+    assert [one.rule for one in ledger.read(results / LEDGER)] == ["locked:later"]
+    locked_sets.lock(rows("locked", ["s-3", "s-5"]), results, plan)
+    openings = ledger.read(results / LEDGER)
+    assert [one.rule for one in openings] == ["locked:later"] * 2
+    assert openings[0].split != openings[1].split
+    assert ledger.faults((results / LEDGER).read_text(), {}) == []
+
+
+def test_a_study_without_such_sets_has_no_line(tmp_path: Path, plan: Path) -> None:
+    locked_sets.lock(rows("external"), tmp_path / "results", plan)
+    locked_sets.check(rows("external"), "scans.tsv", tmp_path / "results", plan)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_set_is_opened_only_once_the_present_plan_is_recorded(results: Path, plan: Path) -> None:
+    locked_sets.check(rows("locked"), "scans.tsv", results, plan)
+    assert "no plan was recorded since; record it: python -m headct record-plan" in refused(
+        rows("external"), results, plan
+    )
+    run_step("record-plan", ["--plan", str(plan), "--results", str(results)])
+    locked_sets.check(rows("external"), "scans.tsv", results, plan)
+    assert ledger.read(results / LEDGER)[-1].rule == "plan_recorded"
+    plan.write_text(plan.read_text() + "# changed\n")
+    assert "this analysis plan is another than the one that was recorded" in refused(
+        rows("external"), results, plan
+    )
+
+
+def test_a_plan_that_was_recorded_before_the_lock_opens_nothing(tmp_path: Path, plan: Path) -> None:
+    (tmp_path / "results").mkdir()
+    run_step("record-plan", ["--plan", str(plan), "--results", str(tmp_path / "results")])
+    locked_sets.lock(rows("locked"), tmp_path / "results", plan)
+    assert "no plan was recorded since" in refused(rows("external"), tmp_path / "results", plan)
+
+
+def test_an_opened_set_has_the_scans_that_were_locked(results: Path, plan: Path) -> None:
+    run_step("record-plan", ["--plan", str(plan), "--results", str(results)])
+    assert "was locked on" in refused(rows("external", ["s-3"]), results, plan)
+    for other in (rows("external", name="other"), rows("locked")[:2]):
+        assert "the set later was locked on" in refused(other, results, plan)
+
+
+def test_a_plan_that_is_none_is_not_recorded(results: Path, tmp_path: Path) -> None:
+    before = (results / LEDGER).read_text()
+    (tmp_path / "none.yaml").write_text("primary: no\n")
+    with pytest.raises(BadInput):
+        locked_sets.main(plan=tmp_path / "none.yaml", results=results)
+    with pytest.raises(BadInput, match="no such folder"):
+        locked_sets.main(plan=analysis_plan.SHIPPED, results=tmp_path / "nowhere")
+    assert (results / LEDGER).read_text() == before
+
+
+def test_what_is_no_scoring_counts_as_no_opening(results: Path, plan: Path) -> None:
+    run_step("record-plan", ["--plan", str(plan), "--results", str(results)])
+    told = ledger.openings_in_words(ledger.read(results / LEDGER))
+    assert told.startswith("No scoring of the test set is recorded. The set later was locked on ")
+    assert "was recorded on " in told
