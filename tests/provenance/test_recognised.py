@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import generate_uid
 
-from headct.provenance import days, recognised, texts
+from headct.provenance import days, recognised, said_of_patients, texts
 
 DAYS = st.dates(date(1900, 1, 1), date(2099, 12, 31))
 FORMS = (
@@ -99,3 +99,34 @@ def test_every_uid_that_software_makes_is_found(seed: int) -> None:
 def test_bytes_of_any_kind_are_no_error(data: bytes) -> None:
     for text in texts.texts_in(data):
         list(recognised.in_text(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#tool/tables/accf2ee48119",
+        "#tool/tables/acc2ee48119",
+        "the file was accessed 20261129",
+        "for example 2026-11-29",
+        "MobileNet 12345678",
+        "studies 2022-10-05",
+        "visitors 2022-10-05",
+    ],
+)
+def test_a_word_or_digest_that_begins_like_a_label_is_none(text: str) -> None:
+    assert not list(said_of_patients.said_in(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ACC 12345678",
+        "Acc# 2023-004512",
+        "ACC12345678",
+        "exam: 2026-11-29",
+        "Examination of 2026-11-29",
+        "Visit 2 2026-11-29",
+    ],
+)
+def test_such_a_label_is_one_where_its_word_ends(text: str) -> None:
+    assert list(said_of_patients.said_in(text))

@@ -80,13 +80,18 @@ EXAM = """
 acquired startdate enddate
 studydate seriesdate acquisitiondate contentdate acquisitiondatetime
 study_date series_date acquisition scan_date scandate scanned acq_ acq: acq=
-exam visit admission admitted discharge died death deceased date_of datum_
+exam examination visit admission admitted discharge died death deceased date_of datum_
 untersuch aufnahme studie examen estudio esame exame onderzoek undersök
 undersøg badani vyšetř vizsgál muayene tetkik çekim εξέταση исследов обслед
 检查 檢查 撮影 検査 검사 촬영 الفحص בדיקה जांच ตรวจ ngày_chụp contrast_given injected
 surgery op. operation onset ictus imaged performed follow-up
 """
 """Labels of a day on which something was done with or happened to a patient."""
+
+WHOLE = """
+acc exam mobile studie visit nata nato
+"""
+"""Labels with which other words and digests begin (accept, example, acc48119): they count as whole words."""
 
 FILLERS = """
 nimi namn navn naam nome nombre imię jméno neve val content year datetime

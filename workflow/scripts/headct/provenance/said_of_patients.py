@@ -47,6 +47,7 @@ REACH = 160
 """Characters behind a label in which its value begins and ends."""
 MOST_LABELS, MOST_ROWS = 500_000, 100_000
 """In one text, and below one label of a table."""
+HEXADECIMAL = re.compile(r"(?=[a-f0-9]*\d)[a-f0-9]{8,}(?![^\W_])")
 BASE_64 = re.compile(r"[a-z0-9+/]{40}")
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 IN_BRACKETS = re.compile(r"\(\w{1,12}\)")
@@ -72,7 +73,7 @@ SHORTEST_NUMBER, LONGEST_NUMBER = 4, 30
 """Digits, and characters, of a number that can be a hospital's."""
 
 
-FILLERS = frozenset(label_words.FILLERS.split())
+WHOLE, FILLERS = frozenset(label_words.WHOLE.split()), frozenset(label_words.FILLERS.split())
 HONORIFICS, PARTICLES = frozenset(label_words.HONORIFICS.split()), frozenset(label_words.PARTICLES.split())
 NO_NAMES = GENERIC | frozenset(label_words.NO_NAMES.split())
 
@@ -135,6 +136,8 @@ def _begins_a_word(lower: str, place: int, stem: str) -> bool:
 
 def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> Iterator[str]:
     end = start + len(stem)
+    if stem in WHOLE and (text[end : end + 1].isalpha() or HEXADECIMAL.match(text, start)):
+        return
     while end < len(text) and _is_inner(stem[-1], text[end]):
         end += 1  # to the end of the word
     if counted := COUNTED.match(text, start):  # patient-0456, of which something may be said
