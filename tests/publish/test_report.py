@@ -180,6 +180,20 @@ def reconfigured(results: Path, **blocks: object) -> None:
     write_json(read_json(results / "config.json") | blocks, results / "config.json")
 
 
+def test_networks_of_curves_are_told_where_there_are_some(results: Path) -> None:
+    assert text_of("model_choice", results).endswith("are named in the configuration.")
+    training = read_json(results / "config.json")["training"]
+    reconfigured(
+        results,
+        training=training | {"effort_curve": {"shares": [0.5, 1]}},
+        learning_curve={"sizes": [10, "all"], "models": ["unet"], "seeds": [1, 2], "fold": 0},
+    )
+    assert text_of("model_choice", results).endswith(
+        " Further networks, U-Net trained on parts of the participants (10 and all; seeds 1 and 2) and weights"
+        " kept at 0.5 and 1 of each training, were measured on scans that their fold held out."
+    )
+
+
 def test_an_endpoint_that_could_not_be_evaluated_is_not_told_as_if_it_had_been(results: Path) -> None:
     none = float("nan")
     changed(results, "endpoints", difference=none, lower=none, upper=none, note="not part of this run: unet")

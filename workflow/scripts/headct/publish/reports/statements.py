@@ -625,8 +625,24 @@ def model_choice(facts: Facts) -> str:
     weights = "The weights after the last epoch were used. " if facts.training else ""
     return (
         f"{weights}The workflow chooses nothing (epoch, threshold, setting, model) by the test set; the"
-        " models that the figures show are named in the configuration."
+        f" models that the figures show are named in the configuration.{_of_curves(facts)}"
     )
+
+
+def _of_curves(facts: Facts) -> str:
+    """Networks that were trained, and weights that were kept, for curves of held-out scans."""
+    learning, effort = facts.config.learning_curve, facts.config.training.effort_curve
+    kinds = []
+    if learning:
+        sizes, seeds = (listed(map(str, values)) for values in (learning.sizes, learning.seeds))
+        kinds.append(
+            f"{listed(map(facts.title, learning.models))} trained on parts of the participants"
+            f" ({sizes}; seeds {seeds})"
+        )
+    if effort:
+        kinds.append(f"weights kept at {listed(map(str, effort.shares))} of each training")
+    more = f" Further networks, {' and '.join(kinds)}, were measured on scans that their fold held out."
+    return more if kinds else ""
 
 
 @borne_out_by("config.json")
