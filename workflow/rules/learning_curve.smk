@@ -1,6 +1,7 @@
 # Consumes: split.tsv, converted scans. Produces: results/learning_curve/ (subsets of participants, networks and
-# measures of each), label maps in results/predictions/, where a withdrawal looks for them, and statistics. These are the rules of models.smk and evaluate.smk on fewer
-# training scans; what they predict and measure is what one fold of the training set holds out, never the test set.
+# measures of each), label maps in results/predictions/, where a withdrawal looks for them, and statistics.
+# These are the rules of models.smk and evaluate.smk on fewer training scans; what they predict and measure is
+# what one fold of the training set holds out, never the test set.
 
 
 rule learning_subset:
