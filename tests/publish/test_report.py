@@ -189,8 +189,8 @@ def test_networks_of_curves_are_told_where_there_are_some(results: Path) -> None
         learning_curve={"sizes": [10, "all"], "models": ["unet"], "seeds": [1, 2], "fold": 0},
     )
     assert text_of("model_choice", results).endswith(
-        " Further networks, U-Net trained on parts of the participants (10 and all; seeds 1 and 2) and weights"
-        " kept at 0.5 and 1 of each training, were measured on scans that their fold held out."
+        " Further networks, U-Net trained on parts of the participants (10 and all; seeds 1 and 2) and"
+        " weights kept at 0.5 and 1 of each training, were measured on scans that their fold held out."
     )
 
 
