@@ -2,8 +2,10 @@
 
 The texts in ``fixtures/identifiers_*.tsv`` are made up, by somebody who knew what the search is for and had
 not read how it does it. The first two tables were looked at while it was written. The unseen ones were run
-when it was done: of 240 identifying texts it then found 193, and it took 16 of 228 others for such. Since
-then the kinds that it missed were mended, so they tell no more how it does with texts of others.
+when it was done: of 240 identifying texts it then found 193, and it took 16 of 228 others for such. The
+kinds that it missed were mended. The third tables were run before anybody looked at them: it found 301 of
+343 (87.8 %; of 43 names of files and members 21, of 48 names in context 39), and took 17 of 283 others
+(6.0 %). Those kinds were mended too, so no table here tells how it does with texts of others.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def with_findings(folder: Path, rows: list[dict[str, str]]) -> list[bool]:
     return [str(number) in places for number in range(len(rows))]
 
 
-MOST_MISSED = {"planted": 0.02, "unseen_planted": 0.04}
+MOST_MISSED = {"planted": 0.02, "unseen_planted": 0.04, "third_planted": 0.02}
 """Shares of all."""
 
 
@@ -63,7 +65,7 @@ def test_identifying_texts_are_found(tmp_path: Path, table: str) -> None:
         assert n_missed[kind] <= 0.1 * n, missed
 
 
-@pytest.mark.parametrize("table", ["innocent", "unseen_innocent"])
+@pytest.mark.parametrize("table", ["innocent", "unseen_innocent", "third_innocent"])
 def test_texts_that_point_at_nobody_are_not(tmp_path: Path, table: str) -> None:
     rows = texts(table)
     hits = with_findings(tmp_path, rows)

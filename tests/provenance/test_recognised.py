@@ -68,6 +68,11 @@ def test_names_are_found_in_all_scripts(name: str) -> None:
         assert recognised.NAME_FOUND in found, encoding
 
 
+def test_a_text_of_wide_characters_without_zeros_is_read() -> None:
+    text = "患者姓名：李秀英"
+    assert text in set(texts.texts_in(text.encode("utf-16")))
+
+
 MATHEMATICS = (
     "x^2",
     "A^T",
@@ -130,3 +135,71 @@ def test_a_word_or_digest_that_begins_like_a_label_is_none(text: str) -> None:
 )
 def test_such_a_label_is_one_where_its_word_ends(text: str) -> None:
     assert list(said_of_patients.said_in(text))
+
+
+PATHS = (
+    "{}_CT.nii.gz", "reading /data/in/{}/IM0003", "C:\\PACS\\{}\\mask.nii.gz", '{{"image": "raw/{}/ct.mha"}}',
+    "path,dice\n/mnt/ris/{}/ct.nii.gz,0.8", '<img src="img/{}_ax.png"/>', "cp 20190806_{}.dcm /out",
+    "\\\\pacs\\spool\\{}\\0001.ima", "img_{}_0034.nrrd",
+)  # fmt: skip
+PEOPLE = (
+    "Marchand_Genevieve", "DOE_JANE", "McGillivray_Euan", "O'Brien_Mary", "Meier-Kunz_Eva", "Novák_Petr",
+    "Сидоров_Иван", "Κωνσταντίνου_Ελένη", "王小明", "佐々木健一", "박서연", "PAT30918827",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", PEOPLE)
+def test_names_are_found_wherever_a_path_stands(name: str, path: str) -> None:
+    assert recognised.PATH_FOUND in dict(recognised.in_text(path.format(name)))
+    assert recognised.NAMED in dict(recognised.in_name(f"export/{name}_CT/overlay.svg"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nnUNet_raw/Dataset501_Brain/imagesTr/case_0001_0000.nii.gz", "/data/Task_Results/dice.csv",
+        "Supplementary_Figure_2.png", "README_FIRST.txt", "MNI152_T1_1mm.nii.gz", "docs/Getting_Started.md",
+        "nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/checkpoint_final.pth", "Bland-Altman_Plot.png",
+        "C:\\Program Files\\Common Files\\reader.dll", "/usr/share/zoneinfo/America/New_York",
+        '"$SUBJECTS_DIR/bert/mri"', "金标准/白质.nii.gz", "训练集/图像001.nii.gz", "학습/이미지001.png",
+        "Auto3DSeg_Report.html", "/scratch/CUDA_CACHE/kernel.bin", "patient-0456_ct.nii.gz",
+    ],
+)  # fmt: skip
+def test_what_files_of_studies_are_called_is_no_name(path: str) -> None:
+    assert not list(recognised.in_text(path))
+    assert not list(recognised.in_name(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("রোগীর নাম: রোকেয়া বেগম", "রোকেয়া বেগম"),
+        ("रोगी का नाम: सुनीता वर्मा", "सुनीता वर्मा"),
+        ("நோயாளி பெயர்: முருகன் செல்வி", "முருகன் செல்வி"),
+        ("환자명: 박서연", "박서연"),
+        ("Nama pasien: Tn. Bambang Wiryawan", "Bambang Wiryawan"),
+        ("Dear Mrs. Winifred Oakeshott,", "Winifred Oakeshott"),
+        ('patient_name,lesion\n"Delacroix, Benoît",1', "Delacroix Benoît"),
+        ("วันเกิด: 15 มกราคม 2493", "1950-01-15"),
+        ("วันเกิด: 15/1/2493", "1950-01-15"),
+        ("PID|1||4410293||||19480516|M", "19480516"),
+        ("at 20160229115959.000000+0100", "2016-02-29"),
+    ],
+)
+def test_labels_and_days_of_further_languages(text: str, value: str) -> None:
+    assert value in {found for _, found in recognised.in_text(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"PatientIdentityRemoved": "YES", "DeidentificationMethod": "CTP basic profile"}',
+        "removed PatientName, PatientBirthDate, StudyDate from patient-0456",
+        "Bland^Altman", "if (flags ^ MASK) & 0xFF: pass", "maier-hein^metrics-reloaded",
+        "SNOMED CT is 2.16.840.1.113883.6.96", "scikit-image,0.22.0,2023-10-03", "发布日期 2025年3月7日",
+        "1.2.276.0.7230010.3.0.3.6.8", "患者编号：patient-0456（假名）",
+    ],
+)  # fmt: skip
+def test_what_names_methods_software_or_what_was_taken_away_points_at_nobody(text: str) -> None:
+    assert not list(recognised.in_text(text))

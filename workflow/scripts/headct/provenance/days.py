@@ -58,6 +58,22 @@ THEN_WEEK = re.compile(r"-?W(\d\d)-?([1-7])(?!\d)")
 THEN_MONTH_DAY = re.compile(r"([-/._])(\d{1,2})\1(\d{1,2})(?![\d-])(?!\.\d)")
 THEN_WORD_DAY = re.compile(rf"{_GAP}{_WORD}{_GAP}(\d{{1,2}})(?!\d)", re.IGNORECASE)
 THEN_SIGNS = re.compile(r"\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일号]?")
+THAI_MONTHS = (
+    "มกราคม ม.ค.", "กุมภาพันธ์ ก.พ.", "มีนาคม มี.ค.", "เมษายน เม.ย.", "พฤษภาคม พ.ค.", "มิถุนายน มิ.ย.",
+    "กรกฎาคม ก.ค.", "สิงหาคม ส.ค.", "กันยายน ก.ย.", "ตุลาคม ต.ค.", "พฤศจิกายน พ.ย.", "ธันวาคม ธ.ค.",
+)  # fmt: skip
+THAI_MONTH_OF = {name: number for number, names in enumerate(THAI_MONTHS, 1) for name in names.split()}
+BUDDHIST, FIRST_BUDDHIST = 543, 2400
+"""Years by which the calendar of Thailand is ahead, and from which on a year is one of it."""
+THAI_LETTER = re.compile(r"[\u0e01-\u0e2e]")
+THAI = re.compile(
+    rf"(?<!\d)(\d{{1,2}})\s?({'|'.join(map(re.escape, THAI_MONTH_OF))})\s?"
+    r"(?:[พค]\.ศ\.)?\s?((?:19|2[045])\d\d)(?!\d)"
+)
+STAMP = re.compile(
+    r"((?:19|20)(?<![\d.]..)\d\d)(\d\d)(\d\d)\d{6}(?:\.\d{6}(?!\d)|(?:\.\d{1,6})?[+-]\d{4}(?!\d))"
+)
+"""A time as DICOM writes one, with parts of a second or what the clock is ahead (PS3.5, DT)."""
 ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 """The year before the first one of each era of Japan."""
 ERA = re.compile(rf"({'|'.join(ERAS)})\s?(\d{{1,2}}|元)年\s?(\d{{1,2}})月\s?(\d{{1,2}})日")
@@ -70,6 +86,7 @@ LIBERAL = (
     (re.compile(r"((?:19|20)\d\d)\W{1,4}month\W{1,4}(\d{1,2})\W{1,4}day\W{1,4}(\d{1,2})"), "ymd"),
     (re.compile(r"(\d{1,2})[-./\s]{1,2}(\d{1,2})[-./\s]{1,2}((?:19|20)?\d\d)(?!\d)"), "dmy"),
     (re.compile(r"(\d\d)(\d\d)((?:19|20)\d\d)(?!\d)"), "dmy"),
+    (re.compile(r"(\d{1,2})[-./\s]{1,2}(\d{1,2})[-./\s]{1,2}(2[45]\d\d)(?!\d)"), "dmy"),
     (re.compile(r"(\d\d)[-./](\d\d)[-./](\d\d)(?!\d)"), "ymd"),
 )
 """The forms of digits alone at a place where a label says that a day stands, and the order in them."""
@@ -81,11 +98,26 @@ def days_in(text: str) -> Iterator[tuple[int, date]]:
     for year in YEAR.finditer(text):
         for day in _beside(text, year):
             yield year.start(), day
-    if "年" in text:
-        for era in ERA.finditer(text):
-            number = 1 if era[2] == "元" else int(era[2])
-            for day in _first_day([(ERAS[era[1]] + number, int(era[3]), int(era[4]))]):
-                yield era.start(), day
+    for stamp in STAMP.finditer(text):
+        yield from _at(stamp, int(stamp[1]), int(stamp[2]), int(stamp[3]))
+    if not text.isascii():
+        yield from _in_other_calendars(text)
+
+
+def _in_other_calendars(text: str) -> Iterator[tuple[int, date]]:
+    """The days that are counted by eras of Japan, or written in the months of Thailand."""
+    for era in ERA.finditer(text) if "年" in text else ():
+        number = 1 if era[2] == "元" else int(era[2])
+        yield from _at(era, ERAS[era[1]] + number, int(era[3]), int(era[4]))
+    if not THAI_LETTER.search(text):
+        return
+    for thai in THAI.finditer(text):
+        yield from _at(thai, _century(thai[3]), THAI_MONTH_OF[thai[2]], int(thai[1]))
+
+
+def _at(match: re.Match[str], year: int, month: int, day: int) -> Iterator[tuple[int, date]]:
+    for found in _first_day([(year, month, day)]):
+        yield match.start(), found
 
 
 def days_at(text: str) -> Iterator[date]:
@@ -157,7 +189,9 @@ def _orders(match: re.Match[str], order: str) -> list[tuple[int, int, int]]:
 
 
 def _century(year: str) -> int:
-    """The year that two digits are of somebody who lives, or four digits as they are."""
+    """The year of two digits is one of a life; that of four digits stands, or is Buddhist."""
+    if int(year) >= FIRST_BUDDHIST:
+        return int(year) - BUDDHIST
     return int(year) if len(year) == 4 else 1900 + int(year) + (100 if int(year) < 30 else 0)
 
 

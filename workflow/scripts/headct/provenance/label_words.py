@@ -7,11 +7,21 @@ PATIENT = """
 pat_name pat. pat: pat-n pat_ pt. pt: pt_name
 patient pasient pacient pazient pacjent potilas potilaan hasta beteg bolnav
 pesakit ασθεν пациент пацієнт хвор 患者 病人 病患 환자 المريض مريض המטופל החולה
-מטופל रोगी मरीज ผู้ป่วย bệnh_nhân subject_name participant_name
+מטופל रोगी मरीज रुग्ण রোগী রোগীর நோயாளி రోగి રોગી દર્દી ਮਰੀਜ਼ രോഗി രോഗിയുടെ ರೋಗಿ රෝගියා مریض
+بیمار ผู้ป่วย
+пациент პაციენტ հիվանդ pacijent pacjentk pacients pacientas patsien pasyente mgonjwa өвчтөн
+науқас bemor xəstə bệnh_nhân subject_name participant_name
 """
 """Stems of the word, which stands before a name, or before another word that says what is to come."""
 
 NAME = """
+dear_mr dear_mrs dear_ms dear_miss sehr_geehrte_frau sehr_geehrter_herr chère_madame
+cher_monsieur chère_mme
+cher_m. estimado_sr estimado_señor estimada_sra estimada_señora gentile_sig gentile_signora
+egregio_sig
+geachte_mevrouw geachte_heer szanowna_pani szanowny_pan prezado_sr prezada_sra уважаем
+nama_pasien nama_pesakit nama_lengkap pangalan jina_la prezime vardas_pavardė priezvisko
+keresztnév
 surname last_name family_name first_name given_name middle_name maiden_name
 full_name forename mother's_name next_of_kin referring_physician
 familienname nachname vorname geburtsname nom_de_famille nom_de_naissance
@@ -19,12 +29,17 @@ nom_du prénom prenom apellido nombre_completo nombre_y cognome nome_completo
 sobrenome achternaam voornaam efternamn förnamn etternavn fornavn efternavn
 sukunimi etunimi nazwisko příjmení jméno vezetéknév név: nume_si prenume
 soyad adı ονοματεπώνυμο επώνυμο όνομα фамили фио ф.и.о имя_ прізвище 姓名 氏名
-名前 성명 이름 الاسم اسم שם_ नाम ชื่อ họ_tên họ_và_tên
+名前 患者氏名 患者名 환자명 환자성명 수진자명 피검자명 성함 성명 이름
+نام_بیمار نام_مریض نام_و_نام_خانوادگی
+الاسم اسم שם_ नाम नाव নাম பெயர் పేరు નામ ਨਾਮ ਨਾਂ പേര് ಹೆಸರು නම ชื่อ სახელი გვარი անուն ազգանուն
+họ_tên họ_và_tên
 """
 """Labels of a name."""
 
 NUMBER = """
-pid: pid= pid" pat_nr pat_no patno hosp_no hospno hosp. hosp# hosp:
+pid: pid= pid" pat_nr pat_no patno hosp_no hospno hosp. hosp# hosp: hosp- no_rm no._rm
+nomor_rekam nik:
+환자_번호 환자번호 病案号 患者id شماره_پرونده کد_ملی شناختی
 acc
 mrn chi_n chi: nric hkid ppsn aadhaar sin_n curp nie_ ahv hetu fnr nhs ihi_
 medical_record hospital_n hospital_id hospital_no nhs_n nhs_id accession
@@ -66,7 +81,10 @@ lives_at resides_at residing_at street: postcode zip_code
 """Labels of the place where a person lives."""
 
 BIRTH = """
-patientbirthdate
+patientbirthdate birthday birth_day tanggal_lahir tgl_lahir tarikh_lahir
+تاریخ_تولد تاریخ_پیدائش
+জন্ম_তারিখ জন্ম பிறந்த పుట్టిన జనన ਜਨਮ જન્મ ജനന ಜನ್ಮ ಹುಟ್ಟಿದ datum_rođenja data_narodzin
+дата_на_раждане
 date_of_birth birth_date
 birth born dob d.o.b bday geb. geb: geboren geburt naissance né_le née_le
 né(e) nacimiento nacido nacida nascita nato nata nascimento nascido nascida
@@ -77,7 +95,9 @@ születési născut nașterii doğum γέννηση γεννήθηκε рожд 
 """Labels of the day of birth."""
 
 EXAM = """
-acquired startdate enddate
+acquired startdate enddate scan_start scan_time scan_end study_start series_start exam_start
+acquisition_start
+tanggal_periksa tanggal_pemeriksaan تاریخ_معاینه
 studydate seriesdate acquisitiondate contentdate acquisitiondatetime
 study_date series_date acquisition scan_date scandate scanned acq_ acq: acq=
 exam examination visit admission admitted discharge died death deceased date_of datum_
@@ -95,28 +115,42 @@ acc exam mobile studie visit nata nato
 
 FILLERS = """
 nimi namn navn naam nome nombre imię jméno neve val content year datetime
-s is was are the a of on at le la el du de des del der dem den vom am il lo o os as to my his her
-their für et und and is: id no nr num number nummer numero numéro n name names full legal last first
-given family value values use home work mobile mr mrn oid urn system type phone email alphabetic vr
-pn sh da dt st text string str date time label td dd th span p div true pat patient patients contact
-country record official usual en in nom identifier reg kod code key
+s is was are the a of on at le la el du de des del der dem den vom am il lo o os as to my his
+her
+their für et und and is: id no nr num number nummer numero numéro n name names full legal last
+first
+given family value values use home work mobile mr mrn oid urn system type phone email
+alphabetic vr
+pn sh da dt st text string str date time label td dd th span p div true pat patient patients
+contact
+country record official usual en in nom identifier reg kod code key का के की चे चा ची का নাম এর
+का نام کا کی کے
+및 nama pasien lengkap पूरा
 """
 """Words between a label and its value."""
 
 HONORIFICS = """
-mr mrs ms miss dr prof herr frau hr fr mme mlle madame monsieur m sr sra srta señor señora sig sigra
+mr mrs ms miss dr prof herr frau hr fr mme mlle madame monsieur m sr sra srta señor señora sig
+sigra
+tn ny bpk ibu sdr श्री श्रीमती জনাব திரு آقای خانم محترم جناب 様 heer señorita
 sig.ra signor signora ra rin pan pani mevrouw dhr mw г-н г-жа bay bayan
 """
 """Words before a name."""
 
 NO_NAMES = """
-age sex mean median count counts data set sets id ids number position orientation level flow table
-figure characteristics outcome outcomes consent name names date birth volume volumes dice metric
-metrics run model models reader site sites not no all any both each of from in and or the left right
-lesion lesions hippocampus total time first follow-up reference score weight size address comments
-history insurance plan telephone identity removed empty column field attribute tag value is was with
-without for by to none na n/a nan private group axial coronal sagittal supine prone t1 t2 ax mri ct
-pet dicom
+age sex mean median count counts data set sets id ids number position orientation level flow
+table
+figure characteristics outcome outcomes consent name names date birth volume volumes dice
+metric
+metrics run model models reader site sites not no all any both each of from in and or the left
+right
+lesion lesions hippocampus total time first follow-up reference score weight size address
+comments
+history insurance plan telephone identity removed empty column field attribute tag value is was
+with
+without for by to none na n/a nan private group axial coronal sagittal supine prone t1 t2 ax
+mri ct
+pet dicom 匿名 已删除 已刪除 删除 無し なし 없음 익명 삭제 সংখ্যা संख्या گمنام حذف
 """
 """Words with capitals that are no part of a name."""
 
@@ -132,7 +166,7 @@ NUMBER_WORDS = (
 """An expression for what says, behind the word for a patient, that a number follows."""
 
 NAME_WORDS = (
-    r"name|nom\b|nombre|nome|naam|namn|navn|nimi|imi|adı|имя|фио|姓名|名|이름|성명|اسم|שם|नाम|ชื่อ"
-    r"|tên|jmen|meno|ονομα|neve"
+    r"name|nama\b|nom\b|nombre|nome|naam|namn|navn|nimi|imi|adı|имя|фио|姓名|名|이름|성명|اسم|שם|नाम|ชื่อ"
+    r"|tên|नाव|নাম|பெயர்|పేరు|નામ|ਨਾਮ|പേര്|ಹೆಸರು|نام|სახელ|անուն|ime\b|jmen|meno|ονομα|neve"
 )
 """The same, of a name."""

@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from pydicom.datadict import tag_for_keyword
+
 from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
 from headct.imaging.identifiers import GENERIC
-from headct.provenance import days, label_words
+from headct.provenance import days, label_words, names_in_paths
+from headct.provenance.letters import WORD as ONE_WORD
 
 
 @cache
@@ -29,9 +32,9 @@ def _small(character: str) -> str:
 
 
 def _stems(words: str) -> tuple[str, ...]:
-    """Each stem in each way that its words are joined."""
+    """Each stem in each way that its words are joined, in the characters that texts are composed of."""
     found: dict[str, None] = {}
-    for word in words.split():
+    for word in unicodedata.normalize("NFKC", words).split():
         forms = (
             {word.replace("_", joint) for joint in ("", " ", "_", "-")}
             if "_" in word.strip("_")
@@ -41,7 +44,7 @@ def _stems(words: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
+WORD = re.compile(rf"{ONE_WORD}(?:['’][^\W\d_]+)*")
 TAG = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]{0,200}=[^<>]{0,200})?\s?/?>")
 REACH = 160
 """Characters behind a label in which its value begins and ends."""
@@ -50,6 +53,8 @@ MOST_LABELS, MOST_ROWS = 500_000, 100_000
 HEXADECIMAL = re.compile(r"(?=[a-f0-9]*\d)[a-f0-9]{8,}(?![^\W_])")
 BASE_64 = re.compile(r"[a-z0-9+/]{40}")
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+QUOTED = re.compile(r'"[^"]{0,400}"')
+"""A field of a table in which its delimiter may stand."""
 IN_BRACKETS = re.compile(r"\(\w{1,12}\)")
 DELIMITERS = "\t,;|"
 COUNTED = re.compile(
@@ -65,8 +70,17 @@ ROLES = re.compile(
 """How e-mail addresses begin that are of nobody."""
 OF_AUTHORS = re.compile(r"author|maintainer|publisher|editor")
 NOT_A_PLACE = re.compile(r"://|@|\b0x|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{2}:){3}", re.IGNORECASE)
+NAMED = re.compile(
+    r"name=(?<![\w-]name=)[\"']([^\W\d_a-z][^\W\d_A-Z]+(?:[ -][^\W\d_a-z][^\W\d_A-Z]{2,}){1,2})[\"']"
+)
+"""A name of two words or three as the value of an attribute of a page."""
 SAYS_NUMBER = re.compile(label_words.NUMBER_WORDS)
 SAYS_NAME = re.compile(label_words.NAME_WORDS)
+KEYWORD = re.compile(
+    r"(?<=[a-z])(?!(?:ID|Id|Nr|No|Num|Key|Ref)(?![a-z])|Name|Tel|Number|Nummer|Phone|Mail|Email|Surname|Last|First"
+    r"|Family|Given|Full|Middle|Maiden|Contact|Home|Work|Cell|Mobile|Code|File|Record)[A-Z][a-z]+"
+)
+"""How words go on that say something else of a patient (PatientIdentityRemoved, PatientBirthDate)."""
 MANY = re.compile(r"patients(?!')|patienten\b|patienter\b|pacientes|pazienti|pacjenci|пациенты")
 """Of many patients no name follows."""
 SHORTEST_NUMBER, LONGEST_NUMBER = 4, 30
@@ -114,6 +128,10 @@ def said_in(text: str) -> Iterator[tuple[str, str]]:
     Args:
         text: in composed characters (NFKC).
     """
+    for named in NAMED.finditer(text):
+        words = re.split("[ -]", named[1])
+        if not (names_in_paths.is_of_nobody(words) or any(word.lower() in NO_NAMES for word in words)):
+            yield "holds what is said to be a patient's name", named[1]
     plain = text.isascii()
     small = text if plain else NOT_ASCII.sub(lambda letter: _small(letter[0]), text)
     lower = small.lower()  # places are the same in both
@@ -136,7 +154,7 @@ def _begins_a_word(lower: str, place: int, stem: str) -> bool:
 
 def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> Iterator[str]:
     end = start + len(stem)
-    if stem in WHOLE and (text[end : end + 1].isalpha() or HEXADECIMAL.match(text, start)):
+    if _goes_on_as_another_word(text, start, end, stem):
         return
     while end < len(text) and _is_inner(stem[-1], text[end]):
         end += 1  # to the end of the word
@@ -162,6 +180,13 @@ def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> It
         if value := kind.value(Labelled(label, cell, below=True)):
             yield value
             return
+
+
+def _goes_on_as_another_word(text: str, start: int, end: int, stem: str) -> bool:
+    """Whether a label is the beginning of something else: example, a digest, PatientIdentityRemoved."""
+    if stem in WHOLE:
+        return text[end : end + 1].isalpha() or HEXADECIMAL.match(text, start) is not None
+    return stem in PATIENTS and KEYWORD.match(text, end) is not None
 
 
 def _is_inner(last: str, following: str) -> bool:
@@ -192,9 +217,12 @@ def _below(text: str, start: int, line_end: int) -> Iterator[str]:
     column = text.count(delimiter, line_start, start)
     for _ in range(MOST_ROWS):
         row = text[line_end + 1 : (line_end := _line_end(text, line_end + 1))]
-        if row.count(delimiter) != count:
+        if '"' in row:
+            row = QUOTED.sub(lambda field: field[0].replace(delimiter, " "), row)
+        fields = row.split(delimiter)
+        if len(fields) != count + 1:
             return
-        yield row.split(delimiter)[column].strip(" \"'\r")
+        yield fields[column].strip(" \"'\r")
 
 
 def _line_end(text: str, place: int) -> int:
@@ -225,6 +253,8 @@ def _name(here: Labelled) -> str:
     if not words:
         return ""
     uncased = not words[0][0].isupper() and not words[0][0].islower()
+    if uncased and SAYS_NUMBER.search(words[0]):
+        return ""
     says_all = not here.label.startswith(PATIENTS) or SAYS_NAME.search(here.label)
     if here.below and len(words) < len(WORD.findall(here.text)):
         return ""  # a sentence
@@ -263,6 +293,12 @@ def _mail(here: Labelled) -> str:
     return match[0] if match and not ROLES.match(match[0]) else ""
 
 
+def mails_in(text: str) -> list[str]:
+    """The e-mail addresses in a text, but those of roles (support@…)."""
+    found = [match[0] for match in MAIL_VALUE.finditer(text)]
+    return [mail for mail in found if not ROLES.match(mail)]
+
+
 def _address(here: Labelled) -> str:
     """A place: a word with a capital, or of a script without, and the number of a house."""
     place = here.text[:70]
@@ -298,7 +334,7 @@ def attribute(here: Labelled) -> str:
         or COUNTED.fullmatch(word[0])
         or re.fullmatch(r"00[0-9a-fA-F]{6}", word[0])
         or re.search(r"\[\]|\"\"|''", here.label)
-        or word[0] in identifiers.IDENTIFYING_KEYWORDS
+        or tag_for_keyword(word[0])
     ):
         return ""
     marked = re.search(r"[:=>\[\t|]", here.label) or here.below

@@ -42,7 +42,7 @@ class Fragment(str):
 
 def texts_in(data: bytes) -> Iterator[str]:
     """All of it, if it is a text, else each :class:`Fragment` of characters in it, of ASCII and of UTF-16."""
-    if b"\0" not in data:
+    if b"\0" not in data and not data.startswith(tuple(MARKS)):  # a text of Han alone has no zeros
         try:
             yield data.decode("utf-8")
         except UnicodeDecodeError:

@@ -1,0 +1,146 @@
+"""Names of people in paths: Surname_Firstname, SURNAME_FIRSTNAME, "Margaret Ellsworth CT", 王小明, 박서연.
+
+Where a path stands, in text or as the name of a file or of a member of an archive, a part of it is a name by
+its form: two words with capitals beside each other, of which neither is a word that files are called by; or,
+where words have no spaces between them, a frequent family name and as many letters as given names have.
+There is no list of given names: it would be long, would miss most of the world's, and people are called May.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+from headct.provenance import path_words
+from headct.provenance.letters import LETTER, MARKS
+
+WORDS_OF_FILES = frozenset(path_words.FILES.split())
+EPONYMS = frozenset(path_words.EPONYMS.split())
+NOBODY = tuple(path_words.NOBODY.split())
+
+_SURNAME = rf"{LETTER}(?:['’]?{LETTER}|[{MARKS}]){{1,30}}"
+PAIR = re.compile(
+    rf"([^\W\d_a-z](?<![^\W_].)(?<![$%{{@#.&'’].)(?:['’]?{LETTER}|[{MARKS}]){{1,30}}(?:-{_SURNAME})?)"
+    rf"(_|, ?| |-)(?=([^\W\d_a-z](?:['’]?{LETTER}|[{MARKS}]){{2,30}})(?![^\W_]))"
+)
+"""Two words with capitals, or of a script that has none; the second can begin another pair."""
+SPACELESS = re.compile(
+    rf"(?<![^\W\d_])(?:[{path_words.FAMILY_HAN}][\u4e00-\u9fff]{{1,2}}"
+    rf"|(?:{'|'.join(path_words.FAMILY_JAPANESE.split())})[\u3040-\u30ff\u4e00-\u9fff]{{1,3}}"
+    rf"|[{path_words.FAMILY_KOREAN}][\uac00-\ud7a3]{{2}})(?![^\W\d_])"
+)
+HAS_SPACELESS = re.compile(r"[\u4e00-\u9fff\uac00-\ud7a3]")
+NUMBERED = re.compile(r"[PpHh](?<![^\W_].)(?i:at|t|n|nr|osp|atid)[-_ ]?[A-Za-z]?(?=\d{6})\d{6,12}(?![^\W_])")
+"""As hospitals number patients and not as studies count them, which takes up to five digits."""
+
+BOUNDS = "/\\\"'`<>|=\n\r\t;:*?()[]{}"
+"""Beside a part of a path."""
+LONGEST = 80
+"""Characters of a part of a path beside a name in it."""
+MODALITIES = r"ct|mri?|cct|ncct|cta|pet|dicom|scan|img|im|pat|patient|pt|befund|bericht|report|seg|mask|case"
+BEFORE = re.compile(rf"(?:(?:[a-z]{{1,10}}|\d{{1,14}}|(?i:{MODALITIES}))[_ .-]{{1,2}})*")
+"""What may stand before a name within a part of a path."""
+ENDING = re.compile(
+    r"[^\s.]{0,40}(?: [^\s.]{1,12}){0,4}"
+    r"(?:\.(?:nii|gz|mh[ad]|seg|n[rh][rd]d|dcm|ima|zip|tar|7z|rar|png|jpe?g|tiff?|raw|stl|pdf|hdr|img|np[yz]|docx?"
+    r"|xlsx?|json|csv|tsv|txt|html?|xml|svg|bz2|xz|mgz|h5|rtf|mp4|avi|iso))+(?![^\W_])",
+    re.IGNORECASE,
+)
+"""The rest of a file's name, up to what says what it is."""
+ROOT = re.compile(r"(?:[A-Za-z]:|\\|~|\.{0,2})[/\\]")
+
+
+def in_text(text: str) -> Iterator[str]:
+    """Names of people, and numbers of patients, in the paths that stand in a text (NFKC)."""
+    for pair in PAIR.finditer(text):
+        start, end = pair.start(), pair.end(3)
+        if _is_of_a_person(pair) and _stands_in_a_path(text, start, end, by_form=True):
+            yield text[start:end]
+    if HAS_SPACELESS.search(text):
+        for name in SPACELESS.finditer(text):
+            if not name[0].startswith(NOBODY) and _stands_in_a_path(text, *name.span(), by_form=False):
+                yield name[0]
+    for number in NUMBERED.finditer(text):
+        if _stands_in_a_path(text, *number.span(), by_form=False):
+            yield number[0]
+
+
+def in_name(name: str) -> Iterator[str]:
+    """The same in the name of a file or of a member of an archive, which is a path as a whole."""
+    yield from in_text(f'"/{name}"')
+
+
+def is_of_files(word: str) -> bool:
+    """Whether files and things of software are called by a word."""
+    small = word.lower()
+    if len(small) > 5 and small.removesuffix("s").endswith(path_words.ABSTRACT):
+        return True
+    return not WORDS_OF_FILES.isdisjoint((small, small.removesuffix("s")))
+
+
+def is_of_nobody(words: Iterable[str]) -> bool:
+    """Whether of words beside each other one is of files, or all are of people whom methods are called by."""
+    words = list(words)
+    return any(map(is_of_files, words)) or all(word.lower() in EPONYMS for word in words)
+
+
+def _is_of_a_person(pair: re.Match[str]) -> bool:
+    words = [word for part in (pair[1], pair[3]) for word in re.split("-", part)]
+    if is_of_nobody(words):
+        return False
+    if pair[2] == "-" and (pair[1].isupper() or "-" in pair[1]):
+        return False
+    if all(word.isupper() for word in words):
+        return all(len(word) >= 3 for word in words)
+    return all(_is_written_as_name(word) for word in words)
+
+
+def _is_written_as_name(word: str) -> bool:
+    """With one capital, after Mc and the like with a second; or in a script without capitals."""
+    if not word[0].isupper():
+        return not word[0].islower() and not HAS_SPACELESS.match(word) and len(word) > 1
+    inner = re.sub(r"^(?:Mc|Mac|[OD]['’]|De|Di|Le|La|Van|Von|Fitz)(?=[^\W\d_a-z])", "", word)
+    return inner[1:] == inner[1:].lower() and len(word) >= 2
+
+
+def _stands_in_a_path(text: str, start: int, end: int, by_form: bool) -> bool:
+    """Whether what stands between two places is in a part of a path, or in a file's name.
+
+    Args:
+        by_form: it is a name by its form alone, and counts only in the beginning of its part.
+    """
+    name = text[start:end]
+    apart = by_form and " " in name and "," not in name
+    if apart and not name[0].isupper():  # words of a script without capitals, as in any sentence
+        return False
+    bounds = BOUNDS if apart else f"{BOUNDS} ,"
+    left = _run_back(text, start, bounds)
+    token = _run_back(text, left, "\"'`<>|=\n\r\t;*?()[]{} ,")
+    if "://" in text[token:left] or (left and text[left - 1] in "*?)]}:" and apart):
+        return False
+    if by_form and not BEFORE.fullmatch(text, left, start):
+        return False
+    behind = text[end : end + LONGEST]
+    if ENDING.match(behind):
+        return True
+    rest = itertools.takewhile(lambda letter: letter not in bounds, behind)
+    end += sum(1 for _ in rest)
+    rooted = ROOT.match(text, token) is not None
+    in_folder = text[left - 1 : left] in ("/", "\\")
+    if text[end : end + 1] in ("/", "\\"):
+        return in_folder or (not name.isupper() and not apart and _names_a_file(text, end))
+    return rooted and in_folder and not apart
+
+
+def _names_a_file(text: str, end: int) -> bool:
+    """Whether what follows a separator goes on as a path does."""
+    return re.match(r"[/\\][\w.-]", text[end : end + 2]) is not None
+
+
+def _run_back(text: str, place: int, bounds: str) -> int:
+    """Where the run of characters begins that are no bounds and end at a place."""
+    start = place
+    while start > 0 and place - start < LONGEST and text[start - 1] not in bounds:
+        start -= 1
+    return start
