@@ -15,6 +15,7 @@ pesakit ασθεν пациент пацієнт хвор 患者 病人 病患 �
 """Stems of the word, which stands before a name, or before another word that says what is to come."""
 
 NAME = """
+mr. mrs herr herrn frau mme mlle señor señora signor signora emri vardas 名字
 dear_mr dear_mrs dear_ms dear_miss sehr_geehrte_frau sehr_geehrter_herr chère_madame
 cher_monsieur chère_mme
 cher_m. estimado_sr estimado_señor estimada_sra estimada_señora gentile_sig gentile_signora
@@ -109,7 +110,7 @@ surgery op. operation onset ictus imaged performed follow-up
 """Labels of a day on which something was done with or happened to a patient."""
 
 WHOLE = """
-acc exam mobile studie visit nata nato
+acc exam mobile studie visit nata nato mrs herr herrn frau mme mlle senor senora signor signora emri vardas
 """
 """Labels with which other words and digests begin (accept, example, acc48119): they count as whole words."""
 

@@ -48,6 +48,8 @@ ENDING = re.compile(
     re.IGNORECASE,
 )
 """The rest of a file's name, up to what says what it is."""
+WEB = re.compile(r"https?://", re.IGNORECASE)
+"""Addresses name authors, and are no paths of a study."""
 ROOT = re.compile(r"(?:[A-Za-z]:|\\|~|\.{0,2})[/\\]")
 
 
@@ -117,7 +119,7 @@ def _stands_in_a_path(text: str, start: int, end: int, by_form: bool) -> bool:
     bounds = BOUNDS if apart else f"{BOUNDS} ,"
     left = _run_back(text, start, bounds)
     token = _run_back(text, left, "\"'`<>|=\n\r\t;*?()[]{} ,")
-    if "://" in text[token:left] or (left and text[left - 1] in "*?)]}:" and apart):
+    if WEB.search(text, token, left) or (left and text[left - 1] in "*?)]}:" and apart):
         return False
     if by_form and not BEFORE.fullmatch(text, left, start):
         return False
