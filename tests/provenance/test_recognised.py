@@ -171,6 +171,10 @@ def test_what_files_of_studies_are_called_is_no_name(path: str) -> None:
     assert not list(recognised.in_name(path))
 
 
+def test_a_path_of_many_short_words_takes_no_long_time() -> None:
+    assert not list(recognised.in_text("/" + "ct_" * 26 + "!Doe_Jane/x.nii"))
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

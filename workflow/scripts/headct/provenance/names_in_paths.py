@@ -39,7 +39,7 @@ BOUNDS = "/\\\"'`<>|=\n\r\t;:*?()[]{}"
 LONGEST = 80
 """Characters of a part of a path beside a name in it."""
 MODALITIES = r"ct|mri?|cct|ncct|cta|pet|dicom|scan|img|im|pat|patient|pt|befund|bericht|report|seg|mask|case"
-BEFORE = re.compile(rf"(?:(?:[a-z]{{1,10}}|\d{{1,14}}|(?i:{MODALITIES}))[_ .-]{{1,2}})*")
+BEFORE = re.compile(rf"(?:(?:[a-z]{{1,10}}|\d{{1,14}}|(?=[A-Z])(?i:{MODALITIES}))[_ .-]{{1,2}})*")
 """What may stand before a name within a part of a path."""
 ENDING = re.compile(
     r"[^\s.]{0,40}(?: [^\s.]{1,12}){0,4}"
