@@ -52,7 +52,8 @@ def first_scans(trial: Path, folder: Path) -> Path:
     for line in lines[1:]:
         scan = line.split("\t")[0]
         shutil.copytree(trial / "dicom" / scan, copy / "dicom" / scan)
-    shutil.copytree(trial / "masks", copy / "masks")
+    for name in ("masks", "outside_model"):
+        shutil.copytree(trial / name, copy / name)
     (copy / "scans.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 

@@ -65,7 +65,7 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
 
 def write_config(study: Path) -> None:
     config = yaml.safe_load((snake.REPOSITORY / "config/demo.yaml").read_text(encoding="utf-8"))
-    del config["phantom"]
+    del config["phantom"], config["models"]["stand-in"]  # its label maps are not in this trial
     config |= {"sheet": "trial/scans.tsv", "study": {"name": "lesion-files", "note": "Simulated"}}
     config["resources"]["ingest"]["jobs"] = 1
     (study / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

@@ -70,7 +70,8 @@ def test_it_ends_with_what_the_full_study_will_need(
     assert f"two-classes-pilot: {SCANS} training scans, sealed in" in of_pilot
     assert "- 12 of 12 included scans: flag header_spacing" in of_pilot
     assert "- 3 of 7 training scans have PHE" in of_pilot
-    table = {line.split()[0]: line.split()[1:] for line in of_study.splitlines() if line.strip()}
+    rows = [line.split() for line in of_study.splitlines() if line.strip()]
+    table = {name: cells for name, *cells in reversed(rows)}  # the first of each model: that of hours
     assert table["unet"][:2] == ["1", "20"], "one training of 2 × 10 steps"
     assert "?" not in table["unet"][2:4], "the hours are known"
     found = {(rate.task, rate.kind.split()[0]): rate for rate in rates.read(study / "pilot/rates.tsv")}

@@ -115,7 +115,8 @@ def dates_of_run(folder: ResultsFolder) -> set[date]:
         of_run = {first + timedelta(n) for n in range(-1, (last - first).days + 2)}  # local time is not UTC
     of_run |= {date.fromisoformat(one.date[:10]) for one in folder.amendments}
     if LEDGER in folder.there:  # a plan is recorded between two runs
-        of_run |= {day for _, day in days.days_in(folder.text_of(LEDGER))}
+        ledger = untrusted.bytes_of(folder.results / LEDGER).decode("utf-8", errors="replace")
+        of_run |= {day for _, day in days.days_in(ledger)}
     for path in folder.sizes:
         if path.startswith(CONFIGURATION) and path.endswith((".yaml", ".yml")):
             plan = untrusted.bytes_of(folder.results / path).decode("utf-8", errors="replace")

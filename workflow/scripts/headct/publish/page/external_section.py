@@ -17,6 +17,8 @@ ENDPOINTS = "statistics/external_endpoints.tsv"
 
 COLUMNS = (
     "Model",
+    "Scans",
+    "Participants",
     "External set",
     "Internal test set",
     "Difference",
@@ -74,9 +76,7 @@ def _grids(study: ShownStudy, rows: Sequence[QuotedRow]) -> Iterator[NumberGrid]
     """A grid for each set and lesion."""
     for of_set, label in dict.fromkeys((row.text("set"), row.text("label")) for row in rows):
         own = [row for row in rows if (row.text("set"), row.text("label")) == (of_set, label)]
-        caption = Markup("{}, {}: mean Dice over {} scans of {} participants").format(
-            name(of_set), name(label), own[0].count("n"), own[0].count("n_participants")
-        )
+        caption = Markup("{}, {}: mean Dice").format(name(of_set), name(label))
         compared = sum(row.text("role") == FAMILY for row in own)
         apart = frozenset({compared} if compared < len(own) else ())
         yield NumberGrid(
@@ -95,6 +95,8 @@ def _endpoints(study: ShownStudy) -> Iterator[NumberGrid]:
 
 
 def _cells(row: QuotedRow) -> Iterator[Markup]:
+    yield row.count("n")
+    yield row.count("n_participants")
     for mean, ends in INTERVALS.items():
         yield row.interval(mean, f"{ends}lower", f"{ends}upper")
     yield row.count("n_failed")

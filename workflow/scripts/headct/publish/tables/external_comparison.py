@@ -9,7 +9,7 @@ import pandas as pd
 from headct.contracts.artefacts import read_tsv
 from headct.contracts.declarations import PublishedTable, Repeats
 from headct.publish.options import Options
-from headct.publish.tables.planned_comparison import endpoint_panel, with_texts
+from headct.publish.tables.endpoint_panels import endpoint_panel, with_texts
 from headct.publish.tables.table_page import Table
 
 TABLE = PublishedTable(

@@ -14,11 +14,18 @@ from headct.contracts.labels import LabelSet
 from headct.contracts.no_prediction import MISSING_SCORED
 from headct.contracts.sets import SCANS_OF_A_VERDICT
 from headct.publish.options import Options
-from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spelled_out, spread
+from headct.publish.printed_numbers import DASH, DICE_DECIMALS, count, number, p_value, spelled_out
+from headct.publish.tables.endpoint_panels import (
+    between,
+    endpoint_panel,
+    interval_of,
+    level_of,
+    with_texts,
+)
 from headct.publish.tables.shown_statistics import Statistics, read
 from headct.publish.tables.table_page import Cell, Panel, Table
 from headct.publish.tables.words import RULES, title_of
-from headct.settings.analysis_plan import PRIMARY, WITHOUT_LESION
+from headct.settings.analysis_plan import WITHOUT_LESION
 from headct.statistics.comparison.detection import SHARES
 from headct.statistics.comparison.endpoints import COMPLETE, can_decide
 from headct.statistics.comparison.equivalence import SHARE_WITHIN, against_others
@@ -72,13 +79,6 @@ NEEDED = (
 )
 """Tables of ``results/statistics`` that the page shows."""
 
-MEANS = {
-    "dice": "Mean Dice",
-    "false_positive": "Share with a false positive",
-    "absolute_volume_error_ml": "Mean absolute error, mL",
-}
-"""What is compared, by the measure of an endpoint."""
-
 DECIMALS = {"absolute_volume_error_ml": 2}
 
 Row = Mapping[Hashable, Any]
@@ -111,12 +111,6 @@ def planned_comparison(statistics: Statistics, titles: Mapping[str, str], labels
     ]
     title = "Planned comparison of the models, scan by scan"
     return Table(title, endpoints, panels, _notes(statistics))
-
-
-def with_texts(endpoints: pd.DataFrame) -> pd.DataFrame:
-    """A table of endpoints, its absent texts as ""."""
-    texts = ("note", "verdict", "scope", "definition")
-    return endpoints.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
 
 
 def _notes(statistics: Statistics) -> list[str]:
@@ -171,15 +165,6 @@ def _notes(statistics: Statistics) -> list[str]:
     ]
 
 
-def _interval(row: Row, names: tuple[str, str, str], decimals: int = DICE_DECIMALS) -> str:
-    centre, low, high = (float(row[name]) for name in names)
-    return number(centre, decimals) if math.isnan(low) else spread(centre, low, high, decimals)
-
-
-def _between(low: float, high: float, decimals: int) -> str:
-    return DASH if math.isnan(low) else f"{number(low, decimals)} to {number(high, decimals)}"
-
-
 def _levels(precision: pd.DataFrame) -> dict[str, float]:
     """By status, the error of its endpoints together; without those that were not compared."""
     tested = precision.dropna(subset=["alpha"])
@@ -191,12 +176,8 @@ def _needed(precision: pd.DataFrame) -> str:
     parts = []
     for _, alphas in precision.dropna(subset=["alpha"]).groupby("status", sort=False)["alpha"]:
         n = next(n for n in itertools.count(1) if can_decide(n, alphas.iloc[0]))
-        parts.append(f"{n} for P < {_level(alphas.sum())}{f'/{len(alphas)}' if len(alphas) > 1 else ''}")
+        parts.append(f"{n} for P < {level_of(alphas.sum())}{f'/{len(alphas)}' if len(alphas) > 1 else ''}")
     return f" (needed: {', '.join(parts)})" if parts else ""
-
-
-def _level(alpha: float) -> str:
-    return f"{alpha:.4g}".removeprefix("0")
 
 
 def _endpoints(
@@ -208,48 +189,6 @@ def _endpoints(
         endpoint_panel(f"A{place}. ", rows, titles, levels.get(str(status)))
         for place, ((status, _), rows) in enumerate(groups, start=1)
     ]
-
-
-def endpoint_panel(
-    begins: str, rows: pd.DataFrame, titles: Mapping[str, str], level: float | None = None
-) -> Panel:
-    """A grid of one endpoint, its definition above it.
-
-    Args:
-        begins: how the heading begins.
-        rows: of ``endpoints.tsv``, of one endpoint; absent texts are "".
-        titles: name in print of each model.
-        level: at which it is decided, where the line above the grid says so.
-    """
-    first = rows.iloc[0]
-    status, measure, model = first["status"], first["measure"], title_of(first["model"], titles)
-    is_primary, is_volume = status == PRIMARY, not rows["bias_model_ml"].isna().all()
-    decimals = 2 if is_volume else DICE_DECIMALS
-    columns = [("", "Against"), ("", "Scans"), (MEANS[measure], model), (MEANS[measure], "Other")]
-    if is_volume:
-        columns += [("Bias, mL", model), ("Bias, mL", "Other")]
-    is_adjusted = not is_primary or not rows["lower_adjusted"].equals(rows["lower"])
-    columns.append(("", "Difference (95% CI)"))
-    if is_adjusted:
-        columns.append(("", "Adjusted CI"))
-    columns += [("", "P" if is_primary else "P, Holm"), ("", "Verdict")]
-    lines = []
-    for row in rows.to_dict("records"):
-        line = [Cell(title_of(row["against"], titles)), Cell(count(row["n"]))]
-        line += [Cell(number(row[name], decimals)) for name in ("estimate_model", "estimate_against")]
-        if is_volume:
-            line += [Cell(number(row[name], decimals)) for name in ("bias_model_ml", "bias_against_ml")]
-        line.append(Cell(_interval(row, ("difference", "lower", "upper"), decimals)))
-        if is_adjusted:
-            line.append(Cell(_between(row["lower_adjusted"], row["upper_adjusted"], decimals)))
-        line.append(Cell(p_value(row["p" if is_primary else "p_holm"])))
-        lines.append([*line, Cell(row["verdict"] or row["note"], "text")])
-    heading = f"{begins}{status.capitalize()} endpoint: {first['endpoint']}, {model} − other"
-    defined = rows[rows["definition"] != ""].head(1).to_dict("records")
-    lead = "".join(f"{row['definition']} ({row['n_clusters']:.0f})." for row in defined)
-    if level is not None:
-        lead += f" Decided at P < {_level(level)}."
-    return Panel(columns, lines, heading, lead=f"{lead[:1].upper()}{lead[1:]}")
 
 
 def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet) -> list[Panel]:
@@ -270,7 +209,7 @@ def _estimates(estimates: pd.DataFrame, titles: Mapping[str, str], labels: Label
         rows = []
         for model in models["model"]:
             found = [known.get((model, label, *of), dict.fromkeys(names, math.nan)) for of in shown.values()]
-            rows.append([Cell(title_of(model, titles)), *(Cell(_interval(row, names, 2)) for row in found)])
+            rows.append([Cell(title_of(model, titles)), *(Cell(interval_of(row, names, 2)) for row in found)])
         n, present, absent = (
             by["n"].get((models["model"].iloc[0], label, "dice_mean", scans), 0)
             for scans in (ALL_SCANS, WITH_LESION, WITHOUT_LESION)
@@ -306,7 +245,7 @@ def _differences(
         for label in labels:
             pair = by_label[label]
             line += [
-                Cell(_interval(pair, ("difference", "lower", "upper"))),
+                Cell(interval_of(pair, ("difference", "lower", "upper"))),
                 Cell(p_value(pair["p_adjusted"])),
                 Cell(pair["verdict"]),
             ]
@@ -323,7 +262,7 @@ def _detection(detection: pd.DataFrame, titles: Mapping[str, str], labels: Label
     rows = []
     for model in models["model"]:
         intervals = [
-            _interval(by[model, label], (share, f"{share}_lower", f"{share}_upper"), 2)
+            interval_of(by[model, label], (share, f"{share}_lower", f"{share}_upper"), 2)
             for label in labels
             for share in SHARES
         ]
@@ -382,8 +321,8 @@ def _volumes(volumes: pd.DataFrame, titles: Mapping[str, str], labels: LabelSet)
 def _volume_cells(row: Row) -> tuple[Cell, Cell, Cell]:
     """Bias with its interval, limits of agreement, and how many scans are beyond the margin."""
     return (
-        Cell(_interval(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
-        Cell(_between(row["loa_lower_ml"], row["loa_upper_ml"], 2)),
+        Cell(interval_of(row, ("bias_ml", "bias_lower_ml", "bias_upper_ml"), 2)),
+        Cell(between(row["loa_lower_ml"], row["loa_upper_ml"], 2)),
         Cell(f"{row['n_beyond']} of {row['n']}"),
     )
 
@@ -475,7 +414,7 @@ def _missing(sensitivity: pd.DataFrame, titles: Mapping[str, str]) -> list[Panel
         line.append(Cell(count(by[*key, COMPLETE]["n"])))
         for analysis in (COMPLETE, WORST_CASE, BEST_CASE):
             found = by.get((*key, analysis))
-            words = _interval(found, ("difference", "lower", "upper"), decimals) if found else DASH
+            words = interval_of(found, ("difference", "lower", "upper"), decimals) if found else DASH
             line.append(Cell(words))
         rows.append(line)
     names = (
@@ -500,7 +439,7 @@ def _in_words_sites(row: pd.Series) -> str:
     if math.isnan(row["mean"]):
         return f"{start}: not estimated; {note}."
     decimals = DECIMALS.get(row["measure"], DICE_DECIMALS)
-    estimate = _interval(row.to_dict(), ("mean", "lower", "upper"), decimals)
+    estimate = interval_of(row.to_dict(), ("mean", "lower", "upper"), decimals)
     more = f"; {note}" if note else f"; intraclass correlation {number(row['icc'])}"
     sites = f"{row['n_sites']:.0f} sites (scans whose site is not known: one for each participant)"
     return f"{start}: {estimate} over {sites}{more}."

@@ -79,9 +79,6 @@ def main(
         split: split.tsv; the test set's sites decide on clusters that the plan leaves open.
         models: the compared models.
         out: table to write.
-
-    Raises:
-        BadInput: as many shares as metrics are needed.
     """
     if len(shares) != len(metrics):
         message = f"one is needed for each of the {len(metrics)} tables of metrics"
