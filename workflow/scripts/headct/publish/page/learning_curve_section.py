@@ -26,7 +26,7 @@ COLUMNS = (
 TEMPLATE = """\
 <p>Networks trained on fewer participants, the fewer always among the more. All were measured on the scans
 that one fold of the training set holds out; the test set takes no part. The curve is a − b · n^(−c), fitted
-to the means; its intervals are {{ name(interval) }}.</p>
+to the means; its intervals are {{ name(interval) }}. {{ held_out|join(" ") }}</p>
 {% for grid in grids %}
 {{ table(grid) }}
 {% endfor %}
@@ -52,19 +52,34 @@ def learning_curves(study: ShownStudy) -> Markup | Absent:
         for kind in ("html", "tsv", "tex")
     ]
     files += [("Curves (TSV)", FITS), ("Figure (PDF)", "figures/learning_curve.pdf")]
-    sentences = [*_of_curves(study), *_of_raters(study)]
     return filled(
-        TEMPLATE, interval=INTERVAL, grids=list(_grids(study, rows)), sentences=sentences, files=files
+        TEMPLATE,
+        interval=INTERVAL,
+        held_out=[_held_out(own[0]) for own in _by_label(rows).values()],
+        grids=list(_grids(study, rows)),
+        sentences=[*_of_curves(study), *_of_raters(study)],
+        files=files,
+    )
+
+
+def _by_label(rows: Sequence[QuotedRow]) -> dict[str, list[QuotedRow]]:
+    found: dict[str, list[QuotedRow]] = {}
+    for row in rows:
+        found.setdefault(row.text("label"), []).append(row)
+    return found
+
+
+def _held_out(row: QuotedRow) -> Markup:
+    """How many scans Dice is a mean over."""
+    return Markup("{}: {} held-out scans of {} participants.").format(
+        name(row.text("label")), row.count("n"), row.count("n_participants")
     )
 
 
 def _grids(study: ShownStudy, rows: Sequence[QuotedRow]) -> Iterator[NumberGrid]:
     """A grid for each lesion."""
-    for label in dict.fromkeys(row.text("label") for row in rows):
-        own = [row for row in rows if row.text("label") == label]
-        caption = Markup("{}: mean Dice over {} held-out scans of {} participants").format(
-            name(label), own[0].count("n"), own[0].count("n_participants")
-        )
+    for label, own in _by_label(rows).items():
+        caption = Markup("{}: mean Dice over held-out scans").format(name(label))
         models = [row.text("model") for row in own]
         apart = frozenset(i for i in range(1, len(models)) if models[i] != models[i - 1])
         cells = [[study.title(row.text("model")), *_cells(row)] for row in own]
