@@ -235,6 +235,8 @@ def _is_name_word(word: str) -> bool:
     first = word[0]
     if any(c.isdigit() for c in word) or word.lower() in NO_NAMES or word.lower().startswith(PATIENTS):
         return False
+    if "".join(map(_small, word)) in NAMES:
+        return False  # one label behind another, as in the list of them that an older release has
     return first.isupper() or (not first.islower() and len(word) > 1) or word[:2].lower() in ("d'", "d’")
 
 
@@ -342,6 +344,7 @@ def attribute(here: Labelled) -> str:
     return word[0] if marked or telling else ""
 
 
+NAMES = frozenset(_stems(label_words.NAME))
 PATIENTS, BIRTHS = _stems(label_words.PATIENT), _stems(label_words.BIRTH)
 """How labels of a patient's name and of a birth begin."""
 TIMES = "studytime seriestime acquisitiontime contenttime patientbirthtime"
