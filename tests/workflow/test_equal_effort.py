@@ -14,6 +14,8 @@ from support import snake, warm_python
 from support.audit_study import forked_command
 from support.nifti_study import NiftiStudy
 
+pytestmark = pytest.mark.slow  # a study of its own, of 50 to 100 s
+
 FOLDS = (0, 1)
 SHARES = ("0.25", "0.5")
 STEPS = {"unet": 12, "twice": 6}
