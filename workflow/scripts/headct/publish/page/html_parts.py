@@ -26,7 +26,7 @@ MACROS = """\
 {% macro table(grid) -%}
 <div class="scroll" tabindex="0" role="region" aria-label="{{ grid.caption | striptags }}">
 <table role="table">
-<caption>{{ grid.caption }}</caption>
+<caption role="caption">{{ grid.caption }}</caption>
 <thead role="rowgroup">
 <tr role="row">
 {%- for column in grid.columns -%}
