@@ -231,6 +231,6 @@ def test_nothing_is_read_of_a_locked_set_until_the_plan_is_recorded(grown: Grown
 def test_the_page_tells_of_each_set(grown: Grown) -> None:
     text = Page((grown.folder / "results/report/index.html").read_text(encoding="utf-8")).text
     assert "Test sets from elsewhere" in text
-    for name, numbers in SETS.items():
+    for name in SETS:
         assert f"{name}, bleed: mean Dice" in text
         assert f"{name}: Primary endpoint: " in text
