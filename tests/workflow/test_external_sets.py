@@ -56,7 +56,7 @@ class Grown:
 def study() -> NiftiStudy:
     of_two = two_classes.STUDY
     base = of_two.configuration(Path())["models"]
-    settings = {**of_two.settings, "models": {**base, "rival": RIVAL}}
+    settings = {**of_two.settings, "models": {**base, "rival": RIVAL}, "report": {"cases": "none"}}
     return replace(of_two, name="external-sets", scans=24, settings=settings)
 
 
