@@ -45,7 +45,7 @@ def test_everybody_can_use_the_page_whatever_is_open(demo: Path, page: Page, wid
     page.get_by_text("How to use the viewer").click()
     page.locator("#viewer data.from").first.click()
     assert accessibility.grave_faults(page, "#case") == []
-    page.get_by_text("Difference", exact=True).click()
+    page.locator("#viewer").get_by_text("Difference", exact=True).click()
     page.get_by_label("Your name").fill("R")
     page.evaluate("window.shown = ''")
     page.get_by_role("button", name="Start reviewing").click()
