@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import random
 import struct
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -55,14 +53,6 @@ def nifti() -> bytes:
     return gzip.compress(bytes(header) + bytes(range(256)) * 2)
 
 
-def weights() -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("final/data.pkl", b"weights of nobody" * 20)
-        archive.writestr("final/data/0", bytes(2000))
-    return stream.getvalue()
-
-
 def dicom() -> bytes:
     header = pydicom.Dataset()
     header.file_meta = FileMetaDataset()
@@ -79,16 +69,8 @@ def dicom() -> bytes:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study of few files, with lists of each kind."""
-    folder = tmp_path_factory.mktemp("fuzzed")
-    before = Path.cwd()
-    os.chdir(folder)
-    audit_study.run()
-    for path, content in IN_FOLDER.items():
-        (folder / "results" / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "results" / path).write_bytes(content)
-    audit_study.close_small(tmp_path_factory.mktemp("repository"))
-    os.chdir(before)
-    return folder / "results"
+    repository = tmp_path_factory.mktemp("repository")
+    return audit_study.sealed_with(tmp_path_factory.mktemp("fuzzed"), IN_FOLDER, repository)
 
 
 def in_words(folder: verify.ResultsFolder, *checks: verify.Check) -> None:
@@ -132,7 +114,7 @@ def readers(
         "weights' record": check(WEIGHTS, verify.listed_files),
         "rows": read("cohort/split.tsv", lambda file: rows.scans_in(untrusted.text_of(file))),
         "NIfTI": own("ct.nii.gz", nifti(), lambda file: list(contents.readable(file))),
-        "weights": own("final.pth", weights(), lambda file: list(contents.readable(file))),
+        "weights": own("final.pth", audit_study.packed_weights(), lambda file: list(contents.readable(file))),
         "DICOM": own(
             "dicom/1", dicom(), lambda file: list(privacy.headers_in({"x": file.parent}, Counter()))
         ),

@@ -45,15 +45,6 @@ MODULE = f"{seal.WORKFLOW}/{audit_study.MODULE}"
 Make = Callable[[Path], object]
 
 
-def weights() -> bytes:
-    """Packed as PyTorch packs."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("final/data.pkl", b"weights of nobody" * 20)
-        archive.writestr("final/data/0", bytes(2000))
-    return stream.getvalue()
-
-
 def empty_pdf() -> bytes:
     writer, stream = pypdf.PdfWriter(), io.BytesIO()
     writer.add_blank_page(100, 100)
@@ -64,19 +55,13 @@ def empty_pdf() -> bytes:
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed study of few files, one of every kind; it must not be written to."""
-    folder = tmp_path_factory.mktemp("sealed")
-    before = Path.cwd()
-    os.chdir(folder)
-    audit_study.run()
-    for path, content in {
-        WEIGHTS: weights(),
+    files = {
+        WEIGHTS: audit_study.packed_weights(),
         PDF: empty_pdf(),
         "data/s1/ct.nii.gz": gzip.compress(bytes(352) + bytes(range(256)) * 40),
-    }.items():
-        (folder / "results" / path).parent.mkdir(parents=True)
-        (folder / "results" / path).write_bytes(content)
-    audit_study.close_small(tmp_path_factory.mktemp("repository"))
-    os.chdir(before)
+    }
+    folder = tmp_path_factory.mktemp("sealed")
+    audit_study.sealed_with(folder, files, tmp_path_factory.mktemp("repository"))
     return folder
 
 
@@ -221,7 +206,7 @@ HIDDEN: dict[str, tuple[Make, str]] = {
     "folder in place of a file": (instead("config.json", lambda path: path.mkdir()), "config.json"),
     "folder in place of a record": (instead(RECORD, lambda path: path.mkdir()), "cohort/split.tsv"),
     "path that is too long": (deep, "d" * 200),
-    "weights with a flipped bit": (put(WEIGHTS, flipped(weights(), 60)), WEIGHTS),
+    "weights with a flipped bit": (put(WEIGHTS, flipped(audit_study.packed_weights(), 60)), WEIGHTS),
     "weights cut off": (put(WEIGHTS, packed()[:60]), WEIGHTS),
     "weights by another method": (put(WEIGHTS, packed(zipfile.ZIP_LZMA)), WEIGHTS),
     "weights that expand": (put(WEIGHTS, packed(content=bytes(100 << 20))), WEIGHTS),
@@ -248,7 +233,10 @@ HIDDEN: dict[str, tuple[Make, str]] = {
 """What stays a finding when the list of files is written anew; and the file that must be named."""
 
 FILES: dict[str, tuple[Make, str]] = {
-    "weights with a flipped bit in the names": (put(WEIGHTS, flipped(weights(), -100)), WEIGHTS),
+    "weights with a flipped bit in the names": (
+        put(WEIGHTS, flipped(audit_study.packed_weights(), -100)),
+        WEIGHTS,
+    ),
     **{
         f"list {what}": (put(manifest.MANIFEST, content), manifest.MANIFEST)
         for what, content in NO_LIST.items()
@@ -408,7 +396,7 @@ def without_rights(*words: str | Path) -> subprocess.CompletedProcess:
 def test_what_may_not_be_read_is_a_finding(results: Path) -> None:
     (results / "hidden").mkdir()
     (results / "hidden/x").touch()
-    put(WEIGHTS, weights())(results)
+    put(WEIGHTS, audit_study.packed_weights())(results)
     for path in (results / "hidden", results / WEIGHTS):
         path.chmod(0)
     done = without_rights("verify", results)

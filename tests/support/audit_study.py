@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import multiprocessing
@@ -10,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -99,6 +103,32 @@ def close_small(repository: Path) -> None:
         ran = {"modules": modules, "code": digest_of(modules)}
         write_json(content | {"workflow": content["workflow"] | ran}, path)
     seal.seal(Path("results"), repository, [repository / "config/demo.yaml"], PLAN, 0)
+
+
+def sealed_with(folder: Path, files: Mapping[str, bytes], repository: Path) -> Path:
+    """The small study with further files, which no job made, sealed by :func:`close_small`; its results.
+
+    Args:
+        folder: for the study.
+        files: content by path below the results.
+        repository: new folder for the software.
+    """
+    with contextlib.chdir(folder):
+        run()
+        for path, content in files.items():
+            Path("results", path).parent.mkdir(parents=True, exist_ok=True)
+            Path("results", path).write_bytes(content)
+        close_small(repository)
+    return folder / "results"
+
+
+def packed_weights() -> bytes:
+    """No weights, packed as PyTorch packs them."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("final/data.pkl", b"weights of nobody" * 20)
+        archive.writestr("final/data/0", bytes(2000))
+    return stream.getvalue()
 
 
 def reseal(results: Path, listed: dict[str, Entry] | None = None) -> None:

@@ -116,6 +116,8 @@ ENSEMBLES = {key: model["members"] for key, model in MODELS.items() if "members"
 SEEDS = config["training"]["seeds"]
 FOLDS = config["training"]["folds"]
 HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network did not learn from
+# The option of what predicts or measures these.
+OF_HELD_OUT = f" --out-of-fold {' '.join(map(str, HELD_OUT))}"
 FOLDED = [key for key in MODELS if HELD_OUT and key not in OUTSIDE]  # measured on those, too
 HOLDS_OUT_SITES = bool(FOLDED) and SETTINGS.split.folds_by == analysis_plan.SITE
 BY_SITE = FOLDED if HOLDS_OUT_SITES else list(MODELS)  # whose Dice is told by site
@@ -126,16 +128,13 @@ BUDGETS = (
 # Networks that are measured in the course of their trainings, and at which shares of these.
 EFFORT = SETTINGS.training.effort_curve
 SHARES = [str(share) for share in EFFORT.shares] if EFFORT else []
-IN_EPOCHS = [
-    key
-    for key in TRAINED
-    if isinstance(training_settings(SETTINGS.models[key]), models.TrainingInEpochs)
-]
+IN_EPOCHS = list(gpu_hours.networks_in_epochs(SETTINGS))
 BY_EFFORT = [key for key in IN_EPOCHS if EFFORT and key in (EFFORT.models or IN_EPOCHS)]
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)
 CURVE = SETTINGS.learning_curve  # None where the study has none
+CURVES = [(model, size) for model in CURVE.models for size in CURVE.sizes] if CURVE else []
 
 
 def one_of(names):
@@ -343,31 +342,20 @@ TRAINING_RECORDS = [
     for folder in folders
 ]
 # A network that the study trains anyway stands in both lists.
-CURVE_RECORDS = (
-    [
-        f"{curve_network(model, size, seed)}/train.json"
-        for model in CURVE.models
-        for size in CURVE.sizes
-        for seed in CURVE.seeds
-    ]
-    if CURVE
-    else []
-)
+CURVE_RECORDS = [
+    f"{curve_network(model, size, seed)}/train.json"
+    for model, size in CURVES
+    for seed in CURVE.seeds
+]
 OWN_CURVE_RECORDS = [record for record in CURVE_RECORDS if record not in TRAINING_RECORDS]
-CURVE_METRICS = (
-    [f"results/learning_curve/metrics/{m}/size-{n}.tsv" for m in CURVE.models for n in CURVE.sizes]
-    if CURVE
-    else []
-)
-CURVE_SUBSETS = (
-    [
-        f"results/learning_curve/subsets/size-{size}/seed-{seed}.tsv"
-        for size in CURVE.sizes
-        for seed in CURVE.seeds
-    ]
-    if CURVE
-    else []
-)
+CURVE_METRICS = [
+    f"results/learning_curve/metrics/{model}/size-{size}.tsv" for model, size in CURVES
+]
+CURVE_SUBSETS = [
+    f"results/learning_curve/subsets/size-{size}/seed-{seed}.tsv"
+    for size in dict.fromkeys(size for _, size in CURVES)
+    for seed in CURVE.seeds
+]
 WEIGHTS = [
     record.replace("train.json", "final.pth") for record in [*TRAINING_RECORDS, *OWN_CURVE_RECORDS]
 ]
@@ -388,12 +376,7 @@ LISTING = [  # what lists files that are no outputs of their own
     *ALL_RECORDS,
     *TRAINING_RECORDS,
     *OWN_CURVE_RECORDS,
-    *(
-        manifest
-        for model in (CURVE.models if CURVE else [])
-        for size in CURVE.sizes
-        for manifest in curve_manifests_of(model, size)
-    ),
+    *(manifest for model, size in CURVES for manifest in curve_manifests_of(model, size)),
     *(manifest for model in MODELS for manifest in manifests_of(model)),
     *(manifest for model in FOLDED for manifest in held_out_manifests_of(model)),
     *(
@@ -479,6 +462,9 @@ def tolerance_argument(wildcards, input):
 def verbatim(value):
     """A parameter that is handed on as it is: in plain text, Snakemake takes braces for its wildcards."""
     return lambda wildcards: value
+
+
+METRICS_SETTINGS = verbatim(json.dumps(config["metrics"], sort_keys=True))
 
 
 def starts_no_job(value):

@@ -15,7 +15,7 @@ rule surface_tolerance:
         "../envs/headct.yaml"
     params:
         labels=labels_as(Extent.GROUPS),
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        settings=METRICS_SETTINGS,
         code=code("tolerance"),
     shell:
         recorded(
@@ -41,7 +41,7 @@ rule metrics:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
         predictions=predictions_argument,
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        settings=METRICS_SETTINGS,
         code=code("measure"),
     shell:
         recorded(
@@ -64,9 +64,8 @@ use rule metrics as metrics_out_of_fold with:
     params:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
-        predictions=lambda wildcards, input: predictions_argument(wildcards, input)
-        + f" --out-of-fold {' '.join(map(str, HELD_OUT))}",
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        predictions=lambda wildcards, input: predictions_argument(wildcards, input) + OF_HELD_OUT,
+        settings=METRICS_SETTINGS,
         code=code("measure"),
 
 
@@ -83,9 +82,8 @@ use rule metrics as metrics_effort with:
     params:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
-        predictions=lambda wildcards, input: predictions_argument(wildcards, input)
-        + f" --out-of-fold {' '.join(map(str, HELD_OUT))}",
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        predictions=lambda wildcards, input: predictions_argument(wildcards, input) + OF_HELD_OUT,
+        settings=METRICS_SETTINGS,
         code=code("measure"),
 
 
@@ -104,7 +102,7 @@ use rule metrics as metrics_external with:
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: predictions_argument(wildcards, input)
         + f" --in-set external:{wildcards.set}",
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        settings=METRICS_SETTINGS,
         code=code("measure"),
 
 
@@ -232,7 +230,7 @@ rule second_readings:
     params:
         labels=labels_as(Extent.GROUPS),
         tolerance=tolerance_argument,
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        settings=METRICS_SETTINGS,
         code=code("measure"),
     shell:
         recorded(

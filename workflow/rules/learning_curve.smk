@@ -107,7 +107,7 @@ use rule metrics as metrics_learning_curve with:
         tolerance=tolerance_argument,
         predictions=lambda wildcards, input: predictions_argument(wildcards, input)
         + f" --out-of-fold {CURVE.fold}",
-        settings=verbatim(json.dumps(config["metrics"], sort_keys=True)),
+        settings=METRICS_SETTINGS,
         code=code("measure"),
 
 

@@ -153,7 +153,7 @@ use rule predict as predict_out_of_fold with:
         members=lambda wildcards: members_arguments(
             trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
         )
-        + f" --out-of-fold {' '.join(map(str, HELD_OUT))}",
+        + OF_HELD_OUT,
         settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{wildcards.seed}.tsv"
@@ -181,7 +181,7 @@ use rule predict as predict_effort with:
                 trained_folders(wildcards.model, wildcards.seed, HELD_OUT), wildcards.share
             )
         )
-        + f" --out-of-fold {' '.join(map(str, HELD_OUT))} --share {wildcards.share}",
+        + f"{OF_HELD_OUT} --share {wildcards.share}",
         settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/effort/{wildcards.share}/seed-{wildcards.seed}.tsv"

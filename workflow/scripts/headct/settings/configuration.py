@@ -311,10 +311,12 @@ def _problems_of_effort_curve(config: Document) -> Iterator[Problem]:
     if set(folds) == {"all"}:
         message = "no fold is held out to measure on: name one in training.folds, such as 0"
         yield Problem("", message, key=key, value=json.dumps(folds))
-    trained = {
-        name for name, model in config["models"].items() if model["framework"] in training_frameworks()
-    }
+    trained = _trained(config["models"])
     yield from _unknown(f"{key}.models", curve.get("models", ()), trained, "no such model is trained here")
+
+
+def _trained(models: Mapping[str, Any]) -> set[str]:
+    return {key for key, model in models.items() if model["framework"] in training_frameworks()}
 
 
 def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:
@@ -329,7 +331,7 @@ def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:
             message = f"is the title of {first[model['title']]}, too; each needs its own"
             yield Problem("", message, key=f"models.{key}.title", value=model["title"])
         first.setdefault(model["title"], key)
-    trained = {key for key, model in models.items() if model["framework"] in training_frameworks()}
+    trained = _trained(models)
     for key, model in models.items():
         members = model.get("members", [])
         yield from _unknown(f"models.{key}.members", members, trained, "an ensemble needs trained models")
@@ -352,7 +354,7 @@ def _problems_of_learning_curve(
     curve: Mapping[str, Any], models: Mapping[str, Any], n_folds: int
 ) -> Iterator[Problem]:
     """Models that are not trained, and a fold that there is not."""
-    trained = {key for key, model in models.items() if model["framework"] in training_frameworks()}
+    trained = _trained(models)
     message = "a learning curve is of models that are trained here"
     yield from _unknown("learning_curve.models", curve["models"], trained, message)
     if curve["fold"] >= n_folds:

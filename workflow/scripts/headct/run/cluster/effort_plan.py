@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from headct.contracts.columns import aligned
-from headct.frameworks.base import find_framework, training_settings
+from headct.frameworks.base import find_framework
 from headct.run.cluster import rates as rate_table
-from headct.run.cluster.gpu_hours import budgets_in_steps, step_s, validation_share
+from headct.run.cluster.gpu_hours import (
+    SECONDS_PER_HOUR,
+    budgets_in_steps,
+    networks_in_epochs,
+    step_s,
+    validation_share,
+)
 from headct.run.cluster.rates import Rate
 from headct.run.cluster.training_costs import Span, Speeds, preparation_of, scans_learnt_from
 from headct.settings.blocks import Budget, Configuration
 from headct.settings.budget import steps_of
-from headct.settings.models import Training, TrainingInEpochs
+from headct.settings.models import Training
 
 GUESSED = "~"
 UNKNOWN = "?"
-SECONDS_PER_HOUR = 3600
 WIDTH = 118
 
 
@@ -120,8 +125,7 @@ def effort_table(config: Configuration, folder: Path, scans: int, speeds: Speeds
         scans: that are divided into training and test set.
         speeds: what was measured.
     """
-    trained = {key: training_settings(model) for key, model in config.models.items() if model.is_trained}
-    networks = {key: own for key, own in trained.items() if isinstance(own, TrainingInEpochs)}
+    networks = networks_in_epochs(config)
     if not networks:
         return
     budgets = budgets_in_steps(config, speeds.rates)

@@ -18,6 +18,12 @@ EFFECT = "speed"  # the steps stand in the parameters of each training
 SECONDS_PER_HOUR = 3600
 
 
+def networks_in_epochs(config: Configuration) -> dict[str, TrainingInEpochs]:
+    """The training settings of each model that the training loop trains, by key."""
+    trained = {key: training_settings(model) for key, model in config.models.items() if model.is_trained}
+    return {key: own for key, own in trained.items() if isinstance(own, TrainingInEpochs)}
+
+
 def budgets_in_steps(config: Configuration, rates: Iterable[Rate]) -> dict[str, Budget]:
     """The budget of each network that is trained in epochs, by model; none where the study has no budget.
 
@@ -34,8 +40,7 @@ def budgets_in_steps(config: Configuration, rates: Iterable[Rate]) -> dict[str, 
     budget = config.training.budget
     if budget is None:
         return {}
-    trained = {key: training_settings(model) for key, model in config.models.items() if model.is_trained}
-    networks = {key: own for key, own in trained.items() if isinstance(own, TrainingInEpochs)}
+    networks = networks_in_epochs(config)
     if budget.gpu_hours is None:
         return dict.fromkeys(networks, budget)
     seconds = budget.gpu_hours * SECONDS_PER_HOUR / max(1, config.resources.train.gpu)
