@@ -322,11 +322,15 @@ def test_results_that_are_not_sealed_are_not_sealed_by_it(study: StudyFolder) ->
     assert "the results were not sealed then" in reported(study.results, "")
 
 
-def test_a_signature_stays_with_the_list_that_it_signed(study: StudyFolder) -> None:
-    (study.results / manifest.SIGNATURE).write_text("signed")
+def test_signatures_stay_with_the_list_that_they_signed(study: StudyFolder) -> None:
+    for path in manifest.SIGNED:
+        (study.results / path).write_text(path)
     root = withdraw(study, TESTED)
-    assert not (study.results / manifest.SIGNATURE).exists()
-    assert (study.results / "audit/amendments/1.sig").read_text() == "signed"
+    assert not any((study.results / path).exists() for path in manifest.SIGNED)
+    moved = {
+        suffix: (study.results / f"audit/amendments/1{suffix}") for suffix in (".txt", ".txt.sig", ".sig")
+    }
+    assert [file.read_text() for file in moved.values()] == list(manifest.SIGNED)
     assert found(study.results, root) == {}
 
 

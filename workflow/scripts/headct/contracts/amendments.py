@@ -33,8 +33,9 @@ CASES = "report/cases/scans/"
 DRAWN = (".pdf", ".html", ".tex", ".png", ".svg")
 """How the names of files end that show what a table of the same name holds."""
 
-SUFFIXES = (".json", ".tsv", ".sig")
-"""Of an amendment's files: itself; where the results were sealed, the list before it, and its signature."""
+SUFFIXES = (".json", ".tsv", ".txt", ".txt.sig", ".sig")
+"""Of an amendment's files: itself; where the results were sealed, the list before it; where that was signed,
+the statement and its signature, or the one that was made by hand of the root alone."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from headct.contracts.artefacts import write_atomically
 from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.contracts.run_records import is_sha256
 from headct.contracts.terminal import say
-from headct.provenance import former, privacy, questions, seal, verify
+from headct.provenance import former, manifest, privacy, questions, seal, signing, verify
 from headct.provenance import report as reports
 from headct.provenance.checks.copied_code import against_checkout
 from headct.provenance.checks.folder import Check, ProgressCallback, ResultsFolder
@@ -31,6 +31,7 @@ def commands() -> dict[str, Callable[..., None]]:
     return {
         "seal": seal_results,
         "verify": verify_results,
+        "sign": sign_results,
         "former": former_results,
         "trace": questions.trace,
         "why": questions.why,
@@ -75,11 +76,30 @@ def former_results(results: Path, /, *, delete: bool = False) -> None:
         logger.info("%d files deleted; run the workflow once more, which seals the folder", len(found))
 
 
+def sign_results(results: Path, /, *, key: Path) -> None:
+    """Sign the root digest, after all files were checked; for the person who answers for the study.
+
+    Args:
+        results: results folder.
+        key: private key of SSH, or the public half of one in ssh-agent or on a token.
+    """
+    _refuse_other(results)
+    signing.refuse_unready(results, key)
+    folder = ResultsFolder(results, on_progress=_progress())
+    if findings := verify.verify(folder, verify.INTEGRITY):
+        message = "nothing is signed: {}; 'audit verify' tells all"
+        raise BadInput([Problem(one.path, message.format(one.what)) for one in findings[: reports.SHOWN]])
+    say(signing.statement_of(results))
+    good = signing.sign(results, key)
+    say(f"{good}; {manifest.STATEMENT} and {manifest.SIGNATURE} were added to the results.")
+
+
 def verify_results(
     results: Path,
     /,
     *,
     root: str | None = None,
+    signer: Path | None = None,
     workflow: Path | None = None,
     dicom: list[Path] | None = None,
     sheet: Path | None = None,
@@ -90,15 +110,14 @@ def verify_results(
     Args:
         results: results folder.
         root: root digest that was printed, published or signed.
+        signer: names and public keys of those whose signature counts: 'NAME ssh-ed25519 KEY', a line each.
         workflow: checkout to compare the code with.
         dicom: DICOM folders of the trial; no value of their headers may stand in the results.
         sheet: sample sheet that names them.
         report: write the report as a page, too (.html, outside of the folder).
     """
     root_digest = "" if root is None else _digest(root)
-    if not results.is_dir():
-        raise BadInput([Problem(str(results), "there is no such folder")])
-    no_code_from(results)
+    _refuse_other(results)
     if workflow and not (workflow / "Snakefile").is_file():
         message = "no checkout: there is no Snakefile in it"
         raise BadInput([Problem(str(workflow), message, key="--workflow")])
@@ -113,15 +132,25 @@ def verify_results(
     unread: Counter[str] = Counter()
     if folders:
         checks.append(privacy.values(privacy.headers_in(folders, unread)))
-    folder = ResultsFolder(results, root_digest, on_progress=_progress())
+    signed = signing.checked(results, signer) if signer else signing.Signed()
+    if signer:
+        checks.append(signing.check_of(signed))
+    folder = ResultsFolder(results, root_digest or signed.root, on_progress=_progress())
     findings = verify.verify(folder, checks)
-    summary = verify.summary(folder, findings, bool(folders), began, unread)
+    summary = verify.summary(folder, findings, bool(folders), began, unread, signed.by)
     say(reports.text(summary))
     if report:
         with write_atomically(report) as temporary:
             temporary.write_text(reports.html(summary), encoding="utf-8")
     if findings:
         raise SystemExit(1)
+
+
+def _refuse_other(results: Path) -> None:
+    """End where there is no such folder, or where this program comes from it."""
+    if not results.is_dir():
+        raise BadInput([Problem(str(results), "there is no such folder")])
+    no_code_from(results)
 
 
 def _digest(text: str) -> str:

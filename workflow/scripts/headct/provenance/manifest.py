@@ -19,10 +19,15 @@ from headct.contracts.untrusted import Unusable
 
 MANIFEST = "audit/manifest.tsv"
 ROOT = "audit/root.sha256"
-SIGNATURE = "audit/root.sha256.sig"
+STATEMENT = "audit/signed.txt"
+SIGNATURE = f"{STATEMENT}.sig"
+SIGNATURE_BY_HAND = f"{ROOT}.sig"
+"""Of the root's file itself, as releases before 30 November 2026 told to make it."""
 CRATE = amendments.CRATE
-OUTSIDE = frozenset({MANIFEST, ROOT, SIGNATURE})
-"""The only files that the list can't have: itself, its digest, and the signature of that."""
+SIGNED = (STATEMENT, SIGNATURE, SIGNATURE_BY_HAND)
+"""What a person adds who signs the root (:mod:`headct.provenance.signing`)."""
+OUTSIDE = frozenset({MANIFEST, ROOT, *SIGNED})
+"""The only files that the list can't have: itself, its digest, and signatures of that."""
 
 COLUMNS = ("path", "size", "sha256", "made_by")
 LINE = re.compile(r"(?P<path>[^\t]+)\t(?P<size>[0-9]{1,18})\t(?P<sha256>[0-9a-f]{64})\t(?P<made_by>[^\t]*)")

@@ -81,6 +81,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     rate = summary.bytes / max(summary.seconds, 1e-9) / 1e6
     return [
         ("Root digest", summary.root or "none"),
+        ("Signed", summary.signed),
         ("Evidence digest", summary.evidence or "none"),
         (
             "Read",

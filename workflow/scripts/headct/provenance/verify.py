@@ -16,7 +16,7 @@ from types import MappingProxyType
 from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import LEDGER
 from headct.contracts.untrusted import Unusable
-from headct.provenance import ledger, manifest
+from headct.provenance import ledger, manifest, signing
 from headct.provenance.checks.amended import amended
 from headct.provenance.checks.copied_code import code
 from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guarded
@@ -30,6 +30,7 @@ from headct.publish import evidence
 
 INTEGRITY: tuple[Check, ...] = (
     root,
+    signing.forms,
     files,
     amended,
     outputs,
@@ -66,6 +67,7 @@ class Summary:
     """What a verification looked at, and what it found."""
 
     root: str
+    signed: str
     evidence: str
     files: int
     bytes: int
@@ -81,8 +83,9 @@ class Summary:
 
 NO_ROOT = (
     "That the folder was not sealed anew after a change: give --root the digest that was printed, "
-    "published or signed."
+    "published or signed, or --signer the names and keys of those who may have signed it."
 )
+SIGNATURE_UNCHECKED = "there is a signature, of which nothing is known: --signer tells whose it is"
 NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom, or a --sheet of DICOM."
 OTHER_ROWS = (
     "That tables lost nothing but rows of withdrawn scans: the root after an amendment stands for them as"
@@ -97,6 +100,7 @@ def summary(
     with_dicom: bool,
     began: float,
     unread: Mapping[str, int] = MappingProxyType({}),
+    signed_by: str = "",
 ) -> Summary:
     """Everything that a report prints.
 
@@ -106,6 +110,7 @@ def summary(
         with_dicom: whether the trial's own headers were sought.
         began: ``time.monotonic()`` when it began.
         unread: how much of the trial's DICOM could not be read, by what a message calls its folder.
+        signed_by: what ssh-keygen says of the signature, where it is good.
     """
     try:
         stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))["sha256"]
@@ -117,6 +122,7 @@ def summary(
         openings = f"The ledger of the test set {error}."
     return Summary(
         root=manifest.root_of(folder.results),
+        signed=signed_by or _unchecked_signature(folder),
         evidence=stated,
         files=len(folder.sizes),
         bytes=sum(folder.sizes.values()),
@@ -129,6 +135,11 @@ def summary(
         findings=findings,
         not_checked=_not_checked(folder, with_dicom, unread),
     )
+
+
+def _unchecked_signature(folder: ResultsFolder) -> str:
+    """Whether there is a signature, in words, where none was found to be good."""
+    return SIGNATURE_UNCHECKED if manifest.SIGNATURE in folder.there else "no"
 
 
 def _in_words(folder: ResultsFolder, one: Amendment) -> str:
