@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from headct.contracts import manifests, untrusted
 from headct.contracts.code import KERNEL
+from headct.contracts.run_records import is_sha256
 from headct.contracts.untrusted import Unusable
 from headct.provenance import seal
 from headct.provenance.checks.copied_code import copy_of, is_code_of
 from headct.provenance.checks.folder import Finding, ResultsFolder, guarded
+from headct.provenance.manifest import below_results
 
 START = "audit/start.json"
 TABLES_OF_SCANS = ("cohort/cohort.tsv", "cohort/split.tsv", "cohort/external/*.tsv")
@@ -24,13 +27,17 @@ VOLUMES = {
 }
 """By column of these tables, the file of a scan whose SHA-256 it holds."""
 
+TRAINING = "train.json"
+SCANS_LEARNT = "scans_sha256"
+"""The record of a training, and in it SHA-256 of the converted CT of each scan that its weights were made from."""
+
 OfFile = Callable[[ResultsFolder, str], Iterator[Finding]]
 
 
 def listed_files(folder: ResultsFolder) -> Iterator[Finding]:
     """Each file of which another one states the digest, against that digest."""
-    checks = {_any_of(manifests.LISTS): _files_of_list, _any_of(TABLES_OF_SCANS): _volumes_of_table}
-    checks |= {_any_of([START]): _start, _any_of(["report/*.sha256"]): _sums}
+    checks = {_any_of(manifests.LISTS.keys() - {TRAINING}): _files_of_list, _any_of(TABLES_OF_SCANS): _volumes_of_table}
+    checks |= {_any_of([TRAINING]): _training, _any_of([START]): _start, _any_of(["report/*.sha256"]): _sums}
     former = set(folder.former)
     for path in folder.sizes:
         if (
@@ -59,6 +66,43 @@ def _files_of_list(folder: ResultsFolder, path: str) -> Iterator[Finding]:
     for file, digest in listed.items():
         inside = str(file).removeprefix(f"{folder.results}/")  # relative_to takes longer than all else
         yield from _stated(folder, path, inside, str(digest))
+
+
+def _training(folder: ResultsFolder, path: str) -> Iterator[Finding]:
+    """What a training made, and the scans that it learnt from, which are those of the split of its job."""
+    yield from _files_of_list(folder, path)
+    record, maker = folder.json_of(path), folder.makers.get(path)
+    if not maker or SCANS_LEARNT not in record:  # older releases did not say
+        return
+    for split in map(below_results, maker.option("--split")):
+        learnt, others = _scans_of_split(folder, split)
+        if not _may_have_learnt(record, learnt, others, folder):
+            yield Finding(path, f"states other scans than those of {split} that it learnt from")
+
+
+def _scans_of_split(folder: ResultsFolder, split: str) -> tuple[set[str], set[str]]:
+    """SHA-256 of the CT of the training scans, and of all others."""
+    rows = list(csv.DictReader(io.StringIO(folder.text_of(split)), delimiter="\t"))
+    learnt = {row["ct_sha256"] for row in rows if row["set"] == "train" and row["ct_sha256"]}
+    return learnt, {row["ct_sha256"] for row in rows} - learnt
+
+
+def _may_have_learnt(
+    record: Mapping[str, Any], learnt: set[str], others: set[str], folder: ResultsFolder
+) -> bool:
+    """Whether a training with these scans can state what it states.
+
+    Where it began from other weights, it states the scans of these as well, none of them tested on; or none at
+    all, where it does not know them.
+    """
+    stated, began_from_weights = record[SCANS_LEARNT], "start" in record
+    if stated is None:
+        return began_from_weights
+    if not isinstance(stated, list) or not all(map(is_sha256, stated)) or len(set(stated)) < len(stated):
+        return False
+    more = set(stated) - learnt - {digest for one in folder.amendments for digest in one.deleted.values()}
+    allowed = not more & others if began_from_weights else not more
+    return learnt <= set(stated) and allowed
 
 
 def _volumes_of_table(folder: ResultsFolder, path: str) -> Iterator[Finding]:
