@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
 import subprocess
 import sys
+import time
+from datetime import datetime, timedelta, tzinfo
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -17,8 +20,9 @@ from headct.contracts.artefacts import known_sha256, sha256_of, write_json
 from headct.contracts.code import code_digests
 from headct.contracts.manifests import files_listed
 from headct.contracts.repository import PACKAGE, REPOSITORY
-from headct.provenance import record
+from headct.provenance import record, verify
 from headct.settings import sheet
+from support import audit_study
 
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 STEP = """
@@ -265,3 +269,27 @@ def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path) -> None:
     assert known_sha256(path) == first
     path.write_bytes(b"other")
     assert known_sha256(path) == sha256_of(path) != first
+
+
+@pytest.mark.parametrize(
+    ("asleep_s", "set_back_s"), [(0, 0), (8 * 3600, 0), (0, 3600), (8 * 3600, -3600)], ids=str
+)
+def test_times_fit_together_where_the_machine_slept_or_its_clock_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asleep_s: float, set_back_s: float
+) -> None:
+    """Start and duration are told from how long ago the process began, by a clock that nobody sets."""
+    since_boot_s, set_so_far_s = time.clock_gettime, itertools.count()
+
+    class SetAtEachReading(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> SetAtEachReading:
+            return super().now(tz) - timedelta(seconds=set_back_s * next(set_so_far_s))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "datetime", SetAtEachReading)
+    monkeypatch.setattr(record.time, "clock_gettime", lambda clock: since_boot_s(clock) + asleep_s)
+    audit_study.run()
+    found = run_records.load(tmp_path / "results")
+    assert len(found) == 4
+    assert all(asleep_s < one.seconds < asleep_s + 24 * 3600 for one in found)
+    assert list(verify.jobs(verify.ResultsFolder(tmp_path / "results"))) == []

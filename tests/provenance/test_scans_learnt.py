@@ -1,4 +1,4 @@
-"""The scans that a training says it learnt from are those of its split, in whatever way digests were made anew."""
+"""The scans that a training says it learnt from are those of its split, whatever digests were made anew."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def test_what_the_training_wrote_has_no_finding(sealed: Path, tmp_path: Path) ->
 )
 def test_other_scans_than_those_of_the_split_are_found(sealed: Path, tmp_path: Path, stated: object) -> None:
     results = forged(sealed, tmp_path / "results", scans_sha256=stated)
-    assert found(results) == {TRAINED: "states other scans than those of cohort/split.tsv that it learnt from"}
+    assert found(results) == {
+        TRAINED: "states other scans than those of cohort/split.tsv that it learnt from"
+    }
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def _start() -> dict[str, Any]:
 
 
 def _record(job: Job, inputs: Mapping[str, str], start: Mapping[str, Any]) -> dict[str, Any]:
-    began, ended = _process_start(), datetime.now(UTC)
+    ended, seconds = datetime.now(UTC), _age_s()
     modules = _code_ran(start.get("modules", {}))
     return {
         "rule": job.rule,
@@ -193,9 +193,9 @@ def _record(job: Job, inputs: Mapping[str, str], start: Mapping[str, Any]) -> di
         "inputs": dict(inputs),
         "outputs": job.output_digests(),
         "log": _relative(job.log),
-        "started": began.isoformat(timespec="seconds"),
+        "started": (ended - timedelta(seconds=seconds)).isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
-        "seconds": round((ended - began).total_seconds(), 2),
+        "seconds": round(seconds, 2),
         "peak_memory_mb": _peak_memory_mb(),
         "host": _host(),
         "seeds": _seeds(job.words),
@@ -328,12 +328,15 @@ def _top_level_modules(distribution: Distribution) -> set[str]:
 # -- the machine -------------------------------------------------------------------------------------
 
 
-def _process_start() -> datetime:
-    """When this process began, imports and all (Linux: proc(5), field 22 of stat, in clock ticks)."""
+def _age_s() -> float:
+    """Seconds since this process began, imports and all (Linux: proc(5), field 22 of stat, in clock ticks).
+
+    By a clock that nobody sets and that goes on while the machine sleeps. When a job began is told from this
+    and from one reading of the calendar's clock at the end; so the two and the duration always fit together.
+    """
     fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     seconds_of_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - seconds_of_boot
-    return datetime.now(UTC) - timedelta(seconds=age)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - seconds_of_boot
 
 
 def _peak_memory_mb() -> int:

@@ -12,6 +12,7 @@ from headct.contracts import manifests, untrusted
 from headct.contracts.code import KERNEL
 from headct.contracts.run_records import is_sha256
 from headct.contracts.untrusted import Unusable
+from headct.engine import starts
 from headct.provenance import seal
 from headct.provenance.checks.copied_code import copy_of, is_code_of
 from headct.provenance.checks.folder import Finding, ResultsFolder, guarded
@@ -27,17 +28,20 @@ VOLUMES = {
 }
 """By column of these tables, the file of a scan whose SHA-256 it holds."""
 
-TRAINING = "train.json"
-SCANS_LEARNT = "scans_sha256"
-"""The record of a training, and in it SHA-256 of the converted CT of each scan that its weights were made from."""
-
 OfFile = Callable[[ResultsFolder, str], Iterator[Finding]]
 
 
 def listed_files(folder: ResultsFolder) -> Iterator[Finding]:
     """Each file of which another one states the digest, against that digest."""
-    checks = {_any_of(manifests.LISTS.keys() - {TRAINING}): _files_of_list, _any_of(TABLES_OF_SCANS): _volumes_of_table}
-    checks |= {_any_of([TRAINING]): _training, _any_of([START]): _start, _any_of(["report/*.sha256"]): _sums}
+    checks = {
+        _any_of(manifests.LISTS.keys() - {starts.RECORD}): _files_of_list,
+        _any_of(TABLES_OF_SCANS): _volumes_of_table,
+    }
+    checks |= {
+        _any_of([starts.RECORD]): _training,
+        _any_of([START]): _start,
+        _any_of(["report/*.sha256"]): _sums,
+    }
     former = set(folder.former)
     for path in folder.sizes:
         if (
@@ -72,7 +76,7 @@ def _training(folder: ResultsFolder, path: str) -> Iterator[Finding]:
     """What a training made, and the scans that it learnt from, which are those of the split of its job."""
     yield from _files_of_list(folder, path)
     record, maker = folder.json_of(path), folder.makers.get(path)
-    if not maker or SCANS_LEARNT not in record:  # older releases did not say
+    if not maker or starts.SCANS not in record:  # older releases did not say
         return
     for split in map(below_results, maker.option("--split")):
         learnt, others = _scans_of_split(folder, split)
@@ -92,10 +96,10 @@ def _may_have_learnt(
 ) -> bool:
     """Whether a training with these scans can state what it states.
 
-    Where it began from other weights, it states the scans of these as well, none of them tested on; or none at
-    all, where it does not know them.
+    Where it began from other weights, it states the scans of these as well, none of them tested on; or none
+    at all, where it does not know them.
     """
-    stated, began_from_weights = record[SCANS_LEARNT], "start" in record
+    stated, began_from_weights = record[starts.SCANS], "start" in record
     if stated is None:
         return began_from_weights
     if not isinstance(stated, list) or not all(map(is_sha256, stated)) or len(set(stated)) < len(stated):
