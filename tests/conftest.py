@@ -25,6 +25,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 FIRST = ("slurm", "workflow")
 """Folders with the longest tests: these come first, so that no process works on alone at the end."""
 
+OF_ONE_PROCESS = {"tests/slurm", "tests/workflow/one_and_seven", "tests/workflow/two_classes"}
+"""Folders whose files share what takes long to make."""
 
 NEEDS_A_RUN = {"demo", "clone", "slurm", "local", "browser"}
 """Fixtures of these files for which Snakemake, a Slurm or a browser runs."""
@@ -86,15 +88,16 @@ def _home(value: Any) -> str:
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With several processes, tests of one file share one, and with it what they are made from; so do all
-    tests of the one cluster.
+    tests of a folder that share a cluster or a finished study.
     """
     from xdist.scheduler import LoadFileScheduling
 
-    class ByFileOrCluster(LoadFileScheduling):
+    class ByFileOrFolder(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "tests/slurm" if nodeid.startswith("tests/slurm/") else super()._split_scope(nodeid)
+            folder = nodeid.rpartition("/")[0]
+            return folder if folder in OF_ONE_PROCESS else super()._split_scope(nodeid)
 
-    return ByFileOrCluster(config, log)
+    return ByFileOrFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
-import numpy as np
 import pytest
+import yaml
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import LEDGER, read_tsv, sha256_of
 from headct.provenance import ledger
-from support import snake, two_classes, warm_python
+from support import snake, warm_python
 from support.audit_study import forked_command
 from support.html_page import Page
-from support.nifti_study import NiftiStudy
+from support.two_classes import ALL_SCANS, N_SCANS
 
 SETS = {"near": range(12, 18), "far": range(18, 22)}
 """Numbers of the scans of each external set; the others are divided into training and test set."""
@@ -35,14 +34,6 @@ TELLS_OF_ALL = re.compile(
 )
 """What speaks of each scan of the sheet, or of the run; all other files are those of the study alone."""
 
-RIVAL = {
-    "title": "Rival",
-    "framework": "external",
-    "folder": "rival",
-    "labels": {"bleed": [1, 3], "PHE": 2},
-    "replication": False,
-}
-
 
 @dataclass(frozen=True)
 class Grown:
@@ -53,23 +44,6 @@ class Grown:
     jobs: dict[str, int]
 
 
-def study() -> NiftiStudy:
-    of_two = two_classes.STUDY
-    base = of_two.configuration(Path())["models"]
-    settings = {**of_two.settings, "models": {**base, "rival": RIVAL}, "report": {"cases": "none"}}
-    return replace(of_two, name="external-sets", scans=24, settings=settings)
-
-
-def write_maps(folder: Path) -> None:
-    """Label maps of another maker: the masks, a voxel aside."""
-    (folder / "rival").mkdir()
-    for mask in folder.glob("*-mask.nii.gz"):
-        image = nibabel.load(mask)
-        moved = np.roll(np.asarray(image.dataobj), 1, axis=0)
-        scan = mask.name.removesuffix("-mask.nii.gz")
-        nibabel.save(nibabel.Nifti1Image(moved, image.affine), folder / "rival" / f"{scan}.nii.gz")
-
-
 def name_sets(sheet: Path, names: dict[str, range]) -> None:
     """Keep the scans of the study and of some sets (``external:near``), each with its set."""
     header, *rows = sheet.read_text(encoding="utf-8").splitlines()
@@ -77,7 +51,7 @@ def name_sets(sheet: Path, names: dict[str, range]) -> None:
     kept = [
         f"{row}\t{of_scan.get(number, '')}"
         for number, row in enumerate(rows)
-        if number < 12 or number in of_scan
+        if number < N_SCANS or number in of_scan
     ]
     sheet.write_text("\n".join([f"{header}\tset", *kept, ""]), encoding="utf-8")
 
@@ -89,32 +63,28 @@ def digests(results: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    folder = tmp_path_factory.mktemp("external-sets")
-    configfile = study().write(folder)
-    write_maps(folder)
-    whole = folder / "all.tsv"
-    shutil.copy(folder / "scans.tsv", whole)
-    words = ("--directory", folder, "--configfile", configfile, "--cores", "2")
+def grown(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    folder = tmp_path_factory.mktemp("external-sets") / "study"
+    shutil.copytree(study, folder)
+    before = digests(folder / "results")
+    shutil.copy(folder / ALL_SCANS, folder / "scans.tsv")
+    name_sets(folder / "scans.tsv", NAMED | {"locked:later": LATER})
+    (folder / "kept").mkdir()
+    for number in LATER:
+        for file in folder.glob(f"scan-{number}*.nii.gz"):
+            shutil.copy(file, folder / "kept")
+            file.write_bytes(b"garbage")
+    words = ("--directory", folder, "--configfile", folder / "study.yaml", "--cores", "2")
     with warm_python.started() as python:
-        name_sets(folder / "scans.tsv", {})
-        run = snake.run(*words, python=python)
-        assert run.returncode == 0, run.stdout[-4000:]
-        before = digests(folder / "results")
-        shutil.copy(whole, folder / "scans.tsv")
-        name_sets(folder / "scans.tsv", NAMED | {"locked:later": LATER})
-        (folder / "kept").mkdir()
-        for number in LATER:
-            for file in folder.glob(f"scan-{number}*.nii.gz"):
-                shutil.copy(file, folder / "kept")
-                file.write_bytes(b"garbage")
         jobs = snake.planned(snake.run(*words, "-n"))
         run = snake.run(*words, python=python)
-        assert run.returncode == 0, run.stdout[-4000:]
+    assert run.returncode == 0, run.stdout[-4000:]
     return Grown(folder, before, jobs)
 
 
 def test_no_byte_of_the_study_itself_changes(grown: Grown) -> None:
+    assert grown.jobs["ingest"] == 1
+    assert grown.jobs.keys().isdisjoint({"train", "predict", "metrics", "split"})
     after = digests(grown.folder / "results")
     kinds = {file.split("/")[0] for file in grown.before}
     assert kinds >= {"models", "predictions", "metrics", "statistics", "tables", "figures", "cohort"}
@@ -215,14 +185,14 @@ def test_nothing_is_read_of_a_locked_set_until_the_plan_is_recorded(grown: Grown
     assert speaking <= {"cohort/cohort.tsv", "study.json", "figures/ingest_qc.tsv", "report/index.html"}
     assert [one.rule for one in ledger.read(results / LEDGER)].count("locked:later") == 1
 
-    shutil.copy(grown.folder / "all.tsv", grown.folder / "scans.tsv")
+    shutil.copy(grown.folder / ALL_SCANS, grown.folder / "scans.tsv")
     name_sets(grown.folder / "scans.tsv", NAMED | {"external:later": LATER})
     words = ("--directory", grown.folder, "--configfile", grown.folder / "study.yaml", "-n")
     refused = snake.run(*words)
     assert refused.returncode != 0
     assert "no plan was recorded since" in " ".join(refused.stdout.split())
-    plan = grown.folder / "plan.yaml"
-    run_step("record-plan", ["--plan", str(plan), "--results", str(results)])
+    plan = yaml.safe_load((grown.folder / "study.yaml").read_text(encoding="utf-8"))["analysis_plan"]
+    run_step("record-plan", ["--plan", plan, "--results", str(results)])
     shutil.copytree(grown.folder / "kept", grown.folder, dirs_exist_ok=True)
     jobs = snake.planned(snake.run(*words))
     assert jobs["ingest"] == 1

@@ -10,23 +10,12 @@ import pytest
 import yaml
 
 from headct.contracts.artefacts import read_json, read_tsv
-from support import snake, two_classes, warm_python
+from support import snake, two_classes
 from support.audit_study import forked_command
 from support.html_page import Page
 
 OF_THE_PAPER = ("intracerebral", "intraventricular", "ICH", "IVH")
 """Words of lesions that nobody drew here."""
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished study; its results lie below it."""
-    folder = tmp_path_factory.mktemp("two-classes")
-    configfile = two_classes.write_study(folder)
-    with warm_python.started() as python:
-        run = snake.run("--directory", folder, "--configfile", configfile, "--cores", "2", python=python)
-    assert run.returncode == 0, run.stdout[-4000:]
-    return folder
 
 
 def test_it_is_verified_as_it_was_sealed(study: Path) -> None:

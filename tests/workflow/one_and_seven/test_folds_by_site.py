@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import yaml
 
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.statistics.comparison.new_site import HELD_OUT
-from support import snake, warm_python
 from support.audit_study import forked_command
-from support.nifti_study import NiftiStudy
-
-SITES = ("1", "2", "03", "4", "north")
-"""Numbers among them, which are names all the same."""
-
-FOLDS = range(3)
-"""Fewer than sites, to save time: two folds have two sites."""
-
-STUDY = NiftiStudy(
-    name="five-sites",
-    labels={"ICH": 1, "PHE": 2, "IVH": 3},
-    drawn=lambda truth, number: truth,
-    scans=20,
-    steps=2,
-    sites=SITES,
-    settings={
-        "split": {"test_fraction": 0.2, "folds": len(FOLDS), "folds_by": "site"},
-        "training": {"folds": list(FOLDS)},
-        "report": {"cases": "none"},
-        "learning_curve": {"sizes": [2, 3, 5, "all"], "models": ["threshold"], "seeds": [1]},
-    },
-)
+from support.one_and_seven import FOLDS, SITES
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the finished study, whose plan asks something of a new site."""
-    folder = tmp_path_factory.mktemp("sites")
-    configfile = STUDY.write(folder)
-    plan = STUDY.plan() | {"new_site": {"least_dice": {"ICH": 0.3}}}
-    (folder / "plan.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
-    with warm_python.started() as python:
-        run = snake.run("--directory", folder, "--configfile", configfile, "--cores", "2", python=python)
-    assert run.returncode == 0, run.stdout[-4000:]
-    return folder / "results"
+@pytest.fixture
+def results(finished: Mapping[str, Path]) -> Path:
+    """Of the study of one lesion, whose plan asks something of a new site."""
+    return finished["one"]
 
 
 def test_each_fold_holds_out_whole_sites_which_its_network_has_not_seen(results: Path) -> None:
@@ -65,7 +36,7 @@ def test_dice_by_site_is_of_what_was_held_out(results: Path) -> None:
     of_sites = read_tsv(results / "statistics/site_dice.tsv")
     assert set(of_sites["site"]) == set(SITES)
     row = read_tsv(results / "statistics/new_site.tsv", note=str).set_index(["model", "label", "scans"])
-    row = row.loc["unet", "ICH", "all"]
+    row = row.loc["unet", "SDH", "all"]
     assert (row["source"], row["n"], row["n_sites"]) == (HELD_OUT, 16, 5)
     assert 0 <= row["new_lower"] <= row["lower"] <= row["dice_mean"] <= row["upper"] <= row["new_upper"] <= 1
     assert 0 <= row["p_at_least"] <= 1
@@ -79,10 +50,10 @@ def test_dice_by_site_is_of_what_was_held_out(results: Path) -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        "results/statistics/site_dice.tsv, unet, ICH, all, 03, dice_mean",
-        "results/statistics/new_site.tsv, unet, IVH, all, variance_between",
-        "results/statistics/new_site.tsv, unet, ICH, all, new_lower",
-        "results/figures/dice_by_site.tsv, a site, unet, PHE, all, north, dice_mean",
+        "results/statistics/site_dice.tsv, unet, SDH, all, 03, dice_mean",
+        "results/statistics/new_site.tsv, unet, SDH, all, variance_between",
+        "results/statistics/new_site.tsv, unet, SDH, all, new_lower",
+        "results/figures/dice_by_site.tsv, a site, unet, SDH, all, north, dice_mean",
     ],
 )
 def test_a_number_is_traced_to_the_scans_that_were_held_out(results: Path, number: str) -> None:
@@ -94,8 +65,8 @@ def test_a_number_is_traced_to_the_scans_that_were_held_out(results: Path, numbe
 @pytest.mark.parametrize(
     "number",
     [
-        "results/tables/learning_curve.tsv, threshold, PHE, 3, dice_mean",
-        "results/statistics/learning_curve.tsv, threshold, ICH, all, participants",
+        "results/tables/learning_curve.tsv, threshold, SDH, 3, dice_mean",
+        "results/statistics/learning_curve.tsv, threshold, SDH, all, participants",
     ],
 )
 def test_a_learning_curve_is_traced_to_what_its_fold_held_out(results: Path, number: str) -> None:
@@ -109,8 +80,3 @@ def test_a_learning_curve_is_traced_to_what_its_fold_held_out(results: Path, num
     assert done.returncode == 0, done.stdout + done.stderr
     assert "learning_curve/metrics/threshold/size-" in done.stdout
     assert "the same." in done.stdout
-
-
-def test_it_is_verified_as_it_was_sealed(results: Path) -> None:
-    done = forked_command("verify", results)
-    assert done.returncode == 0, done.stdout + done.stderr
