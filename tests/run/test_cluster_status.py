@@ -98,6 +98,33 @@ def test_a_training_is_followed_from_its_beginning_to_its_end(
     assert row.state == "stopped; run again to go on"
 
 
+def test_networks_of_a_learning_curve_have_rows_of_their_own(
+    study: Path, endless: TrainingJob, folder: Path
+) -> None:
+    """But for the one of all participants, which is the study's own, if the study holds out the same fold."""
+    config = read_json(study / "results/config.json")
+    config["training"]["folds"] = [0]
+    curve = {"models": ["unet"], "sizes": [5, "all"], "seeds": [1, 2], "fold": 0}
+    write_json(config | {"learning_curve": curve}, study / "results/config.json")
+    process = begin(endless, study / "work/training/unet/size-5-seed-1-fold-0/0123456789abcdef")
+    states = {row.training: row.state for row in standings(study, None)}
+    process.kill()
+    process.join()
+    waiting = "not begun"
+    assert states == {
+        "unet seed 1 fold 0": waiting,
+        "zoo seed 1 fold 0": waiting,
+        "unet size 5 seed 1 fold 0": "training",
+        "unet size 5 seed 2 fold 0": waiting,
+        "unet size all seed 2 fold 0": waiting,
+    }
+    name = "rule_train_learning_curve_wildcards_unet_5_2_0"
+    queued = [QueuedJob("7", "PENDING", "", "Resources", name)]
+    assert {row.training for row in standings(study, queued) if "Resources" in row.state} == {
+        "unet size 5 seed 2 fold 0"
+    }
+
+
 def test_the_queue_is_believed_before_the_files(study: Path, endless: TrainingJob, folder: Path) -> None:
     process = begin(endless, folder)
     process.kill()

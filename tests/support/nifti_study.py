@@ -40,7 +40,7 @@ class NiftiStudy:
             first with the others.
         sites: names of the sites that the scans are of, in turn; if there are none, the simulator's.
         read_twice: whether another rater drew each scan as well: the same, beside its place.
-        asked: further keys of the plan.
+        plan_keys: further keys of the plan.
         settings: further keys of the configuration.
     """
 
@@ -53,7 +53,7 @@ class NiftiStudy:
     models: Mapping[str, Any] = field(default_factory=dict)
     sites: tuple[str, ...] = ()
     read_twice: bool = False
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    plan_keys: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
@@ -108,7 +108,7 @@ class NiftiStudy:
         plan["equivalence"] |= {"dice_margin": dict.fromkeys(names, 0.05)}
         plan["equivalence"] |= {"volume_margin_ml": dict.fromkeys(names, 5)}
         plan["not_worse_than_a_rater"] |= {"dice_margin": dict.fromkeys(names, 0.05)}
-        return plan | self.asked
+        return plan | self.plan_keys
 
     def configuration(self, folder: Path) -> dict[str, Any]:
         """The demo's, with two models of these lesions."""

@@ -50,7 +50,7 @@ STUDIES = {
         scans=20,
         steps=2,
         sites=SITES,
-        asked={"new_site": {"least_dice": {"SDH": 0.3}}},
+        plan_keys={"new_site": {"least_dice": {"SDH": 0.3}}},
         settings={
             "ingest": {"empty_masks": "lesion_free"},
             "split": {"test_fraction": 0.2, "folds": len(FOLDS), "folds_by": "site"},

@@ -277,14 +277,8 @@ def external_manifests_of(model, name):
 
 
 def curve_network(model, size, seed):
-    """The trained-model folder of one network of the learning curve.
-
-    That of all participants is one that the study trains anyway, where it does: with equal seed, without that fold.
-    """
-    run = f"seed-{seed}/fold-{CURVE.fold}"
-    if size == "all" and int(seed) in SEEDS and CURVE.fold in FOLDS:
-        return f"results/models/{model}/{run}"
-    return f"results/learning_curve/models/{model}/size-{size}/{run}"
+    """The trained-model folder of one network of the learning curve."""
+    return f"results/{CURVE.network(model, size, int(seed), SETTINGS.training)}"
 
 
 def curve_manifests_of(model, size):

@@ -55,6 +55,7 @@ use rule train as train_learning_curve with:
         budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
         keep="",
         work=starts_no_job(config["work_dir"]),
+        run="{model}/size-{size}-seed-{seed}-fold-{fold}",
         out=lambda wildcards: (
             f"results/learning_curve/models/{wildcards.model}/size-{wildcards.size}/"
             f"seed-{wildcards.seed}/fold-{wildcards.fold}"

@@ -80,6 +80,7 @@ rule train:
         budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
         keep=lambda wildcards: keep_argument(wildcards.model, wildcards.fold),
         work=starts_no_job(config["work_dir"]),
+        run="{model}/seed-{seed}-fold-{fold}",
         out=lambda wildcards: (
             f"results/models/{wildcards.model}/seed-{wildcards.seed}/fold-{wildcards.fold}"
         ),
@@ -92,7 +93,7 @@ rule train:
             " --labels {params.labels:q} --split {input.split} {params.external} --data results/data"
             " --seed {wildcards.seed} --fold {wildcards.fold}"
             " --device {params.device} {params.deterministic} {params.budget} {params.keep} --threads {threads}"
-            " --work={params.work:q} --revision {params.revision} --out {params.out}"
+            " --work={params.work:q} --run {params.run} --revision {params.revision} --out {params.out}"
         )
 
 

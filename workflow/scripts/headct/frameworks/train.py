@@ -57,6 +57,7 @@ def main(
     threads: int,
     deterministic: bool = False,
     work: Path,
+    run: str,
     out: Path,
     revision: int = 0,
 ) -> None:
@@ -79,6 +80,7 @@ def main(
         threads: CPU threads in all.
         deterministic: on a GPU, only operators that repeat, where there are.
         work: scratch folder.
+        run: name of its work folder below ``training`` in the scratch folder.
         out: folder of the trained model.
         revision: how often files were lost and remade.
     """
@@ -110,7 +112,7 @@ def main(
     if workfolder.is_what_is_asked_for(out, identity):
         logger.info("%s: %s is what is asked for, and is taken as it is", job.model, out)
         return
-    runs = work / "training" / model / f"seed-{job.seed}-fold-{job.fold}"
+    runs = work / "training" / run
     folder = workfolder.find_or_make(runs, identity)
     with FileLock(folder / "lock"):  # a run that was orphaned by a kill may still be at it
         if workfolder.is_finished(folder):

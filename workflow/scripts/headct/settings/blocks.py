@@ -160,6 +160,23 @@ class LearningCurve:
     seeds: tuple[int, ...]
     fold: int
 
+    def network(self, model: str, size: int | str, seed: int, runs: Runs) -> str:
+        """The folder of one of its networks, below the results.
+
+        That of all participants is one that the study trains anyway, where it does: with equal seed, without
+        that fold.
+
+        Args:
+            model: its key.
+            size: participants that it learns from.
+            seed: of the draw and of the training.
+            runs: that the study trains anyway.
+        """
+        run = f"seed-{seed}/fold-{self.fold}"
+        if size == ALL_PARTICIPANTS and seed in runs.seeds and self.fold in runs.folds:
+            return f"models/{model}/{run}"
+        return f"learning_curve/models/{model}/size-{size}/{run}"
+
 
 @dataclass(frozen=True)
 class CpuResources:

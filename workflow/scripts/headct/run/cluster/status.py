@@ -1,7 +1,7 @@
 """Where every training of a study stands: ``python -m headct status --help``.
 
 Read from the work folders and, where there is one, from Slurm's queue; nothing is changed, and no
-running job is asked.
+running job is wanted.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem, Stopped
 from headct.contracts.terminal import say
 from headct.run.cluster.queue import NoAnswer, QueuedJob, jobs_of
+from headct.settings.blocks import LearningCurve, Runs
 from headct.settings.models import frameworks
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,23 @@ class Standing:
     node: str = "–"
 
 
+@dataclass(frozen=True)
+class AskedTraining:
+    """A training that the configuration asks for.
+
+    Attributes:
+        name: for people.
+        published: its folder below the results, once it is trained.
+        run: name of its work folder, as ``headct train --run`` is given it.
+        job: its name in Slurm's queue.
+    """
+
+    name: str
+    published: str
+    run: str
+    job: str
+
+
 def standings(study: Path, queue: list[QueuedJob] | None) -> list[Standing]:
     """All trainings that the configuration of the last run asks for.
 
@@ -51,41 +70,55 @@ def standings(study: Path, queue: list[QueuedJob] | None) -> list[Standing]:
             [Problem(str(study / "results" / CONFIG), "no run has begun in this folder; start one first")]
         )
     config = read_json(study / "results" / CONFIG)
-    return [
-        standing(study, config["work_dir"], model, str(seed), str(fold), queue)
-        for model, settings in config["models"].items()
-        if settings["framework"] in frameworks()
-        for seed in config["training"]["seeds"]
-        for fold in config["training"]["folds"]
-    ]
+    return [standing(study, config["work_dir"], wanted, queue) for wanted in asked_for(config)]
 
 
-def standing(
-    study: Path, work: str, model: str, seed: str, fold: str, queue: list[QueuedJob] | None
-) -> Standing:
+def asked_for(config: Mapping[str, Any]) -> Iterator[AskedTraining]:
+    """The trainings of the study, then those of its learning curve."""
+    seeds, folds = config["training"]["seeds"], config["training"]["folds"]
+    for model, settings in config["models"].items():
+        if settings["framework"] in frameworks():
+            for seed, fold in product(seeds, folds):
+                yield AskedTraining(
+                    f"{model} seed {seed} fold {fold}",
+                    f"models/{model}/seed-{seed}/fold-{fold}",
+                    f"{model}/seed-{seed}-fold-{fold}",
+                    f"rule_train_wildcards_{model}_{seed}_{fold}",
+                )
+    if "learning_curve" in config:
+        curve, runs = LearningCurve(**config["learning_curve"]), Runs(seeds, folds, deterministic=False)
+        for model, size, seed in product(curve.models, curve.sizes, curve.seeds):
+            published = curve.network(model, size, seed, runs)
+            if not published.startswith("models/"):
+                yield AskedTraining(
+                    f"{model} size {size} seed {seed} fold {curve.fold}",
+                    published,
+                    f"{model}/size-{size}-seed-{seed}-fold-{curve.fold}",
+                    f"rule_train_learning_curve_wildcards_{model}_{size}_{seed}_{curve.fold}",
+                )
+
+
+def standing(study: Path, work: str, wanted: AskedTraining, queue: list[QueuedJob] | None) -> Standing:
     """Where one training stands; what the queue says of it comes before what its files say.
 
     Args:
         study: its folder.
         work: folder of the trainings' work, as the configuration names it.
-        model, seed, fold: of the training.
+        wanted: the training.
         queue: jobs that Slurm knows; None where there is no Slurm.
     """
-    name = f"{model} seed {seed} fold {fold}"
-    queued = next(
-        (job for job in queue or [] if job.name == f"rule_train_wildcards_{model}_{seed}_{fold}"), None
-    )
-    published = study / "results/models" / model / f"seed-{seed}" / f"fold-{fold}" / "train.json"
+    queued = next((job for job in queue or [] if job.name == wanted.job), None)
+    published = study / "results" / wanted.published / "train.json"
     if published.is_file() and queued is None:
-        return finished(name, read_json(published))
-    folder = newest_run(study / work / "training" / model / f"seed-{seed}-fold-{fold}")
+        return finished(wanted.name, read_json(published))
+    folder = newest_run(study / work / "training" / wanted.run)
     if queued and queued.state == "PENDING":
         state = f"queued ({queued.reason})"
     elif queued:
         state = queued.state.lower()
     else:
         state = state_of(folder, queue is not None)
-    row = Standing(name, state, node=queued.node or "–" if queued else "–")
+    row = Standing(wanted.name, state, node=queued.node or "–" if queued else "–")
     if folder is not None:
         tell_progress(row, folder, running=state in ("running", "training"))
     return row
