@@ -92,6 +92,24 @@ def test_png_is_sharp_enough_for_print_and_says_nothing_of_itself(tmp_path: Path
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
 
 
+@pytest.mark.parametrize("first", range(3))
+def test_no_line_of_the_notes_reaches_into_the_margin(tmp_path: Path, first: int) -> None:
+    """Not in pixels either, in which letters are wider than they were measured to be."""
+    sentence = "Lines through points reach from the lowest to the highest of seeds, i all of it. "
+    note = "".join(sentence[(first + start) % len(sentence) :] for start in range(40))
+
+    def page() -> Iterator[tuple[Figure, pd.DataFrame]]:
+        sheet = style.sheet("Toy", "page", 10.0, [], [note], style.WIDTH_MM)
+        yield sheet.figure, pd.DataFrame({"page": [0]})
+
+    with mpl.rc_context(style.PRINT):
+        figure_files.save(page(), tmp_path / "toy.pdf", "toy (Study)")
+    with Image.open(tmp_path / "toy.png") as image:
+        pixels = np.asarray(image)
+    margin = round(style.MARGIN_MM / 25.4 * 300) - 2
+    assert (pixels[:, -margin:] == 255).all()
+
+
 def test_pages_go_one_below_the_other(tmp_path: Path) -> None:
     alone = [saved(tmp_path / str(height), height) for height in (40.0, 60.0)]
     together = saved(tmp_path, 40.0, 60.0)
