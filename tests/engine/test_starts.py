@@ -430,16 +430,24 @@ def test_files_are_looked_at_before_any_job_and_unknown_scans_are_told(former, t
     folder = former("monai")
     alone = Path(shutil.copy(folder / "final.pth", tmp_path / "alone.pth"))
     sha256 = sha256_of(alone)
+    otherwise = Path(shutil.copy(alone, tmp_path / "alone.bin"))
     config = configured(
         known={"init_from": str(folder), "init_sha256": sha256},
         unknown={"init_from": str(alone), "init_sha256": sha256},
         lost={"init_from": "nowhere", "init_sha256": sha256},
+        otherwise={"init_from": str(otherwise), "init_sha256": sha256},
     )
     plan = analysis_plan.load(analysis_plan.SHIPPED)
     with pytest.raises(BadInput) as refused:
         preflight.check(config, lambda _key: "study.yaml", plan, "plan.yaml", [])
     told = {problem.key: problem for problem in refused.value.problems if problem.key.startswith("models")}
-    assert told.keys() == {"models.lost.init_from"}
+    assert told.keys() == {"models.lost.init_from", "models.otherwise.init_from"}
     assert told["models.lost.init_from"].file == "nowhere/final.pth"
+    assert told["models.otherwise.init_from"].file == str(otherwise)
+    assert "must end with .pth or .pt" in told["models.otherwise.init_from"].message
     warned = [words for words in preflight.warnings(config, [], plan, "plan.yaml") if "not recorded" in words]
-    assert [words.split(" ")[0] for words in warned] == ["models.unknown", "models.lost"]
+    assert [words.split(" ")[0] for words in warned] == [
+        "models.unknown",
+        "models.lost",
+        "models.otherwise",
+    ]

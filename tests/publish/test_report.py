@@ -263,6 +263,23 @@ def test_external_sets_are_told_and_are_no_scans_of_the_study(results: Path) -> 
     assert after == before
 
 
+def test_scans_of_external_sets_that_are_of_sites_with_training_scans_are_counted(results: Path) -> None:
+    cohort, split = (read_tsv(results / f"cohort/{name}.tsv") for name in ("cohort", "split"))
+    trained_on = split.loc[split["set"] == "train", "scan_id"].iloc[0]
+    of_training = cohort.loc[cohort["scan_id"] == trained_on, "site"].item()
+    added = cohort[cohort["status"] == "included"].head(2)
+    sites = {"near": [of_training, "Z"], "far": ["Z", "Z"], "nowhere": [None, None]}
+    for number, (name, of) in enumerate(sites.items()):
+        ids = [f"e{number}", f"f{number}"]
+        rows = added.assign(scan_id=ids, participant_id=ids, external_set=name, site=of)
+        cohort = pd.concat([cohort, rows])
+    write_tsv(cohort, results / "cohort/cohort.tsv")
+    assert (
+        "external sets: far (2 scans of 2 participants, 1 site), near (2 scans of 2 participants, 2 sites;"
+        " 1/2 (50%) of sites with training scans, too) and nowhere (2 scans of 2 participants). The plan's"
+    ) in text_of("external_test", results)
+
+
 def test_sites_that_are_not_known_are_not_called_others(results: Path) -> None:
     cohort = read_tsv(results / "cohort/cohort.tsv")
     scans = cohort["scan_id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,65 @@ def test_gpu_hours_without_a_gpu_are_refused() -> None:
     with pytest.raises(BadInput, match=r"trained without a GPU .* say patches or steps"):
         completed({"gpu_hours": 2, "card": "h100"}, device="cpu")
     assert completed({"gpu_hours": 2, "card": "h100"})["training"]["budget"]["gpu_hours"] == 2
+
+
+NETWORK = {"title": "U-Net", "framework": "monai", "network": "basicunet"}
+THRESHOLD = {"title": "Threshold", "framework": "threshold"}
+
+
+@pytest.mark.parametrize(
+    ("models", "asked_for", "said"),
+    [
+        ({"unet": NETWORK, "threshold": THRESHOLD}, ["threshold"], "trained in epochs here; there are unet"),
+        ({"threshold": THRESHOLD}, None, "there is nothing to measure: take it out"),
+    ],
+)
+def test_a_curve_of_effort_is_of_models_that_are_trained_in_epochs(
+    models: dict[str, Any], asked_for: list[str] | None, said: str
+) -> None:
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8")) | {"models": models}
+    config["figures"] = {
+        "agreement_model": "threshold",
+        "cases": {"select_by": "threshold", "show": ["threshold"]},
+    }
+    named = {} if asked_for is None else {"models": asked_for}
+    config["training"] = {"folds": [0], "effort_curve": named}
+    with pytest.raises(BadInput, match=r"training\.effort_curve") as refused:
+        configuration.complete(config, "a.yaml")
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [-1, "some", {"all": 1}])
+@pytest.mark.parametrize(
+    ("key", "change", "said"),
+    [
+        (
+            "training.folds.0",
+            lambda value: {"training": {"folds": [value]}},
+            "all or an integer of at least 0",
+        ),
+        (
+            "learning_curve.sizes.0",
+            lambda value: {"learning_curve": {"sizes": [value], "models": ["unet"]}},
+            "all or an integer of at least 1",
+        ),
+    ],
+)
+def test_a_value_that_is_neither_of_two_kinds_is_told_both(
+    key: str, change: Callable[[Any], dict[str, Any]], said: str, value: Any
+) -> None:
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8")) | change(value)
+    with pytest.raises(BadInput) as refused:
+        configuration.complete(config, "a.yaml")
+    problem = next(one for one in refused.value.problems if one.key == key)
+    assert problem.message.startswith(f"must be {said}")
+
+
+def test_a_model_that_is_no_mapping_is_told() -> None:
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    config["models"]["unet"] = None
+    with pytest.raises(BadInput, match=r"models\.unet.* must be a mapping"):
+        configuration.complete(config, "a.yaml")
 
 
 def test_a_command_takes_a_budget_in_steps_or_patches() -> None:

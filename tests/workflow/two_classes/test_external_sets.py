@@ -164,6 +164,15 @@ def test_a_number_is_traced(grown: Grown, number: str) -> None:
     assert ": the same." in done.stdout
 
 
+@pytest.mark.parametrize("column", ["difference", "difference_upper", "standardised_mean", "mix"])
+def test_a_number_of_both_sets_is_followed_to_the_scans_of_both(grown: Grown, column: str) -> None:
+    number = ("results/statistics/external_sets.tsv", "far", "rival", "bleed", column)
+    done = forked_command("trace", "--results", grown.folder / "results", "--number", *number)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made of 4 rows of results/metrics/external/far/rival.tsv" in done.stdout
+    assert "rows of results/metrics/rival.tsv" in done.stdout
+
+
 def test_nothing_is_to_be_done_again(grown: Grown) -> None:
     words = ("--directory", grown.folder, "--configfile", grown.folder / "study.yaml", "-n")
     assert "Nothing to be done" in snake.run(*words).stdout
@@ -196,7 +205,7 @@ def test_nothing_is_read_of_a_locked_set_until_the_plan_is_recorded(grown: Grown
 
 def test_the_page_tells_of_each_set(grown: Grown) -> None:
     text = Page((grown.folder / "results/report/index.html").read_text(encoding="utf-8")).text
-    assert "Test sets from elsewhere" in text
+    assert "from which no training of this study learnt" in text
     for name in SETS:
         assert f"{name}, bleed: mean Dice" in text
         assert f"{name}: Primary endpoint: " in text

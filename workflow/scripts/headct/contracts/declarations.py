@@ -152,6 +152,7 @@ class MadeOf:
         "metrics of held-out scans",
         "metrics that the job read",
         "metrics of the external set",
+        "metrics of the external set and the test set",
         "metrics at a share of the training",
         "metrics of the learning curve",
         "cohort",

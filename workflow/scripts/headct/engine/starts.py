@@ -101,7 +101,7 @@ def of(settings: Training) -> Start | None:
     if not isinstance(settings, TrainingFromWeights) or settings.init_sha256 is None:
         return None
     path = Path(settings.init_from or "")
-    file = path if path.suffix in SUFFIXES else path / WEIGHTS
+    file = path if path.suffix in SUFFIXES or path.is_file() else path / WEIGHTS
     return Start(file, settings.init_sha256, settings.init_head == "fresh")
 
 
@@ -126,7 +126,8 @@ def _read(file: Path) -> dict[str, Tensor] | str:
             " read. Save the network's state_dict alone, from a source that you trust"
         )
     except Exception as error:  # whatever PyTorch raises of bytes that are no file of its own
-        return f"can't be read by PyTorch: {' '.join(str(error).split())[:200]}"
+        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return f"can't be read by PyTorch ({told}): is it a file that PyTorch saved, and whole?"
     held = next((content[key] for key in HELD_BY if isinstance(content, dict) and key in content), content)
     if not isinstance(held, dict) or not held or not all(map(torch.is_tensor, held.values())):
         return (

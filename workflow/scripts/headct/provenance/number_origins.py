@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -449,8 +449,12 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
             return _sheet_rows(tables, row)
         case "cohort":
             return _cohort_rows(tables, place, row)
-    of_models = (_of_model(tables, place, made, row, model) for model in _models(tables, place, row, made))
-    return [rows for rows in of_models if rows is not None]
+    each = (made,)
+    if made.rows == "metrics of the external set and the test set":
+        each = (replace(made, rows="metrics of the external set"), replace(made, rows="metrics"))
+    models = _models(tables, place, row, made)
+    found = (_of_model(tables, place, one, row, model) for one in each for model in models)
+    return [rows for rows in found if rows is not None]
 
 
 def said_in(tables: Tables, place: Place) -> Mapping[str, str]:

@@ -274,9 +274,10 @@ def _by_site(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> fl
 
 
 def _external(tables: Tables, place: Place, row: Row, rows: Sequence[Rows]) -> float | None:
-    """Scans of an external set or, in columns of the internal test set, of that."""
+    """Scans of an external set, of the internal test set in columns of that, or of both."""
     if place.column == "difference":
-        return float(row["dice_mean"]) - float(row["internal_mean"])
+        of_set, of_test = rows
+        return float(of_set.scans["dice"].mean() - of_test.scans["dice"].mean())
     scans = rows[0].scans
     participants = tables.numbers(COHORT).set_index("scan_id")["participant_id"].loc[scans.index]
     values = {

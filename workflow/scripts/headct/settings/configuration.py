@@ -193,7 +193,7 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
     def problem(key: str, value: Any, message: str) -> Problem:
         return Problem(file, " ".join(message.split()), row, key, value)
 
-    if error.validator == "oneOf" and isinstance(error.instance, dict):
+    if error.validator == "oneOf" and isinstance(error.instance, dict) and _are_models(error.validator_value):
         yield from _explain_model(error, file, row, prefix)
     elif error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
@@ -223,6 +223,7 @@ def _explain(error: jsonschema.ValidationError, file: str, row: str, prefix: str
             "maxLength": lambda: f"must have at most {error.validator_value} characters",
             "minItems": lambda: f"must have at least {error.validator_value} entries",
             "uniqueItems": lambda: "must not have an entry twice",
+            "oneOf": lambda: f"must be {_alternatives_in_words(error.validator_value)}",
         }.get(str(error.validator), lambda: error.message)()
         value = error.instance if isinstance(error.instance, str) else json.dumps(error.instance)
         yield problem(key, value, f"{expected}. {hint}")
@@ -243,6 +244,21 @@ def _explain_model(error: jsonschema.ValidationError, file: str, row: str, prefi
     else:
         key = ".".join([*map(str, error.absolute_path), "framework"])
         yield Problem(file, f"must be one of {', '.join(frameworks)}", row, key, str(framework))
+
+
+def _are_models(alternatives: list[Any]) -> bool:
+    """Whether they are the kinds of models; other alternatives are plain values."""
+    return all("$ref" in one for one in alternatives)
+
+
+def _alternatives_in_words(alternatives: list[Any]) -> str:
+    """The values, and kinds of values, that one key may have."""
+    if _are_models(alternatives):
+        return "a mapping"
+    return " or ".join(
+        str(one["const"]) if "const" in one else f"{_type_in_words(one['type'])} of at least {one['minimum']}"
+        for one in alternatives
+    )
 
 
 def _choices_in_words(choices: list[Any]) -> str:
@@ -311,12 +327,25 @@ def _problems_of_effort_curve(config: Document) -> Iterator[Problem]:
     if set(folds) == {"all"}:
         message = "no fold is held out to measure on: name one in training.folds, such as 0"
         yield Problem("", message, key=key, value=json.dumps(folds))
-    trained = _trained(config["models"])
-    yield from _unknown(f"{key}.models", curve.get("models", ()), trained, "no such model is trained here")
+    trained = _trained_in_epochs(config["models"])
+    if not trained:
+        yield Problem(
+            "", "no model is trained in epochs, so there is nothing to measure: take it out", key=key
+        )
+    else:
+        message = "no such model is trained in epochs here"
+        yield from _unknown(f"{key}.models", curve.get("models", ()), trained, message)
 
 
 def _trained(models: Mapping[str, Any]) -> set[str]:
     return {key for key, model in models.items() if model["framework"] in training_frameworks()}
+
+
+def _trained_in_epochs(models: Mapping[str, Any]) -> set[str]:
+    """Those whose framework has a setting of epochs: a fixed threshold is trained, and has none."""
+    kinds = [kind["properties"] for kind in config_schema()["$defs"].values() if "x-overrides" in kind]
+    in_epochs = {kind["framework"]["const"] for kind in kinds if "epochs" in kind}
+    return {key for key, model in models.items() if model["framework"] in in_epochs}
 
 
 def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:

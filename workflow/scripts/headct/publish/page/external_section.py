@@ -1,4 +1,4 @@
-"""The section on external sets: how well models do elsewhere and, by the plan, against each other."""
+"""The section on external sets: how well models do there and, by the plan, against each other."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ INTERVALS = {
 """Columns of estimates, and how those of their limits begin."""
 
 TEMPLATE = """\
-<p>Scans on which all models were measured and from which no training of this study learnt. Intervals are
-{{ name(interval) }}, by participant. The difference is external set minus internal test set, of
-independent samples. Sets differ in the sizes of their lesions: “at the mix” is the mean that the set would
-have with the mix of sizes that the table of external sets states. The plan’s comparison of the models
-uses none of these scans.</p>
+<p>Scans on which all models were measured and from which no training of this study learnt; the methods say
+how many of them are of sites with training scans. Intervals are {{ name(interval) }}, by participant. The
+difference is external set minus internal test set, of independent samples. Sets differ in the sizes of their
+lesions: “at the mix” is the mean that the set would have with the mix of sizes that the table of external
+sets states. The plan’s comparison of the models uses none of these scans.</p>
 {% for grid in grids %}
 {{ table(grid) }}
 {% endfor %}

@@ -42,7 +42,7 @@ SECTIONS = (
     Section("cohort", "Cohort", scan_sections.cohort),
     Section("leader-board", "Leader board", model_sections.leader_board),
     Section("comparison", "Planned comparison", model_sections.planned_comparison),
-    Section("external", "Test sets from elsewhere", external_section.external_sets),
+    Section("external", "External sets", external_section.external_sets),
     Section("learning-curve", "Learning curves", learning_curve_section.learning_curves),
     Section("claims", "Claims of the published study", study_sections.claims),
     Section("failures", "Failures", model_sections.failures),

@@ -870,8 +870,8 @@ def internal_test(facts: Facts) -> str:
 
 @borne_out_by("cohort/cohort.tsv")
 def external_test(facts: Facts) -> str:
-    """External data: sets of scans from elsewhere, and whether the test set is such a one."""
-    sets = [f"{name} ({_of_external_set(rows)})" for name, rows in facts.external.items()]
+    """External data: sets of scans beside the study's, and whether the test set is from elsewhere."""
+    sets = [f"{name} ({_of_external_set(facts, rows)})" for name, rows in facts.external.items()]
     of_sets = (
         f"Beside the test set, the models were measured on external sets: {listed(sets)}. The plan's"
         " endpoints were computed in each of them by itself, and decide nothing there. "
@@ -879,11 +879,15 @@ def external_test(facts: Facts) -> str:
     return (of_sets if sets else "") + _sites_of_test_set(facts)
 
 
-def _of_external_set(rows: pd.DataFrame) -> str:
-    """Scans, participants and sites, as far as these are known."""
+def _of_external_set(facts: Facts, rows: pd.DataFrame) -> str:
+    """Scans, participants and sites, as far as known; how many scans are of sites that were trained on."""
     people, sites = (rows[name].nunique() for name in ("participant_id", "site"))
     named = f", {counted(sites, 'site')}" if sites else ""
-    return f"{counted(len(rows), 'scan')} of {counted(people, 'participant')}{named}"
+    own = _scans_with_sets(facts)
+    trained_on = own.loc[own["set"] == "train", "site"].dropna()
+    shared = int(rows["site"].isin(trained_on).sum())
+    too = f"; {share(shared, len(rows))} of sites with training scans, too" if shared else ""
+    return f"{counted(len(rows), 'scan')} of {counted(people, 'participant')}{named}{too}"
 
 
 def _sites_of_test_set(facts: Facts) -> str:

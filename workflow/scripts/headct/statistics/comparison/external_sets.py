@@ -70,6 +70,11 @@ EXTERNAL_SETS = PublishedStatistic(
     keys="set model label",
     made_of=(
         MadeOf(columns="internal_n internal_participants internal_mean internal_lower internal_upper"),
+        MadeOf(
+            columns="difference difference_lower difference_upper standardised_mean standardised_error"
+            " standardised_lower standardised_upper mix",
+            rows="metrics of the external set and the test set",
+        ),
         MadeOf(rows="metrics of the external set"),
     ),
 )
