@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.lines import Line2D
 
 from headct.command_line import run_step
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.references import ANOTHER_RATER
-from headct.publish.figures import learning_curve_figure
+from headct.publish.figures import learning_curve_figure, style
 from headct.publish.figures.learning_curve_figure import BEYOND, CURVE, POINT
 from headct.publish.tables.learning_curve_table import learning_curve
 from headct.statistics.comparison.learning_curve import RATERS, with_curves
@@ -113,6 +114,20 @@ def test_the_figure_is_readable(models: list[str], width_mm: float) -> None:
     words = texts(pages[0][0])
     assert "1,558" in words
     assert "Another rater" in words
+
+
+def test_points_of_models_that_do_equally_well_do_not_hide_each_other() -> None:
+    points, _ = tables_of(["unet"], SIZES)
+    equal = pd.concat([points.assign(model=model) for model in ("unet", "wide", "narrow")])
+    found = learning_curve_figure.drawn(equal, pd.DataFrame(columns=RATERS.header))
+    ((figure, _),) = learning_curve_figure.draw_curves(found, [], TITLES, "A study")
+    figure.canvas.draw()
+    marks = [line for line in figure.findobj(Line2D) if line.get_marker() in ("o", "s", "D") and line.axes]
+    of_panel = [line for line in marks if line.axes is marks[0].axes]
+    places = np.stack([line.get_transform().transform(line.get_xydata())[:, 0] for line in of_panel])
+    assert len(places) == 3
+    apart_mm = np.diff(places, axis=0) / figure.dpi * style.MM_PER_INCH
+    np.testing.assert_allclose(apart_mm, learning_curve_figure.MARKS_APART_MM, atol=1e-6)
 
 
 def test_without_a_curve_or_a_rater_points_are_drawn_and_it_is_said() -> None:

@@ -66,6 +66,8 @@ TICK_MM = 1.5
 """Room between two numbers below an axis."""
 ROOM = 0.03
 """Of Dice: above and below all that is drawn."""
+MARKS_APART_MM = 1.6
+"""Between the points of two models at one size, which else would hide each other."""
 
 LOOKS = tuple(
     zip(
@@ -155,6 +157,7 @@ def draw_curves(
     notes = [
         "Points: means over the scans of one fold, from which no network learnt, and over seeds; lines"
         " through them reach from the lowest to the highest seed.",
+        "Points of several models at one size stand side by side." if len(looks) > 1 else "",
         "Curves: a − b · n^(−c), with 95% intervals; broken where no network was trained."
         if (found["element"] == CURVE).any()
         else "",
@@ -198,7 +201,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, tuple[str, s
         if not math.isnan(row["lower"]):
             axes.axhspan(row["lower"], row["upper"], color=style.GREY, alpha=0.25, lw=0)
         axes.axhline(row["dice"], color=style.GREY, lw=0.8)
-    for model, (colour, mark) in looks.items():
+    for place, (model, (colour, mark)) in enumerate(looks.items()):
         own = rows[rows["model"] == model]
         for element, line in ((CURVE, "-"), (BEYOND, "--")):
             part = own[own["element"] == element]
@@ -207,8 +210,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, tuple[str, s
             )
             axes.plot(part["participants"], part["dice"], color=colour, ls=line, lw=1.0)
         of_sizes = own[own["element"] == POINT]
-        axes.vlines(of_sizes["participants"], of_sizes["lower"], of_sizes["upper"], color=colour, lw=0.8)
-        axes.plot(of_sizes["participants"], of_sizes["dice"], color=colour, marker=mark, ms=4, ls="")
+        aside_mm = (place - (len(looks) - 1) / 2) * MARKS_APART_MM
+        look = {"color": colour, "transform": style.aside(axes, aside_mm), "clip_on": False}
+        axes.vlines(of_sizes["participants"], of_sizes["lower"], of_sizes["upper"], lw=0.8, **look)
+        axes.plot(of_sizes["participants"], of_sizes["dice"], marker=mark, ms=4, ls="", **look)
 
 
 def _finish(axes: Axes, rows: pd.DataFrame, width_mm: float) -> None:

@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation, Transform
 
 MM_PER_INCH = 25.4
 POINTS_PER_MM = 72 / MM_PER_INCH
@@ -161,6 +161,12 @@ def text_width_mm(words: str, size_pt: float, weight: str = "normal") -> float:
     font = FontProperties(family=PRINT["font.family"], size=size_pt, weight=weight)
     width_pt, _, _ = text_to_path.get_text_width_height_descent(words, font, ismath=False)
     return float(width_pt) / POINTS_PER_MM
+
+
+def aside(axes: Axes, right_mm: float) -> Transform:
+    """Places of the axes' data, drawn so much further to the right (mm; to the left if negative)."""
+    scale = axes.get_figure(root=True).dpi_scale_trans
+    return axes.transData + ScaledTranslation(right_mm / MM_PER_INCH, 0, scale)
 
 
 def wrap(
