@@ -116,6 +116,11 @@ def test_the_figure_is_readable(models: list[str], width_mm: float) -> None:
     assert "Another rater" in words
 
 
+def test_no_two_models_look_alike() -> None:
+    looks = learning_curve_figure.LOOKS
+    assert len(set(looks)) == len(looks) == 30
+
+
 def test_points_of_models_that_do_equally_well_do_not_hide_each_other() -> None:
     points, _ = tables_of(["unet"], SIZES)
     equal = pd.concat([points.assign(model=model) for model in ("unet", "wide", "narrow")])

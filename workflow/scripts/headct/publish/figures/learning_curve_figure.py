@@ -69,14 +69,9 @@ ROOM = 0.03
 MARKS_APART_MM = 1.6
 """Between the points of two models at one size, which else would hide each other."""
 
-LOOKS = tuple(
-    zip(
-        (style.BLUE, style.VERMILLION, style.BLACK, style.ORANGE, style.SKY_BLUE, style.GREY),
-        "osD^vP",
-        strict=True,
-    )
-)
-"""Colour and mark of each model; of more models, the first ones come again."""
+COLOURS = (style.BLUE, style.VERMILLION, style.BLACK, style.ORANGE, style.SKY_BLUE, style.GREY)
+LOOKS = tuple(zip(COLOURS * len("osD^v"), cycle("osD^v"), strict=False))
+"""Colour and mark of each model: as many as there are pairs of both, no two alike."""
 
 
 def draw(options: Options) -> style.Pages:
