@@ -272,3 +272,28 @@ def test_a_study_of_windowed_images_is_told_what_its_settings_in_hu_mean(demo: d
     (told,) = set(preflight.warnings(configured(demo), [], PLAN, "plan.yaml")) - set(before)
     assert "hu_window" in told
     assert "grey levels" in told
+
+
+@pytest.mark.parametrize(
+    ("split", "most"),
+    [({}, 4), ({"folds_by": "site"}, 5), ({"file": "given.tsv"}, 7)],
+    ids=["folds of equal size", "folds of whole sites", "a split that was drawn elsewhere"],
+)
+def test_sizes_that_no_fold_leaves_are_told_before_any_job(
+    demo: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: dict[str, str], most: int
+) -> None:
+    """Nine participants: six to train on, of whom a fold has two, or one at least."""
+    monkeypatch.chdir(tmp_path)
+    Path("given.tsv").write_text("scan_id\tset\ns0\ttrain\ns1\ttest\n", encoding="utf-8")
+    demo["split"] |= split
+    sizes = [most - 1, most, 500]
+    demo["learning_curve"] = {"sizes": sizes, "models": ["unet"], "seeds": [1], "fold": 0}
+    rows = [
+        {"row": i + 2, "participant_id": str(i), "timepoint": None, "site": "abc"[i % 3]} for i in range(9)
+    ]
+    found = refused(demo, PLAN, *rows)
+    assert [(problem.key, problem.value) for problem in found] == [
+        ("learning_curve.sizes", str(most)),
+        ("learning_curve.sizes", "500"),
+    ]
+    assert f"a fold leaves {most} at most" in found[0].message

@@ -324,14 +324,19 @@ def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def _learning_curve_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    """Sizes of a learning curve that are too large even if no scan is excluded; their job knows who is."""
+    """Sizes of a learning curve that are too large even if no scan is excluded; their job knows who is.
+
+    Folds of whole sites, and those of a file, are of any size, and spare one participant at least.
+    """
     curve, split = config.learning_curve, config.split
-    if curve is None or split.file is not None or split.folds_by == SITE:
+    if curve is None:
         return
     scans = [row for row in rows if not sheet.why_not_ingested(row) and not sheet.external_set(row)]
     people = len({row["participant_id"] for row in scans})
-    to_train = people - math.ceil(round(split.test_fraction * people, 9))
-    left = to_train - to_train // split.folds
+    tested = 1 if split.file else math.ceil(round(split.test_fraction * people, 9))
+    to_train = people - tested
+    of_any_size = split.file is not None or split.folds_by == SITE
+    left = to_train - (1 if of_any_size else to_train // split.folds)
     message = (
         f"the sheet has {counted(people, 'participant')}, of whom a fold leaves {left} at most to learn from:"
         " set smaller sizes, and 'all' for all of them"
