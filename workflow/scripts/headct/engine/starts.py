@@ -126,8 +126,8 @@ def _read(file: Path) -> dict[str, Tensor] | str:
             " read. Save the network's state_dict alone, from a source that you trust"
         )
     except Exception as error:  # whatever PyTorch raises of bytes that are no file of its own
-        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return f"can't be read by PyTorch ({told}): is it a file that PyTorch saved, and whole?"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return f"can't be read by PyTorch ({reason}): is it a file that PyTorch saved, and whole?"
     held = next((content[key] for key in HELD_BY if isinstance(content, dict) and key in content), content)
     if not isinstance(held, dict) or not held or not all(map(torch.is_tensor, held.values())):
         return (

@@ -449,7 +449,7 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
             return _sheet_rows(tables, row)
         case "cohort":
             return _cohort_rows(tables, place, row)
-    each = (made,)
+    each: tuple[MadeOf, ...] = (made,)
     if made.rows == "metrics of the external set and the test set":
         each = (replace(made, rows="metrics of the external set"), replace(made, rows="metrics"))
     models = _models(tables, place, row, made)

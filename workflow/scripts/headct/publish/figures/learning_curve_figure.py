@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -206,7 +207,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, tuple[str, s
             axes.plot(part["participants"], part["dice"], color=colour, ls=line, lw=1.0)
         of_sizes = own[own["element"] == POINT]
         aside_mm = (place - (len(looks) - 1) / 2) * MARKS_APART_MM
-        look = {"color": colour, "transform": style.aside(axes, aside_mm), "clip_on": False}
+        look: dict[str, Any] = {"color": colour, "transform": style.aside(axes, aside_mm), "clip_on": False}
         axes.vlines(of_sizes["participants"], of_sizes["lower"], of_sizes["upper"], lw=0.8, **look)
         axes.plot(of_sizes["participants"], of_sizes["dice"], marker=mark, ms=4, ls="", **look)
 

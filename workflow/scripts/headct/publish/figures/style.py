@@ -165,8 +165,7 @@ def text_width_mm(words: str, size_pt: float, weight: str = "normal") -> float:
 
 def aside(axes: Axes, right_mm: float) -> Transform:
     """Places of the axes' data, drawn so much further to the right (mm; to the left if negative)."""
-    scale = axes.get_figure(root=True).dpi_scale_trans
-    return axes.transData + ScaledTranslation(right_mm / MM_PER_INCH, 0, scale)
+    return axes.transData + ScaledTranslation(right_mm / MM_PER_INCH, 0, axes.figure.dpi_scale_trans)
 
 
 def wrap(

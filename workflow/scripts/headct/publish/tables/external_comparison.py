@@ -15,8 +15,8 @@ from headct.publish.tables.table_page import Table
 TABLE = PublishedTable(
     name="external_comparison",
     help="the plan's endpoints in external sets",
-    caption="**Planned comparison in external sets.** The endpoints of the analysis plan on the scans of each"
-    " set from elsewhere, each set by itself. The plan decides on the internal test set, whose comparison"
+    caption="**Planned comparison in external sets.** The endpoints of the analysis plan on the scans of"
+    " these sets, each by itself. The plan decides on the internal test set, whose comparison"
     " these scans do not enter.",
     inputs={"endpoints": "statistics/external_endpoints.tsv"},
     given={"titles": "titles of all models", "title_note": "note"},

@@ -20,7 +20,7 @@ from headct.statistics.core.scores import REFERENCE
 TABLE = PublishedTable(
     name="external_sets",
     help="mean Dice in external sets, beside the internal test set's",
-    caption="**External sets.** Mean Dice of each model in test sets from elsewhere, with 95% intervals by"
+    caption="**External sets.** Mean Dice of each model in each of them, with 95% intervals by"
     " participant; that of the internal test set, and the difference, of independent samples; and the mean"
     " that the set would have at another mix of lesion sizes.",
     inputs={"sets": "statistics/external_sets.tsv"},
