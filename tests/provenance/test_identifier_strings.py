@@ -5,10 +5,12 @@ not read how it does it. The first two tables were looked at while it was writte
 when it was done: of 240 identifying texts it then found 193, and it took 16 of 228 others for such. The
 kinds that it missed were mended. The third tables were run before anybody looked at them: it found 301 of
 343 (87.8 %; of 43 names of files and members 21, of 48 names in context 39), and took 17 of 283 others
-(6.0 %). Those kinds were mended too, so no table here tells how it does with texts of others. A fourth set
-does, which is not kept here: it was run once, when all was done, and nothing was mended by it. It found 297
-of 305 (97.4 %; of 36 names of files and members 32, less than 90 %; of each other kind 94 % and more), and
-took 10 of 281 others (3.6 %).
+(6.0 %). The fourth ones were run in the same way: 297 of 305 (97.4 %; of 36 names of files and members 32),
+and 10 of 281 others (3.6 %). Those kinds were mended too, so no table here tells how it does with texts of
+others.
+
+The tables of kinds were made by the one who mended these, of the neighbours of what was missed (the words of
+other languages, of other hospitals); of them the search is known to miss some.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from pathlib import Path
 
 import pytest
 
-from headct.provenance import privacy
+from headct.provenance import privacy, recognised
 from headct.provenance.checks.folder import ResultsFolder
 from support import carriers
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
+ESCAPE = re.compile(r"\\(?:[tnr\\]|u[0-9a-fA-F]{4})")
 ESCAPES = {r"\t": "\t", r"\n": "\n", r"\r": "\r", r"\\": "\\"}
-"""How the tables write characters that would break a row."""
+"""How the tables write characters that would break a row; others as in JSON."""
 PLAN = "audit/workflow/config/plan.yaml"
 DAY_OF_PLAN = "date: 2026-11-29\n"
 """Days of the plan and of the run are no findings; texts that name nobody have this one."""
@@ -37,7 +40,9 @@ def texts(table: str) -> list[dict[str, str]]:
     with open(FIXTURES / f"identifiers_{table}.tsv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     for row in rows:
-        row["text"] = re.sub(r"\\[tnr\\]", lambda escape: ESCAPES[escape[0]], row["text"])
+        row["text"] = ESCAPE.sub(
+            lambda escape: ESCAPES.get(escape[0]) or chr(int(escape[0][2:], 16)), row["text"]
+        )
     assert len(rows) >= 200
     return rows
 
@@ -53,7 +58,13 @@ def with_findings(folder: Path, rows: list[dict[str, str]]) -> list[bool]:
     return [str(number) in places for number in range(len(rows))]
 
 
-MOST_MISSED = {"planted": 0.02, "unseen_planted": 0.04, "third_planted": 0.02}
+def recognised_in(row: dict[str, str]) -> bool:
+    """Whether something is recognised in a text, without a file, but for the day that names nobody."""
+    search = recognised.in_name if row["carrier"].endswith("_name") else recognised.in_text
+    return any(value != "2026-11-29" for _, value in search(row["text"]))
+
+
+MOST_MISSED = {"planted": 0.02, "unseen_planted": 0.04, "third_planted": 0.02, "fourth_planted": 0.02}
 """Shares of all."""
 
 
@@ -68,9 +79,24 @@ def test_identifying_texts_are_found(tmp_path: Path, table: str) -> None:
         assert n_missed[kind] <= 0.1 * n, missed
 
 
-@pytest.mark.parametrize("table", ["innocent", "unseen_innocent", "third_innocent"])
+@pytest.mark.parametrize("table", ["innocent", "unseen_innocent", "third_innocent", "fourth_innocent"])
 def test_texts_that_point_at_nobody_are_not(tmp_path: Path, table: str) -> None:
     rows = texts(table)
     hits = with_findings(tmp_path, rows)
     taken = [row for row, hit in zip(rows, hits, strict=True) if hit]
+    assert len(taken) <= 0.02 * len(rows), taken
+
+
+def test_the_neighbours_of_each_kind_are_found() -> None:
+    rows = texts("kinds_planted")
+    missed = [row for row in rows if not recognised_in(row)]
+    n_missed = Counter(row["kind"] for row in missed)
+    assert len(missed) <= 0.05 * len(rows), missed
+    for kind, n in Counter(row["kind"] for row in rows).items():
+        assert n_missed[kind] <= 0.1 * n, missed
+
+
+def test_the_neighbours_of_what_points_at_nobody_are_not() -> None:
+    rows = texts("kinds_innocent")
+    taken = [row for row in rows if recognised_in(row)]
     assert len(taken) <= 0.02 * len(rows), taken

@@ -207,3 +207,69 @@ def test_labels_and_days_of_further_languages(text: str, value: str) -> None:
 )  # fmt: skip
 def test_what_names_methods_software_or_what_was_taken_away_points_at_nobody(text: str) -> None:
     assert not list(recognised.in_text(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("/data/raw/gwizdalska_bozena_ct1.nii.gz", "gwizdalska_bozena"),
+        ('{"image": "delgado-ramona/ct.nii.gz"}', "delgado_ramona"),
+        ("wrote иванов_пётр.dcm", "иванов_пётр"),
+        ("wrote patient_Kirchweger_seg.nrrd", "patient_Kirchweger"),
+        ("PID7719204", "7719204"),
+        ("pid: 00771934", "00771934"),
+        ("seen by Mr Rupert Harcastle", "Rupert Harcastle"),
+        ("patient: john whitfield", "john whitfield"),
+        ('"Jane Doe" -> scan-0012', "Jane Doe"),
+        ("DOE, JANE  067Y F", "DOE, JANE"),
+        ("Codice fiscale paziente: MRCGSI50C07Z999X", "MRCGSI50C07Z999X"),
+        ("رقم المريض: 338812", "338812"),
+        ("pat=Halvorsrud Torbjorn CT 1.0mm B30f", "Halvorsrud Torbjorn"),
+        ('{"homePhone": "0118 496 0123"}', "0118 496 0123"),
+        ("DOB 070350", "1950-03-07"),
+        ("生年月日 S25.3.7", "1950-03-07"),
+        ("Szül.: 1950. március 7.", "1950-03-07"),
+        ("Sinh ngày 7 tháng 3 năm 1950", "1950-03-07"),
+    ],
+)
+def test_what_the_fourth_table_showed_is_found(text: str, value: str) -> None:
+    assert value in {found for _, found in recognised.in_text(text)}
+
+
+@pytest.mark.parametrize("name", ["JohnWhitfield_CT.nii.gz", "john.whitfield.nii.gz", "2019.03.14_ct.nii.gz"])
+def test_a_file_is_found_by_its_name_alone(name: str) -> None:
+    assert list(recognised.in_name(name))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date of release: 2024-01-09", "## [2.3.0] - 2023-06-30", "#1 SMP Debian 6.1.76-1 (2024-02-01)",
+        "Received 4 May 2022; accepted 19 September 2022",
+        'Author-email: "P. Quillon" <pq@softworks.example>',
+        "MR Imaging", "TE 30 ms TR", "worker PID 44188",
+        "The attribute (0010,0010) Patient's Name is of type 2.",
+        "患者氏名は削除済み", "מספר מטופלים: 1240", '{"PatientAge": "066Y", "PatientSex": "F"}',
+        "patient_selection_flow.svg", "left_hippocampus_volume.csv", "stefan_boltzmann.py",
+        "name: Left Putamen",
+    ],
+)  # fmt: skip
+def test_what_the_fourth_table_showed_points_at_nobody(text: str) -> None:
+    assert not list(recognised.in_text(text))
+
+
+def test_a_word_of_software_excuses_the_day_behind_it_and_no_other() -> None:
+    assert [value for _, value in recognised.in_text("updated by the ward\nborn 1950-03-07")]
+
+
+def test_each_label_is_sought_either_in_ascii_or_from_a_letter_that_is_none() -> None:
+    assert not [stem for stem in said_of_patients.KINDS_OF if not stem.isascii() and stem[0].isascii()]
+
+
+def test_a_text_of_wide_characters_is_read_once_and_what_hides_in_it_as_well() -> None:
+    wide = list(texts.texts_in("版本 2.14.1,发布于 2023-06-30".encode("utf-16")))
+    assert len(wide) == 1
+    assert any(
+        "DOE^JANE" in text
+        for text in texts.texts_in("字字字 text".encode("utf-16") + b"..DOE^JANE, 1950-03-07")
+    )

@@ -63,7 +63,10 @@ OTHER_IDS = "OtherPatientIDsSequence"
 COMPARED_WITH_SHEET = ("PatientSex", "PatientAge")
 """Attributes that are read only to be held against the sheet (:mod:`headct.cohort.patients`)."""
 
-IDENTIFYING_KEYWORDS = (*NAMES, *NUMBERS, *PLACES, BIRTH_DATE, OTHER_IDS, *COMPARED_WITH_SHEET)
+POINTING_KEYWORDS = (*NAMES, *NUMBERS, *PLACES, BIRTH_DATE, OTHER_IDS)
+"""Attributes whose value points at somebody, which an age and a sex alone do not."""
+
+IDENTIFYING_KEYWORDS = (*POINTING_KEYWORDS, *COMPARED_WITH_SHEET)
 """Attributes that are read only to withhold, to refuse or to compare, and never reach an output."""
 
 SOUGHT_IN_IDS = {

@@ -14,21 +14,32 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 MONTHS = (
-    "jan january januar janner jaenner janvier enero gennaio janeiro januari janv stycznia января янв "
-    "ocak ledna tammikuuta",
-    "feb february februar fevrier febrero febbraio fevereiro februari fevr fev lutego февраля фев subat "
-    "unora",
-    "mar march marz mars marzo marco maart mrz maerz marca марта мар mart brezna maaliskuuta mrt μαρτιου",
-    "apr april avril abril aprile abr avr kwietnia апреля апр nisan dubna huhtikuuta απριλιου",
-    "may mai mayo maggio maio mei maj maja мая mayis kvetna toukokuuta μαιου",
-    "jun june juni juin junio giugno junho czerwca июня июн haziran cervna kesakuuta ιουνιου",
-    "jul july juli juillet julio luglio julho juil lipca июля июл temmuz cervence heinakuuta ιουλιου",
-    "aug august aout agosto augustus augusti sierpnia августа авг agustos srpna elokuuta αυγουστου",
-    "sep sept september septembre septiembre settembre setembro wrzesnia сентября сен eylul zari syyskuuta",
-    "oct october oktober octobre octubre ottobre outubro okt pazdziernika октября окт ekim rijna lokakuuta",
-    "nov november novembre noviembre novembro listopada ноября ноя kasim listopadu marraskuuta νοεμβριου",
-    "dec december dezember decembre diciembre dicembre dezembro dez dic grudnia декабря дек aralik "
-    "prosince joulukuuta desember δεκεμβριου",
+    "jan january januar janner jaenner janvier enero gennaio janeiro januari janv stycznia января "
+    "янв ocak ledna tammikuuta ianuarie januarja sijecnja януари січня januarius ιανουαριου εναρη "
+    "sausio janvaris jaanuar يناير ינואר",
+    "feb february februar fevrier febrero febbraio fevereiro februari fevr fev lutego февраля фев "
+    "subat unora februarie veljace февруари лютого φεβρουαριου vasario veebruar فبراير פברואר",
+    "mar march marz mars marzo marco maart mrz maerz marca марта мар mart brezna maaliskuuta mrt "
+    "μαρτιου marcius martie ozujka март березня maret mac kovo marts مارس מרץ",
+    "apr april avril abril aprile abr avr kwietnia апреля апр nisan dubna huhtikuuta απριλιου "
+    "aprilis aprilie travnja април квітня balandzio aprill ابريل אפריל",
+    "may mai mayo maggio maio mei maj maja мая mayis kvetna toukokuuta μαιου majus svibnja маи "
+    "травня geguzes maijs مايو מאי",
+    "jun june juni juin junio giugno junho czerwca июня июн haziran cervna kesakuuta ιουνιου "
+    "junius iunie lipnja юни червня birzelio junijs يونيو יוני",
+    "jul july juli juillet julio luglio julho juil lipca июля июл temmuz cervence heinakuuta "
+    "ιουλιου julius iulie srpnja юли липня liepos julijs يوليو יולי",
+    "aug august aout agosto augustus augusti sierpnia августа авг agustos srpna elokuuta "
+    "αυγουστου augusztus kolovoza август серпня rugpjucio اغسطس אוגוסט ogos agustus",
+    "sep sept september septembre septiembre settembre setembro wrzesnia сентября сен eylul zari "
+    "syyskuuta szeptember septembrie rujna септември вересня rugsejo سبتمبر ספטמבר",
+    "oct october oktober octobre octubre ottobre outubro okt pazdziernika октября окт ekim rijna "
+    "lokakuuta octombrie октомври жовтня spalio اكتوبر אוקטובר",
+    "nov november novembre noviembre novembro listopada ноября ноя kasim listopadu marraskuuta "
+    "νοεμβριου noiembrie studenoga studenog ноември листопада lapkricio نوفمبر נובמבר",
+    "dec december dezember decembre diciembre dicembre dezembro dez dic grudnia декабря дек "
+    "aralik prosince joulukuuta desember δεκεμβριου decembrie prosinca декември грудня gruodzio "
+    "disember ديسمبر דצמבר",
 )
 """Names of each month, small letters without marks."""
 MONTH_OF = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
@@ -76,9 +87,31 @@ STAMP = re.compile(
 """A time as DICOM writes one, with parts of a second or what the clock is ahead (PS3.5, DT)."""
 ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 """The year before the first one of each era of Japan."""
-ERA = re.compile(rf"({'|'.join(ERAS)})\s?(\d{{1,2}}|元)年\s?(\d{{1,2}})月\s?(\d{{1,2}})日")
+ERA_OF = {short: name for name in ERAS for short in (name, name[0])} | dict(zip("MTSHR", ERAS, strict=True))
+ERA = re.compile(
+    rf"((?<![^\W_])[MTSHR]|{'|'.join(ERAS)}|[明大昭平令])\s?(\d{{1,2}}|元)年\s?(\d{{1,2}})月\s?(\d{{1,2}})日"
+)
+SHORT_ERA = re.compile(r"([MTSHR]|[明大昭平令]\w?)\s?(\d{1,2}|元)[./-](\d{1,2})[./-](\d{1,2})(?!\d)")
+"""As forms of hospitals in Japan have it: S25.3.7."""
+SOLAR = re.compile(r"(1[34]\d\d)[-./](\d{1,2})[-./](\d{1,2})(?!\d)")
+BEFORE_SOLAR = 621
+"""Years by which the calendar of Iran is behind; days of it are told as those of the same number here."""
+WITH_CLOCK = re.compile(r"(?<![\w.])(?:19|20)\d{6}[_T](?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?!\d)")
+"""Digits that can hardly be but a day and a time: 20190314_142233."""
+TANG = re.compile(r"(?<!\d)(\d{1,2}) tháng (\d{1,2})(?:,| năm)* ((?:19|20)\d\d)(?!\d)")
+"""As Vietnamese counts months."""
+INDIC_MONTHS = (
+    "जनवरी জানুয়ারি", "फरवरी फ़रवरी ফেব্রুয়ারি", "मार्च মার্চ", "अप्रैल এপ্রিল", "मई মে", "जून জুন", "जुलाई জুলাই",
+    "अगस्त আগস্ট", "सितंबर सितम्बर সেপ্টেম্বর", "अक्टूबर अक्तूबर অক্টোবর", "नवंबर नवम्बर নভেম্বর",
+    "दिसंबर दिसम्बर ডিসেম্বর",
+)  # fmt: skip
+INDIC_MONTH_OF = {name: number for number, names in enumerate(INDIC_MONTHS, 1) for name in names.split()}
+INDIC = re.compile(rf"(?<!\d)(\d{{1,2}}) ({'|'.join(INDIC_MONTH_OF)}),? ((?:19|20)\d\d)(?!\d)")
+INDIC_LETTER = re.compile(r"[\u0904-\u09b9]")
 
 COMPACT = re.compile(r"(?<![\d.])(?:19|20)\d{6}(?=(?:[T_-]?\d{4,6}(?:\.\d+)?)?(?!\d))")
+POINTED = re.compile(r"(?:^|(?<=[/_ ]))((?:19|20)\d\d)\.(\d\d)\.(\d\d)(?![\d.]\d)")
+"""At the beginning of a part of a name; elsewhere versions look like it."""
 COMPACT_DAY_FIRST = re.compile(r"(?<![\d.])(\d\d)(\d\d)((?:19|20)\d\d)(?!\d)")
 LIBERAL = (
     (re.compile(r"((?:19|20)\d\d)[-./\s]?(\d\d)[-./\s]?(\d\d)(?=(?:T?\d{4,6}|\D|$))"), "ymd"),
@@ -90,6 +123,7 @@ LIBERAL = (
     (re.compile(r"(\d\d)[-./](\d\d)[-./](\d\d)(?!\d)"), "ymd"),
 )
 """The forms of digits alone at a place where a label says that a day stands, and the order in them."""
+SIX_DIGITS = re.compile(r"(\d\d)(\d\d)(\d\d)(?!\d)")
 LIBERAL_WORD = re.compile(rf"(\d{{1,2}}){_ORDINAL}{_GAP}{_OF}{_WORD}{_GAP}{_OF}(\d\d)(?!\d)", re.IGNORECASE)
 
 
@@ -100,6 +134,8 @@ def days_in(text: str) -> Iterator[tuple[int, date]]:
             yield year.start(), day
     for stamp in STAMP.finditer(text):
         yield from _at(stamp, int(stamp[1]), int(stamp[2]), int(stamp[3]))
+    for stamp in WITH_CLOCK.finditer(text):
+        yield from _at(stamp, int(stamp[0][:4]), int(stamp[0][4:6]), int(stamp[0][6:8]))
     if not text.isascii():
         yield from _in_other_calendars(text)
 
@@ -108,7 +144,11 @@ def _in_other_calendars(text: str) -> Iterator[tuple[int, date]]:
     """The days that are counted by eras of Japan, or written in the months of Thailand."""
     for era in ERA.finditer(text) if "年" in text else ():
         number = 1 if era[2] == "元" else int(era[2])
-        yield from _at(era, ERAS[era[1]] + number, int(era[3]), int(era[4]))
+        yield from _at(era, ERAS[ERA_OF[era[1]]] + number, int(era[3]), int(era[4]))
+    for tang in TANG.finditer(text) if "tháng" in text else ():
+        yield from _at(tang, int(tang[3]), int(tang[2]), int(tang[1]))
+    for indic in INDIC.finditer(text) if INDIC_LETTER.search(text) else ():
+        yield from _at(indic, int(indic[3]), INDIC_MONTH_OF[indic[2]], int(indic[1]))
     if not THAI_LETTER.search(text):
         return
     for thai in THAI.finditer(text):
@@ -127,6 +167,18 @@ def days_at(text: str) -> Iterator[date]:
             yield from _first_day(_orders(match, order))
     if match := LIBERAL_WORD.match(text):
         yield from _first_day([(_century(match[3]), _month(match[2]), int(match[1]))])
+    if match := SHORT_ERA.match(text):
+        year = ERAS[ERA_OF[match[1][0]]] + (1 if match[2] == "元" else int(match[2]))
+        yield from _first_day([(year, int(match[3]), int(match[4]))])
+    if match := SOLAR.match(text):
+        yield from _first_day([(int(match[1]) + BEFORE_SOLAR, int(match[2]), min(int(match[3]), 28))])
+
+
+def days_of_six_digits(text: str) -> Iterator[date]:
+    """The day at the beginning of a text, two digits each of day, month and year, in either order."""
+    if match := SIX_DIGITS.match(text):
+        first, month, last = map(int, match.groups())
+        yield from _first_day([(_century(match[3]), month, first), (_century(match[1]), month, last)])
 
 
 def days_in_name(name: str) -> Iterator[tuple[int, date]]:
@@ -134,6 +186,9 @@ def days_in_name(name: str) -> Iterator[tuple[int, date]]:
     yield from days_in(name)
     text = name.replace("_", " ")
     yield from days_in(text)
+    for match in POINTED.finditer(name):
+        for day in _first_day([(int(match[1]), int(match[2]), int(match[3]))]):
+            yield match.start(), day
     for match in COMPACT.finditer(text):
         digits = match[0]
         for day in _first_day([(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))]):

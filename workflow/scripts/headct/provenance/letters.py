@@ -20,3 +20,5 @@ LETTER = r"[^\W\d_]"
 """One that is no mark; each word begins with one."""
 WORD = rf"[^\W_](?:[^\W_]|[{MARKS}])*"
 """Letters, marks and digits."""
+WITHOUT_PARTS = str.maketrans("øđıłæœßðəØĐŁ", "odilaosdeodl")
+"""Small letters of Latin for those that are no letter with a mark, one for one."""

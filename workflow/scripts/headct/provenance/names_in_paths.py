@@ -3,21 +3,28 @@
 Where a path stands, in text or as the name of a file or of a member of an archive, a part of it is a name by
 its form: two words with capitals beside each other, of which neither is a word that files are called by; or,
 where words have no spaces between them, a frequent family name and as many letters as given names have.
-There is no list of given names: it would be long, would miss most of the world's, and people are called May.
+In small letters or run together a name has no form: it is told by a frequent given or family name
+(:mod:`headct.provenance.people`), by how family names end, or by the word for a patient before it.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
-from headct.provenance import path_words
-from headct.provenance.letters import LETTER, MARKS
+from headct.provenance import path_words, people
+from headct.provenance.letters import LETTER, MARKS, WITHOUT_PARTS
 
 WORDS_OF_FILES = frozenset(path_words.FILES.split())
 EPONYMS = frozenset(path_words.EPONYMS.split())
 NOBODY = tuple(path_words.NOBODY.split())
+PARTICLES = frozenset(path_words.PARTICLES.split())
+FREQUENT_NAMES = frozenset(f"{people.GIVEN} {people.FAMILY}".split())
+FAMILY_NAMES, FAMILY_ENDINGS = frozenset(people.FAMILY.split()), tuple(people.FAMILY_ENDINGS.split())
+FAMILIES_JAPANESE = frozenset(path_words.FAMILY_JAPANESE.split())
+INTRODUCING, OF_MANY = frozenset(path_words.INTRODUCING.split()), tuple(path_words.OF_MANY.split())
 
 _SURNAME = rf"{LETTER}(?:['’]?{LETTER}|[{MARKS}]){{1,30}}"
 PAIR = re.compile(
@@ -27,22 +34,38 @@ PAIR = re.compile(
 """Two words with capitals, or of a script that has none; the second can begin another pair."""
 SPACELESS = re.compile(
     rf"(?<![^\W\d_])(?:[{path_words.FAMILY_HAN}][\u4e00-\u9fff]{{1,2}}"
+    rf"|(?:{'|'.join(path_words.FAMILY_OF_TWO.split())})[\u4e00-\u9fff]{{1,2}}"
     rf"|(?:{'|'.join(path_words.FAMILY_JAPANESE.split())})[\u3040-\u30ff\u4e00-\u9fff]{{1,3}}"
     rf"|[{path_words.FAMILY_KOREAN}][\uac00-\ud7a3]{{2}})(?![^\W\d_])"
 )
-HAS_SPACELESS = re.compile(r"[\u4e00-\u9fff\uac00-\ud7a3]")
-NUMBERED = re.compile(r"[PpHh](?<![^\W_].)(?i:at|t|n|nr|osp|atid)[-_ ]?[A-Za-z]?(?=\d{6})\d{6,12}(?![^\W_])")
+SPACELESS_WORD = re.compile(r"[\u4e00-\u9fff\uac00-\ud7a3]+")
+NUMBERED = re.compile(
+    r"[PpHh](?<![^\W_].)(?:(?i:at|t|n|nr|id|osp|atid|atient|atientid)[-_ ]?[A-Za-z]?(?=\d{6})|(?=\d{7}))"
+    r"\d{6,12}(?![^\W_])"
+)
 """As hospitals number patients and not as studies count them, which takes up to five digits."""
+
+FILED_BY_NUMBER = re.compile(r"(?:^|(?<=/))(?i:id)[-_ ]?\d{6,12}(?![^\W_])")
+
+_WORDY = rf"{LETTER}(?:{LETTER}|[{MARKS}]){{2,24}}"
+JOINED = re.compile(rf"[_.-](?<={LETTER}.)({_WORDY})(?![^\W_])")
+"""A word behind another one and what joins words in names of files, whatever their letters."""
+JOINED_IN_NAME = re.compile(rf"[-_. /](?<={LETTER}.)({_WORDY})(?![^\W_])")
+LAST_WORD = re.compile(rf"(?<![^\W_])(?:{LETTER}|[{MARKS}])+$")
+CAMEL = re.compile(r"(?<![^\W_])(?:[A-Z][a-z]{2,15}){2,3}(?![^\W_])")
+INITIAL = re.compile(r"(?<![^\W_])([A-Za-z]{4,20})([_ -])([A-Za-z])(?=[_.-])")
+"""A word and a single letter: Whitfield_J, and if it is a frequent name, whitfield-j."""
 
 BOUNDS = "/\\\"'`<>|=\n\r\t;:*?()[]{}"
 """Beside a part of a path."""
 LONGEST = 80
 """Characters of a part of a path beside a name in it."""
 MODALITIES = r"ct|mri?|cct|ncct|cta|pet|dicom|scan|img|im|pat|patient|pt|befund|bericht|report|seg|mask|case"
-BEFORE = re.compile(rf"(?:(?:[a-z]{{1,10}}|\d{{1,14}}|(?=[A-Z])(?i:{MODALITIES}))[_ .-]{{1,2}})*")
+_CAPITALISED = "|".join([MODALITIES, *path_words.PARTICLES.split()])
+BEFORE = re.compile(rf"(?:(?:[a-z]{{1,10}}|\d{{1,14}}|(?=[A-Z])(?i:{_CAPITALISED}))[_ .-]{{1,2}})*")
 """What may stand before a name within a part of a path."""
 ENDING = re.compile(
-    r"[^\s.]{0,40}(?: [^\s.]{1,12}){0,4}"
+    r"[^\s.]{0,40}(?: [^\s.]{1,12}){0,7}"
     r"(?:\.(?:nii|gz|mh[ad]|seg|n[rh][rd]d|dcm|ima|zip|tar|7z|rar|png|jpe?g|tiff?|raw|stl|pdf|hdr|img|np[yz]|docx?"
     r"|xlsx?|json|csv|tsv|txt|html?|xml|svg|bz2|xz|mgz|h5|rtf|mp4|avi|iso))+(?![^\W_])",
     re.IGNORECASE,
@@ -59,18 +82,91 @@ def in_text(text: str) -> Iterator[str]:
         start, end = pair.start(), pair.end(3)
         if _is_of_a_person(pair) and _stands_in_a_path(text, start, end, by_form=True):
             yield text[start:end]
-    if HAS_SPACELESS.search(text):
-        for name in SPACELESS.finditer(text):
-            if not name[0].startswith(NOBODY) and _stands_in_a_path(text, *name.span(), by_form=False):
-                yield name[0]
+    for word in SPACELESS_WORD.finditer(text):
+        name = SPACELESS.match(text, word.start())
+        if name and not name[0].startswith(NOBODY) and _stands_in_a_path(text, *name.span(), by_form=False):
+            yield name[0]
     for number in NUMBERED.finditer(text):
         if _stands_in_a_path(text, *number.span(), by_form=False):
             yield number[0]
+    yield from _told_by_words(text)
+
+
+def _told_by_words(text: str) -> Iterator[str]:
+    """Names in paths that are told by one of their words, or by one before them."""
+    for joined in JOINED.finditer(text):
+        start, second = _word_before(text, joined.start()), joined[1]
+        first = text[start : joined.start()]
+        is_small = first.islower() and second.islower()
+        if (
+            (is_small or joined[0][0] == "_")
+            and _is_told_by_words(first, second, ENDING.match(text, joined.end()) is not None)
+            and _stands_in_a_path(text, start, joined.end(), by_form=True)
+        ):
+            yield f"{first}_{second}"
 
 
 def in_name(name: str) -> Iterator[str]:
     """The same in the name of a file or of a member of an archive, which is a path as a whole."""
     yield from in_text(f'"/{name}"')
+    for joined in JOINED_IN_NAME.finditer(name):
+        first = name[_word_before(name, joined.start()) : joined.start()]
+        is_in_folder = joined[0][0] == "/"
+        if is_in_folder and (first.lower() not in INTRODUCING or joined[1].islower()):
+            continue
+        if _is_told_by_words(first, joined[1], is_named=True):
+            yield f"{first} {joined[1]}"
+    for camel in CAMEL.finditer(name):
+        if has_frequent_name(*(word.lower() for word in re.findall("[A-Z][a-z]+", camel[0]))):
+            yield camel[0]
+    for initial in INITIAL.finditer(name):
+        word, joint, letter = initial.groups()
+        has_form = word.istitle() and joint == "_" and letter.isupper() and not is_of_nobody([word])
+        if has_form or word.lower() in FAMILY_NAMES:
+            yield initial[0]
+    for number in FILED_BY_NUMBER.finditer(name):
+        yield number[0]
+
+
+def _word_before(text: str, end: int) -> int:
+    """Where the word begins that ends at a place."""
+    word = LAST_WORD.search(text, max(end - 26, 0), end)
+    return word.start() if word else end
+
+
+def _is_told_by_words(first: str, second: str, is_named: bool) -> bool:
+    """Whether of two words beside each other one says that the other is a name.
+
+    Args:
+        is_named: they stand in the name of a file, where small words are names sooner.
+    """
+    if first.lower() in INTRODUCING:
+        if is_of_files(second) or second.lower() in INTRODUCING | EPONYMS:
+            return False
+        if not second.islower():
+            return second.isupper() <= (len(second) > 3) and _is_written_as_name(second.capitalize())
+        return is_named and not second.removesuffix("s").endswith(OF_MANY)
+    first, second = first.lower(), second.lower()
+    if first in FAMILIES_JAPANESE and len(second) <= 3:
+        return True
+    if first in PARTICLES or second in PARTICLES:
+        return _is_frequent(second if first in PARTICLES else first)
+    return len(first) > 2 and has_frequent_name(first, second)
+
+
+def has_frequent_name(*words: str) -> bool:
+    """Whether of small words one is a frequent name or ends as family names do, and none is of files."""
+    if not any(map(_is_frequent, words)):
+        return False
+    return not is_of_nobody(words)
+
+
+def _is_frequent(word: str) -> bool:
+    if not word.isascii():
+        word = "".join(c for c in unicodedata.normalize("NFD", word) if c < "\u0300" or c > "\u036f")
+        word = word.translate(WITHOUT_PARTS)
+        word = unicodedata.normalize("NFC", word)
+    return word in FREQUENT_NAMES or word.endswith(FAMILY_ENDINGS)
 
 
 def is_of_files(word: str) -> bool:
@@ -101,7 +197,7 @@ def _is_of_a_person(pair: re.Match[str]) -> bool:
 def _is_written_as_name(word: str) -> bool:
     """With one capital, after Mc and the like with a second; or in a script without capitals."""
     if not word[0].isupper():
-        return not word[0].islower() and not HAS_SPACELESS.match(word) and len(word) > 1
+        return not word[0].islower() and not SPACELESS_WORD.match(word) and len(word) > 1
     inner = re.sub(r"^(?:Mc|Mac|[OD]['’]|De|Di|Le|La|Van|Von|Fitz)(?=[^\W\d_a-z])", "", word)
     return inner[1:] == inner[1:].lower() and len(word) >= 2
 

@@ -3,63 +3,85 @@
 from __future__ import annotations
 
 FILES = """
-abbildung abbildungen abdomen ablation abstract acknowledgements acquisition adc adobe africa agenda
-agreement aims aligned all amendment america analysis anatomy anexo anhang annealing annexe annotation
-ants aorta apache app appdata appendix application approval aquilion archive area arterial asia
-assessment asset atlas attention audio audit auswertung author average averaging axial axis back
-background backup bar baseline batch befund befunde benchmark bericht bias bibliography bids bilder bin
-blinded block blog body bold bone bootstrap bottom box brain brats brightness brilliance budget build
-bundle cache calculation calendar calibration canon case center centre cerebellum changelog changes
-channel chapter chart checked checklist checkpoint chest chrome circle circlet class classes
-classification clean clinical cluster code coefficient cohort colon color column combined comparison
-complete computed conclusion conda conditions config configuration confusion consent consort contact
-contents contrast contributing control cookies copy coronal corrected correction cortex cosine course
-cross cta cuda curve custom cyst data database dataset date daten dati datos day debian debug decision
-deep default demo density deposit depth derived desktop detection development device diagram dice dicom
-diff difference diffusion dimension dir directory discovery discussion distance distribution docker
-document documentation domain donnees double download dropbox dural dwi early edema effect email encoder
-ensemble entry ergebnis ergebnisse error estimated ethics europe evaluation event exam example exe
-exercise expansion expected experiment explorer export external extra extraction failed failure feature
-field figura figure file filter final firefox first flair flow flowchart fold folder follow font forest
-form format frame framework freesurfer frequency front frontal frozen fsl fujifilm full fully funnel
-fusion gate gaussian gegevens general gesamt getting github google gray grey ground group guide
-haematoma haemorrhage harvard hausdorff head header heart heatmap help hematoma hemorrhage hepatic
-hidden hierarchical high hippocampus histogram history hitachi home homework human hyper hypotheses
-hypothesis ich image imagenes imaging import include included index info information informe ingenuity
-initial inner input installation instructions inter interim internal interval intra intracranial
-introduction inverse invoice iteration ivh job journal jupyter kernel kidney known label large lateral
-launch layer learning lecture ledger left legend lesion lesiones lesser letter level libraries library
-licence license lightspeed limit line linear linked linux list liver loading lobe local locked log loss
-low lower lung machine macintosh main makefile manifest manual manuscript map mapping margin mask master
-matching matlab matrix matter max mean measure measured median medical meeting mega memory merged
-message meta metadata method metric microsoft middle midline min mini minutes mixed model module monai
-mono motion mri multi multiple muscle music nature ncct nested network neural new nifti nnunet noise
-nonlinear normal note notice nrrd nuclear null number nvidia object observed occipital office online
-open operating optimizer option order organ original other outcome outer output overlap overlay overview
-oxford pack package page paired pancreas paper param parameter parietal partial participants party patch
-patches path patient performance perfusion perihematomal phantom phase phe philips photos pictures pilot
-pipeline pixel plan plot point policy pooled portal poster power precision pred predicted prediction
-preprocessed preprocessing presentation press preview primary print prior privacy private probability
-process processed processing profile program progress project properties prostate protocol provenance
-public publication python quality random range rank ranked rapport rate rater ratio raw reader reading
-readme receiver record recovery reference region registered registration regression release released
-rendering report reported repository request requirement research residual resolution resource response
-result resultado resultaten resultats review revolution rib right risk risultati root row run sample
-sampling sans scale scaling scan scatter scheduling schema scope score screen screenshot script seal
-sealed search secondary section security seed segment segmentation selected selection self sensitivity
-sequence series serif server session set setting setup shape sharded share shared sheet shift shop short
-siemens signal signed signing similarity simulated single sinus site size skull slice slicer slide slurm
-small smooth snakemake snapshot soft software somatom sorting source space spacing spatial specification
-spine split splitting stable stacking stage standard start started starting state statistical statistics
-status step stopping stripping stroke structure studies study style subject subset summary supplement
-supplemental supplementary support surface survival swi swin syllabus system tabel tabella tabelle
-tabellen tabla table tableau target task team temp template temporal temporary tensor term test testing
-text texture thalamus theme thesis thickness third threshold thumbnail time timeline timings tissue
-title tmpdir tool toolbox top torch toshiba total trace tracking tract train trained trainer training
-transfer transform transformer trial triple truth tumor tumour tuning type ubuntu unet unetr unit update
-upload upper user utilities utility validation value vendor venous ventricle verify version vertebra
-vessel video view viewer violin visual visualization volume volumen warping weight weighted white wiki
-window windowing wise work workflow working workspace world york zenodo zone
+abbildung abbildungen abdomen ablation abstract accuracy acknowledgements acquisition act adc adherence
+adjusted admission adobe africa age agenda agreement aims aligned all alpha amendment america analysis
+anatomy aneurysm anexo anhang annealing annexe annot annotation another anterior ants any anything aorta
+apache app appdata appendix application approval apptainer aquilion archive area arm arms array arrays
+arterial artificial asia assessment asset association assurance atlas attention attribution auc audio audit
+auswertung author average averaging axial axis back background backup bak bar basal based baseline batch
+befund befunde benchmark bericht beta bias bibliography bids big bilateral bilder bin blinded block blog bmp
+body bold bone boolean bootstrap both bottom box boxplot brain brainstem branch brats brightness brilliance
+bsd budget build bundle bval bvec byte bytes bz cache calculation calendar calibration canon capsule case
+caudate center central centre cerebellar cerebellum cerebral cerebrum cfg changelog changes channel chapter
+characteristic characteristics chart checked checklist checkpoint chest chrome circle circlet cistern ckpt
+class classes classification clean clinical cluster code coefficient cohort college colon color column
+combined commit common comparison complete computed conclusion conda conditions conf config configuration
+confusion consent consort contact container contents contrast contributing control cookies copy coronal
+corrected correction cortex cosine count course cover cpu creative cross crude css csv cta cuda current
+curve custom cyan cyst dat data database dataset date daten dati datos day db dcm debian debug december
+decision declaration deep default delta demo demographic demographics density department deposit depth
+derived desktop detection dev development device diagnosis diagram dice dicom dictionary diff difference
+diffusion dimension dir directive directory discharge discovery discussion disease disk distal distance
+distribution dll doc docker document documentation docx domain donnees dose double download driver dropbox
+drug dump dura dural dwi each early east echo edema effect egg either eligibility email encoder endian
+enhanced enrollment enrolment ensemble entry epidural epsilon ergebnis ergebnisse err error estimated ethics
+europe evaluation event every exam example exclusion exe exercise expansion expected experiment explicit
+explorer export external extra extraction faculty failed failure falx feather feature february field figs
+figura figure file filter final find firefox first fissure flair float flow flowchart fold folded folder
+follow followup font forest form format foundation frame framework freesurfer frequency friday front frontal
+frozen fsl fujifilm full fully funnel fusion gamma ganglia gate gaussian gegevens general gesamt getting gif
+gii github gnu gold google gpl gpu gray grey ground group guide gyrus gz haematoma haemorrhage haemorrhagic
+half harvard hash hausdorff hdf hdr head header heart heatmap held helical hello help helsinki hematoma
+hemorrhage hemorrhagic hepatic hepatitis hidden hierarchical high hippocampus histogram history hitachi hold
+home homework hospital hotfix htm html human hydrocephalus hyper hypotheses hypothesis ich ids ima image
+imagenes imaging img implicit import include included inclusion index infarct infarction inferior info
+information informe ingenuity ini initial inner input installation institute instruction instructions insula
+integer intelligence inter interim internal international interval intra intracranial intraventricular
+introduction inverse invoice ipynb ischaemic ischemic iteration iterative ivh january job journal jpeg jpg
+js json july jupyter kernel key keys kidney kingdom known label lambda language large last lateral launch
+law layer learning leave lecture ledger left legend lesion lesiones lesser letter level lgpl libraries
+library licence license lightspeed limit line linear linked linux list little liver loader loading lobe
+local lock locked log loss low lowdose lower lung machine macintosh magenta main makefile mamba manifest
+manual manuscript map mapping march margin mask master matching matlab matrix matter max mean measure
+measured medial median medical meeting mega memory meninges merge merged message meta metadata method metric
+mgh mgz mha mhd microsoft middle midline min mini minutes mit mixed modality model module monai monday mono
+mortality motion move mozilla mri multi multiple muscle music muster name names native nature ncct neither
+nested network neural new next nifti nightly nii nnunet node nodes nodule nodules noise none nonlinear
+normal normalised normalized note notice november npy npz nrrd nuclear null number nvidia obj object
+observed occipital october office old omega online onnx onset open operating optimizer option orange order
+organ orig original other out outcome outer output overlap overlay overview oxford pack package page paired
+pallidum pancreas paper param parameter parenchymal parietal parquet part partial participants party patch
+patches path patient pdf performance perfusion perihaematomal perihematomal phantom phase phe philips photos
+pickle pictures pilot pink pipeline pixel pkl placebo plan plot ply png point policy pooled portal poster
+posterior power ppt pptx precision pred predicted prediction preprocessed preprocessing presentation press
+preview primary print prior privacy private probability procedure procedures process processed processing
+profile program progress project properties prostate protection protocol provenance proximal pth public
+publication purple putamen py python quality quarter query questionnaire random range rank ranked rapport
+rate rater ratio raw reader reading readme recall receiver reconstruction record recovery recruitment red
+reduced reference region registered registration regression regulation release released rendering report
+reported repository request requirement research residual resolution resource response result resultado
+resultaten resultats retrieve review revolution rib right risk risultati roc root row rtf run safety sample
+sampling sans saturday scale scaling scan scatter scatterplot scheduling schema school scope score screen
+screening screenshot script seal sealed search second secondary section security seed seg segment
+segmentation selected selection self sensitivity september sequence sequential series serif server service
+session set setting setup sex shape sharded share shared sharp sheet shift shop short siemens sigma signal
+signed signing silver similarity simulated single singularity sinus site size skull slab slice slicer slide
+slurm small smooth snakemake snapshot so society soft software somatom sorting source south space spacing
+spatial specific specification specificity spine spleen split splitting sqlite stable stacking stage
+standard standardised standardized start started starting stat state statement statistic statistical
+statistics status step stl stopping storage store stratified string strings stripping stroke structure
+studies study style subarachnoid subdural subject subset sulcus summary sunday superior supplement
+supplemental supplementary support surface survival svg swi swin syllabus symptom syntax system tabel
+tabella tabelle tabellen tabla table tableau tag tar target task tck team temp template temporal temporary
+tensor tentorium term test testing text texture tgz thalamus theme therapy thesis theta thick thickness thin
+third thorax threshold thumbnail thursday tif tiff time timeline timings tissue title tmp tmpdir toml tool
+toolbox top torch toshiba total trace tracking tract train trained trainer training transfer transform
+transformer treatment trial triple trk truth tsv ttf tube tuesday tumor tumour tuning tuple txt type ubuntu
+uid unadjusted unenhanced unet unetr unilateral unit united university unweighted update upload upper user
+utilities utility validation value vendor venous ventricle verify version vertebra vessel video view viewer
+violin vision visit visits visual visualization vitamin voltage volume volumen vorlage vtk vtp warping
+wednesday weight weighted white whl whole wiki window windowing wise woff word words work workflow working
+worklist workspace world xls xlsx xml yaml yellow yml york zenodo zip zone
 """
 """Words of files, folders and software, small letters; an s of many is left out, and what ABSTRACT has."""
 
@@ -67,10 +89,18 @@ ABSTRACT = ("tion", "ized", "ised", "ivity", "ability", "ology", "metry", "graph
 """How words end for what is done and measured, and names do not."""
 
 EPONYMS = """
-adam altman bayes benjamini bland bonferroni brier brodmann carlo clopper cohen cox dice fazekas fisher
-fleiss fourier gauss gibbs glasgow graeb greenwood gumbel hausdorff hochberg holm hosmer hounsfield
-jaccard kaplan kendall kolmogorov laplace lemeshow mann markov meier monte nesterov newton otsu pearson
-rankin shapiro smirnov sorensen spearman student talairach weibull welch whitney wilcoxon wilk youden
+adam adams albert altman anderson bablok barabasi bartlett bashforth bayes benjamini bera bernoulli
+bessel bland boltzmann bonferroni breslow brier brodmann canny carlo chebyshev cholesky clopper cochran
+cohen cook cox cramer darling delaunay delong dice diebold dirichlet dixon donald dunn dunnett durbin
+euler evans fazekas fisher fleiss fourier frangi frobenius gabor gauss geary gibbs glasgow glorot graeb
+gram greenwood grubbs gumbel haenszel hausdorff hermite hilbert hochberg hodges holm hosmer hotelling
+hough hounsfield householder huang jaccard jarque jensen jordan kaiming kaplan kendall kolmogorov kramer
+krippendorff kuiper kullback kutta lagrange laplace laurent legendre lehmann leibler lemeshow levene
+lilliefors lin mahalanobis mann mantel mariano markov mathieu maxwell mcnemar meier minkowski monte
+moran nesterov newton norman otsu pareto passing peano pearson poisson prewitt radon rankin rao ripley
+risch roberts rubin runge sato schmidt sen shannon shapiro sidak simon smirnov sobel sorensen spearman
+stefan stuart student talairach tanimoto taylor theil tukey tversky voronoi wasserstein watson weibull
+welch whitney wilcoxon wilk xavier youden yule zipf
 """
 """Methods and scales of the field are called by these people, of whom none is a patient."""
 
@@ -93,11 +123,32 @@ FAMILY_JAPANESE = """
 """
 """The most frequent family names of Japan."""
 
+FAMILY_OF_TWO = "欧阳 歐陽 司马 司馬 上官 诸葛 諸葛 夏侯 东方 東方 皇甫 尉迟 公孙 慕容 令狐 司徒 端木"
+"""Family names of Chinese of two letters."""
+
 FAMILY_KOREAN = (
     "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진나지엄채원천방공현"
     "함변염여추도소석선설마길연위표명기반"
 )
 """Family names of Korea, a syllable each."""
+
+INTRODUCING = """
+patient patients patienten patientin patiënt pasient pacient paciente pacientes paziente pazienti potilas
+hasta pat pt пациент пациентка ασθενής 患者 病人 환자 mr mrs ms miss mme mlle frau herr sra srta señor
+señora sig signor signora dhr mevr hr befund arztbrief surname lastname familyname nachname nom apellido
+cognome nazwisko фамилия
+"""
+"""Words of a path behind which a single word can be a name."""
+
+OF_MANY = """
+ed ing wise level based ics ness less able ity ment al ive ic ous ent ary ory ful ate ise ize
+"""
+"""How small words end that are no name behind the word for a patient (patient_characteristics)."""
+
+PARTICLES = """
+van von de der den ter ten het la le di da del della dos das do du al el bin ben abu ibn st san mac mc o
+"""
+"""Words before a family name."""
 
 NOBODY = """
 金标准 白质 方法 张量 任务 程序 周期 许可 常规 安装 高分辨 高斯 高清 曲线 江苏 黄斑

@@ -12,7 +12,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from pydicom.datadict import tag_for_keyword
@@ -21,14 +21,17 @@ from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
 from headct.imaging.identifiers import GENERIC
 from headct.provenance import days, label_words, names_in_paths
+from headct.provenance.letters import WITHOUT_PARTS
 from headct.provenance.letters import WORD as ONE_WORD
 
 
 @cache
 def _small(character: str) -> str:
-    """A letter as a small one, of Latin and Greek without its marks."""
+    """A letter as a small one, without its marks in Latin and Greek, so that those of Latin are ASCII."""
     small = unicodedata.normalize("NFD", character.lower())
-    return small[0] if len(small) > 1 and small[0] < "\u0400" else character.lower()[0]
+    return (small if len(small) > 1 and small[0] < "\u0400" else character.lower())[0].translate(
+        WITHOUT_PARTS
+    )
 
 
 def _stems(words: str) -> tuple[str, ...]:
@@ -48,6 +51,8 @@ WORD = re.compile(rf"{ONE_WORD}(?:['’][^\W\d_]+)*")
 TAG = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]{0,200}=[^<>]{0,200})?\s?/?>")
 REACH = 160
 """Characters behind a label in which its value begins and ends."""
+REACH_BEFORE = 60
+"""Characters before it in which its line says more of it."""
 MOST_LABELS, MOST_ROWS = 500_000, 100_000
 """In one text, and below one label of a table."""
 HEXADECIMAL = re.compile(r"(?=[a-f0-9]*\d)[a-f0-9]{8,}(?![^\W_])")
@@ -55,7 +60,7 @@ BASE_64 = re.compile(r"[a-z0-9+/]{40}")
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 QUOTED = re.compile(r'"[^"]{0,400}"')
 """A field of a table in which its delimiter may stand."""
-IN_BRACKETS = re.compile(r"\(\w{1,12}\)")
+IN_BRACKETS = re.compile(r"\((?!at\))\w{1,12}\)")
 DELIMITERS = "\t,;|"
 COUNTED = re.compile(
     rf"(?:(?:{'|'.join(sorted(GENERIC))}|sub|ses|id|p|s)[-_ ]?\d{{1,5}}(?![-.]?\d)[-_ ]?)+", re.IGNORECASE
@@ -63,33 +68,66 @@ COUNTED = re.compile(
 """How studies name their own scans and participants: scan-0012."""
 NUMBER_VALUE = re.compile(r"(?:[^\W\d_]{1,6}[ .:/-]{0,2})?\d\w*(?:[ ./-]?\w*\d\w*)*")
 PHONE_VALUE = re.compile(r"[+(]{0,2}\d(?:[ ()./-]{0,3}\d){6,14}(?!\d)")
+YEARS = re.compile(r"(?:19|20)\d\d ?[-/] ?(?:19|20)\d\d")
 MAIL_VALUE = re.compile(r"[\w.+-]{1,64}(?:@| ?[\[(]at[\])] ?)[\w-]{1,63}\.[\w.-]{1,63}")
 ROLES = re.compile(
     r"(?i)(?:bugs?|issues?|support|info|maint|contact|admin|help|devel|no-?reply|licen|security|team|office)"
 )
 """How e-mail addresses begin that are of nobody."""
-OF_AUTHORS = re.compile(r"author|maintainer|publisher|editor")
-NOT_A_PLACE = re.compile(r"://|@|\b0x|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{2}:){3}", re.IGNORECASE)
+OF_AUTHORS = re.compile("|".join(label_words.OF_AUTHORS.split()))
+NOT_BEFORE_EXAMS = re.compile("|".join(label_words.NOT_BEFORE_EXAMS.split()))
+NOT_A_PLACE = re.compile(r"://|@|=>|\(\)|\b0x|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{2}:){3}", re.IGNORECASE)
 NAMED = re.compile(
     r"name=(?<![\w-]name=)[\"']([^\W\d_a-z][^\W\d_A-Z]+(?:[ -][^\W\d_a-z][^\W\d_A-Z]{2,}){1,2})[\"']"
 )
 """A name of two words or three as the value of an attribute of a page."""
+POSTCODE = re.compile(r"\b(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{4} ?[A-Z]{2})\b")
+"""Of Great Britain, Canada and the Netherlands, which point at a street."""
 SAYS_NUMBER = re.compile(label_words.NUMBER_WORDS)
+SAYS_NUMBER_BEFORE = re.compile(rf"(?:{label_words.NUMBER_WORDS})\w*\W{{0,3}}(?:d\w{{1,2}}\W)?$")
+"""As in «رقم المريض» and «codice del paziente»."""
 SAYS_NAME = re.compile(label_words.NAME_WORDS)
 KEYWORD = re.compile(
     r"(?<=[a-z])(?!(?:ID|Id|Nr|No|Num|Key|Ref)(?![a-z])|Name|Tel|Number|Nummer|Phone|Mail|Email|Surname|Last|First"
     r"|Family|Given|Full|Middle|Maiden|Contact|Home|Work|Cell|Mobile|Code|File|Record)[A-Z][a-z]+"
 )
 """How words go on that say something else of a patient (PatientIdentityRemoved, PatientBirthDate)."""
-MANY = re.compile(r"patients(?!')|patienten\b|patienter\b|pacientes|pazienti|pacjenci|пациенты")
+MANY = re.compile(
+    r"patients(?!')|patienten\b|patienter\b|pacientes|pacientů|pacienți|pazienti|pacjenci|pacjentów|пациенты|пациентов"
+    r"|מטופלים|hastalar|potilai|betegek"
+)
 """Of many patients no name follows."""
 SHORTEST_NUMBER, LONGEST_NUMBER = 4, 30
 """Digits, and characters, of a number that can be a hospital's."""
+SHORTEST_LOOSE = 6
+"""Digits of such a number behind a word that has other meanings as well."""
+LAST_PROCESS = 4_194_304
+"""The highest number of a process (Linux, PID_MAX_LIMIT)."""
+INTERNET = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
+"""The address of a computer."""
+SPACED_SCRIPTS = ("\u0530", "\u0dff")
+"""Between Armenian and Sinhala: scripts without capitals that part words by blanks."""
+IS_SAID = re.compile(r"は(?=[\u4e00-\u9fff\u30a0-\u30ff])")
+"""The particle between what is spoken of and what is said, before a name or a word."""
+OF_CITATION = re.compile(r"(?:family|given)-names")
+"""Keys of CITATION.cff, for authors of software."""
+ARROW = re.compile(rf"(?:->|=>|→|⇒)\s?[\"']?(?=(?:{'|'.join(sorted(GENERIC))}|sub|ses)[-_ ]?\d{{1,6}}(?!\d))")
+NAME_BEFORE = re.compile(r"([^\W\d_a-z][\w'’-]+,? [^\W\d_a-z][\w'’.-]*)[\"']?\s{0,2}-{0,2}$")
+NUMBER_BEFORE = re.compile(r"(?<![\w.-])([A-Za-z]{0,4}\d{6,12})[\"']?\s?-{0,2}$")
+AGE = re.compile(r"Y(?:(?<=\d\dY)|(?<=\d\d Y))(?![a-z])")
+NAME_WITH_COMMA = re.compile(
+    r"([^\W\d_a-z][\w'’-]+, ?[^\W\d_a-z][\w'’-]+|[A-Z]{3,} [A-Z]{3,})[ ,;/()MFmf-]{1,8}0?\d{2,3} ?$"
+)
+SMALL_NAME = re.compile(r"([a-z]{3,15})[ ,_]{1,2}([a-z]{3,15})(?![^\W_])")
+BESIDE_IN_NAMES = re.compile(r"[ ,._-]{1,2}")
+SHORT_DAY = re.compile(r"(?<![\w./-])\d{1,2}([./-])\d{1,2}\1\d\d(?![\w./-]*\d)")
 
 
 WHOLE, FILLERS = frozenset(label_words.WHOLE.split()), frozenset(label_words.FILLERS.split())
 HONORIFICS, PARTICLES = frozenset(label_words.HONORIFICS.split()), frozenset(label_words.PARTICLES.split())
 NO_NAMES = GENERIC | frozenset(label_words.NO_NAMES.split())
+NO_NAMES_JOINED = tuple(word for word in NO_NAMES if word[0] >= "\u3040")
+"""Those of scripts without spaces, which go on with other words."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +138,15 @@ class Labelled:
         label: with the words that follow it and are no value, in small letters.
         text: what follows these.
         below: whether the text is a field below the label.
+        written: the label alone, as it is written.
+        before: the words before it in its line, in small letters.
     """
 
     label: str
     text: str
     below: bool
+    written: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +170,8 @@ def said_in(text: str) -> Iterator[tuple[str, str]]:
     Args:
         text: in composed characters (NFKC).
     """
+    for name in itertools.chain(_renamed(text), _aged(text)):
+        yield "holds what is said to be a patient's name", name
     for named in NAMED.finditer(text):
         words = re.split("[ -]", named[1])
         if not (names_in_paths.is_of_nobody(words) or any(word.lower() in NO_NAMES for word in words)):
@@ -135,21 +179,42 @@ def said_in(text: str) -> Iterator[tuple[str, str]]:
     plain = text.isascii()
     small = text if plain else NOT_ASCII.sub(lambda letter: _small(letter[0]), text)
     lower = small.lower()  # places are the same in both
-    for number, hit in enumerate((ANY_PLAIN if plain else ANY).finditer(lower)):
+    hits = itertools.chain(PLAIN.finditer(lower), () if plain else OTHER.finditer(lower))
+    for number, hit in enumerate(hits):
         if number == MOST_LABELS:
             raise Unusable(f"holds more than {MOST_LABELS} labels, and was not searched to its end")
         for stem in PREFIXES[hit[0]]:
-            if _begins_a_word(lower, hit.start(), stem):
+            if _begins_a_word(text, hit.start(), stem):
                 for kind in KINDS_OF[stem]:
                     for value in _values(text, lower, hit.start(), stem, kind):
                         yield kind.what, value
 
 
-def _begins_a_word(lower: str, place: int, stem: str) -> bool:
+def _renamed(text: str) -> Iterator[str]:
+    """A name of two words, or a number, before an arrow to how a study counts: "Jane Doe" -> scan-0012."""
+    for arrow in ARROW.finditer(text):
+        before = NAME_BEFORE.search(text, max(arrow.start() - 64, 0), arrow.start())
+        if before and not names_in_paths.is_of_nobody(re.findall(r"[^\W\d_]+", before[1])):
+            yield before[1]
+        if number := NUMBER_BEFORE.search(text, max(arrow.start() - 24, 0), arrow.start()):
+            yield number[1]
+
+
+def _aged(text: str) -> Iterator[str]:
+    """Two words before an age, as scanners write them onto images: DOE, JANE  067Y F."""
+    for age in AGE.finditer(text):
+        before = NAME_WITH_COMMA.search(text, max(age.start() - 64, 0), age.start())
+        if before and not names_in_paths.is_of_nobody(re.findall(r"[^\W\d_]+", before[1])):
+            yield before[1]
+
+
+def _begins_a_word(text: str, place: int, stem: str) -> bool:
     """Long labels, and those of scripts without spaces, count within a word, too."""
-    if len(stem) > 6 or not stem[0].isascii() or place == 0:
+    if place == 0 or not stem[0].isascii() or (len(stem) > 6 and not stem.startswith("pt")):
         return True
-    return not lower[place - 1].isalnum() and not BASE_64.fullmatch(lower[max(place - 20, 0) : place + 20])
+    before = text[place - 1]
+    is_inner = before.isalnum() and not (before.islower() and text[place].isupper())  # homePhone
+    return not is_inner and not BASE_64.fullmatch(text[max(place - 20, 0) : place + 20].lower())
 
 
 def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> Iterator[str]:
@@ -171,13 +236,14 @@ def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> It
         words = text[max(start - REACH, 0) : start - 1].rpartition("\n")[2].split()[-2:]
         behind = words[-1] if words and re.search(r"\d", words[-1]) else " ".join(words)
     skipped, rest = _without_fillers(IN_BRACKETS.sub(" ", TAG.sub(" ", behind), count=1))
-    before = re.findall(r"\w*$", lower[max(start - 20, 0) : start])[0] if stem not in PATIENTS else ""
-    label = before + lower[start:end] + skipped
-    if value := kind.value(Labelled(label, rest, below=False)):
+    before = lower[max(start - REACH_BEFORE, 0) : start].rpartition("\n")[2]
+    within = re.findall(r"\w*$", before[-20:])[0] if stem not in PATIENTS else ""
+    here = Labelled(within + lower[start:end] + skipped, rest, False, text[start:end], before)
+    if value := kind.value(here):
         yield value
         return
     for cell in _below(text, start, line_end):
-        if value := kind.value(Labelled(label, cell, below=True)):
+        if value := kind.value(replace(here, text=cell, below=True)):
             yield value
             return
 
@@ -185,12 +251,15 @@ def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> It
 def _goes_on_as_another_word(text: str, start: int, end: int, stem: str) -> bool:
     """Whether a label is the beginning of something else: example, a digest, PatientIdentityRemoved."""
     if stem in WHOLE:
-        return text[end : end + 1].isalpha() or HEXADECIMAL.match(text, start) is not None
+        digest = HEXADECIMAL.match(text, start)
+        return text[end : end + 1].isalpha() or (digest is not None and not digest[0][len(stem) :].isdigit())
     return stem in PATIENTS and KEYWORD.match(text, end) is not None
 
 
 def _is_inner(last: str, following: str) -> bool:
     """Whether a letter goes on with the word of a label; scripts without spaces have no such words."""
+    if SPACED_SCRIPTS[0] <= last <= SPACED_SCRIPTS[1]:
+        return following.isalpha() or unicodedata.category(following) in ("Mn", "Mc")
     return last.islower() and (following.islower() or following in "_'’")
 
 
@@ -198,10 +267,17 @@ def _without_fillers(text: str) -> tuple[str, str]:
     """The words between a label and its value, in small letters, and what follows them."""
     end = 0
     for match in WORD.finditer(text):
-        if "".join(map(_small, match[0])) not in FILLERS or COUNTED.match(text, match.start()):
+        if not _is_filler(match[0]) or COUNTED.match(text, match.start()):
             return text[:end].lower() + text[end : match.start()], text[match.start() :]
         end = match.end()
     return text.lower(), ""
+
+
+def _is_filler(word: str) -> bool:
+    """Whether a word says no more than a label before it: "of", "number", the word for a patient."""
+    small = "".join(map(_small, word))
+    is_one_word = word[1:] == word[1:].lower() or word.isupper()  # unlike PatientBirthDate
+    return small in FILLERS or (is_one_word and small.startswith(PATIENTS) and not MANY.match(word.lower()))
 
 
 def _below(text: str, start: int, line_end: int) -> Iterator[str]:
@@ -235,6 +311,8 @@ def _is_name_word(word: str) -> bool:
     first = word[0]
     if any(c.isdigit() for c in word) or word.lower() in NO_NAMES or word.lower().startswith(PATIENTS):
         return False
+    if word.startswith(NO_NAMES_JOINED + NAMES_JOINED) or len(re.findall("[a-z][A-Z]", word)) > 1:
+        return False
     if "".join(map(_small, word)) in NAMES:
         return False  # one label behind another, as in the list of them that an older release has
     return first.isupper() or (not first.islower() and len(word) > 1) or word[:2].lower() in ("d'", "d’")
@@ -242,10 +320,15 @@ def _is_name_word(word: str) -> bool:
 
 def _name(here: Labelled) -> str:
     """A name: two words of one, or one where the label is of names only or its script has no capitals."""
+    if OF_CITATION.match(here.label):
+        return ""
+    text = IS_SAID.sub("", here.text[:80], count=1)
     words: list[str] = []
-    for match in WORD.finditer(here.text[:80]):
+    is_addressed = False
+    for match in WORD.finditer(text):
         word = match[0]
         if word.lower().rstrip(".") in HONORIFICS | PARTICLES and not words:
+            is_addressed |= word.lower() in HONORIFICS
             continue
         if word.lower() in PARTICLES and words:
             continue
@@ -253,11 +336,11 @@ def _name(here: Labelled) -> str:
             break
         words.append(word)
     if not words:
-        return ""
+        return _small_name(here)
     uncased = not words[0][0].isupper() and not words[0][0].islower()
     if uncased and SAYS_NUMBER.search(words[0]):
         return ""
-    says_all = not here.label.startswith(PATIENTS) or SAYS_NAME.search(here.label)
+    says_all = not here.label.startswith(PATIENTS) or SAYS_NAME.search(here.label) or is_addressed
     if here.below and len(words) < len(WORD.findall(here.text)):
         return ""  # a sentence
     if MANY.match(here.label) and not re.search(r"[:=/\\]", here.label):
@@ -265,34 +348,100 @@ def _name(here: Labelled) -> str:
     return " ".join(words) if len(words) >= (1 if uncased or says_all else 2) else ""
 
 
-def _number(here: Labelled) -> str:
-    """A number of at least some digits that is not how studies count."""
-    if here.label.startswith(PATIENTS) and not SAYS_NUMBER.search(here.label):
+def _small_name(here: Labelled) -> str:
+    """A name in small letters, which is told by a frequent given name; behind a colon or in a table."""
+    name = SMALL_NAME.match(here.text)
+    if (
+        not name
+        or not (here.below or re.search("[:=]", here.label))
+        or not NO_NAMES.isdisjoint(name.groups())
+    ):
         return ""
+    return name[0] if names_in_paths.has_frequent_name(name[1], name[2]) else ""
+
+
+def _titled(here: Labelled) -> str:
+    """A name behind a title that is written as such: Mr, and neither MR nor mr."""
+    if not here.written[:1].isupper() or here.written[1:2].isupper():
+        return ""
+    words = _words_of_name(here.text)
+    return " ".join(words) if words and not any(map(names_in_paths.is_of_files, words)) else ""
+
+
+def _name_of_somebody(here: Labelled) -> str:
+    """Two words and more behind a label of things as well, of which none is a thing's, and no sentence."""
+    if here.before[-1:].isalnum() or re.search("[\"']", here.label):
+        return ""  # within a word, or a value of JSON and of pages
+    words = _words_of_name(here.text)
+    if here.written[-1] in DELIMITERS and not (
+        here.below and names_in_paths.has_frequent_name(*map(str.lower, words))
+    ):
+        return ""
+    if not 2 <= len(words) <= 4 or max(map(len, words)) < 4 or names_in_paths.is_of_nobody(words):
+        return ""
+    rest = here.text[here.text.find(words[-1]) + len(words[-1]) :]
+    return "" if re.match(r"[ _-]{0,2}[a-z](?!\w{0,20}=)|[\w(/\\@^.]", rest) else " ".join(words)
+
+
+def _words_of_name(text: str) -> list[str]:
+    """The words at the beginning of a text that are written as a name's, beside each other."""
+    words: list[str] = []
+    end = 0
+    for match in WORD.finditer(text[:80]):
+        if not words and match[0].lower() in HONORIFICS:
+            continue
+        if words and not BESIDE_IN_NAMES.fullmatch(text[end : match.start()]):
+            break
+        if not _is_name_word(match[0]):
+            break
+        words.append(match[0])
+        end = match.end()
+    return words
+
+
+def _number(here: Labelled, shortest: int = SHORTEST_NUMBER) -> str:
+    """A number of at least some digits that is not how studies count."""
+    if here.label.startswith(PATIENTS):
+        if not (SAYS_NUMBER.search(here.label) or SAYS_NUMBER_BEFORE.search(here.before)):
+            return ""
+        if MANY.match(here.label) and not re.search(r"[/\\]", here.label):
+            return ""
     match = NUMBER_VALUE.match(here.text.lstrip("#№ :"))
     if (
         not match
         or len(match[0]) > LONGEST_NUMBER
         or COUNTED.match(here.text)
         or match[0].startswith("0.")
-        or (here.label.startswith("pid") and match[0].isdigit())  # of processes
-        or sum(c.isdigit() for c in match[0]) < SHORTEST_NUMBER
+        or (here.label.startswith("pid") and _can_be_of_a_process(match[0]))
+        or sum(c.isdigit() for c in match[0]) < shortest
     ):
         return ""
     return match[0]
 
 
+def _can_be_of_a_process(number: str) -> bool:
+    return number.isdigit() and not number.startswith("0") and int(number) <= LAST_PROCESS
+
+
+def _long_number(here: Labelled) -> str:
+    """One of many digits, and neither a day nor a computer's address."""
+    if INTERNET.match(here.text) or any(days.days_at(here.text)):
+        return ""
+    return _number(here, SHORTEST_LOOSE)
+
+
 def _phone(here: Labelled) -> str:
     found = PHONE_VALUE.match if here.label.startswith(PATIENTS) else PHONE_VALUE.search
     match = found(here.text[:32])
-    return match[0] if match else ""
+    return match[0] if match and not YEARS.fullmatch(match[0]) else ""
 
 
 def _mail(here: Labelled) -> str:
-    if OF_AUTHORS.search(here.label):
-        return ""
     match = MAIL_VALUE.search(here.text[:80])
-    return match[0] if match and not ROLES.match(match[0]) else ""
+    if not match or ROLES.match(match[0]):
+        return ""
+    is_of_author = OF_AUTHORS.search(f"{here.before} {here.label} {here.text[: match.start()].lower()}")
+    return "" if is_of_author else match[0]
 
 
 def mails_in(text: str) -> list[str]:
@@ -304,6 +453,10 @@ def mails_in(text: str) -> list[str]:
 def _address(here: Labelled) -> str:
     """A place: a word with a capital, or of a script without, and the number of a house."""
     place = here.text[:70]
+    if here.label.startswith("street") and not here.below and not re.search('[:="]', here.label):
+        return ""  # within an address of somebody
+    if POSTCODE.search(place):
+        return place
     if NOT_A_PLACE.search(place) or not re.search(r"\d", place):
         return ""
     words = [word for word in WORD.findall(place) if len(word) > 2 and _is_name_word(word)]
@@ -313,7 +466,17 @@ def _address(here: Labelled) -> str:
 
 def day(here: Labelled) -> str:
     """A day at the beginning, or, of four-digit year, soon after."""
-    found = itertools.chain(days.days_at(here.text), (one for _, one in days.days_in(here.text[:60])))
+    of_birth = here.label.startswith(BIRTHS)
+    if not of_birth and NOT_BEFORE_EXAMS.search(f"{here.before[-24:]} {here.label} {here.text[:16].lower()}"):
+        return ""
+    start = here.text[:60]
+    short = SHORT_DAY.search(start)
+    found = itertools.chain(
+        days.days_at(here.text),
+        (one for _, one in days.days_in(start)),
+        days.days_at(short[0]) if short and not re.search("(?i)ver|soft", start[: short.start()]) else (),
+        days.days_of_six_digits(here.text) if of_birth else (),
+    )
     return next((one.isoformat() for one in found), "") or _seconds(here)
 
 
@@ -345,12 +508,20 @@ def attribute(here: Labelled) -> str:
 
 
 NAMES = frozenset(_stems(label_words.NAME))
+NAMES_JOINED = tuple(word for word in NAMES if word[0] >= "\u3040")
 PATIENTS, BIRTHS = _stems(label_words.PATIENT), _stems(label_words.BIRTH)
 """How labels of a patient's name and of a birth begin."""
 TIMES = "studytime seriestime acquisitiontime contenttime patientbirthtime"
 KINDS = (
     LabelKind("holds what is said to be a patient's name", PATIENTS + _stems(label_words.NAME), _name),
+    LabelKind("holds what is said to be a patient's name", _stems(label_words.TITLE), _titled),
+    LabelKind(
+        "holds what is said to be a patient's name",
+        (*_stems(label_words.MARKED_NAME), *(f"name{delimiter}" for delimiter in DELIMITERS)),
+        _name_of_somebody,
+    ),
     LabelKind("holds what is said to be a patient's number", PATIENTS + _stems(label_words.NUMBER), _number),
+    LabelKind("holds what is said to be a patient's number", _stems(label_words.LOOSE_NUMBER), _long_number),
     LabelKind("holds what is said to be a telephone number", PATIENTS + _stems(label_words.PHONE), _phone),
     LabelKind("holds an e-mail address of a patient", PATIENTS + _stems(label_words.MAIL), _mail),
     LabelKind("holds what is said to be an address", _stems(label_words.ADDRESS), _address),
@@ -358,7 +529,7 @@ KINDS = (
     LabelKind("holds what is said to be the date of an examination", _stems(label_words.EXAM), day),
     LabelKind(
         "gives a DICOM attribute that identifies patients",
-        (*map(str.lower, identifiers.IDENTIFYING_KEYWORDS), *TIMES.split()),
+        (*map(str.lower, identifiers.POINTING_KEYWORDS), *TIMES.split()),
         attribute,
     ),
 )
@@ -381,7 +552,9 @@ for _kind in KINDS:
     for _stem in _kind.stems:
         KINDS_OF.setdefault(_stem, []).append(_kind)
 PREFIXES = {stem: [stem[:n] for n in range(1, len(stem) + 1) if stem[:n] in KINDS_OF] for stem in KINDS_OF}
-ANY, ANY_PLAIN = re.compile(_either(KINDS_OF)), re.compile(_either(filter(str.isascii, KINDS_OF)))
+PLAIN = re.compile(_either(filter(str.isascii, KINDS_OF)))
+OTHER = re.compile(_either(stem for stem in KINDS_OF if not stem.isascii()))
+"""The labels in ASCII, and those that begin with a letter of another script, which pass ASCII quickly."""
 
 
 def behind_tag(text: str, end: int) -> Labelled:

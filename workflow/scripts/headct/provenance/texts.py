@@ -57,7 +57,7 @@ def texts_in(data: bytes) -> Iterator[str]:
     wide = _wide(data)
     if wide:
         yield wide
-    yield from _runs(data)
+    yield from _runs(data, in_pairs="\ufffd" in wide or not wide)
 
 
 def _in_8_bits(data: bytes) -> Iterator[str]:
@@ -113,14 +113,18 @@ def _of_one_kind(text: str) -> bool:
     )
 
 
-def _runs(data: bytes) -> Iterator[str]:
-    """Runs of printable ASCII, and of it as UTF-16, that are long enough not to be chance."""
+def _runs(data: bytes, in_pairs: bool = True) -> Iterator[str]:
+    """Runs of printable ASCII, and of it as UTF-16, that are long enough not to be chance.
+
+    Args:
+        in_pairs: seek those of UTF-16, too, which a text that is all of it has read already.
+    """
     classes = data.translate(CLASSES)
     for start, end in _long(classes, _all_printable):
         run = data[start:end]
         if len(run) >= LONG_RUN or WORDY.fullmatch(run.strip()):
             yield Fragment(run.decode("ascii"))
-    for start, end in _long(classes, _all_in_pairs):
+    for start, end in _long(classes, _all_in_pairs) if in_pairs else ():
         yield Fragment(data[start:end].replace(b"\0", b"").decode("ascii", errors="replace"))
 
 
