@@ -389,7 +389,7 @@ def test_comments_in_the_copied_code_are_no_other_code(study: Path) -> None:
 PLANTED = {
     "UID": "1.3.12.2.1107.5.1.4.12345.30000012345678901234",
     "person's name": "patient: Meier^Hans",
-    "attribute": '{"PatientSex": "F"}',
+    "attribute": '{"InstitutionName": "Klinik Nord"}',
     "date": "born 22.07.1931",
 }
 
