@@ -462,6 +462,29 @@ def test_a_model_that_started_from_weights_is_described_by_them(results: Path) -
     )
 
 
+def test_post_processing_is_said_where_held_out_scans_decided_on_it(results: Path) -> None:
+    assert "without post-processing" in text_of("model_output", results)
+    document = read_json(results / "config.json")
+    document["models"]["unet"]["postprocessing"] = "nnunet"
+    write_json(document, results / "config.json")
+    decision = {
+        "model": "unet",
+        "members": ["unet"],
+        "seed": 1,
+        "labels": dict(LABELS),
+        "largest_component_of": [["PHE"]],
+        "held_out_scans": 9,
+        "without_prediction": 0,
+        "mean_dice": {"before": {}, "after": {}},
+    }
+    write_json(decision, results / "models/unet/seed-1/postprocessing.json")
+    said = "U-Net: only the largest component of PHE (decided on 9 held-out scans). Those of other models"
+    for text in (text_of("model_output", results), Page(model_cards.html("unet", read(results))).text):
+        assert said in text
+        assert "without post-processing" not in text
+    assert said in methods.markdown(read(results))
+
+
 def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path: Path) -> None:
     other = (
         shutil.copytree(results.parent, tmp_path / "elsewhere/too", copy_function=shutil.copyfile) / "results"

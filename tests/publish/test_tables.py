@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,6 +21,7 @@ from headct.contracts.artefacts import read_tsv, write_json, write_tsv
 from headct.contracts.code import code_digests
 from headct.contracts.declarations import SOURCES, PublishedFigure, PublishedTable, declared
 from headct.contracts.no_prediction import MISSING_SCORED
+from headct.contracts.postprocessing import Postprocessing
 from headct.contracts.problems import BadInput
 from headct.contracts.references import PREDICTS_NOTHING
 from headct.contracts.repository import PACKAGE, REPOSITORY
@@ -425,6 +427,31 @@ def test_table_e1_says_what_a_training_started_from() -> None:
         "",
     ]
     assert "Started from" not in table_e1([record("c")], ["c"], TITLES, {}).numbers["item"].to_list()
+
+
+def test_table_e1_says_what_was_decided_on_post_processing() -> None:
+    facts: dict[str, Any] = {
+        "labels": dict(LABELS),
+        "held_out_scans": 8,
+        "without_prediction": 0,
+        "mean_dice": {},
+        "members": ["a"],
+    }
+    decided = [
+        Postprocessing(model=model, seed=seed, largest_component_of=groups, **facts)
+        for model, seed, groups in (("a", 1, [["ICH"]]), ("a", 2, []), ("ab", 1, [["ICH", "PHE", "IVH"]]))
+    ]
+    models = ["a", "b", "ab"]
+    table = table_e1([record("a"), record("b")], models, TITLES, {"ab": ["a", "b"]}, None, decided)
+    shown = table.numbers.set_index("item").loc["Post-processing"]
+    on = "(decided on 8 held-out scans)"
+    assert shown["a"] == f"seed 1: only the largest component of ICH {on}; seed 2: none {on}"
+    assert shown["b"] == ""
+    assert shown["ab"] == f"only the largest component of ICH, PHE and IVH taken as one {on}"
+    assert any("nnU-Net's rule" in note for note in table.notes)
+    without = table_e1([record("a")], ["a"], TITLES, {})
+    assert "Post-processing" not in set(without.numbers["item"])
+    assert not any("Post-processing" in note for note in without.notes)
 
 
 def test_table_e1_has_words_where_records_have_keys() -> None:

@@ -137,7 +137,7 @@ def test_model_entries_that_a_page_shows_are_accepted() -> None:
             texts.append("models:\n" + "\n".join(added))
     contents = [yaml.safe_load(text) for text in texts]
     entries = [content["models"] for content in contents if "models" in content]  # the others: analysis plans
-    assert len(entries) == 12
+    assert len(entries) == 13
     for models in entries:
         complete = configuration.complete(shipped | {"models": shipped["models"] | models}, "config.yaml")
         assert models.keys() <= complete["models"].keys()

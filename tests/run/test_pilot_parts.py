@@ -179,6 +179,21 @@ def test_folds_of_a_pilot_are_of_participants(tmp_path: Path) -> None:
         assert differing["split"].get("folds_by") == expected
 
 
+def test_a_pilot_decides_on_no_post_processing(tmp_path: Path) -> None:
+    """Its fold may be all, which holds out nothing; nobody asks how well its networks do."""
+    document = configuration.load(REPOSITORY / "config/demo.yaml")
+    document["training"] |= {"folds": ["all", 0]}
+    for key in ("unet", "nnunet-2d-3d"):
+        document["models"][key] |= {"postprocessing": "nnunet"}
+    config = blocks.configured(document)
+    changes = study_files.differences(config, tmp_path, tmp_path / "pilot", 4, [])
+    completed(document, changes)  # else it is refused
+    assert changes["training"]["folds"] == ["all"]
+    left_out = {key for key, model in changes["models"].items() if "postprocessing" in model}
+    assert left_out == {"unet", "nnunet-2d-3d"}
+    assert all(changes["models"][key]["postprocessing"] is None for key in left_out)
+
+
 def test_models_without_a_number_of_steps_are_one_error_that_names_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -80,6 +80,32 @@ CHANGES: list[tuple[str, Any, list[str]]] = [
 ]
 
 
+def test_post_processing_needs_held_out_scans_and_label_maps_of_this_study(demo: dict[str, Any]) -> None:
+    """The demo trains on all scans; what is made elsewhere, or by thresholds, is judged as it is given."""
+    demo["training"] = {"folds": ["all"]}
+    for key in ("unet", "nnunet-2d-3d"):
+        demo["models"][key]["postprocessing"] = "nnunet"
+    text = refused(demo)
+    assert "models.unet.postprocessing" in text
+    assert "models.nnunet-2d-3d.postprocessing" in text
+    assert "no fold is held out to decide on" in text
+    demo["training"]["folds"] = ["all", 0]
+    configuration.complete(demo, "config/demo.yaml")
+    demo["models"]["unet"]["postprocessing"] = "always"
+    assert "must be one of nnunet or empty" in refused(demo)
+    demo["models"]["unet"]["postprocessing"] = None
+    given = {"title": "As it is given", "postprocessing": "nnunet"}
+    demo["models"] |= {
+        "cut": {"framework": "threshold", **given},
+        "rival": {**given, "title": "Rival", "framework": "external", "folder": "maps"},
+        "run": {**given, "title": "Run", "framework": "command", "command": "a {images} {label_maps}"},
+    }
+    text = refused(demo)
+    for key in ("cut", "rival", "run"):
+        assert f"models.{key}.postprocessing" in text
+    assert text.count("unknown key") == 3
+
+
 @pytest.mark.parametrize(("key", "value", "said"), CHANGES)
 def test_a_config_fault_names_key_and_value(
     demo: dict[str, Any], key: str, value: Any, said: list[str]

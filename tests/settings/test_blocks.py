@@ -88,6 +88,10 @@ def faults_of_block(kind: type[Any], schema: Schema, above: str) -> Iterator[str
         yield from faults(hints[name], part, key, always)
 
 
+OF_ANY_FRAMEWORK = {"postprocessing"}
+"""Keys of a model that its framework knows nothing of: fields of ``blocks.Model``."""
+
+
 def block_of(framework: str, effects: set[str]) -> Schema:
     """The keys that a job of a framework is given, as one block, by their effects."""
     schema = dict(models.schema_of(framework))
@@ -96,7 +100,7 @@ def block_of(framework: str, effects: set[str]) -> Schema:
         key: part
         | ({"default": models.defaults(framework)[key]} if key in models.defaults(framework) else {})
         for key, part in schema["properties"].items()
-        if models.effects(framework)[key] in effects
+        if models.effects(framework)[key] in effects and key not in OF_ANY_FRAMEWORK
     }
     return {"properties": chosen, "required": kind["required"]}
 
@@ -171,7 +175,7 @@ def test_the_words_of_a_configuration_come_back_as_they_were(name: str) -> None:
             framework = frameworks()[model.framework]
             words = plain(framework.settings_of(model))
             words |= plain(models.of_model(framework.predicts_by, model))
-            others = {"title", "replication"}
+            others = {"title", "replication", *OF_ANY_FRAMEWORK}
             assert json.dumps(words, sort_keys=True) == json.dumps(
                 {key: value for key, value in said.items() if key not in others}, sort_keys=True
             )

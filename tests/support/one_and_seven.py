@@ -49,6 +49,16 @@ STUDIES = {
         drawn=one_of,
         scans=20,
         steps=2,
+        models={
+            "unet": {
+                "title": "U-Net",
+                "framework": "monai",
+                "network": "basicunet",
+                "features": [4, 4, 4, 8, 8, 4],
+                "postprocessing": "nnunet",
+            },
+            "threshold": {"title": "Threshold", "framework": "threshold"},
+        },
         sites=SITES,
         plan_keys={"new_site": {"least_dice": {"SDH": 0.3}}},
         settings={

@@ -209,6 +209,34 @@ def test_a_budget_and_a_curve_are_told_to_the_trainings_and_add_jobs_for_each_sh
     assert "--member results/models/unet/seed-1/fold-0/share-0.5 --out-of-fold 0 --share 0.5" in command
 
 
+def test_post_processing_is_decided_on_held_out_scans_and_followed_by_all_others(tmp_path: Path) -> None:
+    """Of a network and of an ensemble; a study that does not ask for it has no job and no option of it."""
+    (tmp_path / "trial").mkdir()
+    write_sheet(tmp_path / "trial" / "scans.tsv", scans=6)
+    asked_for = {"models": {key: {"postprocessing": "nnunet"} for key in ("unet", "nnunet-2d-3d")}}
+    runs = []
+    for name, changes in (("folds", {"training": {"folds": [0, "all"]}}), ("asked_for", asked_for)):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(changes), encoding="utf-8")
+        files = [tmp_path / f"{made}.yaml" for made in ("folds", "asked_for")[: len(runs) + 1]]
+        runs.append(snake.run("--directory", tmp_path, "--configfile", "config/demo.yaml", *files, "-np"))
+    without, with_it = map(snake.planned, runs)
+    assert with_it.pop("postprocessing") == 2
+    assert with_it == without
+    assert "postprocessing" not in runs[0].stdout.replace("pre-", "")
+    lines = [line for line in runs[1].stdout.splitlines() if "-m headct.run.job --rule" in line]
+    steps = {line.split("--log results/logs/")[1].split(".log")[0]: line for line in lines}
+    decision = "results/models/{}/seed-1/postprocessing.json"
+    for model, members in (("unet", "unet"), ("nnunet-2d-3d", "nnunet-2d nnunet-3d-dicece")):
+        assert f"--postprocessing {decision.format(model)}" in steps[f"predict/{model}/seed-1"]
+        assert "--postprocessing" not in steps[f"predict/{model}/out-of-fold/seed-1"]
+        of_decision = steps[f"postprocessing/{model}/seed-1"]
+        assert f"--members {members} " in of_decision
+        assert f"--predictions results/predictions/{model}/out-of-fold/seed-1.tsv" in of_decision
+    assert "--postprocessing" not in steps["predict/nnunet-2d/seed-1"], "a member's own maps stay as they are"
+    of_table = steps["tables/table_e1"]
+    assert " ".join(map(decision.format, ("unet", "nnunet-2d-3d"))) in of_table
+
+
 def test_dice_by_site_is_of_what_folds_of_whole_sites_held_out(tmp_path: Path) -> None:
     (tmp_path / "trial").mkdir()
     write_sheet(tmp_path / "trial" / "scans.tsv", scans=6, sites="abc")

@@ -30,7 +30,7 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 1024**2))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 * 1024**2))
 
 from headct.cohort import shards
-from headct.contracts import amendments
+from headct.contracts import amendments, postprocessing
 from headct.contracts.code import code_digests, digest_of
 from headct.contracts.declarations import (
     PublishedFigure,
@@ -119,6 +119,8 @@ HELD_OUT = [fold for fold in FOLDS if fold != "all"]  # whose scans some network
 # The option of what predicts or measures these.
 OF_HELD_OUT = f" --out-of-fold {' '.join(map(str, HELD_OUT))}"
 FOLDED = [key for key in MODELS if HELD_OUT and key not in OUTSIDE]  # measured on those, too
+# Whose held-out scans decide which lesions keep only their largest component.
+POSTPROCESSED = [key for key, model in SETTINGS.models.items() if model.postprocessing]
 HOLDS_OUT_SITES = bool(FOLDED) and SETTINGS.split.folds_by == analysis_plan.SITE
 BY_SITE = FOLDED if HOLDS_OUT_SITES else list(MODELS)  # whose Dice is told by site
 # How long the trainings are, by model; none where their pipelines say it.
@@ -265,6 +267,12 @@ def held_out_manifests_of(model):
     return [f"results/predictions/{model}/out-of-fold/seed-{seed}.tsv" for seed in SEEDS]
 
 
+def decisions_of(model, seeds=SEEDS):
+    """What held-out scans decided on the post-processing of a model, by seed; nothing where it has none."""
+    of_seeds = [f"results/models/{model}/seed-{seed}/{postprocessing.FILE}" for seed in seeds]
+    return of_seeds if model in POSTPROCESSED else []
+
+
 def effort_manifests_of(model, share):
     """As ``held_out_manifests_of``, by the weights at a share of the training."""
     return [f"results/predictions/{model}/effort/{share}/seed-{seed}.tsv" for seed in SEEDS]
@@ -291,6 +299,11 @@ def predictions_argument(wildcards, input):
     """The predictions that are measured, as the option of the step."""
     manifests = " ".join(input.manifests)
     return f"--predictions {manifests}" if manifests else "--predicts-nothing"
+
+
+def postprocessing_argument(wildcards, input):
+    """The decision on post-processing that predictions follow, as an option of the step; nothing for none."""
+    return f" --postprocessing {input.postprocessing}" if input.postprocessing else ""
 
 
 def members_arguments(folders):
@@ -364,6 +377,7 @@ EXTERNAL_METRICS = [
     for name in EXTERNAL
     for model in [*MODELS, TRIVIAL]
 ]
+DECISIONS = [decision for model in POSTPROCESSED for decision in decisions_of(model)]
 CASE_LIST = "results/report/cases.tsv"
 SHOWS_CASES = SETTINGS.report.cases != "none"
 LISTING = [  # what lists files that are no outputs of their own

@@ -33,6 +33,7 @@ FACTS = [
     *rules.new_site.output,
     *rules.rater_agreement.output,
     *TRAINING_RECORDS,
+    *DECISIONS,
 ]
 CAPTIONS = tempfile.TemporaryDirectory(prefix="headct-captions-")
 CASES = config["figures"]["cases"]
@@ -49,6 +50,7 @@ FILES_OF = {
         path for model in SHOWN_MODELS for path in manifests_of(model)
     ],
     "training records": TRAINING_RECORDS,
+    "decisions on post-processing": DECISIONS,
     "training records of the model": lambda wildcards: [
         f"{folder}/train.json"
         for seed in SEEDS

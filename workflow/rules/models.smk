@@ -106,6 +106,7 @@ rule predict:
             for folders in trained_folders(wildcards.model, wildcards.seed)
             for folder in folders
         ],
+        postprocessing=lambda wildcards: decisions_of(wildcards.model, [wildcards.seed]),
     output:
         "results/predictions/{model}/seed-{seed}.tsv",
     log:
@@ -120,9 +121,10 @@ rule predict:
         runtime=asked_for("predict", "runtime_min"),
         gpu=asked_for("predict", "gpu"),
     params:
-        members=lambda wildcards: members_arguments(
+        members=lambda wildcards, input: members_arguments(
             trained_folders(wildcards.model, wildcards.seed)
-        ),
+        )
+        + postprocessing_argument(wildcards, input),
         settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/seed-{wildcards.seed}.tsv"
@@ -164,6 +166,30 @@ use rule predict as predict_out_of_fold with:
         code=lambda wildcards: prediction_code(wildcards.model),
 
 
+rule postprocessing:
+    """Decide, on held-out scans, which lesions of a model keep only their largest component (nnU-Net's rule)."""
+    input:
+        scans=SCAN_RECORDS,  # the digests of their masks are read
+        predictions="results/predictions/{model}/out-of-fold/seed-{seed}.tsv",
+    output:
+        "results/models/{model}/seed-{seed}/postprocessing.json",
+    log:
+        "results/logs/postprocessing/{model}/seed-{seed}.log",
+    wildcard_constraints:
+        model=one_of(POSTPROCESSED),
+    conda:
+        "../envs/headct.yaml"
+    params:
+        labels=labels_as(Extent.NAMES),
+        members=lambda wildcards: members_of(wildcards.model),
+        code=code("postprocessing"),
+    shell:
+        recorded(
+            "postprocessing --model {wildcards.model} --members {params.members} --labels {params.labels:q}"
+            " --predictions {input.predictions} --data results/data --out {output}"
+        )
+
+
 use rule predict as predict_effort with:
     input:
         split="results/cohort/split.tsv",
@@ -200,14 +226,16 @@ use rule predict as predict_external with:
             for folders in trained_folders(wildcards.model, wildcards.seed)
             for folder in folders
         ],
+        postprocessing=lambda wildcards: decisions_of(wildcards.model, [wildcards.seed]),
     output:
         "results/predictions/{model}/external/{set}/seed-{seed}.tsv",
     log:
         "results/logs/predict/{model}/external/{set}/seed-{seed}.log",
     params:
-        members=lambda wildcards: members_arguments(
+        members=lambda wildcards, input: members_arguments(
             trained_folders(wildcards.model, wildcards.seed)
         )
+        + postprocessing_argument(wildcards, input)
         + f" --in-set external:{wildcards.set}",
         settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from headct.contracts import postprocessing
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.statistics.comparison.new_site import HELD_OUT
 from support.audit_study import forked_command
@@ -80,3 +82,29 @@ def test_a_learning_curve_is_traced_to_what_its_fold_held_out(results: Path, num
     assert done.returncode == 0, done.stdout + done.stderr
     assert "learning_curve/metrics/threshold/size-" in done.stdout
     assert "the same." in done.stdout
+
+
+def test_held_out_scans_decide_on_post_processing_and_the_test_set_follows(results: Path) -> None:
+    """Whatever they decide; more of it in tests/inference/test_postprocessing.py."""
+    decision = postprocessing.read(results / "models/unet/seed-1/postprocessing.json")
+    assert (decision.members, decision.held_out_scans) == (["unet"], 16)
+    record = read_json(results / "audit/runs/predict/unet/seed-1.json")
+    assert "results/models/unet/seed-1/postprocessing.json" in record["inputs"]
+    of_held_out = read_json(results / "audit/runs/predict/unet/out-of-fold/seed-1.json")
+    assert "--postprocessing" not in of_held_out["command"]
+    shown = read_tsv(results / "tables/table_e1.tsv", unet=str, threshold=str).set_index("item")
+    assert shown.loc[postprocessing.ITEM, "unet"] == decision.in_words()
+    assert pd.isna(shown.loc[postprocessing.ITEM, "threshold"])
+    for path in ("audit/methods.md", "report/models/unet.html"):
+        text = " ".join((results / path).read_text(encoding="utf-8").split())
+        assert f"U-Net: {decision.in_words()}. Those of other models were not post-processed." in text
+        assert "without post-processing" not in text
+
+
+def test_what_table_e1_says_of_post_processing_is_traced_and_decided_again(results: Path) -> None:
+    number = f"results/tables/table_e1.tsv, {postprocessing.ITEM}, unet"
+    done = forked_command("trace", "--results", results, "--number", *number.split(", "), "--repeat")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 rows of results/models/unet/seed-1/postprocessing.json: the whole decision" in done.stdout
+    assert "postprocessing repeated on its recorded inputs: all 1 files are the same" in done.stdout
+    assert "table_e1 repeated on its recorded inputs" in done.stdout

@@ -43,6 +43,9 @@ STEPS = {
     "prepare": Step("frameworks.prepare", "preprocess the training scans"),
     "train": Step("frameworks.train", "train one model on one fold, or go on with it"),
     "predict": Step("inference.predict", "predict the label maps of the test scans with one model"),
+    "postprocessing": Step(
+        "inference.postprocessing_rule", "decide which lesions of a model keep only their largest component"
+    ),
     "outside": Step("inference.outside_models", "take the label maps of a model that was made elsewhere"),
     "blast-ct": Step(
         "frameworks.outside.blast_ct", "predict with BLAST-CT's networks as their authors trained them"

@@ -40,6 +40,7 @@ SOURCES: Mapping[str, str] = {
     "predictions of the shown models": FILES,
     "training records": FILES,
     "training records of the model": FILES,
+    "decisions on post-processing": FILES,
     "scans": FOLDER,
     "scans of all sets": FOLDER,
     "statistics of the paper": FOLDER,

@@ -23,8 +23,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from headct.cohort.ingest import rules_from
+from headct.contracts import postprocessing as decisions
 from headct.contracts.artefacts import read_tsv, sha256_of, write_tsv
 from headct.contracts.labels import LabelSet
+from headct.contracts.postprocessing import Postprocessing
 from headct.contracts.problems import BadInput, Ineligible, Problem, gathered
 from headct.engine.machine import require_device
 from headct.imaging import sources
@@ -33,7 +35,13 @@ from headct.imaging.scan_files import root_of
 from headct.imaging.sources.image_source import ImageFacts, Volume
 from headct.inference.at_work import NOTE, AtWork
 from headct.inference.predict import Members
-from headct.inference.prediction_cache import Records, averaged, given_settings, labels_of, trained_records
+from headct.inference.prediction_cache import (
+    Records,
+    given_settings,
+    labels_of,
+    networks_and_settings,
+    trained_records,
+)
 from headct.settings import blocks
 from headct.settings.models import InferenceByModel
 
@@ -248,9 +256,9 @@ def digest_of(source: Path) -> str:
     return sources.find(source, name_of(source)).fingerprint()
 
 
-def networks_of(records: Records, settings: InferenceByModel) -> str:
-    """Short digest of the weights that are averaged, and of the settings they predict by."""
-    defined_by = averaged(records, settings)
+def networks_of(records: Records, settings: InferenceByModel, postprocessing: Postprocessing | None) -> str:
+    """Short digest of the weights that are averaged, the settings they predict by, and post-processing."""
+    defined_by = networks_and_settings(records, settings, postprocessing)
     return hashlib.sha256(json.dumps(defined_by, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -331,6 +339,7 @@ class Request:
         records: their ``train.json``.
         by_model: settings of inference.
         labels: the lesions that the networks know.
+        postprocessing: what is done with label maps at the end; None for nothing.
         scans: files and folders by the name of the scan.
         by_number: whether these names are but places in a list.
         ingest: how scans are read.
@@ -343,6 +352,7 @@ class Request:
     records: Records
     by_model: InferenceByModel
     labels: LabelSet
+    postprocessing: Postprocessing | None
     scans: Mapping[str, Path]
     by_number: bool
     ingest: blocks.Ingest
@@ -373,6 +383,7 @@ def requested(
     out: Path,
     ingest: str,
     names: str,
+    postprocessing: str = "",
 ) -> Request:
     """What is to be predicted.
 
@@ -385,6 +396,7 @@ def requested(
         out: folder of label maps and table.
         ingest: JSON: the ingest block of the config.
         names: ``given`` or ``numbers``.
+        postprocessing: file of the decision of the study, ``none``, or empty where there is none to choose.
 
     Raises:
         BadInput: everything that is wrong with any of it.
@@ -400,9 +412,38 @@ def requested(
     with gathered(problems):
         records = trained_records(member)
         labels, by_model = labels_of(records), given_settings(settings, records)
+        decision = decided(postprocessing, member, records, labels)
     if problems:
         raise BadInput(problems)
-    return Request(member, records, by_model, labels, found, by_number, of_ingest, device, threads, out)
+    return Request(
+        member, records, by_model, labels, decision, found, by_number, of_ingest, device, threads, out
+    )
+
+
+def decided(given: str, member: Members, records: Records, labels: LabelSet) -> Postprocessing | None:
+    """The post-processing that label maps of these networks get; None for none.
+
+    Args:
+        given: file of the decision, ``none``, or empty where nothing was said.
+        member: trained-model folders, one per fold of each member.
+        records: their ``train.json``.
+        labels: the lesions that the networks know.
+
+    Raises:
+        BadInput: the file is none of these networks, or nothing was said though one lies beside their
+            folders.
+    """
+    if given and given != decisions.NONE:
+        return decisions.read_for(Path(given), [record for folds in records for record in folds], labels)
+    beside = {folder.resolve().parent / decisions.FILE for folds in member for folder in folds}
+    there = [path for path in sorted(beside) if path.is_file()]
+    if there and not given and len(member) == 1:  # members of an ensemble are averaged without theirs
+        message = (
+            "the study post-processes the label maps of these networks: give --postprocessing this file to do"
+            f" the same, or --postprocessing {decisions.NONE}"
+        )
+        raise BadInput([Problem(str(path), message) for path in there])
+    return None
 
 
 def predict(request: Request) -> Done:
@@ -416,7 +457,7 @@ def predict(request: Request) -> Done:
     from headct.inference import pipeline
 
     out, labels, rules = request.out, request.labels, rules_from(request.ingest)
-    networks = networks_of(request.records, request.by_model)
+    networks = networks_of(request.records, request.by_model, request.postprocessing)
     rows = finished(request.scans, out, networks, labels)
     listed = {row["scan_id"] for row in rows}
     at_work = AtWork(out)
@@ -429,7 +470,9 @@ def predict(request: Request) -> Done:
     n_scans = len(request.scans)
     if len(wanted) < n_scans:
         logger.info("%d of %d scans were predicted before: skipped", n_scans - len(wanted), n_scans)
-    ensemble = pipeline.load(request.members, request.device, request.by_model, labels)
+    ensemble = pipeline.load(
+        request.members, request.device, request.by_model, labels, request.postprocessing
+    )
     reasons: list[str] = []
 
     def done(outcome: pipeline.Outcome) -> None:

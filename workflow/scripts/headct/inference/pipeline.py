@@ -24,9 +24,11 @@ import torch
 
 from headct.contracts.artefacts import NO_ROOM
 from headct.contracts.labels import LabelSet
+from headct.contracts.postprocessing import Postprocessing
 from headct.contracts.problems import BadInput
 from headct.frameworks.base import find_framework
 from headct.frameworks.predictor import Predictor, on_gpu_first
+from headct.inference.largest_component import only_largest
 from headct.inference.prediction_cache import inference_settings, trained_record
 from headct.settings.models import InferenceByModel
 
@@ -155,12 +157,18 @@ def most_probable(probabilities: torch.Tensor, device: torch.device) -> np.ndarr
 
 
 class Ensemble:
-    """Trained networks: the folds of each member, averaged, and the members, averaged."""
+    """Trained networks: the folds of each member, averaged, and the members, averaged.
 
-    def __init__(self, members: Sequence[Sequence[Predictor]]):
+    Attributes:
+        weighted: the networks, each with its share of the average.
+        groups: values of the lesions of which only the largest component stays, group after group.
+    """
+
+    def __init__(self, members: Sequence[Sequence[Predictor]], groups: Sequence[Sequence[int]] = ()):
         self.weighted = [
             (predictor, 1 / len(members) / len(folds)) for folds in members for predictor in folds
         ]
+        self.groups = groups
 
     def prepare(self, scan: ScanToPredict) -> tuple[sitk.Image, dict[str, Any]]:
         """The CT, and what each kind of network is fed."""
@@ -171,9 +179,21 @@ class Ensemble:
                 prepared[predictor.preparation] = predictor.prepare(ct)
         return ct, prepared
 
+    def label_map(self, average: Average, ct: sitk.Image | None) -> np.ndarray:
+        """The label map of a scan, uint8 (z, y, x), from the average of its probabilities.
+
+        Raises:
+            ValueError: as of :meth:`Average.labels`.
+        """
+        return only_largest(average.labels(ct), self.groups)
+
 
 def load(
-    folders: Sequence[Sequence[Path]], device: str, settings: InferenceByModel, labels: LabelSet
+    folders: Sequence[Sequence[Path]],
+    device: str,
+    settings: InferenceByModel,
+    labels: LabelSet,
+    postprocessing: Postprocessing | None = None,
 ) -> Ensemble:
     """The ensemble of these trained-model folders, one per fold of each member.
 
@@ -182,8 +202,10 @@ def load(
         device: on which they predict.
         settings: of inference, by model.
         labels: the label set that their networks know.
+        postprocessing: what is done with label maps at the end; None for nothing.
     """
-    return Ensemble([[load_one(folder, device, settings, labels) for folder in folds] for folds in folders])
+    members = [[load_one(folder, device, settings, labels) for folder in folds] for folds in folders]
+    return Ensemble(members, postprocessing.groups if postprocessing else ())
 
 
 def load_one(folder: Path, device: str, settings: InferenceByModel, labels: LabelSet) -> Predictor:
@@ -244,7 +266,7 @@ def predict(
                 behind.append(writer.submit(outcome.step, _add, average, predictor, weight, given, inferred))
             left = timedelta(seconds=round((time.monotonic() - started) / number * (len(scans) - number)))
             progress = f"{title}  predicted {number}/{len(scans)}", f"  about {left} left"
-            behind.append(writer.submit(_finish, outcome, average, ct, progress, done))
+            behind.append(writer.submit(_finish, outcome, ensemble, average, ct, progress, done))
         while behind:
             behind.popleft().result()
 
@@ -270,13 +292,14 @@ def _add(average: Average, predictor: Predictor, weight: float, prepared: Any, i
 
 def _finish(
     outcome: Outcome,
+    ensemble: Ensemble,
     average: Average,
     ct: sitk.Image | None,
     progress: tuple[str, str],
     done: Callable[[Outcome], None],
 ) -> None:
     """Write the label map of a scan and report on it."""
-    outcome.columns = outcome.step(lambda: outcome.scan.write(average.labels(ct))) or {}
+    outcome.columns = outcome.step(lambda: outcome.scan.write(ensemble.label_map(average, ct))) or {}
     done(outcome)
     before, after = progress
     reason = f"  {outcome.reason}" if outcome.reason else ""

@@ -22,6 +22,7 @@ from cyclopts import Parameter, Token
 from headct.contracts import sets
 from headct.contracts.artefacts import read_tsv, write_tsv
 from headct.contracts.labels import LabelSet
+from headct.contracts.postprocessing import Postprocessing, read_for
 from headct.contracts.problems import BadInput, Problem
 from headct.engine.machine import require_device
 from headct.inference.prediction_cache import (
@@ -61,6 +62,7 @@ class PredictionJob:
     data: Path
     manifest: Path
     revision: int
+    postprocessing: Postprocessing | None
 
 
 def parts_of(
@@ -108,6 +110,7 @@ def main(
     in_set: str = sets.TEST,
     out_of_fold: list[int] | None = None,
     share: str = "",
+    postprocessing: Path | None = None,
     revision: int = 0,
 ) -> None:
     """Predict label maps of the test scans, an external set's or held-out training scans.
@@ -127,6 +130,7 @@ def main(
         out_of_fold: predict the training scans of these folds instead of the test set; each member then names
             a trained-model folder per fold, in this order.
         share: of the training, whose weights the folders have; what was predicted by others is listed apart.
+        postprocessing: decision of the step postprocessing on this model, which is applied to label maps.
         revision: how often files were lost and remade.
     """
     import pandas as pd
@@ -134,7 +138,9 @@ def main(
     require_device(device)
     records = trained_records(member)
     by_model, lesions = given_settings(settings, records), labels_of(records)
-    job = PredictionJob(model, lesions, by_model, device, threads, split, data, manifest, revision)
+    trained = [record for folds in records for record in folds]
+    decision = read_for(postprocessing, trained, lesions) if postprocessing else None
+    job = PredictionJob(model, lesions, by_model, device, threads, split, data, manifest, revision, decision)
     set_name = in_set.replace(":", "/") if out_of_fold is None else "out-of-fold"
     set_name = f"effort/{share}" if share else set_name
     cache = PredictionCache(work / "predictions" / model / set_name / f"{manifest.stem}.json")
@@ -166,7 +172,7 @@ def predicted(
         name: TrialScan(name, job.data / name / "ct.nii.gz", folder / f"{name}.nii.gz") for name in names
     }
     ct_sha256 = read_tsv(job.split, ct_sha256=str).set_index("scan_id")["ct_sha256"]
-    defined_by = definition(members, job.settings, job.device, job.threads)
+    defined_by = definition(members, job.settings, job.device, job.threads, job.postprocessing)
     rows: dict[str, dict[str, Any]] = {}
 
     def add(name: str, sha256: str, seconds: float, reason: str = "") -> None:
@@ -193,7 +199,7 @@ def predicted(
     if rows:
         logger.info("%s: %d of %d scans were predicted before", job.model, len(rows), len(scans))
     if len(rows) < len(scans):
-        ensemble = pipeline.load(members, job.device, job.settings, job.labels)
+        ensemble = pipeline.load(members, job.device, job.settings, job.labels, job.postprocessing)
         wanted = [scan for name, scan in scans.items() if name not in rows]
         pipeline.predict(ensemble, wanted, job.device, job.threads, job.model, done)
     return [rows[name] for name in names]

@@ -17,6 +17,7 @@ from typing import Any
 from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.code import NO_CONTENT, code_digest
 from headct.contracts.labels import LabelSet, label_set
+from headct.contracts.postprocessing import Postprocessing
 from headct.contracts.problems import BadInput, Problem, gathered
 from headct.engine.machine import versions
 from headct.frameworks.base import find_framework
@@ -121,17 +122,28 @@ def inference_settings(trained: Mapping[str, Any], chosen: InferenceByModel) -> 
     return chosen.get(trained["model"]) or models.merged(framework.predicts_by, framework.name)
 
 
-def averaged(records: Records, settings: InferenceByModel) -> list[Any]:
-    """What is averaged: the digest of each network's weights, and the settings it predicts by."""
+def networks_and_settings(
+    records: Records, settings: InferenceByModel, postprocessing: Postprocessing | None
+) -> list[Any]:
+    """What is averaged: the digest of each network's weights, and the settings it predicts by.
+
+    Behind it stands what post-processing does with the label maps, where it does anything.
+    """
 
     def network(trained: Mapping[str, Any]) -> tuple[str, Any]:
         return trained["sha256"], plain(inference_settings(trained, settings))
 
-    return [list(map(network, folds)) for folds in records]
+    averaged: list[Any] = [list(map(network, folds)) for folds in records]
+    groups = postprocessing.groups if postprocessing else []
+    return [*averaged, {"largest component of": groups}] if groups else averaged
 
 
 def definition(
-    members: Sequence[Sequence[Path]], settings: InferenceByModel, device: str, threads: int
+    members: Sequence[Sequence[Path]],
+    settings: InferenceByModel,
+    device: str,
+    threads: int,
+    postprocessing: Postprocessing | None = None,
 ) -> str:
     """SHA-256 of all that decides label maps but the CT.
 
@@ -140,12 +152,13 @@ def definition(
         settings: settings of inference by model.
         device: ``cpu`` or ``cuda``.
         threads: CPU threads, which round probabilities otherwise; of no account on a GPU.
+        postprocessing: what is done with label maps at the end; None for nothing.
     """
     records = trained_records(members)
     names = sorted({record["framework"] for folds in records for record in folds})
     frameworks = [find_framework(name) for name in names]
     defined_by = {
-        "networks": averaged(records, settings),
+        "networks": networks_and_settings(records, settings, postprocessing),
         "versions": [versions(each.package) for each in frameworks],
         "code": code_digest(
             ["headct.inference.predict", *(each.module("inference") for each in frameworks)],

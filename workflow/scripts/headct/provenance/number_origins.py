@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from headct.contracts import untrusted
+from headct.contracts import postprocessing, untrusted
 from headct.contracts.artefacts import read_tsv, sha256_of, without_marks
 from headct.contracts.declarations import MadeOf, PublishedNumbers, Repeats, published_numbers
 from headct.contracts.labels import LabelSet
@@ -441,6 +441,8 @@ def rows_behind(tables: Tables, place: Place) -> list[Rows]:
             return []
         case "published numbers":
             return _printed(tables, place)
+        case "training records" if row.get("item") == postprocessing.ITEM:
+            return _decisions(tables, place)
         case "training records":
             return _training_rows(tables, place, row)
         case "metrics of the learning curve":
@@ -596,6 +598,15 @@ def _training_rows(tables: Tables, place: Place, row: Row) -> list[Rows]:
             how = f"epoch {row['epoch']}"
         found.append(Rows(path, how, pd.json_normalize(history)))
     return found
+
+
+def _decisions(tables: Tables, place: Place) -> list[Rows]:
+    """What held-out scans decided on the post-processing of the model of a column, by seed."""
+    return [
+        Rows(path, "the whole decision", pd.json_normalize(untrusted.json_of(tables.study.file(path))))
+        for path in tables.study.maker(place.path).inputs
+        if path.endswith(f"/{postprocessing.FILE}") and path.split("/")[2] == place.column
+    ]
 
 
 def _printed(tables: Tables, place: Place) -> list[Rows]:

@@ -41,6 +41,7 @@ REPEATED = frozenset(
         "paired-analysis",
         "review-analysis",
         "blinded-analysis",
+        "postprocessing",
         "out-of-fold",
         "effort-curve",
         "new-site",
@@ -56,7 +57,7 @@ REPEATED = frozenset(
 )
 """Steps that are repeated; ingest needs the raw series, and training its days."""
 
-READS_VOXELS = frozenset({"measure", "tolerance", "figures"})
+READS_VOXELS = frozenset({"measure", "tolerance", "postprocessing", "figures"})
 VOXELS = ".nii.gz"
 LISTS = (".json", ".tsv")
 """Suffixes of the files, listed by an input, that a step reads as well."""

@@ -494,10 +494,14 @@ def _verdict(found: Trace, agrees: bool | None) -> list[str]:
 
 def repeats(found: Trace, files: Sequence[Path] = ()) -> Iterator[Replay]:
     """Repeat the jobs between the metrics and a number, the number's own first."""
+    own = found.record.inputs
     jobs = [
         job
         for job in jobs_behind(found.tables.study, found.place.path)
-        if (repeatable(job) and job.step not in ("measure", "tolerance"))
+        if (repeatable(job) and job.step not in ("measure", "tolerance", "postprocessing"))
+        or (
+            job.step == "postprocessing" and not own.keys().isdisjoint(job.outputs)
+        )  # what a table says of it
         or (not job.step and found.place.path in job.outputs)  # of an older release: told, not repeated
     ]
     return (replay(found.tables.study, job, files) for job in jobs)

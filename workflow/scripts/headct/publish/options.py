@@ -65,6 +65,7 @@ DEFAULTS: Mapping[str, Any] = {
     "note": "",
     "models made elsewhere": "{}",
     "training records": (),
+    "decisions on post-processing": (),
 }
 """Values of the options that need not be given, by their setting or source."""
 

@@ -29,6 +29,7 @@ def main(
     ingest: str = "{}",
     names: Literal["given", "numbers"] = "given",
     report: str = "{}",
+    postprocessing: str = "",
 ) -> None:
     """Predict scans that are not of the trial, and write a page of them: report/index.html in the folder.
 
@@ -45,12 +46,16 @@ def main(
             list of all scans (input-1, input-2, …).
         report: JSON: the report block of the config, as {"cases": "none"} for a page without images; faces
             are masked in these unless it says {"mask_face": false}.
+        postprocessing: file of the decision that the study made for these networks, postprocessing.json
+            beside the folders of the folds, by which label maps are treated as the study's were; or none.
     """
     problems: list[Problem] = []
     with gathered(problems):
         of_report = _report(report)
     with gathered(problems):
-        request = new_scans.requested(member, settings, device, threads, scans, out, ingest, names)
+        request = new_scans.requested(
+            member, settings, device, threads, scans, out, ingest, names, postprocessing
+        )
     if problems:
         raise BadInput(problems)
     done = new_scans.predict(request)

@@ -222,6 +222,7 @@ class Model:
             elsewhere (:mod:`headct.settings.outside`).
         replication: whether it belongs to the replicated comparison.
         members: of an ensemble, the models whose class probabilities are averaged.
+        postprocessing: by what rule held-out scans decide on that of its label maps; None where it has none.
         own: keys that it sets for itself; all others it has from its framework's block.
         settings: each as the configuration says it. The framework of a trained model has types for them
             (:func:`headct.settings.models.of_model`).
@@ -231,6 +232,7 @@ class Model:
     framework: str
     replication: bool
     members: tuple[str, ...]
+    postprocessing: Literal["nnunet"] | None
     own: frozenset[str]
     settings: Mapping[str, object]
 
@@ -442,6 +444,7 @@ def configured(document: configuration.Document) -> Configuration:
             framework=own["framework"],
             replication=own.get("replication", True),
             members=tuple(own.get("members", ())),
+            postprocessing=own.get("postprocessing"),
             own=frozenset(own),
             settings={**document.get(own["framework"], {}), **own},
         )

@@ -300,6 +300,7 @@ def reference_problems(config: Document, file: str) -> list[Problem]:
     ]
     problems += _problems_of_budget(config["training"].get("budget"), config["device"])
     problems += _problems_of_effort_curve(config)
+    problems += _problems_of_postprocessing(config)
     if "learning_curve" in config:
         problems += _problems_of_learning_curve(config["learning_curve"], config["models"], n_folds)
     return [replace(problem, file=file) for problem in problems]
@@ -335,6 +336,19 @@ def _problems_of_effort_curve(config: Document) -> Iterator[Problem]:
     else:
         message = "no such model is trained in epochs here"
         yield from _unknown(f"{key}.models", curve.get("models", ()), trained, message)
+
+
+def _problems_of_postprocessing(config: Document) -> Iterator[Problem]:
+    """Models whose post-processing no held-out scan can decide."""
+    folds = config["training"]["folds"]
+    if set(folds) != {"all"}:
+        return
+    message = (
+        "no fold is held out to decide on: name folds in training.folds, such as 0, or leave the key out"
+    )
+    for key, model in config["models"].items():
+        if model.get("postprocessing"):
+            yield Problem("", message, key=f"models.{key}.postprocessing", value=json.dumps(folds))
 
 
 def _trained(models: Mapping[str, Any]) -> set[str]:

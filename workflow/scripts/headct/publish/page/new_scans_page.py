@@ -95,6 +95,9 @@ the folds of a member and then over the members:</p>
 <li>{{ name(network) }}</li>
 {% endfor %}
 </ul>
+{% if postprocessing %}
+<p>Post-processing, as the study decided it: {{ name(postprocessing) }}.</p>
+{% endif %}
 {% if digest %}
 <p>Digest of their weights and settings: {{ digest }}</p>
 {% endif %}
@@ -107,9 +110,11 @@ class ShownPredictions(ShownScans):
 
     Attributes:
         networks: what the networks are called.
+        postprocessing: what is done with their label maps at the end, in words; empty for nothing.
     """
 
     networks: Sequence[str]
+    postprocessing: str
 
     @property
     def scans(self) -> Sequence[QuotedRow]:
@@ -133,7 +138,9 @@ def write(request: Request, cases: bool, mask_face: bool, bundle: Path) -> None:
     if cases:
         case_files.put_viewer(bundle / case_files.VIEWER, report / "cases")
     write_tsv(pd.DataFrame(listed, columns=list(COLUMNS)), report / "cases.tsv")
-    shown = ShownPredictions(results, request.labels, case_files.digests(listed), networks_of(request))
+    decided = request.postprocessing.in_words() if request.postprocessing else ""
+    digests = case_files.digests(listed)
+    shown = ShownPredictions(results, request.labels, digests, networks_of(request), decided)
     pages.write(page(shown, bundle), report / "index.html")
     logger.info("%s", report / "index.html")
 
@@ -317,7 +324,7 @@ def networks(shown: ShownPredictions) -> Markup | Absent:
     """Which networks drew."""
     first = next((row for row in shown.scans if row.has("networks")), None)
     digest = code(first.words("networks")) if first else ""
-    return filled(NETWORKS, networks=shown.networks, digest=digest)
+    return filled(NETWORKS, networks=shown.networks, postprocessing=shown.postprocessing, digest=digest)
 
 
 SECTIONS = (

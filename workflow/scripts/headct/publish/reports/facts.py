@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from headct.contracts import run_records, sets
+from headct.contracts import postprocessing, run_records, sets
 from headct.contracts.artefacts import CONFIG, read_json, read_tsv
 from headct.contracts.labels import LabelSet
+from headct.contracts.postprocessing import Postprocessing
 from headct.frameworks.registry import frameworks
 from headct.metrics.measure import read_settings
 from headct.publish.tables.words import title_of
@@ -82,6 +83,7 @@ class Facts:
         cohort, flow, split, balance: tables of ``results/cohort``.
         statistics: tables of ``results/statistics`` by name.
         training: the ``train.json`` of each model that is trained here, one per seed and fold.
+        postprocessing: what held-out scans decided on each model that is post-processed, one per seed.
         surface_tolerance_mm: tolerance of the surface Dice by lesion, as it was used.
         versions: versions of the software that made the results, by name; several where jobs differ.
     """
@@ -94,6 +96,7 @@ class Facts:
     balance: pd.DataFrame
     statistics: Mapping[str, pd.DataFrame]
     training: Mapping[str, Sequence[Mapping[str, Any]]]
+    postprocessing: Mapping[str, Sequence[Postprocessing]]
     surface_tolerance_mm: Mapping[str, float]
     versions: Mapping[str, Sequence[str]]
 
@@ -176,6 +179,11 @@ def read(results: Path, labels: LabelSet) -> Facts:
     training = {}
     for model in [key for key, of_model in config.models.items() if of_model.is_trained]:
         training[model] = [read_json(results / "models" / model / run / "train.json") for run in runs]
+    seeds = [f"seed-{seed}" for seed in config.training.seeds]
+    decisions = {}
+    for model in [key for key, of_model in config.models.items() if of_model.postprocessing]:
+        files = [results / "models" / model / seed / postprocessing.FILE for seed in seeds]
+        decisions[model] = [postprocessing.read(file) for file in files]
     of_raters = results / "statistics/surface_tolerance.tsv"
     by_raters = config.metrics.surface_tolerance_mm is None and of_raters.is_file()
     measures = read_settings(config.metrics, of_raters if by_raters else None)
@@ -188,6 +196,7 @@ def read(results: Path, labels: LabelSet) -> Facts:
         balance=read_tsv(cohort / "balance.tsv"),
         statistics=statistics,
         training=training,
+        postprocessing=decisions,
         surface_tolerance_mm={label: measures.tolerance_mm(label) for label in labels},
         versions=_versions(results, training),
     )

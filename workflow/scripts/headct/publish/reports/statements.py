@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from headct.contracts import postprocessing
 from headct.contracts.artefacts import LEDGER
 from headct.contracts.no_prediction import MISSING_SCORED, missing_in_words
 from headct.contracts.plurals import counted
@@ -558,13 +559,31 @@ def _of_models(facts: Facts, here: str, elsewhere: str) -> str:
 @borne_out_by("tables/table_e1.html")
 def model_output(facts: Facts) -> str:
     """What a model gives."""
+    without = "" if facts.postprocessing else "without post-processing and "
     here = (
         "The output is a label map on the scan's acquisition grid: for each voxel the class (background, "
-        f"{', '.join(facts.labels)}) of the highest probability, without post-processing and without a"
+        f"{', '.join(facts.labels)}) of the highest probability, {without}without a"
         " threshold to choose."
-        " Folds and members of ensembles are averaged as probabilities."
+        f" Folds and members of ensembles are averaged as probabilities.{_postprocessing(facts)}"
     )
     return _of_models(facts, here, "gave label maps that were taken as they are, placed on the scan's grid")
+
+
+def _postprocessing(facts: Facts) -> str:
+    """What held-out scans decided on the label maps of which models."""
+    if not facts.postprocessing:
+        return ""
+    decided = [
+        f"{facts.title(model)}: {postprocessing.of_seeds(decisions)}"
+        for model, decisions in facts.postprocessing.items()
+    ]
+    rest = "" if len(decided) == len(facts.models) else " Those of other models were not post-processed."
+    return (
+        " Label maps of the test set, and of external sets, were post-processed as held-out scans had decided"
+        " by nnU-Net's rule (only the largest connected component of a lesion, or of all lesions together,"
+        " stays where that raises the mean Dice):"
+        f" {'. '.join(decided)}.{rest} Held-out scans themselves were measured without it."
+    )
 
 
 @borne_out_by("audit/runs/", CODE)

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from headct.contracts import postprocessing
 from headct.contracts.declarations import MadeOf, PublishedTable
+from headct.contracts.postprocessing import Postprocessing
 from headct.contracts.problems import BadInput, Problem
 from headct.frameworks.registry import frameworks
 from headct.publish.options import Options
@@ -40,6 +42,7 @@ TABLE = PublishedTable(
     " configuration says.",
     inputs={
         "train_records": "training records",
+        "postprocessing": "decisions on post-processing",
     },
     given={
         "titles": "titles of all models",
@@ -90,7 +93,8 @@ def make(options: Options) -> Table:
     if untrained:
         raise BadInput(untrained)
     models = list(options.titles)
-    return table_e1(records, models, options.titles, options.ensembles, options.outside)
+    decisions = [postprocessing.read(path) for path in options.postprocessing]
+    return table_e1(records, models, options.titles, options.ensembles, options.outside, decisions)
 
 
 def table_e1(
@@ -99,6 +103,7 @@ def table_e1(
     titles: Mapping[str, str],
     ensembles: Mapping[str, Sequence[str]],
     outside: Mapping[str, Mapping[str, str]] | None = None,
+    decisions: Sequence[Postprocessing] = (),
 ) -> Table:
     """One row per fact, one column per model; ensembles list their members.
 
@@ -110,6 +115,7 @@ def table_e1(
         titles: of the models.
         ensembles: members of each ensemble.
         outside: of each model that was made elsewhere, what is known of it, by heading.
+        decisions: on post-processing, of each model that has it, one per seed.
     """
     runs = {model: [r for r in records if r["model"] == model] for model in models}
     facts = {model: _facts(of_model) for model, of_model in runs.items()}
@@ -119,6 +125,9 @@ def table_e1(
         facts[model] |= _effort_of([runs.get(member, []) for member in members])
     for model, known in (outside or {}).items():
         facts[model] = {"Framework": MADE_ELSEWHERE, **known}
+    for model in dict.fromkeys(decision.model for decision in decisions):
+        own = [decision for decision in decisions if decision.model == model]
+        facts[model] = {**facts[model], postprocessing.ITEM: postprocessing.of_seeds(own)}
     first = ["Framework", "Members", *FIRST_ROWS, PATCHES, BUDGET, GPU_HOURS]
     found = list(dict.fromkeys(item for facts_of_one in facts.values() for item in facts_of_one))
     last = [item for item in found if item.startswith(("Device", "Threads", "Seeds", "Version"))]
@@ -144,6 +153,11 @@ def table_e1(
         " their hours stand in the table of training times. An ensemble adds none to its members'. “At"
         " least”: a run was resumed, and what it did between its last checkpoint and its end is not counted.",
     ]
+    if decisions:
+        notes.append(
+            "Post-processing was decided on held-out scans by nnU-Net's rule: only the largest connected"
+            " component of a lesion stays, where that raises the mean Dice."
+        )
     if outside:
         notes.append("Of models that were made elsewhere the table says what the configuration says of them.")
     columns = [("", "Item"), *(("", title_of(model, titles)) for model in models)]

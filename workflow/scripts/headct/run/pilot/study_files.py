@@ -79,11 +79,16 @@ def differences(
             **{key: None for key in ("budget", "effort_curve") if getattr(config.training, key)},
         },
         "models": {
-            key: {**length, **_start(config, key, study, out)}
+            key: {**length, **_start(config, key, study, out), **_no_postprocessing(config, key)}
             for key, length in lengths(config, steps).items()
             if length
         }
-        | _outside(config, study, out),
+        | _outside(config, study, out)
+        | {
+            key: _no_postprocessing(config, key)
+            for key, model in config.models.items()
+            if model.members and model.postprocessing
+        },
         "analysis_plan": os.path.relpath(plan, out),
     }
     if known := config.ingest.different_patients:
@@ -95,6 +100,11 @@ def _start(config: Configuration, model: str, study: Path, out: Path) -> dict[st
     """The way to the weights that a model starts from, where there are some."""
     file = config.models[model].settings.get("init_from")
     return {} if file is None else {"init_from": path_from(out.resolve(), study / str(file))}
+
+
+def _no_postprocessing(config: Configuration, model: str) -> dict[str, None]:
+    """A pilot may hold out no scans that could decide on it."""
+    return {"postprocessing": None} if config.models[model].postprocessing else {}
 
 
 def _outside(config: Configuration, study: Path, out: Path) -> dict[str, dict[str, Any]]:
