@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from headct.imaging import geometry, mask_files
 from headct.settings.outside import Command, External
 from support import outside_study
 from support.ct_series import head
+from support.label_sets import LABELS
 from support.masked_scan import drawn, write_mask
 from support.outside_study import MANIFEST, on_disk
 from support.segmentations import sorted_by_number, write_dicom_seg
@@ -136,6 +138,80 @@ def test_a_wrong_one_is_an_error_even_so(study: Path) -> None:
     values_of(study / "rival/s2.nii.gz", {2: 5})
     with pytest.raises(BadInput, match="unknown label values"):
         take(missing="no_prediction")
+
+
+def write_probabilities(scan: str, label_map: np.ndarray, change: Callable[[np.ndarray], None]) -> None:
+    """Probabilities of .7 for the class of each voxel and .1 for others, changed, in the place of its map."""
+    path = Path("rival", f"{scan}.nii.gz")
+    image = sitk.ReadImage(str(path))
+    channels = np.stack([np.where(label_map == value, 0.7, 0.1) for value in range(4)]).astype(np.float32)
+    change(channels)
+    images = [sitk.GetImageFromArray(channel) for channel in channels]
+    for one in images:
+        one.CopyInformation(image)
+    sitk.WriteImage(sitk.JoinSeries(images), str(path))
+
+
+def unchanged(channels: np.ndarray) -> None:
+    del channels
+
+
+def test_the_most_probable_class_counts_and_of_equals_the_first(study: Path) -> None:
+    expected = np.roll(drawn(), 1, axis=2)
+
+    def with_a_tie(channels: np.ndarray) -> None:
+        """Of the third and the second lesion in one voxel, and of the first and the background in another."""
+        channels[:, 0, 0, 0] = (0.1, 0.1, 0.4, 0.4)
+        channels[:, 0, 0, 1] = (0.4, 0.4, 0.1, 0.1)
+
+    for scan in SCANS:
+        write_probabilities(scan, expected, with_a_tie)
+    take(content="probabilities")
+    expected[0, 0, :2] = (2, 0)
+    for scan in SCANS:
+        np.testing.assert_array_equal(on_disk(scan), expected)
+    take(content="probabilities", labels={"ICH": 3, "PHE": [1], "IVH": [], "ignore": 2})
+    meant = np.array([0, LABELS["PHE"], 0, LABELS["ICH"]])
+    np.testing.assert_array_equal(on_disk("s1"), meant[expected])
+
+
+def test_what_are_no_probabilities_is_told_of_each_scan(study: Path) -> None:
+    def negative(channels: np.ndarray) -> None:
+        channels[:2, 1, 1, 1] = (0.9, -0.1)
+
+    def not_one(channels: np.ndarray) -> None:
+        channels[0, 1, 1, 1:3] += 0.1
+
+    def no_number(channels: np.ndarray) -> None:
+        channels[:, 2, 2, 2] = np.nan
+
+    for scan, change in zip(SCANS, (negative, not_one, no_number), strict=True):
+        write_probabilities(scan, drawn(), change)
+    with pytest.raises(BadInput) as refused:
+        take(content="probabilities")
+    said = {Path(problem.file).name[:2]: problem.message for problem in refused.value.problems}
+    assert "1 value below 0 or above 1 (from -0.1 to 0.9): no probabilities" in said["s1"]
+    assert "in 2 voxels the sum over its classes is not 1, but off by up to 0.1" in said["s2"]
+    assert "in 1 voxel the sum over its classes is not 1, but off by up to 1" in said["s3"]
+    assert not MANIFEST.exists()
+
+
+def test_other_channels_than_classes_a_label_map_and_another_grid_are_refused(study: Path) -> None:
+    write_probabilities("s1", drawn(), unchanged)
+    write_probabilities("s3", drawn(), unchanged)
+    other = sitk.ReadImage("rival/s3.nii.gz")
+    other.SetOrigin([value + 2 for value in other.GetOrigin()])
+    sitk.WriteImage(other, "rival/s3.nii.gz")
+    with pytest.raises(BadInput) as refused:
+        take(content="probabilities")
+    said = {Path(problem.file).name[:2]: problem.message for problem in refused.value.problems}
+    assert said.keys() == {"s2", "s3"}
+    assert "it has 1 channel (the last dimension counts)" in said["s2"]
+    assert "does not lie on the scan's grid" in said["s3"]
+    with pytest.raises(BadInput, match="which must be 1, 2, 3, … and are 1, 2"):
+        take(content="probabilities", labels={"ICH": 1, "PHE": 2, "IVH": []})
+    with pytest.raises(BadInput, match="not of 0 and 1 alone"):
+        take()
 
 
 def test_two_maps_of_a_scan_are_an_error(study: Path) -> None:

@@ -447,6 +447,9 @@ def test_a_model_made_elsewhere_is_told_as_what_it_is(results: Path) -> None:
     for name in ("model_output", "initialisation", "preprocessing", "blind_models", "scan_only"):
         assert text_of(name, results).startswith(before[name][:40])
         assert "Made elsewhere, U-Net" in text_of(name, results)
+    said["content"] = "probabilities"
+    write_json(document | {"models": document["models"] | {"unet": said}}, results / "config.json")
+    assert "or probabilities whose most probable class was taken" in text_of("model_output", results)
 
 
 def test_a_model_that_started_from_weights_is_described_by_them(results: Path) -> None:

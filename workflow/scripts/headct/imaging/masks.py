@@ -17,6 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from headct.contracts import plurals
 from headct.contracts.labels import LabelSet
 from headct.contracts.problems import BadInput, Problem
 from headct.imaging import label_names, mask_files, nifti
@@ -31,6 +32,9 @@ SPACING_TOLERANCE = 0.01
 """Relative. Tilt of 8.1 degrees already makes the two accepted z spacings differ by 1 %."""
 
 AXES_TOLERANCE_DEG = 0.5
+SUM_TOLERANCE = 0.01
+"""How far the probabilities of all classes may be from 1 in sum, as those in half precision are."""
+
 LISTED_VALUES = 30
 """Unknown label values that a message lists; an interpolated mask has thousands."""
 
@@ -178,16 +182,78 @@ def read_one_lesion(
     return _mapped(stored, meant, file, key, labels, by_names=False)
 
 
+def read_probabilities(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
+    """Read the probabilities of all classes, and make the label map of the most probable one of each voxel.
+
+    Args:
+        path: of a file with a channel for each class, as of :func:`most_probable`.
+        rules: what the numbers of the classes mean.
+        key: of the setting, for messages.
+        labels: the set, which has the classes that ``rules`` names.
+
+    Raises:
+        BadInput: the file is missing or unreadable, or holds no such probabilities.
+    """
+
+    def of_classes(values: NDArray[Any]) -> NDArray[Any]:
+        return most_probable(values, rules)
+
+    stored = _stored_as(of_classes, path, key, "none")
+    return _mapped(stored, rules, str(path), key, labels, by_names=False)
+
+
+def most_probable(channels: NDArray[Any], rules: MaskRules) -> NDArray[np.intp]:
+    """The number of the most probable class of each voxel, (z, y, x); of equally probable ones the first.
+
+    Args:
+        channels: probabilities, shape (class, z, y, x), the background's first.
+        rules: which name all classes but the background by their numbers, 1, 2, 3, …
+
+    Raises:
+        Unreadable: another number of classes than the rules name, or values that are no probabilities.
+    """
+    named = sorted([*rules.label_of, *rules.ignored])
+    n_classes = len(channels) if channels.ndim == 4 else 1
+    if named != list(range(1, n_classes)) or n_classes == 1:
+        raise nifti.Unreadable(
+            f"it has {plurals.counted(n_classes, 'channel')} (the last dimension counts); probabilities have"
+            " one for the background, and then one for each of the values that labels names, which must be"
+            f" 1, 2, 3, … and are {', '.join(map(str, named))}"
+        )
+    if wrong := int(((channels < 0) | (channels > 1 + SUM_TOLERANCE)).sum()):
+        ends = f"from {channels.min():g} to {channels.max():g}"
+        values = plurals.counted(wrong, "value", "below 0 or above 1")
+        raise nifti.Unreadable(f"{values} ({ends}): no probabilities")
+    off = np.abs(channels.sum(axis=0) - 1)
+    if wrong := int((off > SUM_TOLERANCE).sum()):
+        raise nifti.Unreadable(
+            f"in {plurals.counted(wrong, 'voxel')} the sum over its classes is not 1, but off by up to"
+            f" {off.max():.3g}: no probabilities"
+        )
+    found: NDArray[np.intp] = channels.argmax(axis=0)
+    return found
+
+
 def _stored(path: Path, rules: MaskRules, key: str, trusted: Trusted) -> StoredMask:
     """What a mask's file holds, channels as one map; BadInput where it can't be read."""
+
+    def as_one(values: NDArray[Any]) -> NDArray[Any]:
+        return from_channels(values, rules) if values.ndim == 4 else values
+
+    return _stored_as(as_one, path, key, trusted)
+
+
+def _stored_as(
+    as_one: Callable[[NDArray[Any]], NDArray[Any]], path: Path, key: str, trusted: Trusted
+) -> StoredMask:
+    """What a mask's file holds, made one map by a function that may raise Unreadable; BadInput if it does."""
     if not path.exists() and not path.is_symlink():
         raise BadInput(
             [Problem(str(path), "there is no such mask file: mend its path in the sheet", key=key)]
         )
     try:
         stored = mask_files.read(path, trusted)
-        if stored.values.ndim == 4:
-            stored = replace(stored, values=from_channels(stored.values, rules))
+        stored = replace(stored, values=as_one(stored.values))
     except nifti.Unreadable as error:
         raise BadInput([Problem(str(path), f"the mask can't be read: {error}", key=key)]) from error
     return stored

@@ -45,6 +45,7 @@ class Taking:
         labels: the study's lesions.
         data: folder of the converted scans.
         out: folder that label maps are written into.
+        has_probabilities: whether the files hold those of all classes.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Taking:
     labels: LabelSet
     data: Path
     out: Path
+    has_probabilities: bool
 
     def take(self, scan: str, source: Path, digest: str = "") -> dict[str, Any]:
         """Write the label map of a scan; its columns of the list.
@@ -66,7 +68,8 @@ class Taking:
         """
         start = time.monotonic()
         grid = geometry.from_json(read_json(self.data / scan / "scan.json")["geometry"])
-        found = label_maps.read(source, self.rules, self.labels, grid, f"{self.key}.labels")
+        setting = f"{self.key}.labels"
+        found = label_maps.read(source, self.rules, self.labels, grid, setting, self.has_probabilities)
         path = self.out / f"{scan}.nii.gz"
         nifti.write(masks.to_image(found, grid), path)
         return {
@@ -119,7 +122,7 @@ def main(
     else:
         found = maps_folder.find(Path(of_model.folder), scans, f"{key}.folder")
     rules = label_maps.rules_of(of_model.values(lesions))
-    taking = Taking(key, rules, lesions, data, manifest.with_suffix(""))
+    taking = Taking(key, rules, lesions, data, manifest.with_suffix(""), of_model.has_probabilities)
     problems = [] if of_model.may_be_missing else missing(of_model, key, scans, found)
     rows = []
     for scan in scans:

@@ -43,6 +43,11 @@ class Outside:
         """Whether a scan without a label map counts as one that the model could not predict."""
         return self.missing == "no_prediction"
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether its files hold the probabilities of all classes."""
+        return False
+
     def values(self, labels: LabelSet) -> dict[str, list[int]]:
         """The values of its label maps that mean each lesion of the study, and those that mean none.
 
@@ -55,9 +60,19 @@ class Outside:
 
 @dataclass(frozen=True, kw_only=True)
 class External(Outside):
-    """A model whose label maps lie in a folder, one of each scan, called by its ``scan_id``."""
+    """A model whose label maps lie in a folder, one of each scan, called by its ``scan_id``.
+
+    Attributes:
+        folder: of the files.
+        content: of each file; None for a label map.
+    """
 
     folder: str
+    content: Literal["label_map", "probabilities"] | None = None
+
+    @property
+    def has_probabilities(self) -> bool:
+        return self.content == "probabilities"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,9 @@ def rules_of(values: Mapping[str, Sequence[int]]) -> MaskRules:
     return MaskRules(of_lesions, tuple(values.get(IGNORE, ())), may_be_empty=True)
 
 
-def read(path: Path, rules: MaskRules, labels: LabelSet, grid: Geometry, key: str) -> NDArray[np.uint8]:
+def read(
+    path: Path, rules: MaskRules, labels: LabelSet, grid: Geometry, key: str, has_probabilities: bool = False
+) -> NDArray[np.uint8]:
     """The label map (slices, rows, columns) on the scan's grid, with the values of the label set.
 
     Args:
@@ -35,11 +37,13 @@ def read(path: Path, rules: MaskRules, labels: LabelSet, grid: Geometry, key: st
         labels: the study's lesions.
         grid: of the scan.
         key: of the setting, for messages.
+        has_probabilities: whether it holds those of all classes, of which the highest counts.
 
     Raises:
         BadInput: it can't be read, has other values, or does not lie on the scan's grid.
     """
-    mask = masks.read(path, rules, key, labels)
+    read_as = masks.read_probabilities if has_probabilities else masks.read
+    mask = read_as(path, rules, key, labels)
     try:
         return masks.on_grid(mask, grid)
     except masks.Mismatch as error:

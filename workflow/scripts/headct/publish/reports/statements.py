@@ -566,7 +566,10 @@ def model_output(facts: Facts) -> str:
         " threshold to choose."
         f" Folds and members of ensembles are averaged as probabilities.{_postprocessing(facts)}"
     )
-    return _of_models(facts, here, "gave label maps that were taken as they are, placed on the scan's grid")
+    given = "label maps that were taken as they are"
+    if any(model.settings.get("content") == "probabilities" for model in facts.models.values()):
+        given = "label maps that were taken as they are, or probabilities whose most probable class was taken"
+    return _of_models(facts, here, f"gave {given}, placed on the scan's grid")
 
 
 def _postprocessing(facts: Facts) -> str:
