@@ -136,8 +136,10 @@ def test_model_entries_that_a_page_shows_are_accepted() -> None:
             added = [line[1:] for line in block.text.splitlines() if re.match(r"\+(?!\+)", line)]
             texts.append("models:\n" + "\n".join(added))
     contents = [yaml.safe_load(text) for text in texts]
-    entries = [content["models"] for content in contents if "models" in content]  # the others: analysis plans
+    entries = [content for content in contents if "models" in content]  # the others: analysis plans
     assert len(entries) == 13
-    for models in entries:
-        complete = configuration.complete(shipped | {"models": shipped["models"] | models}, "config.yaml")
+    for content in entries:
+        models, training = content["models"], shipped["training"] | content.get("training", {})
+        changes = {"models": shipped["models"] | models, "training": training}
+        complete = configuration.complete(shipped | changes, "config.yaml")
         assert models.keys() <= complete["models"].keys()
