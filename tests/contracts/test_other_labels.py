@@ -55,6 +55,7 @@ READERS = {
     "frameworks.prepare": "nnU-Net's description of the task",
     "frameworks.train": "classes of the network",
     "inference.outside_models": "the values in label maps that others made are mapped to it",
+    "inference.postprocessing_rule": "values in the label maps that decide",
     "metrics.measure": "what is measured",
     "metrics.tolerance": "what is measured",
     "statistics.replication.balance": "rows of lesions",
