@@ -28,7 +28,7 @@ COMMANDS = {
     "crosscheck": "--sheet scans.tsv --cohort cohort.tsv --data data --out found.tsv",
     "measure": f"{LABELS} --model m --predicts-nothing --split split.tsv --data data --out metrics.tsv",
     "tolerance": f"{LABELS} --split split.tsv --data data --out tolerance.tsv",
-    "train": f"{LABELS} --model m --split split.tsv --data data --seed 1 --fold all --device cpu"
+    "train": f"{LABELS} --model m --split split.tsv --data data --seed 1 --fold all --run m --device cpu"
     " --threads 1 --work work --out model",
     "prepare": f"{LABELS} --split split.tsv --data data --threads 1 --work work --out preparation.json",
 }
