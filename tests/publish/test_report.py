@@ -237,6 +237,15 @@ def test_a_class_that_no_mask_has_was_not_delineated(results: Path) -> None:
     )
 
 
+def test_a_model_that_is_no_network_has_no_patches_and_no_learning_rate(results: Path) -> None:
+    for path in results.glob("models/unet/*/*/train.json"):
+        run = read_json(path)
+        of_networks = ("batch_size", "patch_size_xyz", "optimiser", "learning_rate")
+        run["record"] = {key: value for key, value in run["record"].items() if key not in of_networks}
+        write_json(run, path)
+    assert "U-Net: fitted to 2 scans, seed 1, on a " in text_of("training", results)
+
+
 def test_sites_in_both_sets_are_told(results: Path) -> None:
     cohort = read_tsv(results / "cohort/cohort.tsv")
     write_tsv(cohort.assign(site="A"), results / "cohort/cohort.tsv")

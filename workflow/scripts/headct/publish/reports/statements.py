@@ -525,14 +525,20 @@ def training_of(facts: Facts, model: str) -> str:
     seeds = listed(sorted({str(run["seed"]) for run in runs}))
     scans = listed(sorted({counted(run["n_training_scans"], "scan") for run in runs}))
     devices = listed(sorted({"a CPU" if run["device"] == "cpu" else "a GPU" for run in runs}))
-    return (
+    length = (
         f"{joined(runs, 'epochs')} epochs ({joined(runs, 'iterations')} iterations of"
-        f" {joined(runs, 'batch_size')} patches of"
-        f" {joined(runs, 'patch_size_xyz')} voxels) on {scans},"
-        f" {joined(runs, 'optimiser')}, initial learning rate"
-        f" {joined(runs, 'learning_rate')}, seed {seeds}, on {devices}"
-        + "".join(f"; {item.lower()}: {text}" for item, text in start_in_words(runs[0]).items())
+        f" {joined(runs, 'batch_size')} patches of {joined(runs, 'patch_size_xyz')} voxels) on {scans}"
     )
+    rate = joined(runs, "learning_rate")
+    known = [
+        length if joined(runs, "batch_size") else f"fitted to {scans}",
+        joined(runs, "optimiser"),
+        f"initial learning rate {rate}" if rate else "",
+        f"seed {seeds}",
+        f"on {devices}",
+    ]
+    start = "".join(f"; {item.lower()}: {text}" for item, text in start_in_words(runs[0]).items())
+    return ", ".join(filter(None, known)) + start
 
 
 @borne_out_by("tables/table_e1.html", "report/models/")
