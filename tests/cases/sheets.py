@@ -252,6 +252,7 @@ CASES: dict[str, SheetCase] = {
     "a locked set": SheetCase("a later test set", with_column("set", row_2="locked:later"), ACCEPTED),
     "a locked set without a name": SheetCase("by hand", with_column("set", row_2="locked"), bad("2", "set", "external: or locked: and a name of at most 40 letters")),
     "a locked set with a device's name": SheetCase("Windows", with_column("set", row_2="locked:nul"), bad("2", "set", "a device; choose another one")),
+    "a set that is locked in one row and opened in another": SheetCase("by hand", with_column("set", row_2="locked:later", row_3="external:later"), bad("3", "set", "the set later is locked in row 2: a set is locked, or opened, as a whole")),
     "a participant of a locked set and of the study": SheetCase("by hand", both(with_column("set", row_2="locked:later"), cell(2, "participant_id", "p-3"), cell(2, "age", ""), cell(2, "sex", "")), bad("4", "set", "participant p-3 is in several sets: s-3 in none of them, s-1 (row 2) in locked:later")),
     "a set with a device's name": SheetCase("Windows", with_column("set", row_2="external:con"), bad("2", "set", "a device; choose another one")),
     "sets in other letters": SheetCase("typed", with_column("set", row_2="external:ashby", row_3="external:Ashby"), bad("3", "set", f"differs from row 2 (external:ashby) {ALIKE}")),

@@ -196,6 +196,7 @@ def _read(path: Path, lesions: Lesions | None = None) -> tuple[list[dict[str, An
         *_twins(rows, file),
         *_unlike_themselves(rows, file),
         *_in_several_sets(rows, file),
+        *_locked_in_part(rows, file),
         *_unusable_paths(rows, path),
         *_same_files(rows, path),
         *_two_forms(rows, file),
@@ -666,6 +667,25 @@ def _in_several_sets(rows: list[dict[str, Any]], file: str) -> list[Problem]:
                 f" {other['set'] or 'none of them'}; give all scans of a participant one set, or none"
             )
             problems.append(Problem(file, message, str(row["row"]), "set", row["set"] or ""))
+    return problems
+
+
+def _locked_in_part(rows: list[dict[str, Any]], file: str) -> list[Problem]:
+    """Scans of a set that is locked in some rows and opened in others: no part of it may be looked at."""
+    problems = []
+    first: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        name = external_set(row) or locked_set(row)
+        if not name:
+            continue
+        other = first.setdefault(_look(name), row)
+        if bool(locked_set(row)) != bool(locked_set(other)):
+            state = "locked" if locked_set(other) else "opened"
+            message = (
+                f"the set {name} is {state} in row {other['row']}: a set is locked, or opened, as a whole;"
+                " write the same in all of its rows, or give the other scans a set of their own"
+            )
+            problems.append(Problem(file, message, str(row["row"]), "set", row["set"]))
     return problems
 
 
