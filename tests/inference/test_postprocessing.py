@@ -339,19 +339,37 @@ def ct(tmp_path: Path) -> Path:
     return path
 
 
-def test_test_scans_are_treated_as_decided_and_not_taken_from_before(network: Path, ct: Path) -> None:
+def predict_test(ct: Path, members: Sequence[Path], *more: str | Path) -> np.ndarray:
+    """The label map of the scan, as the one test scan of a study."""
     folder = ct.parents[2]
     (folder / "split.tsv").write_text(f"scan_id\tset\tct_sha256\ns0\ttest\t{sha256_of(ct)}\n")
-    maps = []
-    for more in ([], ["--postprocessing", str(network.parent / "postprocessing.json")], []):
-        words = f"--model unet --member {network} --split {folder}/split.tsv --data {folder}/data --threads 1"
-        words += f" --device cpu --work {folder}/work --manifest {folder}/test/seed-1.tsv"
-        run_step("predict", [*words.split(), *more])
-        maps.append(voxels(folder / "test/seed-1/s0.nii.gz"))
-    before, treated, again = maps
+    words = f"--model m --split {folder}/split.tsv --data {folder}/data --threads 1 --device cpu"
+    words += f" --work {folder}/work --manifest {folder}/test/seed-1.tsv"
+    words += "".join(f" --member {member}" for member in members)
+    run_step("predict", [*words.split(), *map(str, more)])
+    return voxels(folder / "test/seed-1/s0.nii.gz")
+
+
+def test_test_scans_are_treated_as_decided_and_not_taken_from_before(network: Path, ct: Path) -> None:
+    decision = ("--postprocessing", network.parent / "postprocessing.json")
+    before, treated, again = (predict_test(ct, [network], *more) for more in ((), decision, ()))
     np.testing.assert_array_equal(treated, only_largest(before, [[1, 2, 3], [3]]))
     assert (before != treated).any()
     np.testing.assert_array_equal(again, before)
+
+
+def test_an_ensemble_has_its_own_decision_and_not_those_of_its_members(network: Path, ct: Path) -> None:
+    other = monai_miniature.write_untrained(network.parent / "other", seed=1)
+    write_json(read_json(other / "train.json") | {"model": "other"}, other / "train.json")
+    members, of_member = [network, other], network.parent / "postprocessing.json"
+    before = predict_test(ct, members)
+    with pytest.raises(BadInput, match=r"was decided for members \['unet'\], and is given for another"):
+        predict_test(ct, members, "--postprocessing", of_member)
+    of_both = network.parent / "of_both.json"
+    write_json({**DECISION, "model": "both", "members": ["unet", "other"]}, of_both)
+    treated = predict_test(ct, members, "--postprocessing", of_both)
+    np.testing.assert_array_equal(treated, only_largest(before, [[1, 2, 3], [3]]))
+    assert (before != treated).any()
 
 
 def predict_new(name: str, network: Path, ct: Path, *more: str | Path) -> Path:
