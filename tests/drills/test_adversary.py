@@ -2,6 +2,7 @@
 
 With the root digest from elsewhere everything is found. Without it a change may go unseen only where the
 insider made anew every digest of it, and of all that this changed in turn; each that was forgotten is found.
+Who makes all digests anew, but not what was computed from the change, is found once jobs are repeated.
 
 The copy is of hard links, and files are replaced, never written in place.
 """
@@ -18,19 +19,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from headct.contracts.artefacts import LEDGER, known_sha256
 from headct.contracts.code import KERNEL
-from headct.provenance import manifest, verify
+from headct.provenance import manifest, repeating, verify
 from support import insider
 from support.insider import Folder, Occurrence
 
 LONGEST_S = 10
 """Of processor time: others use the machine as well."""
 MOST_FORGOTTEN = 3
+MOST_REPEATED = 3
+PRINTS = ("tables", "figures", "evidence", "report")
+"""Of the jobs that read changed measurements, some forty, so many are repeated, those that compute first."""
 WRITES = frozenset({"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod"})
 EXECUTES = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "exec"})
 
@@ -199,25 +204,44 @@ class Place:
         self.watch = Watch()
         assert self.findings("") == []  # and all is imported that will be
 
-    def findings(self, root: str) -> list[verify.Finding]:
-        folder = verify.ResultsFolder(self.copy, root, hashed=known_sha256)
-        return verify.verify(folder, verify.INTEGRITY)
+    def folder(self, root: str = "") -> verify.ResultsFolder:
+        return verify.ResultsFolder(self.copy, root, hashed=known_sha256)
 
-    def tried(self, one: Tampering) -> tuple[bool, bool]:
-        """Whether it is found with the root, and without."""
-        for path, content in one.files.items():
+    def findings(self, root: str) -> list[verify.Finding]:
+        return verify.verify(self.folder(root), verify.INTEGRITY)
+
+    @contextmanager
+    def holding(self, files: Mapping[str, bytes]) -> Iterator[None]:
+        """While the copy holds other files, those of an insider."""
+        for path, content in files.items():
             (self.copy / path).unlink(missing_ok=True)
             (self.copy / path).write_bytes(content)
-        began = time.process_time()
-        with self.watch.watching():
-            found = self.findings(self.root)
-        assert time.process_time() - began < LONGEST_S, one.what
-        for path in one.files:
+        yield
+        for path in files:
             (self.copy / path).unlink()
             if (self.original / path).is_file():
                 link(str(self.original / path), str(self.copy / path))
+
+    def tried(self, one: Tampering) -> tuple[bool, bool]:
+        """Whether it is found with the root, and without."""
+        with self.holding(one.files):
+            began = time.process_time()
+            with self.watch.watching():
+                found = self.findings(self.root)
+            assert time.process_time() - began < LONGEST_S, one.what
         is_of_root = [NOT_THE_ROOT in finding.what for finding in found]
         return bool(found), not all(is_of_root)
+
+    def tried_by_repeating(self, path: str, files: Mapping[str, bytes], sheet: Path) -> tuple[bool, bool]:
+        """Whether it is found by the records, and by repeating the jobs that made or read a changed file."""
+        with self.holding(files):
+            folder, named = self.folder(), f"results/{path}"
+            by_records = bool(verify.verify(folder, verify.INTEGRITY))
+            jobs = [job for job in repeating.quick_jobs(folder) if named in {*job.inputs, *job.outputs}]
+            jobs.sort(key=lambda job: (named in job.inputs, job.step in PRINTS))
+            done = repeating.repeat(folder, jobs[: MOST_REPEATED if named in jobs[0].inputs else 1], [sheet])
+        assert done.not_repeated == (), done.not_repeated
+        return by_records, bool(done.findings)
 
 
 def link(source: str, target: str) -> None:
@@ -257,3 +281,54 @@ def test_what_an_insider_forgets_is_found(demo: Path, tmp_path: Path, seeds: ran
     assert n["missed"] == 0
     assert n["found_with_root"] == n["tried"] == len(seeds)
     assert n["found_without"] >= n["tried"] - n["made_anew_whole"]
+
+
+def with_another_dice(table: bytes, rng: random.Random) -> bytes:
+    """Measurements in which one Dice has another first decimal."""
+    lines = [line.split(b"\t") for line in table.split(b"\n")]
+    column = lines[0].index(b"dice")
+    row = rng.choice([line for line in lines[1:] if len(line) > column and line[column].startswith(b"0.")])
+    decimal = (row[column][2] - 48 + rng.randint(1, 9)) % 10
+    row[column] = b"0.%d" % decimal + row[column][3:]
+    return b"\n".join(b"\t".join(line) for line in lines)
+
+
+def drill_of_repeating(
+    original: Path, copy: Path, sheet: Path, seeds: range, say: Callable[[str], object] = print
+) -> Counter[str]:
+    """Change a result, make all digests of it anew and nothing else; returns how many were found, and how.
+
+    Each seed changes what a job made that is repeated, each third one measurements, which are not made again.
+    """
+    files, place = Folder.read(original), Place(original, copy)
+    made = [path for job in repeating.quick_jobs(place.folder()) for path in job.outputs]
+    computed: dict[str, list[str]] = {}
+    for path in (manifest.below_results(one) for one in made):
+        computed.setdefault(kind_of(path), []).append(path)
+    measured = sorted(
+        path for path, content in files.files.items() if path.startswith("metrics/") and b"\t0." in content
+    )
+    n = Counter[str]()
+    for seed in seeds:
+        rng = random.Random(seed)
+        of_measurements = seed % 3 == 0
+        path = rng.choice(measured if of_measurements else computed[rng.choice(sorted(computed))])
+        change = with_another_dice if of_measurements else partial(insider.edited, path)
+        edits = {path: change(files.files[path], rng)}
+        by_records, by_repeating = place.tried_by_repeating(path, insider.remake(files, edits).files, sheet)
+        kind = "measured" if of_measurements else "computed"
+        n += Counter({f"{kind}": 1, f"{kind}_by_records": by_records, f"{kind}_by_repeating": by_repeating})
+        if not by_repeating:
+            say(f"seed {seed}: changed {path}, found by records: {by_records}")
+    assert place.findings("") == []
+    return n
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(6), pytest.param(range(1000, 1090), marks=pytest.mark.slow)], ids=["sample", "all"]
+)
+def test_what_an_insider_does_not_compute_again_is_found(demo: Path, tmp_path: Path, seeds: range) -> None:
+    n = drill_of_repeating(demo / "results", tmp_path / "moved", demo / "trial/scans.tsv", seeds)
+    print(dict(n))
+    assert n["computed_by_repeating"] == n["computed"]
+    assert n["measured_by_repeating"] == n["measured"]

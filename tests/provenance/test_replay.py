@@ -17,7 +17,8 @@ import pytest
 from headct.contracts.artefacts import read_json, sha256_of, write_json
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
-from headct.provenance import walled
+from headct.provenance import repeating, verify, walled
+from headct.provenance.checks.folder import Finding, ResultsFolder
 from headct.provenance.lineage import Study
 from headct.provenance.replay import REPEATED, Replay, replay
 from headct.settings.analysis_plan import SHIPPED
@@ -344,7 +345,8 @@ def test_a_picture_is_not_drawn_over_the_results(study: Path) -> None:
 BEHIND = """
 import json, socket, sys
 from pathlib import Path
-from headct.provenance import walled
+from headct.provenance import repeating, verify, walled
+from headct.provenance.checks.folder import Finding, ResultsFolder
 scratch, home, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 lacking, done = walled.walls(scratch), []
 for name, act in (
@@ -384,3 +386,80 @@ def test_behind_the_walls_a_step_reads_its_study_writes_its_outputs_and_nothing_
     if lacking:
         pytest.skip(f"this machine does not wall off {', '.join(lacking)}")
     assert did == ["reads inputs", "writes outputs"]
+
+
+# -- all jobs that take seconds ----------------------------------------------------------------------
+
+
+def all_repeated(results: Path) -> repeating.Repeated:
+    folder = ResultsFolder(results)
+    return repeating.repeat(folder, repeating.quick_jobs(folder))
+
+
+def forge(results: Path) -> None:
+    """Another table, with its digest in the record: what an insider does who makes all digests anew."""
+    table = results.parent / TABLE
+    table.write_text(table.read_text().replace("intra", "inter"))
+    record = read_json(results / RECORD)
+    record["outputs"][TABLE] = sha256_of(table)
+    write_json(record, results / RECORD)
+
+
+def test_all_jobs_of_an_honest_folder_make_what_is_there(study: Path) -> None:
+    done: list[tuple[int, int, str]] = []
+    folder = ResultsFolder(study)
+    again = repeating.repeat(folder, repeating.quick_jobs(folder), on_progress=lambda *one: done.append(one))
+    assert (again.n_done, again.n_jobs, again.findings, again.not_repeated) == (1, 1, (), ())
+    assert done == [(1, 1, "rater_agreement")]
+
+
+def test_a_table_that_its_job_does_not_make_is_found_though_no_digest_tells(study: Path) -> None:
+    forge(study)
+    assert list(verify.outputs(ResultsFolder(study))) == []
+    what = f"is not what rater_agreement makes of what it read, by {RECORD}"
+    assert all_repeated(study).findings == (Finding("statistics/rater_agreement.tsv", what),)
+
+
+def test_measurements_that_were_changed_are_found_by_what_was_computed_from_them(study: Path) -> None:
+    metrics = study.parent / METRICS
+    metrics.write_text(metrics.read_text().replace("0.3", "0.9"))
+    record = read_json(study / RECORD)
+    record["inputs"][METRICS] = sha256_of(metrics)
+    write_json(record, study / RECORD)
+    assert list(verify.inputs(ResultsFolder(study))) == []
+    assert [finding.path for finding in all_repeated(study).findings] == ["statistics/rater_agreement.tsv"]
+
+
+def test_a_job_that_cannot_be_repeated_is_told_with_the_reason(study: Path) -> None:
+    record = read_json(study / RECORD)
+    record["inputs"]["../config/scans.tsv"] = "0" * 64
+    write_json(record, study / RECORD)
+    again = all_repeated(study)
+    assert (again.n_done, again.findings) == (0, ())
+    assert again.not_repeated == (
+        "Not repeated: rater_agreement: not here as they were then: ../config/scans.tsv.",
+    )
+
+
+def test_a_record_that_is_no_jobs_is_a_finding(study: Path) -> None:
+    record = read_json(study / RECORD)
+    record["command"][2:] = ["--help"]
+    write_json(record, study / RECORD)
+    (finding,) = all_repeated(study).findings
+    assert finding.path == RECORD
+    assert "is no record of a job" in finding.what
+
+
+@pytest.mark.parametrize("words", [(), ("--repeat",)], ids=["without", "with"])
+def test_verify_repeats_only_where_it_is_asked_to(study: Path, words: tuple[str, ...]) -> None:
+    forge(study)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "headct", "audit", "verify", study, *words],
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert ("is not what rater_agreement makes of what it read" in done.stdout) == bool(words), done.stdout
+    assert f"Jobs repeated    {'1 of 1 job, ' if words else 'none'}" in done.stdout
+    assert ("--repeat runs them again" in done.stdout) != bool(words)
+    assert ("What is not repeated: ingest" in done.stdout) == bool(words)

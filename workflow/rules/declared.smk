@@ -34,6 +34,7 @@ FACTS = [
     *rules.rater_agreement.output,
     *TRAINING_RECORDS,
     *DECISIONS,
+    *([TOLERANCE] if TOLERANCE else []),
 ]
 CAPTIONS = tempfile.TemporaryDirectory(prefix="headct-captions-")
 CASES = config["figures"]["cases"]

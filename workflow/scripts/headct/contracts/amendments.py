@@ -33,10 +33,6 @@ CASES = "report/cases/scans/"
 DRAWN = (".pdf", ".html", ".tex", ".png", ".svg")
 """How the names of files end that show what a table of the same name holds."""
 
-SUFFIXES = (".json", ".tsv", ".txt", ".txt.sig", ".sig")
-"""Of an amendment's files: itself; where the results were sealed, the list before it; where that was signed,
-the statement and its signature, or the one that was made by hand of the root alone."""
-
 
 @dataclass(frozen=True)
 class Amendment:

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from headct.contracts.amendments import SUFFIXES, Amendment
+from headct.contracts.amendments import Amendment
 from headct.provenance import manifest
 from headct.provenance.manifest import Entry
 
 MADE_BY = "withdrawal"
 """What the list of files says of an amendment's own files."""
+
+OF_SEAL = {
+    ".tsv": manifest.MANIFEST,
+    ".txt": manifest.STATEMENT,
+    ".txt.sig": manifest.SIGNATURE,
+    ".sig": manifest.SIGNATURE_BY_HAND,
+}
+"""What an amendment keeps of the seal before it, by its suffix there: the list, and what signed its root."""
 
 
 def entries_after(
@@ -30,7 +38,7 @@ def entries_after(
     for path, change in amendment.changed.items():
         if path in after:
             after[path] = Entry(path, change["size"], change["after"], after[path].made_by)
-    own = (amendment.path.removesuffix(".json") + suffix for suffix in SUFFIXES)
+    own = (amendment.path.removesuffix(".json") + suffix for suffix in (".json", *OF_SEAL))
     after |= {path: Entry(path, *found, MADE_BY) for path in own if (found := file(path))}
     return [after[path] for path in sorted(after)]
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +17,12 @@ from headct.contracts.artefacts import write_atomically
 from headct.contracts.problems import BadInput, Problem, WrongOptions
 from headct.contracts.run_records import is_sha256
 from headct.contracts.terminal import say
-from headct.provenance import former, manifest, privacy, questions, seal, signing, verify
+from headct.provenance import former, manifest, privacy, questions, repeating, seal, signing, verify
 from headct.provenance import report as reports
 from headct.provenance.checks.copied_code import against_checkout
 from headct.provenance.checks.folder import Check, ProgressCallback, ResultsFolder
 from headct.provenance.inside import no_code_from
+from headct.provenance.repeating import Repeated
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ def verify_results(
     workflow: Path | None = None,
     dicom: list[Path] | None = None,
     sheet: Path | None = None,
+    repeat: bool = False,
+    judgements: list[Path] | None = None,
     report: Path | None = None,
 ) -> None:
     """Check a results folder, from the folder alone; if something is wrong, the exit status is 1.
@@ -113,7 +116,9 @@ def verify_results(
         signer: names and public keys of those whose signature counts: 'NAME ssh-ed25519 KEY', a line each.
         workflow: checkout to compare the code with.
         dicom: DICOM folders of the trial; no value of their headers may stand in the results.
-        sheet: sample sheet that names them.
+        sheet: sample sheet that names them; some of the jobs that are repeated need it, too.
+        repeat: run jobs of statistics, tables, figures and reports again, by the installed code, on copies.
+        judgements: reviews, or blinded ratings and their key, which some of these need and no results hold.
         report: write the report as a page, too (.html, outside of the folder).
     """
     root_digest = "" if root is None else _digest(root)
@@ -123,6 +128,7 @@ def verify_results(
         raise BadInput([Problem(str(workflow), message, key="--workflow")])
     if report:
         untrusted.refuse_in_results(report, "--report")
+    files = questions.files_named(sheet, judgements)
     began = time.monotonic()
     checks: list[Check] = [*verify.INTEGRITY, privacy.patterns]
     if workflow:
@@ -136,8 +142,10 @@ def verify_results(
     if signer:
         checks.append(signing.check_of(signed))
     folder = ResultsFolder(results, root_digest or signed.root, on_progress=_progress())
-    findings = verify.verify(folder, checks)
-    summary = verify.summary(folder, findings, bool(folders), began, unread, signed.by)
+    repeated = _repeated(folder, files) if repeat else None
+    of_repeating = repeated.findings if repeated else ()
+    findings = sorted({*verify.verify(folder, checks), *of_repeating})
+    summary = verify.summary(folder, findings, bool(folders), began, unread, signed.by, repeated)
     say(reports.text(summary))
     if report:
         with write_atomically(report) as temporary:
@@ -160,6 +168,16 @@ def _digest(text: str) -> str:
             f"--root: {text!r} is no digest: the 64 hexadecimal digits that were printed, published or signed"
         )
     return digest
+
+
+def _repeated(folder: ResultsFolder, files: Sequence[Path]) -> Repeated:
+    """Repeat the jobs that take seconds, with a line on a terminal that says how far it is."""
+
+    def show(done: int, jobs: int, rule: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\rrepeated {done} of {jobs} jobs, {rule:40} ", end="", file=sys.stderr)
+
+    return repeating.repeat(folder, repeating.quick_jobs(folder), files, show)
 
 
 def _progress() -> ProgressCallback:

@@ -1,7 +1,7 @@
 """Repeat a recorded job on its recorded inputs, elsewhere, and compare what it makes.
 
-Statistics, tables, figures and metrics are pure functions of their inputs and cost seconds, so any of
-their numbers can be made again from the results folder. The folder may come from anybody, so its records
+Statistics, tables, figures, reports and metrics are pure functions of their inputs and cost seconds, so any
+of their numbers can be made again from the results folder. The folder may come from anybody, so its records
 are not obeyed: only the steps in :data:`REPEATED` are repeated, only by the installed code, and only if that
 is the code that the record names; on copies of the inputs in a fresh folder, behind the walls of
 :mod:`headct.provenance.walled`.
@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from headct.contracts.artefacts import sha256_of
+from headct.contracts.artefacts import CONFIG, sha256_of
 from headct.contracts.code import file_of, module_digest
 from headct.contracts.manifests import listed_by
 from headct.contracts.problems import BadInput
 from headct.contracts.repository import PACKAGE
+from headct.contracts.run_records import FOLDER as RUNS
 from headct.contracts.run_records import Record
 from headct.provenance import seal
 from headct.provenance.inside import copied, is_plain, located
@@ -34,14 +35,13 @@ from headct.provenance.walled import OUT, STUDY, TEMPORARY
 from headct.settings.published import FOLDER as PUBLISHED
 from headct.steps import STEPS
 
-REPEATED = frozenset(
+OF_NUMBERS = frozenset(
     (
         "statistics",
         "claims",
         "paired-analysis",
         "review-analysis",
         "blinded-analysis",
-        "postprocessing",
         "out-of-fold",
         "effort-curve",
         "new-site",
@@ -51,11 +51,18 @@ REPEATED = frozenset(
         "raters",
         "tables",
         "figures",
-        "measure",
-        "tolerance",
     )
 )
-"""Steps that are repeated; ingest needs the raw series, and training its days."""
+"""Steps between the measurements and a number."""
+
+QUICK = OF_NUMBERS | {"split", "external-set", "balance", "evidence", "report"}
+"""Steps that take seconds, whatever the size of the study."""
+
+REPEATED = QUICK | {"measure", "tolerance", "postprocessing"}
+"""Steps that are repeated; ingest needs the raw series, training its days, and a page the bundled scripts."""
+
+READ_BESIDE = {"report": (CONFIG, RUNS)}
+"""Files and folders (with a slash) of the results that a step reads and no record has the digest of."""
 
 READS_VOXELS = frozenset({"measure", "tolerance", "postprocessing", "figures"})
 VOXELS = ".nii.gz"
@@ -188,9 +195,18 @@ def _furnish(study: Study, record: Record, files: Sequence[Path], folder: Path) 
             pending |= _listed(record, path, to, start)
         else:
             lacking.append(path)
+    for path in _read_beside(study, record):
+        copied(study.file(path), start / path)
     if lacking:
         raise NotRepeated(f"not here as they were then: {_some(sorted(lacking))}")
     return start
+
+
+def _read_beside(study: Study, record: Record) -> list[str]:
+    """What a step reads beside its inputs: configuration, records of all jobs."""
+    beside = READ_BESIDE.get(record.step, ())
+    named = [f"results/{path}" for path in beside if not path.endswith("/")]
+    return named + [f"results/{one.path}" for one in study.records if one.path.startswith(beside)]
 
 
 def _candidates(study: Study, path: str, files: Sequence[Path]) -> Iterator[Path]:

@@ -88,6 +88,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
             f"{summary.files} files, {summary.bytes / 1e6:.0f} MB, {summary.seconds:.1f} s ({rate:.0f} MB/s)",
         ),
         ("Jobs on record", str(summary.records)),
+        ("Jobs repeated", summary.repeated),
         ("Test set", summary.openings),
         ("Made by no job", _some(summary.unrecorded)),
         ("Former results", _some(summary.former) + (FORMER if summary.former else "")),

@@ -41,7 +41,7 @@ from headct.provenance.number_origins import (
     said_in,
 )
 from headct.provenance.recompute import equal, recompute
-from headct.provenance.replay import Replay, repeatable, replay
+from headct.provenance.replay import OF_NUMBERS, Replay, replay
 from headct.publish.printed_numbers import number
 
 SHOWN = 8
@@ -498,7 +498,7 @@ def repeats(found: Trace, files: Sequence[Path] = ()) -> Iterator[Replay]:
     jobs = [
         job
         for job in jobs_behind(found.tables.study, found.place.path)
-        if (repeatable(job) and job.step not in ("measure", "tolerance", "postprocessing"))
+        if job.step in OF_NUMBERS
         or (
             job.step == "postprocessing" and not own.keys().isdisjoint(job.outputs)
         )  # what a table says of it

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import LEDGER
 from headct.contracts.untrusted import Unusable
-from headct.provenance import ledger, manifest, signing
+from headct.provenance import ledger, manifest, repeating, signing
 from headct.provenance.checks.amended import amended
 from headct.provenance.checks.copied_code import code
 from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guarded
@@ -26,6 +26,7 @@ from headct.provenance.checks.records import inputs, inputs_from_elsewhere, logs
 from headct.provenance.checks.sealed import files, root
 from headct.provenance.checks.settings import label_sets, settings
 from headct.provenance.checks.stated import crate, evidence_digest, printed_digests, test_set_ledger
+from headct.provenance.repeating import Repeated
 from headct.publish import evidence
 
 INTEGRITY: tuple[Check, ...] = (
@@ -68,6 +69,7 @@ class Summary:
 
     root: str
     signed: str
+    repeated: str
     evidence: str
     files: int
     bytes: int
@@ -101,6 +103,7 @@ def summary(
     began: float,
     unread: Mapping[str, int] = MappingProxyType({}),
     signed_by: str = "",
+    repeated: Repeated | None = None,
 ) -> Summary:
     """Everything that a report prints.
 
@@ -111,6 +114,7 @@ def summary(
         began: ``time.monotonic()`` when it began.
         unread: how much of the trial's DICOM could not be read, by what a message calls its folder.
         signed_by: what ssh-keygen says of the signature, where it is good.
+        repeated: what came of repeating jobs, where that was asked for.
     """
     try:
         stated = evidence.parsed(folder.json_of(evidence.EVIDENCE))["sha256"]
@@ -123,6 +127,7 @@ def summary(
     return Summary(
         root=manifest.root_of(folder.results),
         signed=signed_by or _unchecked_signature(folder),
+        repeated=repeated.in_words() if repeated else "none",
         evidence=stated,
         files=len(folder.sizes),
         bytes=sum(folder.sizes.values()),
@@ -133,7 +138,7 @@ def summary(
         former=folder.former,
         amendments=[_in_words(folder, one) for one in folder.amendments],
         findings=findings,
-        not_checked=_not_checked(folder, with_dicom, unread),
+        not_checked=_not_checked(folder, with_dicom, unread, repeated),
     )
 
 
@@ -149,11 +154,14 @@ def _in_words(folder: ResultsFolder, one: Amendment) -> str:
     return f"{one.in_words()}; root before {one.root}, after {folder.root_after(one) or 'unknown'}"
 
 
-def _not_checked(folder: ResultsFolder, with_dicom: bool, unread: Mapping[str, int]) -> list[str]:
+def _not_checked(
+    folder: ResultsFolder, with_dicom: bool, unread: Mapping[str, int], repeated: Repeated | None
+) -> list[str]:
     """What was not looked at, a sentence each."""
     sentences = []
     if not folder.root:
         sentences.append(NO_ROOT)
+    sentences += [*repeated.not_repeated, repeating.NEVER] if repeated else [repeating.NOT_ASKED_FOR]
     if not with_dicom:
         sentences.append(NO_DICOM)
     if folder.amendments:

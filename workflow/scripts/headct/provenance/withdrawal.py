@@ -42,13 +42,6 @@ QC = ("cohort.tsv", "flow.tsv", "ingest_qc.pdf", "ingest_qc.tsv", "qc.log", "rep
 SAME_PERSON = "is of the same participant, and consent is a person's: name this scan, too"
 DEFINED_BY = ("training scans", "validation scans")
 """What the definition of a training says of scans: digests by scan."""
-OF_SEAL = {
-    ".tsv": manifest.MANIFEST,
-    ".txt": manifest.STATEMENT,
-    ".txt.sig": manifest.SIGNATURE,
-    ".sig": manifest.SIGNATURE_BY_HAND,
-}
-"""The list of files and what signed it, by the suffix with which an amendment keeps them."""
 
 
 @dataclass(frozen=True)
@@ -338,7 +331,7 @@ def begun(results: Path) -> Withdrawal | None:
 def begin(study: StudyFolder, found: Withdrawal) -> None:
     """Write the plan down, beside the list of files as it is sealed now."""
     own = study.results / amendments.FOLDER
-    for suffix, source in OF_SEAL.items():
+    for suffix, source in amending.OF_SEAL.items():
         copy = own / f"{found.number}{suffix}"
         copy.unlink(missing_ok=True)  # of one that was not begun after all
         if found.root and (study.results / source).is_file():
