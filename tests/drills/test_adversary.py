@@ -284,10 +284,11 @@ def test_what_an_insider_forgets_is_found(demo: Path, tmp_path: Path, seeds: ran
 
 
 def with_another_dice(table: bytes, rng: random.Random) -> bytes:
-    """Measurements in which one Dice has another first decimal."""
+    """Measurements in which one Dice of a lesion has another first decimal; not all of groups are used."""
     lines = [line.split(b"\t") for line in table.split(b"\n")]
     column = lines[0].index(b"dice")
-    row = rng.choice([line for line in lines[1:] if len(line) > column and line[column].startswith(b"0.")])
+    scored = [line for line in lines[1:] if len(line) > column and line[column].startswith(b"0.")]
+    row = rng.choice([line for line in scored if not any(b"+" in cell for cell in line)])
     decimal = (row[column][2] - 48 + rng.randint(1, 9)) % 10
     row[column] = b"0.%d" % decimal + row[column][3:]
     return b"\n".join(b"\t".join(line) for line in lines)
@@ -301,13 +302,11 @@ def drill_of_repeating(
     Each seed changes what a job made that is repeated, each third one measurements, which are not made again.
     """
     files, place = Folder.read(original), Place(original, copy)
-    made = [path for job in repeating.quick_jobs(place.folder()) for path in job.outputs]
-    computed: dict[str, list[str]] = {}
-    for path in (manifest.below_results(one) for one in made):
-        computed.setdefault(kind_of(path), []).append(path)
-    measured = sorted(
-        path for path, content in files.files.items() if path.startswith("metrics/") and b"\t0." in content
-    )
+    made = {path for job in repeating.quick_jobs(place.folder()) for path in job.outputs}
+    unlike = Adversary(files).unlike  # what is stated of a file with a twin may be of the other
+    computed = {kind: [path for path in paths if f"results/{path}" in made] for kind, paths in unlike.items()}
+    computed = {kind: paths for kind, paths in computed.items() if paths}
+    measured = [path for path in unlike["metrics/.tsv"] if b"\t0." in files.files[path]]
     n = Counter[str]()
     for seed in seeds:
         rng = random.Random(seed)

@@ -105,7 +105,7 @@ def verify_results(
     dicom: list[Path] | None = None,
     sheet: Path | None = None,
     repeat: bool = False,
-    judgements: list[Path] | None = None,
+    inputs: list[Path] | None = None,
     report: Path | None = None,
 ) -> None:
     """Check a results folder, from the folder alone; if something is wrong, the exit status is 1.
@@ -116,9 +116,9 @@ def verify_results(
         signer: names and public keys of those whose signature counts: 'NAME ssh-ed25519 KEY', a line each.
         workflow: checkout to compare the code with.
         dicom: DICOM folders of the trial; no value of their headers may stand in the results.
-        sheet: sample sheet that names them; some of the jobs that are repeated need it, too.
+        sheet: sample sheet that names them.
         repeat: run jobs of statistics, tables, figures and reports again, by the installed code, on copies.
-        judgements: reviews, or blinded ratings and their key, which some of these need and no results hold.
+        inputs: files that some of these need and no results hold: sample sheet, reviews, blinded ratings.
         report: write the report as a page, too (.html, outside of the folder).
     """
     root_digest = "" if root is None else _digest(root)
@@ -128,7 +128,7 @@ def verify_results(
         raise BadInput([Problem(str(workflow), message, key="--workflow")])
     if report:
         untrusted.refuse_in_results(report, "--report")
-    files = questions.files_named(sheet, judgements)
+    questions.refuse_absent(dict.fromkeys(inputs or (), "--inputs"))
     began = time.monotonic()
     checks: list[Check] = [*verify.INTEGRITY, privacy.patterns]
     if workflow:
@@ -142,7 +142,7 @@ def verify_results(
     if signer:
         checks.append(signing.check_of(signed))
     folder = ResultsFolder(results, root_digest or signed.root, on_progress=_progress())
-    repeated = _repeated(folder, files) if repeat else None
+    repeated = _repeated(folder, inputs or []) if repeat else None
     of_repeating = repeated.findings if repeated else ()
     findings = sorted({*verify.verify(folder, checks), *of_repeating})
     summary = verify.summary(folder, findings, bool(folders), began, unread, signed.by, repeated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from headct.contracts import untrusted
@@ -50,14 +50,17 @@ def trace(
     named = [file] if file else number or []
     if draw and draw.suffix not in drawing.DRAWN:
         raise BadInput([Problem(str(draw), f"draws {' or '.join(drawing.DRAWN)}", key="--draw")])
-    files = files_named(sheet, judgements)
+    files = dict.fromkeys(judgements or (), "--judgements")
+    if sheet:
+        files[sheet] = "--sheet"
+    refuse_absent(files)
     study = Study(results or results_of(named[0]))
     no_code_from(study.results)
     if draw and draw.resolve().is_relative_to(study.results.resolve()):
         raise BadInput([Problem(str(draw), "lies in the results, which stay as they are", key="--draw")])
     if number:
         tables = Tables(study, labels_of(study.results))
-        place, words, right = tracing.answer(tables, number, repeat, full, files)
+        place, words, right = tracing.answer(tables, number, repeat, full, list(files))
         path = place.path
     else:
         path = study.recorded_path(named[0])
@@ -69,15 +72,11 @@ def trace(
         raise SystemExit(1)
 
 
-def files_named(sheet: Path | None, judgements: Sequence[Path] | None) -> list[Path]:
-    """The inputs that no results hold, and that a user names; raises BadInput where one is not there."""
-    files = dict.fromkeys(judgements or (), "--judgements")
-    if sheet:
-        files[sheet] = "--sheet"
+def refuse_absent(files: Mapping[Path, str]) -> None:
+    """End where a file that a user names is not there: :class:`BadInput` with the option that names it."""
     absent = [(str(path), option) for path, option in files.items() if not path.is_file()]
     if absent:
         raise BadInput([Problem(path, "there is no such file", key=option) for path, option in absent])
-    return list(files)
 
 
 def labels_of(results: Path) -> LabelSet:
