@@ -34,8 +34,8 @@ INTERVALS = {
 """Columns of estimates, and how those of their limits begin."""
 
 TEMPLATE = """\
-<p>Scans on which all models were measured and from which no training of this study learnt; the methods say
-how many of them are of sites with training scans. Intervals are {{ name(interval) }}, by participant. The
+<p>Scans on which all models were measured and from which no training of this study learnt; what is
+known of their sites stands in the methods. Intervals are {{ name(interval) }}, by participant. The
 difference is external set minus internal test set, of independent samples. Sets differ in the sizes of their
 lesions: “at the mix” is the mean that the set would have with the mix of sizes that the table of external
 sets states. The plan’s comparison of the models uses none of these scans.</p>
