@@ -140,10 +140,14 @@ def test_a_wrong_one_is_an_error_even_so(study: Path) -> None:
         take(missing="no_prediction")
 
 
-def write_probabilities(scan: str, label_map: np.ndarray, change: Callable[[np.ndarray], None]) -> None:
-    """Probabilities of .7 for the class of each voxel and .1 for others, changed, in the place of its map."""
-    path = Path("rival", f"{scan}.nii.gz")
-    image = sitk.ReadImage(str(path))
+def write_probabilities(
+    scan: str, label_map: np.ndarray, change: Callable[[np.ndarray], None], name: str = ""
+) -> None:
+    """Probabilities of .7 for the class of each voxel and .1 for others, changed; in the place of its map,
+    unless they have a name of their own.
+    """
+    image = sitk.ReadImage(str(Path("rival", f"{scan}.nii.gz")))
+    path = Path("rival", f"{name or scan}.nii.gz")
     channels = np.stack([np.where(label_map == value, 0.7, 0.1) for value in range(4)]).astype(np.float32)
     change(channels)
     images = [sitk.GetImageFromArray(channel) for channel in channels]
@@ -173,6 +177,40 @@ def test_the_most_probable_class_counts_and_of_equals_the_first(study: Path) -> 
     take(content="probabilities", labels={"ICH": 3, "PHE": [1], "IVH": [], "ignore": 2})
     meant = np.array([0, LABELS["PHE"], 0, LABELS["ICH"]])
     np.testing.assert_array_equal(on_disk("s1"), meant[expected])
+
+
+def test_probabilities_of_several_folds_are_averaged(study: Path) -> None:
+    """The class that two of three networks are nearly sure of loses to the one that the third is sure of."""
+    for scan in SCANS:
+        for fold, first in enumerate(((0.1, 0.45, 0.4, 0.05), (0.1, 0.45, 0.4, 0.05), (0.0, 0.0, 1.0, 0.0))):
+
+            def of_network(channels: np.ndarray, first: tuple[float, ...] = first) -> None:
+                channels[:, 0, 0, 0] = first
+
+            write_probabilities(scan, drawn(), of_network, f"{scan}-fold-{fold}")
+        whole = Path("rival", f"{scan}.nii.gz")
+        whole.unlink()
+        Path("rival", scan).mkdir()
+        for file in sorted(Path("rival").glob(f"{scan}-fold-*")):
+            file.rename(Path("rival", scan, file.name))
+    take(content="probabilities")
+    expected = drawn()
+    expected[0, 0, 0] = 2
+    for scan in SCANS:
+        np.testing.assert_array_equal(on_disk(scan), expected)
+    moved = sitk.ReadImage("rival/s1/s1-fold-1.nii.gz")
+    moved.SetOrigin([value + 2 for value in moved.GetOrigin()])
+    sitk.WriteImage(moved, "rival/s1/s1-fold-1.nii.gz")
+    Path("rival/s2/s2-fold-2.nii.gz").write_bytes(b"garbage")
+    with pytest.raises(BadInput) as refused:
+        take(content="probabilities")
+    said = {problem.file: problem.message for problem in refused.value.problems}
+    assert "another grid than the first file" in said["rival/s1/s1-fold-1.nii.gz"]
+    assert "can't be read" in said["rival/s2/s2-fold-2.nii.gz"]
+    assert len(said) == 2
+    Path("rival/s2/s2-fold-2.nii.gz").unlink()
+    with pytest.raises(BadInput, match="has 2 files of probabilities, others have 3"):
+        take(content="probabilities")
 
 
 def test_what_are_no_probabilities_is_told_of_each_scan(study: Path) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from headct.contracts import plurals
 from headct.contracts.labels import LabelSet
-from headct.contracts.problems import BadInput, Problem
+from headct.contracts.problems import BadInput, Problem, gathered
 from headct.imaging import label_names, mask_files, nifti
 from headct.imaging.geometry import Geometry, Vector, angle_deg
 from headct.imaging.mask_files.stored import StoredMask, one_map
@@ -185,28 +185,51 @@ def read_one_lesion(
 def read_probabilities(path: Path, rules: MaskRules, key: str, labels: LabelSet) -> Mask:
     """Read the probabilities of all classes, and make the label map of the most probable one of each voxel.
 
+    Of equally probable ones the first counts.
+
     Args:
-        path: of a file with a channel for each class, as of :func:`most_probable`.
+        path: of a file with a channel for each class, as of :func:`probabilities`; or of a folder with a file
+            for each of several networks, such as those of the folds, which are averaged.
         rules: what the numbers of the classes mean.
         key: of the setting, for messages.
         labels: the set, which has the classes that ``rules`` names.
 
     Raises:
-        BadInput: the file is missing or unreadable, or holds no such probabilities.
+        BadInput: a file is missing or unreadable, or holds no such probabilities; all that are wrong with a
+            folder's.
     """
 
     def of_classes(values: NDArray[Any]) -> NDArray[Any]:
-        return most_probable(values, rules)
+        return probabilities(values, rules)
 
-    stored = _stored_as(of_classes, path, key, "none")
-    return _mapped(stored, rules, str(path), key, labels, by_names=False)
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    if not files:
+        raise BadInput([Problem(str(path), "the folder is empty: it is to hold probabilities", key=key)])
+    problems: list[Problem] = []
+    total: StoredMask | None = None
+    for file in files:
+        with gathered(problems):
+            stored = _stored_as(of_classes, file, key, "none")
+            total = _sum_of(total, stored, file, key) if total else stored
+    if problems or total is None:
+        raise BadInput(problems)
+    most_probable = replace(total, values=total.values.argmax(axis=0))
+    return _mapped(most_probable, rules, str(path), key, labels, by_names=False)
 
 
-def most_probable(channels: NDArray[Any], rules: MaskRules) -> NDArray[np.intp]:
-    """The number of the most probable class of each voxel, (z, y, x); of equally probable ones the first.
+def _sum_of(total: StoredMask, stored: StoredMask, file: Path, key: str) -> StoredMask:
+    """The sum of probabilities of several networks; BadInput where they lie on different grids."""
+    if stored.values.shape != total.values.shape or not np.array_equal(stored.affine, total.affine):
+        message = "it lies on another grid than the first file of its folder, with which it is to be averaged"
+        raise BadInput([Problem(str(file), message, key=key)])
+    return replace(total, values=np.add(total.values, stored.values, dtype=np.float32))
+
+
+def probabilities(channels: NDArray[Any], rules: MaskRules) -> NDArray[Any]:
+    """The same channels, which are probabilities of all classes.
 
     Args:
-        channels: probabilities, shape (class, z, y, x), the background's first.
+        channels: shape (class, z, y, x), the background's first.
         rules: which name all classes but the background by their numbers, 1, 2, 3, …
 
     Raises:
@@ -230,8 +253,7 @@ def most_probable(channels: NDArray[Any], rules: MaskRules) -> NDArray[np.intp]:
             f"in {plurals.counted(wrong, 'voxel')} the sum over its classes is not 1, but off by up to"
             f" {off.max():.3g}: no probabilities"
         )
-    found: NDArray[np.intp] = channels.argmax(axis=0)
-    return found
+    return channels
 
 
 def _stored(path: Path, rules: MaskRules, key: str, trusted: Trusted) -> StoredMask:

@@ -120,7 +120,7 @@ def main(
         job = CommandJob(of_model, key, device, threads, work / OUTSIDE / model / digest[:16])
         found = users_command.label_maps(job, cts(split, data, scans))
     else:
-        found = maps_folder.find(Path(of_model.folder), scans, f"{key}.folder")
+        found = maps_folder.find(of_model, scans, f"{key}.folder")
     rules = label_maps.rules_of(of_model.values(lesions))
     taking = Taking(key, rules, lesions, data, manifest.with_suffix(""), of_model.has_probabilities)
     problems = [] if of_model.may_be_missing else missing(of_model, key, scans, found)

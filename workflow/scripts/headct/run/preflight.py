@@ -299,7 +299,7 @@ def check_outside(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> N
         else:
             with gathered(problems):
                 scans = [row["scan_id"] for row in rows]
-                maps_folder.find(Path(settings.folder), scans, f"models.{key}.folder")
+                maps_folder.find(settings, scans, f"models.{key}.folder")
     if problems:
         raise BadInput(problems)
 

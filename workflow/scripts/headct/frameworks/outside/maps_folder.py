@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from headct.contracts.artefacts import digest_of_path
 from headct.contracts.folders import files_at
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
 from headct.settings.outside import Command, External
 
@@ -31,17 +32,19 @@ def called(folder: Path, name: str) -> list[Path]:
     return [path for end in ENDS if (path := folder / f"{name}{end}").exists()]
 
 
-def find(folder: Path, scans: Iterable[str], key: str) -> dict[str, Path]:
+def find(settings: External, scans: Iterable[str], key: str) -> dict[str, Path]:
     """The label map of each scan that has one.
 
     Args:
-        folder: of the label maps.
+        settings: of the model.
         scans: identifiers of the scans.
-        key: of the setting, for messages.
+        key: of the setting of the folder, for messages.
 
     Raises:
-        BadInput: there is no such folder; every scan with several label maps.
+        BadInput: there is no such folder; every scan with several label maps, or with fewer networks than
+            another.
     """
+    folder = Path(settings.folder)
     if not folder.is_dir():
         message = "there is no such folder: it is where the label maps of this model lie, called by scan_id"
         raise BadInput([Problem(str(folder), message, key=key)])
@@ -55,9 +58,21 @@ def find(folder: Path, scans: Iterable[str], key: str) -> dict[str, Path]:
             problems.append(Problem(str(folder), message, row=scan, key=key, value=names))
         if files:
             found[scan] = files[0]
+    if settings.has_probabilities:
+        problems += _fewer_networks(found, key)
     if problems:
         raise BadInput(problems)
     return found
+
+
+def _fewer_networks(found: Mapping[str, Path], key: str) -> Iterator[Problem]:
+    """Scans that lack files of some networks, whose average would be another model's."""
+    numbers = {scan: len(files_at(path)) for scan, path in found.items()}
+    most = max(numbers.values(), default=0)
+    for scan, number in numbers.items():
+        if number < most:
+            message = f"has {counted(number, 'file')} of probabilities, others have {most}: add the rest"
+            yield Problem(str(found[scan]), message, row=scan, key=key)
 
 
 def digest_of(settings: Command) -> str:
