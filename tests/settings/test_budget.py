@@ -131,6 +131,14 @@ NETWORK = {"title": "U-Net", "framework": "monai", "network": "basicunet"}
 THRESHOLD = {"title": "Threshold", "framework": "threshold"}
 
 
+def test_a_budget_where_nothing_is_trained_in_epochs_is_refused() -> None:
+    figures = {"agreement_model": "t", "cases": {"select_by": "t", "show": ["t"]}}
+    with pytest.raises(BadInput, match=r"training\.budget.* no model is trained in epochs"):
+        completed({"steps": 9}, models={"t": THRESHOLD}, figures=figures)
+    both = {"t": THRESHOLD, "u": NETWORK}
+    assert completed({"steps": 9}, models=both, figures=figures)["training"]["budget"] == {"steps": 9}
+
+
 @pytest.mark.parametrize(
     ("models", "asked_for", "said"),
     [

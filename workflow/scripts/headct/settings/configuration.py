@@ -298,7 +298,7 @@ def reference_problems(config: Document, file: str) -> list[Problem]:
         for fold in config["training"]["folds"]
         if fold != "all" and fold >= n_folds
     ]
-    problems += _problems_of_budget(config["training"].get("budget"), config["device"])
+    problems += _problems_of_budget(config)
     problems += _problems_of_effort_curve(config)
     problems += _problems_of_postprocessing(config)
     if "learning_curve" in config:
@@ -306,16 +306,20 @@ def reference_problems(config: Document, file: str) -> list[Problem]:
     return [replace(problem, file=file) for problem in problems]
 
 
-def _problems_of_budget(budget: Mapping[str, Any] | None, device: str) -> Iterator[Problem]:
-    """A budget that says nothing, two things, or hours of no card."""
+def _problems_of_budget(config: Document) -> Iterator[Problem]:
+    """A budget that says nothing, two things, or hours of no card; or that no training keeps."""
+    budget = config["training"].get("budget")
     if budget is None:
         return
     key, value = "training.budget", json.dumps(budget)
-    if len(set(budget) - {"card"}) != 1:
+    if not _trained_in_epochs(config["models"]):
+        message = "no model is trained in epochs, so there is nothing to make as long as another: take it out"
+        yield Problem("", message, key=key, value=value)
+    elif len(set(budget) - {"card"}) != 1:
         yield Problem("", "say one of patches, steps and gpu_hours", key=key, value=value)
     elif ("card" in budget) != ("gpu_hours" in budget):
         yield Problem("", "gpu_hours and card go together: hours on which GPU?", key=key, value=value)
-    elif "gpu_hours" in budget and device != "cuda":
+    elif "gpu_hours" in budget and config["device"] != "cuda":
         yield Problem("", "networks are trained without a GPU (device): say patches or steps", key=key)
 
 
