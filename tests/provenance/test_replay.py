@@ -462,4 +462,4 @@ def test_verify_repeats_only_where_it_is_asked_to(study: Path, words: tuple[str,
     assert ("is not what rater_agreement makes of what it read" in done.stdout) == bool(words), done.stdout
     assert f"Jobs repeated    {'1 of 1 job, ' if words else 'none'}" in done.stdout
     assert ("--repeat runs them again" in done.stdout) != bool(words)
-    assert ("What is not repeated: ingest" in done.stdout) == bool(words)
+    assert ("What is never repeated: ingest" in done.stdout) == bool(words)

@@ -13,7 +13,9 @@ from headct.contracts.problems import BadInput
 from headct.provenance import audit, manifest, signing
 from support import audit_study
 
-pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("ssh-keygen"), reason="no ssh-keygen (Debian package openssh-client)"
+)
 
 JANE, JOHN = "jane@trial.example", "john@trial.example"
 

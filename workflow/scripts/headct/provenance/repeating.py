@@ -31,8 +31,8 @@ NOT_ASKED_FOR = (
     " them again."
 )
 NEVER = (
-    "What is not repeated: ingest, cohort, training, prediction, measuring, the page of results and its"
-    " cases."
+    "What is never repeated: ingest, cohort, training, prediction, post-processing, measuring, the page of"
+    " results and its cases."
 )
 
 
