@@ -11,6 +11,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+import yaml
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
@@ -40,6 +42,7 @@ from support import monai_miniature, snake
 from support.ct_series import PIXEL_MM, head, table_origins, write_series
 from support.label_sets import GIVEN, LABELS, MASK_RULES, MASKS_GIVEN
 from support.masked_scan import write_sheet
+from support.nifti_study import NiftiStudy
 
 # -- the search --------------------------------------------------------------------------------------
 
@@ -255,6 +258,89 @@ def test_nothing_that_lies_beside_the_configuration_is_sealed(clone: Path) -> No
     assert {"config\t*.env\t1", "config\t*.csv\t1", "resources\t*.dcm\t1"} <= set(table.splitlines())
     ignored = subprocess.run(["git", "check-ignore", "config/scans.tsv"], cwd=snake.REPOSITORY)
     assert ignored.returncode == 0
+
+
+# -- a study whose sheet lies where the README says ----------------------------------------------------
+
+BESIDE = (
+    "clinical.csv",
+    "consent.txt",
+    "scans.tsv.bak",
+    "patients/CANARY.txt",
+    f"{CANARY} 1950-03-07.txt",
+)
+"""Files that people keep beside a sheet."""
+PERSONAL = {
+    "HOME": f"{CANARY} user",
+    "XDG_CACHE_HOME": f"{CANARY} user/cache",
+    "TMPDIR": f"{CANARY} user/temporary",
+}
+"""What programs take for their own files."""
+
+
+def write_study_with_canaries(repository: Path) -> set[str]:
+    """A simulated trial of a few scans, as DICOM, and two small models; the canaries that were planted."""
+    config = yaml.safe_load((repository / "config/demo.yaml").read_text())
+    config["phantom"] |= {"participants": 12, "incomplete_participants": 0, "matrix": 40}
+    models = {
+        "unet": {**config["models"]["unet"], "features": [4, 4, 4, 8, 8, 4]},
+        "threshold": {"title": "Threshold", "framework": "threshold"},
+    }
+    config |= {
+        "sheet": "config/scans.tsv",
+        "split": {"test_fraction": 0.4, "folds": 2},
+        "models": models,
+        "figures": {"agreement_model": "unet", "cases": {"select_by": "unet", "show": ["unet"], "n": 1}},
+        "analysis_plan": "config/plan.yaml",
+    }
+    config["monai"] |= {"epochs": 2, "iterations_per_epoch": 3}
+    labels = dict.fromkeys(("PHE", "IVH", "ICH"))
+    plan = NiftiStudy(name="", labels=labels, drawn=lambda truth, _: truth, models=models).plan()
+    (repository / "config/plan.yaml").write_text(yaml.safe_dump(plan))
+    (repository / "config/study.yaml").write_text(yaml.safe_dump(config))
+    words = ("simulate", "--configfile", "config/study.yaml", "--out", "trial")
+    environment = os.environ | {"PYTHONPATH": str(repository / "workflow/scripts")}
+    subprocess.run([sys.executable, "-m", "headct", *words], cwd=repository, env=environment, check=True)
+    sheet = (repository / "trial/scans.tsv").read_text()
+    head, *rows = sheet.splitlines()
+    moved = [head]
+    for row in rows:
+        fields = row.split("\t")
+        is_path = [bool(field) and (repository / "trial" / field).exists() for field in fields]
+        moved.append("\t".join("../trial/" * one + field for one, field in zip(is_path, fields, strict=True)))
+    (repository / "config/scans.tsv").write_text("\n".join(moved) + "\n")
+    planted = set()
+    for number, name in enumerate(BESIDE):
+        planted.add(text := canary("beside", number))
+        path = repository / "config" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"name,birth_date\n{text},1950-03-07\n")
+    for path in (repository / "trial").rglob("*.dcm"):
+        planted |= {word.decode() for word in re.findall(rb"CANARY[0-9A-F]{8}", path.read_bytes())}
+    return planted
+
+
+@pytest.mark.slow  # a whole run, if a small one; test_nothing_that_lies_beside… is the quick one
+def test_a_run_whose_sheet_lies_in_config_leaves_no_canary_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = snake.copy_repository(tmp_path / "repository")
+    planted = write_study_with_canaries(repository)
+    assert len(planted) >= 120
+    for name, folder in PERSONAL.items():
+        (tmp_path / folder).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    given = {path for path in repository.rglob("*") if path.is_file()}
+    done = snake.run("--cores", "2", "--configfile", "config/study.yaml", "--quiet", repository=repository)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert (repository / "results/audit/root.sha256").is_file()
+    made = [path for path in all_but(repository, ()) if path.is_file() and path not in given]
+    assert {path.relative_to(repository).parts[0] for path in made} >= {"results", ".snakemake"}
+    for folder in ("results", "work", "logs", ".snakemake"):
+        own_copies = tuple(repository / "results/audit/workflow" / path for path in seal.software(repository))
+        assert finds(repository / folder, patterns(*MARKERS), skip=own_copies) == []
+    for folder in PERSONAL.values():
+        assert finds(tmp_path / folder, patterns(*MARKERS)) == []
 
 
 # -- ingest of hard folders --------------------------------------------------------------------------
