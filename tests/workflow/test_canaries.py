@@ -320,6 +320,7 @@ def write_study_with_canaries(repository: Path) -> set[str]:
 def test_a_run_whose_sheet_lies_in_config_leaves_no_canary_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert CANARY.lower() not in str(tmp_path).lower(), "Snakemake's log names the folder: choose another"
     repository = snake.copy_repository(tmp_path / "repository")
     planted = write_study_with_canaries(repository)
     assert len(planted) >= 120
