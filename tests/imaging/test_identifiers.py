@@ -339,6 +339,20 @@ def test_allow_listed_free_text_has_its_reason() -> None:
     assert others <= {"CS", "DS", "IS", "FD"}, "code strings and numbers hold no sentence"
 
 
+@pytest.mark.parametrize(
+    "text", ["L 92.81 425.212", "(425.212)", "x=-425.212,", "425.212e+00", "4252.12.", "425.212"]
+)
+def test_a_number_with_a_decimal_point_is_no_patients(text: str) -> None:
+    assert "425212" not in identifiers.words_of(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["425212", "MRN-425.212", "425-212", "42.52.12", "a/425.212", "425.212/a", "425212.", "no425.212"]
+)
+def test_a_number_in_any_other_writing_may_be(text: str) -> None:
+    assert any("425212" in word for word in identifiers.words_of(text))
+
+
 def test_what_is_sought_is_what_the_profile_removes() -> None:
     sought = {*identifiers.IDENTIFYING_KEYWORDS}
     assert {keyword for keyword in sought if not in_table(keyword)} <= {"IssuerOfPatientID"}

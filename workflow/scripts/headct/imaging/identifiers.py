@@ -108,6 +108,9 @@ count at all, since initials and syllables such as Li and Ma are common in ids."
 NUMBER_RUN = 6
 """A run of so many digits within a number identifies without the letters around it."""
 
+DECIMAL = re.compile(r"(?<![\w.^/+-])[+-]?\d+\.\d+(?:e[+-]?\d+)?(?![\w^/+-]|\.\w)")
+"""A number with a decimal point that is no part of anything longer, such as a date or a code."""
+
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
@@ -224,8 +227,12 @@ def texts_to_look_for(values: Mapping[str, str]) -> set[str]:
 
 
 def words_of(text: str) -> set[str]:
-    """The words of a text, and what stands together without a space, folded and squeezed as ``sought``."""
-    folded = _folded(text)
+    """The words of a text, and what stands together without a space, folded and squeezed as ``sought``.
+
+    Numbers with a decimal point are left out: of the thousands of coordinates in a drawing, one without its
+    point is some patient's number by chance.
+    """
+    folded = DECIMAL.sub(" ", _folded(text))
     together = re.findall(r"[\w.^/+-]+", folded)
     return {_squeezed(run) for run in together} | set(_parts(folded))
 
