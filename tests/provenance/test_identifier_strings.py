@@ -6,8 +6,8 @@ when it was done: of 240 identifying texts it then found 193, and it took 16 of 
 kinds that it missed were mended. The third tables were run before anybody looked at them: it found 301 of
 343 (87.8 %; of 43 names of files and members 21, of 48 names in context 39), and took 17 of 283 others
 (6.0 %). The fourth ones were run in the same way: 297 of 305 (97.4 %; of 36 names of files and members 32),
-and 10 of 281 others (3.6 %). Those kinds were mended too, so no table here tells how it does with texts of
-others.
+and 10 of 281 others (3.6 %). So were the fifth: 286 of 294 (97.3 %; of each kind at least 91 %), and 7 of 286
+others (2.4 %). Those kinds were mended too, so no table here tells how it does with texts of others.
 
 The tables of kinds were made by the one who mended these, of the neighbours of what was missed (the words of
 other languages, of other hospitals); of them the search is known to miss some.
@@ -64,7 +64,13 @@ def recognised_in(row: dict[str, str]) -> bool:
     return any(value != "2026-11-29" for _, value in search(row["text"]))
 
 
-MOST_MISSED = {"planted": 0.02, "unseen_planted": 0.04, "third_planted": 0.02, "fourth_planted": 0.02}
+MOST_MISSED = {
+    "planted": 0.02,
+    "unseen_planted": 0.04,
+    "third_planted": 0.02,
+    "fourth_planted": 0.02,
+    "fifth_planted": 0.02,
+}
 """Shares of all."""
 
 
@@ -79,7 +85,7 @@ def test_identifying_texts_are_found(tmp_path: Path, table: str) -> None:
         assert n_missed[kind] <= 0.1 * n, missed
 
 
-@pytest.mark.parametrize("table", ["innocent", "unseen_innocent", "third_innocent", "fourth_innocent"])
+@pytest.mark.parametrize("table", [name.replace("planted", "innocent") for name in MOST_MISSED])
 def test_texts_that_point_at_nobody_are_not(tmp_path: Path, table: str) -> None:
     rows = texts(table)
     hits = with_findings(tmp_path, rows)

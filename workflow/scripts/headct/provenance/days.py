@@ -56,7 +56,7 @@ _WORD = r"([^\W\d_]{3,12})"
 _GAP = r"[\s./_,'’-]{0,3}"
 _OF = r"(?:(?:of|de|del|di|den|van)\s)?"
 _CLOCK = r"(?:\d\d?:\d\d(?::\d\d)?\s(?:[A-Z]{2,5}\s)?)?"
-DAY_MONTH_THEN = re.compile(r"(?<![^\W_])(?<!\d[-./])(\d{1,2})([-./_])(\d{1,2})\2$")
+DAY_MONTH_THEN = re.compile(r"(?<![^\W_])(?<!\d[-./])(\d{1,2})([-./_]|\. | [/-] )(\d{1,2})\2$")
 DAY_WORD_THEN = re.compile(
     rf"(?<!\d)(?<!\d\.)(\d{{1,2}}){_ORDINAL}{_GAP}{_OF}(?:day of )?{_WORD}{_GAP}{_OF}{_CLOCK}$", re.IGNORECASE
 )
@@ -67,6 +67,8 @@ ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII
 ROMAN_THEN = re.compile(r"(?<![\w.])(\d{1,2})[-./ ]{1,2}([IVX]{1,4})[-./ ]{1,2}$")
 THEN_WEEK = re.compile(r"-?W(\d\d)-?([1-7])(?!\d)")
 THEN_MONTH_DAY = re.compile(r"([-/._])(\d{1,2})\1(\d{1,2})(?![\d-])(?!\.\d)")
+THEN_APART = re.compile(r"(\. | [/-] )(\d{1,2})\1(\d{1,2})(?!\d)")
+"""As Hungarian and Korean write: 2014. 05. 22., which no version looks like."""
 THEN_WORD_DAY = re.compile(rf"{_GAP}{_WORD}{_GAP}(\d{{1,2}})(?!\d)", re.IGNORECASE)
 THEN_SIGNS = re.compile(r"\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일号]?")
 THAI_MONTHS = (
@@ -231,6 +233,8 @@ def _behind(year: int, text: str) -> Iterator[tuple[int, int, int]]:
     if match and (match[1] != "." or year < FIRST_OF_VERSIONS):
         yield year, int(match[2]), int(match[3])
         yield year, int(match[3]), int(match[2])
+    if match := THEN_APART.match(text):
+        yield year, int(match[2]), int(match[3])
     if match := THEN_WEEK.match(text):
         yield _of_week(year, int(match[1]), int(match[2]))
     if match := THEN_WORD_DAY.match(text):

@@ -39,6 +39,8 @@ patient_first
 TITLE = """
 mr_ ms_ ms. miss_ monsieur madame_ sr. sra. srta. dhr. mevr. sig. sig.ra pan_ pani_ bay_ bayan_ г-н г-жа
 hr.
+mevr_ dhr_ mw. mej. fr. dña. dña_ doña_ госпожа господин κα_ κος_ κ._ pí_ paní_ gđa_ gospođa_ hra_ rva_
+encik_ puan_
 """
 """Words before a name that are other words in small letters, or in capitals (MR, ms)."""
 
@@ -49,6 +51,14 @@ radiologist: reported_by requested_by signed_by befundet_von utente: bn: pn: dau
 mother_ nombre: nome: nom:
 """
 """Labels of a thing's name as well, behind which a name is two words, of which none is a thing's."""
+
+HEADS = "name nama nom nome nombre naam namn navn nimi"
+"""Heads of a column of names, or of things'."""
+
+IN_STRUCTURE = """
+family" given" first" last" display" family' given' first' last' family: given: first: last: family> given>
+"""
+"""Keys of a part of a name, in what is said of somebody."""
 
 NUMBER = """
 pid: pid= pid" pat_nr pat_no patno hosp_no hospno hosp. hosp# hosp: hosp- no._rm nomor_rekam nik:
@@ -99,7 +109,7 @@ rsa_id_n fallzahl_ acsn ur_no ur_num kh_nr med._rec chart_# chart# case_num file
 reg._no registration_no registration_num ref_no ref._no our_ref ris_no ris-id ris_id pacs_id exam_no
 exam_id barcode wristband fallzahl krankenkassenn numéro_d'examen nº_sip sip: afiliación tessera matricola
 processo sns: journalnummer journalnr reservenummer rodné_č. azonosító törzsszám nr._fo φακέλου dosya_num
-tc: hosp_id hospnr hosp_nr case_number no_rm:
+tc: mr" hosp_id hospnr hosp_nr case_number no_rm:
 """
 """Labels, and words and abbreviations with other meanings as well, of a number of six digits and more."""
 
@@ -114,14 +124,14 @@ cep_tel cep_ cep: ev_tel моб. моб: моб_ мобильн κινητ 手�
 전화번호 تلفن موبایل همراه فون نمبر_موبائل פלאפון נייד: טל: טל' मोबाइल मोबाईल दूरभाष sđt sdt: no._hp no_hp
 no._telp no_telp no._tel telp handphone bimbit landline telefonas telefons telefonnummer tālrunis sími
 tālr. phonenumber home_ph home: cell. cell= tel= phone= mob: mob. mob_ tel_no telp. telf. telf:
-contact_details tel contact ফোন 連絡先
+contact_details tel contact telecom ফোন 連絡先
 """
 """Labels of a telephone number."""
 
 MAIL = """
 email mail e-mail correo courriel почта 邮箱 メール 이메일 البريد אימייל e_mail posta_elettronica e-posta
 eposta posta_el эл._почта эл.почта электронная_почта ηλ._ταχ ایمیل बिजली_डाक ईमेल อีเมล thư_điện_tử surel
-correio e-mail: gmail: sent_to to=<
+correio e-mail: telecom gmail: sent_to to=<
 """
 """Labels of an e-mail address."""
 
@@ -173,6 +183,13 @@ tarihi: кт_от дата_кт дата_мрт дата_иссл дата_по�
 出院日 手术日 手術日 撮影日 検査日 退院日 촬영일 검사일 입원일 퇴원일 تاريخ_الفحص تاريخ_الدخول
 تاريخ_التصوير תאריך_בדיקה תאריך_צילום जांच_तिथि วันที่ตรวจ ngày_khám ngày_nhập tgl_periksa tgl._periksa
 tarikh vizsgálat felvétel ct_date mri_date series_dt image_date imagedate contentdt performeddate
+exam_date examination_date imaging_date procedure_date surgery_date event_date visit_date admission_date
+discharge_date death_date randomisation_date randomization_date enrolment_date enrollment_date consent_date
+baseline_date follow-up_date followup_date injury_date stroke_date trauma_date symptom_date diagnosis_date
+arrival_date referral_date transfer_date treatment_date therapy_date op_date or_date mr_date pet_date
+xray_date x-ray_date us_date angio_date cta_date collection_date order_date encounter_date appointment
+episode_date presented_on seen_on attended_on fecha_examen fechaestudio fecha_estudio datum_ct ct-datum
+ct_datum undersokningsdatum undersökningsdatum undersøgelsesdato
 """
 """Labels of a day on which something was done with or happened to a patient."""
 
@@ -196,13 +213,17 @@ dato data fecha تاريخ תאריך तिथि तारीख ngày วั�
 számа nº n° no° ref reference wife husband son daughter mother father fixed privat private privé dienst
 contatto contacto móvil fijo choroby paz paciente telefonu telefonico 码 號 卡 のお は clinica clinico
 medica medico 字號 字号 ประชาชน ประจำตัว
+ids
 """
 """Words between a label and its value."""
 
 HONORIFICS = """
 mr mrs ms miss dr prof herr frau hr fr mme mlle madame monsieur m sr sra srta señor señora sig sigra tn ny
 bpk ibu sdr श्री श्रीमती জনাব திரு آقای خانم محترم جناب 様 heer señorita sig.ra signor signora ra rin pan
-pani mevrouw dhr mw г-н г-жа bay bayan
+pani mevrouw dhr mw г-н г-жа bay bayan mevr mej mejuffrouw hrn frl fru fröken frk frøken rva hra pí paní
+pánové slečna dl doamna domnul gđa gđo gosp gospođa gospodin gospa госпожа господин г жа н гр гражданка
+пані κα κος κ κυρία κύριος dña doña don dª sen senhor senhora dona signorina dott dottssa mag mgr ing
+mister madam encik puan cik bapak
 """
 """Words before a name."""
 
@@ -217,6 +238,24 @@ n/a nan private group axial coronal sagittal supine prone t1 t2 ax mri ct pet di
 withheld redacted confidential pseudonym anonymized anonymised deidentified de-identified
 de-identification deleted blank missing null undefined 未知 匿名化 保密 隐去 不详 空 無 无 不明 非公開
 空欄 伏せ 削除済み 비공개 미상 محذوف مجهول לא הוסר אנונימי हटाया ลบ ẩn danh label labels
+已 脱敏 去标识 去识别 略 屏蔽 移除 清除 隐藏 未提供 不公开 去識別 隱藏 非表示 非開示 仮名 マスク 秘匿
+該当なし 未記入 省略 墨消し 비식별 가명 제거 해당없음 미기재 알수없음
+anonym anonyme anonyms anonymisé anonymisée anonymisés anonimo anonima anónimo anónima anônimo anônima
+anonimizado anonimizada anonimizzato anonimizzata geanonimiseerd anoniem anonymiseret anonymiserad anonymisert
+anonymisoitu anonymisiert pseudonymisiert pseudonymisé pseudonymisée pseudonymised pseudonymized
+seudonimizado pseudonimizzato gepseudonimiseerd anonimowy anonimizowano zanonimizowano zanonimizowany
+anonymizováno anonymní anonymizované anonimizálva anonimizált anonimizat anonimizirano anonimizovano
+anonimno anonimleştirildi anonim isimsiz gizli gizlendi silindi анонимно анонимный анонимизировано аноним
+обезличено обезличен скрыто скрыт удалено удалён удален неизвестно приховано видалено анонімізовано
+знеособлено анонимен анонимизирано ανώνυμο ανώνυμος ανώνυμη ανωνυμοποιημένο ανωνυμοποιήθηκε διαγράφηκε
+gelöscht entfernt unbekannt geschwärzt verborgen supprimé supprimée masqué masquée inconnu inconnue effacé
+eliminado eliminada borrado borrada suprimido suprimida oculto oculta desconocido desconocida retirado
+removido removida ocultado desconhecido desconhecida apagado rimosso rimossa cancellato oscurato sconosciuto
+verwijderd onbekend gewist borttaget borttagen okänd fjernet ukendt slettet ukjent poistettu tuntematon
+nimetön usunięto usunięte usunięty ukryto nieznany nieznane odstraněno smazáno neznámý neznámé skryto
+törölve törölt ismeretlen eliminat șters necunoscut uklonjeno izbrisano nepoznato مخفي مموه المجهول غير נמחק
+הוסתר בעילום חסוי अज्ञात गुमनाम छिपाया đã dianonimkan dihapus disamarkan disembunyikan ไม่ระบุ ปกปิด
+ไม่เปิดเผย hidden masked scrubbed stripped suppressed undisclosed
 """
 """Words with capitals that are no part of a name."""
 
@@ -255,5 +294,16 @@ abgerufen download regulation directive verordnung ethic review_board \\birb\\b 
 conference workshop miccai deprecat end_of_life certificate not_(?:before|after) author: last_checked 发布
 發布 版本 リリース 公開 배포 릴리스 버전 発行 wydan veröffentlich erschienen sürüm versión versione выпуск
 релиз сборка лиценз
+\\barxiv biorxiv medrxiv chemrxiv preprint \\bdoi\\b \\bpmid \\[v\\d{1,2}\\] \\bcron \\bretry \\bretries
+\\bretrying next_(?:attempt|run\\b|try\\b|check\\b) back(?:ing|s|ed)_off heartbeat
 """
 """Expressions for words before a day on which something was made, changed or read that is no patient's."""
+
+PROGRAMS = """
+cron jobs? backup nightly snakemake slurm systemd kernel sshd rsync epoch restart reboot daemon evaluation
+training
+"""
+"""Expressions for words behind the time of a line of a log by which programs are told to write it."""
+
+PROCESSES = r"exit(?:ed|s)?\b|kill|signal|process|worker|daemon|gpu|fork|spawn|terminat|crash|segfault|\+\+\+"
+"""An expression for words beside the letters PID where it numbers a process."""

@@ -19,6 +19,7 @@ from headct.provenance.letters import LETTER, MARKS, WITHOUT_PARTS
 
 WORDS_OF_FILES = frozenset(path_words.FILES.split())
 EPONYMS = frozenset(path_words.EPONYMS.split())
+METHODS = frozenset(path_words.METHODS.split())
 NOBODY = tuple(path_words.NOBODY.split())
 PARTICLES = frozenset(path_words.PARTICLES.split())
 FREQUENT_NAMES = frozenset(f"{people.GIVEN} {people.FAMILY}".split())
@@ -50,27 +51,33 @@ FILED_BY_NUMBER = re.compile(r"(?:^|(?<=/))(?i:id)[-_ ]?\d{6,12}(?![^\W_])")
 _WORDY = rf"{LETTER}(?:{LETTER}|[{MARKS}]){{2,24}}"
 JOINED = re.compile(rf"[_.-](?<={LETTER}.)({_WORDY})(?![^\W_])")
 """A word behind another one and what joins words in names of files, whatever their letters."""
-JOINED_IN_NAME = re.compile(rf"[-_. /](?<={LETTER}.)({_WORDY})(?![^\W_])")
+JOINED_IN_NAME = re.compile(rf"[-_. /=](?<={LETTER}.)({_WORDY})(?![^\W_])")
 LAST_WORD = re.compile(rf"(?<![^\W_])(?:{LETTER}|[{MARKS}])+$")
 CAMEL = re.compile(r"(?<![^\W_])(?:[A-Z][a-z]{2,15}){2,3}(?![^\W_])")
-INITIAL = re.compile(r"(?<![^\W_])([A-Za-z]{4,20})([_ -])([A-Za-z])(?=[_.-])")
+INITIAL = re.compile(r"(?<![^\W_])([A-Za-z]{4,20})(_|, ?| |-)([A-Za-z])(?=[_.-])")
 """A word and a single letter: Whitfield_J, and if it is a frequent name, whitfield-j."""
 
 BOUNDS = "/\\\"'`<>|=\n\r\t;:*?()[]{}"
 """Beside a part of a path."""
 LONGEST = 80
 """Characters of a part of a path beside a name in it."""
-MODALITIES = r"ct|mri?|cct|ncct|cta|pet|dicom|scan|img|im|pat|patient|pt|befund|bericht|report|seg|mask|case"
-_CAPITALISED = "|".join([MODALITIES, *path_words.PARTICLES.split()])
+MODALITIES = (
+    r"ct|mri?|cct|ncct|cta|pet|dicom|scan|img|im|bericht|report|seg|mask|case|head|brain|subj(?:ect)?"
+    r"|name|nombre|naam|namn|navn|nome"
+)
+_CAPITALISED = "|".join([MODALITIES, *path_words.INTRODUCING.split(), *path_words.PARTICLES.split()])
 BEFORE = re.compile(rf"(?:(?:[a-z]{{1,10}}|\d{{1,14}}|(?=[A-Z])(?i:{_CAPITALISED}))[_ .-]{{1,2}})*")
 """What may stand before a name within a part of a path."""
 ENDING = re.compile(
     r"[^\s.]{0,40}(?: [^\s.]{1,12}){0,7}"
     r"(?:\.(?:nii|gz|mh[ad]|seg|n[rh][rd]d|dcm|ima|zip|tar|7z|rar|png|jpe?g|tiff?|raw|stl|pdf|hdr|img|np[yz]|docx?"
-    r"|xlsx?|json|csv|tsv|txt|html?|xml|svg|bz2|xz|mgz|h5|rtf|mp4|avi|iso))+(?![^\W_])",
+    r"|xlsx?|json|csv|tsv|txt|html?|xml|svg|bz2|xz|mgz|h5|rtf|mp4|avi|iso|zraw|rek|mnc|bmp|gif|webp|jp2|pptx?|od[ts]"
+    r"|eml|msg|vcf|mat))+(?![^\W_])",
     re.IGNORECASE,
 )
 """The rest of a file's name, up to what says what it is."""
+DATED = re.compile(r"[_-](?:(?:19|20)\d{6}|\d{4}(?:19|20)\d\d)(?![^\W_])")
+"""A day behind a name, as in what headers say of their volumes: Doe_Jane_19500307."""
 WEB = re.compile(r"https?://", re.IGNORECASE)
 """Addresses name authors, and are no paths of a study."""
 ROOT = re.compile(r"(?:[A-Za-z]:|\\|~|\.{0,2})[/\\]")
@@ -121,7 +128,7 @@ def in_name(name: str) -> Iterator[str]:
             yield camel[0]
     for initial in INITIAL.finditer(name):
         word, joint, letter = initial.groups()
-        has_form = word.istitle() and joint == "_" and letter.isupper() and not is_of_nobody([word])
+        has_form = word.istitle() and joint[0] in "_," and letter.isupper() and not is_of_nobody([word])
         if has_form or word.lower() in FAMILY_NAMES:
             yield initial[0]
     for number in FILED_BY_NUMBER.finditer(name):
@@ -180,7 +187,9 @@ def is_of_files(word: str) -> bool:
 def is_of_nobody(words: Iterable[str]) -> bool:
     """Whether of words beside each other one is of files, or all are of people whom methods are called by."""
     words = list(words)
-    return any(map(is_of_files, words)) or all(word.lower() in EPONYMS for word in words)
+    if any(map(is_of_files, words)) or all(word.lower() in EPONYMS for word in words):
+        return True
+    return "_".join(words).lower() in METHODS
 
 
 def _is_of_a_person(pair: re.Match[str]) -> bool:
@@ -220,7 +229,7 @@ def _stands_in_a_path(text: str, start: int, end: int, by_form: bool) -> bool:
     if by_form and not BEFORE.fullmatch(text, left, start):
         return False
     behind = text[end : end + LONGEST]
-    if ENDING.match(behind):
+    if ENDING.match(behind) or (by_form and DATED.match(behind)):
         return True
     rest = itertools.takewhile(lambda letter: letter not in bounds, behind)
     end += sum(1 for _ in rest)

@@ -101,8 +101,31 @@ moran nesterov newton norman otsu pareto passing peano pearson poisson prewitt r
 risch roberts rubin runge sato schmidt sen shannon shapiro sidak simon smirnov sobel sorensen spearman
 stefan stuart student talairach tanimoto taylor theil tukey tversky voronoi wasserstein watson weibull
 welch whitney wilcoxon wilk xavier youden yule zipf
+kruskal wallis forsythe aalen nemenyi conover jonckheere terpstra armitage fligner killeen nurminen
+miettinen agresti coull newcombe wolfowitz geisser huynh feldt satterthwaite kenward dersimonian laird egger
+begg hartung knapp yekutieli stouffer hommel scheffe scheffé keuls nelder mead levenberg marquardt broyden
+shanno metropolis gelman geweke wishart savitzky golay kalman wiener epanechnikov nadaraya perona malik vese
+mumford potts felzenszwalb dijkstra gini calinski harabasz bouldin fowlkes mallows akaike watanabe gwet
+brennan prediger therneau grambsch schoenfeld harrell nagelkerke snell mauchly mises dickey breusch goldfeld
+quandt charlson elixhauser barthel karnofsky likert hodgkin willis sylvius
 """
 """Methods and scales of the field are called by these people, of whom none is a patient."""
+
+METHODS = """
+wald_wolfowitz greenhouse_geisser friedman_nemenyi nelson_aalen yeo_johnson box_cox box_pierce box_jenkins
+ljung_box brown_forsythe brown_mood siegel_tukey freeman_tukey games_howell newman_keuls student_newman
+ryan_joiner fleming_harrington tarone_ware gehan_breslow hunt_hess fine_gray scott_knott kenward_roger
+lee_carter rao_scott huber_white newey_west hall_wellner brookmeyer_crowley farrington_manning
+wilson_score westfall_young paule_mandel sidik_jonkman peto_odds hodges_ajne robbins_monro polyak_ruppert
+metropolis_hastings fletcher_reeves chan_vese lucas_kanade horn_schunck shi_tomasi harris_stephens
+ford_fulkerson floyd_warshall bradley_terry luce_shephard barrow_neurological davies_bouldin davies_harte
+dickey_fuller phillips_perron engle_granger hodrick_prescott durbin_watson durbin_levinson
+ornstein_uhlenbeck brier_murphy murphy_winkler epps_singleton epps_pulley cramer_mises ansari_bradley
+lawley_hotelling roy_root shepp_logan feldkamp_davis davis_kress ram_lak beer_lambert james_stein
+gauss_newton lloyd_max ward_linkage crank_nicolson fugl_meyer glasgow_coma mini_mental clarke_error
+parkes_error monro_kellie virchow_robin
+"""
+"""Methods that are called by two people who have frequent names, or by a word of both kinds."""
 
 FAMILY_HAN = (
     "王李张劉刘陈陳杨楊黄黃赵趙吴吳周徐孙孫马馬朱胡郭何高林罗羅郑鄭梁谢謝宋唐许許韩韓冯馮邓鄧曹彭曾肖田董"
@@ -137,6 +160,7 @@ patient patients patienten patientin patiënt pasient pacient paciente pacientes
 hasta pat pt пациент пациентка ασθενής 患者 病人 환자 mr mrs ms miss mme mlle frau herr sra srta señor
 señora sig signor signora dhr mevr hr befund arztbrief surname lastname familyname nachname nom apellido
 cognome nazwisko фамилия
+mej mevrouw fru familienaam achternaam
 """
 """Words of a path behind which a single word can be a name."""
 

@@ -102,6 +102,17 @@ ACCEPTED = re.compile(r"(?i)\b(?:received|submitted|revised)\b[^\n]{0,48}\b(?:ac
 OF_RELEASE = re.compile(r"(?i)[^\n]{0,24}\((?:release|build|tag|version|commit)\b")
 """Behind a day."""
 
+WEEKDAY = re.compile(r"(?<![^\W_])(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^\n]{1,28}$")
+IN_CHANGELOG = re.compile(r"(?:^|\n)\* [A-Z][a-z]{2} [A-Z][a-z]{2} [\d ]?\d $")
+"""Before the year of an entry of an RPM package's changes: * Mon Jan 15 2024."""
+BY_SOMEBODY = re.compile(r"\d{4}-\d\d-\d\d  [^\n<]{3,40}<[^\s<>]{3,60}@")
+"""An entry of a ChangeLog as GNU's."""
+_PROGRAMS = "|".join(label_words.PROGRAMS.split())
+BY_PROGRAM = re.compile(
+    rf"\d{{4}}[^\n]{{0,32}}(?<![^\W_])(?i:{_PROGRAMS})(?![^\W_])|\d{{4}} \d\d:\d\d:\d\d GMT"
+)
+"""Behind a weekday and a day: the time at which a program did something, or as servers tell the time."""
+
 CITED = re.compile(r"\d{4} [A-Z][a-z]{2} \d{1,2};\d")
 """How journals are cited: 2019 Mar 7;12:441."""
 
@@ -135,14 +146,17 @@ def in_text(text: str) -> Iterator[tuple[str, str]]:
     for name in names_in_paths.in_text(text):
         yield PATH_FOUND, name
     yield from _tagged(text)
-    if "PID|" in text:
-        yield from _in_messages(text)
+    yield from _in_messages(text)
 
 
 def _is_of_software(text: str, place: int) -> bool:
     """Whether a day is that of a release, a citation or the like, by the words beside it."""
     before = text[max(place - FAR_BEFORE, 0) : place]
     if OF_SOFTWARE.search(before) or CITED.match(text, place) or OF_RELEASE.match(text, place):
+        return True
+    if IN_CHANGELOG.search(before) or BY_SOMEBODY.match(text, place):
+        return True
+    if WEEKDAY.search(before) and BY_PROGRAM.match(text, place):
         return True
     return ACCEPTED.search(before + text[place : place + FAR_BEFORE]) is not None
 
@@ -257,18 +271,44 @@ def _tagged(text: str) -> Iterator[tuple[str, str]]:
             yield ATTRIBUTE_FOUND, value
 
 
-IN_MESSAGE = (
-    (3, "holds what is said to be a patient's number", re.compile(r"\d[\w-]{3,}|[A-Za-z]{1,4}\d{4,}")),
-    (5, "holds what is said to be a patient's name", re.compile(r"[^\W\d_]{2,}")),
-    (7, "holds what is said to be a date of birth", re.compile(r"(?:19|20)\d{6}")),
+SEGMENT = re.compile(r"\|(?<=(?:MSH|EVN|PID|NK1|PV1|PV2|ORC|OBR|OBX|IN1|SCH)\|)(?<![^\W_]....)")
+"""The end of the name of a segment of a message (HL7 version 2)."""
+LONGEST_SEGMENT = 2000
+IDS, PEOPLE, BIRTHS, PLACES, PHONES = (
+    ("holds what is said to be a patient's number", re.compile(r"\d[\w-]{3,}|[A-Za-z]{1,4}\d{4,}")),
+    ("holds what is said to be a patient's name", re.compile(r"(?:[\w-]{1,20}\^)?([^\W\d_]{2,})")),
+    ("holds what is said to be a date of birth", re.compile(r"(?:19|20)\d{6}")),
+    ("holds what is said to be an address", re.compile(r"[^\W_]*\d[^^]*[^\W\d_]{3}|[^\W\d_]{3}[^^]*\d")),
+    ("holds what is said to be a telephone number", re.compile(r"[+(]{0,2}\d[\d ()./-]{6,}")),
 )
-"""Fields of the line of a message that says who the patient is, and what they are (HL7 version 2, PID)."""
+"""What fields hold, and what they are then like."""
+FIELDS = (
+    (IDS, {"PID": (2, 3, 4, 18, 19), "ORC": (2, 3), "OBR": (2, 3), "PV1": (19, 50), "IN1": (36, 49)}),
+    (
+        PEOPLE,
+        {"PID": (5, 6, 9), "NK1": (2,), "PV1": (7, 8, 9, 17), "ORC": (12,), "OBR": (16, 28), "IN1": (16,)},
+    ),
+    (BIRTHS, {"PID": (7,), "NK1": (16,), "IN1": (18,)}),
+    (PLACES, {"PID": (11,), "NK1": (4,), "IN1": (19,)}),
+    (PHONES, {"PID": (13, 14), "NK1": (5, 6)}),
+)
+"""The numbers of these fields by segment (HL7 version 2.5, chapters 3, 4 and 6)."""
+DAY_OF_FIELD = re.compile(
+    r"(?<![^|^~])(?:19|20)\d{6}(?:\d{2}|\d{4}|\d{6}(?:\.\d{1,4})?)?(?:[+-]\d{4})?(?![^|^~])"
+)
 
 
 def _in_messages(text: str) -> Iterator[tuple[str, str]]:
-    for line in re.findall(r"(?<![^\W_])PID\|[^\r\n]{0,400}", text):
-        fields = line.split("|")
-        for number, what, form in IN_MESSAGE:
-            value = form.match(fields[number]) if number < len(fields) else None
-            if value:
-                yield what, value[0]
+    """The days in segments of messages, and whom their fields name."""
+    for bar in SEGMENT.finditer(text):
+        segment = text[bar.start() - 3 : bar.start()]
+        line = re.split(r"[\r\n]", text[bar.end() : bar.end() + LONGEST_SEGMENT], maxsplit=1)[0]
+        for field in DAY_OF_FIELD.finditer(line):
+            for day in days.days_at(field[0][:8]):
+                yield DAY_FOUND, day.isoformat()
+        fields = [segment, *line.split("|")]
+        for (what, form), numbers in FIELDS:
+            for number in numbers.get(segment, ()):
+                value = form.match(fields[number]) if number < len(fields) else None
+                if value and not said_of_patients.is_withheld(value[value.lastindex or 0]):
+                    yield what, value[value.lastindex or 0]

@@ -111,6 +111,13 @@ IS_SAID = re.compile(r"は(?=[\u4e00-\u9fff\u30a0-\u30ff])")
 """The particle between what is spoken of and what is said, before a name or a word."""
 OF_CITATION = re.compile(r"(?:family|given)-names")
 """Keys of CITATION.cff, for authors of software."""
+OF_SOMEBODY = re.compile(
+    r"(?:patient|person|subject|participant|contact|guardian|practitioner|name)[\"']?\s?[:>]\s*"
+    r"(?:[\[{<]|(?<=\n)\s*)[^;<}]*(?:<\W?\w+>[^;<}]*)*$"
+)
+"""Before a part of a name: what it is a part of."""
+GIVEN_LIST = re.compile(r"given[\"']?\s?:\s*\[")
+OF_PROCESSES = re.compile(label_words.PROCESSES)
 ARROW = re.compile(rf"(?:->|=>|→|⇒)\s?[\"']?(?=(?:{'|'.join(sorted(GENERIC))}|sub|ses)[-_ ]?\d{{1,6}}(?!\d))")
 NAME_BEFORE = re.compile(r"([^\W\d_a-z][\w'’-]+,? [^\W\d_a-z][\w'’.-]*)[\"']?\s{0,2}-{0,2}$")
 NUMBER_BEFORE = re.compile(r"(?<![\w.-])([A-Za-z]{0,4}\d{6,12})[\"']?\s?-{0,2}$")
@@ -123,7 +130,7 @@ BESIDE_IN_NAMES = re.compile(r"[ ,._-]{1,2}")
 SHORT_DAY = re.compile(r"(?<![\w./-])\d{1,2}([./-])\d{1,2}\1\d\d(?![\w./-]*\d)")
 
 
-WHOLE, FILLERS = frozenset(label_words.WHOLE.split()), frozenset(label_words.FILLERS.split())
+WHOLE, FILLERS = frozenset(label_words.WHOLE.split()), frozenset(_stems(label_words.FILLERS))
 HONORIFICS, PARTICLES = frozenset(label_words.HONORIFICS.split()), frozenset(label_words.PARTICLES.split())
 NO_NAMES = GENERIC | frozenset(label_words.NO_NAMES.split())
 NO_NAMES_JOINED = tuple(word for word in NO_NAMES if word[0] >= "\u3040")
@@ -140,6 +147,7 @@ class Labelled:
         below: whether the text is a field below the label.
         written: the label alone, as it is written.
         before: the words before it in its line, in small letters.
+        above: what precedes it, in lines before as well, in small letters.
     """
 
     label: str
@@ -147,6 +155,7 @@ class Labelled:
     below: bool
     written: str = ""
     before: str = ""
+    above: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,7 +247,8 @@ def _values(text: str, lower: str, start: int, stem: str, kind: LabelKind) -> It
     skipped, rest = _without_fillers(IN_BRACKETS.sub(" ", TAG.sub(" ", behind), count=1))
     before = lower[max(start - REACH_BEFORE, 0) : start].rpartition("\n")[2]
     within = re.findall(r"\w*$", before[-20:])[0] if stem not in PATIENTS else ""
-    here = Labelled(within + lower[start:end] + skipped, rest, False, text[start:end], before)
+    above = lower[max(start - REACH, 0) : start]
+    here = Labelled(within + lower[start:end] + skipped, rest, False, text[start:end], before, above)
     if value := kind.value(here):
         yield value
         return
@@ -362,7 +372,7 @@ def _small_name(here: Labelled) -> str:
 
 def _titled(here: Labelled) -> str:
     """A name behind a title that is written as such: Mr, and neither MR nor mr."""
-    if not here.written[:1].isupper() or here.written[1:2].isupper():
+    if here.written.isascii() and (not here.written[0].isupper() or here.written[1:2].isupper()):
         return ""
     words = _words_of_name(here.text)
     return " ".join(words) if words and not any(map(names_in_paths.is_of_files, words)) else ""
@@ -381,6 +391,17 @@ def _name_of_somebody(here: Labelled) -> str:
         return ""
     rest = here.text[here.text.find(words[-1]) + len(words[-1]) :]
     return "" if re.match(r"[ _-]{0,2}[a-z](?!\w{0,20}=)|[\w(/\\@^.]", rest) else " ".join(words)
+
+
+def _name_in_structure(here: Labelled) -> str:
+    """A part of a name in JSON, YAML or XML, in what is said of somebody who wrote no software."""
+    words = _words_of_name(here.text)
+    if here.before.endswith(("-", "\\")) or not words or any(map(names_in_paths.is_of_files, words)):
+        return ""
+    is_list = GIVEN_LIST.match(here.label)  # as HL7's HumanName has it
+    if not is_list and (not OF_SOMEBODY.search(here.above) or OF_AUTHORS.search(here.above)):
+        return ""
+    return " ".join(words) if len(words) >= (2 if here.label.startswith("display") else 1) else ""
 
 
 def _words_of_name(text: str) -> list[str]:
@@ -412,15 +433,19 @@ def _number(here: Labelled, shortest: int = SHORTEST_NUMBER) -> str:
         or len(match[0]) > LONGEST_NUMBER
         or COUNTED.match(here.text)
         or match[0].startswith("0.")
-        or (here.label.startswith("pid") and _can_be_of_a_process(match[0]))
+        or (here.label.startswith("pid") and _can_be_of_a_process(here, match[0]))
         or sum(c.isdigit() for c in match[0]) < shortest
     ):
         return ""
     return match[0]
 
 
-def _can_be_of_a_process(number: str) -> bool:
-    return number.isdigit() and not number.startswith("0") and int(number) <= LAST_PROCESS
+def _can_be_of_a_process(here: Labelled, number: str) -> bool:
+    """Whether the number is one that a system gives, or what stands beside it is of processes."""
+    if not number.isdigit() or number.startswith("0"):
+        return False
+    beside = f"{here.before} {here.text[len(number) :][:24].lower()}"
+    return int(number) <= LAST_PROCESS or OF_PROCESSES.search(beside) is not None
 
 
 def _long_number(here: Labelled) -> str:
@@ -490,6 +515,11 @@ def _seconds(here: Labelled) -> str:
     return here.text[:60] if in_words else ""
 
 
+def is_withheld(value: str) -> bool:
+    """Whether a value is a word for what was taken away, or an id of this study."""
+    return value.lower() in NO_NAMES or COUNTED.fullmatch(value) is not None
+
+
 def attribute(here: Labelled) -> str:
     """Anything that is no word for a value that was taken away."""
     word = WORD.match(here.text)
@@ -503,7 +533,9 @@ def attribute(here: Labelled) -> str:
     ):
         return ""
     marked = re.search(r"[:=>\[\t|]", here.label) or here.below
-    telling = word[0][0].isupper() or sum(c.isdigit() for c in word[0]) >= SHORTEST_NUMBER
+    number = NUMBER_VALUE.match(here.text)
+    n_digits = sum(c.isdigit() for c in number[0]) if number else 0
+    telling = word[0][0].isupper() or n_digits >= SHORTEST_NUMBER
     return word[0] if marked or telling else ""
 
 
@@ -517,8 +549,14 @@ KINDS = (
     LabelKind("holds what is said to be a patient's name", _stems(label_words.TITLE), _titled),
     LabelKind(
         "holds what is said to be a patient's name",
-        (*_stems(label_words.MARKED_NAME), *(f"name{delimiter}" for delimiter in DELIMITERS)),
+        (
+            *_stems(label_words.MARKED_NAME),
+            *(f"{word}{delimiter}" for word in label_words.HEADS.split() for delimiter in DELIMITERS),
+        ),
         _name_of_somebody,
+    ),
+    LabelKind(
+        "holds what is said to be a patient's name", _stems(label_words.IN_STRUCTURE), _name_in_structure
     ),
     LabelKind("holds what is said to be a patient's number", PATIENTS + _stems(label_words.NUMBER), _number),
     LabelKind("holds what is said to be a patient's number", _stems(label_words.LOOSE_NUMBER), _long_number),
