@@ -46,7 +46,9 @@ MONTH_OF = {name: number for number, names in enumerate(MONTHS, 1) for name in n
 
 FIRST_OF_VERSIONS = 2000
 """From this year on 2023.11.3 is a version of some software."""
-YEAR = re.compile(r"(?:19|20)(?<!\d..)\d\d(?!\d)")
+FOUR_DIGITS = re.compile(r"(?:19|20)(?<!\d..)\d\d")
+"""With which all that is sought begins."""
+YEAR = re.compile(r"\d{4}(?!\d)")
 BEFORE, BEHIND = 40, 24
 """Characters beside a year in which its day and month stand."""
 
@@ -83,9 +85,7 @@ THAI = re.compile(
     rf"(?<!\d)(\d{{1,2}})\s?({'|'.join(map(re.escape, THAI_MONTH_OF))})\s?"
     r"(?:[พค]\.ศ\.)?\s?((?:19|2[045])\d\d)(?!\d)"
 )
-STAMP = re.compile(
-    r"((?:19|20)(?<![\d.]..)\d\d)(\d\d)(\d\d)\d{6}(?:\.\d{6}(?!\d)|(?:\.\d{1,6})?[+-]\d{4}(?!\d))"
-)
+STAMP = re.compile(r"(?<![\d.])(\d{4})(\d\d)(\d\d)\d{6}(?:\.\d{6}(?!\d)|(?:\.\d{1,6})?[+-]\d{4}(?!\d))")
 """A time as DICOM writes one, with parts of a second or what the clock is ahead (PS3.5, DT)."""
 ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 """The year before the first one of each era of Japan."""
@@ -98,7 +98,7 @@ SHORT_ERA = re.compile(r"([MTSHR]|[明大昭平令]\w?)\s?(\d{1,2}|元)[./-](\d{
 SOLAR = re.compile(r"(1[34]\d\d)[-./](\d{1,2})[-./](\d{1,2})(?!\d)")
 BEFORE_SOLAR = 621
 """Years by which the calendar of Iran is behind; days of it are told as those of the same number here."""
-WITH_CLOCK = re.compile(r"(?<![\w.])(?:19|20)\d{6}[_T](?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?!\d)")
+WITH_CLOCK = re.compile(r"(?<![\w.])\d{8}[_T](?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?!\d)")
 """Digits that can hardly be but a day and a time: 20190314_142233."""
 TANG = re.compile(r"(?<!\d)(\d{1,2}) tháng (\d{1,2})(?:,| năm)* ((?:19|20)\d\d)(?!\d)")
 """As Vietnamese counts months."""
@@ -131,13 +131,14 @@ LIBERAL_WORD = re.compile(rf"(\d{{1,2}}){_ORDINAL}{_GAP}{_OF}{_WORD}{_GAP}{_OF}(
 
 def days_in(text: str) -> Iterator[tuple[int, date]]:
     """Each day of four-digit year, or of an era, and its place; of day and month in digits, either order."""
-    for year in YEAR.finditer(text):
-        for day in _beside(text, year):
-            yield year.start(), day
-    for stamp in STAMP.finditer(text):
-        yield from _at(stamp, int(stamp[1]), int(stamp[2]), int(stamp[3]))
-    for stamp in WITH_CLOCK.finditer(text):
-        yield from _at(stamp, int(stamp[0][:4]), int(stamp[0][4:6]), int(stamp[0][6:8]))
+    for begins in FOUR_DIGITS.finditer(text):
+        if year := YEAR.match(text, begins.start()):
+            for day in _beside(text, year):
+                yield year.start(), day
+        elif stamp := STAMP.match(text, begins.start()):
+            yield from _at(stamp, int(stamp[1]), int(stamp[2]), int(stamp[3]))
+        elif stamp := WITH_CLOCK.match(text, begins.start()):
+            yield from _at(stamp, int(stamp[0][:4]), int(stamp[0][4:6]), int(stamp[0][6:8]))
     if not text.isascii():
         yield from _in_other_calendars(text)
 

@@ -6,7 +6,7 @@ import html
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 from pydicom.datadict import tag_for_keyword
@@ -16,10 +16,12 @@ from headct.provenance import days, label_words, names_in_paths, said_of_patient
 from headct.provenance.letters import LETTER, MARKS
 from headct.provenance.texts import Fragment
 
-UID = re.compile(r"[0-2](?<!\d.)(?<!\d\..)(?:\.(?:0|[1-9]\d*)){2,}(?!\.?\d)")
-"""Behind letters as well, as in names of files (CT.1.2.840…, MR1.3.12…)."""
-JOINED_UID = re.compile(r"[0-2](?<!\d.)(?<!\d_.)(?:_(?:0|[1-9]\d*)){5,}(?!\d)")
-"""As it stands in names of files and of things in pages."""
+UID = re.compile(r"\.(?<=[0-2].)(?<!\d..)(?<!\d\...)(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+(?!\.?\d)")
+"""All but its first digit, since points are rare among digits. Behind letters as well, as in names of files
+(CT.1.2.840…, MR1.3.12…).
+"""
+JOINED_UID = re.compile(r"_(?<=[0-2].)(?<!\d..)(?<!\d_..)(?:0|[1-9]\d*)(?:_(?:0|[1-9]\d*)){4,}(?!\d)")
+"""The same as it stands in names of files and of things in pages."""
 ROOTS = (
     "1.2.840.",
     "1.2.826.",
@@ -79,13 +81,24 @@ LONGEST_NAME = 64
 """Characters of a part of a name in DICOM (PS3.5, table 6.2-1)."""
 STEEPEST = 5
 """Between the codes of letters that follow each other, in smooth pictures."""
-IDENTIFYING_TAGS = [tag_for_keyword(keyword) or 0 for keyword in identifiers.POINTING_KEYWORDS]
-TAGS = "|".join(f"{tag >> 16:04x}[|,_]? ?{tag & 0xFFFF:04x}" for tag in IDENTIFYING_TAGS)
-DAY_TAG = re.compile(
-    r"(?:0008[|,_]? ?00(?:12|2[0-3]|2a)|0010[|,_]? ?0030|0040[|,_]? ?0244)(?![0-9a-f])", re.IGNORECASE
-)
-IDENTIFYING_TAG = re.compile(rf"(?:{TAGS})(?![0-9a-f])", re.IGNORECASE)
-"""As programs that print headers write tags, and ITK into the headers of NRRD and MetaImage: 0010|0010."""
+
+
+def tags_as_written(tags: Iterable[int]) -> re.Pattern[str]:
+    """As programs that print headers write tags, and ITK into the headers of NRRD and MetaImage: 0010|0010.
+
+    Args:
+        tags: of groups below 0100, so that all begin with the same digits, by which they are found quickly.
+    """
+    written = [f"{tag >> 16:04x}[|,_]? ?{tag & 0xFFFF:04x}" for tag in tags]
+    in_any_case = [
+        re.sub("[a-f]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", one) for one in written
+    ]
+    behind = "|".join(one.removeprefix("00") for one in in_any_case)
+    return re.compile(rf"00(?<!\d..)(?:{behind})(?![0-9a-fA-F])")
+
+
+DAY_TAG = tags_as_written((0x00080012, *range(0x00080020, 0x00080024), 0x0008002A, 0x00100030, 0x00400244))
+IDENTIFYING_TAG = tags_as_written(tag_for_keyword(keyword) or 0 for keyword in identifiers.POINTING_KEYWORDS)
 
 OF_SOFTWARE = re.compile(
     rf"(?i)(?:(?:{'|'.join(word.replace('_', ' ') for word in label_words.OF_SOFTWARE.split())})[^\n]{{0,48}}"
@@ -200,7 +213,7 @@ def plain(text: str) -> str:
 
 def _uids(text: str) -> Iterator[str]:
     for match in itertools.chain(UID.finditer(text), JOINED_UID.finditer(text)):
-        uid = match[0].replace("_", ".")
+        uid = text[match.start() - 1 : match.end()].replace("_", ".")
         if f"{uid}.".startswith(NOT_OF_PATIENTS):
             continue
         components = uid.count(".") + 1
