@@ -287,15 +287,16 @@ OF_AUTHORS = "author maintain publish editor correspond developer support licen 
 
 OF_SOFTWARE = """
 releas changelog publish built build compil copyright version licens licenc support maintain commit
-modified\\b generated_by updated? expires valid_until european_parliament council_of access\\b
-created_with epub \\bjob\\b python \\bgcc clang freesurfer \\bfsl \\bants\\b dcm2niix \\bspm\\d*\\b
-\\bitk\\b \\bsmp\\b \\blinux\\b kernel_ driver firmware snapshot nightly debian ubuntu accessed retrieved
-abgerufen download regulation directive verordnung ethic review_board \\birb\\b registered_(?:at|on|in)
-conference workshop miccai deprecat end_of_life certificate not_(?:before|after) author: last_checked 发布
-發布 版本 リリース 公開 배포 릴리스 버전 発行 wydan veröffentlich erschienen sürüm versión versione выпуск
-релиз сборка лиценз
-\\barxiv biorxiv medrxiv chemrxiv preprint \\bdoi\\b \\bpmid \\[v\\d{1,2}\\] \\bcron \\bretry \\bretries
-\\bretrying next_(?:attempt|run\\b|try\\b|check\\b) back(?:ing|s|ed)_off heartbeat
+modified\\b generated_by updated? expires valid_until european_parliament council_of access\\b created_with
+epub (?<![a-z\\d])jobs?(?![a-z\\d]) org\\.opencontainers org\\.label-schema python \\bgcc clang freesurfer
+\\bfsl \\bants\\b dcm2niix \\bspm\\d*\\b \\bitk\\b \\bsmp\\b \\blinux\\b kernel_ driver firmware snapshot
+nightly debian ubuntu accessed retrieved abgerufen download regulation directive verordnung ethic
+review_board \\birb\\b registered_(?:at|on|in) conference workshop miccai deprecat end_of_life certificate
+not_(?:before|after) author: last_checked 发布 發布 版本 リリース 公開 배포 릴리스 버전 発行
+wydan veröffentlich erschienen sürüm
+versión versione выпуск релиз сборка лиценз \\barxiv biorxiv medrxiv chemrxiv preprint \\bdoi\\b \\bpmid
+\\[v\\d{1,2}\\] \\bcron \\bretry \\bretries \\bretrying next_(?:attempt|run\\b|try\\b|check\\b)
+back(?:ing|s|ed)_off heartbeat
 """
 """Expressions for words before a day on which something was made, changed or read that is no patient's."""
 
@@ -307,3 +308,46 @@ training
 
 PROCESSES = r"exit(?:ed|s)?\b|kill|signal|process|worker|daemon|gpu|fork|spawn|terminat|crash|segfault|\+\+\+"
 """An expression for words beside the letters PID where it numbers a process."""
+
+MADE = """
+created creation built build generated exported export updated modified modification trained training
+rendered compiled saved written packaged converted frozen create createdate modify modifydate moddate
+"""
+"""What files say of themselves with the day on which it was done to them."""
+
+OF_MODELS = """
+weights models? checkpoints? networks? containers? packages? environments? wheels? software code scripts? onnx
+"""
+"""Expressions for what is made by software only."""
+
+STATUS = """
+builds? status ok done pass(?:ed)? fail(?:ed|ure)? success(?:ful(?:ly)?)? succeeded error warning info
+debug finished completed started exit(?:ed)? return(?:ed)? step epoch iter(?:ation)? job commit
+deploy(?:ed)? release tests? lint pipeline running queued
+"""
+"""Expressions for words behind the output of the command date."""
+
+PHANTOMS = """
+catphan acr qa qc water air gammex cirs phantoms daily weekly monthly constancy calibration calib
+volunteer volunteers cylinder sphere uniformity jaszczak nema iec lungman qiba acceptance service demo
+sample specimen cadaver nobody pseudo body abdomen chest lung bone pelvis thorax spine solid plexiglas
+pmma acrylic polystyrene teflon tissue insert quality assurance control check cm mm ml routine standard
+std protocol native angio helical spiral neck stroke trauma neuro siemens ge healthcare healthineers philips
+toshiba canon anthropomorphic multi purpose thorax nodule screening
+"""
+"""Words of names of which nobody is called, if all words are such: Phantom^QA^Catphan 600."""
+
+RUNS = """
+training train trained trainer log logs progress debug checkpoint checkpoints ckpt ckpts weights epoch
+epochs step steps iter iters iteration iterations seed tfevents slurm core jobid run runs offline stdout
+stderr wandb tensorboard lightning hydra mlflow snakemake nnunet monai optimizer pth pt onnx safetensors
+keras pytest coverage nsys prof requirements environment vmcore benchmark
+"""
+"""Words by which the name of a file is one of a run."""
+
+BESIDE_RUNS = """
+model best last final latest global val valid loss acc lr fold events out job jobs backup err output
+outputs profile trace resume snapshot state ema swa txt json jsonl yaml yml csv tsv png pdf bin pkl npz h
+hdf gz tar zip t z internal array rep xml sif changelog
+"""
+"""What may stand beside them: other words of runs, endings, and the letters in a time."""

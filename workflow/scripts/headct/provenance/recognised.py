@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pydicom.datadict import tag_for_keyword
 
 from headct.imaging import identifiers
-from headct.provenance import days, label_words, names_in_paths, said_of_patients
+from headct.provenance import days, days_of_software, names_in_paths, said_of_patients
 from headct.provenance.letters import LETTER, MARKS
 from headct.provenance.texts import Fragment
 
@@ -75,8 +75,27 @@ APART_BEFORE = re.compile(rf"((?![a-z]){LETTER}{{3,64}}){MARKUP}$")
 """Words with blanks or tags of a page around the caret."""
 LONGEST_APART = 400
 """Characters of a word and of tags beside a caret."""
-CODES = frozenset(("SRT", "SCT", "DCM", "LN", "UCUM", "RADLEX", "SNM3", "FMA"))
-"""Schemes of codes, which stand between a code and its meaning (DICOM PS3.16)."""
+CODES = frozenset(
+    [
+        "SRT",
+        "SCT",
+        "DCM",
+        "LN",
+        "UCUM",
+        "RADLEX",
+        "SNM3",
+        "FMA",
+        "UMLS",
+        "NCIt",
+        "LOINC",
+        "SNOMED",
+        "IBSI",
+        "MESH",
+    ]
+)
+"""Schemes of codes, which stand beside a code or its meaning (DICOM PS3.16, HL7's CE, 3D Slicer)."""
+CODE = re.compile(r"[A-Z]-[\dA-F]{5}|RID\d{3,6}|C\d{5,7}")
+"""A code of SNOMED RT, RadLex, UMLS or of the thesaurus of NCI: T-D0050."""
 LONGEST_NAME = 64
 """Characters of a part of a name in DICOM (PS3.5, table 6.2-1)."""
 STEEPEST = 5
@@ -99,35 +118,6 @@ def tags_as_written(tags: Iterable[int]) -> re.Pattern[str]:
 
 DAY_TAG = tags_as_written((0x00080012, *range(0x00080020, 0x00080024), 0x0008002A, 0x00100030, 0x00400244))
 IDENTIFYING_TAG = tags_as_written(tag_for_keyword(keyword) or 0 for keyword in identifiers.POINTING_KEYWORDS)
-
-OF_SOFTWARE = re.compile(
-    rf"(?i)(?:(?:{'|'.join(word.replace('_', ' ') for word in label_words.OF_SOFTWARE.split())})[^\n]{{0,48}}"
-    r"(?:\n[^\n]{0,6})?"
-    r"|(?<![\d.])(?:v\d{1,2}\.|\d{1,2}\.\d{1,3}\.)\d{1,3}[\w.+~-]{0,12}[\]\s,;:|/()–—-]{1,5}(?:[\w.,]{1,10}\s){0,3}"
-    r"|<[^\n<>]{3,48}>(?:  \w{3}, |\n\w{0,6}Date: )[^\n]{0,28}"
-    r"|\n?[-dl](?:[r-][w-][xsStT-]){3}[^\n]{0,60})$"
-)
-"""Before a day on which something was made that is no patient's: words of software, a version, a listing."""
-FAR_BEFORE = 72
-"""Characters before a day in which such words stand."""
-ACCEPTED = re.compile(r"(?i)\b(?:received|submitted|revised)\b[^\n]{0,48}\b(?:accepted|revised|published)\b")
-"""How articles tell when they were written."""
-OF_RELEASE = re.compile(r"(?i)[^\n]{0,24}\((?:release|build|tag|version|commit)\b")
-"""Behind a day."""
-
-WEEKDAY = re.compile(r"(?<![^\W_])(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^\n]{1,28}$")
-IN_CHANGELOG = re.compile(r"(?:^|\n)\* [A-Z][a-z]{2} [A-Z][a-z]{2} [\d ]?\d $")
-"""Before the year of an entry of an RPM package's changes: * Mon Jan 15 2024."""
-BY_SOMEBODY = re.compile(r"\d{4}-\d\d-\d\d  [^\n<]{3,40}<[^\s<>]{3,60}@")
-"""An entry of a ChangeLog as GNU's."""
-_PROGRAMS = "|".join(label_words.PROGRAMS.split())
-BY_PROGRAM = re.compile(
-    rf"\d{{4}}[^\n]{{0,32}}(?<![^\W_])(?i:{_PROGRAMS})(?![^\W_])|\d{{4}} \d\d:\d\d:\d\d GMT"
-)
-"""Behind a weekday and a day: the time at which a program did something, or as servers tell the time."""
-
-CITED = re.compile(r"\d{4} [A-Z][a-z]{2} \d{1,2};\d")
-"""How journals are cited: 2019 Mar 7;12:441."""
 
 FAMILY_GIVEN = re.compile(
     rf"{LETTER}[\w'’-]+, {LETTER}{{2,}}|[\u0386-\u1fff]{{2,}}(?:[ _-][\u0386-\u1fff]+){{1,3}}(?![^\W\d_])"
@@ -152,9 +142,9 @@ def in_text(text: str) -> Iterator[tuple[str, str]]:
         for name in _names(text):
             if not by_chance or _is_written_well(name):
                 yield NAME_FOUND, name
-    for place, day in days.days_in(text):
-        if not _is_of_software(text, place):
-            yield DAY_FOUND, day.isoformat()
+    found = [(place, day) for place, day in days.days_in(text) if not days_of_software.is_one(text, place)]
+    for day in days_of_software.without_times_of_jobs(text, found):
+        yield DAY_FOUND, day.isoformat()
     yield from said_of_patients.said_in(text)
     for name in names_in_paths.in_text(text):
         yield PATH_FOUND, name
@@ -162,21 +152,10 @@ def in_text(text: str) -> Iterator[tuple[str, str]]:
     yield from _in_messages(text)
 
 
-def _is_of_software(text: str, place: int) -> bool:
-    """Whether a day is that of a release, a citation or the like, by the words beside it."""
-    before = text[max(place - FAR_BEFORE, 0) : place]
-    if OF_SOFTWARE.search(before) or CITED.match(text, place) or OF_RELEASE.match(text, place):
-        return True
-    if IN_CHANGELOG.search(before) or BY_SOMEBODY.match(text, place):
-        return True
-    if WEEKDAY.search(before) and BY_PROGRAM.match(text, place):
-        return True
-    return ACCEPTED.search(before + text[place : place + FAR_BEFORE]) is not None
-
-
 def in_name(name: str) -> Iterator[tuple[str, str]]:
     """As :func:`in_text`, of the name of a file or of a member of an archive."""
-    for what, value in in_text(name.replace("_", " ")):
+    undated = days_of_software.without_days_of_runs(name)
+    for what, value in in_text(undated.replace("_", " ")):
         yield f"its name {what}", value
     for uid in _uids(name):
         yield f"its name {UID_FOUND}", uid
@@ -189,7 +168,7 @@ def in_name(name: str) -> Iterator[tuple[str, str]]:
             yield NAMED, filed[0]
     for value in said_of_patients.mails_in(name.replace("_", " ")):
         yield "its name holds an e-mail address", value
-    for _, day in days.days_in_name(name):
+    for _, day in days.days_in_name(undated):
         yield f"its name {DAY_FOUND}", day.isoformat()
 
 
@@ -232,11 +211,12 @@ def _names(text: str) -> Iterator[str]:
     for caret in NAME.finditer(text):
         before = FAMILY.findall(text[max(caret.start() - LONGEST_NAME, 0) : caret.start()])[0]
         behind = GIVEN.findall(text[caret.end() - 1 : caret.end() + LONGEST_NAME])[0]
-        if _is_name(before, behind) and before not in CODES and not _is_of_method(before, behind):
+        is_coded = before in CODES or behind in CODES or CODE.fullmatch(behind)
+        if _is_name(before, behind) and not is_coded and not _is_of_nobody(before, behind):
             yield f"{before}^{behind}"
     for given in THEN_APART.finditer(text):
         family = APART_BEFORE.search(text, max(given.start() - LONGEST_APART, 0), given.start())
-        if family and not _is_of_method(family[1], given[1]):
+        if family and not _is_of_nobody(family[1], given[1]):
             yield f"{family[1]}^{given[1]}"
     for end in ENDS_ALONE.finditer(text):
         alone = ALONE.search(text[max(end.start() - LONGEST_NAME, 0) : end.start()])
@@ -244,10 +224,16 @@ def _names(text: str) -> Iterator[str]:
             yield f"{alone[0]}^"
 
 
-def _is_of_method(family: str, given: str) -> bool:
-    """Whether two words are a method's (Bland^Altman), or small ones are a key of literature or of code."""
+def _is_of_nobody(family: str, given: str) -> bool:
+    """Whether the words are a method's (Bland^Altman) or a phantom's, or small ones a key of literature."""
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", f"{family} {given.partition('.')[0]}")]
-    if all(word in names_in_paths.EPONYMS or names_in_paths.is_of_files(word) for word in words):
+    if all(
+        (word[0] in "xyz" and len(set(word)) == 1)  # XXXX
+        or word in said_of_patients.NOBODY
+        or word in names_in_paths.EPONYMS
+        or names_in_paths.is_of_files(word)
+        for word in words
+    ):
         return True
     return f"{family}{given}".islower() and any(map(names_in_paths.is_of_files, words))
 

@@ -60,7 +60,8 @@ BASE_64 = re.compile(r"[a-z0-9+/]{40}")
 NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 QUOTED = re.compile(r'"[^"]{0,400}"')
 """A field of a table in which its delimiter may stand."""
-IN_BRACKETS = re.compile(r"\((?!at\))\w{1,12}\)")
+IN_BRACKETS = re.compile(r"\((?!at\))\w{1,12}\)|\([^\W\d][^()\d\n]{0,60}\)(?=\s?:)")
+"""What explains a label: MRN (medical record number): …"""
 DELIMITERS = "\t,;|"
 COUNTED = re.compile(
     rf"(?:(?:{'|'.join(sorted(GENERIC))}|sub|ses|id|p|s)[-_ ]?\d{{1,5}}(?![-.]?\d)[-_ ]?)+", re.IGNORECASE
@@ -133,6 +134,8 @@ SHORT_DAY = re.compile(r"(?<![\w./-])\d{1,2}([./-])\d{1,2}\1\d\d(?![\w./-]*\d)")
 WHOLE, FILLERS = frozenset(label_words.WHOLE.split()), frozenset(_stems(label_words.FILLERS))
 HONORIFICS, PARTICLES = frozenset(label_words.HONORIFICS.split()), frozenset(label_words.PARTICLES.split())
 NO_NAMES = GENERIC | frozenset(label_words.NO_NAMES.split())
+NOBODY = NO_NAMES.difference(["doe"]).union(label_words.PHANTOMS.split())
+"""Words of which nobody's name consists as a whole."""
 NO_NAMES_JOINED = tuple(word for word in NO_NAMES if word[0] >= "\u3040")
 """Those of scripts without spaces, which go on with other words."""
 
@@ -351,7 +354,8 @@ def _name(here: Labelled) -> str:
     if uncased and SAYS_NUMBER.search(words[0]):
         return ""
     says_all = not here.label.startswith(PATIENTS) or SAYS_NAME.search(here.label) or is_addressed
-    if here.below and len(words) < len(WORD.findall(here.text)):
+    beside = (word for word in WORD.findall(here.text) if word.lower() not in HONORIFICS | PARTICLES)
+    if here.below and len(words) < sum(1 for _ in beside):
         return ""  # a sentence
     if MANY.match(here.label) and not re.search(r"[:=/\\]", here.label):
         return ""
