@@ -8,7 +8,8 @@ kinds that it missed were mended. The third tables were run before anybody looke
 (6.0 %). The fourth ones were run in the same way: 297 of 305 (97.4 %; of 36 names of files and members 32),
 and 10 of 281 others (3.6 %). So were the fifth: 286 of 294 (97.3 %; of each kind at least 91 %), and 7 of 286
 others (2.4 %), and the sixth: 307 of 310 (99.0 %; of each kind at least 94 %), and 9 of 268 others (3.4 %).
-Those kinds were mended too, so no table here tells how it does with texts of others.
+Those kinds were mended too. The seventh: 309 of 315 (98.1 %; of each kind at least 97 %), and 3 of 259 others
+(1.2 %); nothing was mended by them, so they alone tell how the search does with texts of others.
 
 The tables of kinds were made by the one who mended these, of the neighbours of what was missed (the words of
 other languages, of other hospitals); of them the search is known to miss some.
@@ -72,6 +73,7 @@ MOST_MISSED = {
     "fourth_planted": 0.02,
     "fifth_planted": 0.02,
     "sixth_planted": 0.02,
+    "seventh_planted": 0.02,
 }
 """Shares of all."""
 

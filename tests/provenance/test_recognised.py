@@ -273,3 +273,12 @@ def test_a_text_of_wide_characters_is_read_once_and_what_hides_in_it_as_well() -
         "DOE^JANE" in text
         for text in texts.texts_in("字字字 text".encode("utf-16") + b"..DOE^JANE, 1950-03-07")
     )
+
+
+@pytest.mark.parametrize("month", ["dec", "feb"])
+def test_no_day_is_read_within_a_digest(month: str) -> None:
+    """Of the digests of a study of full size some hold such letters between digits by chance."""
+    by_chance = f"a93f0c5e77d1b2c15{month}2007f".rjust(64, "b")
+    for text in (by_chance, f'"ct.nii.gz": "{by_chance}"', f"{by_chance}  data/scan-0001/ct.nii.gz"):
+        assert list(recognised.in_text(text)) == []
+    assert list(recognised.in_text(f"born 15{month}2007 in"))

@@ -49,6 +49,9 @@ FIRST_OF_VERSIONS = 2000
 FOUR_DIGITS = re.compile(r"(?:19|20)(?<!\d..)\d\d")
 """With which all that is sought begins."""
 YEAR = re.compile(r"\d{4}(?!\d)")
+DIGEST = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
+"""MD5, SHA-256 and the like."""
+LONGEST_DIGEST = 128
 BEFORE, BEHIND = 40, 24
 """Characters beside a year in which its day and month stand."""
 
@@ -134,13 +137,21 @@ def days_in(text: str) -> Iterator[tuple[int, date]]:
     for begins in FOUR_DIGITS.finditer(text):
         if year := YEAR.match(text, begins.start()):
             for day in _beside(text, year):
-                yield year.start(), day
+                if not _is_in_digest(text, year.start()):
+                    yield year.start(), day
         elif stamp := STAMP.match(text, begins.start()):
             yield from _at(stamp, int(stamp[1]), int(stamp[2]), int(stamp[3]))
         elif stamp := WITH_CLOCK.match(text, begins.start()):
             yield from _at(stamp, int(stamp[0][:4]), int(stamp[0][4:6]), int(stamp[0][6:8]))
     if not text.isascii():
         yield from _in_other_calendars(text)
+
+
+def _is_in_digest(text: str, place: int) -> bool:
+    """Whether a place is within hexadecimal digits, in which dec and feb are no months (9a5dec1998f0…)."""
+    first = max(place - LONGEST_DIGEST, 0)
+    around = DIGEST.finditer(text, first, place + LONGEST_DIGEST)
+    return any(digits.start() <= place < digits.end() for digits in around)
 
 
 def _in_other_calendars(text: str) -> Iterator[tuple[int, date]]:
