@@ -24,6 +24,7 @@ import pypdf
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+from pypdf.generic import ArrayObject, ByteStringObject, DictionaryObject, NameObject, NumberObject
 
 from headct.contracts.artefacts import UNFINISHED, sha256_of, write_json
 from headct.provenance import crate, manifest, privacy, report, seal, verify
@@ -479,6 +480,24 @@ def pdf(text: str = "Dice per model", **metadata: str) -> bytes:
     with matplotlib.rc_context({"pdf.fonttype": 42}):
         figure.savefig(stream, format="pdf", metadata={"CreationDate": None, **metadata})
     return stream.getvalue()
+
+
+def with_palette(colours: bytes) -> bytes:
+    """A PDF with a picture of listed colours."""
+    writer, stream = pypdf.PdfWriter(io.BytesIO(pdf())), io.BytesIO()
+    space = (NameObject("/Indexed"), NameObject("/DeviceRGB"), NumberObject(1), ByteStringObject(colours))
+    writer._add_object(DictionaryObject({NameObject("/ColorSpace"): ArrayObject(space)}))
+    writer.write(stream)
+    return stream.getvalue()
+
+
+def test_colours_are_no_names_unless_they_are_a_text(small: Path) -> None:
+    by_chance = bytes((0xEF, 0xD7, 0x7F)) + b"QYbIW`GU_GT^ES]ERZAOX"
+    (small / "figures").mkdir(exist_ok=True)
+    (small / "figures/x.pdf").write_bytes(with_palette(by_chance))
+    assert found(small, privacy.patterns) == {}
+    (small / "figures/x.pdf").write_bytes(with_palette(b"Zwetschge^Ottilie"))
+    assert set(found(small, privacy.patterns)) == {"figures/x.pdf"}
 
 
 def nrrd(text: bytes = b"") -> bytes:

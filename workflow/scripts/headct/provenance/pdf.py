@@ -72,6 +72,17 @@ def _strings(thing: Any) -> Iterator[str]:
     elif isinstance(thing, (DictionaryObject, StreamObject)):
         for value in thing.values():
             yield from _strings(value)
-    elif isinstance(thing, ArrayObject):
+    elif isinstance(thing, ArrayObject) and not _lists_colours(thing):
         for value in thing:
             yield from _strings(value)
+
+
+def _lists_colours(array: ArrayObject) -> bool:
+    """Whether it is a space of listed colours: bytes written as a string (ISO 32000, 8.6.6.3).
+
+    Among them names stand by chance. A list that can be read as a text is none of colours.
+    """
+    if not array or array[0] != "/Indexed":
+        return False
+    lists = [value for value in array if isinstance(value, (TextStringObject, ByteStringObject))]
+    return not all(value.original_bytes.isascii() for value in lists)
