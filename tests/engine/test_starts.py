@@ -390,6 +390,7 @@ def test_the_step_records_a_start_and_refuses_it_once_a_tested_scan_is_known(for
         device="cpu",
         threads=1,
         work=tmp_path / "work",
+        run="unet/seed-0-fold-all",
         out=tmp_path / "out",
     )
     step()

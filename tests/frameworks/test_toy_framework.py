@@ -106,7 +106,7 @@ def test_it_is_prepared_trained_predicts_is_measured_and_stands_in_table_e1(
     steps = [
         f"prepare --settings {quoted(preparation)} {labels} {scans_of} --threads 1 --work work --out p.json",
         f"train --model toy --settings {quoted(weights)} {labels} {scans_of} --seed 1 --fold all {one_core}"
-        f" --work work --out {model}",
+        f" --work work --run toy/1 --out {model}",
         f"predict --model toy --member {model} {scans_of} {one_core} --work work --manifest {manifest}",
         f"measure --model toy --predictions {manifest} {labels} {scans_of} --settings {quoted(measures)}"
         " --out metrics.tsv",
