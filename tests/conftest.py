@@ -94,7 +94,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFileOrFolder(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.rpartition("/")[0]
+            folder = nodeid.partition("::")[0].rpartition("/")[0]
             return folder if folder in OF_ONE_PROCESS else super()._split_scope(nodeid)
 
     return ByFileOrFolder(config, log)

@@ -55,6 +55,8 @@ STUDIES = {
                 "framework": "monai",
                 "network": "basicunet",
                 "features": [4, 4, 4, 8, 8, 4],
+                "patch_size_xyz": [32, 32, 16],
+                "spacing_mm_xyz": [4, 4, 6],
                 "postprocessing": "nnunet",
             },
             "threshold": {"title": "Threshold", "framework": "threshold"},
