@@ -28,21 +28,22 @@ FAMILIES_JAPANESE = frozenset(path_words.FAMILY_JAPANESE.split())
 INTRODUCING, OF_MANY = frozenset(path_words.INTRODUCING.split()), tuple(path_words.OF_MANY.split())
 
 
-def _pair(capital: str, further: str) -> re.Pattern[str]:
+def _pair(capital: str, letter: str, further: str) -> re.Pattern[str]:
     """Two words with capitals, or of a script that has none; the second can begin another pair.
 
     Args:
         capital: a letter that words begin with, or of such a script.
-        further: a letter or a mark.
+        letter: any letter.
+        further: a letter behind another one, or a mark.
     """
     return re.compile(
-        rf"({capital}(?<![^\W_].)(?<![$%{{@#.&'’].){further}{{1,30}}(?:-{further}{{2,31}})?)"
+        rf"({capital}(?<![^\W_].)(?<![$%{{@#.&'’].){further}{{1,30}}(?:-{letter}{further}{{1,30}})?)"
         rf"(_|, ?| |-)(?=({capital}{further}{{2,30}})(?![^\W_]))"
     )
 
 
-PAIR = _pair(r"[^\W\d_a-z]", rf"(?:['’]?{LETTER}|[{MARKS}])")
-PLAIN_PAIR = _pair("[A-Z]", "(?:'?[A-Za-z])")
+PAIR = _pair(r"[^\W\d_a-z]", LETTER, rf"(?:['’]?{LETTER}|[{MARKS}])")
+PLAIN_PAIR = _pair("[A-Z]", "[A-Za-z]", "(?:'?[A-Za-z])")
 """The same in texts of ASCII alone, where it is found in half of the time."""
 SPACELESS = re.compile(
     rf"(?<![^\W\d_])(?:[{path_words.FAMILY_HAN}][\u4e00-\u9fff]{{1,2}}"

@@ -192,11 +192,12 @@ def plain(text: str) -> str:
 
 def _uids(text: str) -> Iterator[str]:
     for match in itertools.chain(UID.finditer(text), JOINED_UID.finditer(text)):
-        uid = text[match.start() - 1 : match.end()].replace("_", ".")
+        start = match.start() - 1  # its first digit
+        uid = text[start : match.end()].replace("_", ".")
         if f"{uid}.".startswith(NOT_OF_PATIENTS):
             continue
         components = uid.count(".") + 1
-        near = text[max(match.start() - 40, 0) : match.end() + 40].lower()
+        near = text[max(start - 40, 0) : match.end() + 40].lower()
         if "implementationclass" in near:  # of the software that wrote it
             continue
         if (

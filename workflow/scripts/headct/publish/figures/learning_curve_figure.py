@@ -71,7 +71,8 @@ MARKS_APART_MM = 1.6
 """Between the points of two models at one size, which else would hide each other."""
 
 COLOURS = (style.BLUE, style.VERMILLION, style.BLACK, style.ORANGE, style.SKY_BLUE, style.GREY)
-LOOKS = tuple(zip(COLOURS * len("osD^v"), cycle("osD^v"), strict=False))
+MARKS = "osD^v"
+LOOKS = tuple(zip(COLOURS * len(MARKS), cycle(MARKS), strict=False))
 """Colour and mark of each model: as many as there are pairs of both, no two alike."""
 
 
