@@ -29,8 +29,8 @@ export XDG_CACHE_HOME ?= $(shell \
 LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
-# One process per core; tests/conftest.py has the longest tests come first.
-SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --durations=10
+# One process more than cores, for some tests wait for a Slurm; tests/conftest.py has the longest come first.
+SIDE_BY_SIDE := --numprocesses $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder --durations=10
 TESTS ?= tests
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
@@ -168,7 +168,9 @@ $(READY): $(LOCK) pyproject.toml | $(BIN)/python
 	@$(call is_python_3.11,$(BIN)/python,move $(VENV) away)
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
 	$(if $(WHEELS),cd $(WHEELS) && sha256sum --check --quiet SHA256SUMS)
-	$(BIN)/python -m pip install $(if $(WHEELS),--no-index --find-links $(WHEELS) )--requirement $(LOCK)
+	$(BIN)/python -m pip install $(if $(WHEELS),--no-index --find-links $(WHEELS) )--no-compile --requirement $(LOCK)
+	@# By all cores, where pip takes one. Some packages have templates in which no Python stands.
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

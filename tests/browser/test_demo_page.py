@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from headct.command_line import run_step
 from headct.contracts.repository import REPOSITORY
 from support import accessibility, snake
+from support.browser import VIEWS
 from support.viewer_page import LONGEST_MS
 
 INDEX = "results/report/index.html"
@@ -27,8 +28,7 @@ def opened(page: Page, file: Path, width: int, scheme: Any) -> Page:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_everybody_can_use_the_page_whatever_is_open(demo: Path, page: Page, width: int, scheme: Any) -> None:
     opened(page, demo / INDEX, width, scheme)
     page.wait_for_selector("#explorer canvas")
@@ -83,8 +83,7 @@ def blinded(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "page/index.html"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_everybody_can_judge_blindly(blinded: Path, page: Page, width: int, scheme: Any) -> None:
     opened(page, blinded, width, scheme)
     page.wait_for_function("window.shown")

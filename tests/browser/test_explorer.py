@@ -332,11 +332,9 @@ def test_a_study_of_full_size_is_filtered_and_sorted(opened: Open) -> None:
     expect(page.locator(".pages .place")).to_have_text("Page 2 of 279")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_nothing_is_wider_than_the_page(opened: Open, page: Page, width: int, scheme: Any) -> None:
+def test_nothing_is_wider_than_the_page(opened: Open, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
     opened()
     page.wait_for_selector(".chart canvas")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

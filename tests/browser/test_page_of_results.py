@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page
 from headct.contracts.repository import REPOSITORY
 from headct.publish.page import page as page_of_results
 from support import accessibility, page_study
+from support.browser import VIEWS
 
 BUNDLE = REPOSITORY / "workflow/page/bundle"
 STUDY = page_study.Study(failed=1)
@@ -151,8 +152,7 @@ def test_on_paper_what_needs_a_screen_is_left_out(index: Path, page: Page) -> No
     assert page.locator("#explore").is_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_everybody_can_read_and_use_it(index: Path, page: Page, width: int, scheme: Any) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)

@@ -14,6 +14,7 @@ from headct.contracts.repository import BUNDLE
 from headct.publish.page.case_content import TRUTH
 from headct.settings import reviews
 from support import accessibility, monai_miniature, page_numbers
+from support.browser import VIEWS
 from support.case_studies import read_case
 from support.label_sets import LABELS
 from support.reviews import make_study, review
@@ -191,8 +192,7 @@ def test_a_quality_review_goes_from_the_page_into_the_study(
     assert excluded == {"s-uneven"}
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
 @pytest.mark.parametrize("which", ["predicted", "looked_at"])
 def test_everybody_can_read_and_use_them(
     page: Page, request: pytest.FixtureRequest, which: str, width: int, scheme: Any

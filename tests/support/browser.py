@@ -20,6 +20,14 @@ AS_ROOT = ("--no-sandbox",)
 NO_NETWORK = ("--host-resolver-rules=MAP * ~NOTFOUND",)
 """What a page asks for is recorded and not answered."""
 
+VIEWS = (
+    (390, "dark"),
+    (1280, "light"),
+    pytest.param(390, "light", marks=pytest.mark.slow),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+)
+"""Widths of the window in pixels, a phone's and a desk's, and colours; two of the four are drills."""
+
 OF_NO_NETWORK = {"file", "data", "blob", "about"}
 """Schemes of addresses for which nothing leaves the machine."""
 
