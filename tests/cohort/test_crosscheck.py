@@ -209,6 +209,18 @@ def test_draw() -> None:
     assert len(set(drawn) - set(crosscheck.draw([*scans, "new"], 10, 1))) <= 1
 
 
+def test_external_sets_have_samples_of_their_own() -> None:
+    """A set that is added, however large, takes no place in the sample of the study's own scans."""
+    own = [{"scan_id": f"{number:03d}", "set": None} for number in range(30)]
+    outside = [{"scan_id": f"x{number:03d}", "set": "external:farnham"} for number in range(90)]
+    few = [{"scan_id": "y1", "set": "external:few"}]
+    drawn = crosscheck.sample_of([*outside, *own, *few], 10, 1)
+    ids = [row["scan_id"] for row in drawn if row["set"] is None]
+    assert ids == crosscheck.draw([row["scan_id"] for row in own], 10, 1)
+    assert ids == [row["scan_id"] for row in crosscheck.sample_of(own, 10, 1)]
+    assert [row["set"] for row in drawn] == [None] * 10 + ["external:farnham"] * 10 + ["external:few"]
+
+
 def test_command_line(tmp_path: Path) -> None:
     """The included scan is compared, no excluded one and no file; the log names no patient and no path."""
     converted(tmp_path)

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,24 @@ def draw(scan_ids: Iterable[str], number: int, seed: int) -> list[str]:
     """A random sample in alphabetical order; a scan that is added later changes one place at most."""
     ranked = sorted(scan_ids, key=lambda scan: hashlib.sha256(f"{seed}/{scan}".encode()).digest())
     return sorted(ranked[:number])
+
+
+def sample_of(rows: Iterable[Mapping[str, Any]], number: int, seed: int) -> list[Mapping[str, Any]]:
+    """The rows of a sample (:func:`draw`) of the study's own scans, and of one of each external set.
+
+    Each is drawn by itself: a set that is added, often of scanners that the study has not, has a sample of
+    its own and changes no other.
+
+    Args:
+        rows: of the sheet, of the scans that may be drawn.
+        number: of scans of each sample; all where there are fewer.
+        seed: of the draw.
+    """
+    members: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        members[sample_sheet.external_set(row)].append(row)
+    drawn = {name: draw((row["scan_id"] for row in own), number, seed) for name, own in members.items()}
+    return [row for name, own in sorted(members.items()) for row in own if row["scan_id"] in drawn[name]]
 
 
 def compare(scan_id: str, dicom: Path, data: Path, scratch: Path) -> dict[str, Any]:
@@ -292,16 +311,14 @@ def main(
     """
     sample = blocks.given(blocks.Crosscheck, settings)
     scans = read_tsv(cohort)
-    included = scans.loc[scans["status"] == "included", "scan_id"]
-    of_dicom = [
-        scan for scan in included if read_json(data / scan / RECORD)["kind"] == dicom_folder.Source.kind
-    ]
-    if len(of_dicom) < len(included):
-        others = len(included) - len(of_dicom)
+    included = set(scans.loc[scans["status"] == "included", "scan_id"])
+    rows = [row for row in sample_sheet.load(sheet) if row["scan_id"] in included]
+    kinds = {row["scan_id"]: read_json(data / row["scan_id"] / RECORD)["kind"] for row in rows}
+    of_dicom = [row for row in rows if kinds[row["scan_id"]] == dicom_folder.Source.kind]
+    if len(of_dicom) < len(rows):
+        others = len(rows) - len(of_dicom)
         logger.info("%d scans are not of DICOM folders, which is all that dcm2niix converts", others)
-    drawn = set(draw(of_dicom, sample.scans, sample.seed))
-    rows = [row for row in sample_sheet.load(sheet) if row["scan_id"] in drawn]
     out.parent.mkdir(parents=True, exist_ok=True)
-    table = crosscheck(rows, data, out.parent)
+    table = crosscheck(sample_of(of_dicom, sample.scans, sample.seed), data, out.parent)
     write_tsv(table, out)
     logger.info("%d of %d scans agree with dcm2niix", (table["agrees"] == "yes").sum(), len(table))

@@ -46,6 +46,9 @@ LONGEST_PATH_SHOWN = 100
 FOLDERS_BESIDE_SCANS = ("shards",)
 """Names in ``results/data``, where each scan has a folder of its name."""
 
+WORDS_OF_SETS = ("all", "both", "external", "internal", "locked", "none", "test", "train", "training")
+"""What tables, ledger and reports call the study's own sets, or several of them, in any case of letters."""
+
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 """What Windows takes for a device, in any case of letters: no file there can be called so."""
 
@@ -593,17 +596,15 @@ def _duplicates(rows: list[dict[str, Any]], file: str) -> list[Problem]:
 
 
 def _taken_names(rows: list[dict[str, Any]], file: str) -> list[Problem]:
-    """Scans and external sets that could have no file or folder of their name everywhere."""
-    reasons = {
-        **dict.fromkeys(FOLDERS_BESIDE_SCANS, "a folder beside those of the scans has this name"),
-        **dict.fromkeys(DEVICES, "no file can have this name on Windows, where it is a device"),
-    }
-    named = [(row, "scan_id", str(row["scan_id"])) for row in rows]
-    of_sets = [(row, external_set(row) or locked_set(row)) for row in rows]
-    named += [(row, "set", name) for row, name in of_sets if name.casefold() in DEVICES]
+    """Scans and sets whose names mean something else here, or can't be those of files everywhere."""
+    on_windows = dict.fromkeys(DEVICES, "no file can have this name on Windows, where it is a device")
+    beside_scans = dict.fromkeys(FOLDERS_BESIDE_SCANS, "a folder beside those of the scans has this name")
+    own_words = dict.fromkeys(WORDS_OF_SETS, "tables call the study's own sets, or several of them, so")
+    scans = [(row, "scan_id", str(row["scan_id"]), on_windows | beside_scans) for row in rows]
+    of_sets = [(row, "set", external_set(row) or locked_set(row), on_windows | own_words) for row in rows]
     return [
         Problem(file, f"{reason}; choose another one", str(row["row"]), column, row[column])
-        for row, column, name in named
+        for row, column, name, reasons in (*scans, *of_sets)
         if (reason := reasons.get(name.casefold()))
     ]
 
