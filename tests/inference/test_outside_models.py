@@ -17,7 +17,7 @@ from headct.contracts.artefacts import read_json, sha256_of
 from headct.contracts.no_prediction import REFUSED, kind_of
 from headct.contracts.problems import BadInput
 from headct.engine import offline
-from headct.frameworks.outside import maps_folder
+from headct.frameworks.outside import maps_folder, program_output
 from headct.imaging import geometry, mask_files
 from headct.settings.outside import Command, External
 from support import outside_study
@@ -362,6 +362,22 @@ def test_a_scan_that_the_command_fails_on_is_told_or_counts_as_wrong(study: Path
 def test_one_for_all_scans_that_fails_is_an_error(study: Path) -> None:
     with pytest.raises(BadInput, match="ended with exit status 3"):
         run_command("{images} {label_maps} --fails-on-first", missing="no_prediction")
+
+
+def test_what_a_command_says_is_bounded_in_the_log_and_ends_as_it_ended(
+    study: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A program that repeats itself for ever fills no log, and why it failed stands there."""
+    Path("loud.py").write_text(
+        "import sys\nprint('begin', *range(10**6))\nsys.exit('out of luck')", encoding="utf-8"
+    )
+    command = f"{sys.executable} loud.py {{images}} {{label_maps}}"
+    with pytest.raises(BadInput, match="ended with exit status 1"):
+        outside_study.take(framework="command", command=command)
+    log = capfdbinary.readouterr().err
+    assert len(log) < program_output.OF_A_JOB + 500
+    assert b"bytes of what it said are left out here]" in log
+    assert b"out of luck\n" in log
 
 
 def test_what_a_command_made_is_checked_as_what_is_handed_over(study: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from headct.contracts.problems import BadInput, Problem
 from headct.engine import offline
 from headct.engine.training_job import NAME_DIGITS
+from headct.frameworks.outside import program_output
 from headct.frameworks.outside.maps_folder import called
 from headct.settings.outside import ALL_AT_ONCE, EACH, Command
 
@@ -77,14 +78,15 @@ def label_maps(job: CommandJob, scans: Mapping[str, tuple[Path, str]]) -> dict[s
         logger.info("%s: the command is run on %d of %d scans", job.key, len(wanted), len(scans))
         job.store.mkdir(parents=True, exist_ok=True)
         groups = [[scan] for scan in wanted] if job.settings.is_run_for_each_scan else [list(wanted)]
+        limit = program_output.limit_of(len(groups))
         for group in groups:
-            _run(job, {scan: wanted[scan] for scan in group}, names)
+            _run(job, {scan: wanted[scan] for scan in group}, names, limit)
     found = {scan: _of(job.store, name) for scan, name in names.items()}
     return {scan: path for scan, path in found.items() if path is not None}
 
 
-def _run(job: CommandJob, scans: Mapping[str, Path], names: Mapping[str, str]) -> None:
-    """Run the command once, and keep what it made."""
+def _run(job: CommandJob, scans: Mapping[str, Path], names: Mapping[str, str], limit: int) -> None:
+    """Run the command once, and keep what it made; of what it says, ``limit`` bytes from both ends."""
     with tempfile.TemporaryDirectory(prefix="run-", dir=job.store) as scratch:
         folders = {name: Path(scratch, name) for name in ALL_AT_ONCE}
         for folder in folders.values():
@@ -97,7 +99,7 @@ def _run(job: CommandJob, scans: Mapping[str, Path], names: Mapping[str, str]) -
             (case,) = cases.values()
             files = folders["images"] / f"{case}{CHANNEL}.nii.gz", folders["label_maps"] / f"{case}.nii.gz"
             places = dict(zip(EACH, files, strict=True))
-        status = _ended(job, job.words(places))
+        status = _ended(job, job.words(places), limit)
         if status and not job.settings.is_run_for_each_scan:
             message = f"ended with exit status {status}; what it said is in the log of this job"
             raise BadInput([Problem(job.key, message, key=f"{job.key}.command")])
@@ -108,18 +110,27 @@ def _run(job: CommandJob, scans: Mapping[str, Path], names: Mapping[str, str]) -
                 os.replace(made, job.store / f"{names[scan]}{end}")  # noqa: PTH105  # folders, too
 
 
-def _ended(job: CommandJob, words: Sequence[str]) -> int:
-    """Run a program without a network; its exit status. What it says goes to the log of the job."""
+def _ended(job: CommandJob, words: Sequence[str], limit: int) -> int:
+    """Run a program without a network; its exit status. What it says goes, in bounds, to the job's log."""
     users = {name: value for name, value in os.environ.items() if name != OF_JOBS}
     environment = users | {"OMP_NUM_THREADS": str(job.threads)}
     launcher = [sys.executable, "-I", offline.__file__]
     if shutil.which(words[0]) is None:
         message = "there is no such program: name one that this machine has, or its path"
         raise BadInput([Problem(job.key, message, key=f"{job.key}.command", value=words[0])])
-    ended = subprocess.run([*launcher, *words], env=environment, check=False)
-    if ended.returncode:
-        logger.warning("%s: the command ended with exit status %d", job.key, ended.returncode)
-    return ended.returncode
+    command = [*launcher, *words]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as running:
+        assert running.stdout is not None, "a pipe was asked for"
+        try:
+            program_output.relay(running.stdout, sys.stderr.buffer, limit)
+        except BaseException:  # as subprocess.run: no program outlives its job
+            running.kill()
+            raise
+    if running.returncode:
+        logger.warning("%s: the command ended with exit status %d", job.key, running.returncode)
+    return running.returncode
 
 
 def _of(folder: Path, name: str) -> Path | None:
