@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from headct.contracts.artefacts import read_json, sha256_of
+from headct.contracts.artefacts import read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.no_prediction import REFUSED, kind_of
 from headct.contracts.problems import BadInput
 from headct.engine import offline
@@ -250,6 +250,54 @@ def test_other_channels_than_classes_a_label_map_and_another_grid_are_refused(st
         take(content="probabilities", labels={"ICH": 1, "PHE": 2, "IVH": []})
     with pytest.raises(BadInput, match="not of 0 and 1 alone"):
         take()
+
+
+def of_participants(*ids: str) -> None:
+    """Say whose the three test scans are."""
+    split = read_tsv(outside_study.SPLIT)
+    split.loc[split["set"] == "test", "participant_id"] = ids
+    write_tsv(split, outside_study.SPLIT)
+
+
+def block(side: int) -> np.ndarray:
+    """A label map with a cube of the first lesion."""
+    labels = np.zeros_like(drawn())
+    labels[2 : 2 + side, 4 : 4 + side, 4 : 4 + side] = 1
+    return labels
+
+
+def test_one_label_map_for_two_participants_is_an_error_of_both_scans(study: Path) -> None:
+    """Whatever its file: a wrong name, or a copy that was saved again, scores one head by another's."""
+    write_mask(study / "dicom/s1", study / "rival/s1.nii.gz", block(6))
+    write_mask(study / "dicom/s3", study / "rival/s3.nrrd", block(6))
+    (study / "rival/s3.nii.gz").unlink()
+    write_mask(study / "dicom/s2", study / "rival/s2.nii.gz", block(5))
+    of_participants("a", "b", "c")
+    with pytest.raises(BadInput, match="the same label map, voxel for voxel, as of") as refused:
+        take()
+    told = {problem.row: (Path(problem.file).name, problem.message) for problem in refused.value.problems}
+    assert told.keys() == {"s1", "s3"}
+    assert (told["s1"][0], told["s3"][0]) == ("s1.nii.gz", "s3.nrrd")
+    assert "as of s3, another participant's" in told["s1"][1]
+    assert "as of s1, another participant's" in told["s3"][1]
+    assert not MANIFEST.exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids"),
+    [
+        pytest.param(block(6), ("a", "a", "a"), id="two reconstructions of one participant"),
+        pytest.param(block(0), ("a", "b", "c"), id="no lesion"),
+        pytest.param(block(4), ("a", "b", "c"), id="a speck"),
+    ],
+)
+def test_equal_label_maps_that_may_be_right_are_taken(
+    study: Path, labels: np.ndarray, ids: tuple[str, ...]
+) -> None:
+    for scan in SCANS:
+        write_mask(study / "dicom" / scan, study / "rival" / f"{scan}.nii.gz", labels)
+    of_participants(*ids)
+    assert set(take()["reason"]) == {""}
 
 
 def test_two_maps_of_a_scan_are_an_error(study: Path) -> None:

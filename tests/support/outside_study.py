@@ -24,20 +24,21 @@ TILT_DEG = 15.0
 
 
 def convert(scans: Mapping[str, np.ndarray], tilt_deg: float = TILT_DEG) -> None:
-    """Write scans as DICOM with a mask of soft tissue, convert them, and list them as the test set.
+    """Write scans of a participant as DICOM with a mask of soft tissue, convert them, list them for the test.
 
     Args:
         scans: HU (z, y, x) by scan, of slices 5 mm apart with voxels of 4 mm.
         tilt_deg: of the gantry.
     """
-    rows = [{"scan_id": "t", "set": "train", "ct_sha256": "0" * 64}]
+    rows = [{"scan_id": "t", "participant_id": "t", "set": "train", "ct_sha256": "0" * 64}]
     for name, hu in scans.items():
         dicom = Path("dicom", name)
         write_series(dicom, hu, orientation=tilted(tilt_deg))
         mask = write_mask(dicom, Path(f"{name}.nii.gz"), ((hu > 20) & (hu < 90)).astype(np.uint8))
         scan = conversion.SheetScan(name, dicom, {"mask": mask}, MASK_RULES, LABELS)
         conversion.ingest(scan, SeriesRules(minimum_slices=1), DATA / name)
-        rows.append({"scan_id": name, "set": "test", "ct_sha256": sha256_of(DATA / name / "ct.nii.gz")})
+        ct_sha256 = sha256_of(DATA / name / "ct.nii.gz")
+        rows.append({"scan_id": name, "participant_id": "p", "set": "test", "ct_sha256": ct_sha256})
     write_tsv(pd.DataFrame(rows), SPLIT)
 
 

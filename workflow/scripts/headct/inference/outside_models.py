@@ -7,20 +7,25 @@ masks are. All that can't be used are told together, and nothing is listed then.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from headct.contracts import labels as label_sets
 from headct.contracts import sets
 from headct.contracts.artefacts import digest_of_path, read_json, read_tsv, sha256_of, write_tsv
 from headct.contracts.labels import LabelSet
 from headct.contracts.plurals import counted
-from headct.contracts.problems import BadInput, Problem, gathered
+from headct.contracts.problems import BadInput, Problem, first_few, gathered
 from headct.frameworks.outside import label_maps, maps_folder, users_command
 from headct.frameworks.outside.maps_folder import OUTSIDE
 from headct.frameworks.outside.users_command import CommandJob
@@ -33,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 NO_MAP = {External: "no label map of it was handed over", Command: "its command made no label map of it"}
 """Why such a scan has no prediction, where the settings allow that."""
+
+
+FEWEST_VOXELS = 100
+"""Of lesions, from which on no two heads are outlined alike by chance; a speck at an image's edge may be."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,8 @@ class Taking:
     out: Path
     has_probabilities: bool
 
-    def take(self, scan: str, source: Path, digest: str = "") -> dict[str, Any]:
-        """Write the label map of a scan; its columns of the list.
+    def take(self, scan: str, source: Path, digest: str = "") -> tuple[dict[str, Any], str]:
+        """Write the label map of a scan; its columns of the list, and what it shows (:func:`drawing_of`).
 
         Args:
             scan: identifier of the scan.
@@ -72,13 +81,14 @@ class Taking:
         found = label_maps.read(source, self.rules, self.labels, grid, setting, self.has_probabilities)
         path = self.out / f"{scan}.nii.gz"
         nifti.write(masks.to_image(found, grid), path)
-        return {
+        columns = {
             "path": os.path.relpath(path, self.out.parent),
             "sha256": sha256_of(path),
             "seconds": round(time.monotonic() - start, 2),
             "reason": "",
             "source_sha256": digest or digest_of_path(source),
         }
+        return columns, drawing_of(found)
 
 
 def main(
@@ -124,7 +134,7 @@ def main(
     rules = label_maps.rules_of(of_model.values(lesions))
     taking = Taking(key, rules, lesions, data, manifest.with_suffix(""), of_model.has_probabilities)
     problems = [] if of_model.may_be_missing else missing(of_model, key, scans, found)
-    rows = []
+    rows, drawings = [], {}
     for scan in scans:
         row: dict[str, Any] = {
             "scan_id": scan,
@@ -132,16 +142,62 @@ def main(
             "sha256": "",
             "seconds": 0.0,
             "reason": NO_MAP[type(of_model)],
+            "source_sha256": digest,
         }
         with gathered(problems):
-            row |= taking.take(scan, found[scan], digest) if scan in found else {"source_sha256": digest}
+            if scan in found:
+                columns, drawings[scan] = taking.take(scan, found[scan], digest)
+                row |= columns
         rows.append({**row, "revision": revision})
+    problems += of_two_heads(drawings, participants(split), found, key)
     if problems:
         raise BadInput(problems)
     logger.info("%s: took %s of %d", model, counted(len(found), "label map"), len(scans))
     for stale in set(taking.out.glob("*.nii.gz")) - {taking.out / f"{scan}.nii.gz" for scan in found}:
         stale.unlink()
     write_tsv(pd.DataFrame(rows), manifest)
+
+
+def drawing_of(label_map: NDArray[np.uint8]) -> str:
+    """SHA-256 of a label map's shape and voxels; "" of one that other heads may have, too (few voxels)."""
+    if np.count_nonzero(label_map) < FEWEST_VOXELS:
+        return ""
+    return hashlib.sha256(repr(label_map.shape).encode() + label_map.tobytes()).hexdigest()
+
+
+def participants(split: Path) -> dict[str, str]:
+    """The participant of each scan.
+
+    Args:
+        split: split.tsv, or the table of an external set.
+    """
+    return dict(read_tsv(split).set_index("scan_id")["participant_id"])
+
+
+def of_two_heads(
+    drawings: Mapping[str, str], participant_of: Mapping[str, str], found: Mapping[str, Path], key: str
+) -> Iterator[Problem]:
+    """Scans with the label map, voxel for voxel, of another participant's: one of them has the other's file.
+
+    Scans of one participant may share one, as two reconstructions of an acquisition do.
+
+    Args:
+        drawings: of the scans, as :func:`drawing_of` tells them apart.
+        participant_of: by scan.
+        found: label maps by scan.
+        key: of the model, for messages.
+    """
+    scans_with = defaultdict(list)
+    for scan, drawing in drawings.items():
+        scans_with[drawing].append(scan)
+    for scan, drawing in drawings.items():
+        others = [one for one in scans_with[drawing] if participant_of[one] != participant_of[scan]]
+        if drawing and others:
+            message = (
+                f"the same label map, voxel for voxel, as of {first_few(others)}, another participant's:"
+                " whose is it? Each scan needs the one that the model made of it"
+            )
+            yield Problem(str(found[scan]), message, row=scan, key=key)
 
 
 def cts(split: Path, data: Path, scans: Sequence[str]) -> dict[str, tuple[Path, str]]:
