@@ -12,18 +12,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from headct.imaging.components import connected_components
+
 CONNECTIVITY: Final = 26
 """Voxels that share a face, an edge or a corner belong together, as nnU-Net has it."""
 
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest connected component of a mask (z, y, x); all of them where several are equally large."""
-    import cc3d
-
-    # As bytes, since cc3d 4.1.1 fails on boolean maps of one row.
-    components = cc3d.connected_components(
-        np.ascontiguousarray(mask).view(np.uint8), connectivity=CONNECTIVITY
-    )
+    components, _ = connected_components(mask, CONNECTIVITY)
     sizes = np.bincount(components.ravel())
     sizes[0] = 0  # the background
     is_largest: NDArray[np.bool_] = (sizes == sizes.max())[components] & mask

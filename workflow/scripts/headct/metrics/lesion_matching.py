@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from headct.imaging.components import connected_components
 from headct.metrics.overlap import Measures
 from headct.settings.blocks import Connectivity
 
@@ -25,15 +26,7 @@ def measure(
         reference, predicted: masks of equal shape (z, y, x).
         connectivity: 6, 18 or 26 neighbours make one lesion.
     """
-    import cc3d
-
-    # cc3d 4.1.1 fails on boolean maps of one row, [1, 0, 1]; on bytes it does not.
-    (first, n), (second, m) = (
-        cc3d.connected_components(
-            np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity, return_N=True
-        )
-        for mask in (reference, predicted)
-    )
+    (first, n), (second, m) = (connected_components(mask, connectivity) for mask in (reference, predicted))
     both = reference & predicted
     pairs = first[both].astype(np.int64) * (m + 1) + second[both]
     touching, shared = np.unique(pairs, return_counts=True)
