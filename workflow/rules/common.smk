@@ -214,6 +214,18 @@ def external_tables_for(model):
     return [f"results/cohort/external/{name}.tsv" for name in EXTERNAL if starts_from(model)]
 
 
+def training_inputs(split):
+    """Inputs of a training, by the table of the scans that it learns from."""
+    return {
+        "split": split,
+        "prepared": lambda wildcards: (
+            f"results/models/preparation/{representation_of(wildcards.model)}.json"
+        ),
+        "start": lambda wildcards: starts_from(wildcards.model),
+        "external": lambda wildcards: external_tables_for(wildcards.model),
+    }
+
+
 def external_argument(wildcards, input):
     """The tables of external sets, as the option of a training."""
     return f"--external {' '.join(input.external)}" if input.external else ""

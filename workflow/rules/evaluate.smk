@@ -62,11 +62,7 @@ use rule metrics as metrics_out_of_fold with:
     log:
         "results/logs/metrics/out-of-fold/{model}.log",
     params:
-        labels=labels_as(Extent.GROUPS),
-        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: predictions_argument(wildcards, input) + OF_HELD_OUT,
-        settings=METRICS_SETTINGS,
-        code=code("measure"),
 
 
 use rule metrics as metrics_effort with:
@@ -80,11 +76,7 @@ use rule metrics as metrics_effort with:
     log:
         "results/logs/metrics/effort/{share}/{model}.log",
     params:
-        labels=labels_as(Extent.GROUPS),
-        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: predictions_argument(wildcards, input) + OF_HELD_OUT,
-        settings=METRICS_SETTINGS,
-        code=code("measure"),
 
 
 use rule metrics as metrics_external with:
@@ -98,12 +90,8 @@ use rule metrics as metrics_external with:
     log:
         "results/logs/metrics/external/{set}/{model}.log",
     params:
-        labels=labels_as(Extent.GROUPS),
-        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: predictions_argument(wildcards, input)
         + f" --in-set external:{wildcards.set}",
-        settings=METRICS_SETTINGS,
-        code=code("measure"),
 
 
 rule out_of_fold:

@@ -26,42 +26,22 @@ rule learning_subset:
 
 use rule train as train_learning_curve with:
     input:
-        split="results/learning_curve/subsets/size-{size}/seed-{seed}.tsv",
-        prepared=lambda wildcards: (
-            f"results/models/preparation/{representation_of(wildcards.model)}.json"
-        ),
-        start=lambda wildcards: starts_from(wildcards.model),
-        external=lambda wildcards: external_tables_for(wildcards.model),
+        **training_inputs("results/learning_curve/subsets/size-{size}/seed-{seed}.tsv"),
     output:
         weights="results/learning_curve/models/{model}/size-{size}/seed-{seed}/fold-{fold}/final.pth",
         record="results/learning_curve/models/{model}/size-{size}/seed-{seed}/fold-{fold}/train.json",
     log:
         "results/logs/learning_curve/train/{model}/size-{size}/seed-{seed}/fold-{fold}.log",
     params:
-        settings=lambda wildcards: json.dumps(
-            settings_of(wildcards.model, *models.OF_TRAINING), sort_keys=True
-        ),
-        speed=lambda wildcards, threads: json.dumps(
-            settings_of(wildcards.model, "speed"), sort_keys=True
-        ),
-        labels=labels_as(Extent.NAMES),
         revision=lambda wildcards: study.revision(
             f"results/learning_curve/models/{wildcards.model}/size-{wildcards.size}/"
             f"seed-{wildcards.seed}/fold-{wildcards.fold}/train.json"
         ),
-        external=external_argument,
-        device=config["device"],
-        deterministic="--deterministic" if config["training"]["deterministic"] else "",
-        budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
         keep="",
-        work=starts_no_job(config["work_dir"]),
         run="{model}/size-{size}-seed-{seed}-fold-{fold}",
         out=lambda wildcards: (
             f"results/learning_curve/models/{wildcards.model}/size-{wildcards.size}/"
             f"seed-{wildcards.seed}/fold-{wildcards.fold}"
-        ),
-        code=lambda wildcards: code_of_step(
-            "train", *framework_of(wildcards.model).code("training")
         ),
 
 
@@ -80,17 +60,14 @@ use rule predict as predict_learning_curve with:
             f"--member {curve_network(wildcards.model, wildcards.size, wildcards.seed)}"
             f" --out-of-fold {CURVE.fold}"
         ),
-        settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/learning-curve/size-{wildcards.size}/"
             f"seed-{wildcards.seed}.tsv"
         ),
-        device=config["device"],
         # The list of what was predicted, which is there by model and seed, is one of each size.
         work=lambda wildcards, threads: (
             f"{config['work_dir']}/predictions/learning-curve/size-{wildcards.size}"
         ),
-        code=lambda wildcards: prediction_code(wildcards.model),
 
 
 use rule metrics as metrics_learning_curve with:
@@ -104,12 +81,8 @@ use rule metrics as metrics_learning_curve with:
     log:
         "results/logs/learning_curve/metrics/{model}/size-{size}.log",
     params:
-        labels=labels_as(Extent.GROUPS),
-        tolerance=tolerance_argument,
         predictions=lambda wildcards, input: predictions_argument(wildcards, input)
         + f" --out-of-fold {CURVE.fold}",
-        settings=METRICS_SETTINGS,
-        code=code("measure"),
 
 
 rule learning_curve_analysis:

@@ -1,7 +1,8 @@
 # Consumes: split.tsv (which carries the digests of every volume). Produces: results/models/ (one
 # folder per model, seed and fold) and results/predictions/ (label maps and their manifests).
 # All frameworks share these rules; what differs is in headct.frameworks. Label maps of models that were made
-# elsewhere are taken by a rule of their own, into the same place.
+# elsewhere are taken by a rule of their own, into the same place. A rule that uses another one says what differs:
+# params are replaced one by one, inputs as a whole.
 
 
 rule prepare:
@@ -42,12 +43,7 @@ rule prepare:
 rule train:
     """Train one model (resumes from its last checkpoint; a finished run is published again)."""
     input:
-        split="results/cohort/split.tsv",
-        prepared=lambda wildcards: (
-            f"results/models/preparation/{representation_of(wildcards.model)}.json"
-        ),
-        start=lambda wildcards: starts_from(wildcards.model),
-        external=lambda wildcards: external_tables_for(wildcards.model),
+        **training_inputs("results/cohort/split.tsv"),
     output:
         weights="results/models/{model}/seed-{seed}/fold-{fold}/final.pth",
         record="results/models/{model}/seed-{seed}/fold-{fold}/train.json",
@@ -157,13 +153,9 @@ use rule predict as predict_out_of_fold with:
             trained_folders(wildcards.model, wildcards.seed, HELD_OUT)
         )
         + OF_HELD_OUT,
-        settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/out-of-fold/seed-{wildcards.seed}.tsv"
         ),
-        device=config["device"],
-        work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: prediction_code(wildcards.model),
 
 
 rule postprocessing:
@@ -209,13 +201,9 @@ use rule predict as predict_effort with:
             )
         )
         + f"{OF_HELD_OUT} --share {wildcards.share}",
-        settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/effort/{wildcards.share}/seed-{wildcards.seed}.tsv"
         ),
-        device=config["device"],
-        work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: prediction_code(wildcards.model),
 
 
 use rule predict as predict_external with:
@@ -237,13 +225,9 @@ use rule predict as predict_external with:
         )
         + postprocessing_argument(wildcards, input)
         + f" --in-set external:{wildcards.set}",
-        settings=lambda wildcards: inference_settings_of(wildcards.model),
         revision=lambda wildcards: study.revision(
             f"results/predictions/{wildcards.model}/external/{wildcards.set}/seed-{wildcards.seed}.tsv"
         ),
-        device=config["device"],
-        work=starts_no_job(config["work_dir"]),
-        code=lambda wildcards: prediction_code(wildcards.model),
 
 
 rule outside:
@@ -294,14 +278,9 @@ use rule outside as outside_external with:
         "results/logs/predict/{model}/external/{set}/seed-{seed}.log",
     params:
         in_set=lambda wildcards: f"--in-set external:{wildcards.set}",
-        settings=lambda wildcards: outside_settings_of(wildcards.model),
-        device=config["device"],
-        work=starts_no_job(config["work_dir"]),
-        labels=labels_as(Extent.NAMES),
         revision=lambda wildcards: maps_folder.revision(
             Path(
                 f"results/predictions/{wildcards.model}/external/{wildcards.set}/seed-{wildcards.seed}.tsv"
             ),
             outside.of_model(SETTINGS.models[wildcards.model]),
         ),
-        code=code("outside"),
