@@ -18,18 +18,18 @@ def limit_of(programs: int) -> int:
     return max(OF_A_JOB // programs, OF_A_PROGRAM) // 2
 
 
-def relay(said: IO[bytes], log: IO[bytes], limit: int) -> None:
+def relay(output: IO[bytes], log: IO[bytes], limit: int) -> None:
     """Hand on what a program says, until it ends: the first lines at once, the last ones at its end.
 
     Cut at the ends of lines, where there are any. What lies between is left out, and a line says how much.
 
     Args:
-        said: by the program.
+        output: of the program.
         log: what is written to.
         limit: bytes of first lines, and as many of last ones.
     """
     room, last, left_out = limit, b"", 0
-    while chunk := said.read1(limit):  # type: ignore[attr-defined]  # BufferedReader has it
+    while chunk := output.read1(limit):  # type: ignore[attr-defined]  # BufferedReader has it
         end = len(chunk) if len(chunk) < room else chunk.rfind(b"\n", 0, room) + 1
         log.write(chunk[:end])
         log.flush()
