@@ -125,6 +125,18 @@ def test_a_number_is_traced(study: Path, number: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("model", ["Neighbour", "Bright"])
+def test_a_trace_names_the_label_maps_and_no_training(study: Path, model: str) -> None:
+    """Of what was handed over, and of what a command made."""
+    done = forked_command(
+        "trace", "--results", study / "results", "--number", f"Table 1, {model}, bleed, mean"
+    )
+    listed = f"results/predictions/{model.lower()}/seed-1.tsv"
+    assert f"label maps listed with sha256 in {listed}, by outside {model.lower()}/1, " in done.stdout
+    assert "and 12 scans from ingest; no network was trained here for these rows: trace" in done.stdout
+    assert "training and test" not in done.stdout
+
+
 def test_what_reports_say_of_trainings(study: Path) -> None:
     results = study / "results"
     methods = (results / "audit/methods.md").read_text(encoding="utf-8")

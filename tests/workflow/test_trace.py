@@ -162,6 +162,21 @@ def test_a_cell_that_is_empty_can_be_asked_for(tables: Tables) -> None:
     assert "The cell is empty: there is no number to compute again." in words
 
 
+@pytest.mark.parametrize(
+    ("model", "scans"),
+    [
+        ("Focal", "those of training and test among them"),
+        ("Stand-in", "no network was trained here for these rows"),
+    ],
+)
+def test_what_is_said_of_the_scans_behind_a_number(tables: Tables, model: str, scans: str) -> None:
+    """Of a model that was trained here, and of one that was made elsewhere."""
+    place = trace.find(tables, [f"Table 1, {model}, IVH, mean"])
+    words, _ = trace.words_of_number(trace.trace(tables, place))
+    assert scans in words
+    assert "label maps listed with sha256 in results/predictions/" in words
+
+
 def repeated(study: Study, demo: Path, records: list[Record]) -> None:
     """Each of these jobs gives the same bytes again."""
     for record in records:

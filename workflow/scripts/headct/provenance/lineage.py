@@ -18,6 +18,9 @@ from headct.provenance.inside import located
 TRAININGS = ("train", "train_learning_curve")
 """Rules whose jobs train a network."""
 
+PREDICTIONS = ("predict", "outside")
+"""What names of rules begin with whose jobs list label maps, of networks and of models made elsewhere."""
+
 FEW = 3
 """How many files of one folder are named before they are counted."""
 

@@ -16,9 +16,11 @@ import pandas as pd
 
 from headct.contracts.amendments import DRAWN
 from headct.contracts.artefacts import sha256_of
+from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.run_records import Record
 from headct.provenance.lineage import (
+    PREDICTIONS,
     TRAININGS,
     Lineage,
     Stage,
@@ -410,7 +412,7 @@ def _named(found: Trace) -> list[str]:
 
 def _of_models(job: Record) -> list[str]:
     """The lists of label maps, or the weights, that a job made."""
-    if job.rule.startswith("predict"):
+    if job.rule.startswith(PREDICTIONS):
         return [path for path in job.outputs if path.endswith(".tsv")]
     return [path for path in job.outputs if job.rule in TRAININGS and path.endswith(".pth")]
 
@@ -469,16 +471,19 @@ def _table(frame: pd.DataFrame, full: bool) -> list[str]:
 
 
 def _behind(study: Study, rows: Rows) -> Iterator[str]:
-    """The predictions, models and scans behind rows of metrics."""
+    """The label maps, weights and scans behind rows of metrics."""
     jobs = jobs_behind(study, rows.path)
     for job in jobs:
-        if job.rule.startswith("predict"):
+        if job.rule.startswith(PREDICTIONS):
             yield f"label maps listed with sha256 in {', '.join(_of_models(job))}, by {_job(job)}"
         if job.rule in TRAININGS:
             weights = [(path, job.outputs[path]) for path in _of_models(job)]
             yield from (f"weights {path}, sha256 {digest}, by {_job(job)}" for path, digest in weights)
-    scans = sum(path.endswith("/scan.json") for job in jobs for path in job.outputs)
-    yield f"and {scans} scans in all, for training and test: trace {rows.path}"
+    scans = counted(sum(path.endswith("/scan.json") for job in jobs for path in job.outputs), "scan")
+    if any(job.rule in TRAININGS for job in jobs):
+        yield f"and {scans} from ingest, those of training and test among them: trace {rows.path}"
+    else:
+        yield f"and {scans} from ingest; no network was trained here for these rows: trace {rows.path}"
 
 
 def _verdict(found: Trace, agrees: bool | None) -> list[str]:
