@@ -20,7 +20,7 @@ from headct.run.cluster.rates import Rate
 from headct.run.cluster.resource_plan import weights_mb
 from headct.run.cluster.training_costs import Span, Speeds, cost_of
 from headct.settings import blocks
-from headct.settings.blocks import Budget, Configuration, EffortCurve
+from headct.settings.blocks import Budget, Configuration, EffortCurve, LearningCurve
 
 REPOSITORY = Path(__file__).parents[2]
 NNUNET = "nnunet ExperimentPlanner configuration=3d_fullres"
@@ -148,11 +148,23 @@ def test_weights_at_shares_of_the_trainings_take_room() -> None:
     folds = replace(config.training, folds=(0, "all"))
     curve = replace(folds, effort_curve=EffortCurve(shares=(0.1, 0.25, 0.5)))
     known = {("weights", "monai basicunet"): 100.0}
-    settings = training_settings(config.models["unet"])
-    in_results, in_work = weights_mb(settings, replace(config, training=folds), known)
+    in_results, in_work = weights_mb("unet", replace(config, training=folds), known)
     assert in_results == 200
-    with_curve = weights_mb(settings, replace(config, training=curve), known)
+    with_curve = weights_mb("unet", replace(config, training=curve), known)
     assert with_curve == (500, in_work + 600)
+    of_others = replace(curve, effort_curve=EffortCurve(shares=(0.5,), models=("nnunet-2d",)))
+    assert weights_mb("unet", replace(config, training=of_others), known) == (200, in_work)
+
+
+def test_networks_of_the_learning_curve_take_room_but_for_those_that_the_study_has() -> None:
+    """Sizes 2 and all, seeds 1 and 2; of seed 1, all and the held-out fold 0 there is a network already."""
+    config = study(None, "unet")
+    folds = replace(config.training, seeds=(1,), folds=(0,))
+    curve = LearningCurve(sizes=(2, "all"), models=("unet",), seeds=(1, 2), fold=0)
+    known = {("weights", "monai basicunet"): 100.0}
+    in_results, in_work = weights_mb("unet", replace(config, training=folds), known)
+    with_curve = weights_mb("unet", replace(config, training=folds, learning_curve=curve), known)
+    assert with_curve == (4 * in_results, 4 * in_work)
 
 
 def test_what_is_unknown_of_a_part_is_unknown_of_the_sum() -> None:

@@ -16,10 +16,12 @@ import pytest
 from headct.contracts.artefacts import write_json
 from headct.frameworks.base import training_settings
 from headct.run.cluster import sizes
+from headct.run.cluster.counts import label_maps
 from headct.run.cluster.rates import Rate, read
 from headct.run.cluster.resource_plan import (
     PlannedStudy,
     card_of_profile,
+    disk_stages,
     disk_table,
     jobs_table,
     models_table,
@@ -29,7 +31,7 @@ from headct.run.cluster.resource_plan import (
 )
 from headct.run.cluster.training_costs import Speeds
 from headct.settings import blocks
-from headct.settings.blocks import Configuration
+from headct.settings.blocks import Configuration, EffortCurve, LearningCurve, Model
 from headct.settings.typed import plain
 
 REPOSITORY = Path(__file__).parents[2]
@@ -312,6 +314,39 @@ def test_disk_grows_with_scans_and_every_configured_part_has_a_rate(
     assert few[1].split() == ["results/data", "0.9"] or few[1].split() == ["results/data", "1.0"]
     assert many[1].split() == ["results/data", "9.5"]
     assert sum("work: nnunet" in line for line in few) == 2, "2d and 3d are prepared apart"
+
+
+def test_what_commands_make_lies_in_the_work_folder_too(config: Configuration, tmp_path: Path) -> None:
+    command = Model("Rival", "command", True, (), None, frozenset(), {})
+    with_it = replace(config, models={**config.models, "rival": command})
+    before, after = (
+        disk_stages(PlannedStudy(of, tmp_path, 100, [], external=7), sizes.read()) for of in (config, with_it)
+    )
+    assert "work/outside" not in before
+    assert after["work/outside"] == [pytest.approx(17 * 0.1)], "of 10 test scans and 7 of external sets"
+
+
+def test_label_maps_are_those_of_all_that_is_predicted(config: Configuration) -> None:
+    """Of 90 training scans 30 in each of three folds, of 10 test scans, of 7 in external sets; two seeds."""
+    models = {key: config.models[key] for key in ("unet", "nnunet-2d", "nnunet-3d-dicece", "nnunet-2d-3d")}
+    stated = Model("Rival", "external", True, (), None, frozenset(), {})
+    plain_one = replace(
+        config,
+        models=models,
+        split=replace(config.split, test_fraction=0.1, folds=3),
+        training=replace(config.training, seeds=(1, 2), folds=("all",)),
+    )
+    assert label_maps(plain_one, 100, 0) == 2 * 4 * 10
+    assert label_maps(plain_one, 100, 7) == 2 * 4 * 17
+    folded = replace(plain_one, training=replace(plain_one.training, folds=(0, 2, "all")))
+    assert label_maps(folded, 100, 0) == 2 * 4 * (10 + 60)
+    with_rival = replace(folded, models={**models, "rival": stated})
+    assert label_maps(with_rival, 100, 0) == 2 * (5 * 10 + 4 * 60), "which holds nothing out"
+    effort = EffortCurve(shares=(0.1, 0.5), models=("unet", "nnunet-2d"))
+    by_effort = replace(folded, training=replace(folded.training, effort_curve=effort))
+    assert label_maps(by_effort, 100, 0) == 2 * (4 * (10 + 60) + 2 * 2 * 60)
+    curve = LearningCurve(sizes=(4, 8, "all"), models=("unet",), seeds=(1, 2, 3), fold=0)
+    assert label_maps(replace(plain_one, learning_curve=curve), 100, 0) == 2 * 4 * 10 + 3 * 3 * 30
 
 
 @pytest.mark.parametrize(

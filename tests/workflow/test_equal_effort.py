@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from headct.contracts.artefacts import read_json, read_tsv, sha256_of
-from support import snake, warm_python
+from support import planned_disk, snake, warm_python
 from support.audit_study import forked_command
 from support.nifti_study import NiftiStudy
 
@@ -98,6 +98,12 @@ def test_each_network_sees_as_many_patches_and_its_record_says_so(results: Path,
         assert [entry["epoch"] for entry in record["history"]] == [*range(1, record["epochs"] + 1)]
         rates = [entry["learning_rate"] for entry in record["history"]]
         assert rates[-1] == pytest.approx(rates[0] / (1 - 4 / STEPS[model]) ** 0.9 / STEPS[model] ** 0.9)
+
+
+def test_the_plan_has_the_networks_and_label_maps_that_the_study_made(study: Path) -> None:
+    """Those that are kept and predicted in the course of the trainings among them."""
+    found = planned_disk.counts(study / "study.yaml", scans=12)
+    assert all(planned == made for planned, made in found.values()), found
 
 
 def test_table_e1_has_the_budget_the_patches_and_the_sum_of_the_ensemble(results: Path) -> None:

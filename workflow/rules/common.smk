@@ -130,8 +130,7 @@ BUDGETS = (
 # Networks that are measured in the course of their trainings, and at which shares of these.
 EFFORT = SETTINGS.training.effort_curve
 SHARES = [str(share) for share in EFFORT.shares] if EFFORT else []
-IN_EPOCHS = list(gpu_hours.networks_in_epochs(SETTINGS))
-BY_EFFORT = [key for key in IN_EPOCHS if EFFORT and key in (EFFORT.models or IN_EPOCHS)]
+BY_EFFORT = gpu_hours.networks_by_effort(SETTINGS)
 NOTE = SETTINGS.note
 STUDY_TITLE = " · ".join(filter(None, [config["study"]["name"], NOTE]))
 STATISTICS = checked(declared, PublishedStatistic)

@@ -11,6 +11,7 @@ import pytest
 from headct.contracts import postprocessing
 from headct.contracts.artefacts import read_json, read_tsv
 from headct.statistics.comparison.new_site import HELD_OUT
+from support import planned_disk
 from support.audit_study import forked_command
 from support.one_and_seven import FOLDS, SITES
 
@@ -32,6 +33,16 @@ def test_each_fold_holds_out_whole_sites_which_its_network_has_not_seen(results:
         assert record["n_training_scans"] == (training["fold"] != fold).sum()
     measured = read_tsv(results / "metrics/out-of-fold/unet.tsv")
     assert set(measured["scan_id"]) == set(training["scan_id"])
+
+
+def test_the_plan_has_the_networks_and_label_maps_that_the_study_made(results: Path) -> None:
+    """Those of the learning curve, too; folds of whole sites hold out some more or fewer scans than planned."""
+    found = planned_disk.counts(results.parent / "study.yaml", scans=20)
+    planned, made = found["networks"]
+    assert planned == made == 2 * len(FOLDS) + 3
+    planned, made = found["label maps"]
+    assert planned == pytest.approx(made, rel=0.1)
+    assert made == 2 * (4 + 16) + 4 * 6
 
 
 def test_dice_by_site_is_of_what_was_held_out(results: Path) -> None:

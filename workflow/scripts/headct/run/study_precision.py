@@ -16,7 +16,7 @@ from headct.contracts.artefacts import read_tsv
 from headct.contracts.columns import aligned
 from headct.contracts.plurals import counted
 from headct.contracts.sets import SCANS_OF_A_VERDICT
-from headct.run.cluster.training_costs import test_scans
+from headct.run.cluster.counts import test_scans
 from headct.settings.analysis_plan import PRIMARY, WITHOUT_LESION, Endpoint, Plan
 from headct.settings.blocks import Configuration
 from headct.statistics.comparison.score_arrays import bounds_of

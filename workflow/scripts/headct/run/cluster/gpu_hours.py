@@ -24,6 +24,12 @@ def networks_in_epochs(config: Configuration) -> dict[str, TrainingInEpochs]:
     return {key: own for key, own in trained.items() if isinstance(own, TrainingInEpochs)}
 
 
+def networks_by_effort(config: Configuration) -> list[str]:
+    """Keys of the networks that are measured in the course of their trainings; none without effort curve."""
+    effort, in_epochs = config.training.effort_curve, list(networks_in_epochs(config))
+    return [key for key in in_epochs if effort and key in (effort.models or in_epochs)]
+
+
 def budgets_in_steps(config: Configuration, rates: Iterable[Rate]) -> dict[str, Budget]:
     """The budget of each network that is trained in epochs, by model; none where the study has no budget.
 

@@ -31,12 +31,15 @@ from headct.contracts.repository import REPOSITORY
 from headct.contracts.terminal import say
 from headct.engine.workfolder import CHECKPOINTS_KEPT
 from headct.frameworks.base import find_framework, training_settings
+from headct.frameworks.outside.maps_folder import OUTSIDE
+from headct.run.cluster import counts
 from headct.run.cluster import rates as rate_table
 from headct.run.cluster import sizes as size_table
+from headct.run.cluster.counts import test_scans
 from headct.run.cluster.effort_plan import effort_table
 from headct.run.cluster.rates import Rate
 from headct.run.cluster.sizes import Sizes
-from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of, test_scans
+from headct.run.cluster.training_costs import Cost, Span, Speeds, cost_of
 from headct.run.study_precision import (
     few_of_sheet,
     few_of_split,
@@ -164,7 +167,7 @@ def models_table(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, siz
         own = [cost for cost in costs if cost.model == model]
         settings = training_settings(study.config.models[model])
         memories.append(speeds.gpu_memory_mb(settings))
-        disks.append(sum(weights_mb(settings, study.config, sizes)))
+        disks.append(sum(weights_mb(model, study.config, sizes)))
         each = Span.around(end for cost in own if (span := cost.seconds) for end in (span.low, span.high))
         numbers = (_steps(own), _hours(each), _hours(_seconds(own)))
         sources = "; ".join(dict.fromkeys(cost.source for cost in own if cost.source))
@@ -263,12 +266,11 @@ def prediction_rates(settings: Training, speeds: Speeds) -> tuple[Rate, ...]:
     return speeds.of("predict", find_framework(settings.framework).rated_as(settings))
 
 
-def weights_mb(settings: Training, config: Configuration, sizes: Sizes) -> tuple[float, float]:
+def weights_mb(model: str, config: Configuration, sizes: Sizes) -> tuple[float, float]:
     """MB of a model's weights in ``results``, and of its trainings in ``work_dir``; NaN if not known."""
-    framework, runs = find_framework(settings.framework), config.training
-    trainings = len(runs.seeds) * len(runs.folds)
-    holding_out = len(runs.seeds) * sum(fold != "all" for fold in runs.folds)
-    at_shares = holding_out * len(runs.effort_curve.shares) if runs.effort_curve else 0
+    settings = training_settings(config.models[model])
+    framework = find_framework(settings.framework)
+    trainings, at_shares = counts.networks(config, model), counts.kept_on_the_way(config, model)
     of_one = sizes.get(("weights", framework.sized_as(settings)), math.nan)
     checkpoints = trainings * CHECKPOINTS_KEPT * (1 + framework.optimiser_copies)
     as_kept_and_as_published = 2 * at_shares
@@ -293,20 +295,25 @@ def disk_stages(study: PlannedStudy, sizes: Sizes) -> dict[str, list[float]]:
     """MB by stage of the whole study, whether or not some of it is there already; NaN where not known."""
     config, scans = study.config, study.scans
     test = test_scans(config, scans)
-    trained = [training_settings(model) for model in config.models.values() if model.is_trained]
-    prepared = sorted({find_framework(model.framework).representation(model) for model in trained})
+    trained = {key: training_settings(model) for key, model in config.models.items() if model.is_trained}
+    prepared = sorted({find_framework(model.framework).representation(model) for model in trained.values()})
     weights = [weights_mb(model, config, sizes) for model in trained]
+    with_curve = " and results/learning_curve" if config.learning_curve else ""
 
     def mb(quantity: str, of: str) -> float:
         return sizes.get((quantity, of), math.nan)
 
-    label_maps = len(config.models) * len(config.training.seeds) * (test + study.external)
+    label_maps = counts.label_maps(config, scans, study.external)
+    by_commands = (test + study.external) * sum(
+        model.framework == "command" for model in config.models.values()
+    )
+    of_commands = {f"{config.work_dir}/{OUTSIDE}": [by_commands * mb("predictions", "scan")]}
     cases = config.report.number_of_cases(test)
     looked_at = scans + study.external if cases else 0
     case_mb = CASE_OF_SCAN * mb("data", "scan")
     return {
         "results/data": [(scans + study.external) * mb("data", "scan")],
-        "results/models": [in_results for in_results, _ in weights],
+        f"results/models{with_curve}": [in_results for in_results, _ in weights],
         "results/predictions": [label_maps * mb("predictions", "scan")],
         "results/report/cases": [cases * case_mb],
         "qc/report/cases, by 'snakemake qc'": [looked_at * case_mb],
@@ -315,6 +322,7 @@ def disk_stages(study: PlannedStudy, sizes: Sizes) -> dict[str, list[float]]:
             for name in prepared
         },
         f"{config.work_dir}/training": [in_work for _, in_work in weights],
+        **(of_commands if by_commands else {}),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from headct.contracts.artefacts import read_json
 from headct.frameworks.base import find_framework, training_settings
 from headct.run.cluster import rates as rate_table
+from headct.run.cluster.counts import scans_held_out, test_scans
 from headct.run.cluster.gpu_hours import budgets_in_steps
 from headct.run.cluster.rates import Rate
 from headct.settings.blocks import ALL_PARTICIPANTS, Configuration
@@ -93,15 +94,9 @@ class Cost:
     rates: tuple[Rate, ...] = ()
 
 
-def test_scans(config: Configuration, scans: int) -> int:
-    """About how many of the scans are in the test set."""
-    return round(scans * config.split.test_fraction)
-
-
 def scans_learnt_from(config: Configuration, scans: int, fold: int | str) -> int:
     """About how many of the scans a training learns from that holds out a fold, or none (``all``)."""
-    training = scans - test_scans(config, scans)
-    return training if fold == "all" else training - round(training / config.split.folds)
+    return scans - test_scans(config, scans) - scans_held_out(config, scans, [fold])
 
 
 def preparation_of(settings: Training, study: Path) -> Mapping[str, Any]:
