@@ -36,7 +36,7 @@ def test_each_fold_holds_out_whole_sites_which_its_network_has_not_seen(results:
 
 
 def test_the_plan_has_the_networks_and_label_maps_that_the_study_made(results: Path) -> None:
-    """Those of the learning curve, too; folds of whole sites hold out some more or fewer scans than planned."""
+    """Those of the learning curve, too; folds of whole sites hold out more or fewer scans than planned."""
     found = planned_disk.counts(results.parent / "study.yaml", scans=20)
     planned, made = found["networks"]
     assert planned == made == 2 * len(FOLDS) + 3

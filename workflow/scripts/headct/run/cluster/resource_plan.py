@@ -307,11 +307,10 @@ def disk_stages(study: PlannedStudy, sizes: Sizes) -> dict[str, list[float]]:
     by_commands = (test + study.external) * sum(
         model.framework == "command" for model in config.models.values()
     )
-    of_commands = {f"{config.work_dir}/{OUTSIDE}": [by_commands * mb("predictions", "scan")]}
     cases = config.report.number_of_cases(test)
     looked_at = scans + study.external if cases else 0
     case_mb = CASE_OF_SCAN * mb("data", "scan")
-    return {
+    stages = {
         "results/data": [(scans + study.external) * mb("data", "scan")],
         f"results/models{with_curve}": [in_results for in_results, _ in weights],
         "results/predictions": [label_maps * mb("predictions", "scan")],
@@ -322,8 +321,10 @@ def disk_stages(study: PlannedStudy, sizes: Sizes) -> dict[str, list[float]]:
             for name in prepared
         },
         f"{config.work_dir}/training": [in_work for _, in_work in weights],
-        **(of_commands if by_commands else {}),
     }
+    if by_commands:
+        stages[f"{config.work_dir}/{OUTSIDE}"] = [by_commands * mb("predictions", "scan")]
+    return stages
 
 
 def disk_table(study: PlannedStudy, sizes: Sizes) -> Iterator[str]:
