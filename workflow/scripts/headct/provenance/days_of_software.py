@@ -162,31 +162,20 @@ def without_times_of_jobs(text: str, found: list[tuple[int, date]]) -> Iterator[
 def _times_of_jobs(text: str) -> list[tuple[int, int]]:
     """From where to where the times of jobs stand in the tables of a text, cell by cell."""
     cells: list[tuple[int, int]] = []
-    read = 0
-    for job in SAYS_JOB.finditer(text):
-        if job.start() < read:
-            continue
-        end = _line_end(text, job.end())
-        head = text[text.rfind("\n", 0, job.start()) + 1 : end]
-        read = end + 1
-        if len(head) > LONGEST_HEAD:
-            continue
-        delimiter = next((one for one in DELIMITERS if one in head), "")
-        fields = _fields(head, delimiter)
-        times = _columns_of_times(head, fields)
-        while times and read < len(text):
-            end = _line_end(text, read)
-            row = _fields(text[read:end], delimiter)
-            if len(row) != len(fields):
-                break
-            cells += [(read + row[column][0], read + row[column][1]) for column in times]
-            read = end + 1
+    columns: list[int] = []
+    delimiter, width, begin = "", 0, 0
+    for line in text.split("\n") if SAYS_JOB.search(text) else ():
+        fields = _fields(line, delimiter) if columns else []
+        if columns and len(fields) == width:  # a row of the table
+            cells += [(begin + fields[column][0], begin + fields[column][1]) for column in columns]
+        else:
+            columns = []
+            if len(line) <= LONGEST_HEAD and SAYS_JOB.search(line):
+                delimiter = next((one for one in DELIMITERS if one in line), "")
+                fields = _fields(line, delimiter)
+                columns, width = _columns_of_times(line, fields), len(fields)
+        begin += len(line) + 1
     return cells
-
-
-def _line_end(text: str, place: int) -> int:
-    found = text.find("\n", place)
-    return len(text) if found < 0 else found
 
 
 def _fields(line: str, delimiter: str) -> list[tuple[int, int]]:
