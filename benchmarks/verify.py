@@ -22,7 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,6 @@ class Tree:
     def __init__(self, results: Path) -> None:
         self.results = results
         self.noise = np.random.default_rng(2022).bytes(WEIGHT_BYTES + (1 << 20))
-        self.header = _nifti_header()
         self.modules = code_digests(["headct.frameworks.train", "headct.metrics.measure"])
         self.written: dict[str, str] = {}
 
@@ -61,8 +62,8 @@ class Tree:
         return f"results/{path}"
 
     def volume(self, path: str, size: int) -> str:
-        start = hash(path) % (1 << 20)
-        return self.write(path, gzip.compress(self.header + self.noise[start : start + size], 0))
+        start = zlib.crc32(path.encode()) % (1 << 20)  # the same in each run, unlike hash()
+        return self.write(path, gzip.compress(_nifti_header(size) + self.noise[start : start + size], 0))
 
     def record(self, rule: str, log: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
         self.write(f"logs/{log}.log", f"2026-11-23 10:00:00 INFO {rule}: done\n".encode() * 40)
@@ -149,9 +150,11 @@ def _json(**content: str) -> bytes:
     return json.dumps(content).encode()
 
 
-def _nifti_header() -> bytes:
+@cache
+def _nifti_header(size: int) -> bytes:
+    """Of a volume whose voxels take so many bytes, a multiple of 512."""
     with tempfile.TemporaryDirectory() as folder:
-        sitk.WriteImage(sitk.Image(2, 2, 2, sitk.sitkInt16), f"{folder}/x.nii")
+        sitk.WriteImage(sitk.Image(16, 16, size // 512, sitk.sitkInt16), f"{folder}/x.nii")
         return Path(folder, "x.nii").read_bytes()[:352]
 
 

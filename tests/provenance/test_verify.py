@@ -618,6 +618,26 @@ def test_voxels_tensors_and_packed_parts_by_themselves_are_no_finding(small: Pat
     assert found(small, privacy.patterns, privacy.values([header])) == {}
 
 
+def other_method(packed: bytes) -> bytes:
+    """What says that it is packed by another method than DEFLATE, of which gzip has none."""
+    return packed[:2] + b"\7" + packed[3:]
+
+
+BY_CHANCE = {
+    "ct.nii.gz": volume(after=other_method(gzip.compress(b"")) + np.random.default_rng(1).bytes(5000)),
+    "x.txt": b"BZhang_2019: the metric of the second table\n",
+}
+"""What begins with two or three of the bytes with which archives begin."""
+
+
+@pytest.mark.parametrize("name", BY_CHANCE)
+def test_what_begins_like_an_archive_by_chance_is_no_damaged_one(small: Path, name: str) -> None:
+    (small / "logs" / name).write_bytes(BY_CHANCE[name])
+    assert found(small, privacy.patterns) == {}
+    (small / "logs" / name).write_bytes(BY_CHANCE[name] + IDENTIFYING)
+    assert set(found(small, privacy.patterns)) == {f"logs/{name}"}
+
+
 def test_a_dicom_header_in_a_volume_is_dicom(small: Path) -> None:
     (small / "logs/x.nii").write_bytes(with_extension(b"\x08\0\x60\0CS\2\0CT", code=2))
     assert found(small, privacy.patterns) == {"logs/x.nii": "is a DICOM file, or contains one"}
@@ -657,6 +677,8 @@ UNREAD = {
     "pdf": (encrypted_pdf(), "encrypted PDF"),
     "damaged.pdf": (pdf()[:-2000], "PDF that can't be read to its end"),
     "gz": (gzip.compress(np.random.default_rng(1).bytes(5000))[:-900], "is a .gz file that is cut off"),
+    "csv.gz": (other_method(gzip.compress(b"0.81")), "is a .gz file that is damaged"),
+    "nii.gz": (other_method(volume()), "is a .gz file that is damaged"),
     "xz": (
         lzma.compress(np.random.default_rng(1).bytes(5000))[:-900],
         "is a .bz2 or .xz file that is damaged",

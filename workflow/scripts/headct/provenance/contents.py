@@ -15,7 +15,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,8 +53,9 @@ CASE_SHAPE = re.compile(rb'"shape":\[(\d{1,5}),(\d{1,5}),(\d{1,5})\]')
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 """How such files begin."""
-DEFLATE = b"\x08"
-"""The third byte of gzip, by which a word in base64 that begins like it by chance is told apart."""
+DEFLATED = GZIP + b"\x08"
+"""As gzip begins, with its only method (RFC 1952): two bytes alone are chance in one layer of 65,536."""
+BZIP2 = tuple(b"BZh%d" % level for level in range(1, 10))
 NRRD, META_IMAGE = b"NRRD", (b"ObjectType", b"NDims")
 """How a volume begins whose header is lines of text."""
 TEXT_HEADER = re.compile(rb"(?ms).*?(?:\n\r?\n|^ElementDataFile[^\n]*\n|\Z)")
@@ -111,15 +112,25 @@ def readable(path: Path) -> Iterator[bytes]:
     """As :func:`layers`, without what is no text and large: voxels of NIfTI and cases, tensors of weights."""
     if path.name.endswith(".nii.gz") and _begins(path, GZIP):
         yield from _around_voxels(path)
+    elif path.suffix == ".gz" and _begins(path, GZIP):  # which is damaged if it is no gzip
+        data = untrusted.bytes_of(path)
+        room = _Room(len(data))
+        yield from _layers_of(_in_gzip(data, room), room)
     elif path.suffix == ".pth" and zipfile.is_zipfile(path):
         room = _Room(0)
-        for inner in itertools.chain(_unzipped(path, room, without=TENSOR), _around_tensors(path, room)):
-            yield from _layers(inner, room, 1)
-        room.tell_unread()
+        parts = itertools.chain(_unzipped(path, room, without=TENSOR), _around_tensors(path, room))
+        yield from _layers_of(parts, room)
     elif path.suffix == ".js" and _begins(path, CASE):
         yield from _around_case(untrusted.bytes_of(path))
     else:
         yield from layers(untrusted.bytes_of(path))
+
+
+def _layers_of(parts: Iterable[bytes], room: _Room) -> Iterator[bytes]:
+    """The layers of what a file holds, each of its parts being one."""
+    for part in parts:
+        yield from _layers(part, room, 1)
+    room.tell_unread()
 
 
 def _begins(path: Path, signature: bytes) -> bool:
@@ -151,9 +162,7 @@ def _around_voxels(path: Path) -> Iterator[bytes]:
             position += len(piece)
         appended = stream.read(room.left + 1)
     room.take(len(appended))
-    for rest in (bytes(after), appended):
-        yield from _layers(rest, room, 1)
-    room.tell_unread()
+    yield from _layers_of((bytes(after), appended), room)
 
 
 def _around_case(data: bytes) -> Iterator[bytes]:
@@ -452,11 +461,11 @@ def _in_text_header(data: bytes, room: _Room) -> Iterator[bytes]:
 
 
 BY_SIGNATURE: Mapping[bytes, Callable[[bytes, _Room], Iterator[bytes]]] = {
-    GZIP: _in_gzip,
+    DEFLATED: _in_gzip,
     ZIP: _in_zip,
     b"%PDF": _in_pdf,
     b"\x89PNG": _in_png,
-    b"BZh": _in_streams(bz2.BZ2Decompressor),
+    **dict.fromkeys(BZIP2, _in_streams(bz2.BZ2Decompressor)),
     b"\xfd7zXZ\0": _in_streams(lambda: lzma.LZMADecompressor(memlimit=LARGEST_DICTIONARY_MB << 20)),
     b"\x93NUMPY": _in_array,
     **dict.fromkeys((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"), _in_pickle),
@@ -464,7 +473,7 @@ BY_SIGNATURE: Mapping[bytes, Callable[[bytes, _Room], Iterator[bytes]]] = {
 }
 
 
-CONTAINERS = (GZIP, ZIP, b"%PDF", b"\x89PNG", b"BZh", b"\xfd7zXZ\0")
+CONTAINERS = (DEFLATED, ZIP, b"%PDF", b"\x89PNG", *BZIP2, b"\xfd7zXZ\0")
 """What is compressed, so that all its texts are in its layers."""
 
 
@@ -484,7 +493,7 @@ def _in_base_64(data: bytes, room: _Room) -> Iterator[bytes]:
 def _means_something(content: bytes) -> bool:
     """Whether it can be more than a word that could be base64: a text, or bytes of any kind."""
     if content.startswith(GZIP):
-        return content[2:3] == DEFLATE
+        return content.startswith(DEFLATED)
     if b"\0" in content:
         return True
     try:
