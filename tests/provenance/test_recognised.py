@@ -282,3 +282,15 @@ def test_no_day_is_read_within_a_digest(month: str) -> None:
     for text in (by_chance, f'"ct.nii.gz": "{by_chance}"', f"{by_chance}  data/scan-0001/ct.nii.gz"):
         assert list(recognised.in_text(text)) == []
     assert list(recognised.in_text(f"born 15{month}2007 in"))
+
+
+def test_a_digest_between_quotes_is_no_number_and_hides_nothing() -> None:
+    digest = "46618959ab9c" + "19500307" + "d0bfec" * 7 + "1e"
+    assert len(digest) == 64
+    for label in ("phone", "birth_date", "sha256"):
+        assert list(recognised.in_text(f'{{"{label}": "{digest}", "n_voxels": 12}}')) == []
+    beside = (
+        f'{{"a": "{digest}", "mrn": "55410937", "b": "{digest}", "by": "Zwetschge^Ottilie", "c": "{digest}"}}'
+    )
+    assert {value for _, value in recognised.in_text(beside)} == {"55410937", "Zwetschge^Ottilie"}
+    assert [what for what, _ in recognised.in_text(f'"PatientID","{digest}"')] == [recognised.ATTRIBUTE_FOUND]

@@ -24,8 +24,8 @@ from headct.contracts.untrusted import Unusable
 
 PDF_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
-DIGEST = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
-"""SHA-1 or SHA-256 in hexadecimal digits, of which records are full: no text in base64."""
+DIGEST_LENGTHS, HEXADECIMAL = (40, 64), b"0123456789abcdef"
+"""Characters of SHA-1 and SHA-256, of which records are full: no text in base64."""
 
 NIFTI_HEADER_BYTES = 348
 DIMENSIONS, BITS_PER_VOXEL, VOX_OFFSET = slice(40, 56), slice(72, 74), slice(108, 112)
@@ -275,6 +275,8 @@ class _Room:
 
 
 def _layers(data: bytes, room: _Room, depth: int) -> Iterator[bytes]:
+    if not data:
+        return
     yield Packed(data) if data.startswith(CONTAINERS) else data
     if depth == DEEPEST:
         raise Unusable(f"is packed more than {DEEPEST} times, and was not searched to its end")
@@ -284,10 +286,10 @@ def _layers(data: bytes, room: _Room, depth: int) -> Iterator[bytes]:
 
 def _packed(data: bytes, room: _Room) -> Iterator[bytes]:
     """What is packed in some bytes, by what they begin with; of text, what is written in base 64."""
-    for signature, unpacked in BY_SIGNATURE.items():
-        if data.startswith(signature):
-            yield from unpacked(data, room)
-            return
+    if data.startswith(SIGNATURES):
+        signature = next(filter(data.startswith, SIGNATURES))
+        yield from BY_SIGNATURE[signature](data, room)
+        return
     for signature, way in UNREAD.items():
         if data.startswith(signature):
             room.unread[f"is packed as {way}, and was not searched"] = None
@@ -471,6 +473,7 @@ BY_SIGNATURE: Mapping[bytes, Callable[[bytes, _Room], Iterator[bytes]]] = {
     **dict.fromkeys((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"), _in_pickle),
     **dict.fromkeys((NRRD, *META_IMAGE), _in_text_header),
 }
+SIGNATURES = tuple(BY_SIGNATURE)
 
 
 CONTAINERS = (DEFLATED, ZIP, b"%PDF", b"\x89PNG", *BZIP2, b"\xfd7zXZ\0")
@@ -479,7 +482,7 @@ CONTAINERS = (DEFLATED, ZIP, b"%PDF", b"\x89PNG", *BZIP2, b"\xfd7zXZ\0")
 
 def _in_base_64(data: bytes, room: _Room) -> Iterator[bytes]:
     for run in re.findall(rb"[A-Za-z0-9+/_-]{32,}", data):
-        if DIGEST.fullmatch(run):
+        if len(run) in DIGEST_LENGTHS and not run.strip(HEXADECIMAL):
             continue
         room.take(len(run))
         try:
@@ -499,7 +502,7 @@ def _means_something(content: bytes) -> bool:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return content.startswith(tuple(BY_SIGNATURE))
+        return content.startswith(SIGNATURES)
     return True
 
 

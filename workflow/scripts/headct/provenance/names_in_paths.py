@@ -61,8 +61,10 @@ NUMBERED = re.compile(
 FILED_BY_NUMBER = re.compile(r"(?:^|(?<=/))(?i:id)[-_ ]?\d{6,12}(?![^\W_])")
 
 _WORDY = rf"{LETTER}(?:{LETTER}|[{MARKS}]){{2,24}}"
-JOINED = re.compile(rf"[_.-](?<={LETTER}.)({_WORDY})(?![^\W_])")
-"""A word behind another one and what joins words in names of files, whatever their letters."""
+JOINED = tuple(re.compile(rf"{joint}(?<={LETTER}.)({_WORDY})(?![^\W_])") for joint in ("_", r"\.", "-"))
+"""A word behind another one and what joins words in names of files, whatever their letters; an expression for
+each such sign, since fixed characters are found five times as fast.
+"""
 JOINED_IN_NAME = re.compile(rf"[-_. /=](?<={LETTER}.)({_WORDY})(?![^\W_])")
 LAST_WORD = re.compile(rf"(?<![^\W_])(?:{LETTER}|[{MARKS}])+$")
 CAMEL = re.compile(r"(?<![^\W_])(?:[A-Z][a-z]{2,15}){2,3}(?![^\W_])")
@@ -114,7 +116,7 @@ def in_text(text: str) -> Iterator[str]:
 
 def _told_by_words(text: str) -> Iterator[str]:
     """Names in paths that are told by one of their words, or by one before them."""
-    for joined in JOINED.finditer(text):
+    for joined in itertools.chain.from_iterable(form.finditer(text) for form in JOINED):
         start, second = _word_before(text, joined.start()), joined[1]
         first = text[start : joined.start()]
         is_small = first.islower() and second.islower()

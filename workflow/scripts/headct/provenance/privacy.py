@@ -35,7 +35,8 @@ from headct.contracts.untrusted import Unusable
 from headct.imaging import identifiers
 from headct.imaging.scan_files import root_of
 from headct.provenance import days, people, recognised, seal, texts
-from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guarded
+from headct.provenance.checks.each_file import found_in_each
+from headct.provenance.checks.folder import Check, Finding, ResultsFolder
 from headct.provenance.contents import MemberName, Packed, readable
 from headct.settings import sheet
 
@@ -52,8 +53,8 @@ SHORTEST_IN_BINARY = 7
 def patterns(folder: ResultsFolder) -> Iterator[Finding]:
     """What is recognised as identifying from its form."""
     of_run = {day.isoformat() for day in dates_of_run(folder)}
-    for path in folder.sizes:
-        yield from guarded(path, _recognised_in, folder, path, of_run)
+    _own_sizes()  # once, and not in each process
+    yield from found_in_each(folder, lambda path: _recognised_in(folder, path, of_run))
 
 
 def _is_of_this_software(folder: ResultsFolder, path: str) -> bool:
@@ -129,8 +130,9 @@ def values(headers: Iterable[pydicom.Dataset]) -> Check:
     sought = identifiers.texts_to_look_for(identifiers.in_headers(headers))
 
     def check(folder: ResultsFolder) -> Iterator[Finding]:
-        for path in folder.sizes:
-            yield from guarded(path, _values_in, folder, path, sought - _words_of_this_software())
+        telling = sought - _words_of_this_software()
+        _own_sizes()
+        yield from found_in_each(folder, lambda path: _values_in(folder, path, telling))
 
     return check
 

@@ -60,6 +60,10 @@ HL7's (LOINC, SNOMED), and by what writers of DICOM name themselves (DCMTK, pydi
 
 QUOTED = re.compile(r"%(?:2E|5E|20|[CDE][0-9A-F]%)", re.IGNORECASE)
 """What matters of the escapes of addresses: a point, a caret, a blank, a letter beyond ASCII."""
+QUOTED_DIGEST, ANY_ID = re.compile(r'"[0-9a-f]{64}"'), f'"{"y0" * 32}"'
+"""SHA-256 as records have it by the hundred, and what is read in its place: as many letters and digits, among
+which no label, name, day or number begins, so that they are passed in half of the time.
+"""
 DIGIT = re.compile(r"[^\W\D\x00-\x7f]")
 """Of a script that has its own."""
 DASHES = [chr(code) for code in (*range(0x2010, 0x2016), 0x2212)]
@@ -135,7 +139,7 @@ DAY_FOUND = "holds a date that is neither of the run nor of the analysis plan"
 def in_text(text: str) -> Iterator[tuple[str, str]]:
     """What is recognised, in words, and the value, which is never shown; of a day as YYYY-MM-DD."""
     by_chance = isinstance(text, Fragment)
-    text = plain(text)
+    text = QUOTED_DIGEST.sub(ANY_ID, plain(text))
     for uid in _uids(text):
         yield UID_FOUND, uid
     if "^" in text:

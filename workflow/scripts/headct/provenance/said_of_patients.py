@@ -119,7 +119,10 @@ OF_SOMEBODY = re.compile(
 """Before a part of a name: what it is a part of."""
 GIVEN_LIST = re.compile(r"given[\"']?\s?:\s*\[")
 OF_PROCESSES = re.compile(label_words.PROCESSES)
-ARROW = re.compile(rf"(?:->|=>|→|⇒)\s?[\"']?(?=(?:{'|'.join(sorted(GENERIC))}|sub|ses)[-_ ]?\d{{1,6}}(?!\d))")
+ARROWS = ("->", "=>", "→", "⇒")
+ARROW = re.compile(
+    rf"(?:{'|'.join(ARROWS)})\s?[\"']?(?=(?:{'|'.join(sorted(GENERIC))}|sub|ses)[-_ ]?\d{{1,6}}(?!\d))"
+)
 NAME_BEFORE = re.compile(r"([^\W\d_a-z][\w'’-]+,? [^\W\d_a-z][\w'’.-]*)[\"']?\s{0,2}-{0,2}$")
 NUMBER_BEFORE = re.compile(r"(?<![\w.-])([A-Za-z]{0,4}\d{6,12})[\"']?\s?-{0,2}$")
 AGE = re.compile(r"Y(?:(?<=\d\dY)|(?<=\d\d Y))(?![a-z])")
@@ -204,7 +207,7 @@ def said_in(text: str) -> Iterator[tuple[str, str]]:
 
 def _renamed(text: str) -> Iterator[str]:
     """A name of two words, or a number, before an arrow to how a study counts: "Jane Doe" -> scan-0012."""
-    for arrow in ARROW.finditer(text):
+    for arrow in ARROW.finditer(text) if any(one in text for one in ARROWS) else ():
         before = NAME_BEFORE.search(text, max(arrow.start() - 64, 0), arrow.start())
         if before and not names_in_paths.is_of_nobody(re.findall(r"[^\W\d_]+", before[1])):
             yield before[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -34,6 +34,28 @@ class Finding:
     what: str
 
 
+FILES_AT_ONCE, BYTES_AT_ONCE = 64, 4 << 20
+"""At which a group of files is full: to hand over each file alone takes longer than to hash a small one."""
+
+
+def groups_of(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Paths in their order, in groups that a thread or a process works through.
+
+    Args:
+        sizes: bytes of the files by path.
+    """
+    group: list[str] = []
+    n_bytes = 0
+    for path, size in sizes.items():
+        group.append(path)
+        n_bytes += size
+        if len(group) == FILES_AT_ONCE or n_bytes >= BYTES_AT_ONCE:
+            yield group
+            group, n_bytes = [], 0
+    if group:
+        yield group
+
+
 class ResultsFolder:
     """A results folder as it is now.
 
@@ -44,7 +66,7 @@ class ResultsFolder:
         results: the folder.
         root: the root digest that it must have, from a paper or a signature; "" if none is known.
         hashed: how a file is hashed, by its path.
-        on_progress: called after each file with the number of bytes hashed so far and in all.
+        on_progress: called after some files each with the number of bytes hashed so far and in all.
     """
 
     def __init__(
@@ -103,11 +125,14 @@ class ResultsFolder:
                 return ""
 
         done, total = 0, sum(self.sizes.values())
+        groups = list(groups_of(self.sizes))
         with ThreadPoolExecutor() as pool:
-            for path, digest in zip(self.sizes, pool.map(one, self.sizes), strict=True):
-                done += self.sizes[path]
+            for group, digests in zip(
+                groups, pool.map(lambda some: list(map(one, some)), groups), strict=True
+            ):
+                done += sum(map(self.sizes.__getitem__, group))
                 on_progress(done, total)
-                yield digest
+                yield from digests
 
     def _records(self) -> Iterator[Record]:
         for path in self.sizes:
