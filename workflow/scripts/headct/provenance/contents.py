@@ -42,6 +42,8 @@ DICOM_EXTENSION = 2
 DICOM_BEGINS = bytes(128) + b"DICM"
 START = 1 << 20
 """Bytes that hold header and extensions of all files that are read."""
+READ = 1 << 16
+"""Bytes that are read of a packed file at a time."""
 LARGEST_GRID_MB = 8 << 10
 """Beyond what a scan can be, and what can be decompressed within a minute."""
 
@@ -53,6 +55,8 @@ CASE_SHAPE = re.compile(rb'"shape":\[(\d{1,5}),(\d{1,5}),(\d{1,5})\]')
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 """How such files begin."""
+LEAST_GZIP = 10
+"""Bytes of its header."""
 DEFLATED = GZIP + b"\x08"
 """As gzip begins, with its only method (RFC 1952): two bytes alone are chance in one layer of 65,536."""
 BZIP2 = tuple(b"BZh%d" % level for level in range(1, 10))
@@ -146,7 +150,9 @@ def _around_voxels(path: Path) -> Iterator[bytes]:
     """
     room = _Room(0)
     with open(path, "rb") as stream:
-        yield _said_in_header(stream.read(START))
+        head = stream.read(LEAST_GZIP)
+        if any(head[3:4]):  # flags of what else is in the header
+            yield _said_in_header(head + stream.read(START))
         stream.seek(0)
         pieces = _inflated_pieces(stream)
         start = bytearray()
@@ -210,7 +216,7 @@ def _voxels(start: bytes | bytearray) -> range:
 
 def _inflated_pieces(stream: BinaryIO) -> Iterator[bytes]:
     """The content of a gzip file piece by piece; then the stream stands behind its last member."""
-    pending = stream.read(START)
+    pending = stream.read(READ)
     while pending.startswith(GZIP):
         decompressor = zlib.decompressobj(31)
         while not decompressor.eof:
@@ -221,14 +227,14 @@ def _inflated_pieces(stream: BinaryIO) -> Iterator[bytes]:
             except zlib.error as error:
                 raise Damaged("is a .gz file that is damaged, and was not searched to its end") from error
             yield piece
-            pending = decompressor.unconsumed_tail or (b"" if decompressor.eof else stream.read(START))
-        pending = decompressor.unused_data or stream.read(START)
+            pending = decompressor.unconsumed_tail or (b"" if decompressor.eof else stream.read(READ))
+        pending = decompressor.unused_data or stream.read(READ)
     stream.seek(-len(pending), io.SEEK_CUR)
 
 
 def _said_in_header(data: bytes) -> bytes:
     """The further fields, the name and the comment that the header of a gzip file may have (RFC 1952)."""
-    flags, end = int.from_bytes(data[3:4], "little"), 10  # which a file that is cut off lacks
+    flags, end = int.from_bytes(data[3:4], "little"), LEAST_GZIP  # which a file that is cut off lacks
     if flags & 4:
         end += 2 + int.from_bytes(data[10:12], "little")
     for flag in (8, 16):
