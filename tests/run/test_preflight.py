@@ -211,6 +211,19 @@ def test_a_primary_endpoint_of_no_model_is_refused_and_others_are_told(demo: dic
     assert "did you mean 'nnunet-3d-dicece'" in problem.message
 
 
+@pytest.mark.parametrize("model", ["unet", "deeplabv3plus"])
+def test_no_training_starts_from_what_the_study_makes_itself(
+    demo: dict, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither from its own weights nor from those of another of its models."""
+    monkeypatch.chdir(tmp_path)
+    folder = f"results/models/{model}/seed-1/fold-all"
+    demo["models"]["unet"] |= {"init_from": folder, "init_sha256": "0" * 64}
+    (problem,) = [problem for problem in refused(demo) if problem.key == "models.unet.init_from"]
+    assert problem.file == f"{folder}/final.pth"
+    assert "copy it out of its results" in problem.message
+
+
 def test_an_evaluation_only_trains_nothing(demo: dict) -> None:
     demo["split"]["test_fraction"] = 1
     problems = [problem for problem in refused(demo) if problem.key == "split.test_fraction"]

@@ -181,6 +181,13 @@ def test_a_setting_of_training_prepares_nothing_again(clone: Path) -> None:
     assert "prepare" not in jobs
 
 
+def test_a_budget_trains_every_network_again(clone: Path) -> None:
+    set_in_demo(clone, "\ntraining:\n", "\ntraining:\n  budget: {steps: 100}\n")
+    jobs = plan(clone)
+    assert (jobs["train"], jobs["predict"]) == (9, 10)
+    assert jobs.keys().isdisjoint({"ingest", "cohort", "split", "prepare"})
+
+
 def test_a_lost_prediction_is_made_again_once(clone: Path) -> None:
     results = clone / "demo/results"
     manifest = (results / "predictions/unet/seed-1.tsv").read_text()

@@ -217,9 +217,7 @@ def training_inputs(split):
     """Inputs of a training, by the table of the scans that it learns from."""
     return {
         "split": split,
-        "prepared": lambda wildcards: (
-            f"results/models/preparation/{representation_of(wildcards.model)}.json"
-        ),
+        "prepared": lambda wildcards: preparation_of(wildcards.model),
         "start": lambda wildcards: starts_from(wildcards.model),
         "external": lambda wildcards: external_tables_for(wildcards.model),
     }
@@ -247,6 +245,11 @@ def outside_settings_of(model):
 def representation_of(model):
     """Name of the representation of the training scans that a model learns from."""
     return framework_of(model).representation(training_settings(SETTINGS.models[model]))
+
+
+def preparation_of(model):
+    """The list of the training scans as a model learns from them."""
+    return f"results/models/preparation/{representation_of(model)}.json"
 
 
 def members_of(model):
@@ -333,12 +336,16 @@ def memory_mb(rule):
     return lambda wildcards, attempt: max(first_try, min(first_try * 2 ** (attempt - 1), cap))
 
 
-def budget_argument(model, prepared):
-    """How long the training of a model is, as options of its step; nothing where its pipeline says it."""
+def budget_argument(model):
+    """How long the training of a model is, as options of its step; nothing where its pipeline says it.
+
+    No function of ``input``: Snakemake would take no notice of another budget, since of such it only compares
+    the files.
+    """
     if model not in BUDGETS:
         return ""
     budget = json.dumps(plain(BUDGETS[model]), sort_keys=True)
-    return f"--budget {shlex.quote(budget)} --prepared {prepared}"
+    return f"--budget {shlex.quote(budget)} --prepared {preparation_of(model)}"
 
 
 def keep_argument(model, fold):

@@ -73,7 +73,7 @@ rule train:
         external=external_argument,
         device=config["device"],
         deterministic="--deterministic" if config["training"]["deterministic"] else "",
-        budget=lambda wildcards, input: budget_argument(wildcards.model, input.prepared),
+        budget=lambda wildcards: budget_argument(wildcards.model),
         keep=lambda wildcards: keep_argument(wildcards.model, wildcards.fold),
         work=starts_no_job(config["work_dir"]),
         run="{model}/seed-{seed}-fold-{fold}",

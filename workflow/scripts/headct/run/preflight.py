@@ -15,6 +15,7 @@ from typing import Any
 
 from headct.contracts.plurals import counted
 from headct.contracts.problems import BadInput, Problem, gathered
+from headct.contracts.run_records import RESULTS
 from headct.contracts.sets import SETS
 from headct.engine import starts
 from headct.frameworks.base import find_framework, training_settings
@@ -252,6 +253,10 @@ def _starts(config: Configuration) -> Iterator[tuple[str, starts.Start]]:
 def _start_problems(config: Configuration) -> Iterator[Problem]:
     """Weights that a model is to be trained from and that can't be used; their layers the job compares."""
     for key, start in _starts(config):
+        if start.file.resolve().is_relative_to(Path(RESULTS).resolve()):
+            message = "is what this very study makes: copy it out of its results, and name the copy"
+            yield Problem(str(start.file), message, key=f"models.{key}.init_from")
+            continue
         for problem in start.faults():
             yield replace(problem, key=f"models.{key}.init_from")
 

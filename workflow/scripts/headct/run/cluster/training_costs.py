@@ -134,7 +134,8 @@ def cost_of(training: str, config: Configuration, scans: int, study: Path, speed
     finished = study / folder / training / "train.json"
     if finished.is_file():
         record = read_json(finished)
-        if having(settings, *OF_TRAINING).items() <= record["settings"].items():
+        is_as_long = record.get("budget", {}).get("steps") == (length.steps if length else None)
+        if is_as_long and having(settings, *OF_TRAINING).items() <= record["settings"].items():
             took = float(record["seconds"])
             return Cost(model, steps, Span(took, took), f"this study, on {record['sessions'][-1]['device']}")
     found = speeds.of("train", find_framework(settings.framework).rated_as(settings))
