@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headct.command_line import run_step
+from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import LEDGER
 from headct.contracts.problems import BadInput
 from headct.provenance import ledger
@@ -20,7 +23,15 @@ from headct.settings import analysis_plan, sheet
 def rows(kind: str, scans: Sequence[str] = ("s-3", "s-4"), name: str = "later") -> list[dict[str, Any]]:
     """Two scans of the study, and some of a set."""
     sets = {"s-1": None, "s-2": None} | dict.fromkeys(scans, f"{kind}:{name}")
-    return [{"scan_id": scan, "timepoint": None, "set": of_set} for scan, of_set in sets.items()]
+    return in_sheet(sets)
+
+
+def in_sheet(sets: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """Rows of the sheet, by what each scan has in the column ``set``."""
+    return [
+        {"row": number, "scan_id": scan, "timepoint": None, "set": of_set}
+        for number, (scan, of_set) in enumerate(sets.items(), start=2)
+    ]
 
 
 @pytest.fixture
@@ -94,6 +105,87 @@ def test_an_opened_set_has_the_scans_that_were_locked(results: Path, plan: Path)
     assert "was locked on" in refused(rows("external", ["s-3"]), results, plan)
     for other in (rows("external", name="other"), rows("locked")[:2]):
         assert "the set later was locked on" in refused(other, results, plan)
+
+
+@pytest.mark.parametrize("kind", ["external:early", "locked:early", None])
+@pytest.mark.parametrize("rest", ["locked:later", "external:later"])
+def test_a_scan_that_was_locked_is_in_no_other_set_whatever_the_rest_is(
+    results: Path, plan: Path, kind: str | None, rest: str
+) -> None:
+    found = in_sheet({"s-1": None, "s-2": None, "s-3": kind, "s-4": rest})
+    with pytest.raises(BadInput, match="this scan was locked in the set later on") as raised:
+        locked_sets.check(found, "scans.tsv", results, plan)
+    assert {problem.row for problem in raised.value.problems} - {""} == {"4"}
+
+
+def test_a_scan_that_a_later_lock_lacks_is_still_in_no_other_set(results: Path, plan: Path) -> None:
+    """It is left out for a run, for which the set is locked without it, and comes back into the study."""
+    without = in_sheet({"s-1": None, "s-2": None, "s-3": None, "s-4": "locked:later"})
+    without[2]["left_out"] = "artefacts"
+    locked_sets.check(without, "scans.tsv", results, plan)
+    locked_sets.lock(without, results, plan)
+    without[2]["left_out"] = None
+    assert "this scan was locked in the set later on" in refused(without, results, plan)
+
+
+def test_a_ledger_that_notes_no_scans_is_read_as_before(tmp_path: Path, plan: Path) -> None:
+    """Its sets are told by the digest of all of their scans; a further run with the set locked notes each."""
+    (tmp_path / LEDGER).parent.mkdir()
+    locked = rows("locked")
+    ledger.append(
+        tmp_path / LEDGER,
+        scored="2026-11-01T10:00:00+00:00",
+        rule="locked:later",
+        split=locked_sets.digest_of(["s-3", "s-4"]),
+        plan="",
+        **dict.fromkeys(["model", "predictions", "metrics"], ""),
+    )
+    locked_sets.check(locked, "scans.tsv", tmp_path, plan)
+    run_step("record-plan", ["--plan", str(plan), "--results", str(tmp_path)])
+    locked_sets.check(rows("external"), "scans.tsv", tmp_path, plan)
+    assert "with other scans" in refused(rows("external", ["s-3"]), tmp_path, plan)
+    locked_sets.lock(locked, tmp_path, plan)
+    assert "belongs to no other" in refused(in_sheet({"s-3": None, "s-4": "locked:later"}), tmp_path, plan)
+
+
+def scored(results: Path, name: str, scans: Sequence[str]) -> None:
+    """Note a scoring of an external set, or with "" of the test set, and write the table of its scans."""
+    table = results / "cohort" / (f"external/{name}.tsv" if name else "split.tsv")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("\n".join(["scan_id", *scans, ""]))
+    ledger.append(
+        results / LEDGER,
+        scored="2026-11-01T10:00:00+00:00",
+        rule=f"metrics_external:{name}" if name else "metrics",
+        **dict.fromkeys(["model", "predictions", "split", "plan", "metrics"], "a"),
+    )
+
+
+def test_what_was_scored_is_locked_no_more(tmp_path: Path, plan: Path) -> None:
+    scored(tmp_path, "early", ["s-3"])
+    scored(tmp_path, "", ["s-1", "s-2"])
+    for sets, whose in (
+        ({"s-1": None, "s-3": "locked:early"}, "the external set early"),
+        ({"s-1": None, "s-3": "locked:other"}, "the external set early"),
+        ({"s-1": "locked:other", "s-2": None}, "the study"),
+    ):
+        told = refused(in_sheet(sets), tmp_path, plan)
+        assert f"{whose} was scored on 2026-11-01T10:00:00+00:00" in told
+    locked_sets.check(in_sheet({"s-1": None, "s-9": "locked:other"}), "scans.tsv", tmp_path, plan)
+    shutil.rmtree(tmp_path / "cohort")
+    assert "was scored on" in refused(in_sheet({"s-1": None, "s-3": "locked:early"}), tmp_path, plan)
+
+
+def test_an_opened_set_may_lack_what_was_withdrawn(results: Path, plan: Path) -> None:
+    run_step("record-plan", ["--plan", str(plan), "--results", str(results)])
+    scored(results, "later", ["s-3", "s-4"])
+    told = refused(rows("external", ["s-3"]), results, plan)
+    assert "give it the scans of then" in told
+    assert "call it locked" not in told
+    amendment = Amendment(1, "2026-11-30T08:00:00+00:00", "consent", ["s-4"], 1, "", {}, {})
+    (results / amendment.path).parent.mkdir(parents=True)
+    (results / amendment.path).write_text(json.dumps(asdict(amendment)))
+    locked_sets.check(rows("external", ["s-3"]), "scans.tsv", results, plan)
 
 
 def test_a_plan_that_is_none_is_not_recorded(results: Path, tmp_path: Path) -> None:

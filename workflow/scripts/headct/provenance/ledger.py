@@ -41,7 +41,8 @@ class Opening:
     digest of each prediction manifest, joined by spaces: one per seed, none for second readings and for the
     model that predicts nothing. ``split`` is that of the table which names the scans, ``plan`` the analysis
     plan at the start of the run, ``previous`` the whole line before. What a line has not that is no scoring
-    is empty; ``split`` is then the digest of the locked set's scans.
+    is empty; ``split`` is then the digest of the locked set's scans, and behind it, unless an older release
+    wrote the line, that of each scan's identifier, joined by spaces.
     """
 
     number: int
@@ -130,8 +131,7 @@ def openings_in_words(openings: Sequence[Opening]) -> str:
     """How often the test set and each external set were opened and by what, a sentence for each."""
     of_set: dict[str, list[Opening]] = {"": []}
     for opening in filter(is_scoring, openings):
-        rule, _, name = opening.rule.partition(":")
-        of_set.setdefault(name if rule == OF_EXTERNAL_SET else "", []).append(opening)
+        of_set.setdefault(scored_set(opening), []).append(opening)
     of_test_set = of_set.pop("")
     sentences = [_in_words("The test set", of_test_set)]
     sentences += [_in_words(f"The external set {name}", of_set[name]) for name in sorted(of_set)]
@@ -147,6 +147,12 @@ def openings_in_words(openings: Sequence[Opening]) -> str:
 def is_scoring(opening: Opening) -> bool:
     """Whether a line tells of a scoring, not of what came before one."""
     return opening.rule.partition(":")[0] not in (LOCKED, PLAN_RECORDED)
+
+
+def scored_set(opening: Opening) -> str:
+    """Name of the external set whose labels a scoring used; empty where they are the test set's."""
+    rule, _, name = opening.rule.partition(":")
+    return name if rule == OF_EXTERNAL_SET else ""
 
 
 def _in_words(subject: str, openings: Sequence[Opening]) -> str:
