@@ -272,6 +272,31 @@ def test_external_sets_are_told_and_are_no_scans_of_the_study(results: Path) -> 
     assert after == before
 
 
+def test_external_sets_are_told_beside_the_study_in_scanners_geometry_and_raters(results: Path) -> None:
+    assert text_of("external_differences", results).startswith("There is no external set")
+    cohort = read_tsv(results / "cohort/cohort.tsv")
+    added = cohort[cohort["status"] == "included"].head(2)
+    added = added.assign(
+        scan_id=["e1", "e2"],
+        external_set="near",
+        manufacturer="Z",
+        rater="r-9",
+        spacing_z_mm=2.5,
+        n_slices=64,
+        flags=["tilted", None],
+    )
+    write_tsv(pd.concat([cohort, added]), results / "cohort/cohort.tsv")
+    own, near = text_of("external_differences", results).split(" External set ")
+    assert own == (
+        f"The study's own scans: {text_of('acquisition', results)}"
+        f" {text_of('raters', results).replace('Raters of the analysed scans', 'Raters')}"
+    )
+    assert near == (
+        "near: Makers of the scanners: Z (n = 2). Median distance of slices 2.5 mm (range 2.5 to 2.5);"
+        " median number of slices 64; gantry tilted in 1/2 (50%). Raters: r-9 (n = 2)."
+    )
+
+
 def test_scans_of_external_sets_that_are_of_sites_with_training_scans_are_counted(results: Path) -> None:
     cohort, split = (read_tsv(results / f"cohort/{name}.tsv") for name in ("cohort", "split"))
     trained_on = split.loc[split["set"] == "train", "scan_id"].iloc[0]
@@ -339,7 +364,31 @@ def test_one_model_was_compared_with_none(results: Path) -> None:
     assert text_of("models", results).startswith(
         "One model was evaluated, and compared with no other: U-Net ("
     )
-    assert text_of("statistics", results).startswith("No models were compared with each other")
+    assert text_of("statistics", results) == (
+        "No models were compared with each other; the sets by chi-squared, t and Mann-Whitney tests."
+        " P < .05 was taken as significant."
+    )
+
+
+def test_tests_that_were_not_done_are_not_told(results: Path) -> None:
+    """Where a study has a test set alone, Table 2 has no P; of one model nothing is compared."""
+    split = read_tsv(results / "cohort/split.tsv")
+    cohort = read_tsv(results / "cohort/cohort.tsv")
+    write_tsv(cohort.assign(participant_id="P1"), results / "cohort/cohort.tsv")
+    write_tsv(split.assign(set="test", participant_id="P1"), results / "cohort/split.tsv")
+    words = ("chi-squared", "Mann-Whitney")
+    for name in ("statistics", "known_limits"):
+        assert all(word in text_of(name, results) for word in words)
+    changed(results, "cohort_tests", p=None)
+    for name in ("statistics", "known_limits"):
+        assert not any(word in text_of(name, results) for word in words)
+        assert "Kruskal-Wallis" in text_of(name, results)
+    config = read_json(results / "config.json")
+    reconfigured(results, models={"unet": config["models"]["unet"]})
+    summary = read_tsv(results / "statistics/dice_summary.tsv")
+    write_tsv(summary[summary["model"] == "unet"], results / "statistics/dice_summary.tsv")
+    assert text_of("statistics", results) == "No models were compared with each other."
+    assert "independent" not in text_of("known_limits", results)
 
 
 def test_no_statement_ends_in_an_empty_list(results: Path) -> None:
@@ -385,7 +434,9 @@ def test_methods_show_titles_as_they_are(results: Path) -> None:
     config = read_json(results / "config.json")
     write_json(config | {"study": {"name": "a*b*", "note": "<b>\x1b[2J"}}, results / "config.json")
     text = methods.markdown(read(results))
-    assert text.startswith("# Methods of a\\*b\\*\n\n**&lt;b&gt;\\\\x1b\\[2J.**")
+    assert text.startswith("# Methods of a\\*b\\*\n\n**\\<b>\\\\x1b\\[2J.**")
+    assert "; P < .05 was taken as significant." in text
+    assert "&lt;" not in text
 
 
 def test_only_a_simulated_trial_is_called_simulated(results: Path) -> None:
@@ -450,6 +501,10 @@ def test_a_model_made_elsewhere_is_told_as_what_it_is(results: Path) -> None:
         assert words in card
     assert "SHA-256 of the weights" not in card
     assert "drawn at random" not in card
+    assert "Its label maps were taken as they are, placed on the scan's grid; how it came to them is" in card
+    for unknown in ("highest probability", "post-processing", "threshold", "averaged"):
+        assert unknown not in card
+    assert "taken as they are" not in Page(model_cards.html("nnunet-3d-dicece", read(results))).text
     assert "made by: A <b>" in text_of("models", results)
     assert "U-Net:" not in text_of("training", results)
     assert "U-Net" not in text_of("ensembles", results)
@@ -459,6 +514,7 @@ def test_a_model_made_elsewhere_is_told_as_what_it_is(results: Path) -> None:
     said["content"] = "probabilities"
     write_json(document | {"models": document["models"] | {"unet": said}}, results / "config.json")
     assert "or probabilities whose most probable class was taken" in text_of("model_output", results)
+    assert "Of its probabilities the most" in Page(model_cards.html("unet", read(results))).text
 
 
 def test_a_model_that_started_from_weights_is_described_by_them(results: Path) -> None:
@@ -495,6 +551,13 @@ def test_post_processing_is_said_where_held_out_scans_decided_on_it(results: Pat
         assert said in text
         assert "without post-processing" not in text
     assert said in methods.markdown(read(results))
+    elsewhere = {"title": "Rival", "framework": "external", "folder": "rival"}
+    document["models"] = {"unet": document["models"]["unet"], "nnunet-3d-dicece": elsewhere}
+    write_json(document, results / "config.json")
+    summary = read_tsv(results / "statistics/dice_summary.tsv")
+    kept = summary[summary["model"].isin(document["models"])]
+    write_tsv(kept, results / "statistics/dice_summary.tsv")
+    assert "Those of other models" not in text_of("model_output", results), "nobody knows it of the rival"
 
 
 def test_equal_results_are_equal_bytes_wherever_they_lie(results: Path, tmp_path: Path) -> None:

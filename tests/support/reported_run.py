@@ -149,7 +149,7 @@ def statistics() -> dict[str, list[dict[str, Any]]]:
         ],
         "cohort_tests": [
             *(
-                {"characteristic": label, "statistic": "n (%)", "train_n": 2, "train_count": 1}
+                {"characteristic": label, "statistic": "n (%)", "train_n": 2, "train_count": 1, "p": 0.5}
                 | {"test_n": 1, "test_count": 1}
                 for label in LABELS
             ),

@@ -108,7 +108,8 @@ def test_held_out_scans_decide_on_post_processing_and_the_test_set_follows(resul
     assert pd.isna(shown.loc[postprocessing.ITEM, "threshold"])
     for path in ("audit/methods.md", "report/models/unet.html"):
         text = " ".join((results / path).read_text(encoding="utf-8").split())
-        assert f"U-Net: {decision.in_words()}. Those of other models were not post-processed." in text
+        rest = "Those of other models trained here were not post-processed."
+        assert f"U-Net: {decision.in_words()}. {rest}" in text
         assert "without post-processing" not in text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
@@ -71,5 +70,5 @@ def markdown(facts: Facts) -> str:
 def plain(text: str) -> str:
     """Text as a paragraph of Markdown that shows it as it is: neither markup nor HTML, a link or a list."""
     one_line = visible(" ".join(text.split()))
-    escaped = re.sub(r"([\\`*\[\]~$]|(?<!\w)_|_(?!\w))", r"\\\1", escape(one_line, quote=False))
-    return re.sub(r"^(\d*)([-+#=.)])", r"\1\\\2", escaped)
+    escaped = re.sub(r"([\\`*\[\]~$]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=[#\w]))", r"\\\1", one_line)
+    return re.sub(r"^(\d*)([-+#=.)>])", r"\1\\\2", escaped)

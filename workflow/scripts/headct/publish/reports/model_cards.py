@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from headct.contracts.declarations import PublishedReport
@@ -21,6 +22,7 @@ from headct.publish.reports.statements import (
     detection_rows,
     estimate,
     estimates_of,
+    output_of,
     training_of,
 )
 from headct.statistics.core.agreement import ALL_SCANS
@@ -117,7 +119,7 @@ def html(model: str, facts: Facts) -> str:
             facts, *(() if model in facts.outside else ("initialisation", "model_choice"))
         ),
         made_elsewhere=facts.outside[model].in_print() if model in facts.outside else {},
-        stated_of_output=_stated(facts, "model_output"),
+        stated_of_output=[replace(STATEMENTS["model_output"](facts), text=output_of(facts, model))],
         stated_of_limits=_stated(facts, "known_limits"),
         trainings=[
             (f"{facts.title(member)}: {training_of(facts, member)}.", facts.training[member])

@@ -25,6 +25,7 @@ from headct.publish.reports.facts import Facts, plan_items
 from headct.publish.tables.training_records import in_words, start_in_words
 from headct.publish.tables.words import RULES
 from headct.settings.analysis_plan import DEVIATION, PRIMARY, SITE
+from headct.settings.blocks import Model
 from headct.statistics.core.agreement import ALL_SCANS
 from headct.statistics.replication.cohort_tests import MEDIAN_IQR, SHARE
 
@@ -197,7 +198,11 @@ def series_choice(facts: Facts) -> str:
 @borne_out_by("cohort/cohort.tsv")
 def acquisition(facts: Facts) -> str:
     """Scanners and geometry."""
-    rows = facts.included
+    return _acquired(facts.included)
+
+
+def _acquired(rows: pd.DataFrame) -> str:
+    """Scanners and geometry of some rows of the cohort."""
     spacing = rows["spacing_z_mm"]
     tilted = int(rows["flags"].fillna("").str.contains("tilted").sum())
     return (
@@ -301,14 +306,18 @@ def reference(facts: Facts) -> str:
 @borne_out_by("cohort/cohort.tsv")
 def raters(facts: Facts) -> str:
     """How many raters, and how many scans each."""
-    return f"Raters of the analysed scans: {tallied(facts.included['rater'].fillna('not stated'))}."
+    return f"Raters of the analysed scans: {_who_drew(facts.included)}."
+
+
+def _who_drew(rows: pd.DataFrame) -> str:
+    return tallied(rows["rater"].fillna("not stated"))
 
 
 @borne_out_by("cohort/split.tsv", "cohort/cohort.tsv")
 def test_annotation(facts: Facts) -> str:
     """The test set's masks."""
     rows = _scans_with_sets(facts)
-    by_set = {name: tallied(rows.loc[rows["set"] == name, "rater"].fillna("not stated")) for name in SETS}
+    by_set = {name: _who_drew(rows[rows["set"] == name]) for name in SETS}
     if facts.is_evaluation_only:
         return f"Raters of the test set: {by_set['test']}."
     return f"Raters of the training set: {by_set['train']}; of the test set: {by_set['test']}."
@@ -564,18 +573,35 @@ def _of_models(facts: Facts, here: str, elsewhere: str) -> str:
 
 @borne_out_by("tables/table_e1.html")
 def model_output(facts: Facts) -> str:
-    """What a model gives."""
+    """What models give."""
+    given = "label maps that were taken as they are"
+    if any(map(_gives_probabilities, facts.models.values())):
+        given = "label maps that were taken as they are, or probabilities whose most probable class was taken"
+    return _of_models(facts, _output_here(facts), f"gave {given}, placed on the scan's grid")
+
+
+def output_of(facts: Facts, model: str) -> str:
+    """What one model gives, as :func:`model_output` says it of all."""
+    if model in facts.outside:
+        given = "Its label maps were taken as they are"
+        if _gives_probabilities(facts.models[model]):
+            given = "Of its probabilities the most probable class was taken"
+        return f"{given}, placed on the scan's grid; how it came to them is not known here."
+    return _output_here(facts)
+
+
+def _output_here(facts: Facts) -> str:
     without = "" if facts.postprocessing else "without post-processing and "
-    here = (
+    return (
         "The output is a label map on the scan's acquisition grid: for each voxel the class (background, "
         f"{', '.join(facts.labels)}) of the highest probability, {without}without a"
         " threshold to choose."
         f" Folds and members of ensembles are averaged as probabilities.{_postprocessing(facts)}"
     )
-    given = "label maps that were taken as they are"
-    if any(model.settings.get("content") == "probabilities" for model in facts.models.values()):
-        given = "label maps that were taken as they are, or probabilities whose most probable class was taken"
-    return _of_models(facts, here, f"gave {given}, placed on the scan's grid")
+
+
+def _gives_probabilities(model: Model) -> bool:
+    return model.settings.get("content") == "probabilities"
 
 
 def _postprocessing(facts: Facts) -> str:
@@ -586,7 +612,8 @@ def _postprocessing(facts: Facts) -> str:
         f"{facts.title(model)}: {postprocessing.of_seeds(decisions)}"
         for model, decisions in facts.postprocessing.items()
     ]
-    rest = "" if len(decided) == len(facts.models) else " Those of other models were not post-processed."
+    made_here = len(facts.models) - len(facts.outside)
+    rest = "" if len(decided) == made_here else " Those of other models trained here were not post-processed."
     return (
         " Label maps of the test set, and of external sets, were post-processed as held-out scans had decided"
         " by nnU-Net's rule (only the largest connected component of a lesion, or of all lesions together,"
@@ -774,14 +801,14 @@ def plan(facts: Facts) -> str:
 @borne_out_by("tables/planned_comparison.html", "tables/table1.html", "figures/dunn_heatmap.pdf")
 def statistics(facts: Facts) -> str:
     """Tests."""
-    sets = "the sets by chi-squared and t tests; P < .05 was taken as significant."
-    compared = [key for key, model in facts.models.items() if model.replication]
-    if len(compared) < 2:
-        return f"No models were compared with each other; {sets}"
+    sets = "the sets by chi-squared, t and Mann-Whitney tests" if _sets_were_tested(facts) else ""
+    level = "P < .05 was taken as significant."
+    if not _models_were_tested(facts):
+        return f"No models were compared with each other{f'; {sets}. {level}' if sets else '.'}"
     as_published = "" if "claims" not in facts.statistics else ", as in the study that is reproduced"
     return (
         "Dice was compared by Kruskal-Wallis and Dunn's test with false-discovery-rate correction"
-        f"{as_published}, and {sets}"
+        f"{as_published}{f', and {sets}' if sets else ''}; {level}"
         " These take all scans as independent, as Friedman's test does."
         " Beside that, the planned comparison is scan by scan, with whole clusters of scans left out or"
         " flipped: the t test of the jackknife, Wilcoxon's signed ranks and sign flips, with Holm's"
@@ -792,6 +819,15 @@ def statistics(facts: Facts) -> str:
         [_contrast(facts, row) for row in _evaluated(facts, PRIMARY)],
         _primary_not_evaluated(facts),
     )
+
+
+def _models_were_tested(facts: Facts) -> bool:
+    return sum(model.replication for model in facts.models.values()) > 1
+
+
+def _sets_were_tested(facts: Facts) -> bool:
+    """Whether Table 2 has a P; it has none where there is one set."""
+    return bool(facts.statistics["cohort_tests"]["p"].notna().any())
 
 
 def _evaluated(facts: Facts, status: str) -> Sequence[Row]:
@@ -916,6 +952,18 @@ def _of_external_set(facts: Facts, rows: pd.DataFrame) -> str:
     shared = int(rows["site"].isin(trained_on).sum())
     too = f"; {share(shared, len(rows))} of sites with training scans, too" if shared else ""
     return f"{counted(len(rows), 'scan')} of {counted(people, 'participant')}{named}{too}"
+
+
+@borne_out_by("cohort/cohort.tsv")
+def external_differences(facts: Facts) -> str:
+    """Scanners, geometry and raters of each external set, beside those of the study's own scans."""
+    if not facts.external:
+        return "There is no external set to be told beside the study's own scans."
+    groups = {"The study's own scans": facts.included}
+    groups |= {f"External set {name}": rows for name, rows in facts.external.items()}
+    return " ".join(
+        f"{group}: {_acquired(rows)} Raters: {_who_drew(rows)}." for group, rows in groups.items()
+    )
 
 
 def _sites_of_test_set(facts: Facts) -> str:
@@ -1094,11 +1142,17 @@ def known_limits(facts: Facts) -> str:
         limits.insert(1, "test scans of sites that were trained on")
     elif facts.included["site"].isna().any() and not facts.is_evaluation_only:
         limits.insert(1, "scans of unknown sites, so that test scans may be of sites that were trained on")
-    if facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
+    tests = ["Kruskal-Wallis", "Dunn's"] if _models_were_tested(facts) else []
+    tests += ["chi-squared", "t", "Mann-Whitney"] if _sets_were_tested(facts) else []
+    if tests and facts.split.loc[facts.split["set"] == "test", "participant_id"].duplicated().any():
+        too_large = (
+            " (or too large, for the first two compare models on the same scans as if on others)"
+            if _models_were_tested(facts)
+            else ""
+        )
         limits.append(
-            "test scans of one participant count as independent in Kruskal-Wallis, Dunn's, chi-squared and t"
-            " tests, so that their P may be too small (or too large, for the first two compare models on the"
-            " same scans as if on others)"
+            f"test scans of one participant count as independent in {listed(tests)} tests, so that their P"
+            f" may be too small{too_large}"
         )
     if len(seeds) == 1 and facts.training:
         limits.append("one training per model, so that differences between trainings are not known")
