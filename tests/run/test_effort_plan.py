@@ -77,11 +77,11 @@ def test_what_is_guessed_is_marked_and_says_of_whom(tmp_path: Path) -> None:
     """180,000 steps of BLAST-CT at .1 to .5 s: any network's."""
     found = cells(study(None, "blast-ct", "unet"), tmp_path)
     assert found["blast-ct"][-1] == "~5.0 to 25.0"
-    assert found["all 2 trainings"][-1] == "~14.0 to 36.2"
+    assert found["all 2 by seed and fold"][-1] == "~14.0 to 36.2"
     said = " ".join(effort_table(study(None), tmp_path, 100, Speeds(RATES, "h100", "cuda")))
     assert "~ is a guess: of blast-ct, deeplabv3plus, nnunet-2d no rate is known." in said
     unknown = cells(study(None, "unet"), tmp_path, ())
-    assert unknown["unet"][-1] == unknown["all 1 trainings"][-1] == "?"
+    assert unknown["unet"][-1] == unknown["all 1 by seed and fold"][-1] == "?"
 
 
 def test_patches_of_nnunet_are_known_once_it_is_planned_and_an_ensemble_is_a_sum(tmp_path: Path) -> None:

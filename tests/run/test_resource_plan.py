@@ -67,14 +67,15 @@ def planned(
     card: str = "",
     scans: int = 1732,
 ) -> tuple[dict[str, list[str]], list[str], list[str]]:
-    """The cells of the table of models, the sentences below it, and the warnings."""
+    """The cells of the table of models, the sentences on hours below it, and the warnings."""
     jobs = [*map(job, models), ("ingest", "a"), *(job(model, "predict") for model in models)]
     study, speeds = PlannedStudy(config, folder, scans, jobs), Speeds(rates, card, config.device)
     costs = training_costs(study, speeds)
     lines = list(models_table(study, costs, speeds, sizes.read()))
     end = len(models) + 2
     cells = {(row := re.split("  +", line))[0]: row[1:] for line in lines[1:end]}
-    return cells, lines[end:], list(warnings(study, costs, speeds, sizes.read()))
+    assert lines[end].startswith("To be run: ")
+    return cells, lines[end + 1 :], list(warnings(study, costs, speeds, sizes.read()))
 
 
 def test_hours_are_rates_times_steps(config: Configuration, tmp_path: Path) -> None:
@@ -240,6 +241,35 @@ def test_hours_of_prediction_are_scans_times_seconds(config: Configuration, tmp_
     (told,) = prediction_in_words(study, Speeds((), "h100", "cuda"))
     assert told == "Prediction of 173 test scans: no rate is measured of any model"
     assert not list(prediction_in_words(replace(study, jobs=[job("unet")]), Speeds(rates, "", "cuda")))
+
+
+def test_all_that_is_predicted_is_told_of_and_the_test_set_is_that_of_the_split(
+    config: Configuration, tmp_path: Path
+) -> None:
+    """Of 1732 scans 1559 are trained on, of which each of five folds holds out 312: 0.9 h at 10 s."""
+    config = replace(config, training=replace(config.training, folds=(0, 1)))
+    rules = ("predict", "predict_external", "predict_out_of_fold", "predict_effort")
+    study = PlannedStudy(config, tmp_path, 1732, [job("unet", rule) for rule in rules], 40, split_test=171)
+    rate = RATE(task="predict", s_per_scan=10.0)
+    told = list(prediction_in_words(study, Speeds((rate,), "h100", "cuda")))
+    assert [line.split(" each for")[0] for line in told] == [
+        "Prediction of 171 test scans, by 2 networks each: 0.95 h",
+        "Prediction of 40 scans of external sets, by 2 networks each: 0.22 h",
+        "Prediction of 312 scans that a fold holds out: 0.87 h",
+        "What is predicted for curves comes on top.",
+    ]
+
+
+def test_what_is_to_be_run_is_told_as_a_part_of_all_trainings(config: Configuration, tmp_path: Path) -> None:
+    curve = LearningCurve(sizes=(50, 100), models=("unet",), seeds=(1,), fold=0)
+    config = replace(config, learning_curve=curve)
+    trained = sum(model.is_trained for model in config.models.values())
+    study, speeds = (
+        PlannedStudy(config, tmp_path, 1732, [job("unet"), job("blast-ct")]),
+        Speeds((), "", "cpu"),
+    )
+    lines = models_table(study, training_costs(study, speeds), speeds, sizes.read())
+    assert f"To be run: 2 of the study's {trained + 2} trainings." in lines
 
 
 def test_what_does_not_fit_is_warned_of(config: Configuration, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def _rows(
             rows.append((f"{key} (sum)", "", *(cell for one in sums for cell in one.cells())))
     times = len(config.training.seeds) * len(config.training.folds)
     sums = [sum_of(kind.values(), times) for kind in kinds]
-    name = f"all {times * len(batches)} trainings"
+    name = f"all {times * len(batches)} by seed and fold"
     return [*rows, (name, "", *(cell for one in sums for cell in one.cells()))]
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from headct.contracts import yaml_files
+from headct.contracts import sets, yaml_files
 from headct.contracts.columns import aligned
 from headct.contracts.problems import BadInput, Problem
 from headct.contracts.repository import REPOSITORY
@@ -63,6 +63,12 @@ CASE_OF_SCAN = 0.5
 JOB = re.compile(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    log: (\S+)", re.MULTILINE)
 """Of what a dry run prints of a job: its rule and its log."""
 
+OF_FULL_SIZE = (
+    "Sizes are of scans of 512 × 512 pixels and of networks of full size: smaller ones take far less, and\n"
+    "'headct pilot' measures yours."
+)
+"""What is said of sizes that nobody measured for the study."""
+
 VARIANTS = ("_out_of_fold", "_effort", "_external", "_learning_curve")
 """How rules are called that do for other scans what the rule of the same name does for those of the study."""
 
@@ -83,6 +89,7 @@ class PlannedStudy:
         scans: number of baseline scans that are divided into training and test set.
         jobs: those that would run.
         external: number of baseline scans in external sets.
+        split_test: number of test scans of the split; None before there is one.
     """
 
     config: Configuration
@@ -90,6 +97,12 @@ class PlannedStudy:
     scans: int
     jobs: Sequence[Job]
     external: int = 0
+    split_test: int | None = None
+
+    @property
+    def test(self) -> int:
+        """Number of test scans: of the split, or about as many as there will be."""
+        return test_scans(self.config, self.scans) if self.split_test is None else self.split_test
 
 
 def pending_jobs(words: list[str]) -> list[Job]:
@@ -183,6 +196,9 @@ def models_table(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds, siz
     )
     rows.append(("all", str(len(costs)), *in_all, ""))
     yield from aligned(rows, right=range(1, 7))
+    trained = [key for key, model in study.config.models.items() if model.is_trained]
+    in_study = sum(counts.networks(study.config, model) for model in trained)
+    yield f"To be run: {len(costs)} of the study's {in_study} trainings."
     yield from hours_in_words(costs, study.config, speeds)
 
 
@@ -241,15 +257,29 @@ def hours_in_words(costs: Sequence[Cost], config: Configuration, speeds: Speeds)
 
 
 def prediction_in_words(study: PlannedStudy, speeds: Speeds) -> Iterator[str]:
-    """Hours of a job that predicts the test scans, models of equal hours together; which are unknown.
+    """Hours of predictions by a model of one seed, a line for each kind of scans.
 
-    A rate is of one network; each fold has one, and all of them predict each test scan.
+    A rate is of one network; each fold has one. All of them predict each scan of the test set and of external
+    sets; what a fold holds out is predicted by its own.
     """
-    if "predict" not in {rule for rule, _ in study.jobs}:
-        return
-    scans, by_hours = test_scans(study.config, study.scans), defaultdict[str, list[str]](list)
-    networks = len(study.config.training.folds)
-    for key, model in study.config.models.items():
+    rules, networks = {rule for rule, _ in study.jobs}, len(study.config.training.folds)
+    of_one_fold = counts.scans_held_out(study.config, study.scans, [0])
+    if "predict" in rules:
+        yield _prediction_of(f"{study.test} test scans", study.test, networks, study.config, speeds)
+    if "predict_external" in rules:
+        what = f"{study.external} scans of external sets"
+        yield _prediction_of(what, study.external, networks, study.config, speeds)
+    if "predict_out_of_fold" in rules:
+        what = f"{of_one_fold} scans that a fold holds out"
+        yield _prediction_of(what, of_one_fold, 1, study.config, speeds)
+    if rules & {"predict_effort", "predict_learning_curve"}:
+        yield "What is predicted for curves comes on top."
+
+
+def _prediction_of(what: str, scans: int, networks: int, config: Configuration, speeds: Speeds) -> str:
+    """Hours of predictions of some scans by so many networks; models of equal hours together."""
+    by_hours = defaultdict[str, list[str]](list)
+    for key, model in config.models.items():
         if model.is_trained:
             found = prediction_rates(training_settings(model), speeds)
             per_scan = Span.around(rate.s_per_scan or 0 for rate in found)
@@ -258,7 +288,7 @@ def prediction_in_words(study: PlannedStudy, speeds: Speeds) -> Iterator[str]:
     parts = [f"{hours} h each for {', '.join(keys)}" for hours, keys in by_hours.items()]
     parts += [f"no rate is measured of {', '.join(unknown) if parts else 'any model'}"] if unknown else []
     by = f", by {networks} networks each" if networks > 1 else ""
-    yield f"Prediction of {scans} test scans{by}: {'; '.join(parts)}"
+    return f"Prediction of {what}{by}: {'; '.join(parts)}"
 
 
 def prediction_rates(settings: Training, speeds: Speeds) -> tuple[Rate, ...]:
@@ -294,7 +324,7 @@ def known_mb(parts: Iterable[float]) -> tuple[float, int]:
 def disk_stages(study: PlannedStudy, sizes: Sizes) -> dict[str, list[float]]:
     """MB by stage of the whole study, whether or not some of it is there already; NaN where not known."""
     config, scans = study.config, study.scans
-    test = test_scans(config, scans)
+    test = study.test
     trained = {key: training_settings(model) for key, model in config.models.items() if model.is_trained}
     prepared = sorted({find_framework(model.framework).representation(model) for model in trained.values()})
     weights = [weights_mb(model, config, sizes) for model in trained]
@@ -394,7 +424,7 @@ def _time_warnings(study: PlannedStudy, costs: Sequence[Cost], speeds: Speeds) -
             )
     of_scans = {
         "ingest": math.ceil((study.scans + study.external) / resources.ingest.jobs),
-        "predict": test_scans(study.config, study.scans),
+        "predict": study.test,
     }
     for rule, scans in of_scans.items():
         limit_s = getattr(resources, rule).runtime_min * 60
@@ -492,7 +522,8 @@ def main(
     results = directory / "results"
     scans_of = scans_of_split(results) if is_split else scans_of_sheet(config, n_scans)
     few = few_of_split(plan, results) if is_split else few_of_sheet(plan, config, n_scans)
-    study = PlannedStudy(config, directory, n_scans, jobs, external.count(True))
+    split_test = len(sets.test_scans(directory / SPLIT)) if is_split else None
+    study = PlannedStudy(config, directory, n_scans, jobs, external.count(True), split_test)
     costs = training_costs(study, speeds)
     more = f" and {study.external} in external sets" if study.external else ""
     title = (
@@ -504,7 +535,7 @@ def main(
         models_table(study, costs, speeds, known_sizes),
         effort_table(config, directory, n_scans, speeds) if costs else [],
         prediction_in_words(study, speeds),
-        disk_table(study, known_sizes),
+        chain(disk_table(study, known_sizes), [OF_FULL_SIZE] if sizes == size_table.SIZES else []),
         precision_table(plan, compared, scans_of),
         [f"Warning: {text}" for text in few],
         [f"Warning: {text}." for text in warnings(study, costs, speeds, known_sizes)],
