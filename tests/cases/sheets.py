@@ -258,6 +258,7 @@ CASES: dict[str, SheetCase] = {
     "an external set that is called as the study's own": SheetCase("by hand", with_column("set", row_2="external:internal"), bad("2", "set", "tables call the study's own sets, or several of them, so; choose another one")),
     "a set that is called as a set of the split": SheetCase("by hand", with_column("set", row_2="external:Test"), bad("2", "set", "tables call the study's own sets")),
     "a locked set that is called as all": SheetCase("by hand", with_column("set", row_2="locked:ALL"), bad("2", "set", "tables call the study's own sets")),
+    "a set that is called as a training": SheetCase("by hand", with_column("set", row_2="external:seed-1"), bad("2", "set", "the files of a training are called so; choose another one")),
     "a set that leads out of its folder": SheetCase("by hand", with_column("set", row_2="external:.."), bad("2", "set", "external: or locked: and a name of at most 40 letters")),
     "a set with a blank in its name": SheetCase("by hand", with_column("set", row_2="external:a b"), bad("2", "set", "external: or locked: and a name of at most 40 letters")),
     "a set that is called as a folder of the scans": SheetCase("by hand: sets lie elsewhere", with_column("set", row_2="external:shards"), ACCEPTED),

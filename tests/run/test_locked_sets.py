@@ -118,6 +118,14 @@ def test_a_scan_that_was_locked_is_in_no_other_set_whatever_the_rest_is(
     assert {problem.row for problem in raised.value.problems} - {""} == {"4"}
 
 
+def test_many_scans_that_were_moved_stand_in_one_line(tmp_path: Path, plan: Path) -> None:
+    scans = [f"s-{number}" for number in range(3, 40)]
+    locked_sets.lock(rows("locked", scans), tmp_path, plan)
+    with pytest.raises(BadInput, match="belongs to no other") as raised:
+        locked_sets.check(in_sheet(dict.fromkeys(scans, None)), "scans.tsv", tmp_path, plan)
+    assert [problem.row for problem in raised.value.problems] == ["", "2-38"]
+
+
 def test_a_scan_that_a_later_lock_lacks_is_still_in_no_other_set(results: Path, plan: Path) -> None:
     """It is left out for a run, for which the set is locked without it, and comes back into the study."""
     without = in_sheet({"s-1": None, "s-2": None, "s-3": None, "s-4": "locked:later"})

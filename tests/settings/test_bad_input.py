@@ -88,7 +88,9 @@ def test_post_processing_needs_held_out_scans_and_label_maps_of_this_study(demo:
     text = refused(demo)
     assert "models.unet.postprocessing" in text
     assert "models.nnunet-2d-3d.postprocessing" in text
-    assert "no fold is held out to decide on" in text
+    assert "training.folds holds out no fold to decide on" in text
+    assert text.count("nnunet  ") >= 2, "each stands with its own value, not with that of training.folds"
+    assert '["all"]' not in text
     demo["training"]["folds"] = ["all", 0]
     configuration.complete(demo, "config/demo.yaml")
     demo["models"]["unet"]["postprocessing"] = "always"
@@ -114,6 +116,19 @@ def test_a_config_fault_names_key_and_value(
     assert "config/demo.yaml" in message
     for words in said:
         assert words in message
+
+
+@pytest.mark.parametrize("name", ["external", "preparation"])
+def test_no_model_is_called_as_a_folder_beside_those_of_models(demo: dict[str, Any], name: str) -> None:
+    demo["models"][name] = demo["models"].pop("stand-in")
+    assert "a folder beside those of the models has this name" in refused(demo)
+
+
+def test_a_curve_without_held_out_scans_is_told_with_its_own_value(demo: dict[str, Any]) -> None:
+    demo["training"] = {"folds": ["all"], "effort_curve": {"shares": [0.1]}}
+    text = refused(demo)
+    assert "training.folds holds out no fold to measure on" in text
+    assert '{"shares": [0.1]}' in text
 
 
 def test_an_unknown_framework_lists_the_known(demo: dict[str, Any]) -> None:

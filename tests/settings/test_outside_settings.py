@@ -11,7 +11,7 @@ import pytest
 
 from headct.contracts.problems import BadInput
 from headct.run import preflight
-from headct.settings import blocks, configuration, models, outside
+from headct.settings import analysis_plan, blocks, configuration, models, outside
 from support.label_sets import LABELS, ONE
 
 REPOSITORY = Path(__file__).parents[2]
@@ -136,6 +136,46 @@ def test_folders_and_files_that_are_not_there_end_the_run_before_any_job(tmp_pat
         check(framework="external", folder=str(tmp_path / "rival"))
     with pytest.raises(BadInput, match="label maps depend on it"):
         check(framework="command", command="tool {images} {label_maps}", files=[str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize("linked", ["by its own path", "by a link", "by a second name"])
+def test_the_masks_of_the_study_are_no_label_maps_of_a_model(tmp_path: Path, linked: str) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    rows = []
+    for number in (1, 2, 3):
+        mask = masks / f"s{number}.nii.gz"
+        mask.touch()
+        rows.append({"row": number, "scan_id": f"s{number}", "mask": str(mask), "mask_intra": None})
+    folder = masks
+    if linked != "by its own path":
+        folder = tmp_path / "rival"
+        folder.mkdir()
+        for mask in sorted(masks.iterdir())[:2]:
+            link = folder / mask.name
+            (link.symlink_to if linked == "by a link" else link.hardlink_to)(mask)
+    number = 3 if folder == masks else 2
+    config = blocks.configured(complete({"title": "R", "framework": "external", "folder": str(folder)}))
+    with pytest.raises(BadInput, match=f"{number} files of this folder are masks that the model") as refused:
+        preflight.check_outside(config, rows)
+    (problem,) = refused.value.problems
+    assert (problem.file, problem.key) == (str(folder), "models.rival.folder")
+    assert "row 1 of the sheet, mask" in problem.message
+    of_a_rater = [row | {"mask": None, "mask_intra": row["mask"]} for row in rows]
+    preflight.check_outside(config, of_a_rater)  # a second reader may be measured as a model
+
+
+def test_a_program_that_is_not_here_and_files_that_are_left_out_are_told() -> None:
+    def told(**settings: Any) -> list[str]:
+        config = blocks.configured(complete({"title": "R", "framework": "command", **settings}))
+        plan = analysis_plan.load(analysis_plan.SHIPPED)
+        return [text for text in preflight.warnings(config, [], plan, "plan.yaml") if "models.rival" in text]
+
+    (program,) = told(command="no-such-program {image} {label_map}", files=[])
+    assert "models.rival.command: there is no program no-such-program here" in program
+    (files,) = told(command="cp {image} {label_map}")
+    assert files.startswith("models.rival.files is left out, so nothing is predicted anew")
+    assert told(command="cp {image} {label_map}", files=[]) == []
 
 
 def test_an_ensemble_of_label_maps_is_refused() -> None:

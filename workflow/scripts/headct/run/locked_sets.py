@@ -79,8 +79,7 @@ def check(rows: Rows, file: str, results: Path, plan: Path) -> None:
     openings = ledger.read(results / LEDGER)
     problems = [
         *_opened_too_early(rows, file, openings, plan, amendments.withdrawn(amendments.load(results))),
-        *_moved(rows, file, openings),
-        *_scored(rows, file, openings, results),
+        *sheet.together([*_moved(rows, file, openings), *_scored(rows, file, openings, results)]),
     ]
     if problems:
         raise BadInput(problems)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import shlex
+import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,11 @@ def warnings(config: Configuration, rows: list[dict[str, Any]], plan: Plan, plan
         for key, start in _starts(config)
         if start.scans() is None
     ]
+    messages += [
+        f"models.{key}.command: there is no program {program} here; where its job runs there must be one."
+        for key, command in _commands(config)
+        if not shutil.which(program := shlex.split(command.command)[0])
+    ]
     scans_of = Counter(row["participant_id"] for row in sheet.baseline(rows))
     repeated = sum(n > 1 for n in scans_of.values())
     if repeated:
@@ -138,6 +145,12 @@ def warnings_of_settings(config: Configuration, plan: Plan, plan_file: str) -> l
             "split.folds_by is site, but training.folds names no fold, so no scan is held out: Dice by site"
             f" is that of the test set. Leave-site-out takes training.folds: {[*range(split.folds)]}."
         )
+    messages += [
+        f"models.{key}.files is left out, so nothing is predicted anew when the program, a script or weights"
+        " of it change: name them there, or [] where it has none."
+        for key, command in _commands(config)
+        if command.files is None
+    ]
     is_trained = any(model.is_trained for model in config.models.values())
     if not is_trained and not split.is_evaluation_only and split.file is None:
         messages.append(
@@ -212,11 +225,10 @@ def _plan_label_problems(
 
 def _model_problems(config: Configuration) -> Iterator[Problem]:
     """Faults of the settings of each model: its framework's, then its own."""
+    for key, command in _commands(config):
+        for message in command.faults():
+            yield Problem("", message, key=f"models.{key}.command", value=command.command)
     for key, model in config.models.items():
-        settings = outside.of_model(model) if model.is_from_outside else None
-        if isinstance(settings, outside.Command):
-            for message in settings.faults():
-                yield Problem("", message, key=f"models.{key}.command", value=settings.command)
         if not model.is_trained:
             continue
         if config.split.is_evaluation_only:
@@ -240,6 +252,14 @@ def _unpaired(key: str, model: Model) -> Iterator[Problem]:
         if one in model.settings and other not in model.settings:
             message = f"means nothing without {other}: name the weights and their SHA-256, or take it out"
             yield Problem("", message, key=f"models.{key}.{one}", value=str(model.settings[one]))
+
+
+def _commands(config: Configuration) -> Iterator[tuple[str, outside.Command]]:
+    """By model, the command that makes its label maps."""
+    for key, model in config.models.items():
+        settings = outside.of_model(model) if model.is_from_outside else None
+        if isinstance(settings, outside.Command):
+            yield key, settings
 
 
 def _starts(config: Configuration) -> Iterator[tuple[str, starts.Start]]:
@@ -290,7 +310,8 @@ def check_outside(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> N
         rows: of the sample sheet.
 
     Raises:
-        BadInput: folders and files that are not there, and scans with several label maps.
+        BadInput: folders and files that are not there, scans with several label maps, and label maps that
+            are the study's own masks.
     """
     problems: list[Problem] = []
     for key, model in config.models.items():
@@ -303,10 +324,37 @@ def check_outside(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> N
             problems += [Problem(file, message, key=f"models.{key}.files") for file in lost]
         else:
             with gathered(problems):
-                scans = [row["scan_id"] for row in rows]
-                maps_folder.find(settings, scans, f"models.{key}.folder")
+                scans, at = [row["scan_id"] for row in rows], f"models.{key}.folder"
+                found = maps_folder.find(settings, scans, at)
+                problems += _references_among(found.values(), rows, at, settings.folder)
     if problems:
         raise BadInput(problems)
+
+
+def _references_among(
+    label_maps: Iterable[Path], rows: Sequence[Mapping[str, Any]], key: str, folder: str
+) -> Iterator[Problem]:
+    """Label maps of a model that are, by whatever path, files of the masks that it is measured against."""
+    masks = {}
+    for row in rows:
+        for column in sheet.mask_columns(row):
+            if sheet.of_column(column)[0] == sheet.READINGS[0] and row[column] and Path(row[column]).exists():
+                masks[_identity(Path(row[column]))] = row, column
+    own = [masks[file] for file in map(_identity, label_maps) if file in masks]
+    if own:
+        row, column = own[0]
+        message = (
+            f"{counted(len(own), 'file')} of this folder {'is a mask' if len(own) == 1 else 'are masks'} that"
+            f" the model would be measured against (row {row['row']} of the sheet, {column}): name the folder"
+            " of what the model made"
+        )
+        yield Problem(folder, message, key=key)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What two paths of one file, or two links to it, have alike."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _site_problems(config: Configuration, rows: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:

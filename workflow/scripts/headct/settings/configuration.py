@@ -35,6 +35,9 @@ EFFECTS = {
 has that of the block that it stands in."""
 
 
+BESIDE_MODELS = ("external", "preparation")
+"""Folders that lie beside those of models, in ``results/metrics`` and ``results/models``."""
+
 Document = Mapping[str, Any]
 """A configuration as files say it: what is checked, completed and written down.
 
@@ -330,8 +333,8 @@ def _problems_of_effort_curve(config: Document) -> Iterator[Problem]:
         return
     key, folds = "training.effort_curve", config["training"]["folds"]
     if set(folds) == {"all"}:
-        message = "no fold is held out to measure on: name one in training.folds, such as 0"
-        yield Problem("", message, key=key, value=json.dumps(folds))
+        message = "training.folds holds out no fold to measure on: name one there, such as 0"
+        yield Problem("", message, key=key, value=json.dumps(curve))
     trained = _trained_in_epochs(config["models"])
     if not trained:
         yield Problem(
@@ -348,11 +351,11 @@ def _problems_of_postprocessing(config: Document) -> Iterator[Problem]:
     if set(folds) != {"all"}:
         return
     message = (
-        "no fold is held out to decide on: name folds in training.folds, such as 0, or leave the key out"
+        "training.folds holds out no fold to decide on: name folds there, such as 0, or leave the key out"
     )
     for key, model in config["models"].items():
         if model.get("postprocessing"):
-            yield Problem("", message, key=f"models.{key}.postprocessing", value=json.dumps(folds))
+            yield Problem("", message, key=f"models.{key}.postprocessing", value=model["postprocessing"])
 
 
 def _trained(models: Mapping[str, Any]) -> set[str]:
@@ -371,6 +374,9 @@ def _problems_of_models(models: Mapping[str, Any]) -> Iterator[Problem]:
     for key in models:
         if key in references.RESERVED:
             message = "rows that no model makes are named so; choose another name"
+            yield Problem("", message, key="models", value=key)
+        elif key in BESIDE_MODELS:
+            message = "a folder beside those of the models has this name; choose another one"
             yield Problem("", message, key="models", value=key)
     first = {title: key for key, title in references.TITLES.items()}
     for key, model in models.items():

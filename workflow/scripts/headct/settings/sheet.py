@@ -49,6 +49,9 @@ FOLDERS_BESIDE_SCANS = ("shards",)
 WORDS_OF_SETS = ("all", "both", "external", "internal", "locked", "none", "test", "train", "training")
 """What tables, ledger and reports call the study's own sets, or several of them, in any case of letters."""
 
+OF_A_TRAINING = re.compile(r"(seed|fold)-(\d+|all)", re.IGNORECASE)
+"""What folders and files of trainings and of their predictions are called."""
+
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 """What Windows takes for a device, in any case of letters: no file there can be called so."""
 
@@ -141,7 +144,7 @@ def load(path: Path, lesions: Lesions | None = None) -> list[dict[str, Any]]:
     """
     rows, problems = _read(path, lesions)
     if problems:
-        raise BadInput(_together(problems))
+        raise BadInput(together(problems))
     return rows
 
 
@@ -160,7 +163,7 @@ def check(path: Path, why_no_image: Callable[[Path], str]) -> list[dict[str, Any
     missing = [fault for row in baseline(rows) for fault in _missing_files(row, str(path), why_no_image)]
     problems += [fault for fault in missing if (fault.row, fault.key) not in already_told]
     if problems:
-        raise BadInput(_together(problems))
+        raise BadInput(together(problems))
     return rows
 
 
@@ -598,15 +601,20 @@ def _duplicates(rows: list[dict[str, Any]], file: str) -> list[Problem]:
 def _taken_names(rows: list[dict[str, Any]], file: str) -> list[Problem]:
     """Scans and sets whose names mean something else here, or can't be those of files everywhere."""
     on_windows = dict.fromkeys(DEVICES, "no file can have this name on Windows, where it is a device")
+    of_trainings = "the files of a training are called so"
     beside_scans = dict.fromkeys(FOLDERS_BESIDE_SCANS, "a folder beside those of the scans has this name")
     own_words = dict.fromkeys(WORDS_OF_SETS, "tables call the study's own sets, or several of them, so")
     scans = [(row, "scan_id", str(row["scan_id"]), on_windows | beside_scans) for row in rows]
     of_sets = [(row, "set", external_set(row) or locked_set(row), on_windows | own_words) for row in rows]
-    return [
-        Problem(file, f"{reason}; choose another one", str(row["row"]), column, row[column])
-        for row, column, name, reasons in (*scans, *of_sets)
-        if (reason := reasons.get(name.casefold()))
-    ]
+    problems = []
+    for row, column, name, reasons in (*scans, *of_sets):
+        reason = reasons.get(name.casefold())
+        if column == "set" and OF_A_TRAINING.fullmatch(name):
+            reason = of_trainings
+        if reason:
+            message = f"{reason}; choose another one"
+            problems.append(Problem(file, message, str(row["row"]), column, row[column]))
+    return problems
 
 
 def _twins(rows: list[dict[str, Any]], file: str) -> list[Problem]:
@@ -784,8 +792,11 @@ def _without_file(rows: list[dict[str, Any]], file: str) -> list[Problem]:
     ]
 
 
-def _together(problems: Sequence[Problem]) -> list[Problem]:
-    """The faults; those of one kind that more than a few rows have stand in one line, with all their rows."""
+def together(problems: Sequence[Problem]) -> list[Problem]:
+    """The faults; those of one kind that more than a few rows have stand in one line, with all their rows.
+
+    All of those that more than a few have name a row of the sheet.
+    """
     of_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
     for problem in problems:
         of_kind[problem.key, problem.message].append(problem)
