@@ -145,6 +145,9 @@ def test_the_module_of_a_step_says_how_the_step_is_run(tmp_path: Path) -> None:
         ),
         ("audit verfy", 'Unknown command "verfy". Did you mean "verify"?'),
         ("status a b", "Unused Tokens: ['b']"),
+        ("plan -- --directory x", "--directory stands behind --, where no option is read: take the -- out"),
+        ("plan -- --directory=x", "--directory stands behind --"),
+        ("plan --diretory x -- y", "Unknown option: --diretory. Did you mean --directory?"),
         ("status --log", "headct status: --log needs the name of a file"),
     ],
 )

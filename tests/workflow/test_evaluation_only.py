@@ -133,7 +133,10 @@ def test_a_trace_names_the_label_maps_and_no_training(study: Path, model: str) -
     )
     listed = f"results/predictions/{model.lower()}/seed-1.tsv"
     assert f"label maps listed with sha256 in {listed}, by outside {model.lower()}/1, " in done.stdout
-    assert "and 12 scans from ingest; no network was trained here for these rows: trace" in done.stdout
+    assert (
+        "and 12 scans from ingest, 12 of them in these rows; no network was trained here for these rows:"
+        in done.stdout
+    )
     assert "training and test" not in done.stdout
 
 

@@ -173,6 +173,15 @@ def test_a_number_of_both_sets_is_followed_to_the_scans_of_both(grown: Grown, co
     assert "rows of results/metrics/rival.tsv" in done.stdout
 
 
+def test_the_scans_behind_a_number_of_a_set_are_told_apart_from_all_that_were_converted(grown: Grown) -> None:
+    number = ("results/statistics/external_sets.tsv", "far", "unet", "bleed", "dice_mean")
+    done = forked_command("trace", "--results", grown.folder / "results", "--number", *number)
+    assert (
+        "and 22 scans from ingest, 4 of them in these rows; trained on those of the training set"
+        in done.stdout
+    )
+
+
 def test_nothing_is_to_be_done_again(grown: Grown) -> None:
     words = ("--directory", grown.folder, "--configfile", grown.folder / "study.yaml", "-n")
     assert "Nothing to be done" in snake.run(*words).stdout

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cyclopts import App, CycloptsError, Group, MissingArgumentError, Parameter
+from cyclopts import App, CycloptsError, Group, MissingArgumentError, Parameter, UnknownOptionError
 
 from headct.contracts.problems import WrongOptions
 from headct.steps import STEPS
@@ -99,7 +99,7 @@ def without_log(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     Raises:
         WrongOptions: ``--log`` has no value.
     """
-    end = words.index("--") if "--" in words else len(words)
+    end = _end_of_options(words)
     app = _app("headct", help_flags=())
     app.default(_only_log)
     try:
@@ -109,8 +109,16 @@ def without_log(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     return bound.arguments.get("log"), [*others, *words[end:]]
 
 
+def _end_of_options(words: Sequence[str]) -> int:
+    """Place of the ``--`` behind which no word is an option; behind all words where there is none."""
+    return words.index("--") if "--" in words else len(words)
+
+
 def _fault(error: CycloptsError, words: Sequence[str]) -> str:
     """What is wrong with the words: all options that are unknown or lacking, or else what cyclopts says."""
+    no_options = {word.partition("=")[0] for word in words[_end_of_options(words) :]}
+    if isinstance(error, UnknownOptionError) and error.token.keyword in no_options:
+        return f"{error.token.keyword} stands behind --, where no option is read: take the -- out"
     if not (isinstance(error, MissingArgumentError) and error.target):
         return str(error)
     given = {word.partition("=")[0] for word in words if word.startswith("--")}

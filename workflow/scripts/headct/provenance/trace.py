@@ -480,10 +480,11 @@ def _behind(study: Study, rows: Rows) -> Iterator[str]:
             weights = [(path, job.outputs[path]) for path in _of_models(job)]
             yield from (f"weights {path}, sha256 {digest}, by {_job(job)}" for path, digest in weights)
     scans = counted(sum(path.endswith("/scan.json") for job in jobs for path in job.outputs), "scan")
+    in_rows = f", {rows.frame['scan_id'].nunique()} of them in these rows" if "scan_id" in rows.frame else ""
+    learnt = "no network was trained here for these rows"
     if any(job.rule in TRAININGS for job in jobs):
-        yield f"and {scans} from ingest, those of training and test among them: trace {rows.path}"
-    else:
-        yield f"and {scans} from ingest; no network was trained here for these rows: trace {rows.path}"
+        learnt = "trained on those of the training set alone"
+    yield f"and {scans} from ingest{in_rows}; {learnt}: trace {rows.path}"
 
 
 def _verdict(found: Trace, agrees: bool | None) -> list[str]:
