@@ -27,7 +27,7 @@ from support.fuzzing import bytes_changed, values_changed
 LONGEST_S = 10
 """Of processor time, for one input."""
 
-RECORD, START, CONFIG = "audit/runs/metrics.json", "audit/start.json", "config.json"
+RECORD, START, CONFIG = "audit/runs/metrics/unet.json", "audit/start.json", "config.json"
 SCAN, SHARD, MAPS, WEIGHTS = (
     "data/s1/scan.json",
     "data/shards/0.tsv",

@@ -19,10 +19,10 @@ from support.audit_study import forked_command
 CHECKS = (*verify.INTEGRITY, privacy.patterns)
 TABLE = ["results/tables/table1.tsv", "results/audit/evidence.json"]
 OF_OLD = [
-    "audit/runs/train-old.json",
-    "logs/train-old.log",
-    "models/old/final.pth",
-    "models/old/train.json",
+    "audit/runs/train/old/seed-1/fold-all.json",
+    "logs/train/old/seed-1/fold-all.log",
+    "models/old/seed-1/fold-all/final.pth",
+    "models/old/seed-1/fold-all/train.json",
     "report/models/old.html",
 ]
 
@@ -40,10 +40,10 @@ def pages(*models: str) -> list[str]:
 
 
 def train(model: str) -> str:
-    folder, weights = f"results/models/{model}", f"weights of {model}"
+    folder, weights = f"results/models/{model}/seed-1/fold-all", f"weights of {model}"
     record = json.dumps({"sha256": hashlib.sha256(weights.encode()).hexdigest(), "resumed": 0})
     made = {f"{folder}/final.pth": weights, f"{folder}/train.json": record}
-    audit_study.job(f"train-{model}", ["results/cohort/split.tsv"], made)
+    audit_study.job("train", ["results/cohort/split.tsv"], made, model=model, seed="1", fold="all")
     return f"{folder}/final.pth"
 
 
@@ -60,7 +60,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("results/note.txt").write_text("by hand")
         close(0, [*TABLE, train("unet"), train("old"), *pages("unet", "old")])
         assert verify.ResultsFolder(folder / "results").former == []
-        asked = [*TABLE, "results/models/unet/final.pth", *pages("unet")]
+        asked = [*TABLE, "results/models/unet/seed-1/fold-all/final.pth", *pages("unet")]
         close(1, asked)
         close(1, asked)
     return folder
@@ -84,7 +84,7 @@ def test_they_are_told_apart_and_are_no_finding(results: Path) -> None:
     assert "models/old" not in (results / crate.METADATA).read_text()
     said = forked_command("verify", results).stdout
     assert "Made by no job   1 files: note.txt" in said
-    assert "Former results   5 files: audit/runs/train-old.json" in said
+    assert "Former results   5 files: audit/runs/train/old/seed-1/fold-all.json" in said
 
 
 def test_what_they_were_made_from_may_change_and_they_may_not(results: Path) -> None:
@@ -93,13 +93,21 @@ def test_what_they_were_made_from_may_change_and_they_may_not(results: Path) -> 
     audit_study.tabulate()
     close(2, [*TABLE, train("unet"), *pages("unet")])
     assert verify.verify(verify.ResultsFolder(results), CHECKS) == []
-    (results / "models/old/final.pth").write_text("other weights")
+    (results / "models/old/seed-1/fold-all/final.pth").write_text("other weights")
     found = verify.verify(verify.ResultsFolder(results), CHECKS)
-    assert {finding.path for finding in found} == {"models/old/final.pth"}
+    assert {finding.path for finding in found} == {"models/old/seed-1/fold-all/final.pth"}
 
 
 def test_a_model_that_comes_back_is_no_former_one(results: Path) -> None:
-    close(2, [*TABLE, "results/models/unet/final.pth", "results/models/old/final.pth", *pages("unet", "old")])
+    close(
+        2,
+        [
+            *TABLE,
+            "results/models/unet/seed-1/fold-all/final.pth",
+            "results/models/old/seed-1/fold-all/final.pth",
+            *pages("unet", "old"),
+        ],
+    )
     folder = verify.ResultsFolder(results)
     assert verify.verify(folder, CHECKS) == []
     assert folder.former == []
@@ -115,7 +123,7 @@ def test_they_are_listed_and_deleted(results: Path) -> None:
     assert not (results / "models/old").exists()
     assert not (results / manifest.MANIFEST).exists(), "what is missing, Snakemake makes"
     assert (results / "note.txt").is_file()
-    close(2, [*TABLE, "results/models/unet/final.pth", "results/report/models/unet.html"])
+    close(2, [*TABLE, "results/models/unet/seed-1/fold-all/final.pth", "results/report/models/unet.html"])
     folder = verify.ResultsFolder(results)
     assert verify.verify(folder, CHECKS) == []
     assert folder.former == []
@@ -124,9 +132,11 @@ def test_they_are_listed_and_deleted(results: Path) -> None:
 
 def test_nothing_is_deleted_while_the_seal_is_older_than_the_results(results: Path) -> None:
     train("other")
-    with pytest.raises(BadInput, match=r"train-other\.json: has changed since the seal; run the workflow"):
+    with pytest.raises(
+        BadInput, match=r"train/other/seed-1/fold-all\.json: has changed since the seal; run the workflow"
+    ):
         former.delete(results)
-    (results / "audit/runs/train-other.json").unlink()
+    (results / "audit/runs/train/other/seed-1/fold-all.json").unlink()
     write_json(read_json(results / "config.json") | {"models": {}}, results / "config.json")
     done = forked_command("former", results, "--delete")
     assert done.returncode == 1
@@ -142,18 +152,21 @@ def test_a_seal_that_does_not_know_what_was_asked_for_deletes_nothing(results: P
 
 
 def test_lost_weights_are_told_with_what_brings_them_back(results: Path) -> None:
-    (results / "models/unet/final.pth").unlink()
+    (results / "models/unet/seed-1/fold-all/final.pth").unlink()
     with pytest.raises(BadInput) as error:
-        close(2, [*TABLE, "results/models/unet/final.pth"])
+        close(2, [*TABLE, "results/models/unet/seed-1/fold-all/final.pth"])
     told = error.value.problems[0]
-    assert told.file == "results/models/unet/final.pth"
+    assert told.file == "results/models/unet/seed-1/fold-all/final.pth"
     assert "Put it back from a copy (its SHA-256 is " in told.message
-    assert "delete results/models/unet/train.json, which lists it, and start the run again" in told.message
+    assert (
+        "delete results/models/unet/seed-1/fold-all/train.json, which lists it, and start the run again"
+        in told.message
+    )
 
 
 def test_a_lost_file_of_a_former_model_is_no_obstacle(results: Path) -> None:
-    (results / "models/old/final.pth").unlink()
-    close(2, [*TABLE, "results/models/unet/final.pth", "results/report/models/unet.html"])
+    (results / "models/old/seed-1/fold-all/final.pth").unlink()
+    close(2, [*TABLE, "results/models/unet/seed-1/fold-all/final.pth", "results/report/models/unet.html"])
 
 
 def test_the_command_knows_what_the_rule_gives_it(results: Path) -> None:

@@ -18,7 +18,7 @@ from support import audit_study, insider
 SETS = {"s1": "train", "s2": "train", "s3": "test"}
 CT = {scan: hashlib.sha256(scan.encode()).hexdigest() for scan in SETS}
 """Digests of the converted CT: each file holds the name of its scan."""
-SPLIT, TRAINED = "results/cohort/split.tsv", "models/unet/train.json"
+SPLIT, TRAINED = "results/cohort/split.tsv", "models/unet/seed-1/fold-all/train.json"
 OWN = sorted(CT[scan] for scan, of_set in SETS.items() if of_set == "train")
 ELSEWHERE = "e" * 64
 
@@ -37,12 +37,12 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     of_training = {"sha256": hashlib.sha256(weights.encode()).hexdigest(), "resumed": 0, "scans_sha256": OWN}
     with contextlib.chdir(folder):
         audit_study.run()
-        audit_study.job("ingest", [], {f"results/data/{scan}/ct.nii.gz": scan for scan in SETS})
+        audit_study.job("ingest", [], {f"results/data/{scan}/ct.nii.gz": scan for scan in SETS}, shard="0")
         split = "\n".join(["scan_id\tset\tct_sha256", *rows]) + "\n"
         audit_study.job("split", ["scans.tsv"], {SPLIT: split})
         made = {"final.pth": weights, "train.json": padded(of_training)}
-        made = {f"results/models/unet/{name}": content for name, content in made.items()}
-        audit_study.job("training", [SPLIT], made, ["--split", SPLIT])
+        made = {f"results/models/unet/seed-1/fold-all/{name}": content for name, content in made.items()}
+        audit_study.job("train", [SPLIT], made, ["--split", SPLIT], model="unet", seed="1", fold="all")
         audit_study.score("scan_id\tdice\ns3\t0.81\n")
         audit_study.tabulate()
         audit_study.close_small(repository)

@@ -32,6 +32,8 @@ from headct.provenance.checks.copied_code import against_checkout
 from support import audit_study
 from support.audit_study import command, reseal
 
+SCORING = "audit/runs/metrics/unet.json"
+
 
 def made_in(folder: Path, close: Callable[[], object]) -> Path:
     """A study that is run in a folder and sealed by ``close``."""
@@ -99,8 +101,8 @@ def test_a_folder_that_can_only_be_read_is_verified_and_left_as_it_is(study: Pat
 
 def test_every_file_is_listed_with_what_made_it(study: Path) -> None:
     made_by = {path: entry.made_by for path, entry in manifest.read(study).items()}
-    assert made_by["metrics/unet.tsv"] == "audit/runs/metrics.json"
-    assert made_by["logs/metrics.log"] == "audit/runs/metrics.json"
+    assert made_by["metrics/unet.tsv"] == "audit/runs/metrics/unet.json"
+    assert made_by["logs/metrics/unet.log"] == "audit/runs/metrics/unet.json"
     assert made_by["audit/start.json"] == made_by["config.json"] == "start of the run"
     assert made_by["audit/workflow/Snakefile"] == "seal"
     assert made_by["audit/test_set_ledger.tsv"] == "jobs that scored"
@@ -202,17 +204,21 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "table": (
         lambda r: flip(r / "tables/table1.tsv"),
         "tables/table1.tsv",
-        "is not what audit/runs/table1.json",
+        "is not what audit/runs/tables/table1.json",
     ),
-    "split": (lambda r: flip(r / "cohort/split.tsv"), "audit/runs/metrics.json", "another cohort/split.tsv"),
+    "split": (
+        lambda r: flip(r / "cohort/split.tsv"),
+        "audit/runs/metrics/unet.json",
+        "another cohort/split.tsv",
+    ),
     "record": (
         lambda r: edit_record(r, "split", outputs={"results/cohort/split.tsv": "0" * 64}),
         "cohort/split.tsv",
         "is not what audit/runs/split.json",
     ),
     "record of what it was made from": (
-        lambda r: edit_record(r, "metrics", inputs={"results/cohort/split.tsv": "0" * 64}),
-        "audit/runs/metrics.json",
+        lambda r: edit_record(r, "metrics/unet", inputs={"results/cohort/split.tsv": "0" * 64}),
+        "audit/runs/metrics/unet.json",
         "made from another cohort/split.tsv",
     ),
     "record taken away": (
@@ -248,7 +254,7 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "ledger edited": (
         lambda r: flip(r / "audit/test_set_ledger.tsv"),
         "audit/test_set_ledger.tsv",
-        "line 1 is not the one that audit/runs/metrics.json wrote",
+        "line 1 is not the one that audit/runs/metrics/unet.json wrote",
     ),
     "log": (lambda r: (r / "logs/split.log").unlink(), "logs/split.log", "the log of audit/runs/split.json"),
     "printed digest of nothing": (
@@ -292,7 +298,7 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "a duration that does not fit",
     ),
     "record with the log of another job": (
-        lambda r: edit_record(r, "split", log="results/logs/metrics.log"),
+        lambda r: edit_record(r, "split", log="results/logs/metrics/unet.log"),
         "audit/runs/split.json",
         "names the log of another job",
     ),
@@ -319,9 +325,9 @@ HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "says nothing of having read it",
     ),
     "ledger of another model": (
-        lambda r: edit_record(r, "metrics", wildcards={"model": "another"}),
+        lambda r: edit_record(r, "metrics/unet", wildcards={"model": "another"}),
         "audit/test_set_ledger.tsv",
-        "line 1 has another model than audit/runs/metrics.json",
+        "line 1 has another model than audit/runs/metrics/unet.json",
     ),
 }
 
@@ -346,9 +352,7 @@ def test_results_of_an_older_input_are_found(study: Path) -> None:
     """The split was drawn again by a job, and what was made from it was not."""
     audit_study.job("split", ["scans.tsv"], {"results/cohort/split.tsv": "scan_id\tset\ns1\ttrain\n"})
     audit_study.close()
-    assert (
-        found(study)["audit/runs/metrics.json"] == "was made from another cohort/split.tsv than the one there"
-    )
+    assert found(study)[SCORING] == "was made from another cohort/split.tsv than the one there"
 
 
 def test_results_of_two_sheets_are_found(study: Path) -> None:

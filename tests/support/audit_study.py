@@ -23,8 +23,10 @@ from headct.contracts.code import digest_of
 from headct.contracts.repository import PACKAGE, REPOSITORY
 from headct.provenance import manifest, record, seal
 from headct.provenance.manifest import Entry
+from headct.provenance.rules import RULES, Rule
 from headct.publish import evidence
 from headct.run import command as headct_command
+from headct.steps import STEPS
 
 MODULE = "workflow/scripts/headct/contracts/artefacts.py"
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
@@ -32,16 +34,35 @@ SETTINGS = {"surface_distance_percentile": 95}
 CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics": SETTINGS}
 
 
-def job(rule: str, inputs: list[str], outputs: dict[str, str], words: list[str] | None = None) -> None:
-    """Run a job of the study in the working directory: it writes the outputs, and its record."""
+PUBLISHED = {"table1": "tables", "model_cards": "report"}
+"""By rule, the step of what is published, which is the folder of its records as well."""
+
+
+def job(
+    rule: str,
+    inputs: list[str],
+    outputs: dict[str, str],
+    words: list[str] | None = None,
+    **wildcards: str,
+) -> None:
+    """Run a job of the study in the working directory: it writes the outputs, and its record.
+
+    It says of itself what the workflow's jobs say, where there is such a rule.
+    """
+    if rule in PUBLISHED:
+        (step, *first), place = (PUBLISHED[rule], rule), f"{PUBLISHED[rule]}/{rule}"
+    else:
+        like = RULES.get(rule, Rule(("split",), rule, ()))
+        (step, *first), place = like.step, like.record.format(**wildcards)
+    STEPS[step].load()
     done = record.Job(
         rule=rule,
-        wildcards={},
+        wildcards=wildcards,
         inputs=[Path(path) for path in inputs],
         outputs=[Path(path) for path in outputs],
-        log=Path(f"results/logs/{rule}.log"),
-        step="split",
-        words=words or [],
+        log=Path(f"results/logs/{place}.log"),
+        step=step,
+        words=[*first, *(words or [])],
         once=False,
     )
     done.log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +88,7 @@ def run() -> None:
 def score(metrics: str) -> None:
     """The job that opens the test set."""
     words = ["--settings", json.dumps(SETTINGS)]
-    job("metrics", ["results/cohort/split.tsv"], {"results/metrics/unet.tsv": metrics}, words)
+    job("metrics", ["results/cohort/split.tsv"], {"results/metrics/unet.tsv": metrics}, words, model="unet")
 
 
 def tabulate() -> None:

@@ -7,12 +7,16 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from headct.contracts.run_records import RESULTS, Record
-from headct.provenance import former
+from headct.provenance import former, rules
+from headct.provenance.checks.copied_code import copy_of
 from headct.provenance.checks.folder import Finding, ResultsFolder
 from headct.provenance.manifest import below_results
+from headct.steps import STEPS
 
 ROUNDED_S = 2.0
 """Times are in whole seconds, and what took them in hundredths."""
+STEPS_DECLARED = "headct.steps"
+"""A module of all releases whose commands name a step."""
 NAMED = (("--model", "model"), ("--seed", "seed"), ("--fold", "fold"))
 """Options that repeat a wildcard of the job."""
 
@@ -23,8 +27,9 @@ def jobs(folder: ResultsFolder) -> Iterator[Finding]:
     """Each record against itself."""
     plans: dict[str, str] = {}
     for record in folder.current:
-        for check in (_paths, _times, _names):
+        for check in (rules.contradictions, _paths, _times, _names):
             yield from (Finding(record.path, what) for what in check(record))
+        yield from (Finding(record.path, what) for what in _code_of_step(record, folder))
         if not record.amended_by:  # of scans that were withdrawn, files that its command names are gone
             yield from (Finding(record.path, what) for what in _files(record, folder))
         for plan in record.option("--plan"):
@@ -56,6 +61,15 @@ def _names(record: Record) -> Contradictions:
         given = record.option(option)
         if given and name in record.wildcards and given != [record.wildcards[name]]:
             yield f"has {option} {' '.join(given)} in its command, and is of {name} {record.wildcards[name]}"
+
+
+def _code_of_step(record: Record, folder: ResultsFolder) -> Contradictions:
+    """Whether the step that it names ran, as the modules tell, by the software that is copied here."""
+    if not record.step and copy_of(folder, STEPS_DECLARED):
+        yield "has a command of another release than the copy of the software"
+    module = STEPS[record.step].path if record.step in STEPS else ""
+    if module and copy_of(folder, module) and module not in record.workflow["modules"]:
+        yield f"ran {record.step}, and does not name {module} among the code that ran"
 
 
 def _files(record: Record, folder: ResultsFolder) -> Contradictions:
