@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from headct.contracts.artefacts import sha256_of
 from headct.contracts.problems import BadInput
 from headct.provenance import drawing, trace, why
 from headct.provenance.lineage import Study, lineage
+from support.sealed_miniature import extracted
 
 N_SCANS = 1732
 MODELS = [f"model-{i}" for i in range(10)]
@@ -23,6 +27,11 @@ def digest(path: str) -> str:
     return f"{abs(hash(path)):064x}"[-64:]
 
 
+def digest_of_output(file: Path, path: str) -> str:
+    """That of the file, where there is one."""
+    return sha256_of(file) if file.is_file() else digest(path)
+
+
 def write_record(
     results: Path, name: str, rule: str, inputs: list[str], outputs: list[str], **names: str
 ) -> None:
@@ -31,7 +40,7 @@ def write_record(
         "wildcards": names,
         "command": ["python", "-m", "headct.x", "--out", outputs[0]],
         "inputs": {path: digest(path) for path in inputs},
-        "outputs": {path: digest(path) for path in outputs},
+        "outputs": {path: digest_of_output(results.parent / path, path) for path in outputs},
         "log": f"results/logs/{name}.log",
         "started": "2026-11-23T10:00:00+00:00",
         "ended": "2026-11-23T10:00:09+00:00",
@@ -59,6 +68,12 @@ def write_record(
 
 
 @pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a small study that an older release sealed."""
+    return extracted(tmp_path_factory.mktemp("older"))
+
+
+@pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The records of a study of the published size, and the scan.json of its scans."""
     results = tmp_path_factory.mktemp("study") / "results"
@@ -67,13 +82,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Study:
     manifests = [f"results/data/shards/{i}.tsv" for i in range(len(shards))]
     for i, of_shard in enumerate(shards):
         records = [f"results/data/{scan}/scan.json" for scan in of_shard]
-        write_record(
-            results, f"ingest/{i}", "ingest", ["trial/scans.tsv"], [manifests[i], *records], shard=str(i)
-        )
         for scan in of_shard:
             (results / "data" / scan).mkdir(parents=True)
             instances = [{"number": n, "sha256": digest(f"{scan}/{n}")} for n in range(30)]
             (results / "data" / scan / "scan.json").write_text(json.dumps({"instances": instances}))
+        write_record(
+            results, f"ingest/{i}", "ingest", ["trial/scans.tsv"], [manifests[i], *records], shard=str(i)
+        )
     cohort, split = "results/cohort/cohort.tsv", "results/cohort/split.tsv"
     write_record(results, "cohort", "cohort", ["trial/scans.tsv", *manifests], [cohort])
     write_record(results, "split", "split", [cohort], [split])
@@ -114,7 +129,7 @@ def test_a_lineage_of_the_published_size_is_short_and_quick(published: Study, tm
     assert "1732 scans, 51960 DICOM instances" in words
     assert "10 × train" in words
     assert "174 × ingest" in words
-    assert len(words.splitlines()) < 40
+    assert len(words.splitlines()) < 50
     assert max(map(len, words.splitlines())) < 300
     assert (tmp_path / "lineage.svg").read_text().count("<rect") < 15
 
@@ -123,6 +138,41 @@ def test_all_jobs_are_named_on_request(published: Study) -> None:
     words, _ = trace.words_of_file(published, FIGURE, full=True)
     assert "model-7/1/all" in words
     assert "results/data/scan-1700/scan.json" in words
+
+
+@pytest.mark.parametrize(
+    ("path", "full"),
+    [
+        ("metrics/unet.tsv", False),
+        ("models/unet/seed-1/fold-all/train.json", False),
+        ("data/scan-0004/scan.json", False),
+        ("cohort/split.tsv", False),
+        ("predictions/unet/seed-1/scan-0004.nii.gz", True),
+        ("figures/bland_altman.pdf", False),
+    ],
+)
+def test_a_file_on_the_way_that_was_changed_is_never_unbroken(older: Path, path: str, full: bool) -> None:
+    """Of a figure; --full names what each job wrote, as label maps, and compares these, too."""
+    before = (older / path).read_bytes()
+    assert trace.words_of_file(Study(older), FIGURE, full)[1]
+    (older / path).write_bytes(before + b"\n")
+    try:
+        words, right = trace.words_of_file(Study(older), FIGURE, full)
+    finally:
+        (older / path).write_bytes(before)
+    assert not right
+    assert "NOT THE SAME" in words
+    assert "Unbroken" not in words
+
+
+def test_what_was_not_compared_is_named(older: Path, tmp_path: Path) -> None:
+    shutil.copytree(older, tmp_path / "results")
+    (tmp_path / "results/metrics/unet.tsv").unlink()
+    words, right = trace.words_of_file(Study(tmp_path / "results"), FIGURE)
+    assert right
+    assert "not here, and not compared, files of jobs:\n  results/metrics/unet.tsv\n" in words
+    n, of = map(int, re.findall(r"; (\d+) of (\d+) files compared, all as recorded", words)[0])
+    assert 10 < n < of
 
 
 def test_what_was_read_and_what_was_made_must_be_the_same(published: Study, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +59,10 @@ KEYS = ("model", "label", "set", "scan_id", "reason", "seed", "fold", "status")
 SHOWN_OF_METRICS = ("seed", "scan_id", "label", "dice", "reference_ml", "predicted_ml", "failure")
 
 AS_RECORDED = "the file here has it"
+NOT_HERE = "not here, and not compared"
+ANOTHER = "NOT THE SAME: the file here is another, and was changed since"
+OF_INSTANCES = "/scan.json"
+"""How the paths end of what lists the DICOM files of a scan."""
 REPEAT = "The jobs behind it were not repeated: --repeat does that."
 NONE_REPEATED = "None of the jobs behind it was repeated: none is of the kinds that can be."
 NEVER_REPEATED = (
@@ -72,33 +77,37 @@ FOLDERS = ("tables", "figures", "statistics")
 
 
 def words_of_file(study: Study, path: str, full: bool = False) -> tuple[str, bool]:
-    """The lineage of a file, as text, and whether all that was compared is the same.
+    """The lineage of a file, as text, and whether all files that it names are those that were recorded.
 
     Args:
         study: the study.
         path: of the file, as in the records.
-        full: whether each job of each kind is named.
+        full: whether each job of each kind is named, with all that it read and wrote.
     """
     found = lineage(study, path)
-    state, is_same = _compared(study, path, found.digest)
-    head = [found.artefact, f"  sha256 {found.digest} as its job recorded it; {state}"]
-    sources = {name: _compared(study, name, digest) for name, digest in found.sources.items()}
-    states = {name: in_words for name, (in_words, _) in sources.items()}
+    recorded = {**_recorded(study, found, full), **found.sources}
+    states = {name: _compared(study, name, digest) for name, digest in recorded.items()}
+    head = [found.artefact, f"  sha256 {found.digest} as its job recorded it; {states[path]}"]
     words = [*head, "", *_stages(found, full), *_foot(found, states)]
-    right = is_same and all(same for _, same in sources.values()) and not found.broken
-    return "\n".join(words), right
+    return "\n".join(words), not found.broken and ANOTHER not in states.values()
 
 
-def _compared(study: Study, path: str, digest: str) -> tuple[str, bool]:
+def _recorded(study: Study, found: Lineage, full: bool) -> dict[str, str]:
+    """By path, the digest of each file of a job that the answer names, or sums up as so many files."""
+    of_jobs = {path for stage in found.stages for job in stage.jobs for path in job.outputs}
+    shown = {path for stage in found.stages for path in stage.files}
+    named = of_jobs if full else shown | {path for path in of_jobs if path.endswith(OF_INSTANCES)}
+    return {path: study.makers[path].outputs[path] for path in sorted(named | {found.artefact})}
+
+
+def _compared(study: Study, path: str, digest: str) -> str:
     """Whether a file of the folder has the recorded digest, in words; one that is gone is not another."""
     file = study.file(path)
     if not file.is_file() and not path.startswith("results/"):
         file = study.file(f"config/{PurePosixPath(path).name}")  # where the seal copies what lay elsewhere
     if not file.is_file():
-        return "not here, and not compared", True
-    if sha256_of(file) == digest:
-        return AS_RECORDED, True
-    return "NOT THE SAME: the file here is another, and was changed since", False
+        return NOT_HERE
+    return AS_RECORDED if sha256_of(file) == digest else ANOTHER
 
 
 def _stages(found: Lineage, full: bool) -> Iterator[str]:
@@ -144,15 +153,32 @@ def _foot(found: Lineage, compared: Mapping[str, str]) -> Iterator[str]:
     if found.sources:
         yield "files that no job made, with the sha256 that was read:"
         shown = list(found.sources.items())
-        shown.sort(key=lambda source: "NOT THE SAME" not in compared[source[0]])
+        shown.sort(key=lambda source: compared[source[0]] != ANOTHER)
         yield from (f"  {digest}  {path} ({compared[path]})" for path, digest in shown[:LISTED])
         if len(shown) > LISTED:
             yield f"  and {len(shown) - LISTED} more"
+    of_jobs = {path: state for path, state in compared.items() if path not in found.sources}
+    yield from _named("NOT THE SAME, files of jobs that were changed since:", of_jobs, ANOTHER)
+    yield from _named("not here, and not compared, files of jobs:", of_jobs, NOT_HERE)
     if found.broken:
         yield "NOT THE SAME, the way is broken: some steps did not read what is here:"
         yield from (f"  {words}" for words in found.broken)
-    else:
-        yield "Unbroken: each job read just the bytes that the one before it recorded."
+    elif ANOTHER not in compared.values():
+        n = Counter(compared.values())[AS_RECORDED]
+        yield (
+            "Unbroken: each job read just the bytes that the one before it recorded;"
+            f" {n} of {counted(len(compared), 'file')} compared, all as recorded."
+        )
+
+
+def _named(title: str, compared: Mapping[str, str], state: str) -> Iterator[str]:
+    """The files that are in a state, below a title; nothing where none is."""
+    paths = [path for path, found in compared.items() if found == state]
+    if paths:
+        yield title
+        yield from (f"  {path}" for path in paths[:SHOWN])
+    if len(paths) > SHOWN:
+        yield f"  and {len(paths) - SHOWN} more"
 
 
 def _some(names: Sequence[str], limit: int = SHOWN) -> str:
@@ -388,10 +414,10 @@ def words_of_number(
             f"It was computed with data that are gone since: {'; '.join(withdrawn)}. It can't be computed"
             " again from what is left; the next run computes it without."
         )
-    changed = [(path, *_compared(study, path, study.maker(path).outputs[path])) for path in _named(found)]
-    lines += [f"{path}: {state}" for path, state, _ in changed if state != AS_RECORDED]
+    states = {path: _compared(study, path, study.maker(path).outputs[path]) for path in _behind_number(found)}
+    lines += [f"{path}: {state}" for path, state in states.items() if state != AS_RECORDED]
     again, is_same = _repeated(found, files) if repeat else ([REPEAT], True)
-    right = agrees is not False and all(same for *_, same in changed) and is_same
+    right = agrees is not False and ANOTHER not in states.values() and is_same
     return "\n".join([*lines, *again]), right
 
 
@@ -402,7 +428,7 @@ def _repeated(found: Trace, files: Sequence[Path]) -> tuple[list[str], bool]:
     return [*words, NEVER_REPEATED], all(is_same for _, is_same in repeated)
 
 
-def _named(found: Trace) -> list[str]:
+def _behind_number(found: Trace) -> list[str]:
     """The files that an answer about a number names, of those that a job made."""
     study = found.tables.study
     rows = [rows.path for rows in found.rows if rows.path in study.makers]
