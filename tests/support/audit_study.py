@@ -31,7 +31,13 @@ from headct.steps import STEPS
 MODULE = "workflow/scripts/headct/contracts/artefacts.py"
 PLAN = REPOSITORY / "config/analysis_plan.yaml"
 SETTINGS = {"surface_distance_percentile": 95}
-CONFIG = {"study": {"name": "mini", "note": ""}, "sheet": "scans.tsv", "metrics": SETTINGS}
+CONFIG = {
+    "study": {"name": "mini", "note": ""},
+    "sheet": "scans.tsv",
+    "metrics": SETTINGS,
+    "models": {model: {"framework": "blastct"} for model in ("unet", "old", "other")},
+    "training": {"seeds": [1], "folds": ["all"]},
+}
 
 
 PUBLISHED = {"table1": "tables", "model_cards": "report"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from string import Formatter
 
 from headct.contracts.run_records import FOLDER, RESULTS, Record
@@ -125,8 +126,9 @@ def rule_of(record: Record) -> Rule:
     """
     if record.rule in RULES:
         return RULES[record.rule]
-    folder = record.path.removeprefix(FOLDER).partition("/")[0]
-    name, shown = record.rule, record.rule.removesuffix(OF_FIGURE)
+    folder, shown = (*PurePosixPath(record.path.removeprefix(FOLDER)).with_suffix("").parts, "")[:2]
+    name = record.rule
+    shown = shown if name == shown + OF_FIGURE else name
     each = "/{model}" if "model" in record.wildcards else ""
     return {
         "tables": Rule(("tables", name), f"tables/{name}", (f"tables/{name}.", f"models/{name}.")),

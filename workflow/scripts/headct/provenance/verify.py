@@ -23,6 +23,7 @@ from headct.provenance.checks.folder import Check, Finding, ResultsFolder, guard
 from headct.provenance.checks.jobs import jobs, makers_listed
 from headct.provenance.checks.lists import listed_files
 from headct.provenance.checks.records import inputs, inputs_from_elsewhere, logs, outputs
+from headct.provenance.checks.said_twice import scans, trainings
 from headct.provenance.checks.sealed import files, root
 from headct.provenance.checks.settings import label_sets, settings
 from headct.provenance.checks.stated import crate, evidence_digest, printed_digests, test_set_ledger
@@ -41,6 +42,8 @@ INTEGRITY: tuple[Check, ...] = (
     code,
     settings,
     label_sets,
+    scans,
+    trainings,
     crate,
     evidence_digest,
     test_set_ledger,

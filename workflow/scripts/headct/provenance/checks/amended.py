@@ -31,6 +31,8 @@ def _amendment(folder: ResultsFolder, one: Amendment) -> Iterator[Finding]:
     for path in one.changed:
         if not amendments.may_change(path):
             yield Finding(one.path, f"changed {path}, which holds no rows or lines of scans")
+    if one.root or any(one in record.amended_by for record in folder.records):
+        yield from _of_no_scan(folder, one)
     if not one.root:
         return
     if folder.digests.get(one.list_before) != one.root:
@@ -39,7 +41,36 @@ def _amendment(folder: ResultsFolder, one: Amendment) -> Iterator[Finding]:
     before = folder.list_before(one)
     for path, what in amending.contradictions(before, one):
         yield Finding(one.path, f"says that {path} {what}")
+    yield from _otherwise_than_records(folder, one, before)
     yield from _differs_since(folder, one, before)
+
+
+def _of_no_scan(folder: ResultsFolder, one: Amendment) -> Iterator[Finding]:
+    """Scans of which nothing was deleted; where no list from before tells, what no job had made."""
+    made = {file for record in folder.as_written.values() for file in record.outputs.items()}
+    for scan in one.scans:
+        own = [path for path in one.deleted if path.startswith(f"data/{scan}/")]
+        if not own:
+            yield Finding(one.path, f"is of {scan}, and deleted nothing of this scan")
+        for path in () if one.root else own:
+            if (f"results/{path}", one.deleted[path]) not in made:
+                yield Finding(one.path, f"deleted {path}, which no job made")
+
+
+def _otherwise_than_records(
+    folder: ResultsFolder, one: Amendment, before: Mapping[str, Entry]
+) -> Iterator[Finding]:
+    """Files of scans in the list before that their jobs did not make so, by records that did not change."""
+    earlier = folder.amendments[: one.number - 1]
+    for path, entry in before.items():
+        record = folder.as_written.get(entry.made_by)
+        if not path.startswith("data/") or not record or record.path not in before:
+            continue
+        is_as_it_was = folder.digests[record.path] == before[record.path].sha256
+        made = record.outputs.get(f"results/{path}", "")
+        since_made = amendments.since(earlier, record.ended)
+        if is_as_it_was and amendments.digest_now(since_made, path, made) != entry.sha256:
+            yield Finding(one.list_before, f"says that {record.path} made {path}, which does not say so")
 
 
 def _differs_since(folder: ResultsFolder, one: Amendment, before: Mapping[str, Entry]) -> Iterator[Finding]:

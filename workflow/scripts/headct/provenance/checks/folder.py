@@ -61,6 +61,7 @@ class ResultsFolder:
 
     ``digests`` are of the files of which any that is listed has the size; another one can't have the
     content of any, and its digest is "": so none is read that is larger than all that were sealed.
+    ``records`` are read as they are after all amendments, ``as_written`` as jobs wrote them, by path.
 
     Args:
         results: the folder.
@@ -84,7 +85,8 @@ class ResultsFolder:
         self.listed = self._listed()
         self.digests = dict(zip(self.sizes, self._digests(hashed, on_progress), strict=True))
         self.amendments = sorted(self._amendments(), key=lambda one: one.number)
-        self.records = [run_records.as_amended(record, self.amendments) for record in self._records()]
+        self.as_written = {record.path: record for record in self._records()}
+        self.records = [run_records.as_amended(one, self.amendments) for one in self.as_written.values()]
 
     def text_of(self, path: str) -> str:
         """A text file of the folder.

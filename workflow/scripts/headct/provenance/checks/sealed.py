@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from headct.contracts.amendments import Amendment
 from headct.contracts.artefacts import UNFINISHED, sha256_of
-from headct.provenance import manifest
+from headct.provenance import manifest, seal
 from headct.provenance.checks.folder import Finding, ResultsFolder, about
 from headct.provenance.manifest import Entry
 
@@ -54,10 +54,17 @@ def _taken_by(some: Sequence[Amendment]) -> tuple[list[set[str]], list[set[str]]
     return [set(one.deleted) for one in some], [set(one.changed) for one in some]
 
 
+OF_EVERY_SEAL = (*seal.STARTED, seal.STATE, seal.NOT_COPIED, manifest.CRATE, f"{seal.WORKFLOW}/Snakefile")
+"""What no sealed folder is without."""
+
+
 def files(folder: ResultsFolder) -> Iterator[Finding]:
     """Files altered, missing, added, in one another's place."""
     if not folder.listed:
         return
+    for path in OF_EVERY_SEAL:
+        if path not in folder.sizes and path not in folder.listed:
+            yield Finding(path, "is missing: every seal has it")
     for path in folder.listed.keys() - folder.sizes.keys():
         yield Finding(path, "is missing, or is no file any more")
     for path in folder.sizes.keys() - folder.listed.keys():

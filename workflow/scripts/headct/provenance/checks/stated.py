@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from headct.contracts import amendments
-from headct.contracts.artefacts import LEDGER
+from headct.contracts.artefacts import CONFIG, LEDGER
 from headct.contracts.run_records import Record
 from headct.contracts.untrusted import Unusable
-from headct.provenance import ledger, manifest, seal
+from headct.provenance import former, ledger, manifest, seal
 from headct.provenance.checks.folder import RUNS, Finding, ResultsFolder, about, guarded
+from headct.provenance.manifest import below_results
 from headct.publish import evidence
 
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -31,9 +32,7 @@ PRINTED = ("tables/", "report/", "models/", "statistics/plan.tsv", "audit/method
 
 @about(manifest.CRATE)
 def crate(folder: ResultsFolder) -> Iterator[Finding]:
-    """The files and digests that the RO-Crate names, if there is one."""
-    if manifest.CRATE not in folder.sizes:
-        return
+    """The files, jobs and digests that the RO-Crate names; it names all jobs that results rest on."""
     content = folder.json_of(manifest.CRATE)
     entities = content.get("@graph") if isinstance(content, dict) else None
     if not isinstance(entities, list) or not all(isinstance(entity, dict) for entity in entities):
@@ -41,11 +40,20 @@ def crate(folder: ResultsFolder) -> Iterator[Finding]:
     jobs = {f"#job/{r.path.removeprefix(RUNS).removesuffix('.json')}": r for r in folder.records}
     read = {f"#{quote(path)}": digests for path, digests in folder.from_elsewhere.items()}
     ran = {record.workflow["code"] for record in folder.records}
-    for entity in entities:
-        name = str(entity.get("@id", ""))
+    described = {str(entity.get("@id", "")): entity for entity in entities}
+    rested_on = {record.path for record in former.records_behind(folder.records, folder.requested)}
+    for name, record in jobs.items():
+        if record.path in rested_on and name not in described:
+            yield Finding(manifest.CRATE, f"does not tell of the job of {record.path}")
+    title = folder.json_of(CONFIG)["study"]["name"]
+    if described.get("./", {}).get("name") != f"Results of the study {title}":
+        yield Finding(manifest.CRATE, f"is of another study than {CONFIG}")
+    for name, entity in described.items():
         yield from _file_in_crate(entity, unquote(name), folder)
         if name in jobs:
-            yield from _job_in_crate(entity, jobs[name])
+            yield from _job_in_crate(entity, jobs[name], described)
+        elif name.startswith("#job/"):
+            yield Finding(manifest.CRATE, f"tells of a job that has no record: {name}")
         if name in read and str(entity.get("value")) not in read[name]:
             yield Finding(
                 manifest.CRATE, f"has another digest of {unquote(name[1:])} than the jobs that read it"
@@ -64,16 +72,47 @@ def _file_in_crate(entity: Mapping[str, Any], path: str, folder: ResultsFolder) 
         yield Finding(manifest.CRATE, f"names {path}, which is not there")
 
 
-def _job_in_crate(entity: Mapping[str, Any], record: Record) -> Iterator[Finding]:
+def _job_in_crate(
+    entity: Mapping[str, Any], record: Record, described: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
     """What the crate says of a job, against its record."""
+    wildcards = ", ".join(f"{name} {value}" for name, value in sorted(record.wildcards.items()))
+    tool = record.step or record.command[2]
     says = {
+        "name": f"{record.rule}: {wildcards}" if wildcards else record.rule,
         "description": shlex.join(record.command),
         "startTime": record.started,
         "endTime": record.ended,
     }
+    refers = {
+        "object": _as_referred_to(record.inputs),
+        "result": _as_referred_to(record.outputs),
+        "subjectOf": sorted([record.path, below_results(record.log)]),
+        "instrument": [f"#tool/{tool}/{record.workflow['code'][:12]}"],
+    }
     for key, value in says.items():
         if entity.get(key) != value:
             yield Finding(manifest.CRATE, f"says otherwise than {record.path}: {key}")
+    for key, names in refers.items():
+        if _referred_to(entity.get(key, []), described) != names:
+            yield Finding(manifest.CRATE, f"says otherwise than {record.path}: {key}")
+
+
+def _as_referred_to(files: Mapping[str, str]) -> list[str]:
+    """Files of a record: by path, or by digest what lies outside of the results."""
+    return sorted(below_results(path) or digest for path, digest in files.items())
+
+
+def _referred_to(value: Any, described: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What an entity refers to, one thing or several, as :func:`_as_referred_to` has it."""
+    found = []
+    for one in value if isinstance(value, list) else [value]:
+        name = str(one["@id"])
+        entity = described.get(name, {})
+        outside = str(entity.get("value", entity.get("sha256", "")))
+        is_copy = name.startswith((f"{seal.WORKFLOW}/", "#")) and not name.startswith("#tool/")
+        found.append(outside if is_copy else unquote(name))
+    return sorted(found)
 
 
 @about(evidence.EVIDENCE)
