@@ -91,16 +91,16 @@ def _given(job: Record) -> dict[str, Any]:
 
 def _as_told(folder: ResultsFolder, path: str, job: Record, given: Mapping[str, Any]) -> Iterator[Finding]:
     """What a training says of itself; its epochs follow from its budget, where it has one."""
-    told = folder.json_of(path)
-    settings = dict(told.get("settings", {}))
-    of_budget = {"epochs"} if "budget" in told else set()
+    trained = folder.json_of(path)
+    settings = dict(trained.get("settings", {}))
+    of_budget = {"epochs"} if "budget" in trained else set()
     for key, value in given.items():
         if key in settings and key not in of_budget and settings[key] != value:
             yield Finding(path, f"states another {key} than {job.path} ran with")
     for key in NAMED:
-        if key in told and [str(told[key])] != job.option(f"--{key}"):
+        if key in trained and [str(trained[key])] != job.option(f"--{key}"):
             yield Finding(path, f"states another {key} than {job.path} ran with")
-    if "epochs" in told and told["epochs"] != settings.get("epochs", told["epochs"]):
+    if "epochs" in trained and trained["epochs"] != settings.get("epochs", trained["epochs"]):
         yield Finding(path, "states other epochs than its settings")
 
 
