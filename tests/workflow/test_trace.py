@@ -165,7 +165,7 @@ def test_a_cell_that_is_empty_can_be_asked_for(tables: Tables) -> None:
 @pytest.mark.parametrize(
     ("model", "scans"),
     [
-        ("Focal", "those of training and test among them"),
+        ("Focal", "12 of them in these rows; trained on those of the training set alone"),
         ("Stand-in", "no network was trained here for these rows"),
     ],
 )
