@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import generate_uid
 
-from headct.provenance import days, recognised, said_of_patients, texts
+from headct.contracts.untrusted import Unusable
+from headct.provenance import days, in_sql, privacy, recognised, said_of_patients, texts
 
 DAYS = st.dates(date(1900, 1, 1), date(2099, 12, 31))
 FORMS = (
@@ -294,3 +295,66 @@ def test_a_digest_between_quotes_is_no_number_and_hides_nothing() -> None:
     )
     assert {value for _, value in recognised.in_text(beside)} == {"55410937", "Zwetschge^Ottilie"}
     assert [what for what, _ in recognised.in_text(f'"PatientID","{digest}"')] == [recognised.ATTRIBUTE_FOUND]
+
+
+TERMINAL = (
+    "\x1b[36mPatient name:\x1b[0m Tanner, Mildred",
+    "\x1b[1;31mMRN\x1b[0m=\x1b[38;5;208m48213377\x1b[0m",
+    "\x1b[2mDOB\x1b[0m\t07.03.1950",
+    "\x1b[38:2::200:10:10mTan\x1b[0mner^\x1b[1mMildred\x1b[K",
+    "Patient:\x1b[20GTanner, Mildred",
+    "\x1b]0;Patient: Tanner, Mildred\x07",
+    "\x1b]8;;file:///data/Tanner_Mildred.nii.gz\x1b\\scan\x1b]8;;\x1b\\",
+)  # fmt: skip
+WRITTEN_OUT = (
+    r'{"text": "\u001b[36mPatient name:\u001b[0m Tanner, Mildred"}',
+    r"\x1b[36mPatient name:\x1b[0m Tanner, Mildred",
+    r"\033[36mPatient name:\033[m Tanner, Mildred",
+    r"\e[36mPatient name:\e[0m Tanner, Mildred",
+    "^[[36mPatient name:^[[0m Tanner, Mildred",
+    "[36mPatient name:[0m Tanner, Mildred",
+)
+
+
+def found_in_bytes(data: bytes) -> set[str]:
+    """What is recognised, in words."""
+    return {what for text in texts.texts_in(data) for what, _ in recognised.in_text(text)}
+
+
+@pytest.mark.parametrize("text", [*TERMINAL, *WRITTEN_OUT])
+def test_texts_are_read_as_a_terminal_shows_them(text: str) -> None:
+    assert found_in_bytes(text.encode())
+    assert found_in_bytes(f"{text}, Müller\n".encode("latin-1"))
+    assert found_in_bytes(b"\0\1\2" * 9 + text.encode() + b"\0\1\2")
+    assert found_in_bytes(text.encode("utf-16"))
+    assert found_in_bytes(text.encode("utf-16-le"))
+
+
+def test_words_of_headers_are_sought_in_coloured_texts_too() -> None:
+    for text in ("\x1b[36mTanner\x1b[0m", "\x1b[36mTan\x1b[1mner\x1b[0m", r"\u001b[36mTanner\u001b[0m"):
+        assert "tanner" in privacy._words(text.encode())
+
+
+def test_colours_are_no_finding_and_hide_no_letters_of_japanese() -> None:
+    shown = b"\x1b[32mepoch 12\x1b[0m \x1b[1mDice\x1b[0m [0.81, 0.92] \x1b[2K\rdone [12m, 14m]"
+    assert not found_in_bytes(shown)
+    name = "山田^太郎".encode("iso2022_jp")
+    assert recognised.NAME_FOUND in found_in_bytes(b"\x1b[36m" + name + b"\x1b[0m")
+
+
+def test_columns_of_sql_are_those_of_the_statement_or_of_the_table() -> None:
+    created = "CREATE TABLE t (id int, weight decimal(10, 2), last_name text, PRIMARY KEY (id));\n"
+    row = "INSERT INTO t VALUES (7, NULL, 'O''Hara');"
+    assert in_sql.labelled_lines(created + row) == "id: 7\nlast_name: O'Hara\n"
+    assert in_sql.labelled_lines(row) == "t: O'Hara\n"
+    named = "insert into db.t (\"last_name\", mrn) values ('Doe', 4), ('Roe', date('1950-03-07'))"
+    assert in_sql.labelled_lines(named) == "last_name: Doe\nmrn: 4\nlast_name: Roe\nmrn: date('1950-03-07')\n"
+    saved = "COPY public.t (id, last_name) FROM stdin;\n1\tDoe\n2\t\\N\n\\.\n3\tRoe\n"
+    assert in_sql.labelled_lines(saved) == "id: 1\nlast_name: Doe\nid: 2\n"
+    assert in_sql.labelled_lines("UPDATE t SET last_name = 'Doe' WHERE mrn='4'") == "last_name: Doe\nmrn: 4\n"
+    assert in_sql.labelled_lines("insert the key, copy the values (1, 2)") == ""
+
+
+def test_a_text_of_more_rows_of_sql_than_are_read_says_so() -> None:
+    with pytest.raises(Unusable, match="values in SQL, and was not searched to its end"):
+        in_sql.labelled_lines("INSERT INTO t (a) VALUES " + "(1)," * (in_sql.MOST_VALUES + 1))

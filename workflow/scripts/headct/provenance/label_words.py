@@ -32,7 +32,7 @@ nama_ibu nama_ayah nama_penuh ad_soyad kişi_adı όνομα_ασθενούς ф
 презиме име_ მამის priimek lastname firstname ptname pt_nm patnm patientnm nume: eesnimi perekonnanimi
 vārds uzvārds nafn il_sig. del_sig. al_sig. la_sig.ra della_sig.ra nom_usuel apellidos_y_nombre
 cognome_e_nome imię: піб име: نام: שם: フリガナ pt_last pt_first pat_last pat_first patient_last
-patient_first
+patient_first ?given= &given=
 """
 """Labels of a name."""
 
@@ -112,6 +112,15 @@ processo sns: journalnummer journalnr reservenummer rodné_č. azonosító törz
 tc: mr" hosp_id hospnr hosp_nr case_number no_rm:
 """
 """Labels, and words and abbreviations with other meanings as well, of a number of six digits and more."""
+
+NATIONAL = """
+cpr cprnr cprnr. cpr_nummer pnr kt kt. sotu samordningsnummer d-nummer chi nhs egn егн taj oib emso avs navs
+navs13 ahvn13 insee sécu ss# nss niss nif nie pps amka rrn cnic nid nik abha ihi phn philhealth philsys sss_no
+sss# cuil cuit rfc c.i. dpi rsa_id sa_id iqama emirates_id huduma teudat_zehut matricule steuer-id
+steueridentifikationsnummer idnr. registre_national numéro_national nº_nacional cedula_de_identidad
+cédula_de_identidad cartão_de_cidadão numéro_d'identification
+"""
+"""Whole words for a number by which a state knows a person; many have other meanings as well."""
 
 PHONE = """
 phone telephone mobile cell_ cell: tel. tel: tel_ fax telefon teléfono telefono telefone téléphone handy

@@ -67,7 +67,13 @@ each such sign, since fixed characters are found five times as fast.
 """
 JOINED_IN_NAME = re.compile(rf"[-_. /=](?<={LETTER}.)({_WORDY})(?![^\W_])")
 LAST_WORD = re.compile(rf"(?<![^\W_])(?:{LETTER}|[{MARKS}])+$")
-CAMEL = re.compile(r"(?<![^\W_])(?:[A-Z][a-z]{2,15}){2,3}(?![^\W_])")
+_PART, _SHOUTED = "(?:(?:Mc|Mac|De|Di|La|Le|Van|Von)?[A-Z][a-z]{2,15})", "[A-Z]{3,15}"
+_CAPITALS = rf"(?:{_PART}{{2,3}}|{_PART}{_SHOUTED}|{_SHOUTED}{_PART})(?![^\W\d_])"
+CAMEL = re.compile(rf"(?<![^\W_]){_CAPITALS}")
+CAMELS_IN_TEXT = tuple(re.compile(rf"{before}({_CAPITALS})") for before in ("/", r"\\", "sub-"))
+"""The same in a text: as a part of a path begins, and as BIDS names participants."""
+BASE_64 = re.compile(r"(?=[A-Za-z+/]*\d)(?=[a-z\d+/]*[A-Z])[A-Za-z\d+/]{40}")
+"""Beside such letters a name is chance."""
 INITIAL = re.compile(r"(?<![^\W_])([A-Za-z]{4,20})(_|, ?| |-)([A-Za-z])(?=[_.-])")
 """A word and a single letter: Whitfield_J, and if it is a frequent name, whitfield-j."""
 
@@ -108,6 +114,14 @@ def in_text(text: str) -> Iterator[str]:
         name = SPACELESS.match(text, word.start())
         if name and not name[0].startswith(NOBODY) and _stands_in_a_path(text, *name.span(), by_form=False):
             yield name[0]
+    for camel in itertools.chain.from_iterable(form.finditer(text) for form in CAMELS_IN_TEXT):
+        if (
+            _is_joined_by_capitals(camel[1])
+            and not BASE_64.search(text, max(camel.start() - 40, 0), camel.start())
+            and not BASE_64.match(text, camel.end())
+            and (camel[0][0] == "s" or _stands_in_a_path(text, *camel.span(1), by_form=False))
+        ):
+            yield camel[1]
     for number in NUMBERED.finditer(text):
         if _stands_in_a_path(text, *number.span(), by_form=False):
             yield number[0]
@@ -139,7 +153,7 @@ def in_name(name: str) -> Iterator[str]:
         if _is_told_by_words(first, joined[1], is_named=True):
             yield f"{first} {joined[1]}"
     for camel in CAMEL.finditer(name):
-        if has_frequent_name(*(word.lower() for word in re.findall("[A-Z][a-z]+", camel[0]))):
+        if _is_joined_by_capitals(camel[0]):
             yield camel[0]
     for initial in INITIAL.finditer(name):
         word, joint, letter = initial.groups()
@@ -148,6 +162,11 @@ def in_name(name: str) -> Iterator[str]:
             yield initial[0]
     for number in FILED_BY_NUMBER.finditer(name):
         yield number[0]
+
+
+def _is_joined_by_capitals(words: str) -> bool:
+    """Whether of words that are told apart by their capitals one is a frequent name."""
+    return has_frequent_name(*map(str.lower, re.findall("[A-Z][a-z]+|[A-Z]+(?![a-z])", words)))
 
 
 def _word_before(text: str, end: int) -> int:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pydicom.datadict import tag_for_keyword
 
 from headct.imaging import identifiers
-from headct.provenance import days, days_of_software, names_in_paths, said_of_patients
+from headct.provenance import days, days_of_software, in_sql, names_in_paths, said_of_patients
 from headct.provenance.letters import LETTER, MARKS
 from headct.provenance.texts import Fragment
 
@@ -22,6 +22,10 @@ UID = re.compile(r"\.(?<=[0-2].)(?<!\d..)(?<!\d\...)(?:0|[1-9]\d*)(?:\.(?:0|[1-9
 """
 JOINED_UID = re.compile(r"_(?<=[0-2].)(?<!\d..)(?<!\d_..)(?:0|[1-9]\d*)(?:_(?:0|[1-9]\d*)){4,}(?!\d)")
 """The same as it stands in names of files and of things in pages."""
+DASHED_UID = re.compile(r"-(?<=[12]-)(?<!\d..)(?<!\d-..)[1-9]\d*(?:-(?:0|[1-9]\d*)){3,}(?!\d)")
+"""The same; under the roots of makers and hospitals only, since lists and days are written so."""
+RANDOM_UIDS = tuple(re.compile(rf"{j}25{j}(?<=2{j}25{j})(?<!\d.{{5}})\d{{20,39}}(?!\d)") for j in "-_")
+"""The same, of the random root."""
 ROOTS = (
     "1.2.840.",
     "1.2.826.",
@@ -58,8 +62,14 @@ NOT_OF_PATIENTS = (
 """What DICOM itself defines (classes, transfer syntaxes), what ciphers and networks do, systems of codes of
 HL7's (LOINC, SNOMED), and by what writers of DICOM name themselves (DCMTK, pydicom, GDCM, dcm4che)."""
 
-QUOTED = re.compile(r"%(?:2E|5E|20|[CDE][0-9A-F]%)", re.IGNORECASE)
-"""What matters of the escapes of addresses: a point, a caret, a blank, a letter beyond ASCII."""
+QUOTED = re.compile(r"%(?:2[Ee]|5[Ee]|20|2C|2F|3A|40|[C-Ec-e][0-9A-Fa-f]%)")
+"""What matters of the escapes of addresses: a point, a caret, a blank, a letter beyond ASCII; and a comma, a
+slash, a colon and an at sign, which stand in capitals, since programs have %2f for a number.
+"""
+_FIELD = r"[\w.+\[\]%-]{1,40}="
+QUERY, FURTHER = (re.compile(rf"{sign}{_FIELD}[^\s\"'<>`]{{0,2000}}") for sign in (r"\?", "&"))
+"""The fields of a form in an address, and from the second on in what is sent of one."""
+FIRST_FIELD, LONGEST_FIRST = re.compile(rf"{_FIELD}[^\s&\"'<>`=]{{1,400}}$"), 441
 QUOTED_DIGEST, ANY_ID = re.compile(r'"[0-9a-f]{64}"'), f'"{"y0" * 32}"'
 """SHA-256 as records have it by the hundred, and what is read in its place: as many letters and digits, among
 which no label, name, day or number begins, so that they are passed in half of the time.
@@ -150,6 +160,8 @@ def in_text(text: str) -> Iterator[tuple[str, str]]:
     for day in days_of_software.without_times_of_jobs(text, found):
         yield DAY_FOUND, day.isoformat()
     yield from said_of_patients.said_in(text)
+    if inserted := in_sql.labelled_lines(text):
+        yield from said_of_patients.said_in(inserted)
     for name in names_in_paths.in_text(text):
         yield PATH_FOUND, name
     yield from _tagged(text)
@@ -182,6 +194,8 @@ def plain(text: str) -> str:
         text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     if "&" in text:
         text = html.unescape(text)
+    if "+" in text:
+        text = _without_pluses(text)
     if "%" in text and QUOTED.search(text):
         text = unquote(text)
     if ("\\" in text and "^" in text) or "textascii" in text:
@@ -194,11 +208,26 @@ def plain(text: str) -> str:
     return DIGIT.sub(lambda digit: str(int(digit[0])), composed)
 
 
+def _without_pluses(text: str) -> str:
+    """With blanks for the signs that stand for them in the fields of forms: name=Doe+Jane&mrn=4811."""
+    text = QUERY.sub(lambda fields: fields[0].replace("+", " "), text)
+    parts, end = [], 0
+    for fields in FURTHER.finditer(text):
+        first = FIRST_FIELD.search(text, max(fields.start() - LONGEST_FIRST, end), fields.start())
+        start = (first or fields).start()
+        parts += [text[end:start], text[start : fields.end()].replace("+", " ")]
+        end = fields.end()
+    return "".join((*parts, text[end:]))
+
+
 def _uids(text: str) -> Iterator[str]:
-    for match in itertools.chain(UID.finditer(text), JOINED_UID.finditer(text)):
+    found = (form.finditer(text) for form in (UID, JOINED_UID, DASHED_UID, *RANDOM_UIDS))
+    for match in itertools.chain.from_iterable(found):
         start = match.start() - 1  # its first digit
-        uid = text[start : match.end()].replace("_", ".")
+        uid = text[start : match.end()].replace("_", ".").replace("-", ".")
         if f"{uid}.".startswith(NOT_OF_PATIENTS):
+            continue
+        if match.re is DASHED_UID and not uid.startswith(ROOTS):
             continue
         components = uid.count(".") + 1
         near = text[max(start - 40, 0) : match.end() + 40].lower()

@@ -102,6 +102,10 @@ SHORTEST_NUMBER, LONGEST_NUMBER = 4, 30
 """Digits, and characters, of a number that can be a hospital's."""
 SHORTEST_LOOSE = 6
 """Digits of such a number behind a word that has other meanings as well."""
+SHORTEST_NATIONAL, DIGITS_OF_DAY = 7, 8
+"""Digits of such a number that ends or begins with a letter, and of one that could be a day."""
+DECIMAL_OR_DAY = re.compile(r"\d+\.\d{5,}(?!\d)|(?:19|20)\d\d([-./])\d\d\1\d\d(?!\d)")
+"""What is written as such a number and is none: a measure (chi 3.84145882), and a day with its time."""
 LAST_PROCESS = 4_194_304
 """The highest number of a process (Linux, PID_MAX_LIMIT)."""
 INTERNET = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?!\d)")
@@ -134,7 +138,8 @@ BESIDE_IN_NAMES = re.compile(r"[ ,._-]{1,2}")
 SHORT_DAY = re.compile(r"(?<![\w./-])\d{1,2}([./-])\d{1,2}\1\d\d(?![\w./-]*\d)")
 
 
-WHOLE, FILLERS = frozenset(label_words.WHOLE.split()), frozenset(_stems(label_words.FILLERS))
+NATIONAL = _stems(label_words.NATIONAL)
+WHOLE, FILLERS = frozenset((*label_words.WHOLE.split(), *NATIONAL)), frozenset(_stems(label_words.FILLERS))
 HONORIFICS, PARTICLES = frozenset(label_words.HONORIFICS.split()), frozenset(label_words.PARTICLES.split())
 NO_NAMES = GENERIC | frozenset(label_words.NO_NAMES.split())
 NOBODY = NO_NAMES.difference(["doe"]).union(label_words.PHANTOMS.split())
@@ -390,6 +395,8 @@ def _name_of_somebody(here: Labelled) -> str:
     if here.before[-1:].isalnum() or re.search("[\"']", here.label):
         return ""  # within a word, or a value of JSON and of pages
     words = _words_of_name(here.text)
+    if not words and here.written == "name=":
+        return _small_name(here)
     if here.written[-1] in DELIMITERS and not (
         here.below and names_in_paths.has_frequent_name(*map(str.lower, words))
     ):
@@ -460,6 +467,17 @@ def _long_number(here: Labelled) -> str:
     if INTERNET.match(here.text) or any(days.days_at(here.text)):
         return ""
     return _number(here, SHORTEST_LOOSE)
+
+
+def _national(here: Labelled) -> str:
+    """One as states number people: of eight digits and more, or seven and a letter, and no day."""
+    number = _number(here, SHORTEST_NATIONAL)
+    n_digits = sum(c.isdigit() for c in number)
+    if not number or INTERNET.match(here.text) or DECIMAL_OR_DAY.match(number):
+        return ""
+    if n_digits <= DIGITS_OF_DAY and any(days.days_at(number)):
+        return ""
+    return number if n_digits > SHORTEST_NATIONAL or number[0].isalpha() or number[-1].isalpha() else ""
 
 
 def _phone(here: Labelled) -> str:
@@ -567,6 +585,7 @@ KINDS = (
     ),
     LabelKind("holds what is said to be a patient's number", PATIENTS + _stems(label_words.NUMBER), _number),
     LabelKind("holds what is said to be a patient's number", _stems(label_words.LOOSE_NUMBER), _long_number),
+    LabelKind("holds what is said to be a patient's number", NATIONAL, _national),
     LabelKind("holds what is said to be a telephone number", PATIENTS + _stems(label_words.PHONE), _phone),
     LabelKind("holds an e-mail address of a patient", PATIENTS + _stems(label_words.MAIL), _mail),
     LabelKind("holds what is said to be an address", _stems(label_words.ADDRESS), _address),

@@ -20,6 +20,15 @@ WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 JAPANESE, OTHER_ESCAPES = b"\x1b$", re.compile(rb"\x1b[$(][)]?[A-Z@]")
 """How DICOM changes between sets of characters (PS3.5, annex H and following)."""
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+ESCAPES, COLOUR = (b"\x1b[", b"\x1b]"), re.compile(rb"\[\d{1,3}(?:;\d{1,3}){0,8}m")
+"""What is in texts with the escapes of a terminal, of which the first character may be lost."""
+_STYLE = rb"\[[\d;:]{0,32}[mK]"
+MAKES_STYLE = re.compile(
+    rb"\x1b%b|\\(?:u001[bB]|x1[bB]|033|e)%b|\^\[%b|\[\d{1,3}(?:;\d{1,3}){0,8}m" % (_STYLE, _STYLE, _STYLE)
+)
+"""Escapes that change how characters look and take no place, also as JSON, C and ``cat -v`` write them."""
+MOVES = re.compile(rb"\x1b(?:\[[0-?]{0,32}[ -/]?[@-~]|\]8;[\w=:.-]{0,80};|\]\d{0,4};|\\)|\x07")
+"""Those that move, and around titles and links (ECMA-48); what stands on both sides are two words."""
 DAMAGED_SHARE = 0.05
 """Of bytes that no encoding explains and more than this are controls, the whole is no text."""
 SHORTEST_RUN = 10
@@ -41,7 +50,11 @@ class Fragment(str):
 
 
 def texts_in(data: bytes) -> Iterator[str]:
-    """All of it, if it is a text, else each :class:`Fragment` of characters in it, of ASCII and of UTF-16."""
+    """All of it, if it is a text, else each :class:`Fragment` of characters in it, of ASCII and of UTF-16.
+
+    They are as a terminal shows them, without the escapes for colours.
+    """
+    data = _as_shown(data)
     if b"\0" not in data and not data.startswith(tuple(MARKS)):  # a text of Han alone has no zeros
         try:
             yield data.decode("utf-8")
@@ -56,8 +69,15 @@ def texts_in(data: bytes) -> Iterator[str]:
         return
     wide = _wide(data)
     if wide:
-        yield wide
+        yield _as_shown(wide.encode()).decode()
     yield from _runs(data, in_pairs="\ufffd" in wide or not wide)
+
+
+def _as_shown(data: bytes) -> bytes:
+    """Without the escapes of terminals."""
+    if not any(escape in data for escape in ESCAPES) and not COLOUR.search(data):
+        return data
+    return MOVES.sub(b" ", MAKES_STYLE.sub(b"", data))
 
 
 def _in_8_bits(data: bytes) -> Iterator[str]:
@@ -100,7 +120,11 @@ def _wide(data: bytes) -> str:
             text = start[: len(start) // width * width].decode(encoding)
         except UnicodeDecodeError:
             continue
-        if len(text) > 1 and all(c.isprintable() or c.isspace() for c in text) and _of_one_kind(text):
+        if (
+            len(text) > 1
+            and all(c.isprintable() or c.isspace() or c == "\x1b" for c in text)
+            and _of_one_kind(text)
+        ):
             return data.decode(encoding, errors="replace")
     return ""
 
