@@ -116,7 +116,7 @@ tc: mr" hosp_id hospnr hosp_nr case_number no_rm:
 NATIONAL = """
 cpr cprnr cprnr. cpr_nummer pnr kt kt. sotu samordningsnummer d-nummer chi nhs egn егн taj oib emso avs navs
 navs13 ahvn13 insee sécu ss# nss niss nif nie pps amka rrn cnic nid nik abha ihi phn philhealth philsys sss_no
-sss# cuil cuit rfc c.i. dpi rsa_id sa_id iqama emirates_id huduma teudat_zehut matricule steuer-id
+sss# cuil cuit c.i. dpi rsa_id sa_id iqama emirates_id huduma teudat_zehut matricule steuer-id
 steueridentifikationsnummer idnr. registre_national numéro_national nº_nacional cedula_de_identidad
 cédula_de_identidad cartão_de_cidadão numéro_d'identification
 """

@@ -104,6 +104,8 @@ SHORTEST_LOOSE = 6
 """Digits of such a number behind a word that has other meanings as well."""
 SHORTEST_NATIONAL, DIGITS_OF_DAY = 7, 8
 """Digits of such a number that ends or begins with a letter, and of one that could be a day."""
+NATIONAL_NUMBER = re.compile(r"[A-Z]{0,4}\d[\d ./+-]*(?:[A-Z]{1,2}\d{1,4})?[A-Z]?")
+"""Digits with few letters before, among or behind them, as 131052A308T, X1234567L, 12345678 9 ZZ4."""
 DECIMAL_OR_DAY = re.compile(r"\d+\.\d{5,}(?!\d)|(?:19|20)\d\d([-./])\d\d\1\d\d(?!\d)")
 """What is written as such a number and is none: a measure (chi 3.84145882), and a day with its time."""
 LAST_PROCESS = 4_194_304
@@ -473,7 +475,7 @@ def _national(here: Labelled) -> str:
     """One as states number people: of eight digits and more, or seven and a letter, and no day."""
     number = _number(here, SHORTEST_NATIONAL)
     n_digits = sum(c.isdigit() for c in number)
-    if not number or INTERNET.match(here.text) or DECIMAL_OR_DAY.match(number):
+    if not NATIONAL_NUMBER.fullmatch(number) or INTERNET.match(here.text) or DECIMAL_OR_DAY.match(number):
         return ""
     if n_digits <= DIGITS_OF_DAY and any(days.days_at(number)):
         return ""
