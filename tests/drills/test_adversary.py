@@ -9,6 +9,7 @@ The copy is of hard links, and files are replaced, never written in place.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -27,6 +28,7 @@ import pytest
 from headct.contracts.artefacts import LEDGER, known_sha256
 from headct.contracts.code import KERNEL
 from headct.provenance import manifest, repeating, verify
+from headct.steps import STEPS
 from support import insider
 from support.insider import Folder, Occurrence
 
@@ -51,10 +53,10 @@ PLAN_COLUMN = 6
 
 @dataclass(frozen=True)
 class Tampering:
-    """What an insider did: new contents by path, and whether every digest of it was made anew."""
+    """What an insider did: new contents by path, None for none, and whether every digest was made anew."""
 
     what: str
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes | None]
     is_whole: bool
 
 
@@ -87,8 +89,16 @@ class Adversary:
 
     def make(self, seed: int) -> Tampering:
         rng = random.Random(seed)
-        one = rng.choices((self.changed, self.swapped, self.restated, self.added), (6, 2, 2, 1))[0]
-        return one(rng)
+        kinds = {
+            self.changed: 6,
+            self.swapped: 2,
+            self.restated: 2,
+            self.added: 1,
+            self.deleted: 2,
+            self.meant_otherwise: 2,
+            self.amended: 1,
+        }
+        return rng.choices(list(kinds), list(kinds.values()))[0](rng)
 
     def file(self, rng: random.Random, kind: str = "") -> str:
         return rng.choice(self.unlike[kind or rng.choice(self.kinds)])
@@ -137,12 +147,82 @@ class Adversary:
         path = f"{Path(like).parent.as_posix()}/{rng.randrange(1000)}-{Path(like).name}"
         content = self.folder.files[like] + b"0"
         made_by = rng.choice(("", "seal", "start of the run", "audit/runs/split.json", "a former run"))
-        line = f"{path}\t{len(content)}\t{insider.sha256(content)}\t{made_by}\n".encode()
-        lines = self.folder.files[manifest.MANIFEST].splitlines(keepends=True)
-        listed = b"".join([lines[0], *sorted([*lines[1:], line])])
+        return Tampering(f"added {path}", self.listed({path: content}, made_by), False)
+
+    def deleted(self, rng: random.Random) -> Tampering:
+        """A file, with its line of the list, or also with what its records say that was made."""
+        path = self.file(rng)
+        named = f'"results/{path}"'.encode()
+        holders = [
+            holder
+            for holder, content in self.folder.files.items()
+            if holder.startswith(insider.RECORDS) and named in content
+        ]
+        edits = {holder: without_file(self.folder.files[holder], f"results/{path}") for holder in holders}
+        edits = edits if rng.random() < 0.5 else {}
+        done = insider.remake(self.folder, edits).files
+        return Tampering(f"deleted {path}", {**self.listed({path: None}, base=done)}, False)
+
+    def meant_otherwise(self, rng: random.Random) -> Tampering:
+        """What a record says of its job: rule, step, wildcards, log, opening; its digests made anew."""
+        paths = [path for path in self.folder.files if path.startswith(insider.RECORDS)]
+        one, other = (json.loads(self.folder.files[path]) for path in rng.sample(paths, 2))
+        path = f"{insider.RECORDS}{one['log'].removeprefix('results/logs/').removesuffix('.log')}.json"
+        key = rng.choice(("rule", "wildcards", "log", "step"))
+        if key == "step":
+            one["command"][1] = rng.choice([step for step in STEPS if step != one["command"][1]])
+        else:
+            one[key] = other[key] if other[key] != one[key] else {"model": "another"}
+            one["rule"] = one["rule"] if isinstance(one["rule"], str) else "another"
+        content = json.dumps(one, indent=1).encode()
+        done = insider.remake(self.folder, {path: content}).files
+        return Tampering(f"{key} of {path}", self.listed({path: content}, base=done), False)
+
+    def amended(self, rng: random.Random) -> Tampering:
+        """A table that was changed, and an amendment that says it lost rows of a scan that never was."""
+        path = self.file(rng, "tables/.tsv")
+        was, now = self.folder.files[path], insider.edited(path, self.folder.files[path], rng)
+        changed = {path: {"before": insider.sha256(was), "after": insider.sha256(now), "size": len(now)}}
+        amendment = {"number": 1, "date": "2030-01-01T00:00:00+00:00", "reason": "none"}
+        amendment |= {"scans": ["scan-9999"], "participants": 1, "root": "", "deleted": {}}
+        content = json.dumps(amendment | {"changed": changed}).encode()
+        files = self.listed({"audit/amendments/1.json": content, path: now}, "withdrawal")
+        return Tampering(f"amended {path}", files, False)
+
+    def listed(
+        self,
+        files: Mapping[str, bytes | None],
+        made_by: str = "",
+        base: Mapping[str, bytes] | None = None,
+    ) -> dict[str, bytes | None]:
+        """Files that are added, changed, or gone (None), and list and root with them.
+
+        Args:
+            files: content by path.
+            made_by: what the list says of those that it does not have.
+            base: other files that were changed before, list and root among them.
+        """
+        before = {**self.folder.files, **(base or {})}
+        head, *lines = before[manifest.MANIFEST].splitlines(keepends=True)
+        entries = {line.split(b"\t")[0].decode(): line for line in lines}
+        for path, content in files.items():
+            maker = entries[path].split(b"\t")[3].decode().strip() if path in entries else made_by
+            if content is None:
+                del entries[path]
+            else:
+                line = f"{path}\t{len(content)}\t{insider.sha256(content)}\t{maker}\n"
+                entries[path] = line.encode()
+        listed = b"".join([head, *(entries[path] for path in sorted(entries))])
         root = manifest.line_of(insider.sha256(listed)).encode()
-        files = {path: content, manifest.MANIFEST: listed, manifest.ROOT: root}
-        return Tampering(f"added {path}", files, False)
+        return {**(base or {}), **files, manifest.MANIFEST: listed, manifest.ROOT: root}
+
+
+def without_file(record: bytes, path: str) -> bytes:
+    """A record that says nothing of a file that its job read or made, of the same size as before."""
+    content = json.loads(record)
+    for key in ("inputs", "outputs"):
+        content[key].pop(path, None)
+    return json.dumps(content).encode().ljust(len(record))[: len(record)]
 
 
 def some_of(places: list[Occurrence], n: int, rng: random.Random) -> list[Occurrence]:
@@ -211,14 +291,16 @@ class Place:
         return verify.verify(self.folder(root), verify.INTEGRITY)
 
     @contextmanager
-    def holding(self, files: Mapping[str, bytes]) -> Iterator[None]:
-        """While the copy holds other files, those of an insider."""
+    def holding(self, files: Mapping[str, bytes | None]) -> Iterator[None]:
+        """While the copy holds other files, those of an insider, or lacks some."""
         for path, content in files.items():
             (self.copy / path).unlink(missing_ok=True)
-            (self.copy / path).write_bytes(content)
+            if content is not None:
+                (self.copy / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.copy / path).write_bytes(content)
         yield
         for path in files:
-            (self.copy / path).unlink()
+            (self.copy / path).unlink(missing_ok=True)
             if (self.original / path).is_file():
                 link(str(self.original / path), str(self.copy / path))
 

@@ -27,7 +27,8 @@ from PIL import Image
 from pypdf.generic import ArrayObject, ByteStringObject, DictionaryObject, NameObject, NumberObject
 
 from headct.contracts.artefacts import UNFINISHED, sha256_of, write_json
-from headct.provenance import crate, manifest, privacy, report, seal, verify
+from headct.contracts.problems import BadInput, WrongOptions
+from headct.provenance import audit, crate, manifest, privacy, report, seal, verify
 from headct.provenance.checks.copied_code import against_checkout
 from support import audit_study
 from support.audit_study import command, reseal
@@ -726,3 +727,36 @@ def test_a_report_of_a_thousand_findings_is_one_page(small: Path) -> None:
     summary = verify.summary(folder, verify.verify(folder, verify.INTEGRITY), False, 0)
     assert len(report.text(summary).splitlines()) < 60
     assert "and 960 more" in report.html(summary)
+
+
+def test_all_findings_are_on_the_page_and_rare_ones_are_printed(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(report.SHOWN + 5):
+        (small / f"a-{index:02}.txt").write_text("")
+    flip(small / "tables/table1.tsv")
+    page = tmp_path / "verification.html"
+    with pytest.raises(SystemExit):
+        audit.verify_results(small, report=page)
+    printed, written = capsys.readouterr().out, page.read_text()
+    assert "tables/table1.tsv: was altered" in printed
+    assert "more, those last of which many say the same; --report FILE.html has all" in printed
+    assert "a-44.txt" not in printed
+    assert all(f"a-{index:02}.txt" in written for index in range(report.SHOWN + 5))
+
+
+@pytest.mark.parametrize("below", ["..", "tables"])
+def test_another_folder_than_the_results_says_which_is_meant(small: Path, below: str) -> None:
+    with pytest.raises(BadInput, match=rf"is no results folder, .*{small.name} is one"):
+        audit.verify_results(small / below)
+
+
+def test_inputs_are_for_jobs_that_are_repeated(small: Path) -> None:
+    with pytest.raises(WrongOptions, match=r"--inputs: these files .*: add --repeat"):
+        audit.verify_results(small, inputs=[Path("scans.tsv")])
+
+
+def test_a_sheet_that_is_not_there_is_named_with_its_option(small: Path) -> None:
+    with pytest.raises(BadInput) as error:
+        audit.verify_results(small, sheet=Path("nosuch"))
+    assert [(one.file, one.key) for one in error.value.problems] == [("nosuch", "--sheet")]

@@ -26,6 +26,9 @@ from headct.provenance.repeating import Repeated
 
 logger = logging.getLogger(__name__)
 
+AUDIT = "audit"
+"""The folder in each results folder that holds list and records."""
+
 
 def commands() -> dict[str, Callable[..., None]]:
     """Functions by the task that is asked for."""
@@ -128,7 +131,10 @@ def verify_results(
         raise BadInput([Problem(str(workflow), message, key="--workflow")])
     if report:
         untrusted.refuse_in_results(report, "--report")
-    questions.refuse_absent(dict.fromkeys(inputs or (), "--inputs"))
+    if inputs and not repeat:
+        raise WrongOptions("--inputs: these files are for jobs that are repeated: add --repeat")
+    files = dict.fromkeys(inputs or (), "--inputs") | ({sheet: "--sheet"} if sheet else {})
+    questions.refuse_absent(files)
     began = time.monotonic()
     checks: list[Check] = [*verify.INTEGRITY, privacy.patterns]
     if workflow:
@@ -138,14 +144,15 @@ def verify_results(
     unread: Counter[str] = Counter()
     if folders:
         checks.append(privacy.values(privacy.headers_in(folders, unread)))
-    signed = signing.checked(results, signer) if signer else signing.Signed()
-    if signer:
+    signed = signing.checked(results, signer) if signer else None
+    if signed:
         checks.append(signing.check_of(signed))
-    folder = ResultsFolder(results, root_digest or signed.root, on_progress=_progress())
+        root_digest = root_digest or signed.root
+    folder = ResultsFolder(results, root_digest, on_progress=_progress())
     repeated = _repeated(folder, inputs or []) if repeat else None
     of_repeating = repeated.findings if repeated else ()
     findings = sorted({*verify.verify(folder, checks), *of_repeating})
-    summary = verify.summary(folder, findings, bool(folders), began, unread, signed.by, repeated)
+    summary = verify.summary(folder, findings, bool(folders), began, unread, signed, repeated)
     say(reports.text(summary))
     if report:
         with write_atomically(report) as temporary:
@@ -158,6 +165,11 @@ def _refuse_other(results: Path) -> None:
     """End where there is no such folder, or where this program comes from it."""
     if not results.is_dir():
         raise BadInput([Problem(str(results), "there is no such folder")])
+    around = (results / "results", *results.absolute().parents)
+    meant = next((folder for folder in around if (folder / AUDIT).is_dir()), None)
+    if meant and not (results / AUDIT).is_dir():
+        message = f"is no results folder, since it has no {AUDIT}/; {meant} is one"
+        raise BadInput([Problem(str(results), message)])
     no_code_from(results)
 
 

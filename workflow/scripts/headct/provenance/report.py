@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from headct.contracts.plurals import counted
@@ -12,7 +13,7 @@ from headct.provenance.verify import Summary
 from headct.publish.pages import render
 
 SHOWN = 40
-"""Findings that a report lists; one page is enough to see what happened."""
+"""Findings that are printed on a console, where a screen is enough to see what happened; a page has all."""
 
 NAMED = 5
 """Files that are named in a line."""
@@ -51,9 +52,6 @@ code { font-size: .95em; }
 <tr><td><code>{{ path }}</code></td><td>{{ what }}</td></tr>
 {% endfor %}
 </table>
-{% for line in left_out %}
-<p>{{ line }}</p>
-{% endfor %}
 {% endif %}
 <h2>Not checked</h2>
 <ul>
@@ -123,14 +121,19 @@ def html(summary: Summary) -> str:
         summary=summary,
         verdict=verdict(summary),
         facts=facts(summary),
-        findings=[(visible(finding.path), visible(finding.what)) for finding in _shown(summary.findings)],
-        left_out=[line.strip() for line in _left_out(summary.findings)],
+        findings=[(visible(finding.path), visible(finding.what)) for finding in summary.findings],
     )
 
 
 def _shown(findings: Sequence[Finding]) -> Sequence[Finding]:
-    return findings[:SHOWN]
+    """All; of many, those first of which the fewest say the same, so that no rare one is lost."""
+    if len(findings) <= SHOWN:
+        return findings
+    times = Counter(finding.what for finding in findings)
+    return sorted(findings, key=lambda finding: (times[finding.what], finding))[:SHOWN]
 
 
 def _left_out(findings: Sequence[Finding]) -> list[str]:
-    return [f"  and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else []
+    n = len(findings) - SHOWN
+    more = f"  and {n} more, those last of which many say the same; --report FILE.html has all"
+    return [more] if n > 0 else []

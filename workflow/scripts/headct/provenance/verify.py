@@ -28,6 +28,7 @@ from headct.provenance.checks.sealed import files, root
 from headct.provenance.checks.settings import label_sets, settings
 from headct.provenance.checks.stated import crate, evidence_digest, printed_digests, test_set_ledger
 from headct.provenance.repeating import Repeated
+from headct.provenance.signing import Signed
 from headct.publish import evidence
 
 INTEGRITY: tuple[Check, ...] = (
@@ -91,6 +92,7 @@ NO_ROOT = (
     "published or signed, or --signer the names and keys of those who may have signed it."
 )
 SIGNATURE_UNCHECKED = "there is a signature, of which nothing is known: --signer tells whose it is"
+NOT_SIGNED = "by nobody in the file of --signer, as far as this can be checked: see the findings"
 NO_DICOM = "That no value of the trial's own DICOM headers is here: give --dicom, or a --sheet of DICOM."
 OTHER_ROWS = (
     "That tables lost nothing but rows of withdrawn scans: the root after an amendment stands for them as"
@@ -105,7 +107,7 @@ def summary(
     with_dicom: bool,
     began: float,
     unread: Mapping[str, int] = MappingProxyType({}),
-    signed_by: str = "",
+    signed: Signed | None = None,
     repeated: Repeated | None = None,
 ) -> Summary:
     """Everything that a report prints.
@@ -116,7 +118,7 @@ def summary(
         with_dicom: whether the trial's own headers were sought.
         began: ``time.monotonic()`` when it began.
         unread: how much of the trial's DICOM could not be read, by what a message calls its folder.
-        signed_by: what ssh-keygen says of the signature, where it is good.
+        signed: what came of checking the signature, where that was asked for.
         repeated: what came of repeating jobs, where that was asked for.
     """
     try:
@@ -129,7 +131,7 @@ def summary(
         openings = f"The ledger of the test set {error}."
     return Summary(
         root=manifest.root_of(folder.results),
-        signed=signed_by or _unchecked_signature(folder),
+        signed=_signed(folder, signed),
         repeated=repeated.in_words() if repeated else "none",
         evidence=stated,
         files=len(folder.sizes),
@@ -145,8 +147,10 @@ def summary(
     )
 
 
-def _unchecked_signature(folder: ResultsFolder) -> str:
-    """Whether there is a signature, in words, where none was found to be good."""
+def _signed(folder: ResultsFolder, signed: Signed | None) -> str:
+    """Whose signature there is, in words."""
+    if signed:
+        return signed.by or NOT_SIGNED
     return SIGNATURE_UNCHECKED if manifest.SIGNATURE in folder.there else "no"
 
 

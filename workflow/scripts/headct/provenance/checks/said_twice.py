@@ -64,6 +64,8 @@ def trainings(folder: ResultsFolder) -> Iterator[Finding]:
     if not jobs:
         return
     config = folder.json_of(CONFIG)
+    if not isinstance(config, dict) or not {"models", "training"} <= config.keys():
+        raise Unusable("is no configuration")
     for job in jobs:
         given = _given(job)
         for path in map(below_results, job.outputs):

@@ -45,9 +45,7 @@ def crate(folder: ResultsFolder) -> Iterator[Finding]:
     for name, record in jobs.items():
         if record.path in rested_on and name not in described:
             yield Finding(manifest.CRATE, f"does not tell of the job of {record.path}")
-    title = folder.json_of(CONFIG)["study"]["name"]
-    if described.get("./", {}).get("name") != f"Results of the study {title}":
-        yield Finding(manifest.CRATE, f"is of another study than {CONFIG}")
+    yield from guarded(CONFIG, _study_in_crate, folder, described.get("./", {}))
     for name, entity in described.items():
         yield from _file_in_crate(entity, unquote(name), folder)
         if name in jobs:
@@ -62,13 +60,22 @@ def crate(folder: ResultsFolder) -> Iterator[Finding]:
             yield Finding(manifest.CRATE, f"has a digest of the code of {unquote(name[1:])} that no job has")
 
 
+def _study_in_crate(folder: ResultsFolder, root: Mapping[str, Any]) -> Iterator[Finding]:
+    config = folder.json_of(CONFIG)
+    study = config.get("study") if isinstance(config, dict) else None
+    if not isinstance(study, dict):
+        raise Unusable("is no configuration")
+    if root.get("name") != f"Results of the study {study.get('name')}":
+        yield Finding(manifest.CRATE, f"is of another study than {CONFIG}")
+
+
 def _file_in_crate(entity: Mapping[str, Any], path: str, folder: ResultsFolder) -> Iterator[Finding]:
     if path in folder.sizes:
         if entity.get("sha256", folder.digests[path]) != folder.digests[path]:
             yield Finding(manifest.CRATE, f"has another digest of {path} than the file")
         if entity.get("contentSize", str(folder.sizes[path])) != str(folder.sizes[path]):
             yield Finding(manifest.CRATE, f"has another size of {path} than the file")
-    elif "sha256" in entity and path in folder.listed:
+    elif "sha256" in entity:
         yield Finding(manifest.CRATE, f"names {path}, which is not there")
 
 
