@@ -168,9 +168,7 @@ $(READY): $(LOCK) pyproject.toml | $(BIN)/python
 	@$(call is_python_3.11,$(BIN)/python,move $(VENV) away)
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
 	$(if $(WHEELS),cd $(WHEELS) && sha256sum --check --quiet SHA256SUMS)
-	$(BIN)/python -m pip install $(if $(WHEELS),--no-index --find-links $(WHEELS) )--no-compile --requirement $(LOCK)
-	@# By all cores, where pip takes one. Some packages have templates in which no Python stands.
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	$(BIN)/python -m pip install $(if $(WHEELS),--no-index --find-links $(WHEELS) )--requirement $(LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -182,7 +182,7 @@ def test_a_setting_of_training_prepares_nothing_again(clone: Path) -> None:
 
 
 def test_a_budget_trains_every_network_again(clone: Path) -> None:
-    set_in_demo(clone, "\ntraining:\n", "\ntraining:\n  budget: {steps: 100}\n")
+    set_in_demo(clone, "\nmonai:\n", "\ntraining: {budget: {steps: 100}}\n\nmonai:\n")
     jobs = plan(clone)
     assert (jobs["train"], jobs["predict"]) == (9, 10)
     assert jobs.keys().isdisjoint({"ingest", "cohort", "split", "prepare"})
