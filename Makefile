@@ -29,8 +29,8 @@ export XDG_CACHE_HOME ?= $(shell \
 LOCK := workflow/envs/requirements.lock
 DEMO := snakemake --directory demo --configfile config/demo.yaml
 CHECKED := workflow/scripts tests benchmarks
-# One process more than cores, for some tests wait for a Slurm; tests/conftest.py has the longest come first.
-SIDE_BY_SIDE := --numprocesses $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder --durations=10
+# One process per core; tests/conftest.py has the longest tests come first.
+SIDE_BY_SIDE := --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --durations=10
 TESTS ?= tests
 HEADCT_REAL_CT ?= ../shared/data/real_ct
 
