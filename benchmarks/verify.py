@@ -37,11 +37,14 @@ from headct.contracts.code import code_digests, digest_of
 from headct.contracts.repository import REPOSITORY
 from headct.contracts.run_records import KINDS
 from headct.provenance import ledger, manifest, privacy, seal, verify
+from headct.provenance.rules import RULES, Rule
 from headct.publish import evidence
+from headct.steps import STEPS
 
 SCANS, TEST_SCANS, MODELS, SCANS_PER_JOB = 1732, 433, 10, 50
 CT_BYTES, LABEL_BYTES, WEIGHT_BYTES = 1 << 18, 20 << 10, 4 << 20
 REPEATS = 2
+OF_JOBS = ("ingest", "split", "train", "predict", "measure", "tables")
 ENDED = "2026-11-23T10:00:09+00:00"
 SHA256SUM = "`sha256sum`"
 
@@ -52,7 +55,7 @@ class Tree:
     def __init__(self, results: Path) -> None:
         self.results = results
         self.noise = np.random.default_rng(2022).bytes(WEIGHT_BYTES + (1 << 20))
-        self.modules = code_digests(["headct.frameworks.train", "headct.metrics.measure"])
+        self.modules = code_digests([STEPS[step].path for step in OF_JOBS] + ["headct.steps"])
         self.written: dict[str, str] = {}
 
     def write(self, path: str, content: bytes) -> str:
@@ -66,12 +69,15 @@ class Tree:
         start = zlib.crc32(path.encode()) % (1 << 20)  # the same in each run, unlike hash()
         return self.write(path, gzip.compress(_nifti_header(size) + self.noise[start : start + size], 0))
 
-    def record(self, rule: str, log: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
+    def record(self, rule: str, inputs: list[str], outputs: list[str], **more: Any) -> None:
+        """Of a job of a rule; ``more`` has its wildcards, and what follows the step in its command."""
+        declared = RULES.get(rule) or Rule(("tables", rule), f"tables/{rule}", ())
+        log = declared.record.format(**more.get("wildcards", {}))
         self.write(f"logs/{log}.log", f"2026-11-23 10:00:00 INFO {rule}: done\n".encode() * 40)
         record: dict[str, Any] = dict.fromkeys(KINDS) | {
             "rule": rule,
             "wildcards": {},
-            "command": ["python", "-m", f"headct.{rule}"],
+            "command": ["headct", *declared.step, *more.pop("options", ())],
             "inputs": {path: self.written[path] for path in inputs},
             "outputs": {path: self.written[path] for path in outputs},
             "log": f"results/logs/{log}.log",
@@ -80,7 +86,7 @@ class Tree:
             "seconds": 9.0,
             "peak_memory_mb": 400,
             "host": {"name": "node-1", "gpus": []},
-            "seeds": {},
+            "seeds": {"seed": 1} if rule == "train" else {},
             "python": "3.11.7",
             "packages": {f"package-{index}": "1.0.0" for index in range(40)},
             "workflow": {"modules": self.modules, "code": digest_of(self.modules)},
@@ -107,15 +113,17 @@ def build(results: Path) -> None:
             rows += f"{scan}\t{tree.written[made[-3]]}\n".encode()
             split_rows.append("\t".join([scan, "train", *digests.values()]))
         shards.append(tree.write(f"data/shards/{first:04d}.tsv", rows))
-        tree.record("ingest", f"ingest/{first:04d}", [], [*made, shards[-1]])
+        tree.record("ingest", [], [*made, shards[-1]], wildcards={"shard": f"{first:04d}"})
     split_text = "\n".join(["scan_id\tset\tct_sha256\tlabels_sha256", *split_rows, ""])
     split = tree.write("cohort/split.tsv", split_text.encode())
-    tree.record("split", "split", shards, [split])
+    tree.record("split", shards, [split])
     metrics = []
     for model in (f"model-{number}" for number in range(MODELS)):
         weights = tree.volume(f"models/{model}/seed-1/fold-all/final.pth", WEIGHT_BYTES)
         train = tree.write(f"models/{model}/seed-1/fold-all/train.json", _json(sha256=tree.written[weights]))
-        tree.record("train", f"train/{model}", [split], [weights, train])
+        of_model = {"model": model, "seed": "1", "fold": "all"}
+        options = [word for name, value in of_model.items() for word in (f"--{name}", value)]
+        tree.record("train", [split], [weights, train], wildcards=of_model, options=options)
         maps = [
             tree.volume(f"predictions/{model}/seed-1/{scan}.nii.gz", LABEL_BYTES)
             for scan in scans[:TEST_SCANS]
@@ -124,26 +132,36 @@ def build(results: Path) -> None:
         for scan, path in zip(scans, maps, strict=False):
             rows += f"{scan}\tseed-1/{scan}.nii.gz\t{tree.written[path]}\n".encode()
         listed = tree.write(f"predictions/{model}/seed-1.tsv", rows)
-        tree.record("predict", f"predict/{model}", [split, train], [listed, *maps])
+        of_seed = {"model": model, "seed": "1"}
+        options = ["--model", model]
+        tree.record("predict", [split, train], [listed, *maps], wildcards=of_seed, options=options)
         metrics.append(tree.write(f"metrics/{model}.tsv", f"{model}\t0.81234567\n".encode() * 4 * TEST_SCANS))
         line_of = {"predictions": listed, "split": split, "metrics": metrics[-1]}
         digests = {column: tree.written[path] for column, path in line_of.items()}
         of = {"scored": ENDED, "rule": "metrics", "model": model, "plan": ""}
         number, line = ledger.append(results / LEDGER, **of, **digests)
         more = {"opening": {"number": number, "sha256": line}, "wildcards": {"model": model}}
-        tree.record("metrics", f"metrics/{model}", [split, listed], [metrics[-1]], **more)
+        tree.record("metrics", [split, listed], [metrics[-1]], options=options, **more)
     page = tree.write("tables/table1.html", b"<p>0.81</p>")
-    tree.record("table1", "tables/table1", metrics, [page])
+    tree.record("table1", metrics, [page])
     plan = REPOSITORY / "config/analysis_plan.yaml"
     files = {
         "cohort/split.tsv": tree.written[split],
         evidence.PLAN: hashlib.sha256(plan.read_bytes()).hexdigest(),
     }
     write_json({"sha256": evidence.digest(files), "files": files}, results / evidence.EVIDENCE)
-    tree.write("config.json", json.dumps({"study": {"name": "", "note": ""}, "sheet": "scans.tsv"}).encode())
-    seal.copy_workflow(REPOSITORY, results, [REPOSITORY / "config/demo.yaml", plan])
+    framework = {"framework": "simulated"}
+    config = {
+        "study": {"name": "", "note": ""},
+        "sheet": "scans.tsv",
+        "training": {"seeds": [1], "folds": ["all"]},
+        "models": {f"model-{number}": framework for number in range(MODELS)},
+    }
+    start = {"analysis_plan": files[evidence.PLAN]}
+    for path, content in {"config.json": config, "study.json": {}, "audit/start.json": start}.items():
+        tree.write(path, json.dumps(content).encode())
     began = time.perf_counter()
-    manifest.write(results, seal.entries(results))
+    seal.seal(results, REPOSITORY, [REPOSITORY / "config/demo.yaml"], plan, 0, [])
     print(f"sealed in {time.perf_counter() - began:.1f} s", file=sys.stderr)
 
 

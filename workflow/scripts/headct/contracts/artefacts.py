@@ -48,9 +48,15 @@ ABANDONED_S = 3600
 
 
 def sha256_of(path: Path | str) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with open(path, "rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    ``hashlib.file_digest`` takes twice as long for thousands of small files in several threads.
+    """
+    sha256 = hashlib.sha256()
+    with open(path, "rb", buffering=0) as stream:
+        while piece := stream.read(1 << 20):
+            sha256.update(piece)
+        digest = sha256.hexdigest()
         _HASHED[os.path.abspath(path)] = (_state(os.fstat(stream.fileno())), digest)  # noqa: PTH100
     return digest
 

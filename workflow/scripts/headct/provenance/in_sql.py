@@ -15,7 +15,7 @@ from headct.contracts.untrusted import Unusable
 
 _TABLE = r"[\w.`\"\[\]]{1,128}"
 _TEXT = r"[NE]?'((?:[^'\\]|''|\\.)*)'"
-"""Here and below no alternatives are repeated possessively: of Python 3.11 up to 3.11.4 that finds too little."""
+"""No alternatives are repeated possessively here: up to Python 3.11.4 that finds too little."""
 
 
 def _statements(verb: str, rest: str) -> tuple[re.Pattern[str], ...]:
